@@ -1,0 +1,21 @@
+import type { Failure } from './rounds.ts';
+import type { Ratio, Row } from './samples.ts';
+
+/** What the command line asks for; a bench has its own defaults for what is not given. */
+export interface BenchOptions {
+  readonly rounds?: number;
+  /** Length of one measured window. */
+  readonly ms?: number;
+  /** Runs only what has this in its `implementation/cell` name. */
+  readonly only?: string;
+}
+
+export interface BenchResult {
+  /** The human-readable part. */
+  readonly report: string;
+  readonly ratios: readonly Ratio[];
+  readonly rows: readonly Row[];
+  readonly failures: readonly Failure[];
+}
+
+export type Bench = (options: BenchOptions) => Promise<BenchResult>;

@@ -1,0 +1,69 @@
+import type { Ratio, Row } from './samples.ts';
+import type { Summary } from './statistics.ts';
+
+export interface Column {
+  readonly header: string;
+  readonly cell: string;
+  readonly metric: string;
+  /** Values are divided by this before they are printed: 1000 for thousands. */
+  readonly per?: number;
+}
+
+export interface TableSpec {
+  readonly title: string;
+  readonly columns: readonly Column[];
+}
+
+/** A table of `median (min–max)`, one line per implementation; nothing if none of its cells was measured. */
+export function table({ title, columns }: TableSpec, rows: readonly Row[]): string {
+  const measured = columns.filter((column) => rows.some((row) => isIn(row, column)));
+  const implementations = new Set(
+    rows.filter((row) => measured.some((column) => isIn(row, column))).map((row) => row.implementation),
+  );
+  if (implementations.size === 0) return '';
+  const lines = [...implementations].map((implementation) => [
+    implementation,
+    ...measured.map((column) => {
+      const row = rows.find(
+        (candidate) => candidate.implementation === implementation && isIn(candidate, column),
+      );
+      return row === undefined ? '–' : spread(row, column.per);
+    }),
+  ]);
+  return `${title}\n${align([['', ...measured.map((column) => column.header)], ...lines])}\n`;
+}
+
+export function ratioTable(ratios: readonly Ratio[]): string {
+  if (ratios.length === 0) return '';
+  const lines = ratios.map((ratio) => [
+    ratio.key,
+    spread(ratio),
+    `${ratio.of} / ${ratio.against}, ${ratio.metric} of ${ratio.cell}`,
+  ]);
+  return `ratios, per round, then median (min–max) of the rounds\n${align(lines)}\n`;
+}
+
+function isIn(row: Row, column: Column): boolean {
+  return row.cell === column.cell && row.metric === column.metric;
+}
+
+function spread({ median, min, max }: Summary, per = 1): string {
+  return `${short(median / per)} (${short(min / per)}–${short(max / per)})`;
+}
+
+/** Three significant digits, never in exponential form. */
+function short(value: number): string {
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+function align(lines: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const line of lines) {
+    line.forEach((text, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, text.length);
+    });
+  }
+  return lines
+    .map((line) => `  ${line.map((text, index) => text.padEnd(widths[index] ?? 0)).join('  ')}`.trimEnd())
+    .join('\n');
+}

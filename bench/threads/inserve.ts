@@ -1,0 +1,16 @@
+import { createServe, transfer } from 'inserve';
+import { EchoDeployment } from './deployments.ts';
+import type { Implementation } from './session.ts';
+
+/** Against the package by its name, so that what is built and shipped is measured. */
+export const inserve: Implementation = async (workers) => {
+  const serve = createServe();
+  const handle = await serve.run(EchoDeployment.options({ numReplicas: workers }).bind());
+  return {
+    echo: (payload) => handle.echo.remote(payload),
+    measure: (bytes) => handle.measure.remote(bytes),
+    measureTransferred: (bytes) => handle.measure.remote(transfer(bytes, [bytes])),
+    bounce: (bytes) => handle.bounce.remote(transfer(bytes, [bytes])),
+    close: () => serve.close(),
+  };
+};

@@ -1,0 +1,71 @@
+/**
+ * Compiles test/types against `dist`, as users of the package do: with the oldest and the newest TypeScript, in Node's
+ * module resolution and in bundlers'. In test/types/messages.ts every `// error: …` says what the compilers must say
+ * about the line below it ("…" stands for anything between); no other error may occur anywhere.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const COMPILERS = ['typescript-5.9', 'typescript'];
+const PROJECTS = ['tsconfig.json', 'tsconfig.bundler.json'];
+const MESSAGES = 'test/types/messages.ts';
+/** What the compilers may work out, as a stand-in for time that does not depend on the machine; now about 200 000. */
+const MAX_INSTANTIATIONS = 400_000;
+
+/** The texts of each line's error, by line number. */
+function expectedMessages() {
+  const lines = readFileSync(join(root, MESSAGES), 'utf8').split('\n');
+  const texts = lines.map((line) => /^\s*\/\/ error: (.+)$/.exec(line)?.[1].split(' … '));
+  return new Map(texts.flatMap((parts, index) => (parts === undefined ? [] : [[index + 2, parts]])));
+}
+
+function compile(compiler, project) {
+  const tsc = join('node_modules', compiler, 'bin', 'tsc');
+  const args = [tsc, '-p', join('test/types', project), '--pretty', 'false', '--extendedDiagnostics'];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+    child.on('error', reject);
+    child.on('close', () => resolve(output));
+  });
+}
+
+/** Errors as `{ file, line, text }`; indented lines go on with the error above them. */
+function parseErrors(output) {
+  return output.split(/\n(?=\S)/).flatMap((entry) => {
+    const match = /^(?:(.+)\((\d+),\d+\): )?error /.exec(entry);
+    return match === null ? [] : [{ file: match[1], line: Number(match[2]), text: entry.trimEnd() }];
+  });
+}
+
+function problemsIn(output) {
+  const missing = expectedMessages();
+  const problems = parseErrors(output).filter(({ file, line, text }) => {
+    const parts = file === MESSAGES ? missing.get(line) : undefined;
+    if (parts?.every((part) => text.includes(part)) !== true) return true;
+    missing.delete(line);
+    return false;
+  });
+  const count = Number(/^Instantiations:\s*(\d+)$/m.exec(output)?.[1]);
+  return [
+    ...problems.map(({ text }) => text),
+    ...[...missing].map(([line, parts]) => `${MESSAGES}(${line}): expected this error: ${parts.join(' … ')}`),
+    ...(count <= MAX_INSTANTIATIONS ? [] : [`${count} instantiations; the cap is ${MAX_INSTANTIATIONS}`]),
+  ];
+}
+
+const runs = COMPILERS.flatMap((compiler) => PROJECTS.map((project) => ({ compiler, project })));
+await Promise.all(
+  runs.map(async ({ compiler, project }) => {
+    const problems = problemsIn(await compile(compiler, project));
+    if (problems.length === 0) return;
+    console.error(`${compiler}, test/types/${project}:\n${problems.join('\n')}\n`);
+    process.exitCode = 1;
+  }),
+);

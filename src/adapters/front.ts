@@ -1,0 +1,101 @@
+import type { IncomingMessage } from 'node:http';
+import { ServeError } from '../errors.ts';
+import type { AppRuntime } from '../instance/app-runtime.ts';
+import type { Instance } from '../instance/instance.ts';
+import type { HttpTarget } from './http.ts';
+import type { Destination, Destinations } from './middleware.ts';
+import { pathOf } from './request-head.ts';
+
+/** The way to an app as of now: another deployment may become its ingress. */
+interface KnownTarget extends HttpTarget {
+  readonly ingress: string;
+}
+
+type Targets = WeakMap<AppRuntime, KnownTarget>;
+
+/** The HTTP side of one instance: which of its apps a request is for. */
+export class Front {
+  readonly #instance: Instance;
+  readonly #mounted: Targets = new WeakMap();
+  readonly #prefixed: Targets = new WeakMap();
+  #requests = 0;
+  readonly nextRequestId = (): string => `${this.#instance.id}-${(++this.#requests).toString(36)}`;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+  }
+
+  /** One app, wherever the host mounts it. */
+  toApp(name: string): Destinations {
+    const { nextRequestId } = this;
+    return {
+      nextRequestId,
+      find: () =>
+        this.#instance.isClosing ? 'closing' : this.#target(this.#instance.app(name), '', this.#mounted),
+      ready: async () => {
+        const app = this.#instance.app(name);
+        if (app === undefined)
+          throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
+        await app.ready;
+      },
+    };
+  }
+
+  /** All running apps, by the longest matching prefix on segment borders, and Ray's control paths. */
+  byPrefix(): Destinations {
+    const { nextRequestId } = this;
+    return {
+      nextRequestId,
+      find: (req) => this.#find(req),
+      ready: async () => {
+        await Promise.all([...this.#instance.apps()].map(({ ready }) => ready));
+      },
+    };
+  }
+
+  #find(req: IncomingMessage): Destination {
+    const [path = ''] = (pathOf(req.url ?? '/') ?? '').split('?', 1);
+    if (path === '/-/healthz') return this.#healthz();
+    if (this.#instance.isClosing) return 'closing';
+    if (path === '/-/routes') return { status: 200, json: this.#routes() };
+    let best: AppRuntime | undefined;
+    let longest = '';
+    for (const app of this.#instance.apps()) {
+      if (app.routePrefix === null) continue;
+      const prefix = app.routePrefix === '/' ? '' : app.routePrefix;
+      if (!path.startsWith(prefix) || (path.length > prefix.length && path[prefix.length] !== '/')) continue;
+      if (best !== undefined && prefix.length <= longest.length) continue;
+      best = app;
+      longest = prefix;
+    }
+    return this.#target(best, longest, this.#prefixed);
+  }
+
+  #target(app: AppRuntime | undefined, prefix: string, targets: Targets): Destination {
+    if (app === undefined) return 'unknown';
+    const { ingress } = app.spec;
+    const known = targets.get(app);
+    if (known?.ingress === ingress && known.prefix === prefix && !known.route.isGone) return known;
+    const route = this.#instance.ingressRoute(app.name);
+    if (route === undefined) return 'unknown';
+    const { nextRequestId } = this;
+    const target: KnownTarget = { ingress, route, prefix, log: this.#instance.log, nextRequestId };
+    targets.set(app, target);
+    return target;
+  }
+
+  #routes(): Record<string, string> {
+    const routes: Record<string, string> = {};
+    for (const { routePrefix, name } of this.#instance.apps())
+      if (routePrefix !== null) routes[routePrefix] = name;
+    return routes;
+  }
+
+  #healthz(): Destination {
+    if (this.#instance.isClosing) return { status: 503, json: 'This instance is being drained.' };
+    for (const { routePrefix, isRoutable } of this.#instance.apps()) {
+      if (routePrefix !== null && isRoutable) return { status: 200, json: 'success' };
+    }
+    return { status: 503, json: 'No replicas are available yet.' };
+  }
+}

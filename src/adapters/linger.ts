@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** How long a client that is still sending may take to notice its answer, in ms. */
+const LINGER_MS = 1_000;
+
+/**
+ * Ends a response whose request is still coming, and will not be read: its connection is closed. Not at once, though: a
+ * socket that is closed with unread bytes in it is reset, and the client would see the reset instead of the answer
+ * (nginx' `lingering_close`).
+ */
+export function endWithoutRequest(req: IncomingMessage, res: ServerResponse, body: string): void {
+  res.setHeader('connection', 'close');
+  if (req.method === 'HEAD') {
+    res.end();
+    return;
+  }
+  // Complete by its length; the end of the response is what closes the connection.
+  res.write(body);
+  const timer = setTimeout(end, LINGER_MS);
+  timer.unref();
+  function end(): void {
+    clearTimeout(timer);
+    res.end();
+  }
+  req.once('end', end);
+  res.once('close', end);
+  req.resume();
+}
+
+/**
+ * Breaks a response off. What was written before still reaches the client, unless it is the client that does not read.
+ */
+export function cut(res: ServerResponse): void {
+  const { socket } = res;
+  // The socket of HTTP/2 carries other responses, too.
+  if (socket === null || socket.writableNeedDrain || res.req.httpVersionMajor > 1) {
+    res.destroy();
+    return;
+  }
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
+  socket.destroySoon();
+}

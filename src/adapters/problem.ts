@@ -1,0 +1,107 @@
+import type { ServerResponse } from 'node:http';
+import { SERVE_ERRORS, ServeError } from '../errors.ts';
+
+/** What a client may know of an error. */
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  /** Whether the title is the error's own message. */
+  readonly isExposed: boolean;
+  readonly retryAfterMs: number | undefined;
+  /** Whether the error is the app's own fault, and belongs in the log in full. */
+  readonly isUnexpected: boolean;
+}
+
+const INTERNAL: Problem = {
+  status: 500,
+  code: 'INTERNAL_SERVER_ERROR',
+  title: 'Internal Server Error',
+  isExposed: false,
+  retryAfterMs: undefined,
+  isUnexpected: true,
+};
+
+/**
+ * The row of the error table for anything that was thrown. User errors show their status and message only if they say so
+ * themselves (`statusCode` and `expose: true`); all others are 500 without detail.
+ */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof ServeError) {
+    const { code, statusCode, retryAfterMs } = error;
+    // The client is there, so it was not the client who cancelled: user code let a cancelled child call through.
+    if (code === 'SERVE_CANCELLED') return INTERNAL;
+    const { title } = SERVE_ERRORS[code];
+    return {
+      status: statusCode,
+      code,
+      title,
+      isExposed: statusCode < 500,
+      retryAfterMs,
+      isUnexpected: statusCode === 500,
+    };
+  }
+  const exposed = error instanceof Error ? exposedStatus(error) : undefined;
+  if (exposed === undefined) return INTERNAL;
+  const { message } = error as Error;
+  const code: unknown = Reflect.get(error as Error, 'code');
+  return {
+    status: exposed,
+    code: typeof code === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : 'ERROR',
+    title: message,
+    isExposed: true,
+    retryAfterMs: undefined,
+    isUnexpected: exposed >= 500,
+  };
+}
+
+function exposedStatus(error: Error): number | undefined {
+  const status: unknown = Reflect.get(error, 'statusCode');
+  if (Reflect.get(error, 'expose') !== true || typeof status !== 'number') return undefined;
+  return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
+}
+
+/** The error as frameworks expect it: they look for `statusCode` or `status`, `expose`, `code` and `headers`. */
+export function toFrameworkError(error: unknown, problem: Problem): Error {
+  const { status, code, isExposed, retryAfterMs } = problem;
+  const thrown: Error & { code?: unknown } = error instanceof Error ? error : new Error(String(error));
+  const headers = retryAfterMs === undefined ? {} : { headers: { 'retry-after': retryAfter(retryAfterMs) } };
+  return Object.assign(thrown, {
+    status,
+    statusCode: status,
+    expose: isExposed,
+    code: thrown.code ?? code,
+    ...headers,
+  });
+}
+
+/** Answers with problem details (RFC 9457), in place of whatever was being prepared. */
+export function sendProblem(res: ServerResponse, problem: Problem, requestId: string): void {
+  prepareProblem(res, problem, requestId, (body) => res.end(body));
+}
+
+/** @param send is given the body; everything else of the response is set */
+export function prepareProblem(
+  res: ServerResponse,
+  problem: Problem,
+  requestId: string,
+  send: (body: string) => void,
+): void {
+  const { status, code, title, retryAfterMs } = problem;
+  const body = JSON.stringify({ type: `urn:inserve:error:${code}`, title, status, code, requestId });
+  for (const name of res.getHeaderNames()) {
+    if (name.startsWith('content-') && name !== 'content-security-policy') res.removeHeader(name);
+  }
+  res.statusCode = status;
+  res.setHeader('x-request-id', requestId);
+  res.setHeader('content-type', 'application/problem+json; charset=utf-8');
+  res.setHeader('content-length', Buffer.byteLength(body));
+  res.setHeader('cache-control', 'no-store');
+  if (retryAfterMs !== undefined) res.setHeader('retry-after', retryAfter(retryAfterMs));
+  send(body);
+}
+
+/** In seconds, at least one. */
+function retryAfter(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1_000)));
+}

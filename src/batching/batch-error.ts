@@ -1,0 +1,17 @@
+/** Stands in the place of one result: that item fails, the others do not. */
+export class BatchError {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/**
+ * Fails one item of a batch: put it where the item's result would be.
+ * @example return items.map((item) => item.isValid ? run(item) : batchError(new RangeError('invalid')));
+ */
+export function batchError(error: unknown): never {
+  // Typed as `never`, so that it fits among results of any type.
+  return new BatchError(error) as never;
+}

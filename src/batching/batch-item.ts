@@ -1,0 +1,107 @@
+import { ServeError } from '../errors.ts';
+import type { CallScope, Child } from '../handle/scope.ts';
+import { now } from '../time/clock.ts';
+import type { BatchScope, Member } from './batch-scope.ts';
+
+/** Where the outcome of an item goes. */
+export interface ItemSink<O> {
+  /** One result; a streaming item gets several. */
+  next(value: O): void;
+  end(): void;
+  fail(error: unknown): void;
+}
+
+/** One caller's item: in a queue, then in a batch, then settled. */
+export class BatchItem<I, O> implements Member, Child {
+  readonly value: I;
+  readonly weight: number;
+  readonly scope: CallScope | undefined;
+  readonly arrivedAt: number = now();
+  readonly #sink: ItemSink<O>;
+  readonly #onLeft: (item: BatchItem<I, O>) => void;
+  #batch: BatchScope | undefined = undefined;
+  #isSettled = false;
+  #isCancelled = false;
+
+  /** @param onLeft it was cancelled before its batch started */
+  constructor(
+    value: I,
+    weight: number,
+    scope: CallScope | undefined,
+    sink: ItemSink<O>,
+    onLeft: (item: BatchItem<I, O>) => void,
+  ) {
+    this.value = value;
+    this.weight = weight;
+    this.scope = scope;
+    this.#sink = sink;
+    this.#onLeft = onLeft;
+    scope?.adopt(this);
+  }
+
+  get isCancelled(): boolean {
+    return this.#isCancelled;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Time of `clock.now()`; 0 = none. */
+  get deadlineAt(): number {
+    return this.scope?.deadlineAt ?? 0;
+  }
+
+  /** Items of one lane may share a batch: never two tenants, never two models. */
+  get lane(): string {
+    const context = this.scope?.context;
+    return context === undefined ? '' : `${context.tenant ?? ''}\0${context.multiplexedModelId}`;
+  }
+
+  joined(batch: BatchScope): void {
+    this.#batch = batch;
+  }
+
+  next(value: O): void {
+    if (!this.#isSettled) this.#sink.next(value);
+  }
+
+  resolve(value: O): void {
+    if (!this.#settle()) return;
+    this.#sink.next(value);
+    this.#sink.end();
+  }
+
+  end(): void {
+    if (this.#settle()) this.#sink.end();
+  }
+
+  fail(error: unknown): void {
+    if (this.#settle()) this.#sink.fail(error);
+  }
+
+  /** The caller left. Queued, the item never runs; in a batch, that runs on for the others. */
+  cancel(reason?: unknown): void {
+    this.#isCancelled = true;
+    const batch = this.#batch;
+    if (!this.#settle()) return;
+    const cause = reason === undefined ? {} : { cause: reason };
+    this.#sink.fail(
+      reason instanceof ServeError ? reason : new ServeError('SERVE_CANCELLED', 'cancelled', cause),
+    );
+    if (batch === undefined) this.#onLeft(this);
+    else batch.memberCancelled(reason);
+  }
+
+  /** It cannot be done before its deadline: it is not even tried. */
+  expire(): void {
+    this.fail(new ServeError('SERVE_TIMEOUT', 'the deadline would pass before the batch is done'));
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.scope?.disown(this);
+    return true;
+  }
+}

@@ -1,0 +1,214 @@
+import { ServeError } from '../errors.ts';
+import { callScope } from '../handle/scope.ts';
+import { now } from '../time/clock.ts';
+import { Arrivals } from './arrivals.ts';
+import { BatchItem, type ItemSink } from './batch-item.ts';
+import { BatchScope } from './batch-scope.ts';
+import { CostModel } from './cost-model.ts';
+import type { ResolvedBatchOptions } from './options.ts';
+import { startTime } from './window.ts';
+
+/** Runs one batch; every item is settled when it resolves. Never rejects. */
+export type RunBatch<I, O> = (self: unknown, items: BatchItem<I, O>[]) => Promise<void>;
+
+/** One finished batch, for the metrics. */
+export interface BatchRecord {
+  readonly size: number;
+  /** Time that the oldest item waited, in ms. */
+  readonly waitMs: number;
+  readonly durationMs: number;
+}
+
+/** A slack that is nearly enough may still do: predictions err. */
+const DOOMED_SHARE = 0.8;
+
+/** Items that may share a batch, in the order in which they came. */
+class Lane<I, O> {
+  readonly items: BatchItem<I, O>[] = [];
+  weight = 0;
+  timer: NodeJS.Timeout | undefined = undefined;
+  self: unknown = undefined;
+}
+
+/**
+ * The queue of one batched function: collects items, and decides when a batch starts. Nothing polls: it acts when an
+ * item comes or leaves, a batch ends, or a timer fires.
+ */
+export class BatchQueue<I, O> {
+  readonly options: ResolvedBatchOptions<I>;
+  readonly #run: RunBatch<I, O>;
+  readonly #onBatch: (record: BatchRecord) => void;
+  readonly #lanes = new Map<string, Lane<I, O>>();
+  readonly #cost = new CostModel();
+  readonly #arrivals = new Arrivals();
+  #runningBatches = 0;
+  #runningItems = 0;
+  #queuedItems = 0;
+  #immediate: NodeJS.Immediate | undefined = undefined;
+
+  constructor(options: ResolvedBatchOptions<I>, run: RunBatch<I, O>, onBatch: (record: BatchRecord) => void) {
+    this.options = options;
+    this.#run = run;
+    this.#onBatch = onBatch;
+  }
+
+  /** Adds an item; its outcome goes to the sink. Undefined if it was refused. */
+  add(self: unknown, value: I, sink: ItemSink<O>): BatchItem<I, O> | undefined {
+    let weight: number;
+    try {
+      weight = this.#weigh(value);
+    } catch (error) {
+      sink.fail(error);
+      return undefined;
+    }
+    const item = new BatchItem<I, O>(value, weight, callScope.getStore(), sink, (left) => this.#left(left));
+    const { lane: key } = item;
+    const lane = this.#lanes.get(key) ?? new Lane<I, O>();
+    this.#lanes.set(key, lane);
+    lane.self = self;
+    lane.items.push(item);
+    lane.weight += weight;
+    this.#queuedItems++;
+    this.#arrivals.arrived(item.arrivedAt, this.#queuedItems + this.#runningItems);
+    this.#schedule(lane);
+    return item;
+  }
+
+  /** Options changed: they hold from the next batch on. */
+  reconsider(): void {
+    for (const lane of this.#lanes.values()) this.#schedule(lane);
+  }
+
+  #weigh(value: I): number {
+    const { sizeOf, maxBatchSize } = this.options;
+    if (sizeOf === undefined) return 1;
+    const weight = sizeOf(value);
+    if (typeof weight !== 'number' || !(weight >= 0)) {
+      throw new ServeError(
+        'SERVE_INVALID_OPTION',
+        `batch.sizeOf: got ${String(weight)}; allowed: a number ≥ 0`,
+      );
+    }
+    if (weight > maxBatchSize) {
+      throw new ServeError(
+        'SERVE_INVALID_OPTION',
+        `batch.sizeOf: an item of size ${weight} is greater than maxBatchSize (${maxBatchSize})`,
+      );
+    }
+    return weight;
+  }
+
+  #left(item: BatchItem<I, O>): void {
+    const key = item.lane;
+    const lane = this.#lanes.get(key);
+    const index = lane?.items.indexOf(item) ?? -1;
+    if (lane === undefined || index === -1) return;
+    lane.items.splice(index, 1);
+    lane.weight -= item.weight;
+    this.#queuedItems--;
+    if (lane.items.length === 0) this.#drop(key, lane);
+  }
+
+  #drop(key: string, lane: Lane<I, O>): void {
+    clearTimeout(lane.timer);
+    this.#lanes.delete(key);
+  }
+
+  /** Starts the lane's batch when it is time; at the earliest in this turn, so that items of one message share it. */
+  #schedule(lane: Lane<I, O>): void {
+    const first = lane.items[0];
+    if (first === undefined || this.#runningBatches >= this.options.maxConcurrentBatches) return;
+    const at = now();
+    const due = this.#startTime(lane, first, at);
+    clearTimeout(lane.timer);
+    lane.timer = undefined;
+    if (due <= at) this.#immediate ??= setImmediate(() => this.#startDue());
+    else lane.timer = setTimeout(() => this.#schedule(lane), due - at);
+  }
+
+  #startTime(lane: Lane<I, O>, first: BatchItem<I, O>, at: number): number {
+    const { mode, maxBatchSize, batchWaitTimeoutMs } = this.options;
+    let tightest = 0;
+    for (const { deadlineAt } of lane.items) {
+      if (deadlineAt !== 0 && (tightest === 0 || deadlineAt < tightest)) tightest = deadlineAt;
+    }
+    return startTime(
+      {
+        mode,
+        now: at,
+        count: lane.items.length,
+        isFull: lane.weight >= maxBatchSize,
+        openedAt: first.arrivedAt,
+        tightestDeadline: tightest,
+        running: this.#runningItems,
+        maxBatchSize,
+        waitMs: batchWaitTimeoutMs,
+      },
+      this.#cost,
+      this.#arrivals,
+    );
+  }
+
+  #startDue(): void {
+    this.#immediate = undefined;
+    for (const [key, lane] of this.#lanes) {
+      if (this.#runningBatches >= this.options.maxConcurrentBatches) return;
+      const first = lane.items[0];
+      const at = now();
+      if (first === undefined) continue;
+      if (this.#startTime(lane, first, at) > at) {
+        this.#schedule(lane);
+        continue;
+      }
+      const items = this.#take(lane, at);
+      if (lane.items.length === 0) this.#drop(key, lane);
+      // The lane that was served goes behind the others.
+      else this.#lanes.delete(key) && this.#lanes.set(key, lane);
+      if (items.length > 0) void this.#start(lane.self, items);
+    }
+    this.reconsider();
+  }
+
+  /** The oldest items that fit; those that cannot make their deadline are not even tried. */
+  #take(lane: Lane<I, O>, at: number): BatchItem<I, O>[] {
+    const { maxBatchSize } = this.options;
+    const taken: BatchItem<I, O>[] = [];
+    let weight = 0;
+    while (lane.items.length > 0) {
+      const item = lane.items[0] as BatchItem<I, O>;
+      if (taken.length > 0 && weight + item.weight > maxBatchSize) break;
+      lane.items.shift();
+      lane.weight -= item.weight;
+      this.#queuedItems--;
+      if (this.#isDoomed(item, taken.length + 1, at)) {
+        item.expire();
+        continue;
+      }
+      weight += item.weight;
+      taken.push(item);
+    }
+    return taken;
+  }
+
+  #isDoomed(item: BatchItem<I, O>, position: number, at: number): boolean {
+    const { deadlineAt } = item;
+    return deadlineAt !== 0 && deadlineAt - at < this.#cost.predict(position) * DOOMED_SHARE;
+  }
+
+  async #start(self: unknown, items: BatchItem<I, O>[]): Promise<void> {
+    const scope = new BatchScope(items);
+    for (const item of items) item.joined(scope);
+    this.#runningBatches++;
+    this.#runningItems += items.length;
+    this.#arrivals.batchStarted();
+    const startedAt = now();
+    await callScope.run(scope, this.#run, self, items);
+    const durationMs = now() - startedAt;
+    this.#runningBatches--;
+    this.#runningItems -= items.length;
+    this.#cost.observe(items.length, durationMs);
+    const first = items[0] as BatchItem<I, O>;
+    this.#onBatch({ size: items.length, waitMs: startedAt - first.arrivedAt, durationMs });
+    this.reconsider();
+  }
+}

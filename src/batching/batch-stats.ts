@@ -1,0 +1,78 @@
+import type { BatchRecord } from './batch-queue.ts';
+
+/** Upper bounds of the histogram of batch sizes; an infinite one follows. */
+export const SIZE_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
+/** Upper bounds of the histogram of waits, in ms. */
+export const WAIT_BOUNDS_MS: readonly number[] = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000];
+
+/** Batches of one function. Buckets are not cumulative; there is one more than there are bounds. */
+export interface BatchSeries {
+  readonly function: string;
+  batches: number;
+  items: number;
+  waitSumMs: number;
+  readonly sizes: number[];
+  readonly waits: number[];
+}
+
+/** Counts the batches of a thread. A replica ships what came since the last time to the host. */
+export class BatchStats {
+  readonly #series = new Map<string, BatchSeries>();
+
+  record(name: string, { size, waitMs }: BatchRecord): void {
+    const series = this.#find(name);
+    series.batches++;
+    series.items += size;
+    series.waitSumMs += waitMs;
+    count(series.sizes, SIZE_BOUNDS, size);
+    count(series.waits, WAIT_BOUNDS_MS, waitMs);
+  }
+
+  /** Adds what another thread counted. */
+  merge(others: readonly BatchSeries[]): void {
+    for (const other of others) {
+      const series = this.#find(other.function);
+      series.batches += other.batches;
+      series.items += other.items;
+      series.waitSumMs += other.waitSumMs;
+      add(series.sizes, other.sizes);
+      add(series.waits, other.waits);
+    }
+  }
+
+  series(): BatchSeries[] {
+    return [...this.#series.values()];
+  }
+
+  /** What was counted so far, and starts again from zero. */
+  take(): BatchSeries[] {
+    const series = this.series();
+    this.#series.clear();
+    return series;
+  }
+
+  #find(name: string): BatchSeries {
+    const known = this.#series.get(name);
+    if (known !== undefined) return known;
+    const made: BatchSeries = {
+      function: name,
+      batches: 0,
+      items: 0,
+      waitSumMs: 0,
+      sizes: new Array(SIZE_BOUNDS.length + 1).fill(0),
+      waits: new Array(WAIT_BOUNDS_MS.length + 1).fill(0),
+    };
+    this.#series.set(name, made);
+    return made;
+  }
+}
+
+function count(buckets: number[], bounds: readonly number[], value: number): void {
+  let bucket = 0;
+  while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++;
+  (buckets[bucket] as number)++;
+}
+
+function add(to: number[], from: readonly number[]): void {
+  for (const [index, value] of from.entries()) to[index] = (to[index] ?? 0) + value;
+}

@@ -1,0 +1,167 @@
+import { types } from 'node:util';
+import { invalidOption } from '../errors.ts';
+import { StreamReader } from '../handle/stream.ts';
+import { BatchError } from './batch-error.ts';
+import type { BatchItem } from './batch-item.ts';
+import { BatchQueue, type BatchRecord } from './batch-queue.ts';
+import { type BatchOptions, parseBatchOptions, parseBatchSize, parseBatchWait } from './options.ts';
+
+/** A function of one item that runs together with its neighbours. */
+export interface Batched<I, R> {
+  (item: I): R;
+  /** From the next batch on. @throws ServeError `SERVE_INVALID_OPTION` */
+  setMaxBatchSize(size: number): void;
+  /** From the next batch on. @throws ServeError `SERVE_INVALID_OPTION` */
+  setBatchWaitTimeoutMs(ms: number): void;
+}
+
+type BatchFunction<I, O> = (items: I[]) => Promise<readonly O[]> | readonly O[];
+type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly O[], unknown>;
+
+/** The end of one item's stream, in the place of its next value. */
+export const END_OF_STREAM: unique symbol = Symbol.for('inserve.endOfStream');
+
+/** Marks a batched function: it takes the name of its field, for the metrics. */
+export const BATCHED: unique symbol = Symbol.for('inserve.batched');
+
+let observer: (name: string, record: BatchRecord) => void = () => {};
+
+/** @internal The replica's thread counts batches. */
+export function observeBatches(listener: (name: string, record: BatchRecord) => void): void {
+  observer = listener;
+}
+
+/**
+ * Runs calls of single items together. `fn` takes a list and returns a list of results of the same length, or yields
+ * such lists (an async generator): then each caller gets an `AsyncIterable` of its own values.
+ *
+ * Use it as a field of a class, so that each instance has a queue of its own, or as a deployment's function:
+ * `predict = batch({ maxBatchSize: 16 }, async (inputs: Tensor[]) => this.#model.run(inputs))`.
+ *
+ * Within a batch there are never two tenants nor two multiplexed models; `context().items` are the callers' contexts.
+ *
+ * @throws ServeError `SERVE_INVALID_OPTION` when it is made, for wrong options
+ */
+export function batch<I, O>(options: BatchOptions<I>, fn: BatchGenerator<I, O>): Batched<I, AsyncIterable<O>>;
+export function batch<I, O>(options: BatchOptions<I>, fn: BatchFunction<I, O>): Batched<I, Promise<O>>;
+export function batch<I, O>(
+  options: BatchOptions<I>,
+  fn: BatchFunction<I, O> | BatchGenerator<I, O>,
+): Batched<I, Promise<O> | AsyncIterable<O>> {
+  if (typeof fn !== 'function') throw invalidOption('batch(options, fn)', fn, 'a function of a list');
+  const resolved = parseBatchOptions<I>(options);
+  const isStream = types.isGeneratorFunction(fn);
+  const run = isStream
+    ? (self: unknown, items: BatchItem<I, O>[]) => runStream(fn as BatchGenerator<I, O>, self, items)
+    : (self: unknown, items: BatchItem<I, O>[]) =>
+        runUnary(fn as BatchFunction<I, O>, self, items, resolved.bisectOnError);
+  const queue = new BatchQueue<I, O>(resolved, run, (record) => observer(batched.name, record));
+  const batched = isStream
+    ? function (this: unknown, item: I): AsyncIterable<O> {
+        return addStreaming(queue, this, item);
+      }
+    : function (this: unknown, item: I): Promise<O> {
+        return new Promise<O>((resolve, reject) => {
+          queue.add(this, item, { next: resolve, end() {}, fail: reject });
+        });
+      };
+  return Object.assign(batched, {
+    [BATCHED]: true as const,
+    setMaxBatchSize: (size: number) => {
+      resolved.maxBatchSize = parseBatchSize(size);
+      queue.reconsider();
+    },
+    setBatchWaitTimeoutMs: (ms: number) => {
+      resolved.batchWaitTimeoutMs = parseBatchWait(ms);
+      queue.reconsider();
+    },
+  });
+}
+
+function addStreaming<I, O>(queue: BatchQueue<I, O>, self: unknown, item: I): AsyncIterable<O> {
+  const reader = new StreamReader({ credit() {}, cancel: () => added?.cancel() });
+  const added = queue.add(self, item, {
+    next: (value) => reader.push(value, 0),
+    end: () => reader.end(),
+    fail: (error) => reader.fail(error),
+  });
+  return reader as AsyncIterable<O>;
+}
+
+async function runUnary<I, O>(
+  fn: BatchFunction<I, O>,
+  self: unknown,
+  items: BatchItem<I, O>[],
+  bisect: boolean,
+): Promise<void> {
+  let results: readonly O[];
+  try {
+    results = await fn.call(
+      self,
+      items.map(({ value }) => value),
+    );
+  } catch (error) {
+    await failed(fn, self, items, bisect, error);
+    return;
+  }
+  const wrong = wrongLength(results, items.length);
+  for (const [index, item] of items.entries()) {
+    const result: unknown = wrong ?? results[index];
+    if (result instanceof BatchError) item.fail(result.error);
+    else if (wrong !== undefined) item.fail(wrong);
+    else item.resolve(result as O);
+  }
+}
+
+/** The function threw: all fail, or the halves are tried until the item that makes it throw is alone. */
+async function failed<I, O>(
+  fn: BatchFunction<I, O>,
+  self: unknown,
+  items: BatchItem<I, O>[],
+  bisect: boolean,
+  error: unknown,
+): Promise<void> {
+  const open = items.filter(({ isSettled }) => !isSettled);
+  if (!bisect || open.length <= 1) {
+    for (const item of open) item.fail(error);
+    return;
+  }
+  const middle = Math.ceil(open.length / 2);
+  await runUnary(fn, self, open.slice(0, middle), true);
+  await runUnary(fn, self, open.slice(middle), true);
+}
+
+/** Each yielded list has one value per item; `END_OF_STREAM` in its place ends an item's stream. */
+async function runStream<I, O>(
+  fn: BatchGenerator<I, O>,
+  self: unknown,
+  items: BatchItem<I, O>[],
+): Promise<void> {
+  try {
+    for await (const values of fn.call(
+      self,
+      items.map(({ value }) => value),
+    )) {
+      const wrong = wrongLength(values, items.length);
+      if (wrong !== undefined) throw wrong;
+      for (const [index, item] of items.entries()) {
+        const value: unknown = values[index];
+        if (value instanceof BatchError) item.fail(value.error);
+        else if (value === END_OF_STREAM) item.end();
+        else item.next(value as O);
+      }
+      if (items.every(({ isSettled }) => isSettled)) return;
+    }
+    for (const item of items) item.end();
+  } catch (error) {
+    for (const item of items) item.fail(error);
+  }
+}
+
+function wrongLength(results: unknown, expected: number): TypeError | undefined {
+  if (Array.isArray(results) && results.length === expected) return undefined;
+  const got = Array.isArray(results) ? `a list of ${results.length}` : typeof results;
+  return new TypeError(
+    `a batched function must return one result per item: ${expected} items came in, ${got} out`,
+  );
+}

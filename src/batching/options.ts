@@ -1,0 +1,62 @@
+import {
+  boolean,
+  type Fields,
+  fn,
+  integer,
+  milliseconds,
+  oneOf,
+  parseOptions,
+} from '../validation/fields.ts';
+import type { BatchMode } from './window.ts';
+
+export interface BatchOptions<I = unknown> {
+  /** Items (or weight, with `sizeOf`) per batch. Default 10. */
+  maxBatchSize?: number;
+  /** How long the first item waits for others, in ms; 0 = takes what is there. Default 10. */
+  batchWaitTimeoutMs?: number;
+  /** Batches that run at a time. Default 1; more helps only if the function yields. */
+  maxConcurrentBatches?: number;
+  /** Weight of an item; default 1 each. */
+  sizeOf?: (item: I) => number;
+  /** `'fixed'` (default) waits as long as it is told; `'adaptive'` only while it pays. */
+  mode?: BatchMode;
+  /**
+   * When the function throws, halve the batch until the item that makes it throw is alone: the others get their results.
+   * At most 2·log2(n) runs more per such item; only for functions that may run twice. Default false.
+   */
+  bisectOnError?: boolean;
+}
+
+export type ResolvedBatchOptions<I> = Required<Omit<BatchOptions<I>, 'sizeOf'>> & {
+  sizeOf: ((item: I) => number) | undefined;
+};
+
+const FIELDS: Fields<BatchOptions> = {
+  maxBatchSize: integer(1),
+  batchWaitTimeoutMs: milliseconds(),
+  maxConcurrentBatches: integer(1),
+  sizeOf: fn(),
+  mode: oneOf('fixed', 'adaptive'),
+  bisectOnError: boolean(),
+};
+
+/** @throws ServeError `SERVE_INVALID_OPTION` */
+export function parseBatchOptions<I>(options: unknown): ResolvedBatchOptions<I> {
+  const parsed = parseOptions<BatchOptions>(options, FIELDS, 'batch');
+  return {
+    maxBatchSize: parsed.maxBatchSize ?? 10,
+    batchWaitTimeoutMs: parsed.batchWaitTimeoutMs ?? 10,
+    maxConcurrentBatches: parsed.maxConcurrentBatches ?? 1,
+    sizeOf: parsed.sizeOf as ((item: I) => number) | undefined,
+    mode: parsed.mode ?? 'fixed',
+    bisectOnError: parsed.bisectOnError ?? false,
+  };
+}
+
+export function parseBatchSize(value: unknown): number {
+  return FIELDS.maxBatchSize.parse(value, 'batch.maxBatchSize');
+}
+
+export function parseBatchWait(value: unknown): number {
+  return FIELDS.batchWaitTimeoutMs.parse(value, 'batch.batchWaitTimeoutMs');
+}

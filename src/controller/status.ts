@@ -1,0 +1,76 @@
+/** Status of a deployment, as in Ray. */
+export type DeploymentStatus =
+  | 'UPDATING'
+  | 'HEALTHY'
+  | 'UNHEALTHY'
+  | 'UPSCALING'
+  | 'DOWNSCALING'
+  | 'DEPLOY_FAILED';
+
+/** Status of an app: the worst of its deployments. */
+export type AppStatus = 'DEPLOYING' | 'RUNNING' | 'UNHEALTHY' | 'DEPLOY_FAILED' | 'DELETING';
+
+export interface ReplicaStatus {
+  readonly id: string;
+  readonly state: string;
+  readonly instance: string;
+  readonly version: string;
+  /** Calls that hold a place. */
+  readonly ongoing: number;
+}
+
+export interface DeploymentReport {
+  readonly status: DeploymentStatus;
+  readonly message: string;
+  readonly targetReplicas: number;
+  /** Number of replicas by state. */
+  readonly replicaStates: Readonly<Record<string, number>>;
+  readonly replicas: readonly ReplicaStatus[];
+  /** Calls that wait. */
+  readonly queued: number;
+  /** Replicas that ended without being asked to, so far. */
+  readonly restarts: number;
+}
+
+export interface AppReport {
+  readonly status: AppStatus;
+  readonly routePrefix: string | null;
+  readonly deployments: Readonly<Record<string, DeploymentReport>>;
+}
+
+export function appStatus(deployments: readonly DeploymentStatus[], isDeleting: boolean): AppStatus {
+  if (isDeleting) return 'DELETING';
+  if (deployments.includes('DEPLOY_FAILED')) return 'DEPLOY_FAILED';
+  if (deployments.includes('UNHEALTHY')) return 'UNHEALTHY';
+  const isMoving = deployments.some((status) => status !== 'HEALTHY');
+  return isMoving ? 'DEPLOYING' : 'RUNNING';
+}
+
+/** What the status of a deployment follows from. */
+export interface DeploymentCondition {
+  readonly target: number;
+  /** Running replicas of the wanted version. */
+  readonly running: number;
+  /** Starting and running replicas of any version. */
+  readonly live: number;
+  /** Those of other versions among them. */
+  readonly old: number;
+  /** A replica of the wanted version ran once. */
+  readonly hasRun: boolean;
+  /** It failed to start for good. */
+  readonly isFailed: boolean;
+  /** The crash budget is spent. */
+  readonly isCrashing: boolean;
+  /** A change that somebody asked for is not finished. */
+  readonly isChanging: boolean;
+}
+
+export function deploymentStatus(condition: DeploymentCondition): DeploymentStatus {
+  const { target, running, live, old } = condition;
+  if (condition.isFailed) return 'DEPLOY_FAILED';
+  if (condition.isCrashing) return 'UNHEALTHY';
+  if (running === target && live === target) return 'HEALTHY';
+  if (!condition.hasRun || old > 0) return 'UPDATING';
+  if (live > target) return 'DOWNSCALING';
+  return condition.isChanging ? 'UPSCALING' : 'UNHEALTHY';
+}

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { invalidOption } from '../errors.ts';
+import { isPlainObject } from '../validation/fields.ts';
+import { type Packed, pack } from '../values/pack.ts';
+import { BoundDeployment, withNaming } from './bound.ts';
+import { canonical } from './canonical.ts';
+import { Deployment } from './deployment.ts';
+import { type ResolvedOptions, resolveOptions } from './options.ts';
+
+/** One deployment of an app as plain data. */
+export interface DeploymentSpec {
+  readonly name: string;
+  /** `file:` URL of the module that registers the target. */
+  readonly module: string;
+  readonly exportName: string;
+  /** Arguments of the constructor; handles to other deployments of the app among them. */
+  readonly args: Packed;
+  readonly options: ResolvedOptions;
+  /** Another version needs new replicas; the same one is changed in place. */
+  readonly version: string;
+}
+
+/** An app as plain data: what the control plane works on. */
+export interface AppSpec {
+  readonly name: string;
+  readonly ingress: string;
+  /** The ingress last: callees before callers. */
+  readonly deployments: readonly DeploymentSpec[];
+}
+
+export interface CompiledApp {
+  readonly spec: AppSpec;
+  /** The name of each bound deployment in the app. */
+  readonly names: ReadonlyMap<BoundDeployment<unknown>, string>;
+}
+
+/**
+ * Compiles a bound deployment and all that is bound into it.
+ *
+ * @param appVersion `createServe({ version })`; part of every deployment's version
+ */
+export function compileApp(
+  ingress: BoundDeployment<unknown>,
+  appName: string,
+  appVersion: string,
+): CompiledApp {
+  const names = nameAll(ingress);
+  const deployments: DeploymentSpec[] = [];
+  for (const [bound, name] of names) {
+    const { module, exportName, options } = BoundDeployment.partsOf(bound);
+    const args = withNaming(
+      (nested) => ({ instance: '', app: appName, deployment: names.get(nested) ?? '', options: {} }),
+      () => pack(BoundDeployment.argumentsOf(bound), `${name}.bind`),
+    );
+    const resolved = resolveOptions(options);
+    deployments.push({
+      name,
+      module,
+      exportName,
+      args,
+      options: resolved,
+      version: resolved.version ?? versionOf(name, module, exportName, args, resolved, appVersion),
+    });
+  }
+  return { spec: { name: appName, ingress: names.get(ingress) ?? '', deployments }, names };
+}
+
+/** The name that an app has if it is given none. */
+export function defaultAppName(ingress: BoundDeployment<unknown>): string {
+  return BoundDeployment.partsOf(ingress).options.name;
+}
+
+/** Each bound deployment once, callees first; two bindings of one name become `X` and `X_1`. */
+function nameAll(ingress: BoundDeployment<unknown>): Map<BoundDeployment<unknown>, string> {
+  const names = new Map<BoundDeployment<unknown>, string>();
+  const taken = new Set<string>();
+  const visit = (bound: BoundDeployment<unknown>): void => {
+    if (names.has(bound)) return;
+    for (const nested of nestedIn(BoundDeployment.argumentsOf(bound))) visit(nested);
+    const base = BoundDeployment.partsOf(bound).options.name;
+    let name = base;
+    for (let suffix = 1; taken.has(name); suffix++) name = `${base.slice(0, 60)}_${suffix}`;
+    taken.add(name);
+    names.set(bound, name);
+  };
+  visit(ingress);
+  return names;
+}
+
+/** @param seen containers on the way here: captured arguments keep their cycles */
+function* nestedIn(value: unknown, seen = new Set<unknown>()): Generator<BoundDeployment<unknown>> {
+  if (value instanceof BoundDeployment) yield value;
+  if (seen.has(value)) return;
+  seen.add(value);
+  for (const item of itemsOf(value)) yield* nestedIn(item, seen);
+}
+
+function itemsOf(value: unknown): Iterable<unknown> {
+  if (Array.isArray(value) || value instanceof Set) return value;
+  if (value instanceof Map) return [...value].flat();
+  return isPlainObject(value) ? Object.values(value) : [];
+}
+
+/** What makes a replica of one version different from a replica of another. */
+function versionOf(
+  name: string,
+  module: string,
+  exportName: string,
+  args: Packed,
+  options: ResolvedOptions,
+  appVersion: string,
+): string {
+  const { isolation, env, resourceLimits } = options;
+  const parts = [name, module, exportName, args.value, { isolation, env, resourceLimits }, appVersion];
+  return createHash('sha256').update(canonical(parts)).digest('hex').slice(0, 12);
+}
+
+/** @throws ServeError `SERVE_INVALID_OPTION` */
+export function assertBound(value: unknown, what: string): asserts value is BoundDeployment<unknown> {
+  if (value instanceof BoundDeployment) return;
+  const hint = value instanceof Deployment ? 'a bound deployment: call .bind() on it' : 'a bound deployment';
+  throw invalidOption(what, value, hint);
+}

@@ -1,0 +1,87 @@
+import { invalidOption } from '../errors.ts';
+import type { InstanceOf } from '../handle/target.ts';
+import { isClass, reservedMethods } from '../replica/methods.ts';
+import { registerTarget } from '../replica/registry.ts';
+import { BoundDeployment } from './bound.ts';
+import { callerModule, toFileUrl } from './call-site.ts';
+import { type DeploymentOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
+import type { DeploymentParts } from './parts.ts';
+import type { BindArguments, Deployable } from './types.ts';
+
+/**
+ * A class or function with its serving options. Immutable.
+ */
+export class Deployment<T> {
+  readonly #parts: DeploymentParts;
+
+  /** @internal Use `deployment()`. */
+  constructor(parts: DeploymentParts) {
+    this.#parts = parts;
+    Object.freeze(this);
+  }
+
+  /** Name of the running deployment. */
+  get name(): string {
+    return this.#parts.options.name;
+  }
+
+  /**
+   * A copy with other options.
+   * @throws ServeError `SERVE_INVALID_OPTION`
+   */
+  options(changes: DeploymentOptions): Deployment<T> {
+    const parsed = parseDeploymentOptions({ ...this.#parts.options, ...changes, module: undefined });
+    if (changes.module !== undefined && changes.module !== this.#parts.module) {
+      throw invalidOption(
+        'deployment.module',
+        changes.module,
+        'to be set where deployment() is called, not later',
+      );
+    }
+    return new Deployment({ ...this.#parts, options: { ...parsed, name: parsed.name ?? this.name } });
+  }
+
+  /**
+   * Binds the arguments of the constructor (or of `static create`). A `BoundDeployment` among them, also nested in arrays
+   * and plain objects, becomes a `DeploymentHandle` in the replica.
+   *
+   * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
+   */
+  bind(...args: BindArguments<T>): BoundDeployment<InstanceOf<T>> {
+    return new BoundDeployment(this.#parts, args);
+  }
+}
+
+/**
+ * Makes a class or function deployable. Call it at the top level of its module: the replica's thread imports that module
+ * and finds the target by its name.
+ *
+ * @param target a class, or a function (sync, async, generator, async generator)
+ * @throws ServeError `SERVE_INVALID_OPTION` for a wrong option, a reserved method name, a missing name, or a name that
+ *   another target of the module has
+ */
+export function deployment<T extends Function>(
+  target: T & Deployable<T>,
+  options: DeploymentOptions = {},
+): Deployment<T> {
+  if (typeof target !== 'function')
+    throw invalidOption('deployment(target)', target, 'a class or a function');
+  const parsed = parseDeploymentOptions(options);
+  const name = parsed.name ?? target.name;
+  if (!NAME_PATTERN.test(name)) {
+    throw invalidOption('deployment.name', name, 'a name: give `name`, since the target has none that fits');
+  }
+  if (isClass(target)) {
+    const [reserved] = reservedMethods(target);
+    if (reserved !== undefined) {
+      throw invalidOption(
+        `${name}.${reserved}`,
+        'a method',
+        `another name: '${reserved}' belongs to the handle`,
+      );
+    }
+  }
+  const module = parsed.module === undefined ? callerModule() : (toFileUrl(parsed.module) as string);
+  registerTarget(module, name, target);
+  return new Deployment<T>({ target, module, exportName: name, options: { ...parsed, name } });
+}

@@ -1,0 +1,249 @@
+import { invalidOption } from '../errors.ts';
+import { PRIORITIES, type Priority } from '../handle/priority.ts';
+import { MAX_ONGOING_LIMIT } from '../pool/load-table.ts';
+import {
+  type anything,
+  boolean,
+  either,
+  type Field,
+  type Fields,
+  instanceOf,
+  integer,
+  listOf,
+  milliseconds,
+  number,
+  object,
+  oneOf,
+  parseOptions,
+  recordOf,
+  string,
+} from '../validation/fields.ts';
+
+/** Where a replica runs: a worker thread, or the caller's own event loop. */
+export type Isolation = 'thread' | 'inline';
+
+export interface BackpressureOptions {
+  /** Default 503. */
+  statusCode?: 503 | 429;
+  /** `'auto'` (default): from the rate at which the queue drains. */
+  retryAfterMs?: number | 'auto';
+}
+
+export interface RolloutOptions {
+  /** Replicas above the target while a new version comes up, as a share of it (at least one). Default 0.25. */
+  maxSurge?: number;
+  /** Replicas below the target, as a share of it. Default 0. */
+  maxUnavailable?: number;
+  /** Default 30 000. */
+  observeMs?: number;
+  /** Keep the old version when the new one fails. Default true. */
+  autoRollback?: boolean;
+}
+
+/** When a replica that died is replaced: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s, and a budget of crashes. */
+export interface RestartOptions {
+  /** Crashes within `windowMs` until the deployment counts as unhealthy. Default 5. */
+  maxCrashes?: number;
+  /** Default 60 000. */
+  windowMs?: number;
+  /** Longest pause, and the period of the probes while it is unhealthy, in ms. Default 30 000. */
+  maxDelayMs?: number;
+}
+
+export interface ResourceLimits {
+  maxOldGenerationSizeMb?: number;
+  maxYoungGenerationSizeMb?: number;
+  codeRangeSizeMb?: number;
+  stackSizeMb?: number;
+}
+
+/** Options of a deployment. All are checked when they are given: `SERVE_INVALID_OPTION`. */
+export interface DeploymentOptions {
+  /** Default: the name of the class or function. `[A-Za-z0-9_-]{1,64}` */
+  name?: string;
+  /** `file:` URL of the module that calls `deployment()`; default: the file of the call. */
+  module?: string;
+  /** Default 1. */
+  numReplicas?: number;
+  /** Calls that one replica runs at a time, over all callers: an exact cap. Default 16. */
+  maxOngoingRequests?: number;
+  /** Calls that may wait, per instance: an exact cap; −1 = none. Default 1000. */
+  maxQueuedRequests?: number;
+  backpressure?: BackpressureOptions;
+  /** JSON. A change calls `reconfigure(userConfig)` in place. */
+  userConfig?: unknown;
+  /** Deadline of a call in ms, queueing included; 0 = none. Default 30 000. */
+  requestTimeoutMs?: number;
+  /** Between two chunks of a stream, in ms; 0 = no limit. Default 60 000. */
+  streamIdleTimeoutMs?: number;
+  /** Of a whole stream, in ms; 0 = no limit. Default 0. */
+  streamTimeoutMs?: number;
+  /** Methods that may run twice: all, or by name. Default false. */
+  idempotent?: boolean | string[];
+  /** Default `'critical'`. */
+  priority?: Priority;
+  /** Default `'thread'`. */
+  isolation?: Isolation;
+  /** Of the worker thread. */
+  resourceLimits?: ResourceLimits;
+  /** Merged over `process.env` in the worker thread. */
+  env?: Record<string, string>;
+  /** Period of `checkHealth()`, in ms. Default 10 000. */
+  healthCheckPeriodMs?: number;
+  /** Default 30 000. */
+  healthCheckTimeoutMs?: number;
+  /** An event loop without a turn for so long takes no more calls, in ms. Default 5 000. */
+  stuckAfterMs?: number;
+  /** … and is terminated after so long at the latest, in ms. Default 30 000. */
+  stuckTerminateMs?: number;
+  /** A replica that is not ready after so long is given up, in ms. Default 120 000. */
+  startTimeoutMs?: number;
+  /** How long a replica may finish its calls when it is closed, in ms. Default 20 000. */
+  gracefulShutdownTimeoutMs?: number;
+  /** Failed starts until the deployment counts as failed: min(this, 3 × replicas). Default 20. */
+  maxConstructorRetryCount?: number;
+  rollout?: RolloutOptions;
+  restart?: RestartOptions;
+  /** Default: a hash of name, arguments and the version of the app. */
+  version?: string;
+}
+
+/** Options with every default filled in. */
+export type ResolvedOptions = Required<
+  Omit<
+    DeploymentOptions,
+    'name' | 'module' | 'userConfig' | 'version' | 'backpressure' | 'rollout' | 'resourceLimits'
+  >
+> & {
+  readonly backpressure: Required<BackpressureOptions>;
+  readonly rollout: Required<RolloutOptions>;
+  readonly restart: Required<RestartOptions>;
+  readonly resourceLimits: ResourceLimits;
+  readonly userConfig?: unknown;
+  readonly version?: string;
+};
+
+export const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+const NAME = string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN);
+
+const share = number(0, 1);
+
+const FIELDS: Fields<DeploymentOptions> = {
+  name: NAME,
+  module: string('a file: URL, such as import.meta.url', /^file:\/\/\//),
+  numReplicas: integer(1, 1_000),
+  maxOngoingRequests: integer(1, MAX_ONGOING_LIMIT),
+  maxQueuedRequests: either(oneOf(-1), integer(0)),
+  backpressure: object<BackpressureOptions>({
+    statusCode: oneOf(503, 429),
+    retryAfterMs: either(oneOf('auto'), milliseconds()),
+  }),
+  userConfig: json() as Field<NonNullable<unknown>>,
+  requestTimeoutMs: milliseconds(),
+  streamIdleTimeoutMs: milliseconds(),
+  streamTimeoutMs: milliseconds(),
+  idempotent: either(boolean(), listOf(string())),
+  priority: oneOf(...PRIORITIES),
+  isolation: oneOf('thread', 'inline'),
+  resourceLimits: object<ResourceLimits>({
+    maxOldGenerationSizeMb: number(1),
+    maxYoungGenerationSizeMb: number(1),
+    codeRangeSizeMb: number(0),
+    stackSizeMb: number(0.1),
+  }),
+  env: recordOf(instanceOf<string>('a string', (value) => typeof value === 'string')),
+  healthCheckPeriodMs: milliseconds(10),
+  healthCheckTimeoutMs: milliseconds(1),
+  stuckAfterMs: milliseconds(50),
+  stuckTerminateMs: milliseconds(50),
+  startTimeoutMs: milliseconds(1),
+  gracefulShutdownTimeoutMs: milliseconds(),
+  maxConstructorRetryCount: integer(1),
+  rollout: object<RolloutOptions>({
+    maxSurge: share,
+    maxUnavailable: share,
+    observeMs: milliseconds(),
+    autoRollback: boolean(),
+  }),
+  restart: object<RestartOptions>({
+    maxCrashes: integer(1),
+    windowMs: milliseconds(1),
+    maxDelayMs: milliseconds(),
+  }),
+  version: string('a string of 1 to 128 characters', /^[\s\S]{1,128}$/),
+};
+
+const DEFAULTS: ResolvedOptions = {
+  numReplicas: 1,
+  maxOngoingRequests: 16,
+  maxQueuedRequests: 1_000,
+  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
+  requestTimeoutMs: 30_000,
+  streamIdleTimeoutMs: 60_000,
+  streamTimeoutMs: 0,
+  idempotent: false,
+  priority: 'critical',
+  isolation: 'thread',
+  resourceLimits: {},
+  env: {},
+  healthCheckPeriodMs: 10_000,
+  healthCheckTimeoutMs: 30_000,
+  stuckAfterMs: 5_000,
+  stuckTerminateMs: 30_000,
+  startTimeoutMs: 120_000,
+  gracefulShutdownTimeoutMs: 20_000,
+  maxConstructorRetryCount: 20,
+  restart: { maxCrashes: 5, windowMs: 60_000, maxDelayMs: 30_000 },
+  rollout: { maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, autoRollback: true },
+};
+
+/** @throws ServeError `SERVE_INVALID_OPTION` */
+export function parseDeploymentOptions(options: unknown): DeploymentOptions {
+  const parsed = parseOptions<DeploymentOptions>(options, FIELDS, 'deployment');
+  const { stuckAfterMs = DEFAULTS.stuckAfterMs, stuckTerminateMs = DEFAULTS.stuckTerminateMs } = parsed;
+  if (stuckTerminateMs < stuckAfterMs) {
+    throw invalidOption(
+      'deployment.stuckTerminateMs',
+      stuckTerminateMs,
+      `at least stuckAfterMs (${stuckAfterMs})`,
+    );
+  }
+  return parsed;
+}
+
+export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
+  const { name: _name, module: _module, ...rest } = options;
+  return {
+    ...DEFAULTS,
+    ...rest,
+    backpressure: { ...DEFAULTS.backpressure, ...rest.backpressure },
+    rollout: { ...DEFAULTS.rollout, ...rest.rollout },
+    restart: { ...DEFAULTS.restart, ...rest.restart },
+  } as ResolvedOptions;
+}
+
+/** What JSON can say: a user config may come from a file. */
+function json(): ReturnType<typeof anything<unknown>> {
+  const allowed = 'a JSON value';
+  return {
+    allowed,
+    parse(value, option) {
+      const bad = findNonJson(value, option);
+      if (bad !== undefined) throw invalidOption(bad.path, bad.value, allowed);
+      return structuredClone(value);
+    },
+  };
+}
+
+function findNonJson(value: unknown, path: string, depth = 64): { path: string; value: unknown } | undefined {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : { path, value };
+  if (typeof value !== 'object' || depth === 0) return { path, value };
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return { path, value };
+  for (const [key, item] of Object.entries(value)) {
+    const bad = findNonJson(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, depth - 1);
+    if (bad !== undefined) return bad;
+  }
+  return undefined;
+}

@@ -1,0 +1,198 @@
+/**
+ * Every error code of the library, in one table. `docs/errors.md` and a test are checked against it.
+ *
+ * `statusCode` is what an HTTP client gets, `retryable` whether a caller may safely send the same call again.
+ */
+export const SERVE_ERRORS = {
+  SERVE_BACKPRESSURE: {
+    statusCode: 503,
+    retryable: true,
+    title: 'Too many queued requests',
+    meaning: 'The wait queue of the deployment (or of a child deployment) is full.',
+    remedy: 'Retry after `Retry-After`; raise `maxQueuedRequests`, `maxOngoingRequests` or `numReplicas`.',
+  },
+  SERVE_TIMEOUT: {
+    statusCode: 504,
+    retryable: false,
+    title: 'Deadline exceeded',
+    meaning: 'The deadline of the call passed while it was queued or running.',
+    remedy: 'Raise `requestTimeoutMs` or `timeoutMs`, or make the method faster.',
+  },
+  SERVE_CANCELLED: {
+    statusCode: 499,
+    retryable: false,
+    title: 'Request cancelled',
+    meaning: 'The client went away, `cancel()` was called, or the given signal was aborted.',
+    remedy: 'Nothing to do: the caller asked for it.',
+  },
+  SERVE_REPLICA_DIED: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Replica died',
+    meaning: 'The replica died after the call had started; its outcome is unknown.',
+    remedy: 'See `cause` and the log of the replica. `retryable` is true only if the call had not started.',
+  },
+  SERVE_DEPLOY_FAILED: {
+    statusCode: 503,
+    retryable: false,
+    title: 'Deployment failed',
+    meaning: 'No replica of the deployment could be started; `cause` is the original error.',
+    remedy: 'Fix the constructor, `create`, `reconfigure` or `checkHealth`, then deploy again.',
+  },
+  SERVE_UNAVAILABLE: {
+    statusCode: 503,
+    retryable: true,
+    title: 'Service unavailable',
+    meaning: 'No replica can serve: the app is being deleted or the instance is closing.',
+    remedy: 'Retry on another instance.',
+  },
+  SERVE_NOT_FOUND: {
+    statusCode: 404,
+    retryable: false,
+    title: 'Not found',
+    meaning: 'There is no such app, deployment or route.',
+    remedy: 'Check the name; `serve.status()` lists what runs.',
+  },
+  SERVE_UNKNOWN_METHOD: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Unknown method',
+    meaning: 'The deployment has no such remote method.',
+    remedy: 'The message lists the methods there are.',
+  },
+  SERVE_NOT_SERIALIZABLE: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Value cannot cross threads',
+    meaning: 'An argument or a result holds a value that cannot cross a thread; the message names its path.',
+    remedy: 'Send plain data, or `transfer()` a buffer.',
+  },
+  SERVE_MODULE_MISMATCH: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Deployment not found in its module',
+    meaning: "The replica's thread imported the module, and no deployment of that name was registered by it.",
+    remedy: 'Call `deployment()` at the top level of the module, and pass `module: import.meta.url`.',
+  },
+  SERVE_MAIN_IN_WORKER: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Host-only API called in a replica',
+    meaning:
+      "A replica's thread ran code that belongs to the host, such as `serve.run()` or `server.listen()`.",
+    remedy: 'Move the deployment to its own module, or guard the server with `if (import.meta.main)`.',
+  },
+  SERVE_INVALID_OPTION: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Invalid option',
+    meaning: 'An option is unknown, has the wrong type or is out of range.',
+    remedy: 'The message names the option, its value and what is allowed.',
+  },
+  SERVE_MISSING_DEPENDENCY: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Missing dependency',
+    meaning: 'An optional package that this feature needs is not installed.',
+    remedy: 'Install the package that the message names.',
+  },
+  SERVE_PAYLOAD_TOO_LARGE: {
+    statusCode: 413,
+    retryable: false,
+    title: 'Payload too large',
+    meaning: 'The request body is larger than `bodyLimit`.',
+    remedy: 'Send less, or raise `bodyLimit`.',
+  },
+  SERVE_BAD_REQUEST: {
+    statusCode: 400,
+    retryable: false,
+    title: 'Bad request',
+    meaning: 'The HTTP request is malformed: its body, a header or its URL.',
+    remedy: 'Fix the request.',
+  },
+  SERVE_VALIDATION: {
+    statusCode: 422,
+    retryable: false,
+    title: 'Invalid input',
+    meaning: 'The input does not match the schema of the method or adapter.',
+    remedy: 'The response lists the issues.',
+  },
+  SERVE_UNAUTHORIZED: {
+    statusCode: 401,
+    retryable: false,
+    title: 'Unauthorized',
+    meaning: 'A peer or an administrator came without valid credentials.',
+    remedy: 'Check the fleet secret or the `authorize` hook.',
+  },
+} as const;
+
+export type ServeErrorCode = keyof typeof SERVE_ERRORS;
+
+export interface ServeErrorOptions {
+  cause?: unknown;
+  /** Overrides the status of the code's table row, e.g. 429 for back-pressure. */
+  statusCode?: number;
+  /** Overrides the table, e.g. a replica that died before the call started. */
+  retryable?: boolean;
+  app?: string;
+  deployment?: string;
+  replica?: string;
+  requestId?: string;
+  /** When to come back, in ms; becomes the `Retry-After` header. */
+  retryAfterMs?: number;
+}
+
+const brand = Symbol.for('inserve.ServeError');
+
+/**
+ * The one error class of the library. Tell errors apart by `code`; `instanceof ServeError` holds across copies of
+ * the package and across threads (a `Symbol.for` brand decides, as in undici).
+ */
+export class ServeError extends Error {
+  readonly code: ServeErrorCode;
+  readonly statusCode: number;
+  readonly retryable: boolean;
+  declare readonly app?: string;
+  declare readonly deployment?: string;
+  declare readonly replica?: string;
+  declare readonly requestId?: string;
+  declare readonly retryAfterMs?: number;
+
+  constructor(code: ServeErrorCode, message: string, options: ServeErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    const row = SERVE_ERRORS[code];
+    this.code = code;
+    this.statusCode = options.statusCode ?? row.statusCode;
+    this.retryable = options.retryable ?? row.retryable;
+    for (const key of ['app', 'deployment', 'replica', 'requestId', 'retryAfterMs'] as const) {
+      if (options[key] !== undefined) Object.assign(this, { [key]: options[key] });
+    }
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value;
+  }
+}
+
+// On the prototype, so that neither shows up in logs or in `Object.keys`.
+Object.defineProperty(ServeError.prototype, 'name', {
+  value: 'ServeError',
+  configurable: true,
+  writable: true,
+});
+Object.defineProperty(ServeError.prototype, brand, { value: true });
+
+/** `SERVE_INVALID_OPTION` in its one shape: option, value, what is allowed. */
+export function invalidOption(option: string, value: unknown, allowed: string): ServeError {
+  return new ServeError('SERVE_INVALID_OPTION', `${option}: got ${describe(value)}; allowed: ${allowed}`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'object' && value !== null) {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    return `an object of class ${value.constructor?.name ?? 'Object'}`;
+  }
+  return String(value);
+}

@@ -1,0 +1,80 @@
+/** How a call ended; the `outcome` label of the metrics. */
+export const OUTCOMES = ['ok', 'error', 'timeout', 'cancelled', 'rejected', 'died'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Upper bounds of the duration histogram, in ms; an infinite one follows. */
+export const DURATION_BOUNDS_MS: readonly number[] = [
+  0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+];
+
+/** Calls of one method with one outcome. */
+export interface CallSeries {
+  readonly method: string;
+  readonly outcome: Outcome;
+  count: number;
+  sumMs: number;
+  /** Not cumulative; one more than there are bounds. */
+  readonly buckets: number[];
+}
+
+/**
+ * Counts the calls that a thread made to one deployment. Plain additions on the call path; a replica's thread ships what
+ * came since the last time to the host, which adds it to its own.
+ */
+export class CallStats {
+  readonly #series = new Map<string, Array<CallSeries | undefined>>();
+
+  record(method: string, outcome: Outcome, durationMs: number): void {
+    const series = this.#find(method, outcome);
+    series.count++;
+    series.sumMs += durationMs;
+    let bucket = 0;
+    while (bucket < DURATION_BOUNDS_MS.length && durationMs > (DURATION_BOUNDS_MS[bucket] as number))
+      bucket++;
+    (series.buckets[bucket] as number)++;
+  }
+
+  /** Adds what another thread counted. */
+  merge(other: readonly CallSeries[]): void {
+    for (const { method, outcome, count, sumMs, buckets } of other) {
+      const series = this.#find(method, outcome);
+      series.count += count;
+      series.sumMs += sumMs;
+      for (let index = 0; index < buckets.length; index++) {
+        series.buckets[index] = (series.buckets[index] ?? 0) + (buckets[index] as number);
+      }
+    }
+  }
+
+  series(): CallSeries[] {
+    return [...this.#series.values()].flat().filter((series) => series !== undefined);
+  }
+
+  /** What was counted so far, and starts again from zero. */
+  take(): CallSeries[] {
+    const series = this.series();
+    this.#series.clear();
+    return series;
+  }
+
+  #find(method: string, outcome: Outcome): CallSeries {
+    let byOutcome = this.#series.get(method);
+    if (byOutcome === undefined) {
+      byOutcome = [];
+      this.#series.set(method, byOutcome);
+    }
+    const index = OUTCOMES.indexOf(outcome);
+    let series = byOutcome[index];
+    if (series === undefined) {
+      series = {
+        method,
+        outcome,
+        count: 0,
+        sumMs: 0,
+        buckets: new Array(DURATION_BOUNDS_MS.length + 1).fill(0),
+      };
+      byOutcome[index] = series;
+    }
+    return series;
+  }
+}

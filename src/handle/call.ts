@@ -1,0 +1,235 @@
+import { ServeError } from '../errors.ts';
+import { methodLabel } from '../pool/caller-channel.ts';
+import { CANCEL_CODE } from '../pool/frames.ts';
+import { OutboundCall } from '../pool/outbound-call.ts';
+import { batchTime, now } from '../time/clock.ts';
+import { wheel } from '../time/timer-wheel.ts';
+import type { Outcome } from './call-stats.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Route } from './route.ts';
+import type { CallScope, Child } from './scope.ts';
+import type { Waiting } from './wait-queue.ts';
+
+export const CALL_STATE = { fresh: 0, queued: 1, sent: 2, streaming: 3, settled: 4 } as const;
+export type CallState = (typeof CALL_STATE)[keyof typeof CALL_STATE];
+
+let counter = 0;
+
+/**
+ * One call from the caller's point of view: fresh → queued? → sent → streaming? → settled, and settled exactly once.
+ * What a caller gets to see of it is a subclass's business (`PromiseCall`, the HTTP adapter's `HttpCall`).
+ */
+export abstract class Call extends OutboundCall implements Waiting, Child {
+  readonly route: Route;
+  priorityRank = 0;
+  state: CallState = CALL_STATE.fresh;
+  /** Where it was sent to. */
+  endpoint: Endpoint | undefined = undefined;
+  readonly createdAt: number;
+  sentAt = 0;
+  attempts = 0;
+  #scope: CallScope | undefined = undefined;
+  #signal: AbortSignal | undefined = undefined;
+  #onAbort: (() => void) | undefined = undefined;
+  #lastChunkAt = 0;
+  #openedAt = 0;
+
+  constructor(route: Route, method: string) {
+    super();
+    this.route = route;
+    this.method = method;
+    this.number = ++counter;
+    this.createdAt = now();
+  }
+
+  get callerName(): string {
+    return this.route.callerName;
+  }
+
+  get isQueued(): boolean {
+    return this.state === CALL_STATE.queued;
+  }
+
+  get isSettled(): boolean {
+    return this.state === CALL_STATE.settled;
+  }
+
+  get requestId(): string {
+    return this.meta?.requestId ?? `${this.route.callerName}-${this.number}`;
+  }
+
+  /** Ends with the call it was made in. */
+  joinScope(scope: CallScope): void {
+    this.#scope = scope;
+    scope.adopt(this);
+  }
+
+  /** Cancels the call when the signal aborts. */
+  follow(signal: AbortSignal): void {
+    this.#signal = signal;
+    this.#onAbort = () => this.cancel(signal.reason);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Harmless once the call is settled. */
+  cancel(reason?: unknown): void {
+    if (this.state === CALL_STATE.settled) return;
+    const cause = reason === undefined ? {} : { cause: reason };
+    this.abandon(
+      'cancelled',
+      this.#error('SERVE_CANCELLED', 'the call was cancelled', cause),
+      CANCEL_CODE.cancelled,
+    );
+  }
+
+  /** Ends the call from this side, whatever the replica does. */
+  protected abandon(
+    outcome: Outcome,
+    error: unknown,
+    code: (typeof CANCEL_CODE)[keyof typeof CANCEL_CODE],
+  ): void {
+    const { state, endpoint } = this;
+    if (!this.#settle(outcome, now())) return;
+    if (state === CALL_STATE.queued) this.route.leftQueue(this);
+    else endpoint?.channel.cancel(this, code);
+    this.onError(error);
+  }
+
+  /** Ends a call that was never sent. */
+  reject(error: unknown): void {
+    if (this.#settle(outcomeOf(error), now())) this.onError(error);
+  }
+
+  override succeeded(value: unknown): void {
+    if (this.#settle('ok', batchTime)) this.onResult(value);
+  }
+
+  override failed(error: unknown): void {
+    if (this.#settle(outcomeOf(error), batchTime)) this.onError(error);
+  }
+
+  override opened(head: unknown): void {
+    if (this.state !== CALL_STATE.sent) return;
+    this.state = CALL_STATE.streaming;
+    this.#openedAt = batchTime;
+    this.onOpen(head);
+  }
+
+  override chunk(value: unknown, bytes: number): void {
+    if (this.state !== CALL_STATE.streaming) return;
+    if (this.#lastChunkAt === 0) this.#watchStream();
+    this.#lastChunkAt = batchTime;
+    this.onChunk(value, bytes);
+  }
+
+  override ended(): void {
+    if (this.#settle('ok', batchTime)) this.onEnd();
+  }
+
+  override credited(chunks: number): void {
+    this.onCredit(chunks);
+  }
+
+  override orphaned(started: boolean, cause: unknown): void {
+    if (this.state === CALL_STATE.settled) return;
+    if (!started && this.route.retry(this)) return;
+    const error =
+      cause instanceof ServeError
+        ? cause
+        : this.#error('SERVE_REPLICA_DIED', `replica ${this.endpoint?.replicaId} died`, {
+            cause,
+            retryable: !started,
+          });
+    if (this.#settle('died', now())) this.onError(error);
+  }
+
+  /** A deadline passed: the call's, or one of its stream's. */
+  override expire(at: number): void {
+    if (this.state === CALL_STATE.streaming && this.#lastChunkAt !== 0) {
+      const next = this.#nextStreamDeadline();
+      if (next > at) {
+        wheel.add(this, next);
+        return;
+      }
+    }
+    const what = this.state === CALL_STATE.queued ? 'while it was queued' : 'while it ran';
+    const waited = Math.round(at - this.createdAt);
+    const error = this.#error('SERVE_TIMEOUT', `the deadline passed ${what} (after ${waited} ms)`);
+    this.route.expired(this);
+    this.abandon('timeout', error, CANCEL_CODE.timeout);
+  }
+
+  protected abstract onResult(value: unknown): void;
+  protected abstract onError(error: unknown): void;
+  protected abstract onOpen(head: unknown): void;
+  protected abstract onChunk(value: unknown, bytes: number): void;
+  protected abstract onEnd(): void;
+  protected onCredit(_chunks: number): void {}
+
+  /** @internal The call went to a replica. */
+  onSent(): void {}
+
+  /** From the first chunk on the deadline gives way to the idle and total limits of the stream. */
+  #watchStream(): void {
+    this.#lastChunkAt = batchTime;
+    wheel.remove(this);
+    const next = this.#nextStreamDeadline();
+    if (next !== Infinity) wheel.add(this, next);
+  }
+
+  #nextStreamDeadline(): number {
+    const { streamIdleTimeoutMs: idle, streamTimeoutMs: total } = this.route.config;
+    return Math.min(
+      idle > 0 ? this.#lastChunkAt + idle : Infinity,
+      total > 0 ? this.#openedAt + total : Infinity,
+    );
+  }
+
+  #settle(outcome: Outcome, at: number): boolean {
+    if (this.state === CALL_STATE.settled) return false;
+    const { state } = this;
+    this.state = CALL_STATE.settled;
+    wheel.remove(this);
+    wheel.release();
+    if (this.#signal !== undefined && this.#onAbort !== undefined) {
+      this.#signal.removeEventListener('abort', this.#onAbort);
+    }
+    this.#scope?.disown(this);
+    this.route.settled(this, outcome, state, at);
+    return true;
+  }
+
+  #error(
+    code: 'SERVE_CANCELLED' | 'SERVE_TIMEOUT' | 'SERVE_REPLICA_DIED',
+    what: string,
+    more: object = {},
+  ): ServeError {
+    const { app, deployment } = this.route;
+    return new ServeError(code, `${deployment}.${methodLabel(this.method)}: ${what}`, {
+      app,
+      deployment,
+      requestId: this.requestId,
+      ...(this.endpoint === undefined ? {} : { replica: this.endpoint.replicaId }),
+      ...more,
+    });
+  }
+}
+
+function outcomeOf(error: unknown): Outcome {
+  if (!(error instanceof ServeError)) return 'error';
+  switch (error.code) {
+    case 'SERVE_TIMEOUT':
+      return 'timeout';
+    case 'SERVE_CANCELLED':
+      return 'cancelled';
+    case 'SERVE_REPLICA_DIED':
+      return 'died';
+    case 'SERVE_BACKPRESSURE':
+    case 'SERVE_UNAVAILABLE':
+    case 'SERVE_DEPLOY_FAILED':
+    case 'SERVE_NOT_FOUND':
+      return 'rejected';
+    default:
+      return 'error';
+  }
+}

@@ -1,0 +1,48 @@
+import { ServeError } from '../errors.ts';
+import { callScope } from './scope.ts';
+
+/** What a replica may know about itself and, inside a call, about the call. */
+export interface ServeContext {
+  readonly app: string;
+  readonly deployment: string;
+  readonly replicaId: string;
+  /** 0…n−1; a replacement takes the lowest free one. */
+  readonly rank: number;
+  /** Empty outside a call. */
+  readonly requestId: string;
+  /** Aborts when the caller is gone, cancels, or the deadline passes. Never aborts outside a call. */
+  readonly signal: AbortSignal;
+  /** When the call must be over, as a timestamp like `Date.now()`; undefined = no deadline. */
+  readonly deadline: number | undefined;
+  /** Empty if the caller gave none. */
+  readonly multiplexedModelId: string;
+  readonly tenant: string | undefined;
+  readonly sessionId: string | undefined;
+  /** What the host's `locals(req)` answered. */
+  readonly locals: unknown;
+  /** Address of the HTTP client, as the host's trust-proxy setting sees it. */
+  readonly ip: string | undefined;
+  /** Route parameters of the host's mount path. */
+  readonly params: Readonly<Record<string, string>>;
+  /** In a batch: one context per item, in order. */
+  readonly items: readonly ServeContext[] | undefined;
+}
+
+let replicaContext: ServeContext | undefined;
+
+/** @internal The replica of this thread, for code that runs outside a call. */
+export function setReplicaContext(context: ServeContext | undefined): void {
+  replicaContext = context;
+}
+
+/**
+ * The context of the current call, kept over every `await`; outside a call that of the replica.
+ *
+ * @throws ServeError `SERVE_NOT_FOUND` outside a replica
+ */
+export function context(): ServeContext {
+  const scope = callScope.getStore();
+  if (scope !== undefined) return scope.context;
+  if (replicaContext !== undefined) return replicaContext;
+  throw new ServeError('SERVE_NOT_FOUND', 'context() is only there inside a replica');
+}

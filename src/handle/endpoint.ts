@@ -1,0 +1,64 @@
+import type { CancelCode } from '../pool/frames.ts';
+import type { Cargo } from '../pool/inbound-call.ts';
+import type { Reservation } from '../pool/load-table.ts';
+import type { OutboundCall } from '../pool/outbound-call.ts';
+
+/** The way to one replica: a channel to a thread, or the replica itself when it is inline. */
+export interface CallChannel {
+  /** Remote methods of the replica. */
+  readonly methods: ReadonlyMap<string, number>;
+  /** Calls that hold a place at the replica, over all callers. */
+  readonly ongoing: number;
+  /** Places that are free now. */
+  readonly free: number;
+  reserve(): Reservation;
+  reserveBeyondLimit(): Reservation;
+  /** Gives a place back whose call is not sent. */
+  unreserve(): void;
+  /** Sends a call for which a place was reserved. */
+  send(call: OutboundCall): void;
+  cancel(call: OutboundCall, code: CancelCode): void;
+  credit(call: OutboundCall, chunks: number): void;
+  upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void;
+  endUpload(call: OutboundCall): void;
+  /** Says when places may have become free. */
+  onFreed(listener: () => void): void;
+  close(error: unknown): void;
+}
+
+const DECAY_MS = 10_000;
+
+/**
+ * A replica as the router sees it. Its cost is the peak-EWMA of its latency (Finagle's load metric): it jumps up with a
+ * slow answer at once and decays over 10 s.
+ */
+export class Endpoint {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly channel: CallChannel;
+  #latencyMs = 0;
+  #observedAt = 0;
+
+  constructor(replicaId: string, instanceId: string, version: string, channel: CallChannel) {
+    this.replicaId = replicaId;
+    this.instanceId = instanceId;
+    this.version = version;
+    this.channel = channel;
+  }
+
+  /** What one more call would cost here. */
+  get score(): number {
+    return (this.channel.ongoing + 1) * (this.#latencyMs + 0.01);
+  }
+
+  observe(latencyMs: number, at: number): void {
+    if (latencyMs >= this.#latencyMs) {
+      this.#latencyMs = latencyMs;
+    } else {
+      const weight = Math.exp((this.#observedAt - at) / DECAY_MS);
+      this.#latencyMs = this.#latencyMs * weight + latencyMs * (1 - weight);
+    }
+    this.#observedAt = at;
+  }
+}

@@ -1,0 +1,180 @@
+import { ServeError } from '../errors.ts';
+import { CallerChannel } from '../pool/caller-channel.ts';
+import { DeploymentLoad, LinkLedger, QueueLedger, ReplicaLoad } from '../pool/load-table.ts';
+import { now } from '../time/clock.ts';
+import type { Call } from './call.ts';
+import type { CallSeries } from './call-stats.ts';
+import type { Directory, DirectoryEvent, InlineDescriptor, InlineFactory, RouteKey } from './directory.ts';
+import { Endpoint } from './endpoint.ts';
+import { Route } from './route.ts';
+
+/** How often threads with waiting calls look after them. */
+const TEND_MS = 50;
+
+/**
+ * The host always says what a replica died of, a few ms after its port closed; up to 0.3 s when it ran out of memory. This
+ * is the net under that.
+ */
+const OBITUARY_MS = 1_000;
+
+/** What a router needs of the thread it serves. */
+export interface RouterHooks {
+  readonly createInline: InlineFactory;
+  /** A call's deadline passed at a replica: its event loop may be blocked. */
+  onExpired(replicaId: string): void;
+  /** A response failed and nobody looked at it. */
+  onUnobserved(error: unknown, call: Call): void;
+}
+
+/** What a thread counted of the calls to one deployment. */
+export interface CountedCalls {
+  readonly app: string;
+  readonly deployment: string;
+  readonly series: CallSeries[];
+}
+
+/** Who makes the calls: the host (index 0) or a replica's thread. */
+export interface Caller {
+  readonly index: number;
+  readonly instanceId: string;
+  /** Prefix of the request ids that this thread makes. */
+  readonly name: string;
+}
+
+/**
+ * The one router of a caller thread: the host has one, and every replica that holds a handle. It knows the routes to the
+ * deployments that this thread calls, and follows what the switchboard says about their replicas.
+ */
+export class Router {
+  readonly #caller: Caller;
+  readonly #directory: Directory;
+  readonly #routes = new Map<RouteKey, Route>();
+  readonly #waiting = new Set<Route>();
+  readonly #hooks: RouterHooks;
+  /** What every call gets once the router is closed. */
+  #closedWith: unknown = undefined;
+  /** Counts of routes that are gone. */
+  readonly #left: CountedCalls[] = [];
+  #tender: NodeJS.Timeout | undefined = undefined;
+
+  constructor(caller: Caller, directory: Directory, hooks: RouterHooks) {
+    this.#caller = caller;
+    this.#directory = directory;
+    this.#hooks = hooks;
+  }
+
+  /** The instance this thread belongs to. */
+  get instanceId(): string {
+    return this.#caller.instanceId;
+  }
+
+  /** The route to a deployment; the first asker subscribes. */
+  route(app: string, deployment: string, key: RouteKey): Route {
+    const known = this.#routes.get(key);
+    if (known !== undefined) return known;
+    const route = new Route(app, deployment, this.#caller, {
+      onQueued: (queued) => this.#tend(queued),
+      onExpired: (endpoint) => this.#hooks.onExpired(endpoint.replicaId),
+      onUnobserved: (error, call) => this.#hooks.onUnobserved(error, call),
+    });
+    this.#routes.set(key, route);
+    if (this.#closedWith === undefined) this.#directory.subscribe(key);
+    else route.refuse(this.#closedWith);
+    return route;
+  }
+
+  routes(): IterableIterator<Route> {
+    return this.#routes.values();
+  }
+
+  /** What this thread counted since the last time. */
+  takeStats(): CountedCalls[] {
+    const taken = this.#left.splice(0);
+    for (const { app, deployment, stats } of this.#routes.values())
+      taken.push({ app, deployment, series: stats.take() });
+    return taken.filter(({ series }) => series.length > 0);
+  }
+
+  apply(event: DirectoryEvent): void {
+    const route = this.#routes.get(event.key);
+    if (route === undefined) return;
+    switch (event.type) {
+      case 'route':
+        route.deployment = event.deployment;
+        route.adopt(new DeploymentLoad(event.load), new QueueLedger(event.queue), event.config);
+        return;
+      case 'config':
+        route.configure(event.config);
+        return;
+      case 'up':
+        route.add(this.#link(route, event));
+        return;
+      case 'inline':
+        void this.#addInline(route, event.inline);
+        return;
+      case 'down':
+        route.remove(event.replicaId, event.error);
+        return;
+      case 'moved':
+        route.retire();
+        return;
+      case 'failed':
+        route.refuse(event.error);
+        return;
+      case 'gone':
+        this.#routes.delete(event.key);
+        route.close(event.error);
+        this.#left.push({ app: route.app, deployment: route.deployment, series: route.stats.take() });
+        return;
+    }
+  }
+
+  /** Closes every link; calls that run are rejected. */
+  close(error: unknown): void {
+    this.#closedWith = error;
+    clearInterval(this.#tender);
+    this.#tender = undefined;
+    for (const route of this.#routes.values()) route.close(error);
+    this.#routes.clear();
+  }
+
+  #link(route: Route, { link, port }: Extract<DirectoryEvent, { type: 'up' }>): Endpoint {
+    const channel = new CallerChannel(
+      port,
+      new ReplicaLoad(link.load),
+      new LinkLedger(link.ledger),
+      new Map(link.methods.map((name, index) => [name, index])),
+      () => route.remove(link.replicaId, undefined),
+      OBITUARY_MS,
+    );
+    return new Endpoint(link.replicaId, link.instanceId, link.version, channel);
+  }
+
+  async #addInline(route: Route, inline: InlineDescriptor): Promise<void> {
+    try {
+      const channel = await this.#hooks.createInline(inline);
+      route.add(new Endpoint(inline.replicaId, inline.instanceId, inline.version, channel));
+    } catch (cause) {
+      const { app, deployment } = inline;
+      const message = `${deployment}: the inline replica could not be made in this thread`;
+      route.refuse(new ServeError('SERVE_DEPLOY_FAILED', message, { cause, app, deployment }));
+    }
+  }
+
+  #tend(route: Route): void {
+    this.#waiting.add(route);
+    if (this.#tender !== undefined) return;
+    // Not ref'ed: the wheel keeps the process alive while a call waits.
+    this.#tender = setInterval(() => {
+      const at = now();
+      for (const waiting of this.#waiting) {
+        waiting.tend(at);
+        if (waiting.queued === 0) this.#waiting.delete(waiting);
+      }
+      if (this.#waiting.size === 0) {
+        clearInterval(this.#tender);
+        this.#tender = undefined;
+      }
+    }, TEND_MS).unref();
+  }
+}

@@ -1,0 +1,44 @@
+import './node-version.ts';
+
+export type { ServeMiddleware } from './adapters/middleware.ts';
+export type { MiddlewareOptions, RequestRouting } from './adapters/options.ts';
+export { type Batched, batch, END_OF_STREAM } from './batching/batch.ts';
+export { batchError } from './batching/batch-error.ts';
+export {
+  getMultiplexedModelId,
+  type Multiplexed,
+  type MultiplexedOptions,
+  multiplexed,
+} from './batching/multiplexed.ts';
+export type { BatchOptions } from './batching/options.ts';
+export type {
+  AppReport,
+  AppStatus,
+  DeploymentReport,
+  DeploymentStatus,
+  ReplicaStatus,
+} from './controller/status.ts';
+export { serve } from './default-serve.ts';
+export { type Deployment, deployment } from './deployment/deployment.ts';
+export type { DeploymentOptions } from './deployment/options.ts';
+export type { BoundDeploymentOf as BoundDeployment, Deployable, NotDeployable } from './deployment/types.ts';
+export { SERVE_ERRORS, ServeError, type ServeErrorCode, type ServeErrorOptions } from './errors.ts';
+export { context, type ServeContext } from './handle/context.ts';
+export type { Priority } from './handle/priority.ts';
+export type {
+  BroadcastResponse,
+  CallExplanation,
+  DeploymentHandle,
+  DeploymentResponse,
+  DeploymentStream,
+  HandleOptions,
+  MapOptions,
+  NotMappable,
+  NotSerializable,
+  RemoteMethod,
+} from './handle/types.ts';
+export type { ServeEventName, ServeEvents } from './observe/events.ts';
+export type { Logger } from './observe/logger.ts';
+export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';
+export { createServe, type RunOptions, type Serve, type ServeOptions, type StatusReport } from './serve.ts';
+export { transfer } from './values/transfer.ts';

@@ -1,0 +1,35 @@
+import type { BatchSeries } from '../batching/batch-stats.ts';
+import type { CallSeries } from '../handle/call-stats.ts';
+import type { Events } from '../observe/events.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { InlineReplicas } from './inline-replicas.ts';
+import type { Switchboard } from './switchboard.ts';
+
+export interface UnobservedFailure {
+  readonly app: string;
+  readonly deployment: string;
+  readonly method: string;
+  readonly requestId: string;
+  readonly error: unknown;
+}
+
+/** What the parts of one instance share. */
+export interface Environment {
+  readonly instanceId: string;
+  readonly switchboard: Switchboard;
+  readonly inlineReplicas: InlineReplicas;
+  readonly events: Events;
+  readonly log: Logger;
+  /** File of the replicas' worker entry. */
+  readonly workerEntry: string;
+  /** Indices of the threads that make calls; the host is 0. */
+  nextCallerIndex(): number;
+  /** A replica's thread counted calls. */
+  mergeCalls(app: string, deployment: string, series: readonly CallSeries[]): void;
+  /** A replica's thread counted batches. */
+  mergeBatches(app: string, deployment: string, series: readonly BatchSeries[]): void;
+  /** A response failed, in any thread, and nobody looked at it. */
+  reportUnobserved(failure: UnobservedFailure): void;
+  /** A call's deadline passed at a replica. */
+  reportExpired(replicaId: string): void;
+}

@@ -1,0 +1,60 @@
+import { ServeError } from '../errors.ts';
+import type { ThreadReplica } from './thread-replica.ts';
+
+/** In a row. */
+const MAX_FAILURES = 3;
+
+/**
+ * Asks a replica for its health every period (±10 %, so that replicas do not all ask at once); three failures in a row
+ * end it. One success starts the count anew.
+ */
+export class HealthCheck {
+  readonly #replica: ThreadReplica;
+  readonly #timeoutMs: number;
+  readonly #periodMs: number;
+  #failures = 0;
+  #isRunning = false;
+  #nextAt: number;
+
+  constructor(replica: ThreadReplica, periodMs: number, timeoutMs: number, at: number) {
+    this.#replica = replica;
+    this.#periodMs = periodMs;
+    this.#timeoutMs = timeoutMs;
+    this.#nextAt = at + this.#jittered();
+  }
+
+  /** Starts a check if one is due. `onUnhealthy` hears of the third failure. */
+  tick(at: number, onUnhealthy: (error: unknown) => void): void {
+    if (this.#isRunning || at < this.#nextAt || this.#replica.isStuck) return;
+    this.#isRunning = true;
+    void this.#check().then((error) => {
+      this.#isRunning = false;
+      this.#nextAt = at + this.#jittered();
+      if (error === undefined) {
+        this.#failures = 0;
+      } else if (++this.#failures === MAX_FAILURES) {
+        onUnhealthy(error);
+      }
+    });
+  }
+
+  async #check(): Promise<unknown> {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(
+      () => resolve(new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${this.#timeoutMs} ms`)),
+      this.#timeoutMs,
+    );
+    timer.unref();
+    this.#replica.checkHealth().then(
+      () => resolve(undefined),
+      (error: unknown) => resolve(error ?? new Error('checkHealth() failed')),
+    );
+    const outcome = await promise;
+    clearTimeout(timer);
+    return outcome;
+  }
+
+  #jittered(): number {
+    return this.#periodMs * (0.9 + 0.2 * Math.random());
+  }
+}

@@ -1,0 +1,156 @@
+import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts';
+import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import { ServeError } from '../errors.ts';
+import { type InlineDescriptor, type RouteKey, routeKey } from '../handle/directory.ts';
+import type { InlineChannel } from '../replica/inline-channel.ts';
+import { pack } from '../values/pack.ts';
+import type { Environment } from './environment.ts';
+import { randomId } from './ids.ts';
+import { routeConfig } from './route-config.ts';
+import type { RunningDeployment } from './running-deployment.ts';
+import type { ThreadReplica } from './thread-replica.ts';
+
+/** A deployment on the callers' own event loops: one replica per caller thread, made when it is first called. */
+export class InlineDeployment implements RunningDeployment {
+  readonly #key: RouteKey;
+  readonly #app: string;
+  readonly #environment: Environment;
+  #spec: DeploymentSpec;
+  #status: DeploymentStatus = 'UPDATING';
+  #message = '';
+  #descriptor: InlineDescriptor | undefined = undefined;
+  #channel: InlineChannel | undefined = undefined;
+
+  constructor(app: string, spec: DeploymentSpec, environment: Environment) {
+    this.#app = app;
+    this.#spec = spec;
+    this.#environment = environment;
+    this.#key = routeKey(app, spec.name);
+    this.#configure();
+  }
+
+  get spec(): DeploymentSpec {
+    return this.#spec;
+  }
+
+  get status(): DeploymentStatus {
+    return this.#status;
+  }
+
+  get isRoutable(): boolean {
+    return this.#channel !== undefined;
+  }
+
+  get isDegraded(): boolean {
+    return false;
+  }
+
+  /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
+  async start(): Promise<void> {
+    const { instanceId, inlineReplicas, switchboard } = this.#environment;
+    const { name, version, module, exportName, args, options } = this.#spec;
+    const inline: InlineDescriptor = {
+      replicaId: `${name}#${randomId(6)}`,
+      instanceId,
+      version,
+      app: this.#app,
+      deployment: name,
+      module,
+      exportName,
+      args,
+      userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
+      maxOngoingRequests: options.maxOngoingRequests,
+    };
+    try {
+      this.#channel = await inlineReplicas.make(inline);
+    } catch (cause) {
+      throw this.#failed(cause);
+    }
+    const previous = this.#descriptor;
+    this.#descriptor = inline;
+    switchboard.connectInline(this.#key, inline);
+    if (previous !== undefined) inlineReplicas.forget(previous.replicaId);
+    this.#setStatus('HEALTHY', '');
+  }
+
+  async update(spec: DeploymentSpec): Promise<void> {
+    const previous = this.#spec;
+    this.#spec = spec;
+    this.#configure();
+    const isSame = JSON.stringify(previous.options) === JSON.stringify(spec.options);
+    if (spec.version === previous.version && isSame && this.#channel !== undefined) return;
+    await this.start();
+  }
+
+  tick(): void {}
+
+  threads(): ThreadReplica[] {
+    return [];
+  }
+
+  kill(): boolean {
+    return false;
+  }
+
+  expiredAt(): boolean {
+    return false;
+  }
+
+  report(): DeploymentReport {
+    const { instanceId, switchboard } = this.#environment;
+    const [channel, inline] = [this.#channel, this.#descriptor];
+    const isRunning = channel !== undefined && inline !== undefined;
+    return {
+      status: this.#status,
+      message: this.#message,
+      targetReplicas: 1,
+      replicaStates: isRunning ? { RUNNING: 1 } : {},
+      replicas: isRunning
+        ? [
+            {
+              id: inline.replicaId,
+              state: 'RUNNING',
+              instance: instanceId,
+              version: inline.version,
+              ongoing: channel.ongoing,
+            },
+          ]
+        : [],
+      queued: switchboard.load(this.#key)?.queued ?? 0,
+      restarts: 0,
+    };
+  }
+
+  async stop(timeoutMs: number, error: ServeError): Promise<void> {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    this.#environment.switchboard.remove(this.#key, error);
+    if (this.#descriptor !== undefined) this.#environment.inlineReplicas.forget(this.#descriptor.replicaId);
+    await channel?.closed(timeoutMs);
+  }
+
+  #configure(): void {
+    const { options } = this.#spec;
+    this.#environment.switchboard.configure(this.#key, routeConfig(options), options.maxQueuedRequests);
+  }
+
+  #failed(cause: unknown): ServeError {
+    const { name } = this.#spec;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const error = new ServeError('SERVE_DEPLOY_FAILED', `${name}: ${reason}`, {
+      cause,
+      app: this.#app,
+      deployment: name,
+    });
+    if (this.#channel === undefined) this.#environment.switchboard.fail(this.#key, error);
+    this.#setStatus('DEPLOY_FAILED', error.message);
+    return error;
+  }
+
+  #setStatus(status: DeploymentStatus, message: string): void {
+    this.#status = status;
+    this.#message = message;
+    const { name } = this.#spec;
+    this.#environment.events.emit('deployment', { app: this.#app, deployment: name, status, message });
+  }
+}

@@ -1,0 +1,295 @@
+import { BatchStats } from '../batching/batch-stats.ts';
+import type { AppReport } from '../controller/status.ts';
+import { type CompiledApp, compileApp, defaultAppName } from '../deployment/app-spec.ts';
+import type { BoundDeployment } from '../deployment/bound.ts';
+import { ServeError } from '../errors.ts';
+import { CallStats } from '../handle/call-stats.ts';
+import { type DirectoryEvent, type RouteKey, routeKey } from '../handle/directory.ts';
+import { adoptHandles, createHandle } from '../handle/handle.ts';
+import type { Route } from '../handle/route.ts';
+import { Router } from '../handle/router.ts';
+import type { DeploymentHandle } from '../handle/types.ts';
+import { Events } from '../observe/events.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { DeploymentSample } from '../observe/metrics.ts';
+import { now } from '../time/clock.ts';
+import { wheel } from '../time/timer-wheel.ts';
+import { AppRuntime } from './app-runtime.ts';
+import type { Environment, UnobservedFailure } from './environment.ts';
+import { randomId } from './ids.ts';
+import { InlineReplicas } from './inline-replicas.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import { Switchboard } from './switchboard.ts';
+
+/** Period of the control loop. */
+const TICK_MS = 250;
+
+export interface InstanceOptions {
+  readonly log: Logger;
+  /** File of the replicas' worker entry. */
+  readonly workerEntry: string;
+  /** Part of every deployment's version. */
+  readonly version: string;
+  /** Memory that the whole process may use, in MiB; undefined: what there is. */
+  readonly memoryMb: number | undefined;
+}
+
+/** What is counted of one deployment. */
+interface Counted {
+  readonly calls: CallStats;
+  readonly batches: BatchStats;
+  /** Failed responses that nobody looked at. */
+  unobserved: number;
+}
+
+interface Place {
+  readonly app: string;
+  readonly deployment: string;
+}
+
+/** Everything that runs for one `Serve`: the apps, the host's router, and the control loop. */
+export class Instance {
+  readonly id: string = randomId(8);
+  readonly events: Events;
+  readonly log: Logger;
+  readonly router: Router;
+  readonly #environment: Environment;
+  readonly #switchboard = new Switchboard();
+  readonly #apps = new Map<string, AppRuntime>();
+  /** The names of the bound deployments of each app. */
+  readonly #compiled = new Map<string, CompiledApp>();
+  readonly #disownHandles: () => void;
+  readonly #version: string;
+  readonly #memory: MemoryWatch;
+  #callers = 0;
+  #loop: NodeJS.Timeout | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+  /** What all threads counted since the start. */
+  readonly #counts = new Map<RouteKey, Counted>();
+
+  constructor(options: InstanceOptions) {
+    this.log = options.log;
+    this.#version = options.version;
+    this.events = new Events((err) => this.log.error({ err }, 'a listener of serve.on() threw'));
+    const inlineReplicas = new InlineReplicas();
+    const caller = { index: 0, instanceId: this.id, name: `${this.id}.0` };
+    const port = { caller, send: (event: DirectoryEvent) => this.router.apply(event) };
+    this.router = new Router(
+      caller,
+      { subscribe: (key) => this.#switchboard.subscribe(port, key) },
+      {
+        createInline: (inline) => inlineReplicas.make(inline),
+        onExpired: (replicaId) => this.#reportExpired(replicaId),
+        onUnobserved: (error, { route, method, requestId }) => {
+          const { app, deployment } = route;
+          this.#reportUnobserved({ app, deployment, method, requestId, error });
+        },
+      },
+    );
+    this.#disownHandles = adoptHandles(this.router);
+    this.#switchboard.addCaller(port);
+    this.#memory = new MemoryWatch(
+      options.memoryMb,
+      () => [...this.#apps.values()].flatMap((app) => [...app.threads()]),
+      (replica, why) => {
+        for (const app of this.#apps.values()) if (app.kill(replica, why)) return;
+      },
+    );
+    this.#environment = {
+      instanceId: this.id,
+      switchboard: this.#switchboard,
+      inlineReplicas,
+      events: this.events,
+      log: this.log,
+      workerEntry: options.workerEntry,
+      nextCallerIndex: () => ++this.#callers,
+      mergeCalls: (app, deployment, series) => this.#counted(app, deployment).calls.merge(series),
+      mergeBatches: (app, deployment, series) => this.#counted(app, deployment).batches.merge(series),
+      reportUnobserved: (failure) => this.#reportUnobserved(failure),
+      reportExpired: (replicaId) => this.#reportExpired(replicaId),
+    };
+  }
+
+  /** Deploys an app, or goes over to a new version of it. */
+  async deploy(ingress: BoundDeployment<unknown>, name: string, routePrefix: string | null): Promise<void> {
+    await this.#deploy(ingress, name, routePrefix).ready;
+  }
+
+  /**
+   * Deploys in the background what is passed to `middleware` or `handle`: the same bound deployment is the same app.
+   * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
+   */
+  ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
+    const appName = name ?? this.#placeOf(ingress, undefined)?.app ?? defaultAppName(ingress);
+    const known = this.#apps.get(appName);
+    const place = this.#placeOf(ingress, appName);
+    if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) return known;
+    if (known !== undefined) {
+      throw new ServeError(
+        'SERVE_INVALID_OPTION',
+        `another app is called '${appName}': pass \`name\`, or upgrade it with serve.run(app, { name: '${appName}' })`,
+      );
+    }
+    return this.#deploy(ingress, appName, null);
+  }
+
+  app(name: string): AppRuntime | undefined {
+    return this.#apps.get(name);
+  }
+
+  apps(): IterableIterator<AppRuntime> {
+    return this.#apps.values();
+  }
+
+  /** The route to the ingress of an app; undefined if there is no such app. */
+  ingressRoute(name: string): Route | undefined {
+    const app = this.#apps.get(name);
+    return app === undefined ? undefined : this.#route(name, app.spec.ingress);
+  }
+
+  /** A handle to a deployment of an app; without its name to the app's ingress. */
+  handle<T>(app: string, deployment = ''): DeploymentHandle<T> {
+    return createHandle<T>(this.router, app, deployment);
+  }
+
+  /** A handle to a bound deployment: where it runs already, else as an app of its own. */
+  handleTo<T>(bound: BoundDeployment<unknown>, appName: string | undefined): DeploymentHandle<T> {
+    const place = this.#placeOf(bound, appName);
+    if (place !== undefined) return this.handle<T>(place.app, place.deployment);
+    if (appName !== undefined && this.#apps.has(appName)) {
+      throw new ServeError('SERVE_NOT_FOUND', `app '${appName}' does not hold that bound deployment`, {
+        app: appName,
+      });
+    }
+    const app = this.ensure(bound, appName);
+    return this.handle<T>(app.name, app.spec.ingress);
+  }
+
+  report(): Record<string, AppReport> {
+    return Object.fromEntries([...this.#apps].map(([name, app]) => [name, app.report()]));
+  }
+
+  /** What Prometheus gets to see. */
+  samples(): DeploymentSample[] {
+    for (const { app, deployment, series } of this.router.takeStats())
+      this.#counted(app, deployment).calls.merge(series);
+    return [...this.#apps].flatMap(([app, runtime]) =>
+      Object.entries(runtime.report().deployments).map(([deployment, report]) => ({
+        app,
+        deployment,
+        calls: this.#counted(app, deployment).calls.series(),
+        batches: this.#counted(app, deployment).batches.series(),
+        ongoing: report.replicas.reduce((sum, { ongoing }) => sum + ongoing, 0),
+        queued: report.queued,
+        replicas: report.replicaStates,
+        restarts: report.restarts,
+        unobserved: this.#counted(app, deployment).unobserved,
+      })),
+    );
+  }
+
+  async delete(name: string, timeoutMs?: number): Promise<void> {
+    const app = this.#apps.get(name);
+    if (app === undefined) return;
+    const error = new ServeError('SERVE_UNAVAILABLE', `app '${name}' was deleted`, { app: name });
+    // The host's own calls are refused from now on; those that replicas make while they finish are not.
+    for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)]) {
+      this.#route(name, deployment).bar(error);
+    }
+    await app.delete(timeoutMs);
+    // A new app may have taken the name meanwhile.
+    if (this.#apps.get(name) !== app) return;
+    this.#apps.delete(name);
+    this.#compiled.delete(name);
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Drains every app, then ends all threads. Idempotent. */
+  close(timeoutMs: number | undefined): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number | undefined): Promise<void> {
+    await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
+    clearInterval(this.#loop);
+    this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
+    this.#disownHandles();
+    this.events.close();
+  }
+
+  #deploy(ingress: BoundDeployment<unknown>, name: string, routePrefix: string | null): AppRuntime {
+    if (this.isClosing) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
+    this.#assertPrefixIsFree(name, routePrefix);
+    const compiled = compileApp(ingress, name, this.#version);
+    this.#compiled.set(name, compiled);
+    let app = this.#apps.get(name);
+    if (app === undefined) {
+      app = new AppRuntime(compiled.spec, routePrefix, this.#environment);
+      this.#apps.set(name, app);
+    }
+    app.routePrefix = routePrefix;
+    this.#loop ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    // A script that only deploys must live until it knows how that went.
+    wheel.hold();
+    app.deploy(compiled.spec).then(
+      () => wheel.release(),
+      () => wheel.release(),
+    );
+    return app;
+  }
+
+  #assertPrefixIsFree(name: string, routePrefix: string | null): void {
+    if (routePrefix === null) return;
+    for (const app of this.#apps.values()) {
+      if (app.name === name || app.routePrefix !== routePrefix) continue;
+      throw new ServeError(
+        'SERVE_INVALID_OPTION',
+        `run.routePrefix: '${routePrefix}' belongs to app '${app.name}' already; allowed: another prefix, or null`,
+      );
+    }
+  }
+
+  /** Where a bound deployment runs now. */
+  #placeOf(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
+    for (const [app, { names }] of this.#compiled) {
+      const deployment = names.get(bound);
+      if (deployment !== undefined && (appName ?? app) === app) return { app, deployment };
+    }
+    return undefined;
+  }
+
+  #counted(app: string, deployment: string): Counted {
+    const key = routeKey(app, deployment);
+    const known = this.#counts.get(key);
+    if (known !== undefined) return known;
+    const made: Counted = { calls: new CallStats(), batches: new BatchStats(), unobserved: 0 };
+    this.#counts.set(key, made);
+    return made;
+  }
+
+  #route(app: string, deployment: string): Route {
+    return this.router.route(app, deployment, routeKey(app, deployment));
+  }
+
+  #reportUnobserved(failure: UnobservedFailure): void {
+    const { error: err, ...about } = failure;
+    this.#counted(about.app, about.deployment).unobserved++;
+    this.log.error({ ...about, err }, 'a call failed and nobody looked at it');
+    this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
+  }
+
+  #reportExpired(replicaId: string): void {
+    const at = now();
+    for (const app of this.#apps.values()) if (app.expiredAt(replicaId, at)) return;
+  }
+
+  #tick(): void {
+    const at = now();
+    for (const app of this.#apps.values()) app.tick(at);
+    this.#memory.tick();
+  }
+}

@@ -1,0 +1,58 @@
+import { totalmem } from 'node:os';
+import type { ThreadReplica } from './thread-replica.ts';
+
+/** Share of the memory from which on the largest replica is recycled. */
+const HIGH_WATER = 0.9;
+const MIB = 1_048_576;
+
+/** Bytes that this process may use: the cgroup's limit, or what the machine has. */
+export function availableMemory(): number {
+  const constrained = process.constrainedMemory();
+  // Without a limit cgroups answer 0, or a number beyond any machine.
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+/**
+ * Keeps replicas from taking the host down. `resourceLimits` bounds a thread's heap, but not its buffers, which live
+ * outside: when the process has used nearly all its memory, the replica that holds the most is ended.
+ */
+export class MemoryWatch {
+  readonly #limit: number;
+  readonly #replicas: () => Iterable<ThreadReplica>;
+  readonly #recycle: (replica: ThreadReplica, why: string) => void;
+  #isLooking = false;
+
+  /** @param limitMb of the whole process; undefined: what there is */
+  constructor(
+    limitMb: number | undefined,
+    replicas: () => Iterable<ThreadReplica>,
+    recycle: (replica: ThreadReplica, why: string) => void,
+  ) {
+    this.#limit = limitMb === undefined ? availableMemory() * HIGH_WATER : limitMb * MIB;
+    this.#replicas = replicas;
+    this.#recycle = recycle;
+  }
+
+  tick(): void {
+    if (this.#isLooking || process.memoryUsage.rss() < this.#limit) return;
+    this.#isLooking = true;
+    this.#recycleLargest().finally(() => {
+      this.#isLooking = false;
+    });
+  }
+
+  async #recycleLargest(): Promise<void> {
+    const held = await Promise.all(
+      [...this.#replicas()].map(async (replica) => ({ replica, bytes: await replica.memory() })),
+    );
+    const [largest] = held.sort((a, b) => b.bytes - a.bytes);
+    if (largest === undefined || largest.bytes === 0) return;
+    const used = Math.round(process.memoryUsage.rss() / MIB);
+    const limit = Math.round(this.#limit / MIB);
+    const own = Math.round(largest.bytes / MIB);
+    this.#recycle(
+      largest.replica,
+      `the process uses ${used} of ${limit} MiB, and this replica holds the most (${own} MiB)`,
+    );
+  }
+}

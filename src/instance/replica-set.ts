@@ -1,0 +1,200 @@
+import type { ObservedReplica } from '../controller/reconcile.ts';
+import type { ReplicaStatus } from '../controller/status.ts';
+import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import { ServeError } from '../errors.ts';
+import { type RouteKey, routeKey } from '../handle/directory.ts';
+import type { ThreadPool } from '../pool/thread.ts';
+import { createThreadPool } from '../pool/thread-pool.ts';
+import type { ToHost } from '../replica/control.ts';
+import { unpack } from '../values/pack.ts';
+import type { Environment } from './environment.ts';
+import { randomId } from './ids.ts';
+import { ReplicaWatch } from './replica-watch.ts';
+import { type ReplicaExit, ThreadReplica } from './thread-replica.ts';
+
+/** What happens to the replicas of a set without being asked for. */
+export interface ReplicaSetEvents {
+  /** A replica came up. */
+  ready(replica: ThreadReplica): void;
+  /** A replica that had come up died, or its health checks failed. */
+  crashed(replica: ThreadReplica, how: string, error: unknown): void;
+  /** A replica never came up. */
+  startFailed(replica: ThreadReplica, phase: string, error: unknown): void;
+  /** Something changed: time to look whether all is as it should be. */
+  changed(): void;
+}
+
+/** The worker threads of one deployment: starts, watches and stops them. It decides nothing. */
+export class ReplicaSet {
+  readonly #app: string;
+  readonly #deployment: string;
+  readonly #key: RouteKey;
+  readonly #environment: Environment;
+  readonly #events: ReplicaSetEvents;
+  readonly #pool: ThreadPool;
+  readonly #replicas = new Map<ThreadReplica, ReplicaWatch>();
+  #zombies = 0;
+  #isClosing = false;
+
+  constructor(app: string, deployment: string, environment: Environment, events: ReplicaSetEvents) {
+    this.#app = app;
+    this.#deployment = deployment;
+    this.#key = routeKey(app, deployment);
+    this.#environment = environment;
+    this.#events = events;
+    this.#pool = createThreadPool(environment.workerEntry);
+  }
+
+  /** Threads that were ended and are still there, blocked in native code. They never come back. */
+  get zombies(): number {
+    return this.#zombies;
+  }
+
+  [Symbol.iterator](): IterableIterator<ThreadReplica> {
+    return this.#replicas.keys();
+  }
+
+  /** Replicas that have not been told to stop. */
+  observe(): ObservedReplica[] {
+    return [...this]
+      .filter(({ state }) => state === 'STARTING' || state === 'RUNNING')
+      .map(({ replicaId, version, isRoutable, startedAt }) => ({
+        id: replicaId,
+        version,
+        isRunning: isRoutable,
+        startedAt,
+      }));
+  }
+
+  report(): ReplicaStatus[] {
+    return [...this].map(({ replicaId, state, instanceId, version, load, isStuck }) => ({
+      id: replicaId,
+      state: isStuck ? 'STUCK' : state,
+      instance: instanceId,
+      version,
+      ongoing: load.ongoing,
+    }));
+  }
+
+  find(replicaId: string): ThreadReplica | undefined {
+    for (const replica of this) if (replica.replicaId === replicaId) return replica;
+    return undefined;
+  }
+
+  tick(at: number): void {
+    for (const watch of this.#replicas.values()) watch.tick(at);
+  }
+
+  start(spec: DeploymentSpec): void {
+    const { instanceId, switchboard } = this.#environment;
+    const load = switchboard.load(this.#key);
+    if (load === undefined) return;
+    const place = {
+      app: this.#app,
+      instanceId,
+      replicaId: `${this.#deployment}#${randomId(6)}`,
+      rank: this.#freeRank(),
+      callerIndex: this.#environment.nextCallerIndex(),
+    };
+    const replica = new ThreadReplica(place, spec, this.#pool, load.shared, switchboard, {
+      ready: (ready) => {
+        this.#announce(ready, 'RUNNING');
+        this.#events.ready(ready);
+        this.#events.changed();
+      },
+      exited: (gone, exit) => this.#onExited(gone, exit),
+      message: (_from, message) => this.#onMessage(message),
+    });
+    this.#replicas.set(replica, this.#watch(replica, spec));
+    this.#announce(replica, 'STARTING');
+  }
+
+  /** @param timeoutMs how long its calls may take */
+  stop(replicaId: string, timeoutMs: number): void {
+    const replica = this.find(replicaId);
+    if (replica === undefined) return;
+    this.#announce(replica, 'STOPPING');
+    void replica.drain(timeoutMs);
+  }
+
+  /** Ends a replica at once; false if it is none of these. */
+  kill(replica: ThreadReplica, why: string): boolean {
+    if (!this.#replicas.has(replica)) return false;
+    void replica.kill(this.#died(replica, why));
+    return true;
+  }
+
+  /** Stops all replicas and waits for it. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#isClosing = true;
+    await Promise.all([...this].map((replica) => replica.drain(timeoutMs)));
+    await this.#pool.close();
+  }
+
+  /** Ranks are 0…n−1; a replacement takes the lowest free one. */
+  #freeRank(): number {
+    const taken = new Set([...this].map(({ rank }) => rank));
+    let rank = 0;
+    while (taken.has(rank)) rank++;
+    return rank;
+  }
+
+  #watch(replica: ThreadReplica, { options }: DeploymentSpec): ReplicaWatch {
+    return new ReplicaWatch(replica, options, {
+      stuck: (silentMs) =>
+        this.#announce(replica, 'STUCK', `its event loop has not turned for ${silentMs} ms`),
+      turning: () => {
+        this.#environment.switchboard.load(this.#key)?.announceFreed();
+        this.#announce(replica, 'RUNNING', 'its event loop turns again');
+      },
+      hopeless: (why) => this.kill(replica, why),
+      unhealthy: (error) => {
+        this.#events.crashed(replica, 'is unhealthy', error);
+        void replica.drain(options.gracefulShutdownTimeoutMs);
+      },
+    });
+  }
+
+  #onExited(replica: ThreadReplica, { isExpected, phase, error }: ReplicaExit): void {
+    this.#replicas.delete(replica);
+    if (replica.isZombie) this.#zombies++;
+    this.#announce(replica, 'STOPPED', undefined, isExpected ? undefined : error);
+    if (this.#isClosing) return;
+    if (!isExpected && phase === undefined) this.#events.crashed(replica, 'died', error);
+    if (!isExpected && phase !== undefined) this.#events.startFailed(replica, phase, error);
+    this.#events.changed();
+  }
+
+  #onMessage(message: ToHost): void {
+    if (message.type === 'stats') {
+      for (const { app, deployment, series } of message.calls) {
+        this.#environment.mergeCalls(app, deployment, series);
+      }
+      this.#environment.mergeBatches(this.#app, this.#deployment, message.batches);
+    } else if (message.type === 'expired') {
+      this.#environment.reportExpired(message.replicaId);
+    } else if (message.type === 'unobserved') {
+      const { type: _, error, ...about } = message;
+      this.#environment.reportUnobserved({ ...about, error: unpack(error) });
+    }
+  }
+
+  #announce(replica: ThreadReplica, state: string, reason?: string, error?: unknown): void {
+    this.#environment.events.emit('replica', {
+      app: this.#app,
+      deployment: this.#deployment,
+      replica: replica.replicaId,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+
+  #died(replica: ThreadReplica, why: string): ServeError {
+    return new ServeError('SERVE_REPLICA_DIED', `replica ${replica.replicaId}: ${why}`, {
+      app: this.#app,
+      deployment: this.#deployment,
+      replica: replica.replicaId,
+    });
+  }
+}

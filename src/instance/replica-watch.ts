@@ -1,0 +1,67 @@
+import type { ResolvedOptions } from '../deployment/options.ts';
+import { REPLICA_STATE } from '../pool/load-table.ts';
+import { HealthCheck } from './health-check.ts';
+import type { ThreadReplica } from './thread-replica.ts';
+
+/** What the watch finds. */
+export interface WatchEvents {
+  /** Its event loop has not turned for so long: it takes no more calls. */
+  stuck(silentMs: number): void;
+  /** Its event loop turns again. */
+  turning(): void;
+  /** It must be ended at once. */
+  hopeless(why: string): void;
+  /** Its health check failed three times in a row. */
+  unhealthy(error: unknown): void;
+}
+
+/** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
+export class ReplicaWatch {
+  readonly #replica: ThreadReplica;
+  readonly #options: ResolvedOptions;
+  readonly #events: WatchEvents;
+  #health: HealthCheck | undefined = undefined;
+
+  constructor(replica: ThreadReplica, options: ResolvedOptions, events: WatchEvents) {
+    this.#replica = replica;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  tick(at: number): void {
+    const { state, startedAt } = this.#replica;
+    if (state === 'RUNNING') this.#lookAtRunning(at);
+    else if (state === 'STARTING' && at - startedAt > this.#options.startTimeoutMs) {
+      this.#events.hopeless(`it did not start within ${this.#options.startTimeoutMs} ms`);
+    }
+  }
+
+  #lookAtRunning(at: number): void {
+    const replica = this.#replica;
+    const { stuckAfterMs, healthCheckPeriodMs, healthCheckTimeoutMs } = this.#options;
+    const silentMs = (at - replica.load.lastTick) | 0;
+    const isSilent = silentMs > stuckAfterMs;
+    if (isSilent !== replica.isStuck) this.#turn(isSilent, silentMs);
+    if (isSilent) {
+      this.#lookAtStuck(silentMs);
+      return;
+    }
+    this.#health ??= new HealthCheck(replica, healthCheckPeriodMs, healthCheckTimeoutMs, at);
+    this.#health.tick(at, (error) => this.#events.unhealthy(error));
+  }
+
+  #turn(isStuck: boolean, silentMs: number): void {
+    this.#replica.isStuck = isStuck;
+    this.#replica.load.setState(isStuck ? REPLICA_STATE.stuck : REPLICA_STATE.ready);
+    if (isStuck) this.#events.stuck(silentMs);
+    else this.#events.turning();
+  }
+
+  /** Its calls are lost once the deadline of one of them passed, at the latest after `stuckTerminateMs`. */
+  #lookAtStuck(silentMs: number): void {
+    const { load, expiredAt } = this.#replica;
+    const isOverdue = ((expiredAt - load.lastTick) | 0) > 0 && expiredAt !== 0;
+    if (!isOverdue && silentMs <= this.#options.stuckTerminateMs) return;
+    this.#events.hopeless(`its event loop was blocked for ${silentMs} ms`);
+  }
+}

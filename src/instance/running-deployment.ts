@@ -1,0 +1,29 @@
+import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts';
+import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import type { ServeError } from '../errors.ts';
+import type { ThreadReplica } from './thread-replica.ts';
+
+/** A deployment that this instance runs, wherever its replicas live. */
+export interface RunningDeployment {
+  readonly spec: DeploymentSpec;
+  readonly status: DeploymentStatus;
+  /** Whether a call can be served now. */
+  readonly isRoutable: boolean;
+  /** It cannot recover within this process. */
+  readonly isDegraded: boolean;
+  /** Rejects with `SERVE_DEPLOY_FAILED`. */
+  start(): Promise<void>;
+  /** Goes over to another spec. */
+  update(spec: DeploymentSpec): Promise<void>;
+  /** Called on every change and every 250 ms. */
+  tick(at: number): void;
+  report(): DeploymentReport;
+  /** Its replicas in threads of their own. */
+  threads(): Iterable<ThreadReplica>;
+  /** Ends a replica at once; false if it is another's. */
+  kill(replica: ThreadReplica, why: string): boolean;
+  /** A call's deadline passed at a replica of it; false if the replica is another's. */
+  expiredAt(replicaId: string, at: number): boolean;
+  /** Serves what waits and runs, then ends. Later calls fail with `error`. */
+  stop(timeoutMs: number, error: ServeError): Promise<void>;
+}

@@ -1,0 +1,352 @@
+import { once } from 'node:events';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import { ServeError } from '../errors.ts';
+import type { RouteKey } from '../handle/directory.ts';
+import { routeKey } from '../handle/directory.ts';
+import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
+import type { PooledThread, ThreadPool } from '../pool/thread.ts';
+import type { ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
+import { clockEpoch, now } from '../time/clock.ts';
+import { type Packed, pack, packError, unpack } from '../values/pack.ts';
+import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
+
+/** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn. */
+export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
+
+/** How a replica ended. */
+export interface ReplicaExit {
+  /** Whether it was asked to. */
+  readonly isExpected: boolean;
+  /** Where it failed, if it never came up. */
+  readonly phase: StartPhase | 'start' | undefined;
+  readonly error: unknown;
+}
+
+export interface ReplicaEvents {
+  ready(replica: ThreadReplica): void;
+  exited(replica: ThreadReplica, exit: ReplicaExit): void;
+  message(replica: ThreadReplica, message: ToHost): void;
+}
+
+export interface ReplicaPlace {
+  readonly instanceId: string;
+  readonly replicaId: string;
+  readonly rank: number;
+  readonly callerIndex: number;
+  readonly app: string;
+}
+
+/** A thread that does not answer its end is terminated after so long, in ms. */
+const DISPOSE_GRACE_MS = 1_000;
+/** Beyond this `terminate()` counts as failed: native code blocks the thread. */
+const TERMINATE_TIMEOUT_MS = 2_000;
+
+/**
+ * The host's side of one replica in a worker thread: starts it, talks with it over its control port, and sees to it that
+ * its end is known everywhere.
+ */
+export class ThreadReplica implements Reachable {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly rank: number;
+  readonly load = new ReplicaLoad();
+  readonly startedAt: number = now();
+  /** Its event loop does not turn. */
+  isStuck = false;
+  /** Terminated, but its thread is still there: blocked in native code. */
+  isZombie = false;
+  /** When the deadline of a call passed here last; time of `clock.now()`. */
+  expiredAt = 0;
+  methods: readonly string[] = [];
+  #state: ReplicaState = 'STARTING';
+  readonly #place: ReplicaPlace;
+  readonly #key: RouteKey;
+  readonly #switchboard: Switchboard;
+  readonly #events: ReplicaEvents;
+  readonly #control: MessagePort;
+  readonly #thread: PooledThread;
+  readonly #callerPort: CallerPort;
+  readonly #answers = new Map<number, (error: Packed | undefined) => void>();
+  readonly #started = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<void>();
+  #questions = 0;
+  #failure: { readonly phase: StartPhase | undefined; readonly error: unknown } | undefined = undefined;
+  #isExpected = false;
+  #hasRun = false;
+  #onDrained: () => void = () => {};
+
+  constructor(
+    place: ReplicaPlace,
+    spec: DeploymentSpec,
+    pool: ThreadPool,
+    deploymentLoad: SharedArrayBuffer,
+    switchboard: Switchboard,
+    events: ReplicaEvents,
+  ) {
+    this.#place = place;
+    this.replicaId = place.replicaId;
+    this.instanceId = place.instanceId;
+    this.rank = place.rank;
+    this.version = spec.version;
+    this.#key = routeKey(place.app, spec.name);
+    this.#switchboard = switchboard;
+    this.#events = events;
+    this.load.limit = spec.options.maxOngoingRequests;
+    this.load.tick(now());
+    const { port1, port2 } = new MessageChannel();
+    this.#control = port1;
+    port1.on('message', (message: ToHost) => this.#receive(message));
+    port1.unref();
+    this.#callerPort = {
+      caller: {
+        index: place.callerIndex,
+        instanceId: place.instanceId,
+        name: `${place.instanceId}.${place.callerIndex}`,
+      },
+      send: (event, transfer) => {
+        const error = 'error' in event ? packError(event.error) : undefined;
+        this.#post(
+          { type: 'directory', event: { ...event, error: undefined } as never, ...(error && { error }) },
+          transfer,
+        );
+      },
+    };
+    switchboard.addCaller(this.#callerPort);
+    this.#thread = this.#spawn(pool, spec, deploymentLoad, port2);
+    this.#watch(this.#thread.worker);
+  }
+
+  get state(): ReplicaState {
+    return this.#state;
+  }
+
+  /** Whether it takes calls. */
+  get isRoutable(): boolean {
+    return this.#state === 'RUNNING' && !this.isStuck;
+  }
+
+  /** Resolves when the thread is gone, or is known never to go. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  get threadId(): number {
+    return this.#thread.worker.threadId;
+  }
+
+  /** Bytes on and off its heap. Answered in 0.2 ms even while the thread spins; 0 if it is gone. */
+  async memory(): Promise<number> {
+    try {
+      const { used_heap_size, external_memory } = await this.#thread.worker.getHeapStatistics();
+      return used_heap_size + external_memory;
+    } catch {
+      return 0;
+    }
+  }
+
+  attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void {
+    this.#post({ type: 'attach', callerName, port, ledger }, [port]);
+  }
+
+  reconfigure(userConfig: unknown): Promise<void> {
+    const packed = pack(userConfig, 'userConfig');
+    return this.#ask((id) => ({ type: 'reconfigure', id, userConfig: packed }));
+  }
+
+  checkHealth(): Promise<void> {
+    return this.#ask((id) => ({ type: 'checkHealth', id }));
+  }
+
+  /**
+   * Takes no more calls, finishes those it has, runs the destructor, ends the thread.
+   * @param timeoutMs how long its calls may take
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#state === 'STOPPING' || this.#state === 'STOPPED') return this.gone;
+    const wasRunning = this.#state === 'RUNNING';
+    this.#state = 'STOPPING';
+    this.#isExpected = true;
+    this.load.setState(REPLICA_STATE.draining);
+    if (wasRunning) {
+      await this.#idle(timeoutMs);
+      if (this.#isAlive())
+        await within(
+          DISPOSE_GRACE_MS,
+          this.#ask((id) => ({ type: 'dispose', id })),
+        );
+      this.#disconnect(this.#died('it was stopped before the call ended'));
+    }
+    if (this.#isAlive()) await within(TERMINATE_TIMEOUT_MS, this.#thread.retire());
+    if (this.#isAlive()) await this.#terminate();
+  }
+
+  /** Ends the thread at once. Its calls fail with `error`. */
+  async kill(error: ServeError): Promise<void> {
+    if (this.#state === 'STOPPED') return;
+    this.#state = 'STOPPING';
+    this.#failure ??= { phase: undefined, error };
+    this.load.setState(REPLICA_STATE.dead);
+    this.#disconnect(error);
+    await this.#terminate();
+  }
+
+  #spawn(
+    pool: ThreadPool,
+    spec: DeploymentSpec,
+    deploymentLoad: SharedArrayBuffer,
+    control: MessagePort,
+  ): PooledThread {
+    const { options } = spec;
+    const init: ReplicaInit = {
+      ...this.#place,
+      control,
+      epoch: clockEpoch(),
+      deployment: spec.name,
+      module: spec.module,
+      exportName: spec.exportName,
+      args: spec.args,
+      userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
+      load: this.load.shared,
+      deploymentLoad,
+      tickMs: Math.max(10, Math.min(1_000, options.stuckAfterMs / 4)),
+      isPooled: pool.isPooled,
+    };
+    return pool.spawn({
+      workerData: init,
+      transferList: [control],
+      // Never shared with the host: a replica may have variables of its own.
+      env: { ...process.env, ...options.env },
+      resourceLimits: options.resourceLimits,
+      name: this.replicaId,
+    });
+  }
+
+  #watch(worker: Worker): void {
+    worker.on('error', (error) => {
+      this.#failure ??= { phase: undefined, error };
+    });
+    worker.on('exit', (code) => {
+      this.#failure ??= { phase: undefined, error: new Error(`the thread exited with code ${code}`) };
+      this.#end();
+    });
+  }
+
+  #receive(message: ToHost): void {
+    if (this.#state === 'STOPPED') return;
+    switch (message.type) {
+      case 'ready':
+        this.#started.resolve();
+        if (this.#state !== 'STARTING') return;
+        this.methods = message.methods;
+        this.#hasRun = true;
+        this.#state = 'RUNNING';
+        this.load.setState(REPLICA_STATE.ready);
+        this.#switchboard.connect(this.#key, this);
+        this.#events.ready(this);
+        return;
+      case 'failed':
+        this.#failure = { phase: message.phase, error: unpack(message.error) };
+        this.#started.resolve();
+        void this.#terminate();
+        return;
+      case 'answer':
+        this.#answers.get(message.id)?.(message.error);
+        this.#answers.delete(message.id);
+        return;
+      case 'drained':
+        this.#onDrained();
+        return;
+      case 'subscribe':
+        this.#switchboard.subscribe(this.#callerPort, message.key);
+        return;
+      default:
+        this.#events.message(this, message);
+    }
+  }
+
+  /** Until its calls are over. A reservation may also be given back by its caller, so the table is looked at as well. */
+  async #idle(timeoutMs: number): Promise<void> {
+    const deadline = now() + timeoutMs;
+    while (this.#isAlive() && this.load.ongoing > 0 && now() < deadline) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(50, Math.max(1, deadline - now())));
+        this.#onDrained = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  #ask(question: (id: number) => ToReplica): Promise<void> {
+    const id = ++this.#questions;
+    return new Promise((resolve, reject) => {
+      this.#answers.set(id, (error) => (error === undefined ? resolve() : reject(unpack(error))));
+      this.#post(question(id), []);
+    });
+  }
+
+  #post(message: ToReplica, transfer: MessagePort[]): void {
+    this.#control.postMessage(message, transfer);
+  }
+
+  #isAlive(): boolean {
+    return this.#state !== 'STOPPED';
+  }
+
+  /** `terminate()` answers in 4 ms, or never when native code blocks the thread. */
+  async #terminate(): Promise<void> {
+    const { worker } = this.#thread;
+    await within(TERMINATE_TIMEOUT_MS, Promise.race([worker.terminate(), once(worker, 'exit')]));
+    if (this.#isAlive()) {
+      this.isZombie = true;
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    if (this.#state === 'STOPPED') return;
+    this.#state = 'STOPPED';
+    this.load.setState(REPLICA_STATE.dead);
+    const { phase, error } = this.#failure ?? { phase: undefined, error: undefined };
+    this.#disconnect(error instanceof ServeError ? error : this.#died('its thread ended', error));
+    this.#switchboard.removeCaller(this.#callerPort);
+    this.#control.close();
+    for (const answer of this.#answers.values()) answer(packError(this.#died('its thread ended', error)));
+    this.#answers.clear();
+    this.#started.resolve();
+    this.#onDrained();
+    this.#gone.resolve();
+    const failedIn = this.#hasRun ? undefined : (phase ?? 'start');
+    this.#events.exited(this, { isExpected: this.#isExpected, phase: failedIn, error });
+  }
+
+  #disconnect(error: unknown): void {
+    this.#switchboard.disconnect(this.#key, this.replicaId, error);
+  }
+
+  #died(why: string, cause?: unknown): ServeError {
+    const { app, replicaId } = this.#place;
+    const [, deployment = ''] = this.#key.split('/');
+    return new ServeError('SERVE_REPLICA_DIED', `replica ${replicaId}: ${why}`, {
+      app,
+      deployment,
+      replica: replicaId,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+/** Waits for work that may fail or hang; answers when it is over or the time is up. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  work.then(
+    () => resolve(),
+    () => resolve(),
+  );
+  await promise;
+  clearTimeout(timer);
+}

@@ -1,0 +1,19 @@
+/**
+ * Imported first by the entry, so that an old Node says what is wrong with one sentence. Modules are linked before the
+ * first one runs: a named import of a built-in that an old Node lacks would come before it with an error of its own, so
+ * such a built-in is imported whole.
+ */
+
+/** Strips types, has `getCallSites`, reads a thread's heap from outside. The same as `engines` in package.json. */
+export const NEEDED_NODE = '22.18.0';
+
+/** Why the library cannot run on that version of Node; undefined if it can. */
+export function nodeProblem(found: string): string | undefined {
+  const [major = 0, minor = 0] = found.split('.').map(Number);
+  const [neededMajor = 0, neededMinor = 0] = NEEDED_NODE.split('.').map(Number);
+  if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return undefined;
+  return `inserve needs Node ${NEEDED_NODE} or newer; this is Node ${found}.`;
+}
+
+const problem = nodeProblem(process.versions.node);
+if (problem !== undefined) throw new Error(problem);

@@ -1,0 +1,36 @@
+import { instanceOf } from '../validation/fields.ts';
+
+/** Pino-shaped: the object first, then the message. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const LOGGER_FIELD = instanceOf<Logger>(
+  'a logger with debug, info, warn and error',
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
+);
+
+/** Warnings and errors as lines of JSON on stderr; quiet below that. */
+export const defaultLogger: Logger = {
+  debug() {},
+  info() {},
+  warn: (fields, message) => write('warn', fields, message),
+  error: (fields, message) => write('error', fields, message),
+};
+
+function write(level: string, fields: object, message: string): void {
+  const record = { level, time: new Date().toISOString(), name: 'inserve', ...fields, msg: message };
+  process.stderr.write(`${JSON.stringify(record, withErrors)}\n`);
+}
+
+function withErrors(_key: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return typeof value === 'bigint' ? String(value) : value;
+  const { name, message, stack, cause } = value;
+  return { ...value, name, message, stack, ...(cause === undefined ? {} : { cause }) };
+}

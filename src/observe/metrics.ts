@@ -1,0 +1,233 @@
+import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
+import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
+import { methodLabel } from '../pool/caller-channel.ts';
+import { instanceOf, string } from '../validation/fields.ts';
+
+/** The part of a Prometheus registry that is used: prom-client's and @prometheus-io/client's both have it. */
+export interface MetricsRegister {
+  readonly contentType: string;
+  registerMetric(metric: never): void;
+  metrics(): Promise<string>;
+}
+
+export interface MetricsOptions {
+  /** Default: a registry of its own. */
+  register?: MetricsRegister;
+  /** Default `'serve_'`. */
+  prefix?: string;
+}
+
+export const METRICS_FIELDS = {
+  register: instanceOf<MetricsRegister>(
+    'a Prometheus registry',
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      typeof Reflect.get(value, 'registerMetric') === 'function',
+  ),
+  prefix: string('a metric name prefix', /^[a-zA-Z_:][a-zA-Z0-9_:]*$/),
+};
+
+/** The state of one deployment, read when Prometheus scrapes. */
+export interface DeploymentSample {
+  readonly app: string;
+  readonly deployment: string;
+  readonly calls: readonly CallSeries[];
+  readonly batches: readonly BatchSeries[];
+  readonly ongoing: number;
+  readonly queued: number;
+  readonly replicas: Readonly<Record<string, number>>;
+  readonly restarts: number;
+  /** Failed responses that nobody looked at. */
+  readonly unobserved: number;
+}
+
+interface Sample {
+  readonly value: number;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly metricName?: string;
+}
+
+type Read = (samples: readonly DeploymentSample[]) => Sample[];
+
+/** A metric that is computed when it is read: the call path only adds to plain numbers. */
+class PulledMetric {
+  name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly aggregator: string;
+  readonly #read: Read;
+  readonly #sample: () => readonly DeploymentSample[];
+
+  constructor(
+    name: string,
+    help: string,
+    type: 'counter' | 'gauge' | 'histogram',
+    sample: () => readonly DeploymentSample[],
+    read: Read,
+  ) {
+    this.name = name;
+    this.help = help;
+    this.type = type;
+    this.aggregator = 'sum';
+    this.#sample = sample;
+    this.#read = read;
+  }
+
+  async get(): Promise<object> {
+    const { name, help, type, aggregator } = this;
+    return { name, help, type, aggregator, values: this.#read(this.#sample()) };
+  }
+
+  /** Totals live in the calls' statistics; a registry's reset starts no new ones. */
+  reset(): void {}
+}
+
+/** The Prometheus face of an instance. Nothing is loaded or registered before it is asked for. */
+export class Metrics {
+  readonly #options: MetricsOptions;
+  readonly #sample: () => readonly DeploymentSample[];
+  #register: Promise<MetricsRegister> | undefined = undefined;
+
+  constructor(options: MetricsOptions, sample: () => readonly DeploymentSample[]) {
+    this.#options = options;
+    this.#sample = sample;
+    // An injected registry may be scraped by the app itself.
+    if (options.register !== undefined) this.#register = Promise.resolve(this.#fill(options.register));
+  }
+
+  /** Prometheus text, and its content type. */
+  async read(): Promise<{ text: string; contentType: string }> {
+    this.#register ??= import('prom-client').then(({ Registry }) =>
+      this.#fill(new Registry() as MetricsRegister),
+    );
+    const register = await this.#register;
+    return { text: await register.metrics(), contentType: register.contentType };
+  }
+
+  #fill(register: MetricsRegister): MetricsRegister {
+    const prefix = this.#options.prefix ?? 'serve_';
+    const add: Add = (name, type, help, read) => {
+      register.registerMetric(new PulledMetric(`${prefix}${name}`, help, type, this.#sample, read) as never);
+    };
+    add('requests_total', 'counter', 'Calls by how they ended.', (samples) =>
+      samples.flatMap((sample) =>
+        sample.calls.map((series) => ({ value: series.count, labels: labelsOf(sample, series) })),
+      ),
+    );
+    const duration = `${prefix}request_duration_seconds`;
+    add(
+      'request_duration_seconds',
+      'histogram',
+      'Time from remote() to the result, queueing included.',
+      (samples) =>
+        samples.flatMap((sample) =>
+          sample.calls.flatMap((series) =>
+            histogram(
+              duration,
+              labelsOf(sample, series),
+              DURATION_BOUNDS_MS,
+              1e-3,
+              series.buckets,
+              series.sumMs,
+            ),
+          ),
+        ),
+    );
+    add(
+      'ongoing_requests',
+      'gauge',
+      'Calls that hold a place at a replica.',
+      gauge(({ ongoing }) => ongoing),
+    );
+    add(
+      'queue_depth',
+      'gauge',
+      'Calls that wait for a replica.',
+      gauge(({ queued }) => queued),
+    );
+    add('replicas', 'gauge', 'Replicas by state.', (samples) =>
+      samples.flatMap((sample) =>
+        Object.entries(sample.replicas).map(([state, value]) => ({
+          value,
+          labels: { ...place(sample), state },
+        })),
+      ),
+    );
+    add(
+      'replica_restarts_total',
+      'counter',
+      'Replicas that ended without being asked to.',
+      gauge(({ restarts }) => restarts),
+    );
+    add(
+      'unobserved_failures_total',
+      'counter',
+      'Failed responses that nobody looked at.',
+      gauge(({ unobserved }) => unobserved),
+    );
+    this.#addBatches(prefix, add);
+    return register;
+  }
+
+  #addBatches(prefix: string, add: Add): void {
+    const size = `${prefix}batch_size`;
+    const wait = `${prefix}batch_wait_seconds`;
+    const each = (read: (labels: Record<string, string>, series: BatchSeries) => Sample[]): Read => {
+      return (samples) =>
+        samples.flatMap((sample) =>
+          sample.batches.flatMap((series) => read({ ...place(sample), function: series.function }, series)),
+        );
+    };
+    add(
+      'batch_size',
+      'histogram',
+      'Items per batch.',
+      each((labels, { sizes, items }) => histogram(size, labels, SIZE_BOUNDS, 1, sizes, items)),
+    );
+    add(
+      'batch_wait_seconds',
+      'histogram',
+      'Time that the oldest item of a batch waited.',
+      each((labels, { waits, waitSumMs }) => histogram(wait, labels, WAIT_BOUNDS_MS, 1e-3, waits, waitSumMs)),
+    );
+  }
+}
+
+type Add = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string, read: Read) => void;
+
+function place({ app, deployment }: DeploymentSample): { app: string; deployment: string } {
+  return { app, deployment };
+}
+
+function labelsOf(sample: DeploymentSample, { method, outcome }: CallSeries): Record<string, string> {
+  return { ...place(sample), method: methodLabel(method), outcome };
+}
+
+function gauge(value: (sample: DeploymentSample) => number): Read {
+  return (samples) => samples.map((sample) => ({ value: value(sample), labels: place(sample) }));
+}
+
+/** @param scale from the unit in which it was counted to that of the metric */
+function histogram(
+  name: string,
+  labels: Record<string, string>,
+  bounds: readonly number[],
+  scale: number,
+  buckets: readonly number[],
+  sum: number,
+): Sample[] {
+  let cumulative = 0;
+  const samples = buckets.map((count, index): Sample => {
+    cumulative += count;
+    const bound = bounds[index];
+    // Not `bound * scale`: 0.003 · 1 e−3 has a tail of digits.
+    const le = bound === undefined ? '+Inf' : scale === 1 ? bound : bound / (1 / scale);
+    return { value: cumulative, labels: { le, ...labels }, metricName: `${name}_bucket` };
+  });
+  return [
+    ...samples,
+    { value: sum * scale, labels, metricName: `${name}_sum` },
+    { value: cumulative, labels, metricName: `${name}_count` },
+  ];
+}

@@ -1,0 +1,80 @@
+/**
+ * The wire between a caller thread and a replica: a message is one flat array of frames (docs/protocol.md), each a kind
+ * followed by its fields. Flat, because structured clone pays per object: 64 calls in one message cost 0.46 µs
+ * each, one message per call about 3 µs.
+ *
+ * The caller numbers its calls with small ids that it reuses only after the call's last frame, so both sides keep their
+ * open calls in a plain array.
+ */
+export const FRAME = {
+  /** id, number, method, deadline, argc, …args */
+  call: 0,
+  /** id, number, method, deadline, argc, …args, meta, marks */
+  callExtra: 1,
+  /** id, code: `CANCEL_CODE` */
+  cancel: 2,
+  /** id, value. The last frame of a unary call. */
+  result: 3,
+  /** id, value, marks */
+  resultMarked: 4,
+  /** id, value, marks. The last frame of a failed call. */
+  error: 5,
+  /** id, head, marks: the result is a stream, its chunks follow */
+  open: 6,
+  /** id, value, bytes */
+  chunk: 7,
+  /** id, value, bytes, marks */
+  chunkMarked: 8,
+  /** id. The last frame of a stream. */
+  end: 9,
+  /** id, chunks: the reader consumed so many */
+  credit: 10,
+} as const;
+export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
+
+export const CANCEL_CODE = { cancelled: 0, timeout: 1 } as const;
+export type CancelCode = (typeof CANCEL_CODE)[keyof typeof CANCEL_CODE];
+
+/** Index in the place of a method: the ingress protocol of adapters/http.ts. */
+export const METHOD_HTTP = -1;
+
+/** What rides along with a call beyond its arguments; absent when there is nothing to say. */
+export interface CallMeta {
+  requestId?: string;
+  multiplexedModelId?: string;
+  tenant?: string;
+  sessionId?: string;
+  priority?: number;
+  locals?: unknown;
+  params?: Readonly<Record<string, string>>;
+  ip?: string;
+  /** The caller streams a body along with the call (chunks, then `end`): at once, or once the replica asks for it. */
+  upload?: 'eager' | 'lazy';
+}
+
+const CALL_FIXED = 6;
+
+/** Number of array slots that the frame at `at` takes. */
+export function frameLength(frames: readonly unknown[], at: number): number {
+  switch (frames[at] as FrameKind) {
+    case FRAME.call:
+      return CALL_FIXED + (frames[at + 5] as number);
+    case FRAME.callExtra:
+      return CALL_FIXED + (frames[at + 5] as number) + 2;
+    case FRAME.cancel:
+    case FRAME.result:
+    case FRAME.credit:
+      return 3;
+    case FRAME.resultMarked:
+    case FRAME.error:
+    case FRAME.open:
+    case FRAME.chunk:
+      return 4;
+    case FRAME.chunkMarked:
+      return 5;
+    case FRAME.end:
+      return 2;
+    default:
+      throw new TypeError(`unknown frame kind ${String(frames[at])} at ${at} of ${frames.length}`);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Marks } from '../values/marks.ts';
+import type { CallMeta, CancelCode } from './frames.ts';
+
+/** What goes with a captured value: what to mark, what to move, and how large it is. A `Capture` is one. */
+export interface Cargo {
+  readonly marks: Marks | undefined;
+  readonly transfer: ArrayBuffer[] | undefined;
+  readonly bytes: number;
+}
+
+export const NO_CARGO: Cargo = { marks: undefined, transfer: undefined, bytes: 0 };
+
+/** What the running call wants to hear from its caller. */
+export interface InboundListener {
+  cancelled(code: CancelCode): void;
+  /** The reader of the streamed result consumed chunks. */
+  credited(chunks: number): void;
+  uploaded(value: unknown, bytes: number): void;
+  uploadEnded(): void;
+  /** A chunk could not be sent; the stream must end with this error. */
+  refused(error: Error): void;
+}
+
+/**
+ * A call as it arrived at a replica, and the way to answer it. Exactly one of `result`, `error` and `end` is its last
+ * frame.
+ */
+export interface InboundCall {
+  /** Prefix of the request ids of the thread that made it. */
+  readonly callerName: string;
+  readonly number: number;
+  /** Index into the method table, or `METHOD_HTTP`. */
+  readonly method: number;
+  /** Time of `clock.now()`; 0 = none. */
+  readonly deadline: number;
+  readonly args: unknown[];
+  readonly meta: CallMeta | undefined;
+  /** Whether values pass as they are, on one thread, instead of being captured. */
+  readonly isByReference: boolean;
+  listener: InboundListener | undefined;
+
+  result(value: unknown, cargo: Cargo): void;
+  error(error: unknown, cargo: Cargo): void;
+  open(head: unknown, cargo: Cargo): void;
+  chunk(value: unknown, cargo: Cargo): void;
+  end(): void;
+  /** The consumer of the uploaded body read chunks. */
+  credit(chunks: number): void;
+}

@@ -1,0 +1,214 @@
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import {
+  DeploymentLoad,
+  LinkLedger,
+  MAX_ONGOING_LIMIT,
+  QueueLedger,
+  REPLICA_STATE,
+  RESERVED,
+  ReplicaLoad,
+} from './load-table.ts';
+
+function ready(limit: number): ReplicaLoad {
+  const load = new ReplicaLoad();
+  load.limit = limit;
+  load.setState(REPLICA_STATE.ready);
+  return load;
+}
+
+/** Runs `work` for ever, until V8 ends it at some point of its own choice: as `worker.terminate()` does. */
+function cutShort(work: () => void): void {
+  const forever = (): never => {
+    for (;;) work();
+  };
+  expect(() => runInNewContext('forever()', { forever }, { timeout: 1 })).toThrow('timed out');
+}
+
+describe('a replica', () => {
+  test('has as many places as its limit says, in the state ready only', () => {
+    const [load, ledger] = [ready(2), new LinkLedger()];
+    const other = new ReplicaLoad(load.shared);
+    expect([load.reserve(ledger), other.reserve(ledger), load.reserve(ledger)]).toEqual([
+      RESERVED.ok,
+      RESERVED.ok,
+      RESERVED.full,
+    ]);
+    expect(load.reserveBeyondLimit(ledger)).toBe(RESERVED.ok);
+    expect([other.ongoing, ledger.outstanding]).toEqual([3, 3]);
+    for (const state of ['starting', 'stuck', 'draining', 'dead'] as const) {
+      load.setState(REPLICA_STATE[state]);
+      expect([load.reserve(ledger), load.reserveBeyondLimit(ledger)]).toEqual([RESERVED.gone, RESERVED.gone]);
+      expect([load.state, load.ongoing]).toEqual([REPLICA_STATE[state], 3]);
+    }
+    expect(load.setState(REPLICA_STATE.ready)).toBe(false);
+    expect(load.state).toBe(REPLICA_STATE.dead);
+  });
+
+  test('may have its limit changed while it works', () => {
+    const [load, ledger] = [ready(1), new LinkLedger()];
+    load.reserve(ledger);
+    load.limit = 2;
+    expect(load.reserve(ledger)).toBe(RESERVED.ok);
+    load.limit = 1;
+    expect(load.reserve(ledger)).toBe(RESERVED.full);
+    expect(load.ongoing).toBe(2);
+    load.limit = MAX_ONGOING_LIMIT;
+    expect(load.reserve(ledger)).toBe(RESERVED.ok);
+  });
+
+  test('is drained by the release of its last place, and by no other', () => {
+    const [load, ledger] = [ready(3), new LinkLedger()];
+    for (let place = 0; place < 3; place++) load.reserve(ledger);
+    expect(load.release(1)).toBe(false);
+    load.setState(REPLICA_STATE.draining);
+    expect([load.release(1), load.release(1), load.ongoing]).toEqual([false, true, 0]);
+    expect(ready(1).release(0)).toBe(false);
+  });
+
+  test('tells its tick and what it served', () => {
+    const load = new ReplicaLoad();
+    load.tick(1_234.9);
+    load.countServed();
+    expect([load.lastTick, load.served]).toEqual([1_234, 1]);
+    // 25 days on: the difference of two ticks still is one.
+    load.tick(2 ** 31 + 5);
+    expect((2 ** 31 + 8 - load.lastTick) | 0).toBe(3);
+  });
+});
+
+describe('the ledger of a link', () => {
+  test('knows which calls started: they are admitted in the order in which they were sent', () => {
+    const [load, ledger] = [ready(5), new LinkLedger()];
+    for (let call = 0; call < 3; call++) load.reserve(ledger);
+    expect(ledger.admit()).toBe(true);
+    expect([1, 2, 3].map((sequence) => ledger.wasAdmitted(sequence))).toEqual([true, false, false]);
+    expect(ledger.outstanding).toBe(2);
+    load.unreserve(ledger);
+    expect([ledger.outstanding, load.ongoing]).toEqual([1, 2]);
+  });
+
+  test('admits nothing once it is sealed, so that a call which was told it never started never does', () => {
+    const [load, ledger] = [ready(5), new LinkLedger()];
+    for (let call = 0; call < 2; call++) load.reserve(ledger);
+    ledger.admit();
+    new LinkLedger(ledger.shared).seal();
+    expect([ledger.admit(), ledger.wasAdmitted(2), ledger.outstanding]).toEqual([false, false, 1]);
+  });
+
+  test('counts beyond 32 bits', () => {
+    const ledger = new LinkLedger();
+    const words = new Int32Array(ledger.shared).fill(2 ** 31 - 1, 0, 2);
+    const load = ready(1);
+    load.reserve(ledger);
+    expect(words[0]).toBe(-(2 ** 31));
+    expect([ledger.outstanding, ledger.wasAdmitted(2 ** 31)]).toEqual([1, false]);
+    ledger.admit();
+    expect([ledger.outstanding, ledger.wasAdmitted(2 ** 31)]).toEqual([0, true]);
+  });
+});
+
+describe('the queue of a deployment', () => {
+  test('has as many places as it may, over all threads; a call that was accepted before always gets one', () => {
+    const [load, mine, theirs] = [new DeploymentLoad(), new QueueLedger(), new QueueLedger()];
+    load.maxQueued = 2;
+    expect(load.enqueue(1, mine, false)).toBe(true);
+    expect(new DeploymentLoad(load.shared).enqueue(0, theirs, false)).toBe(true);
+    expect(load.enqueue(1, mine, false)).toBe(false);
+    expect(load.enqueue(1, mine, true)).toBe(true);
+    expect(load.queued).toBe(3);
+    load.dequeue(1, mine);
+    load.maxQueued = 0;
+    expect(load.enqueue(1, mine, false)).toBe(false);
+    load.maxQueued = -1;
+    expect(load.enqueue(1, mine, false)).toBe(true);
+    mine.giveBack(load);
+    expect(load.queued).toBe(1);
+    theirs.giveBack(load);
+    theirs.giveBack(load);
+    expect(load.queued).toBe(0);
+  });
+
+  test('tells whether a more important call waits, as long as its thread says so', () => {
+    const [load, ledger] = [new DeploymentLoad(), new QueueLedger()];
+    expect(load.hasWaitingAbove(3, 1_000)).toBe(false);
+    load.enqueue(2, ledger, true);
+    load.announceWaiting(2, 1_000);
+    expect([1, 2, 3].map((priority) => load.hasWaitingAbove(priority, 1_000))).toEqual([false, false, true]);
+    expect([load.hasWaitingAbove(3, 1_249), load.hasWaitingAbove(3, 1_250)]).toEqual([true, false]);
+    load.announceWaiting(2, 1_250);
+    expect(load.hasWaitingAbove(3, 1_250)).toBe(true);
+    load.dequeue(2, ledger);
+    expect(load.hasWaitingAbove(3, 1_250)).toBe(false);
+  });
+
+  test('has a barrier that holds up the other threads, until it is lowered or fades', () => {
+    const load = new DeploymentLoad();
+    expect(load.isBarred(0, 100)).toBe(false);
+    load.raiseBarrier(7, 100);
+    expect([load.isBarred(7, 100), load.isBarred(0, 100)]).toEqual([false, true]);
+    load.lowerBarrier(0);
+    expect([load.isBarred(0, 349), load.isBarred(0, 350)]).toEqual([true, false]);
+    load.lowerBarrier(7);
+    expect(load.isBarred(0, 100)).toBe(false);
+    load.raiseBarrier(0, 100);
+    expect(load.isBarred(7, 100)).toBe(true);
+  });
+});
+
+describe('a freed place', () => {
+  test('wakes all who wait, not only one: that one may not need it', async () => {
+    const [load, ledger] = [new DeploymentLoad(), new QueueLedger()];
+    const seen = load.freedSequence;
+    const waits = [0, 1, 2].map(() => {
+      load.arm(ledger);
+      return load.waitFreed(seen);
+    });
+    load.announceFreed();
+    expect(await Promise.all(waits)).toEqual(['ok', 'ok', 'ok']);
+    for (let wait = 0; wait < 3; wait++) load.disarm(ledger);
+    load.announceFreed();
+    expect(load.freedSequence).toBe(seen + 1);
+  });
+
+  test('between the look at the loads and the wait is not missed', async () => {
+    const [load, ledger] = [new DeploymentLoad(), new QueueLedger()];
+    const seen = load.freedSequence;
+    load.arm(ledger);
+    load.announceFreed();
+    expect(await load.waitFreed(seen)).toBe('not-equal');
+  });
+});
+
+describe('a thread that is ended at any point leaves nothing behind that its ledger does not tell', () => {
+  const [load, deployment] = [ready(2), new DeploymentLoad()];
+  deployment.maxQueued = -1;
+
+  test.each<[string, (link: LinkLedger, queue: QueueLedger) => void]>([
+    ['reserving', (link) => load.reserve(link) === RESERVED.ok && load.unreserve(link)],
+    [
+      'reserving for a broadcast',
+      (link) => load.reserveBeyondLimit(link) === RESERVED.ok && load.unreserve(link),
+    ],
+    ['queueing', (_link, queue) => deployment.enqueue(2, queue, false) && deployment.dequeue(2, queue)],
+    [
+      'waiting',
+      (_link, queue) => {
+        deployment.arm(queue);
+        deployment.disarm(queue);
+      },
+    ],
+  ])('while %s', (_what, work) => {
+    const [link, queue] = [new LinkLedger(), new QueueLedger()];
+    for (let time = 0; time < 50; time++) {
+      cutShort(() => work(link, queue));
+      load.release(link.outstanding);
+      new Int32Array(link.shared).fill(0);
+      queue.giveBack(deployment);
+      expect(load.ongoing).toBe(0);
+      expect([...new Int32Array(deployment.shared)]).toEqual(unused);
+    }
+  });
+
+  const unused = [...new Int32Array(deployment.shared)];
+});

@@ -1,0 +1,72 @@
+/** Chunks on their way, at most: enough to cover a round trip. */
+const MAX_CHUNKS = 64;
+/** Bytes on their way, at most; one larger chunk still passes alone. */
+const MAX_BYTES = 262_144;
+
+/**
+ * How much of a stream is on its way: sent and not yet consumed. The producer of a stream waits for room, so a slow
+ * reader stops it instead of filling memory.
+ */
+export class StreamWindow {
+  readonly #sizes: number[] = [];
+  #bytes = 0;
+  #closed = false;
+  #wake: (() => void) | undefined = undefined;
+
+  get hasRoom(): boolean {
+    return this.#closed || (this.#sizes.length < MAX_CHUNKS && this.#bytes < MAX_BYTES);
+  }
+
+  sent(bytes: number): void {
+    this.#sizes.push(bytes);
+    this.#bytes += bytes;
+  }
+
+  /** The reader consumed the oldest chunks. */
+  credited(chunks: number): void {
+    for (let count = 0; count < chunks; count++) this.#bytes -= this.#sizes.shift() ?? 0;
+    this.#notify();
+  }
+
+  /** Resolves when there is room, or when the stream is over. */
+  room(): Promise<void> {
+    if (this.hasRoom) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** The stream is over: nobody waits any more. */
+  close(): void {
+    this.#closed = true;
+    this.#notify();
+  }
+
+  #notify(): void {
+    if (!this.hasRoom) return;
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+/** Consumed chunks are reported in groups: a credit per chunk would double the messages. */
+const GROUP_CHUNKS = 16;
+const GROUP_BYTES = 65_536;
+
+/** Counts what a reader consumed, and says when it is time to tell the producer. */
+export class CreditCounter {
+  #chunks = 0;
+  #bytes = 0;
+
+  /** Answers the chunks to report now, mostly 0. */
+  consumed(bytes: number): number {
+    this.#chunks++;
+    this.#bytes += bytes;
+    if (this.#chunks < GROUP_CHUNKS && this.#bytes < GROUP_BYTES) return 0;
+    const chunks = this.#chunks;
+    this.#chunks = 0;
+    this.#bytes = 0;
+    return chunks;
+  }
+}

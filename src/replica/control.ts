@@ -1,0 +1,56 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { BatchSeries } from '../batching/batch-stats.ts';
+import type { DirectoryEvent, RouteKey } from '../handle/directory.ts';
+import type { CountedCalls } from '../handle/router.ts';
+import type { Packed } from '../values/pack.ts';
+
+/** What a replica's thread starts with: its `workerData`. Plain data but for the port. */
+export interface ReplicaInit {
+  readonly control: MessagePort;
+  readonly epoch: bigint;
+  readonly instanceId: string;
+  readonly replicaId: string;
+  readonly rank: number;
+  /** Index of this thread among the instance's callers. */
+  readonly callerIndex: number;
+  readonly app: string;
+  readonly deployment: string;
+  /** `file:` URL of the module that registers the target. */
+  readonly module: string;
+  /** The name it is registered under. */
+  readonly exportName: string;
+  /** Arguments of the constructor: an array. */
+  readonly args: Packed;
+  readonly userConfig: Packed | undefined;
+  readonly load: SharedArrayBuffer;
+  readonly deploymentLoad: SharedArrayBuffer;
+  /** Period of the event loop's sign of life, in ms. */
+  readonly tickMs: number;
+  /** The thread belongs to a poolifier pool, and answers its handshakes. */
+  readonly isPooled: boolean;
+}
+
+/** Where a start failed. */
+export type StartPhase = 'import' | 'construct' | 'reconfigure' | 'checkHealth';
+
+/** From the host to a replica's thread. */
+export type ToReplica =
+  | { type: 'attach'; callerName: string; port: MessagePort; ledger: SharedArrayBuffer }
+  | { type: 'directory'; event: DirectoryEvent; error?: Packed }
+  | { type: 'reconfigure'; id: number; userConfig: Packed }
+  | { type: 'checkHealth'; id: number }
+  | { type: 'dispose'; id: number };
+
+/** From a replica's thread to the host. */
+export type ToHost =
+  | { type: 'ready'; methods: readonly string[] }
+  | { type: 'failed'; phase: StartPhase; error: Packed }
+  | { type: 'answer'; id: number; error?: Packed }
+  | { type: 'subscribe'; key: RouteKey }
+  /** Draining, and the last call is over. */
+  | { type: 'drained' }
+  /** The deadline of a call passed at a replica. */
+  | { type: 'expired'; replicaId: string }
+  | { type: 'stats'; calls: readonly CountedCalls[]; batches: readonly BatchSeries[] }
+  /** A failed response that nobody observed. */
+  | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };

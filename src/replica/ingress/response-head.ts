@@ -1,0 +1,31 @@
+import { type FlatHeaders, flatten } from './envelope.ts';
+import { isHopByHop } from './hop-by-hop.ts';
+
+/** What Node refuses in a header; undici lets some of it pass. NUL separates the flat headers. */
+const REFUSED = /[^\t\x20-\x7e\x80-\xff\0]/;
+
+/**
+ * The headers of a response that user code returned, ready to cross.
+ *
+ * @throws TypeError for what cannot be sent
+ */
+export function responseHeaders(response: Response): FlatHeaders {
+  const { headers, status, url } = response;
+  if (status < 200 || status > 599) throw new TypeError(`a response with status ${status} cannot be sent`);
+  // A response of `fetch()` is decoded already; its body is no longer what these two say.
+  const isDecoded = url !== undefined && url !== '' && headers.has('content-encoding');
+  const listed =
+    headers
+      .get('connection')
+      ?.toLowerCase()
+      .split(/\s*,\s*/) ?? [];
+  const pairs: string[] = [];
+  for (const [name, value] of headers) {
+    if (isHopByHop(name) || listed.includes(name)) continue;
+    if (isDecoded && (name === 'content-encoding' || name === 'content-length')) continue;
+    pairs.push(name, value);
+  }
+  const flat = flatten(pairs);
+  if (REFUSED.test(flat)) throw new TypeError('a header of the response holds a control character');
+  return flat;
+}

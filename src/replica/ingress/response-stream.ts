@@ -1,0 +1,125 @@
+import { type InboundCall, NO_CARGO } from '../../pool/inbound-call.ts';
+import { StreamWindow } from '../../pool/stream-window.ts';
+import { Capture, RESULT } from '../../values/capture.ts';
+import type { RunningCall, StreamListener } from '../running-call.ts';
+import type { FlatHeaders, ResponseEnvelope } from './envelope.ts';
+
+/** Where the pieces of a body come from. */
+export interface BodySource {
+  next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
+  /** The reader left. */
+  stop(): void;
+}
+
+/** The items of an iterable. Its `finally` blocks run when it is stopped, at the latest when it comes to a `yield`. */
+export function fromIterable(source: AsyncIterable<unknown> | Iterable<unknown>): BodySource {
+  const iterator =
+    Symbol.asyncIterator in source
+      ? source[Symbol.asyncIterator]()
+      : (source as Iterable<unknown>)[Symbol.iterator]();
+  return {
+    next: () => iterator.next(),
+    // Not through a generator around it: that would wait for an item that may never come.
+    stop: () => void leave(iterator),
+  };
+}
+
+async function leave(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // Nobody is there to hear of it.
+  }
+}
+
+/** The chunks of a stream. Stopped, it ends at once, also in the middle of a read. */
+export function fromReadable(stream: ReadableStream): BodySource {
+  const reader = stream.getReader();
+  return {
+    next: () => reader.read() as Promise<IteratorResult<unknown>>,
+    stop: () => {
+      reader.cancel().catch(() => {});
+    },
+  };
+}
+
+/** One piece of a body, and the type of a body that consists of such. */
+export type ToChunk = (item: unknown) => readonly [type: FlatHeaders, chunk: string | Uint8Array];
+
+/** Sends a body as chunks, no faster than the client takes them. */
+export class ResponseStream implements StreamListener {
+  readonly #inbound: InboundCall;
+  readonly #source: BodySource;
+  readonly #toChunk: ToChunk;
+  readonly #window = new StreamWindow();
+  readonly #capture = new Capture();
+  #isOpen = false;
+  #stopped = false;
+  #failure: Error | undefined = undefined;
+
+  constructor(call: RunningCall, source: BodySource, toChunk: ToChunk) {
+    this.#inbound = call.inbound;
+    this.#source = source;
+    this.#toChunk = toChunk;
+    call.streamTo(this);
+    if (call.cancellation !== undefined) this.stop();
+  }
+
+  /** Whether the head is sent. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  credited(chunks: number): void {
+    this.#window.credited(chunks);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#window.close();
+    this.#source.stop();
+  }
+
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.stop();
+  }
+
+  open(status: number, headers: FlatHeaders): void {
+    this.#isOpen = true;
+    const envelope: ResponseEnvelope = [status, headers, undefined];
+    this.#inbound.open(envelope, NO_CARGO);
+  }
+
+  /**
+   * Sends everything. The head goes ahead of the first chunk, and its type follows from that.
+   *
+   * @param first reads that are under way already
+   * @throws what the source threw
+   */
+  async run(first: readonly Promise<IteratorResult<unknown>>[] = []): Promise<void> {
+    try {
+      let goesOn = !this.#stopped;
+      for (const read of first) goesOn = goesOn && (await this.#send(await read));
+      while (goesOn) goesOn = await this.#send(await this.#source.next());
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #send({ done, value }: IteratorResult<unknown>): Promise<boolean> {
+    if (done === true || this.#stopped) return false;
+    const [type, chunk] = this.#toChunk(value);
+    if (!this.#isOpen) this.open(200, type);
+    const capture = this.#capture;
+    capture.reset();
+    const taken = capture.take(chunk, 'chunk', RESULT);
+    this.#window.sent(capture.bytes);
+    this.#inbound.chunk(taken, { marks: undefined, transfer: capture.transfer, bytes: capture.bytes });
+    if (!this.#window.hasRoom) await this.#window.room();
+    return !this.#stopped;
+  }
+}

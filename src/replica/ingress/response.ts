@@ -1,0 +1,143 @@
+import { ServeError } from '../../errors.ts';
+import { Capture, RESULT } from '../../values/capture.ts';
+import type { RunningCall } from '../running-call.ts';
+import { isStream } from '../stream-pump.ts';
+import { type FlatHeaders, flatten, type ResponseEnvelope } from './envelope.ts';
+import { responseHeaders } from './response-head.ts';
+import { fromIterable, fromReadable, ResponseStream } from './response-stream.ts';
+
+const NONE: FlatHeaders = '';
+const TEXT: FlatHeaders = flatten(['content-type', 'text/plain; charset=utf-8']);
+const JSON_TYPE: FlatHeaders = flatten(['content-type', 'application/json; charset=utf-8']);
+const BYTES: FlatHeaders = flatten(['content-type', 'application/octet-stream']);
+const JSON_LINES: FlatHeaders = flatten(['content-type', 'application/x-ndjson; charset=utf-8']);
+
+type Chunk = string | Uint8Array;
+
+/**
+ * Answers an HTTP call with what the ingress method returned: a `Response` as it is, text, bytes, a stream, nothing
+ * (204), anything else as JSON.
+ */
+export async function respond(call: RunningCall, result: unknown): Promise<void> {
+  if (result === undefined || result === null) {
+    finish(call, 204, NONE, undefined);
+  } else if (typeof result === 'string') {
+    finish(call, 200, TEXT, result);
+  } else if (typeof result !== 'object') {
+    finish(call, 200, JSON_TYPE, toJson(result));
+  } else {
+    await respondWithObject(call, result);
+  }
+}
+
+async function respondWithObject(call: RunningCall, result: object): Promise<void> {
+  const bytes = asBytes(result);
+  if (bytes !== undefined) {
+    finish(call, 200, BYTES, bytes);
+    return;
+  }
+  switch (Reflect.get(result, Symbol.toStringTag)) {
+    case 'Response':
+      return respondWith(call, result as Response);
+    // As `fetch` would send them as a body: with the type they have.
+    case 'Blob':
+    case 'File':
+    case 'FormData':
+    case 'URLSearchParams':
+      return respondWith(call, new Response(result as Blob | FormData | URLSearchParams));
+    case 'ReadableStream':
+      return stream(call, new ResponseStream(call, fromReadable(result as ReadableStream), toChunk));
+  }
+  if (isStream(result)) return stream(call, new ResponseStream(call, fromIterable(result), toChunk));
+  finish(call, 200, JSON_TYPE, toJson(result));
+}
+
+/**
+ * A body that is complete with its first chunk goes in one frame; any other is streamed. The head of one that has nothing
+ * to say yet goes ahead: a client of server-sent events waits for it.
+ */
+async function respondWith(call: RunningCall, response: Response): Promise<void> {
+  const headers = responseHeaders(response);
+  const { status, body } = response;
+  if (body === null) {
+    finish(call, status, headers, undefined);
+    return;
+  }
+  const source = fromReadable(body);
+  const first = source.next() as Promise<IteratorResult<unknown>>;
+  const head = await thisTurn(first);
+  if (head?.done === true) {
+    finish(call, status, headers, '');
+    return;
+  }
+  const reads = [first];
+  if (head !== undefined) {
+    const second = source.next() as Promise<IteratorResult<unknown>>;
+    // `new Response('text')` closes right behind its only chunk; a real stream is not made to wait for its second.
+    // If that fails, the first is still sent.
+    const next = await thisTurn(second.catch(() => undefined));
+    if (next?.done === true) {
+      finish(call, status, headers, toBodyChunk(head.value));
+      return;
+    }
+    reads.push(second);
+  }
+  const sending = new ResponseStream(call, source, (item) => [headers, toBodyChunk(item)]);
+  sending.open(status, headers);
+  await stream(call, sending, reads);
+}
+
+async function stream(
+  call: RunningCall,
+  sending: ResponseStream,
+  reads?: readonly Promise<IteratorResult<unknown>>[],
+): Promise<void> {
+  await sending.run(reads);
+  if (sending.isOpen) call.inbound.end();
+  else finish(call, 200, TEXT, '');
+}
+
+/** Text and bytes as they are, anything else as a line of JSON. */
+function toChunk(item: unknown): readonly [FlatHeaders, Chunk] {
+  if (typeof item === 'string') return [TEXT, item];
+  const bytes = typeof item === 'object' && item !== null ? asBytes(item) : undefined;
+  return bytes === undefined ? [JSON_LINES, `${toJson(item)}\n`] : [BYTES, bytes];
+}
+
+/** @throws TypeError if it is neither text nor bytes */
+function toBodyChunk(item: unknown): Chunk {
+  if (typeof item === 'string') return item;
+  const bytes = typeof item === 'object' && item !== null ? asBytes(item) : undefined;
+  if (bytes === undefined) throw new TypeError('the body of a Response must consist of text or bytes');
+  return bytes;
+}
+
+function finish(call: RunningCall, status: number, headers: FlatHeaders, body: Chunk | undefined): void {
+  const capture = new Capture();
+  const envelope: ResponseEnvelope = [status, headers, body];
+  call.inbound.result(call.inbound.isByReference ? envelope : capture.take(envelope, 'response', RESULT), {
+    marks: undefined,
+    transfer: capture.transfer,
+    bytes: capture.bytes,
+  });
+}
+
+function asBytes(value: object): Uint8Array | undefined {
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  // A socket writes no shared memory.
+  if (value instanceof SharedArrayBuffer) return new Uint8Array(value).slice();
+  return undefined;
+}
+
+function toJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (text === undefined)
+    throw new ServeError('SERVE_NOT_SERIALIZABLE', `a ${typeof value} cannot be sent as JSON`);
+  return text;
+}
+
+/** What a promise comes to within this turn of the event loop; undefined if it takes longer. */
+function thisTurn<T>(promise: Promise<T>): Promise<T | undefined> {
+  return Promise.race([promise, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
+}

@@ -1,0 +1,202 @@
+import type { InlineDescriptor } from '../handle/directory.ts';
+import type { CallChannel } from '../handle/endpoint.ts';
+import { HTTP_METHOD_NAME, unknownMethod } from '../pool/caller-channel.ts';
+import { type CallMeta, type CancelCode, METHOD_HTTP } from '../pool/frames.ts';
+import type { Cargo, InboundCall, InboundListener } from '../pool/inbound-call.ts';
+import { RESERVED, type Reservation } from '../pool/load-table.ts';
+import type { OutboundCall } from '../pool/outbound-call.ts';
+import { beginBatch } from '../time/clock.ts';
+import { unpack } from '../values/pack.ts';
+import { httpProtocol } from './ingress/protocol.ts';
+import { loadTarget } from './registry.ts';
+import { Replica } from './replica.ts';
+import { UserCode } from './user-code.ts';
+
+/** Makes the replica of an inline deployment on this thread, and the way to it. */
+export async function createInlineChannel(inline: InlineDescriptor): Promise<InlineChannel> {
+  const target = await loadTarget(inline.module, inline.exportName);
+  const code = await UserCode.construct(target, unpack(inline.args) as unknown[]);
+  if (inline.userConfig !== undefined) await code.reconfigure(unpack(inline.userConfig));
+  await code.checkHealth();
+  return new InlineChannel(inline, code);
+}
+
+/**
+ * A replica on the caller's own event loop. Values pass by reference, and its limit is this thread's own: no other thread
+ * calls it.
+ */
+export class InlineChannel implements CallChannel {
+  readonly methods: ReadonlyMap<string, number>;
+  limit: number;
+  readonly #code: UserCode;
+  readonly #replica: Replica;
+  readonly #open = new Map<OutboundCall, InlineCall>();
+  #ongoing = 0;
+  #closed = false;
+  readonly #gone = Promise.withResolvers<void>();
+  #onFreed: () => void = () => {};
+
+  constructor(inline: InlineDescriptor, code: UserCode) {
+    const { app, deployment, replicaId, maxOngoingRequests } = inline;
+    this.limit = maxOngoingRequests;
+    this.#code = code;
+    this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
+    this.#replica = new Replica({ app, deployment, replicaId, rank: 0 }, code, httpProtocol, () =>
+      this.#done(),
+    );
+  }
+
+  get ongoing(): number {
+    return this.#ongoing;
+  }
+
+  get free(): number {
+    return Math.max(0, this.limit - this.#ongoing);
+  }
+
+  onFreed(listener: () => void): void {
+    this.#onFreed = listener;
+  }
+
+  reserve(): Reservation {
+    return this.#ongoing >= this.limit && !this.#closed ? RESERVED.full : this.reserveBeyondLimit();
+  }
+
+  reserveBeyondLimit(): Reservation {
+    if (this.#closed) return RESERVED.gone;
+    this.#ongoing++;
+    return RESERVED.ok;
+  }
+
+  unreserve(): void {
+    this.#ongoing--;
+  }
+
+  send(call: OutboundCall): void {
+    const method = call.method === HTTP_METHOD_NAME ? METHOD_HTTP : this.methods.get(call.method);
+    if (method === undefined) {
+      this.unreserve();
+      call.failed(unknownMethod(call.method, this.methods));
+      return;
+    }
+    const inbound = new InlineCall(call, method, () => this.#open.delete(call));
+    this.#open.set(call, inbound);
+    this.#replica.begin(inbound);
+  }
+
+  cancel(call: OutboundCall, code: CancelCode): void {
+    this.#open.get(call)?.listener?.cancelled(code);
+  }
+
+  credit(call: OutboundCall, chunks: number): void {
+    this.#open.get(call)?.listener?.credited(chunks);
+  }
+
+  upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void {
+    this.#open.get(call)?.listener?.uploaded(chunk, cargo.bytes);
+  }
+
+  endUpload(call: OutboundCall): void {
+    this.#open.get(call)?.listener?.uploadEnded();
+  }
+
+  async reconfigure(userConfig: unknown): Promise<void> {
+    await this.#code.reconfigure(userConfig);
+  }
+
+  /** No new calls; those that run end by themselves, then the destructor runs. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#ongoing === 0) this.#dispose();
+  }
+
+  /** Closes, and resolves when the destructor ran or the time is up. */
+  async closed(timeoutMs: number): Promise<void> {
+    this.close();
+    const timer = setTimeout(() => this.#gone.resolve(), timeoutMs);
+    await this.#gone.promise;
+    clearTimeout(timer);
+  }
+
+  #done(): void {
+    this.#ongoing--;
+    if (this.#closed && this.#ongoing === 0) this.#dispose();
+    else this.#onFreed();
+  }
+
+  #dispose(): void {
+    // A destructor that throws must not take the host down.
+    this.#code.dispose().then(this.#gone.resolve, () => this.#gone.resolve());
+  }
+}
+
+/** Joins the two ends of a call without a channel in between. */
+class InlineCall implements InboundCall {
+  readonly method: number;
+  listener: InboundListener | undefined = undefined;
+  readonly #call: OutboundCall;
+  readonly #onEnded: () => void;
+
+  constructor(call: OutboundCall, method: number, onEnded: () => void) {
+    this.#call = call;
+    this.method = method;
+    this.#onEnded = onEnded;
+  }
+
+  get callerName(): string {
+    return this.#call.callerName;
+  }
+
+  get number(): number {
+    return this.#call.number;
+  }
+
+  get deadline(): number {
+    return this.#call.expiresAt;
+  }
+
+  get args(): unknown[] {
+    return this.#call.args as unknown[];
+  }
+
+  get meta(): CallMeta | undefined {
+    return this.#call.meta;
+  }
+
+  get isByReference(): boolean {
+    return true;
+  }
+
+  result(value: unknown): void {
+    beginBatch();
+    this.#onEnded();
+    this.#call.succeeded(value);
+  }
+
+  error(error: unknown): void {
+    beginBatch();
+    this.#onEnded();
+    this.#call.failed(error);
+  }
+
+  open(head: unknown): void {
+    beginBatch();
+    this.#call.opened(head);
+  }
+
+  chunk(value: unknown, cargo: Cargo): void {
+    beginBatch();
+    this.#call.chunk(value, cargo.bytes);
+  }
+
+  end(): void {
+    beginBatch();
+    this.#onEnded();
+    this.#call.ended();
+  }
+
+  credit(chunks: number): void {
+    this.#call.credited(chunks);
+  }
+}

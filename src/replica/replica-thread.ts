@@ -1,0 +1,162 @@
+import { observeBatches } from '../batching/batch.ts';
+import { BatchStats } from '../batching/batch-stats.ts';
+import { setReplicaContext } from '../handle/context.ts';
+import type { DirectoryEvent } from '../handle/directory.ts';
+import { adoptHandles } from '../handle/handle.ts';
+import { Router } from '../handle/router.ts';
+import { DeploymentLoad, LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
+import { ReplicaChannel } from '../pool/replica-channel.ts';
+import { now } from '../time/clock.ts';
+import { type Packed, packError, unpack } from '../values/pack.ts';
+import type { ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
+import { httpProtocol } from './ingress/protocol.ts';
+import { createInlineChannel } from './inline-channel.ts';
+import { guardListen } from './listen-guard.ts';
+import { loadTarget } from './registry.ts';
+import { idleContext, Replica } from './replica.ts';
+import { UserCode } from './user-code.ts';
+
+/** How often counted calls are shipped to the host. */
+const STATS_MS = 1_000;
+
+/** One replica in a thread of its own: starts the user's code, takes callers in, and answers the host. */
+export class ReplicaThread {
+  readonly router: Router;
+  readonly #init: ReplicaInit;
+  readonly #load: ReplicaLoad;
+  readonly #deploymentLoad: DeploymentLoad;
+  readonly #batches = new BatchStats();
+  readonly #channels = new Set<ReplicaChannel>();
+  #code: UserCode | undefined = undefined;
+  #replica: Replica | undefined = undefined;
+
+  constructor(init: ReplicaInit) {
+    this.#init = init;
+    this.#load = new ReplicaLoad(init.load);
+    this.#deploymentLoad = new DeploymentLoad(init.deploymentLoad);
+    const { instanceId, callerIndex } = init;
+    this.router = new Router(
+      { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
+      { subscribe: (key) => this.#post({ type: 'subscribe', key }) },
+      {
+        createInline: createInlineChannel,
+        onExpired: (replicaId) => this.#post({ type: 'expired', replicaId }),
+        onUnobserved: (error, { route, method, requestId }) => {
+          const { app, deployment } = route;
+          this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });
+        },
+      },
+    );
+    adoptHandles(this.router);
+    observeBatches((name, record) => this.#batches.record(name, record));
+    init.control.on('message', (message: ToReplica) => void this.#receive(message));
+    const tick = (): void => this.#load.tick(now());
+    tick();
+    setInterval(tick, init.tickMs);
+    setInterval(() => this.#shipStats(), STATS_MS).unref();
+  }
+
+  /** Import, construct, reconfigure, check health; then the host may route to it. */
+  async start(): Promise<void> {
+    const { app, deployment, replicaId, rank } = this.#init;
+    const identity = { app, deployment, replicaId, rank };
+    setReplicaContext(idleContext(identity));
+    const unguard = guardListen();
+    let phase: StartPhase = 'import';
+    try {
+      const target = await loadTarget(this.#init.module, this.#init.exportName);
+      phase = 'construct';
+      const code = await UserCode.construct(target, unpack(this.#init.args) as unknown[]);
+      this.#code = code;
+      if (this.#init.userConfig !== undefined) {
+        phase = 'reconfigure';
+        await code.reconfigure(unpack(this.#init.userConfig));
+      }
+      phase = 'checkHealth';
+      await code.checkHealth();
+      this.#replica = new Replica(identity, code, httpProtocol, () => this.#onDone());
+      unguard();
+      this.#load.tick(now());
+      this.#post({ type: 'ready', methods: code.methodNames });
+    } catch (error) {
+      unguard();
+      this.#post({ type: 'failed', phase, error: packError(error) });
+    }
+  }
+
+  async #receive(message: ToReplica): Promise<void> {
+    switch (message.type) {
+      case 'attach':
+        this.#attach(message);
+        return;
+      case 'directory':
+        this.router.apply(withError(message.event, message.error));
+        return;
+      case 'reconfigure':
+        await this.#answer(message.id, () => this.#code?.reconfigure(unpack(message.userConfig)));
+        return;
+      case 'checkHealth':
+        await this.#answer(message.id, () => this.#code?.checkHealth());
+        return;
+      case 'dispose':
+        await this.#answer(message.id, () => this.#dispose());
+        return;
+    }
+  }
+
+  #attach({ callerName, port, ledger }: Extract<ToReplica, { type: 'attach' }>): void {
+    const replica = this.#replica;
+    if (replica === undefined) return;
+    const channel = new ReplicaChannel(
+      callerName,
+      port,
+      new LinkLedger(ledger),
+      (call) => replica.begin(call),
+      (outstanding) => {
+        this.#channels.delete(channel);
+        if (outstanding > 0) this.#release(outstanding);
+      },
+    );
+    this.#channels.add(channel);
+  }
+
+  #onDone(): void {
+    this.#load.countServed();
+    this.#release(1);
+  }
+
+  #release(places: number): void {
+    if (this.#load.release(places)) this.#post({ type: 'drained' });
+    this.#deploymentLoad.announceFreed();
+  }
+
+  async #dispose(): Promise<void> {
+    await this.#code?.dispose();
+    for (const channel of this.#channels) channel.flush();
+    this.#shipStats();
+  }
+
+  async #answer(id: number, work: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await work();
+      this.#post({ type: 'answer', id });
+    } catch (error) {
+      this.#post({ type: 'answer', id, error: packError(error) });
+    }
+  }
+
+  #shipStats(): void {
+    const calls = this.router.takeStats();
+    const batches = this.#batches.take();
+    if (calls.length > 0 || batches.length > 0) this.#post({ type: 'stats', calls, batches });
+  }
+
+  #post(message: ToHost): void {
+    this.#init.control.postMessage(message);
+  }
+}
+
+/** Errors do not survive `postMessage`; they travel beside the event. */
+function withError(event: DirectoryEvent, error: Packed | undefined): DirectoryEvent {
+  return error === undefined ? event : ({ ...event, error: unpack(error) } as DirectoryEvent);
+}

@@ -1,0 +1,198 @@
+import { ServeError } from '../errors.ts';
+import type { ServeContext } from '../handle/context.ts';
+import { callScope } from '../handle/scope.ts';
+import { METHOD_HTTP } from '../pool/frames.ts';
+import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
+import { now } from '../time/clock.ts';
+import { Capture, RESULT } from '../values/capture.ts';
+import { moveNow } from '../values/transfer.ts';
+import { type ReplicaIdentity, RunningCall } from './running-call.ts';
+import { isStream, StreamPump } from './stream-pump.ts';
+import type { UserCode } from './user-code.ts';
+
+/** Turns a request into the ingress method's argument, and its result into an answer. */
+export interface IngressProtocol {
+  /** @throws whatever makes the request unanswerable */
+  request(call: RunningCall): unknown;
+  /** Answers with the result of the ingress method. May stream. */
+  respond(call: RunningCall, result: unknown): void | Promise<void>;
+}
+
+/**
+ * Runs calls on the user's code: one after the other as they come, concurrently as far as they await. It never refuses a
+ * call, since each one that arrives holds a place already.
+ */
+export class Replica {
+  readonly identity: ReplicaIdentity;
+  readonly #code: UserCode;
+  readonly #ingress: IngressProtocol;
+  readonly #onDone: () => void;
+  readonly #capture = new Capture();
+
+  /** @param onDone a call is over, its place is free */
+  constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, onDone: () => void) {
+    this.identity = identity;
+    this.#code = code;
+    this.#ingress = ingress;
+    this.#onDone = onDone;
+  }
+
+  /** Starts a call. Exactly one last frame follows, and one `onDone`. */
+  begin(inbound: InboundCall): void {
+    const call = new RunningCall(inbound, this.identity);
+    inbound.listener = call;
+    // It may have waited in a message for longer than it had.
+    if (inbound.deadline !== 0 && inbound.deadline < now()) {
+      this.#fail(call, new ServeError('SERVE_TIMEOUT', 'the deadline passed before the call started'));
+      return;
+    }
+    callScope.run(call, this.#execute, call);
+  }
+
+  readonly #execute = (call: RunningCall): void => {
+    const { inbound } = call;
+    const isHttp = inbound.method === METHOD_HTTP;
+    let result: unknown;
+    try {
+      result = this.#code.invoke(inbound.method, isHttp ? this.#httpArguments(call) : inbound.args);
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    if (typeof result !== 'object' || result === null) {
+      this.#answer(call, result);
+    } else if (isThenable(result)) {
+      result.then(
+        (value: unknown) => this.#answer(call, value),
+        (error: unknown) => this.#fail(call, error),
+      );
+    } else {
+      this.#answer(call, result);
+    }
+  };
+
+  #httpArguments(call: RunningCall): unknown[] {
+    if (this.#code.ingressKind === 'none') {
+      const { deployment } = this.identity;
+      throw new ServeError(
+        'SERVE_UNKNOWN_METHOD',
+        `${deployment} has neither fetch(request) nor call(request)`,
+      );
+    }
+    const request = this.#ingress.request(call);
+    return this.#code.ingressTakesRequest ? [request] : [];
+  }
+
+  #answer(call: RunningCall, result: unknown): void {
+    const { inbound } = call;
+    if (inbound.method === METHOD_HTTP) {
+      this.#respond(call, result);
+    } else if (isStream(result)) {
+      this.#stream(call, result);
+    } else {
+      this.#finish(call, result);
+    }
+  }
+
+  #finish(call: RunningCall, result: unknown): void {
+    const { inbound } = call;
+    if (inbound.isByReference) {
+      this.#end(call);
+      inbound.result(result, NO_CARGO);
+      return;
+    }
+    const capture = this.#capture;
+    const method = this.#code.methodName(inbound.method);
+    capture.reset();
+    let value: unknown;
+    let cargo: Cargo = capture;
+    try {
+      value = capture.take(result, method, RESULT);
+      if (capture.isMoving) {
+        const { marks, transfer, bytes } = capture;
+        const moved = moveNow({ value, marks, transfer, bytes }, method);
+        value = moved.value;
+        cargo = moved;
+      }
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    this.#end(call);
+    inbound.result(value, cargo);
+  }
+
+  async #stream(call: RunningCall, source: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
+    const { inbound } = call;
+    try {
+      const pump = new StreamPump(inbound, source, this.#code.methodName(inbound.method));
+      call.streamTo(pump);
+      if (call.cancellation !== undefined) pump.stop();
+      inbound.open(undefined, NO_CARGO);
+      await pump.run();
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    this.#end(call);
+    inbound.end();
+  }
+
+  async #respond(call: RunningCall, result: unknown): Promise<void> {
+    try {
+      await this.#ingress.respond(call, result);
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    this.#end(call);
+  }
+
+  #fail(call: RunningCall, error: unknown): void {
+    const { inbound } = call;
+    this.#end(call);
+    if (inbound.isByReference) {
+      inbound.error(error, NO_CARGO);
+      return;
+    }
+    const capture = this.#capture;
+    capture.reset();
+    try {
+      inbound.error(capture.take(error, this.#code.methodName(inbound.method), RESULT), capture);
+    } catch {
+      // What was thrown cannot cross, and is no Error: say what it was.
+      capture.reset();
+      const what = new ServeError(
+        'SERVE_NOT_SERIALIZABLE',
+        `the method threw ${Object.prototype.toString.call(error)}`,
+      );
+      inbound.error(capture.take(what, '', RESULT), capture);
+    }
+  }
+
+  #end(call: RunningCall): void {
+    call.inbound.listener = undefined;
+    this.#onDone();
+  }
+}
+
+function isThenable(value: object): value is PromiseLike<unknown> {
+  return typeof Reflect.get(value, 'then') === 'function';
+}
+
+/** The `context()` of code that runs in a replica but outside a call: its constructor, its hooks, its timers. */
+export function idleContext(identity: ReplicaIdentity): ServeContext {
+  return {
+    ...identity,
+    requestId: '',
+    signal: new AbortController().signal,
+    deadline: undefined,
+    multiplexedModelId: '',
+    tenant: undefined,
+    sessionId: undefined,
+    locals: undefined,
+    ip: undefined,
+    params: {},
+    items: undefined,
+  };
+}

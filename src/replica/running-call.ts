@@ -1,0 +1,173 @@
+import { ServeError } from '../errors.ts';
+import type { ServeContext } from '../handle/context.ts';
+import type { CallScope, Child } from '../handle/scope.ts';
+import { CANCEL_CODE, type CancelCode } from '../pool/frames.ts';
+import type { InboundCall, InboundListener } from '../pool/inbound-call.ts';
+import { now } from '../time/clock.ts';
+
+/** Where the running call's identity comes from. */
+export interface ReplicaIdentity {
+  readonly app: string;
+  readonly deployment: string;
+  readonly replicaId: string;
+  readonly rank: number;
+}
+
+/**
+ * One call while user code works on it: the `context()` of that code, the parent of the calls it makes, and the one who
+ * hears of cancellation. Everything but the fields is made when it is asked for.
+ */
+export class RunningCall implements InboundListener, CallScope, ServeContext {
+  readonly inbound: InboundCall;
+  readonly #identity: ReplicaIdentity;
+  #controller: AbortController | undefined = undefined;
+  #children: Set<Child> | undefined = undefined;
+  #cancellation: ServeError | undefined = undefined;
+  #stream: StreamListener | undefined = undefined;
+  #upload: UploadListener | undefined = undefined;
+  readonly items: readonly ServeContext[] | undefined = undefined;
+
+  constructor(inbound: InboundCall, identity: ReplicaIdentity) {
+    this.inbound = inbound;
+    this.#identity = identity;
+  }
+
+  get context(): ServeContext {
+    return this;
+  }
+
+  get app(): string {
+    return this.#identity.app;
+  }
+
+  get deployment(): string {
+    return this.#identity.deployment;
+  }
+
+  get replicaId(): string {
+    return this.#identity.replicaId;
+  }
+
+  get rank(): number {
+    return this.#identity.rank;
+  }
+
+  get requestId(): string {
+    return this.inbound.meta?.requestId ?? `${this.inbound.callerName}-${this.inbound.number}`;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancellation !== undefined) this.#controller.abort(this.#cancellation);
+    }
+    return this.#controller.signal;
+  }
+
+  get deadlineAt(): number {
+    return this.inbound.deadline;
+  }
+
+  get deadline(): number | undefined {
+    const at = this.inbound.deadline;
+    return at === 0 ? undefined : Date.now() + (at - now());
+  }
+
+  get multiplexedModelId(): string {
+    return this.inbound.meta?.multiplexedModelId ?? '';
+  }
+
+  get tenant(): string | undefined {
+    return this.inbound.meta?.tenant;
+  }
+
+  get sessionId(): string | undefined {
+    return this.inbound.meta?.sessionId;
+  }
+
+  get priorityRank(): number | undefined {
+    return this.inbound.meta?.priority;
+  }
+
+  get locals(): unknown {
+    return this.inbound.meta?.locals;
+  }
+
+  get ip(): string | undefined {
+    return this.inbound.meta?.ip;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.inbound.meta?.params ?? {};
+  }
+
+  get cancellation(): ServeError | undefined {
+    return this.#cancellation;
+  }
+
+  adopt(child: Child): void {
+    this.#children ??= new Set();
+    this.#children.add(child);
+  }
+
+  disown(child: Child): void {
+    this.#children?.delete(child);
+  }
+
+  /** The streamed result wants to hear of credit and of the end. */
+  streamTo(stream: StreamListener): void {
+    this.#stream = stream;
+  }
+
+  /** The request's body wants the chunks that the caller uploads. */
+  uploadTo(upload: UploadListener): void {
+    this.#upload = upload;
+  }
+
+  cancelled(code: CancelCode): void {
+    if (this.#cancellation !== undefined) return;
+    const isTimeout = code === CANCEL_CODE.timeout;
+    const error = new ServeError(
+      isTimeout ? 'SERVE_TIMEOUT' : 'SERVE_CANCELLED',
+      isTimeout ? 'the deadline of the call passed' : 'the caller cancelled the call',
+      { app: this.app, deployment: this.deployment, replica: this.replicaId, requestId: this.requestId },
+    );
+    this.#cancellation = error;
+    this.#controller?.abort(error);
+    for (const child of this.#children ?? []) child.cancel(error);
+    this.#upload?.failed(error);
+    this.#stream?.stop();
+  }
+
+  credited(chunks: number): void {
+    this.#stream?.credited(chunks);
+  }
+
+  uploaded(value: unknown, bytes: number): void {
+    this.#upload?.chunk(value, bytes);
+  }
+
+  uploadEnded(): void {
+    this.#upload?.end();
+  }
+
+  refused(error: Error): void {
+    this.#stream?.fail(error);
+  }
+}
+
+/** The producer of a streamed result. */
+export interface StreamListener {
+  credited(chunks: number): void;
+  /** The caller left. */
+  stop(): void;
+  /** A chunk could not be sent. */
+  fail(error: Error): void;
+}
+
+/** The consumer of an uploaded body. */
+export interface UploadListener {
+  chunk(value: unknown, bytes: number): void;
+  end(): void;
+  failed(error: Error): void;
+}

@@ -1,0 +1,78 @@
+import type { InboundCall } from '../pool/inbound-call.ts';
+import { StreamWindow } from '../pool/stream-window.ts';
+import { Capture, RESULT } from '../values/capture.ts';
+import type { StreamListener } from './running-call.ts';
+
+type AnyIterator = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
+
+/** Whether a method's result is a stream: an async iterable, or what a sync generator method returns. */
+export function isStream(value: unknown): value is AsyncIterable<unknown> | Generator<unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  if (typeof Reflect.get(value, Symbol.asyncIterator) === 'function') return true;
+  return Object.prototype.toString.call(value) === '[object Generator]';
+}
+
+/**
+ * Sends the values of an iterator as chunks, no faster than the reader takes them. When the reader leaves, the
+ * iterator's `finally` blocks run.
+ */
+export class StreamPump implements StreamListener {
+  readonly #inbound: InboundCall;
+  readonly #iterator: AnyIterator;
+  readonly #name: string;
+  readonly #window = new StreamWindow();
+  readonly #capture = new Capture();
+  #stopped = false;
+  #failure: { readonly error: unknown } | undefined = undefined;
+
+  /** @param name of the method, for errors */
+  constructor(inbound: InboundCall, source: AsyncIterable<unknown> | Iterable<unknown>, name: string) {
+    this.#inbound = inbound;
+    this.#name = name;
+    this.#iterator =
+      Symbol.asyncIterator in source
+        ? source[Symbol.asyncIterator]()
+        : (source as Iterable<unknown>)[Symbol.iterator]();
+  }
+
+  credited(chunks: number): void {
+    this.#window.credited(chunks);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#window.close();
+    // Queued behind a `next()` that runs; wakes a generator that waits at a `yield`.
+    Promise.resolve(this.#iterator.return?.()).catch(() => {});
+  }
+
+  fail(error: Error): void {
+    this.#failure ??= { error };
+    this.stop();
+  }
+
+  /** @throws what the iterator threw */
+  async run(): Promise<void> {
+    while (!this.#stopped) {
+      const { done, value } = await this.#iterator.next();
+      if (done === true || this.#stopped) break;
+      this.#send(value);
+      if (!this.#window.hasRoom) await this.#window.room();
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #send(value: unknown): void {
+    const capture = this.#capture;
+    capture.reset();
+    try {
+      const chunk = this.#inbound.isByReference ? value : capture.take(value, this.#name, RESULT);
+      this.#window.sent(capture.bytes);
+      this.#inbound.chunk(chunk, capture);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+}

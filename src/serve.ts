@@ -1,0 +1,242 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Front } from './adapters/front.ts';
+import { createMiddleware, type ServeMiddleware } from './adapters/middleware.ts';
+import { type MiddlewareOptions, parseMiddlewareOptions } from './adapters/options.ts';
+import type { AppReport } from './controller/status.ts';
+import { assertBound, defaultAppName } from './deployment/app-spec.ts';
+import type { BoundDeployment } from './deployment/bound.ts';
+import { NAME_PATTERN } from './deployment/options.ts';
+import { invalidOption } from './errors.ts';
+import type { DeploymentHandle } from './handle/types.ts';
+import { Instance } from './instance/instance.ts';
+import type { ServeEventName, ServeEvents } from './observe/events.ts';
+import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
+import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.ts';
+import { mainInWorker } from './replica/listen-guard.ts';
+import { replicaRouter } from './replica/thread-role.ts';
+import {
+  either,
+  type Fields,
+  milliseconds,
+  number,
+  object,
+  oneOf,
+  parseOptions,
+  string,
+} from './validation/fields.ts';
+
+/** What an instance has to offer to replicas. */
+export interface InstanceResources {
+  /** Memory of the whole process, in MiB; beyond it the replica that holds the most is recycled. Default: 90 % of what there is. */
+  memoryMb?: number;
+}
+
+export interface ServeOptions {
+  resources?: InstanceResources;
+  metrics?: MetricsOptions;
+  /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
+  logger?: Logger;
+  /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
+  version?: string;
+  /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
+  workerEntry?: string;
+}
+
+const SERVE_FIELDS: Fields<ServeOptions> = {
+  resources: object<InstanceResources>({ memoryMb: number(1) }),
+  metrics: object<MetricsOptions>(METRICS_FIELDS),
+  logger: LOGGER_FIELD,
+  version: string(),
+  workerEntry: string(),
+};
+
+export interface RunOptions {
+  /** Default: the name of the ingress deployment. */
+  name?: string;
+  /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`. */
+  routePrefix?: string | null;
+}
+
+const RUN_FIELDS: Fields<RunOptions> = {
+  name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
+  routePrefix: either(
+    oneOf('/'),
+    string("a path that starts with '/', has no '/' at its end and no '{' or '}'", /^(?:\/[^/{}?#\s]+)+$/),
+  ),
+};
+
+export interface StatusReport {
+  readonly instance: string;
+  readonly apps: Readonly<Record<string, AppReport>>;
+}
+
+/** What `status()` and the like return is in `instance/status.ts`; this class only wires the parts of one instance. */
+export class Serve implements AsyncDisposable {
+  readonly #instance: Instance;
+  readonly #metrics: Metrics;
+  readonly #front: Front;
+
+  /** @internal Use `createServe()`. */
+  constructor(options: ServeOptions) {
+    this.#instance = new Instance({
+      log: options.logger ?? defaultLogger,
+      workerEntry: workerEntry(options.workerEntry),
+      memoryMb: options.resources?.memoryMb,
+      version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
+    });
+    this.#front = new Front(this.#instance);
+    this.#metrics = new Metrics(options.metrics ?? {}, () => this.#instance.samples());
+  }
+
+  /**
+   * Deploys an app and resolves once every deployment can serve. The same name again is an in-place upgrade.
+   *
+   * @throws ServeError `SERVE_DEPLOY_FAILED` with the original error as `cause`; `SERVE_INVALID_OPTION`
+   */
+  async run<T>(app: BoundDeployment<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
+    assertBound(app, 'run(app)');
+    const { routePrefix: prefix, ...rest } = options;
+    const { name, routePrefix = '/' } = parseOptions<RunOptions>(
+      { ...rest, ...(prefix === null ? {} : { routePrefix: prefix }) },
+      RUN_FIELDS,
+      'run',
+    );
+    const appName = name ?? defaultAppName(app);
+    await this.#instance.deploy(app, appName, prefix === null ? null : routePrefix);
+    return this.#instance.handle<T>(appName);
+  }
+
+  /**
+   * Middleware for Express, and a `node:http` request listener. With an app: deploys it in the background and serves it
+   * here. Without: serves all running apps by their `routePrefix`, and `/-/healthz` and `/-/routes`.
+   *
+   * @throws ServeError `SERVE_INVALID_OPTION`
+   */
+  middleware(app?: BoundDeployment<unknown> | string, options: MiddlewareOptions = {}): ServeMiddleware {
+    const parsed = parseMiddlewareOptions(options);
+    if (app === undefined) return createMiddleware(this.#front.byPrefix(), parsed);
+    const name = typeof app === 'string' ? app : this.#ensure(app, parsed.name, 'middleware(app)');
+    return createMiddleware(this.#front.toApp(name), parsed);
+  }
+
+  /**
+   * A handle: to the ingress of an app (by name or bound deployment), to a deployment of an app, or to a bound deployment
+   * wherever it runs. What is not deployed yet is deployed in the background.
+   */
+  handle<T>(target: BoundDeployment<T> | string, options: { app?: string } = {}): DeploymentHandle<T> {
+    const { app } = parseOptions<{ app?: string }>(options, { app: string() }, 'handle');
+    if (typeof target === 'string') {
+      return app === undefined ? this.#instance.handle<T>(target) : this.#instance.handle<T>(app, target);
+    }
+    assertBound(target, 'handle(target)');
+    return this.#instance.handleTo<T>(target, app);
+  }
+
+  /** What runs here. */
+  status(): StatusReport {
+    return { instance: this.#instance.id, apps: this.#instance.report() };
+  }
+
+  /** Drains an app and stops it. An unknown name is skipped. */
+  async delete(name: string): Promise<void> {
+    await this.#instance.delete(name);
+  }
+
+  /** Drains all apps, then ends every thread. Idempotent. */
+  async close(options: { timeoutMs?: number } = {}): Promise<void> {
+    const { timeoutMs } = parseOptions<{ timeoutMs?: number }>(
+      options,
+      { timeoutMs: milliseconds() },
+      'close',
+    );
+    await this.#instance.close(timeoutMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Liveness: false once the instance is closing, or when only a new process can help (threads blocked for good). */
+  health(): boolean {
+    return !this.#instance.isClosing && ![...this.#instance.apps()].some(({ isDegraded }) => isDegraded);
+  }
+
+  /** Readiness: every deployment can serve. */
+  ready(): boolean {
+    return !this.#instance.isClosing && [...this.#instance.apps()].every(({ isRoutable }) => isRoutable);
+  }
+
+  /** Prometheus text. */
+  async metrics(): Promise<string> {
+    return (await this.#metrics.read()).text;
+  }
+
+  /** Answers Prometheus' scrapes. */
+  metricsMiddleware(): (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void {
+    return (_req, res, next) => {
+      this.#metrics.read().then(
+        ({ text, contentType }) => {
+          res.setHeader('content-type', contentType);
+          res.end(text);
+        },
+        (error: unknown) => (next === undefined ? res.destroy() : next(error)),
+      );
+    };
+  }
+
+  /** 200 while alive and ready, else 503. */
+  healthMiddleware(): (req: IncomingMessage, res: ServerResponse) => void {
+    return (_req, res) => {
+      const isReady = this.health() && this.ready();
+      res.statusCode = isReady ? 200 : 503;
+      res.setHeader('content-type', 'text/plain; charset=utf-8');
+      res.end(isReady ? 'success' : 'not ready');
+    };
+  }
+
+  /** Listens to what happens. @returns takes the listener away */
+  on<K extends ServeEventName>(event: K, listener: (data: ServeEvents[K]) => void): () => void {
+    return this.#instance.events.on(event, listener);
+  }
+
+  #ensure(app: BoundDeployment<unknown>, name: string | undefined, what: string): string {
+    assertBound(app, what);
+    return this.#instance.ensure(app, name).name;
+  }
+}
+
+/**
+ * Makes a serving instance.
+ * @throws ServeError `SERVE_INVALID_OPTION`; `SERVE_MAIN_IN_WORKER` in a replica's thread
+ */
+export function createServe(options: ServeOptions = {}): Serve {
+  if (replicaRouter() !== undefined) throw mainInWorker('createServe()');
+  return new Serve(parseOptions<ServeOptions>(options, SERVE_FIELDS, 'createServe'));
+}
+
+/**
+ * The file that replicas' threads start with: the package's own, or the one of a bundled app.
+ * @throws ServeError `SERVE_INVALID_OPTION` if it is not there
+ */
+function workerEntry(given: string | undefined): string {
+  const file = fileURLToPath(import.meta.url);
+  const own = join(dirname(file), 'replica', file.endsWith('.ts') ? 'worker.ts' : 'worker.js');
+  const entry = given === undefined ? own : given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
+  if (existsSync(entry)) return entry;
+  const hint = "the file that 'inserve/worker' resolves to; a bundler must emit it next to the bundle";
+  throw invalidOption('createServe.workerEntry', entry, hint);
+}
+
+/** Version of the nearest package.json. */
+function packageVersion(directory: string): string {
+  for (let at = directory; ; at = dirname(at)) {
+    try {
+      const { version } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as { version?: unknown };
+      if (typeof version === 'string') return version;
+    } catch {}
+    if (dirname(at) === at) return '0';
+  }
+}

@@ -1,0 +1,135 @@
+import { now } from './clock.ts';
+
+/** Width of a slot in ms: a deadline fires at most this much late on a free event loop. */
+const TICK_MS = 8;
+const SLOTS = 512;
+/** Not in the wheel. */
+const IDLE = -1;
+/** Taken out of its slot, about to expire in this tick unless it is removed first. */
+const DUE = -2;
+
+/** Something that can expire. The wheel links entries into its slots directly, so that a call needs no node of its own. */
+export abstract class Expiring {
+  /** Time of `clock.now()` at which `expire` is called; 0 = never. */
+  expiresAt = 0;
+  /** @internal */ wheelNext: Expiring | undefined = undefined;
+  /** @internal */ wheelPrevious: Expiring | undefined = undefined;
+  /** @internal The slot, or `IDLE` or `DUE`. */ wheelSlot = -1;
+  abstract expire(at: number): void;
+}
+
+/**
+ * A hashed timer wheel (Varghese & Lauck, "Hashed and hierarchical timing wheels", 1987): adding and removing a deadline
+ * costs a few pointer writes, where a Node timer per call costs about 0.3 µs and an allocation.
+ *
+ * One ticker runs while the wheel is in use and it is the thread's keep-alive: it is ref'ed exactly while `hold`s are
+ * out, so a process lives as long as a call is queued or running, and no longer than a tick more.
+ */
+export class TimerWheel {
+  readonly #slots: Array<Expiring | undefined> = new Array(SLOTS).fill(undefined);
+  #size = 0;
+  #holds = 0;
+  #cursor = 0;
+  #ticker: NodeJS.Timeout | undefined = undefined;
+  #referenced = false;
+  readonly #now: () => number;
+
+  constructor(clock: () => number = now) {
+    this.#now = clock;
+  }
+
+  /** Number of entries that wait to expire. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Keeps the process alive until `release`. */
+  hold(): void {
+    this.#holds++;
+    if (!this.#referenced) this.#start(true);
+  }
+
+  release(): void {
+    this.#holds--;
+  }
+
+  add(entry: Expiring, expiresAt: number): void {
+    entry.expiresAt = expiresAt;
+    if (this.#ticker === undefined) this.#start(this.#holds > 0);
+    // Rounded up: a deadline may fire late by a tick, never early. One that has passed fires at the next tick.
+    const slot = Math.max(Math.ceil(expiresAt / TICK_MS), this.#cursor + 1) % SLOTS;
+    const head = this.#slots[slot];
+    entry.wheelSlot = slot;
+    entry.wheelNext = head;
+    entry.wheelPrevious = undefined;
+    if (head !== undefined) head.wheelPrevious = entry;
+    this.#slots[slot] = entry;
+    this.#size++;
+  }
+
+  /** Harmless when the entry is not in the wheel. */
+  remove(entry: Expiring): void {
+    const slot = entry.wheelSlot;
+    if (slot === IDLE) return;
+    entry.wheelSlot = IDLE;
+    if (slot === DUE) return;
+    const { wheelNext: next, wheelPrevious: previous } = entry;
+    if (previous === undefined) this.#slots[slot] = next;
+    else previous.wheelNext = next;
+    if (next !== undefined) next.wheelPrevious = previous;
+    entry.wheelNext = undefined;
+    entry.wheelPrevious = undefined;
+    this.#size--;
+  }
+
+  #start(referenced: boolean): void {
+    this.#referenced = referenced;
+    if (this.#ticker === undefined) {
+      this.#cursor = Math.floor(this.#now() / TICK_MS);
+      this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    }
+    if (referenced) this.#ticker.ref();
+    else this.#ticker.unref();
+  }
+
+  #tick(): void {
+    const at = this.#now();
+    const target = Math.floor(at / TICK_MS);
+    // After a blocked loop one round visits every slot; more would visit them twice.
+    const steps = Math.min(target - this.#cursor, SLOTS);
+    for (let step = 1; step <= steps; step++) this.#expireSlot((target - steps + step) % SLOTS, at);
+    this.#cursor = target;
+    if (this.#holds === 0) {
+      if (this.#size === 0) this.#stop();
+      else if (this.#referenced) this.#start(false);
+    }
+  }
+
+  #expireSlot(slot: number, at: number): void {
+    const due: Expiring[] = [];
+    for (let entry = this.#slots[slot]; entry !== undefined; ) {
+      const next: Expiring | undefined = entry.wheelNext;
+      if (entry.expiresAt <= at) {
+        this.remove(entry);
+        entry.wheelSlot = DUE;
+        due.push(entry);
+      }
+      entry = next;
+    }
+    // Expiring one entry may remove others, so the slot's list is not walked while user-visible code runs.
+    for (const entry of due) {
+      if (entry.wheelSlot !== DUE) continue;
+      entry.wheelSlot = IDLE;
+      entry.expire(at);
+    }
+  }
+
+  #stop(): void {
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.#referenced = false;
+  }
+}
+
+/** The wheel of this thread. */
+export const wheel: TimerWheel = new TimerWheel();

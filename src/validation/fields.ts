@@ -1,0 +1,147 @@
+import { invalidOption } from '../errors.ts';
+
+/**
+ * The one validator of options: a table of fields per options object. Own code because it runs in every replica's thread
+ * at start (a schema library costs milliseconds there) and its errors have one fixed shape: option, value, allowed.
+ */
+export interface Field<T> {
+  /** Ends the sentence "allowed: …". */
+  readonly allowed: string;
+  /** Answers the value to use. @throws ServeError `SERVE_INVALID_OPTION` naming `option` */
+  parse(value: unknown, option: string): T;
+}
+
+export type Fields<T> = { readonly [K in keyof T]-?: Field<NonNullable<T[K]>> };
+
+function field<T>(allowed: string, accepts: (value: unknown) => boolean): Field<T> {
+  return {
+    allowed,
+    parse(value, option) {
+      if (!accepts(value)) throw invalidOption(option, value, allowed);
+      return value as T;
+    },
+  };
+}
+
+function range(min: number, max: number, what: string): string {
+  return max === Infinity ? `${what} ≥ ${min}` : `${what} from ${min} to ${max}`;
+}
+
+export function integer(min: number, max: number = Infinity): Field<number> {
+  return field(
+    range(min, max, 'an integer'),
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
+
+export function number(min: number, max: number = Infinity): Field<number> {
+  return field(
+    range(min, max, 'a number'),
+    (value) => typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max,
+  );
+}
+
+/** Longest time that a Node timer can hold. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
+export function milliseconds(min = 0): Field<number> {
+  return number(min, MAX_TIMER_MS);
+}
+
+export function boolean(): Field<boolean> {
+  return field('true or false', (value) => typeof value === 'boolean');
+}
+
+export function string(allowed = 'a string that is not empty', pattern = /[\s\S]/): Field<string> {
+  return field(allowed, (value) => typeof value === 'string' && pattern.test(value));
+}
+
+export function oneOf<const T extends string | number | boolean>(...values: readonly T[]): Field<T> {
+  const allowed = values.map((value) => JSON.stringify(value)).join(', ');
+  return field(allowed, (value) => values.includes(value as T));
+}
+
+export function fn<T extends (...args: never[]) => unknown>(): Field<T> {
+  return field('a function', (value) => typeof value === 'function');
+}
+
+export function instanceOf<T>(name: string, test: (value: unknown) => boolean): Field<T> {
+  return field(name, test);
+}
+
+/** The first field that accepts the value. */
+export function either<A, B>(a: Field<A>, b: Field<B>): Field<A | B> {
+  const allowed = `${a.allowed}, or ${b.allowed}`;
+  return {
+    allowed,
+    parse(value, option) {
+      for (const option_ of [a, b]) {
+        try {
+          return option_.parse(value, option);
+        } catch {}
+      }
+      throw invalidOption(option, value, allowed);
+    },
+  };
+}
+
+export function listOf<T>(item: Field<T>): Field<T[]> {
+  const allowed = `an array, each item ${item.allowed}`;
+  return {
+    allowed,
+    parse(value, option) {
+      if (!Array.isArray(value)) throw invalidOption(option, value, allowed);
+      return value.map((entry, index) => item.parse(entry, `${option}[${index}]`));
+    },
+  };
+}
+
+export function recordOf<T>(item: Field<T>): Field<Record<string, T>> {
+  const allowed = `an object, each value ${item.allowed}`;
+  return {
+    allowed,
+    parse(value, option) {
+      if (!isPlainObject(value)) throw invalidOption(option, value, allowed);
+      return Object.fromEntries(
+        Object.entries(value).map(([key, entry]) => [key, item.parse(entry, `${option}.${key}`)]),
+      );
+    },
+  };
+}
+
+export function object<T>(fields: Fields<T>): Field<T> {
+  return {
+    allowed: `an object with ${Object.keys(fields).join(', ')}`,
+    parse: (value, option) => parseOptions(value, fields, option),
+  };
+}
+
+/** Anything; checked elsewhere. */
+export function anything<T>(): Field<T> {
+  return field('any value', () => true);
+}
+
+/**
+ * Checks every given option and answers a new object of them. Options that are `undefined` count as not given.
+ *
+ * @param what how the options are called in an error, such as `deployment` or `run`
+ * @throws ServeError `SERVE_INVALID_OPTION` for an unknown key, a wrong type or a value out of range
+ */
+export function parseOptions<T>(value: unknown, fields: Fields<T>, what: string): T {
+  const names = Object.keys(fields);
+  if (!isPlainObject(value)) throw invalidOption(what, value, `an object with ${names.join(', ')}`);
+  const parsed: Record<string, unknown> = {};
+  for (const [name, item] of Object.entries(value)) {
+    if (!Object.hasOwn(fields, name)) {
+      throw invalidOption(`${what}.${name}`, item, `no such option; there are ${names.join(', ')}`);
+    }
+    if (item !== undefined) parsed[name] = fields[name as keyof T].parse(item, `${what}.${name}`);
+  }
+  return parsed as T;
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+}

@@ -1,0 +1,141 @@
+import { types } from 'node:util';
+import { SERVE_ERRORS, ServeError, type ServeErrorCode } from '../errors.ts';
+import { describe } from './describe.ts';
+
+/**
+ * An error as plain data. `postMessage` would lose class, `name`, `code` and every own property of it.
+ */
+export interface ErrorEnvelope {
+  /** The nearest built-in class, or `ServeError`. */
+  base: string;
+  name: string;
+  message: string;
+  stack: string | undefined;
+  /** Own enumerable data that can cross, `code` and `statusCode` among it. */
+  data: Record<string, unknown>;
+  cause?: unknown;
+  errors?: unknown;
+}
+
+const BUILT_IN: ReadonlyMap<string, ErrorConstructor> = new Map(
+  [TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError].map((builtIn) => [
+    builtIn.name,
+    builtIn as ErrorConstructor,
+  ]),
+);
+
+/** Non-enumerable members that carry meaning although `Object.keys` does not list them. */
+const CARRIED = ['code', 'statusCode', 'status', 'expose'] as const;
+
+/** Captures a member; `key` is how it is called. */
+type Take = (value: unknown, key: string) => unknown;
+
+/**
+ * @param take captures a nested value; it may throw, and what it refuses is left out: an error is never replaced by
+ *   the news that one of its properties (a socket, a request object) cannot cross.
+ */
+export function toErrorEnvelope(error: Error, take: Take): ErrorEnvelope {
+  const base = baseOf(error);
+  const stack = read(error, 'stack');
+  const envelope: ErrorEnvelope = {
+    base,
+    name: describe(read(error, 'name') ?? 'Error'),
+    message: describe(read(error, 'message') ?? ''),
+    stack: typeof stack === 'string' ? stack : undefined,
+    data: {},
+  };
+  const { data } = envelope;
+  for (const key of Object.keys(error)) if (isData(key, base)) put(data, key, error, take);
+  if (base !== 'DOMException') {
+    for (const key of CARRIED) if (!Object.hasOwn(data, key) && key in error) put(data, key, error, take);
+  }
+  if ('cause' in error) envelope.cause = takeOr(read(error, 'cause'), 'cause', take);
+  if (base === 'AggregateError') {
+    const errors = read(error, 'errors');
+    envelope.errors = Array.isArray(errors) ? errors.map((item) => takeOr(item, 'errors', take)) : [];
+  }
+  return envelope;
+}
+
+function isData(key: string, base: string): boolean {
+  if (key === 'errors') return base !== 'AggregateError';
+  return key !== 'name' && key !== 'message' && key !== 'stack' && key !== 'cause';
+}
+
+/** A getter that throws must not take the place of the error. */
+function read(error: Error, key: string): unknown {
+  try {
+    return Reflect.get(error, key);
+  } catch {
+    return undefined;
+  }
+}
+
+function put(data: object, key: string, error: Error, take: Take): void {
+  try {
+    const value = take(Reflect.get(error, key), key);
+    Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true });
+  } catch {}
+}
+
+/** The value, or in words what cannot cross. */
+function takeOr(value: unknown, key: string, take: Take): unknown {
+  try {
+    return take(value, key);
+  } catch {
+    return describe(value);
+  }
+}
+
+function baseOf(error: Error): string {
+  if (error instanceof ServeError) return 'ServeError';
+  if (error instanceof DOMException) return 'DOMException';
+  if (error instanceof AggregateError) return 'AggregateError';
+  for (const [name, builtIn] of BUILT_IN) if (error instanceof builtIn) return name;
+  return types.isNativeError(error) && !(error instanceof Error) ? foreignBase(error) : 'Error';
+}
+
+/** The built-in class of an error of another realm (`node:vm`): same name, other constructor. */
+function foreignBase(error: object): string {
+  for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {
+    const name: unknown = Object.hasOwn(at, 'constructor') ? at.constructor.name : undefined;
+    if (typeof name === 'string' && (BUILT_IN.has(name) || name === 'AggregateError')) return name;
+  }
+  return 'Error';
+}
+
+/** The error again: its built-in class, name, message, remote stack, cause and data. */
+export function fromErrorEnvelope(envelope: ErrorEnvelope): Error {
+  const error = construct(envelope);
+  hide(error, 'stack', envelope.stack);
+  if (error.name !== envelope.name) hide(error, 'name', envelope.name);
+  if ('cause' in envelope) hide(error, 'cause', envelope.cause);
+  for (const key of Object.keys(envelope.data)) {
+    Object.defineProperty(error, key, {
+      value: envelope.data[key],
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  }
+  return error;
+}
+
+function construct(envelope: ErrorEnvelope): Error {
+  const { base, message } = envelope;
+  if (base === 'ServeError') return new ServeError(knownCode(envelope.data['code']), message);
+  if (base === 'DOMException') return new DOMException(message, envelope.name);
+  if (base === 'AggregateError') return new AggregateError((envelope.errors as unknown[]) ?? [], message);
+  return new (BUILT_IN.get(base) ?? Error)(message);
+}
+
+/** A code of another version of the library, or of user code, has no row in the table; the data brings it back. */
+function knownCode(code: unknown): ServeErrorCode {
+  return typeof code === 'string' && Object.hasOwn(SERVE_ERRORS, code)
+    ? (code as ServeErrorCode)
+    : 'SERVE_UNAVAILABLE';
+}
+
+function hide(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, enumerable: false, configurable: true, writable: true });
+}

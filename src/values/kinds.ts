@@ -1,0 +1,66 @@
+import { types } from 'node:util';
+
+type ViewConstructor = new (buffer: ArrayBuffer) => ArrayBufferView;
+
+const viewConstructors = new Map<object, ViewConstructor>();
+for (const name of [
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Int32Array',
+  'Uint32Array',
+  'Float16Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'DataView',
+]) {
+  const view: (ViewConstructor & { prototype: object }) | undefined = Reflect.get(globalThis, name);
+  if (view !== undefined) viewConstructors.set(view.prototype, view);
+}
+
+/** The constructor of a view, of this realm; undefined for a subclass of user code. */
+export function viewConstructor(value: ArrayBufferView): ViewConstructor | undefined {
+  const prototype: object = Object.getPrototypeOf(value);
+  const known = viewConstructors.get(prototype);
+  if (known !== undefined) return known;
+  // A view of another realm (`node:vm`): same name, other prototype.
+  const tag: unknown = Reflect.get(value, Symbol.toStringTag);
+  return typeof tag === 'string' && isForeign(prototype, tag)
+    ? (Reflect.get(globalThis, tag) as ViewConstructor)
+    : undefined;
+}
+
+/** Whether this is the prototype of a built-in of another realm, such as `Object.prototype` inside `node:vm`. */
+export function isForeign(prototype: object | null, name: string): boolean {
+  if (prototype === null) return false;
+  const maker: unknown = Object.hasOwn(prototype, 'constructor')
+    ? Reflect.get(prototype, 'constructor')
+    : undefined;
+  return (
+    typeof maker === 'function' &&
+    maker.name === name &&
+    maker !== Reflect.get(globalThis, name) &&
+    Function.prototype.toString.call(maker).includes('[native code]')
+  );
+}
+
+/** Whether `prototype` is that of the built-in, in this realm or another. */
+export function isBuiltIn(prototype: object | null, builtIn: Function): boolean {
+  return prototype === builtIn.prototype || isForeign(prototype, builtIn.name);
+}
+
+/** Why an object of no allowed kind is refused. */
+export function reasonAgainst(value: object): string {
+  if (types.isProxy(value)) return 'it is a Proxy; pass a plain copy of what it stands for';
+  if (value instanceof AbortSignal) return 'it is an AbortSignal; pass it with `options({ signal })`';
+  if (value instanceof Request) return 'a Request is allowed as a whole argument only, not inside a value';
+  if (value instanceof ReadableStream) return 'it is a stream; return it from the method to stream a result';
+  if (types.isPromise(value)) return 'it is a promise; await it first (a response may be a whole argument)';
+  const maker: unknown = value.constructor;
+  const name: unknown = typeof maker === 'function' ? maker.name : undefined;
+  return `it is an instance of class ${typeof name === 'string' && name !== '' ? name : '(anonymous)'}`;
+}

@@ -1,0 +1,42 @@
+import { MARK, PORTABLE, type Portable } from './marks.ts';
+
+/** A WHATWG request as plain data. */
+export interface RequestData {
+  method: string;
+  url: string;
+  headers: Array<[string, string]>;
+  body: ArrayBuffer | undefined;
+}
+
+/** Told by its name first: the global `Request` loads undici when it is touched. */
+export function isRequest(value: unknown): value is Request {
+  if (typeof value !== 'object' || value === null) return false;
+  return Reflect.get(value, Symbol.toStringTag) === 'Request' && value instanceof Request;
+}
+
+/** A request whose body was read, ready to cross a thread as a whole argument. */
+export class PortableRequest implements Portable {
+  readonly #data: RequestData;
+
+  private constructor(data: RequestData) {
+    this.#data = data;
+  }
+
+  static async from(request: Request): Promise<PortableRequest> {
+    const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
+    return new PortableRequest({
+      method: request.method,
+      url: request.url,
+      headers: [...request.headers],
+      body: hasBody ? await request.arrayBuffer() : undefined,
+    });
+  }
+
+  [PORTABLE](): ReturnType<Portable[typeof PORTABLE]> {
+    return { kind: MARK.request, data: this.#data, bytes: this.#data.body?.byteLength ?? 0 };
+  }
+}
+
+export function decodeRequest({ method, url, headers, body }: RequestData): Request {
+  return new Request(url, { method, headers, ...(body === undefined ? {} : { body }) });
+}

@@ -1,0 +1,86 @@
+import { createContext, runInContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { post } from '../../test/support/post.ts';
+import { ServeError } from '../errors.ts';
+import { Capture } from './capture.ts';
+import { transfer } from './transfer.ts';
+
+function capture(value: unknown): { readonly value: unknown; readonly transfer: ArrayBuffer[] | undefined } {
+  const taken = new Capture();
+  return { value: taken.take(value, 'predict', 0), transfer: taken.transfer };
+}
+
+test('answers the value itself, and moves its buffers when it is sent', () => {
+  const pixels = Uint8Array.of(1, 2, 3, 4);
+  const value = { pixels };
+  expect(transfer(value, [pixels.buffer])).toBe(value);
+  const captured = capture(value);
+  expect(captured.transfer).toEqual([pixels.buffer]);
+  expect(post(captured.value, captured.transfer)).toEqual({ pixels: Uint8Array.of(1, 2, 3, 4) });
+  expect(pixels.byteLength).toBe(0);
+});
+
+test('moves a buffer inside a value, and every view of it', () => {
+  const buffer = new ArrayBuffer(8);
+  const [low, high] = [new Uint8Array(buffer, 0, 4), new Uint8Array(buffer, 4, 4)];
+  const captured = capture([transfer({ low, high }, [buffer]), { buffer }]);
+  const arrived = post(captured.value, captured.transfer) as [{ low: Uint8Array; high: Uint8Array }, unknown];
+  expect(arrived[0].low.buffer).toBe(arrived[0].high.buffer);
+  expect(arrived[1]).toEqual({ buffer: arrived[0].low.buffer });
+  expect(buffer.detached).toBe(true);
+});
+
+test('a buffer that is listed twice, or in two values of one call, is moved once', () => {
+  const bytes = new Uint8Array(4);
+  const captured = capture([
+    transfer({ bytes }, [bytes.buffer, bytes.buffer]),
+    transfer([bytes], [bytes.buffer]),
+  ]);
+  expect(captured.transfer).toEqual([bytes.buffer]);
+  expect(post(captured.value, captured.transfer)).toEqual([
+    { bytes: new Uint8Array(4) },
+    [new Uint8Array(4)],
+  ]);
+});
+
+test('the mark is used up: the next call with the same value copies', () => {
+  const bytes = transfer(new Uint8Array(4), [new ArrayBuffer(1)]);
+  expect(capture(bytes).transfer).toHaveLength(1);
+  expect(capture(bytes).transfer).toBeUndefined();
+});
+
+test('moved bytes count as in flight', () => {
+  const bytes = new Uint8Array(100_000);
+  const taken = new Capture();
+  taken.take(transfer(bytes, [bytes.buffer]), 'predict', 0);
+  expect(taken.bytes).toBe(100_000);
+});
+
+test('takes a buffer of another realm', () => {
+  const foreign = runInContext('new Uint8Array(3)', createContext({})) as Uint8Array<ArrayBuffer>;
+  const captured = capture(transfer(foreign, [foreign.buffer]));
+  expect(captured.transfer).toEqual([foreign.buffer]);
+});
+
+describe('refuses', () => {
+  test.each([
+    ['a value that is no object', 7, [], 'transfer(value): got 7; allowed: an object'],
+    ['a buffer without a list', {}, new ArrayBuffer(1), 'an array of ArrayBuffers'],
+    ['a view', {}, [new Uint8Array(1)], 'ArrayBuffer (a SharedArrayBuffer is shared anyway)'],
+    ['shared memory', {}, [new SharedArrayBuffer(1)], 'ArrayBuffer (a SharedArrayBuffer is shared anyway)'],
+  ])('%s', (_what, value, buffers, message) => {
+    const call = (): unknown => Reflect.apply(transfer, undefined, [value, buffers]);
+    expect(call).toThrow(ServeError);
+    expect(call).toThrow(message);
+  });
+
+  test('a buffer that is gone already, when it is marked and when it is sent', () => {
+    const bytes = new Uint8Array(4);
+    const marked = transfer({ bytes }, [bytes.buffer]);
+    bytes.buffer.transfer();
+    expect(() => transfer(bytes, [bytes.buffer])).toThrow('a buffer that is not detached');
+    expect(() => capture({ marked })).toThrow(
+      'predict(arg 0).marked cannot cross a thread: its memory was moved',
+    );
+  });
+});

@@ -1,0 +1,63 @@
+import { types } from 'node:util';
+import { invalidOption, ServeError } from '../errors.ts';
+import type { Marks } from './marks.ts';
+
+/** What `transfer()` can move. */
+export type Transferable = ArrayBuffer;
+
+const marked = new WeakMap<object, readonly Transferable[]>();
+
+/**
+ * Marks buffers inside `value` to be moved to the receiving thread instead of copied. Returns `value` itself, for use as
+ * an argument or a result: `handle.predict.remote(transfer(pixels, [pixels.buffer]))`. Moving costs the same for
+ * any size; afterwards the buffers are detached (length 0) here.
+ *
+ * @throws ServeError `SERVE_INVALID_OPTION` if a listed buffer is no `ArrayBuffer`, or is already detached.
+ */
+export function transfer<T extends object>(value: T, buffers: readonly Transferable[]): T {
+  if (typeof value !== 'object' || value === null) throw invalidOption('transfer(value)', value, 'an object');
+  if (!Array.isArray(buffers))
+    throw invalidOption('transfer(…, buffers)', buffers, 'an array of ArrayBuffers');
+  for (const buffer of buffers) {
+    if (!types.isArrayBuffer(buffer)) {
+      throw invalidOption(
+        'transfer(…, buffers)',
+        buffer,
+        'ArrayBuffer (a SharedArrayBuffer is shared anyway)',
+      );
+    }
+    if (buffer.detached) throw invalidOption('transfer(…, buffers)', buffer, 'a buffer that is not detached');
+  }
+  marked.set(value, buffers);
+  return value;
+}
+
+/** The buffers that were marked together with `value`. The mark is used up. */
+export function takeTransfer(value: object): readonly Transferable[] | undefined {
+  const buffers = marked.get(value);
+  if (buffers !== undefined) marked.delete(value);
+  return buffers;
+}
+
+/** A captured value and what goes with it. */
+export interface Parcel {
+  value: unknown;
+  marks: Marks | undefined;
+  transfer: Transferable[] | undefined;
+  bytes: number;
+}
+
+/**
+ * Moves memory out of its owner's hands now. Messages are posted later, or wait for a replica to have room; a buffer that
+ * could still be written until then would arrive with other contents.
+ *
+ * @throws ServeError `SERVE_NOT_SERIALIZABLE` for memory that cannot be moved, such as WebAssembly's
+ */
+export function moveNow({ value, marks, transfer = [], bytes }: Parcel, method: string): Parcel {
+  try {
+    return { ...structuredClone({ value, marks, transfer }, { transfer }), bytes };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ServeError('SERVE_NOT_SERIALIZABLE', `${method}: ${reason}`, { cause });
+  }
+}

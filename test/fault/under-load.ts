@@ -1,0 +1,65 @@
+import { expect } from 'vitest';
+import type { DeploymentHandle, DeploymentOptions, Serve, ServeError } from '../../src/index.ts';
+import { type Victim, victim } from '../fixtures/victim.ts';
+
+export const CALLERS = 64;
+const MOST_CALLS = 200_000;
+
+export interface History {
+  /** Outcome of every call by its number: `ok`, or the code of its error. */
+  readonly outcomes: Map<number, string>;
+  readonly accepted: number;
+}
+
+/**
+ * 64 callers, each with one call in flight, while `fault` does its worst; then the invariant of every fault: each
+ * accepted call ended exactly once, in its own result or one typed error, none ran twice, and the next call works.
+ */
+export async function underLoad(
+  serve: Serve,
+  options: DeploymentOptions,
+  fault: (handle: DeploymentHandle<typeof Victim>) => Promise<void>,
+): Promise<History> {
+  const executed = new SharedArrayBuffer(MOST_CALLS * 4);
+  const counts = new Int32Array(executed);
+  const handle = await serve.run(
+    victim.options({ gracefulShutdownTimeoutMs: 200, ...options }).bind(executed),
+  );
+  const outcomes = new Map<number, string>();
+  let accepted = 0;
+  let stop = false;
+  const caller = async (): Promise<void> => {
+    while (!stop) {
+      const call = accepted++;
+      const outcome = await handle.work.remote(call).then(
+        (echo) => (echo === call ? 'ok' : `the result of call ${echo}`),
+        (error: ServeError) => error.code,
+      );
+      expect(outcomes.has(call)).toBe(false);
+      outcomes.set(call, outcome);
+      // A caller that retries at once would leave the event loop no turn.
+      if (outcome !== 'ok') await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const callers = Array.from({ length: CALLERS }, caller);
+  await handle.work.remote(MOST_CALLS - 1);
+  await fault(handle);
+  await handle.work.remote(MOST_CALLS - 2);
+  stop = true;
+  await Promise.all(callers);
+  expect(outcomes.size).toBe(accepted);
+  for (const [call, outcome] of outcomes) {
+    expect(['ok', 'SERVE_REPLICA_DIED', 'SERVE_TIMEOUT', 'SERVE_BACKPRESSURE']).toContain(outcome);
+    const runs = Atomics.load(counts, call);
+    if (outcome === 'ok') expect(runs).toBe(1);
+    else expect(runs).toBeLessThanOrEqual(1);
+  }
+  const report = serve.status().apps['Victim']?.deployments['Victim'];
+  expect(report?.queued).toBe(0);
+  return { outcomes, accepted };
+}
+
+/** How many calls had an outcome. */
+export function count({ outcomes }: History, wanted: string): number {
+  return [...outcomes.values()].filter((outcome) => outcome === wanted).length;
+}

@@ -1,0 +1,4 @@
+import { errors } from '../http-conformance.ts';
+import { mountExpress } from './mount.ts';
+
+errors(mountExpress);

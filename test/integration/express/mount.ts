@@ -1,0 +1,10 @@
+import express from 'express';
+import type { Mount } from '../http-conformance.ts';
+import { listen } from '../listen.ts';
+
+export const mountExpress: Mount = ({ serve, app, options, path = '/', behind = false }) => {
+  const host = express();
+  host.use(path, serve.middleware(app, options));
+  if (behind) host.use(express.json(), (req, res) => void res.json({ behind: req.body ?? null }));
+  return listen(host);
+};

@@ -1,0 +1,4 @@
+import { requests } from '../http-conformance.ts';
+import { mountExpress } from './mount.ts';
+
+requests(mountExpress);

@@ -1,0 +1,4 @@
+import { results } from '../http-conformance.ts';
+import { mountExpress } from './mount.ts';
+
+results(mountExpress);

@@ -1,0 +1,4 @@
+import { security } from '../http-conformance.ts';
+import { mountExpress } from './mount.ts';
+
+security(mountExpress);

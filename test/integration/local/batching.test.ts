@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest';
+import type { ServeError } from '../../../src/index.ts';
+import { batcher, hub, SEEN } from '../../fixtures/batching.ts';
+import { quietServe } from '../../support/quiet.ts';
+import { Shared } from '../../support/shared.ts';
+import { eventually } from '../../support/until.ts';
+
+const codeOf = (error: ServeError): string => error.code;
+
+describe('batching in a replica', () => {
+  test('calls of many callers run together, and each gets its own', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const handle = await serve.run(batcher.bind(shared.buffer));
+    const results = await Promise.allSettled([1, 2, 13, 4, 5, 6, 7, 8].map((n) => handle.double.remote(n)));
+    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : result.reason))).toEqual([
+      2,
+      4,
+      new RangeError('thirteen'),
+      8,
+      10,
+      12,
+      14,
+      16,
+    ]);
+    expect([shared.get(SEEN.batches), shared.get(SEEN.items)]).toEqual([2, 8]);
+    await eventually(async () =>
+      (await serve.metrics()).includes(
+        'serve_batch_size_count{app="Batcher",deployment="Batcher",function="double"} 2',
+      ),
+    );
+    expect(await serve.metrics()).toContain(
+      'serve_batch_size_sum{app="Batcher",deployment="Batcher",function="double"} 8',
+    );
+  });
+
+  test('a batch knows its callers, and never mixes tenants', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(batcher.bind(new Shared().buffer));
+    const [a, b] = [handle.options({ tenant: 'a' }), handle.options({ tenant: 'b' })];
+    const calls = [a.who.remote(1), b.who.remote(2), a.who.remote(3), b.who.remote(4)];
+    const [first, second, third, fourth] = await Promise.all(calls);
+    expect(first).toEqual({ ids: [calls[0]?.requestId, calls[2]?.requestId], tenant: 'a', items: 2 });
+    expect(third).toEqual(first);
+    expect(second).toEqual({ ids: [calls[1]?.requestId, calls[3]?.requestId], tenant: 'b', items: 2 });
+    expect(fourth).toEqual(second);
+  });
+
+  test('46: who left before the batch is not in it; when all left, its signal fires', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const handle = await serve.run(batcher.bind(shared.buffer));
+    const calls = [1, 2, 3].map((n) => handle.wait.remote(n));
+    calls[1]?.cancel();
+    await shared.atLeast(SEEN.started, 2);
+    expect(shared.get(SEEN.started)).toBe(2);
+    calls[0]?.cancel();
+    expect(await calls[0]?.catch(codeOf)).toBe('SERVE_CANCELLED');
+    expect(shared.get(SEEN.aborted)).toBe(0);
+    calls[2]?.cancel();
+    await shared.atLeast(SEEN.aborted, 1);
+    for (const call of calls) expect(await call.catch(codeOf)).toBe('SERVE_CANCELLED');
+    await eventually(
+      () => serve.status().apps['Batcher']?.deployments['Batcher']?.replicas[0]?.ongoing === 0,
+    );
+  });
+
+  test('a batched generator streams to each caller', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(batcher.bind(new Shared().buffer));
+    const read = (word: string): Promise<string[]> => Array.fromAsync(handle.letters.remote(word));
+    expect(await Promise.all([read('abc'), read('xyz')])).toEqual([
+      ['a', 'b', 'c'],
+      ['x', 'y', 'z'],
+    ]);
+  });
+});
+
+describe('multiplexing in a replica', () => {
+  test('the model of the call is loaded once, and kept', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const handle = await serve.run(hub.bind(shared.buffer));
+    for (const id of ['m1', 'm2', 'm1', 'm3', 'm1']) {
+      expect(await handle.options({ multiplexedModelId: id }).predict.remote()).toMatchObject({
+        model: id,
+        asked: id,
+      });
+    }
+    expect([shared.get(SEEN.batches), shared.get(SEEN.aborted)]).toEqual([3, 1]);
+    await expect(handle.predict.remote()).rejects.toMatchObject({ code: 'SERVE_INVALID_OPTION' });
+    const untyped = handle as unknown as { getModel: { remote(id: string): Promise<unknown> } };
+    await expect(untyped.getModel.remote('m1')).rejects.toMatchObject({ code: 'SERVE_UNKNOWN_METHOD' });
+  });
+});

@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, describe, expect, test } from 'vitest';
+import { Consumer, packedFiles } from './consumer.ts';
+
+const consumer = new Consumer();
+afterAll(() => consumer[Symbol.dispose]());
+
+const MODELS = `
+import { deployment } from 'inserve';
+export class Greeter {
+  greet(name) { return 'hello ' + name; }
+}
+export const greeter = deployment(Greeter, { name: 'Greeter' }).bind();
+`;
+
+const APP = `
+const serve = createServe(OPTIONS);
+const handle = await serve.run(greeter);
+console.log(await handle.greet.remote('packed'));
+await serve.close();
+`;
+
+describe('the package', () => {
+  test('holds what it needs, and nothing else', () => {
+    const files = packedFiles();
+    const unexpected = files.filter(
+      ({ path }) =>
+        !/^(?:dist\/.+\.(?:js|js\.map|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
+    );
+    expect(unexpected).toEqual([]);
+    const paths = files.map(({ path }) => path);
+    for (const needed of [
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/replica/worker.js',
+      'LICENSE',
+      'README.md',
+    ]) {
+      expect(paths).toContain(needed);
+    }
+    expect(paths.filter((path) => /test/.test(path))).toEqual([]);
+    expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(1_500_000);
+  });
+
+  test('works for a consumer in ESM', () => {
+    consumer.write('esm/models.mjs', MODELS);
+    const app = `import { createServe } from 'inserve';\nimport { greeter } from './models.mjs';${APP}`;
+    expect(consumer.run(consumer.write('esm/app.mjs', app.replace('OPTIONS', '{}')))).toBe('hello packed');
+  });
+
+  test('works for a consumer that requires it', () => {
+    consumer.write(
+      'cjs/models.cjs',
+      MODELS.replace(/import (\{.*\}) from ('.*');/, 'const $1 = require($2);')
+        .replace('export class', 'exports.Greeter = class')
+        .replace('export const greeter', 'exports.greeter')
+        .replace('deployment(Greeter', 'deployment(exports.Greeter'),
+    );
+    const app = `
+      const { createServe, ServeError } = require('inserve');
+      const { greeter } = require('./models.cjs');
+      (async () => { ${APP.replace('OPTIONS', '{}')} console.log(require('inserve') === require('inserve'), typeof ServeError); })();`;
+    expect(consumer.run(consumer.write('cjs/app.cjs', app))).toBe('hello packed\ntrue function');
+  });
+
+  test('exports its package.json and its worker entry', () => {
+    const script = `
+      console.log(import.meta.resolve('inserve/package.json').endsWith('inserve/package.json'));
+      console.log(import.meta.resolve('inserve/worker').endsWith('dist/replica/worker.js'));
+      await import('inserve/dist/serve.js').catch((error) => console.log(error.code));`;
+    expect(consumer.run(consumer.write('exports.mjs', script))).toBe(
+      'true\ntrue\nERR_PACKAGE_PATH_NOT_EXPORTED',
+    );
+  });
+});
+
+describe('a bundled app', () => {
+  const options = {
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    logLevel: 'silent',
+    minify: true,
+    // Poolifier and its like are CommonJS inside.
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    absWorkingDir: consumer.directory,
+  } as const;
+  const workerEntry = "{ workerEntry: new URL('./worker.js', import.meta.url).href }";
+
+  test('starts its replicas from files of its own, the code shared', async () => {
+    consumer.write('bundle/models.mjs', MODELS);
+    const app = `import { createServe } from 'inserve';\nimport { greeter } from './models.mjs';${APP}`;
+    consumer.write('bundle/app.mjs', app.replace('OPTIONS', workerEntry));
+    consumer.write('bundle/worker.mjs', "import 'inserve/worker';");
+    await build({
+      ...options,
+      entryPoints: ['bundle/app.mjs', 'bundle/models.mjs', 'bundle/worker.mjs'],
+      splitting: true,
+      outdir: join(consumer.directory, 'out'),
+    });
+    expect(consumer.run(join(consumer.directory, 'out', 'app.js'))).toBe('hello packed');
+  });
+
+  test('in one file, its server guarded by import.meta.main, works as well', async () => {
+    const app = `
+      import { createServe } from 'inserve';
+      ${MODELS}
+      if (process.argv[1] === (await import('node:url')).fileURLToPath(import.meta.url)) {
+        const { isMainThread } = await import('node:worker_threads');
+        if (isMainThread) { ${APP.replace('OPTIONS', workerEntry)} }
+      }`;
+    consumer.write('single/app.mjs', app);
+    consumer.write('single/worker.mjs', "import 'inserve/worker';");
+    const outdir = join(consumer.directory, 'single-out');
+    await build({ ...options, entryPoints: ['single/app.mjs', 'single/worker.mjs'], outdir });
+    expect(consumer.run(join(outdir, 'app.js'))).toBe('hello packed');
+  });
+
+  test('without its worker entry says what is missing', async () => {
+    const app = `import { createServe } from 'inserve';\ntry { createServe(); } catch (error) { console.log(error.code, error.message); }`;
+    consumer.write('lost/app.mjs', app);
+    const outdir = join(consumer.directory, 'lost-out');
+    await build({ ...options, entryPoints: ['lost/app.mjs'], outdir });
+    expect(consumer.run(join(outdir, 'app.js'))).toMatch(
+      /^SERVE_INVALID_OPTION createServe\.workerEntry: .*'inserve\/worker'/,
+    );
+  });
+});

@@ -1,0 +1,181 @@
+import { once } from 'node:events';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { CallerChannel } from '../../src/pool/caller-channel.ts';
+import type { InboundCall } from '../../src/pool/inbound-call.ts';
+import { LinkLedger, REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/pool/load-table.ts';
+import { OutboundCall } from '../../src/pool/outbound-call.ts';
+import { ReplicaChannel } from '../../src/pool/replica-channel.ts';
+import { Capture, RESULT } from '../../src/values/capture.ts';
+
+export type Ending =
+  | { type: 'result'; value: unknown }
+  | { type: 'failed'; error: unknown }
+  | { type: 'ended' }
+  | { type: 'orphaned'; started: boolean; error: unknown };
+
+/** A call that writes down what its channel tells it. */
+export class RecordedCall extends OutboundCall {
+  readonly callerName = 'test';
+  readonly chunks: unknown[] = [];
+  /** One, or something is wrong. */
+  readonly endings: Ending[] = [];
+  head: unknown = undefined;
+  isOpen = false;
+  credits = 0;
+  readonly #over = Promise.withResolvers<Ending>();
+
+  constructor(method: string, args: readonly unknown[]) {
+    super();
+    this.method = method;
+    this.recapture(args);
+  }
+
+  /** Resolves with how it ended. */
+  get over(): Promise<Ending> {
+    return this.#over.promise;
+  }
+
+  recapture(args: readonly unknown[]): void {
+    const capture = new Capture();
+    this.args = args.map((arg, index) => capture.take(arg, this.method, index));
+    this.marks = capture.marks;
+    this.transfer = capture.transfer;
+    this.bytes = capture.bytes;
+  }
+
+  override succeeded(value: unknown): void {
+    this.#end({ type: 'result', value });
+  }
+
+  override failed(error: unknown): void {
+    this.#end({ type: 'failed', error });
+  }
+
+  override opened(head: unknown): void {
+    this.isOpen = true;
+    this.head = head;
+  }
+
+  override chunk(value: unknown): void {
+    this.chunks.push(value);
+  }
+
+  override ended(): void {
+    this.#end({ type: 'ended' });
+  }
+
+  override credited(chunks: number): void {
+    this.credits += chunks;
+  }
+
+  override orphaned(started: boolean, error: unknown): void {
+    this.#end({ type: 'orphaned', started, error });
+  }
+
+  override expire(): void {}
+
+  #end(ending: Ending): void {
+    this.endings.push(ending);
+    this.#over.resolve(ending);
+  }
+}
+
+/** Both ends of a channel between a caller and a replica, on one thread. */
+export class Link {
+  readonly load = new ReplicaLoad();
+  readonly ledger = new LinkLedger();
+  readonly caller: CallerChannel;
+  readonly replica: ReplicaChannel;
+  readonly callerPort: MessagePort;
+  readonly replicaPort: MessagePort;
+  /** Calls that the replica began, in order. */
+  readonly begun: InboundCall[] = [];
+  freed = 0;
+  readonly #gone = Promise.withResolvers<void>();
+
+  constructor(begin: (call: InboundCall) => void, limit = 1_000) {
+    const { port1, port2 } = new MessageChannel();
+    this.callerPort = port1;
+    this.replicaPort = port2;
+    this.load.limit = limit;
+    this.load.setState(REPLICA_STATE.ready);
+    const methods = new Map([
+      ['first', 0],
+      ['second', 1],
+    ]);
+    this.caller = new CallerChannel(port1, this.load, this.ledger, methods, this.#gone.resolve);
+    this.caller.onFreed(() => this.freed++);
+    this.replica = new ReplicaChannel(
+      'test',
+      port2,
+      new LinkLedger(this.ledger.shared),
+      (call) => {
+        this.begun.push(call);
+        begin(call);
+      },
+      (outstanding) => this.load.release(outstanding),
+    );
+  }
+
+  /** Resolves when the caller's end says that nothing can be sent any more. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** Reserves and sends. */
+  send(call: RecordedCall): RecordedCall {
+    if (this.caller.reserve() !== RESERVED.ok) throw new Error('no place was free');
+    this.caller.send(call);
+    return call;
+  }
+
+  /** Resolves when both ends know that the link is closed. */
+  async closed(): Promise<void> {
+    await once(this.replicaPort, 'close');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.closed();
+    this.caller.close(undefined);
+    this.callerPort.close();
+    return closed;
+  }
+}
+
+/** Answers as a replica does: the value is captured, then the place is free, then the frame goes out. */
+export class Answers {
+  readonly #load: ReplicaLoad;
+
+  constructor(load: ReplicaLoad) {
+    this.#load = load;
+  }
+
+  result(call: InboundCall, value: unknown): void {
+    const capture = new Capture();
+    const captured = capture.take(value, 'answer', RESULT);
+    this.#load.release(1);
+    call.result(captured, capture);
+  }
+
+  error(call: InboundCall, error: unknown): void {
+    const capture = new Capture();
+    const captured = capture.take(error, 'answer', RESULT);
+    this.#load.release(1);
+    call.error(captured, capture);
+  }
+
+  chunk(call: InboundCall, value: unknown): void {
+    const capture = new Capture();
+    call.chunk(capture.take(value, 'answer', RESULT), capture);
+  }
+
+  end(call: InboundCall): void {
+    this.#load.release(1);
+    call.end();
+  }
+}
+
+/** One turn of the event loop, so that what is collected is posted. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,28 @@
+import { createServe, type Logger, type Serve, type ServeOptions } from '../../src/index.ts';
+
+/** A logger that keeps its records instead of printing them. */
+export class Records implements Logger {
+  readonly records: Array<{ level: string; fields: object; message: string }> = [];
+
+  debug(fields: object, message: string): void {
+    this.records.push({ level: 'debug', fields, message });
+  }
+
+  info(fields: object, message: string): void {
+    this.records.push({ level: 'info', fields, message });
+  }
+
+  warn(fields: object, message: string): void {
+    this.records.push({ level: 'warn', fields, message });
+  }
+
+  error(fields: object, message: string): void {
+    this.records.push({ level: 'error', fields, message });
+  }
+}
+
+/** A serving instance whose expected failures do not litter the test output. */
+export function quietServe(options: ServeOptions = {}): Serve & { log: Records } {
+  const log = new Records();
+  return Object.assign(createServe({ logger: log, ...options }), { log });
+}

@@ -1,0 +1,80 @@
+// Wrong code, and what both compilers say about the line below each comment: read by scripts/check-types.mjs.
+import { type DeploymentHandle, deployment, serve } from 'inserve';
+
+class Detector {
+  readonly #weights = new Float32Array(2);
+  detect(clip: Float32Array, onDone: () => void): number {
+    onDone();
+    return clip.length + this.#weights.length;
+  }
+  nested(options: { a: { done: () => void; n: number } }): void {
+    options.a.done();
+  }
+  each(callbacks: (() => void)[]): void {
+    for (const callback of callbacks) callback();
+  }
+  load(from: URL): string {
+    return from.href;
+  }
+  crop(clip: Float32Array, from: number, to: number): Float32Array {
+    return clip.subarray(from, to);
+  }
+}
+class Segmenter {
+  readonly #detector: DeploymentHandle<typeof Detector>;
+  constructor(detector: DeploymentHandle<typeof Detector>, options: { rate: number }) {
+    this.#detector = detector;
+    void options.rate;
+  }
+  call(clip: Float32Array): Promise<Float32Array> {
+    return this.#detector.crop.remote(clip, 0, 1);
+  }
+}
+class Wrapper {
+  readonly detector: Detector;
+  constructor(detector: Detector) {
+    this.detector = detector;
+  }
+}
+declare const handle: DeploymentHandle<typeof Detector>;
+const clip = new Float32Array(1);
+
+// error: not assignable to parameter of type 'NotSerializable<"detect(arg 1)", "it is a function">'
+handle.detect.remote(clip, () => {});
+// error: 'NotSerializable<"nested(arg 0).a.done", "it is a function">'
+handle.nested.remote({ a: { n: 1, done: () => {} } });
+// error: not assignable to type 'NotSerializable<"each(arg 0)[]", "it is a function">'
+handle.each.remote([() => {}]);
+// error: 'NotSerializable<"load(arg 0)", "it is an instance of class URL; pass its href">'
+handle.load.remote(new URL('file:///model.onnx'));
+// error: Property 'detekt' does not exist on type 'DeploymentHandle<typeof Detector>'
+handle.detekt.remote(clip);
+// error: Property 'remote' does not exist on type 'DeploymentHandle<typeof Detector>'
+handle.remote(clip);
+// error: 'NotMappable<"map() calls crop with one argument, and it needs more">'
+handle.crop.map([clip]);
+// error: Argument of type '"crap"' is not assignable to parameter of type '" … "detect"
+handle.broadcast('crap', clip);
+// error: Property 'detect' does not exist on type 'DeploymentHandle<unknown>'
+serve.handle('detector').detect.remote(clip);
+
+const detector = deployment(Detector).bind();
+const segmenter = deployment(Segmenter).bind(detector, { rate: 16_000 });
+// error: Argument of type 'BoundDeployment<Segmenter>' is not assignable to parameter of type
+deployment(Segmenter).bind(segmenter, { rate: 16_000 });
+// error: Expected 2 arguments, but got 1
+deployment(Segmenter).bind(detector);
+// error: NotSerializable<" … "bind(arg 0).detect" … "it is a function">
+deployment(Wrapper).bind(detector);
+
+class Reserved {
+  map(): void {}
+}
+// error: NotDeployable<"rename its method 'map': the name belongs to the handle">
+deployment(Reserved);
+
+class Locked {
+  private constructor() {}
+}
+// error: NotDeployable<"its constructor is not public, or it is abstract: add a `static create()` that makes one">
+deployment(Locked);
