@@ -3,6 +3,7 @@ import type { Bench, BenchOptions } from './harness/bench.ts';
 
 /** Each bench is loaded only when it is asked for, so that a bench may need what another does not. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  control: async () => (await import('./control/bench.ts')).control,
   threads: async () => (await import('./threads/bench.ts')).threads,
 };
 
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   console.log(
     JSON.stringify({
       bench: command.name,
-      ratios: Object.fromEntries(ratios.map(({ key, median }) => [key, rounded(median)])),
+      ratios: Object.fromEntries(ratios.map(({ key, value }) => [key, rounded(value)])),
       rows: rows.map((row) => ({
         ...row,
         median: rounded(row.median),

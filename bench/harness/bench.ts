@@ -1,5 +1,5 @@
 import type { Failure } from './rounds.ts';
-import type { Ratio, Row } from './samples.ts';
+import type { Row } from './samples.ts';
 
 /** What the command line asks for; a bench has its own defaults for what is not given. */
 export interface BenchOptions {
@@ -10,10 +10,16 @@ export interface BenchOptions {
   readonly only?: string;
 }
 
+/** A number of the last line's `ratios`. */
+export interface KeyedValue {
+  readonly key: string;
+  readonly value: number;
+}
+
 export interface BenchResult {
   /** The human-readable part. */
   readonly report: string;
-  readonly ratios: readonly Ratio[];
+  readonly ratios: readonly KeyedValue[];
   readonly rows: readonly Row[];
   readonly failures: readonly Failure[];
 }

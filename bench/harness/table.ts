@@ -33,6 +33,12 @@ export function table({ title, columns }: TableSpec, rows: readonly Row[]): stri
   return `${title}\n${align([['', ...measured.map((column) => column.header)], ...lines])}\n`;
 }
 
+/** Every row on a line of its own; nothing if there are none. */
+export function listing(title: string, rows: readonly Row[]): string {
+  if (rows.length === 0) return '';
+  return `${title}\n${align(rows.map((row) => [row.cell, row.metric, spread(row), row.unit]))}\n`;
+}
+
 export function ratioTable(ratios: readonly Ratio[]): string {
   if (ratios.length === 0) return '';
   const lines = ratios.map((ratio) => [

@@ -36,7 +36,7 @@ Latency ratios above 1 and throughput ratios below 1 mean slower than what it is
   const report = [header, ...TABLES.map((spec) => table(spec, rows)), ratioTable(ratios), ...notes]
     .filter((part) => part !== '')
     .join('\n');
-  return { report, ratios, rows, failures };
+  return { report, ratios: ratios.map(({ key, median }) => ({ key, value: median })), rows, failures };
 };
 
 function contender(name: string, ms: number, only: string): Contender {
