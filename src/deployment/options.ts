@@ -84,7 +84,10 @@ export interface DeploymentOptions {
   priority?: Priority;
   /** Default `'thread'`. */
   isolation?: Isolation;
-  /** Of the worker thread. */
+  /**
+   * Of the worker thread. `maxYoungGenerationSizeMb` is 48 unless given: with Node's own 192 a thread that runs out of
+   * heap can end the whole process (docs/decisions/010-young-generation.md).
+   */
   resourceLimits?: ResourceLimits;
   /** Merged over `process.env` in the worker thread. */
   env?: Record<string, string>;
@@ -184,7 +187,7 @@ const DEFAULTS: ResolvedOptions = {
   idempotent: false,
   priority: 'critical',
   isolation: 'thread',
-  resourceLimits: {},
+  resourceLimits: { maxYoungGenerationSizeMb: 48 },
   env: {},
   healthCheckPeriodMs: 10_000,
   healthCheckTimeoutMs: 30_000,
@@ -219,6 +222,7 @@ export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
     backpressure: { ...DEFAULTS.backpressure, ...rest.backpressure },
     rollout: { ...DEFAULTS.rollout, ...rest.rollout },
     restart: { ...DEFAULTS.restart, ...rest.restart },
+    resourceLimits: { ...DEFAULTS.resourceLimits, ...rest.resourceLimits },
   } as ResolvedOptions;
 }
 

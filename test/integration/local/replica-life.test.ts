@@ -74,6 +74,12 @@ describe('a replica that dies', () => {
     expect(await handle.remote()).toMatch(/^Faulty#/);
   });
 
+  test('has a young generation that Node can let go of when the heap is full (decision 010)', async () => {
+    await using serve = quietServe();
+    const { handle } = await run(serve, { resourceLimits: { maxOldGenerationSizeMb: 32 } });
+    expect(await handle.limits.remote()).toEqual({ young: 48, old: 32 });
+  });
+
   test('its siblings are not touched, and calls go on there', async () => {
     await using serve = quietServe();
     const { handle } = await run(serve, { numReplicas: 2 });
