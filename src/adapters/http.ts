@@ -1,25 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { priorityRank } from '../handle/priority.ts';
 import type { Route } from '../handle/route.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import type { FlatHeaders, RequestEnvelope } from '../replica/ingress/envelope.ts';
-import { Capture, RESULT } from '../values/capture.ts';
+import { describeCall } from './describe-call.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
 import { cut, endWithoutRequest } from './linger.ts';
-import { parseRouting, type ResolvedMiddlewareOptions } from './options.ts';
+import type { ResolvedMiddlewareOptions } from './options.ts';
 import { parsedBody } from './parsed-body.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './problem.ts';
-import {
-  absoluteUrl,
-  clientIp,
-  givenRequestId,
-  givenTimeout,
-  requestHeaders,
-  routeParams,
-} from './request-head.ts';
+import { absoluteUrl, givenRequestId, givenTimeout, requestHeaders } from './request-head.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './upload.ts';
 
 /** Where requests go: the ingress of an app. */
@@ -90,7 +82,7 @@ class Exchange implements HttpOutcome {
       if (call.isSettled) return;
       this.#res.setHeader('x-request-id', this.#requestId);
       // Now, for hooks may look at the async context of the host's handler.
-      this.#describe();
+      describeCall(this.#call, this.#req, this.#requestId, this.#options);
       this.#takeBody(absoluteUrl(this.#req, this.#target.prefix));
     } catch (error) {
       call.reject(error);
@@ -133,36 +125,6 @@ class Exchange implements HttpOutcome {
 
   credited(chunks: number): void {
     this.#stream?.credited(chunks);
-  }
-
-  /** What rides along with the call: what the host knows of the request. */
-  #describe(): void {
-    const req = this.#req;
-    const call = this.#call;
-    const { config } = this.#target.route;
-    const meta: CallMeta = { requestId: this.#requestId };
-    call.meta = meta;
-    call.priorityRank = config.priorityRank;
-    const ip = clientIp(req);
-    if (ip !== undefined) meta.ip = ip;
-    const params = routeParams(req);
-    if (params !== undefined) meta.params = params;
-    const { locals, call: routing } = this.#options;
-    if (locals !== undefined) {
-      const capture = new Capture();
-      const value = locals(req);
-      meta.locals = config.isByReference ? value : capture.take(value, 'middleware.locals', RESULT);
-      call.marks = capture.marks;
-    }
-    if (routing === undefined) return;
-    const { tenant, sessionId, multiplexedModelId, priority } = parseRouting(routing, req);
-    if (tenant !== undefined) meta.tenant = tenant;
-    if (sessionId !== undefined) meta.sessionId = sessionId;
-    if (multiplexedModelId !== undefined) meta.multiplexedModelId = multiplexedModelId;
-    if (priority !== undefined) {
-      meta.priority = priorityRank(priority);
-      call.priorityRank = meta.priority;
-    }
   }
 
   #deadline(): number {

@@ -12,6 +12,15 @@ export function isStream(value: unknown): value is AsyncIterable<unknown> | Gene
   return Object.prototype.toString.call(value) === '[object Generator]';
 }
 
+/** Ends an iterator early: its `finally` blocks run. One that throws there, a sync one at once, tells nobody. */
+export async function leave(iterator: AnyIterator): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // The reader is gone.
+  }
+}
+
 /**
  * Sends the values of an iterator as chunks, no faster than the reader takes them. When the reader leaves, the
  * iterator's `finally` blocks run.
@@ -44,7 +53,7 @@ export class StreamPump implements StreamListener {
     this.#stopped = true;
     this.#window.close();
     // Queued behind a `next()` that runs; wakes a generator that waits at a `yield`.
-    Promise.resolve(this.#iterator.return?.()).catch(() => {});
+    void leave(this.#iterator);
   }
 
   fail(error: Error): void {

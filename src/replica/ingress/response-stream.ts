@@ -2,6 +2,7 @@ import { type InboundCall, NO_CARGO } from '../../pool/inbound-call.ts';
 import { StreamWindow } from '../../pool/stream-window.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import type { RunningCall, StreamListener } from '../running-call.ts';
+import { leave } from '../stream-pump.ts';
 import type { FlatHeaders, ResponseEnvelope } from './envelope.ts';
 
 /** Where the pieces of a body come from. */
@@ -22,14 +23,6 @@ export function fromIterable(source: AsyncIterable<unknown> | Iterable<unknown>)
     // Not through a generator around it: that would wait for an item that may never come.
     stop: () => void leave(iterator),
   };
-}
-
-async function leave(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.();
-  } catch {
-    // Nobody is there to hear of it.
-  }
 }
 
 /** The chunks of a stream. Stopped, it ends at once, also in the middle of a read. */

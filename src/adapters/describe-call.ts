@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http';
+import type { Call } from '../handle/call.ts';
+import { priorityRank } from '../handle/priority.ts';
+import type { CallMeta } from '../pool/frames.ts';
+import { Capture, RESULT } from '../values/capture.ts';
+import { type MiddlewareOptions, parseRouting } from './options.ts';
+import { clientIp, routeParams } from './request-head.ts';
+
+/**
+ * Gives a call what rides along with it: what the host knows of the request. Asks the app's hooks, which may throw.
+ */
+export function describeCall(
+  call: Call,
+  req: IncomingMessage,
+  requestId: string,
+  { locals, call: routing }: MiddlewareOptions,
+): void {
+  const { config } = call.route;
+  const meta: CallMeta = { requestId };
+  call.meta = meta;
+  call.priorityRank = config.priorityRank;
+  const ip = clientIp(req);
+  if (ip !== undefined) meta.ip = ip;
+  const params = routeParams(req);
+  if (params !== undefined) meta.params = params;
+  if (locals !== undefined) {
+    const capture = new Capture();
+    const value = locals(req);
+    meta.locals = config.isByReference ? value : capture.take(value, 'middleware.locals', RESULT);
+    call.marks = capture.marks;
+  }
+  if (routing === undefined) return;
+  const { tenant, sessionId, multiplexedModelId, priority } = parseRouting(routing, req);
+  if (tenant !== undefined) meta.tenant = tenant;
+  if (sessionId !== undefined) meta.sessionId = sessionId;
+  if (multiplexedModelId !== undefined) meta.multiplexedModelId = multiplexedModelId;
+  if (priority !== undefined) {
+    meta.priority = priorityRank(priority);
+    call.priorityRank = meta.priority;
+  }
+}
