@@ -140,7 +140,21 @@ export interface ServeErrorOptions {
   requestId?: string;
   /** When to come back, in ms; becomes the `Retry-After` header. */
   retryAfterMs?: number;
+  /** In words that an HTTP client may read as well: the `detail` of its problem. The message is never sent. */
+  detail?: string;
+  /** What is wrong with the input; an HTTP client gets it as well. */
+  issues?: readonly ValidationIssue[];
 }
+
+/** One thing that is wrong with a value. */
+export interface ValidationIssue {
+  /** Keys from the whole value down to the part; empty: the whole value. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Set only where they are known. */
+const OPTIONAL = ['app', 'deployment', 'replica', 'requestId', 'retryAfterMs', 'detail', 'issues'] as const;
 
 const brand = Symbol.for('inserve.ServeError');
 
@@ -157,6 +171,8 @@ export class ServeError extends Error {
   declare readonly replica?: string;
   declare readonly requestId?: string;
   declare readonly retryAfterMs?: number;
+  declare readonly detail?: string;
+  declare readonly issues?: readonly ValidationIssue[];
 
   constructor(code: ServeErrorCode, message: string, options: ServeErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
@@ -164,7 +180,7 @@ export class ServeError extends Error {
     this.code = code;
     this.statusCode = options.statusCode ?? row.statusCode;
     this.retryable = options.retryable ?? row.retryable;
-    for (const key of ['app', 'deployment', 'replica', 'requestId', 'retryAfterMs'] as const) {
+    for (const key of OPTIONAL) {
       if (options[key] !== undefined) Object.assign(this, { [key]: options[key] });
     }
   }

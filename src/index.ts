@@ -22,7 +22,13 @@ export { serve } from './default-serve.ts';
 export { type Deployment, deployment } from './deployment/deployment.ts';
 export type { DeploymentOptions } from './deployment/options.ts';
 export type { BoundDeploymentOf as BoundDeployment, Deployable, NotDeployable } from './deployment/types.ts';
-export { SERVE_ERRORS, ServeError, type ServeErrorCode, type ServeErrorOptions } from './errors.ts';
+export {
+  SERVE_ERRORS,
+  ServeError,
+  type ServeErrorCode,
+  type ServeErrorOptions,
+  type ValidationIssue,
+} from './errors.ts';
 export { context, type ServeContext } from './handle/context.ts';
 export type { Priority } from './handle/priority.ts';
 export type {
@@ -37,8 +43,12 @@ export type {
   NotSerializable,
   RemoteMethod,
 } from './handle/types.ts';
+export { bytesRequest, formRequest, type HttpAdapter, jsonRequest, textRequest } from './input/adapters.ts';
+export type { FormField, FormFields, FormFile } from './input/form.ts';
+export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';
 export { createServe, type RunOptions, type Serve, type ServeOptions, type StatusReport } from './serve.ts';
+export type { Schema, SchemaOutput } from './validation/schema.ts';
 export { transfer } from './values/transfer.ts';

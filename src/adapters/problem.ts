@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { SERVE_ERRORS, ServeError } from '../errors.ts';
+import { SERVE_ERRORS, ServeError, type ValidationIssue } from '../errors.ts';
 
 /** What a client may know of an error. */
 export interface Problem {
@@ -9,6 +9,9 @@ export interface Problem {
   /** Whether the title is the error's own message. */
   readonly isExposed: boolean;
   readonly retryAfterMs: number | undefined;
+  /** What is wrong with the request, as far as the client may know. */
+  readonly detail?: string | undefined;
+  readonly issues?: readonly ValidationIssue[] | undefined;
   /** Whether the error is the app's own fault, and belongs in the log in full. */
   readonly isUnexpected: boolean;
 }
@@ -32,11 +35,14 @@ export function toProblem(error: unknown): Problem {
     // The client is there, so it was not the client who cancelled: user code let a cancelled child call through.
     if (code === 'SERVE_CANCELLED') return INTERNAL;
     const { title } = SERVE_ERRORS[code];
+    const isExposed = statusCode < 500;
     return {
       status: statusCode,
       code,
       title,
-      isExposed: statusCode < 500,
+      isExposed,
+      detail: isExposed ? error.detail : undefined,
+      issues: isExposed ? error.issues : undefined,
       retryAfterMs,
       isUnexpected: statusCode === 500,
     };
@@ -87,8 +93,9 @@ export function prepareProblem(
   requestId: string,
   send: (body: string) => void,
 ): void {
-  const { status, code, title, retryAfterMs } = problem;
-  const body = JSON.stringify({ type: `urn:inserve:error:${code}`, title, status, code, requestId });
+  const { status, code, title, detail, issues, retryAfterMs } = problem;
+  const type = `urn:inserve:error:${code}`;
+  const body = JSON.stringify({ type, title, status, detail, code, requestId, issues });
   for (const name of res.getHeaderNames()) {
     if (name.startsWith('content-') && name !== 'content-security-policy') res.removeHeader(name);
   }

@@ -1,4 +1,4 @@
-import { ServeError } from '../../errors.ts';
+import { badRequest } from '../../input/bad-request.ts';
 import { type FlatHeaders, type RequestEnvelope, unflatten } from './envelope.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 import { normalizeUrl } from './request-url.ts';
@@ -165,7 +165,7 @@ function defineFacade(): RequestFactory {
       try {
         return JSON.parse(text);
       } catch (cause) {
-        throw new ServeError('SERVE_BAD_REQUEST', 'the body is not valid JSON', { cause });
+        throw badRequest('the body is not valid JSON', { cause });
       }
     }
 
@@ -189,7 +189,7 @@ function defineFacade(): RequestFactory {
       } catch (cause) {
         // Anything else is why the body could not be read.
         if (!(cause instanceof TypeError)) throw cause;
-        throw new ServeError('SERVE_BAD_REQUEST', 'the body is not valid form data', { cause });
+        throw badRequest('the body is not valid form data', { cause });
       }
     }
 

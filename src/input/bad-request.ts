@@ -1,0 +1,13 @@
+import { ServeError } from '../errors.ts';
+
+/**
+ * `SERVE_BAD_REQUEST` in words that the client may read.
+ *
+ * @param statusCode default 400
+ */
+export function badRequest(
+  detail: string,
+  options: { cause?: unknown; statusCode?: number } = {},
+): ServeError {
+  return new ServeError('SERVE_BAD_REQUEST', detail, { ...options, detail });
+}

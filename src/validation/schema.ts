@@ -1,0 +1,79 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ServeError, type ValidationIssue } from '../errors.ts';
+
+/** A schema of zod, valibot, arktype or any other library that follows https://standardschema.dev. */
+export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
+
+/** The type of a value that a schema has accepted, transformations included. */
+export type SchemaOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>;
+
+/** Said of one value; a list of 10 000 wrong items is not answered with 10 000 sentences. */
+const MAX_ISSUES = 100;
+const MAX_MESSAGE_LENGTH = 500;
+const MAX_KEY_LENGTH = 100;
+
+/** Some schemas are functions (arktype), so this is asked before whether something is one. */
+export function isSchema(value: unknown): value is Schema {
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
+  const standard: unknown = Reflect.get(value, '~standard');
+  if (typeof standard !== 'object' || standard === null) return false;
+  return Reflect.get(standard, 'version') === 1 && typeof Reflect.get(standard, 'validate') === 'function';
+}
+
+/**
+ * Runs a schema. Answers at once if the schema does, so that a synchronous one costs no turn of the event loop.
+ *
+ * @param refuse makes the error of what does not match
+ * @returns the schema's value, transformations included
+ * @throws what `refuse` makes, and what the schema itself throws
+ */
+export function validate<Output>(
+  schema: Schema<unknown, Output>,
+  value: unknown,
+  refuse: (issues: readonly ValidationIssue[]) => Error,
+): Output | Promise<Output> {
+  const result = schema['~standard'].validate(value);
+  return isThenable(result)
+    ? Promise.resolve(result).then((late) => accept(late, refuse))
+    : accept(result, refuse);
+}
+
+function accept<Output>(
+  result: StandardSchemaV1.Result<Output>,
+  refuse: (issues: readonly ValidationIssue[]) => Error,
+): Output {
+  if (result.issues === undefined) return result.value;
+  // Some lists of issues are subclasses of Array, whose `map` makes more of that class.
+  throw refuse(Array.from(result.issues).slice(0, MAX_ISSUES).map(toIssue));
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value;
+}
+
+/** As plain data that is fit for another thread and for a client. */
+function toIssue({ message, path = [] }: StandardSchemaV1.Issue): ValidationIssue {
+  const keys = Array.from(path, (segment) => (typeof segment === 'object' ? segment.key : segment));
+  return {
+    path: keys.map((key) => (typeof key === 'number' ? key : String(key).slice(0, MAX_KEY_LENGTH))),
+    message: String(message).slice(0, MAX_MESSAGE_LENGTH),
+  };
+}
+
+/**
+ * `SERVE_VALIDATION` (422): the caller's fault.
+ *
+ * @param what is invalid, such as `predict(input)` or `the request body`
+ */
+export function invalidInput(what: string, issues: readonly ValidationIssue[]): ServeError {
+  return new ServeError('SERVE_VALIDATION', `${what} is invalid: ${summary(issues)}`, { issues });
+}
+
+/** The first issue, and how many more there are. */
+export function summary(issues: readonly ValidationIssue[]): string {
+  const [first] = issues;
+  if (first === undefined) return 'no reason given';
+  const where = first.path.length === 0 ? '' : `${first.path.join('.')}: `;
+  const more = issues.length === 1 ? '' : ` (and ${issues.length - 1} more)`;
+  return `${where}${first.message}${more}`;
+}
