@@ -5,9 +5,10 @@ import type { Bench, BenchOptions } from './harness/bench.ts';
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   control: async () => (await import('./control/bench.ts')).control,
   threads: async () => (await import('./threads/bench.ts')).threads,
+  http: async () => (await import('./http/bench.ts')).http,
 };
 
-const USAGE = `usage: node bench/main.ts <name> [--rounds N] [--ms N] [--only substring]
+const USAGE = `usage: node bench/main.ts <name> [--rounds N] [--ms N] [--only substring] [--autocannon]
 benches: ${Object.keys(BENCHES).join(', ')}`;
 
 await main();
@@ -47,7 +48,12 @@ function readCommand() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { rounds: { type: 'string' }, ms: { type: 'string' }, only: { type: 'string' } },
+      options: {
+        rounds: { type: 'string' },
+        ms: { type: 'string' },
+        only: { type: 'string' },
+        autocannon: { type: 'boolean' },
+      },
     });
     const [name = ''] = positionals;
     const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
@@ -56,6 +62,7 @@ function readCommand() {
       ...(values.rounds !== undefined && { rounds: positiveInteger('--rounds', values.rounds) }),
       ...(values.ms !== undefined && { ms: positiveInteger('--ms', values.ms) }),
       ...(values.only !== undefined && { only: values.only }),
+      ...(values.autocannon === true && { autocannon: true }),
     };
     return { name, load, options };
   } catch (error) {

@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly ms?: number;
   /** Runs only what has this in its `implementation/cell` name. */
   readonly only?: string;
+  /** Sends the requests with autocannon instead of the bench's own generator. */
+  readonly autocannon?: boolean;
 }
 
 /** A number of the last line's `ratios`. */

@@ -17,15 +17,19 @@ export interface Row extends Summary {
   readonly unit: string;
 }
 
-export interface RatioSpec {
+/** A key figure: what one contender measured in a cell, mostly in relation to what another did. */
+export interface KeySpec {
   readonly key: string;
   readonly cell: string;
   readonly metric: string;
   readonly of: string;
-  readonly against: string;
+  /** Compared with this one; without it the value itself is the figure. */
+  readonly against?: string;
+  /** How it is compared. Default: the ratio. */
+  readonly how?: 'ratio' | 'difference';
 }
 
-export interface Ratio extends RatioSpec, Summary {}
+export interface KeyFigure extends KeySpec, Summary {}
 
 /** One row per implementation × cell × metric, in the order in which they were first measured. */
 export function rowsOf(samples: readonly Sample[], units: Readonly<Record<string, string>>): Row[] {
@@ -45,23 +49,29 @@ export function rowsOf(samples: readonly Sample[], units: Readonly<Record<string
 
 /**
  * The summary of the rounds' ratios, not the ratio of the summaries: within a round both sides ran moments
- * apart, so a slow phase of the machine hits both and cancels out. Ratios that no round measured are left
+ * apart, so a slow phase of the machine hits both and cancels out. Figures that no round measured are left
  * out.
  */
-export function ratiosOf(samples: readonly Sample[], specs: readonly RatioSpec[]): Ratio[] {
+export function figuresOf(samples: readonly Sample[], specs: readonly KeySpec[]): KeyFigure[] {
   return specs.flatMap((spec) => {
-    const denominators = valuesByRound(samples, spec, spec.against);
     const perRound: number[] = [];
-    for (const [round, numerator] of valuesByRound(samples, spec, spec.of)) {
-      const denominator = denominators.get(round);
-      // A cell can complete no call at all in a very short window: no ratio, rather than Infinity.
-      if (denominator !== undefined && denominator > 0) perRound.push(numerator / denominator);
+    const others = spec.against === undefined ? undefined : valuesByRound(samples, spec, spec.against);
+    for (const [round, value] of valuesByRound(samples, spec, spec.of)) {
+      const figure = others === undefined ? value : compare(value, others.get(round), spec.how);
+      if (figure !== undefined) perRound.push(figure);
     }
     return perRound.length === 0 ? [] : [{ ...spec, ...summarize(perRound) }];
   });
 }
 
-function valuesByRound(samples: readonly Sample[], { cell, metric }: RatioSpec, implementation: string) {
+function compare(value: number, other: number | undefined, how: KeySpec['how']): number | undefined {
+  if (other === undefined) return undefined;
+  if (how === 'difference') return value - other;
+  // A cell can complete no call at all in a very short window: no ratio, rather than Infinity.
+  return other > 0 ? value / other : undefined;
+}
+
+function valuesByRound(samples: readonly Sample[], { cell, metric }: KeySpec, implementation: string) {
   const values = new Map<number, number>();
   for (const sample of samples) {
     if (sample.implementation !== implementation || sample.cell !== cell) continue;

@@ -1,4 +1,4 @@
-import type { Ratio, Row } from './samples.ts';
+import type { KeyFigure, Row } from './samples.ts';
 import type { Summary } from './statistics.ts';
 
 export interface Column {
@@ -39,14 +39,14 @@ export function listing(title: string, rows: readonly Row[]): string {
   return `${title}\n${align(rows.map((row) => [row.cell, row.metric, spread(row), row.unit]))}\n`;
 }
 
-export function ratioTable(ratios: readonly Ratio[]): string {
-  if (ratios.length === 0) return '';
-  const lines = ratios.map((ratio) => [
-    ratio.key,
-    spread(ratio),
-    `${ratio.of} / ${ratio.against}, ${ratio.metric} of ${ratio.cell}`,
-  ]);
-  return `ratios, per round, then median (min–max) of the rounds\n${align(lines)}\n`;
+export function figureTable(figures: readonly KeyFigure[]): string {
+  if (figures.length === 0) return '';
+  const lines = figures.map((figure) => {
+    const { of, against, how = 'ratio', metric, cell } = figure;
+    const compared = against === undefined ? '' : ` ${how === 'ratio' ? '/' : '−'} ${against}`;
+    return [figure.key, spread(figure), `${of}${compared}, ${metric} of ${cell}`];
+  });
+  return `key figures, per round, then median (min–max) of the rounds\n${align(lines)}\n`;
 }
 
 function isIn(row: Row, column: Column): boolean {

@@ -3,8 +3,8 @@ import type { Bench } from '../harness/bench.ts';
 import { Child } from '../harness/child.ts';
 import { CLOSED_LOOP_UNITS } from '../harness/closed-loop.ts';
 import { type Contender, runRounds } from '../harness/rounds.ts';
-import { type Metrics, ratiosOf, rowsOf } from '../harness/samples.ts';
-import { ratioTable, table } from '../harness/table.ts';
+import { figuresOf, type Metrics, rowsOf } from '../harness/samples.ts';
+import { figureTable, table } from '../harness/table.ts';
 import { CELLS } from './cells.ts';
 import type { MeasureCell } from './child.ts';
 import { IMPLEMENTATIONS } from './implementations.ts';
@@ -27,13 +27,13 @@ export const threads: Bench = async ({ rounds = 7, ms = 200, only = '' }) => {
     progress: (line) => console.error(line),
   });
   const rows = rowsOf(samples, CLOSED_LOOP_UNITS);
-  const ratios = ratiosOf(samples, RATIOS);
+  const ratios = figuresOf(samples, RATIOS);
   const machine = `Node ${process.version}, ${availableParallelism()} cores`;
   const header = `threads: ${machine}, ${rounds} rounds, ${ms} ms per cell.
 Values: median (min–max) over the rounds. Ratios: taken within each round, where both sides ran moments apart,
 then the median of the rounds' ratios, so that slow phases of a noisy machine cancel out.
 Latency ratios above 1 and throughput ratios below 1 mean slower than what it is compared with.\n`;
-  const report = [header, ...TABLES.map((spec) => table(spec, rows)), ratioTable(ratios), ...notes]
+  const report = [header, ...TABLES.map((spec) => table(spec, rows)), figureTable(ratios), ...notes]
     .filter((part) => part !== '')
     .join('\n');
   return { report, ratios: ratios.map(({ key, median }) => ({ key, value: median })), rows, failures };

@@ -1,4 +1,4 @@
-import type { RatioSpec } from '../harness/samples.ts';
+import type { KeySpec } from '../harness/samples.ts';
 import type { Column, TableSpec } from '../harness/table.ts';
 import { cellName, type Load, WAYS } from './cells.ts';
 
@@ -47,7 +47,7 @@ export const TABLES: readonly TableSpec[] = [
   })),
 ];
 
-export const RATIOS: readonly RatioSpec[] = [
+export const RATIOS: readonly KeySpec[] = [
   throughput('throughput64', 'floor', 'small', 64),
   { ...throughput('p50', 'floor', 'small', 1), metric: 'p50' },
   throughput('throughput64', 'poolifier', 'small', 64),
@@ -62,7 +62,7 @@ export const RATIOS: readonly RatioSpec[] = [
   { ...throughput('cpu64', 'floor', 'small', 64), metric: 'cpu' },
 ];
 
-function throughput(name: string, against: string, load: Load, inFlight: number, workers = 1): RatioSpec {
+function throughput(name: string, against: string, load: Load, inFlight: number, workers = 1): KeySpec {
   const cell = cellName(load, inFlight, workers);
   return { key: `threads.${name}_vs_${against}`, cell, metric: 'throughput', of: 'inserve', against };
 }

@@ -1,0 +1,97 @@
+import type { KeySpec } from '../harness/samples.ts';
+import type { TableSpec } from '../harness/table.ts';
+import { CONNECTIONS, cellName, NEIGHBOUR, type Workload } from './cells.ts';
+
+const TITLES: Readonly<Record<Workload, string>> = {
+  json: 'no-op JSON',
+  echo: 'echo of 10 KB',
+  upload: 'upload of 1 MB',
+  stream: 'a stream of 1,000 chunks of 32 bytes',
+};
+
+function throughput(workload: Workload): TableSpec {
+  const isStream = workload === 'stream';
+  return {
+    title: `${TITLES[workload]}: ${isStream ? 'thousand chunks/s' : 'thousand requests/s'} at 1, 64 and 256 connections; p50 and p99 in ms`,
+    columns: [
+      ...CONNECTIONS.map((connections) => ({
+        header: `@${connections}`,
+        cell: cellName(workload, connections),
+        metric: isStream ? 'chunks' : 'throughput',
+        per: 1e3,
+      })),
+      { header: 'p50 @1', cell: cellName(workload, 1), metric: 'p50' },
+      { header: 'p99 @1', cell: cellName(workload, 1), metric: 'p99' },
+      { header: 'p99 @64', cell: cellName(workload, 64), metric: 'p99' },
+    ],
+  };
+}
+
+export const TABLES: readonly TableSpec[] = [
+  throughput('json'),
+  {
+    title: 'no-op JSON, CPU per request in µs: the host thread, and the whole process with its replicas',
+    columns: [1, 64].flatMap((connections) =>
+      ['main', 'process'].map((metric) => ({
+        header: `${metric} @${connections}`,
+        cell: cellName('json', connections),
+        metric,
+      })),
+    ),
+  },
+  throughput('echo'),
+  throughput('upload'),
+  throughput('stream'),
+  {
+    title: 'no-op JSON at 64 connections, alone and beside a route that computes 70 % of the time',
+    columns: [
+      { header: 'alone, thousand/s', cell: NEIGHBOUR, metric: 'alone', per: 1e3 },
+      { header: 'beside', cell: NEIGHBOUR, metric: 'beside', per: 1e3 },
+      { header: 'beside / alone', cell: NEIGHBOUR, metric: 'vsAlone' },
+      { header: 'loop lag p99 in ms', cell: NEIGHBOUR, metric: 'lag' },
+      { header: 'heavy requests/s', cell: NEIGHBOUR, metric: 'heavy' },
+    ],
+  },
+  {
+    title: 'one replica and one bare worker thread: ms to start, MiB of resident memory',
+    columns: [
+      { header: 'start', cell: 'start', metric: 'start' },
+      { header: 'memory', cell: 'memory', metric: 'memory' },
+    ],
+  },
+];
+
+const json64 = cellName('json', 64);
+
+export const KEYS: readonly KeySpec[] = [
+  vsPlain('express_inline', 'express-inline', 'express-plain'),
+  vsPlain('express_thread', 'express-thread', 'express-plain'),
+  vsPlain('node_inline', 'node-inline', 'node-plain'),
+  vsPlain('node_thread', 'node-thread', 'node-plain'),
+  {
+    key: 'http.express_thread_vs_piscina',
+    cell: json64,
+    metric: 'throughput',
+    of: 'express-thread',
+    against: 'express-piscina',
+  },
+  {
+    key: 'http.added_p50_ms',
+    cell: cellName('json', 1),
+    metric: 'p50',
+    of: 'express-thread',
+    against: 'express-plain',
+    how: 'difference',
+  },
+  { key: 'http.neighbour_route_vs_alone', cell: NEIGHBOUR, metric: 'vsAlone', of: 'express-thread' },
+  { key: 'http.host_loop_lag_p99_ms', cell: NEIGHBOUR, metric: 'lag', of: 'express-thread' },
+  ...['memory', 'start'].map((cell): KeySpec => {
+    const key = cell === 'memory' ? 'http.added_memory_per_replica_mib' : 'http.replica_start_over_worker_ms';
+    return { key, cell, metric: cell, of: 'replica', against: 'worker', how: 'difference' };
+  }),
+  { key: 'http.stream_chunks_per_s', cell: cellName('stream', 64), metric: 'chunks', of: 'express-thread' },
+];
+
+function vsPlain(name: string, of: string, against: string): KeySpec {
+  return { key: `http.${name}_vs_plain`, cell: json64, metric: 'throughput', of, against };
+}

@@ -1,0 +1,41 @@
+import { startInserve } from './inserve.ts';
+import { startPiscina } from './piscina.ts';
+import type { Framework, Site } from './site.ts';
+
+/** Loaded in its own process only: one that cannot be imported must not take the others along. */
+export const FRAMEWORKS: Readonly<Record<string, () => Promise<Framework>>> = {
+  express: async () => (await import('./servers/express.ts')).expressSite,
+  node: async () => (await import('./servers/node.ts')).nodeSite,
+};
+
+/** Who does the work of a route. */
+export const BACKENDS = ['plain', 'inline', 'thread', 'piscina', 'piscina-default'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+export async function startSite(framework: Framework, backend: Backend): Promise<Site> {
+  switch (backend) {
+    case 'plain':
+      return framework.plain();
+    case 'inline':
+    case 'thread': {
+      const { middleware, close } = await startInserve(backend);
+      return closing(await framework.serve(middleware), close);
+    }
+    case 'piscina':
+    case 'piscina-default': {
+      if (framework.delegate === undefined) throw new Error('there are no routes for a pool');
+      const { delegate, close } = startPiscina(backend === 'piscina');
+      return closing(await framework.delegate(delegate), close);
+    }
+  }
+}
+
+function closing(site: Site, close: () => Promise<void>): Site {
+  return {
+    port: site.port,
+    close: async () => {
+      await site.close();
+      await close();
+    },
+  };
+}

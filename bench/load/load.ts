@@ -1,0 +1,33 @@
+/** A request that is sent again and again, and what must come back. */
+export interface Target {
+  readonly port: number;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Bytes of the request body; 0 = none. */
+  readonly bodyBytes: number;
+  /** Bytes of the response body; any other number is an error. */
+  readonly answerBytes: number;
+}
+
+export interface LoadRequest {
+  readonly target: Target;
+  readonly connections: number;
+  /** The measured window. A run-up of a fifth of it comes before. */
+  readonly ms: number;
+  /** Requests per second over all connections; 0 = as many as are answered. */
+  readonly rate: number;
+  /** Binds the generator to a core. */
+  readonly core?: number;
+}
+
+export interface LoadReply {
+  /** Requests per second. */
+  readonly throughput: number;
+  /** Bytes per second on the wire. */
+  readonly bytes: number;
+  /** Milliseconds from the first byte sent to the last byte received; missing if no request came to its end. */
+  readonly p50?: number;
+  readonly p99?: number;
+  /** Requests that were answered in all, the run-up included: what the server's CPU time is divided by. */
+  readonly sent: number;
+}

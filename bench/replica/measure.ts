@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { median } from '../harness/statistics.ts';
+
+/** Starts one thread; resolves to its end when it can be used. */
+export type Starter = () => Promise<() => Promise<unknown>>;
+
+const STARTS = 7;
+const THREADS = 8;
+/** What a new thread still does, such as freeing what it compiled. */
+const SETTLE_MS = 400;
+
+/** Milliseconds from the wish to a thread that can be used, one at a time: the median. */
+export async function measureStart(start: Starter): Promise<number> {
+  const times: number[] = [];
+  for (let index = 0; index <= STARTS; index++) {
+    const begin = performance.now();
+    const end = await start();
+    // The first loads what the process needs only once.
+    if (index > 0) times.push(performance.now() - begin);
+    await end();
+  }
+  return median(times);
+}
+
+/** Resident memory of one thread in MiB: by how much several make the process grow. */
+export async function measureMemory(start: Starter): Promise<number> {
+  const ends = [await start()];
+  const before = await residentMib();
+  for (let index = 0; index < THREADS; index++) ends.push(await start());
+  const after = await residentMib();
+  for (const end of ends) await end();
+  return (after - before) / THREADS;
+}
+
+async function residentMib(): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  await sleep(SETTLE_MS);
+  collect();
+  return process.memoryUsage.rss() / 2 ** 20;
+}
