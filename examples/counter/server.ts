@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { serve } from 'inserve';
 import { counter } from './counter.ts';
@@ -22,7 +23,7 @@ app.use('/Counter', ingress); // what is left, such as POST /Counter, goes to `c
 await ingress.ready();
 const server = app.listen(port, (error) => {
   if (error) throw error;
-  console.log(`Try: curl http://127.0.0.1:${port}/Counter/incr`);
+  console.log(`Try: curl http://127.0.0.1:${(server.address() as AddressInfo).port}/Counter/incr`);
 });
 
 async function shutDown() {

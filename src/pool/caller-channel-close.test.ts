@@ -1,9 +1,9 @@
 import { MessageChannel } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { CallerChannel } from '../../src/pool/caller-channel.ts';
-import { FRAME } from '../../src/pool/frames.ts';
-import { LinkLedger, REPLICA_STATE, ReplicaLoad } from '../../src/pool/load-table.ts';
-import { OutboundCall } from '../../src/pool/outbound-call.ts';
+import { CallerChannel } from './caller-channel.ts';
+import { FRAME } from './frames.ts';
+import { LinkLedger, REPLICA_STATE, ReplicaLoad } from './load-table.ts';
+import { OutboundCall } from './outbound-call.ts';
 
 class RecordedCall extends OutboundCall {
   readonly callerName = 'test';
