@@ -7,5 +7,7 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // The default of 1 s is less than a replica's start on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
   },
 });

@@ -3,6 +3,7 @@ import type { Bench, BenchOptions } from './harness/bench.ts';
 
 /** Each bench is loaded only when it is asked for, so that a bench may need what another does not. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  batching: async () => (await import('./batching/bench.ts')).batching,
   control: async () => (await import('./control/bench.ts')).control,
   threads: async () => (await import('./threads/bench.ts')).threads,
   http: async () => (await import('./http/bench.ts')).http,

@@ -52,6 +52,7 @@ describe('the house', () => {
     ['node-version.ts'],
     ['errors.ts'],
     ['validation'],
+    ['input'],
     ['time'],
     ['values'],
     ['pool'],

@@ -58,8 +58,9 @@ export class BatchItem<I, O> implements Member, Child {
     return context === undefined ? '' : `${context.tenant ?? ''}\0${context.multiplexedModelId}`;
   }
 
-  joined(batch: BatchScope): void {
+  joined(batch: BatchScope, items: number): void {
     this.#batch = batch;
+    this.scope?.joinedBatch(items);
   }
 
   next(value: O): void {

@@ -197,7 +197,7 @@ export class BatchQueue<I, O> {
 
   async #start(self: unknown, items: BatchItem<I, O>[]): Promise<void> {
     const scope = new BatchScope(items);
-    for (const item of items) item.joined(scope);
+    for (const item of items) item.joined(scope, items.length);
     this.#runningBatches++;
     this.#runningItems += items.length;
     this.#arrivals.batchStarted();

@@ -100,6 +100,9 @@ export class BatchScope implements CallScope, ServeContext {
     return ranks.length === 0 ? undefined : Math.min(...ranks);
   }
 
+  /** A batch within a batch: the callers hear of the outer one. */
+  joinedBatch(): void {}
+
   adopt(child: Child): void {
     this.#children.add(child);
   }

@@ -4,7 +4,13 @@ import { StreamReader } from '../handle/stream.ts';
 import { BatchError } from './batch-error.ts';
 import type { BatchItem } from './batch-item.ts';
 import { BatchQueue, type BatchRecord } from './batch-queue.ts';
-import { type BatchOptions, parseBatchOptions, parseBatchSize, parseBatchWait } from './options.ts';
+import {
+  type BatchOptions,
+  parseBatchOptions,
+  parseBatchSize,
+  parseBatchWait,
+  type ResolvedBatchOptions,
+} from './options.ts';
 
 /** A function of one item that runs together with its neighbours. */
 export interface Batched<I, R> {
@@ -21,7 +27,7 @@ type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly O[], unknown
 /** The end of one item's stream, in the place of its next value. */
 export const END_OF_STREAM: unique symbol = Symbol.for('inserve.endOfStream');
 
-/** Marks a batched function: it takes the name of its field, for the metrics. */
+/** Marks a batched function, with its options: it takes the name of its field, for the metrics. */
 export const BATCHED: unique symbol = Symbol.for('inserve.batched');
 
 let observer: (name: string, record: BatchRecord) => void = () => {};
@@ -66,7 +72,7 @@ export function batch<I, O>(
         });
       };
   return Object.assign(batched, {
-    [BATCHED]: true as const,
+    [BATCHED]: resolved as ResolvedBatchOptions<never>,
     setMaxBatchSize: (size: number) => {
       resolved.maxBatchSize = parseBatchSize(size);
       queue.reconsider();

@@ -175,7 +175,7 @@ export class PromiseCall extends Call implements StreamSource {
       queuedMs: sentAt === undefined ? 0 : sentAt - this.createdAt,
       replica: this.endpoint?.replicaId,
       instance: this.endpoint?.instanceId,
-      batchSize: undefined,
+      batchSize: this.batchSize,
       attempts: this.attempts,
       hedged: false,
     };

@@ -21,6 +21,8 @@ export interface CallScope {
   readonly cancellation: unknown;
   /** What user code sees of it. */
   readonly context: ServeContext;
+  /** The call's item runs in a batch of so many. */
+  joinedBatch(items: number): void;
   adopt(child: Child): void;
   disown(child: Child): void;
 }

@@ -35,6 +35,7 @@ export class ReplicaSet {
   readonly #replicas = new Map<ThreadReplica, ReplicaWatch>();
   #zombies = 0;
   #isClosing = false;
+  #advice = '';
 
   constructor(app: string, deployment: string, environment: Environment, events: ReplicaSetEvents) {
     this.#app = app;
@@ -173,6 +174,12 @@ export class ReplicaSet {
       this.#environment.mergeBatches(this.#app, this.#deployment, message.batches);
     } else if (message.type === 'expired') {
       this.#environment.reportExpired(message.replicaId);
+    } else if (message.type === 'advice') {
+      // Every replica says so; once is enough.
+      if (this.#advice === message.message) return;
+      this.#advice = message.message;
+      const where = { app: this.#app, deployment: this.#deployment };
+      this.#environment.log.warn(where, `${this.#deployment}.${message.message}`);
     } else if (message.type === 'unobserved') {
       const { type: _, error, ...about } = message;
       this.#environment.reportUnobserved({ ...about, error: unpack(error) });

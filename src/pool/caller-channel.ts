@@ -256,6 +256,9 @@ export class CallerChannel {
       case FRAME.credit:
         call.credited(frames[at + 2] as number);
         return;
+      case FRAME.batched:
+        call.batchSize = frames[at + 2] as number;
+        return;
       default:
         throw new TypeError(`a replica sent frame kind ${kind}`);
     }

@@ -32,6 +32,7 @@ const FIELDS: ReadonlyArray<readonly [number, number]> = [
   [FRAME.chunkMarked, 4],
   [FRAME.end, 1],
   [FRAME.credit, 2],
+  [FRAME.batched, 2],
 ];
 
 const fixed = fc

@@ -29,6 +29,8 @@ export const FRAME = {
   end: 9,
   /** id, chunks: the reader consumed so many */
   credit: 10,
+  /** id, items: the call runs in a batch of so many */
+  batched: 11,
 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
@@ -64,6 +66,7 @@ export function frameLength(frames: readonly unknown[], at: number): number {
     case FRAME.cancel:
     case FRAME.result:
     case FRAME.credit:
+    case FRAME.batched:
       return 3;
     case FRAME.resultMarked:
     case FRAME.error:

@@ -46,4 +46,6 @@ export interface InboundCall {
   end(): void;
   /** The consumer of the uploaded body read chunks. */
   credit(chunks: number): void;
+  /** It runs in a batch of so many: for the caller's `explain()`. */
+  batched(items: number): void;
 }

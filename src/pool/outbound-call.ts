@@ -16,6 +16,8 @@ export abstract class OutboundCall extends Expiring {
   transfer: ArrayBuffer[] | undefined = undefined;
   bytes = 0;
   meta: CallMeta | undefined = undefined;
+  /** Items of the batch that the call ran in; undefined outside of one. */
+  batchSize: number | undefined = undefined;
 
   /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
   /** @internal How many calls the channel had sent, this one included. */ sequence = 0;

@@ -202,4 +202,9 @@ class ChannelCall implements InboundCall {
     this.#channel.outbox.frames.push(FRAME.credit, this.#id, chunks);
     this.#channel.outbox.commit(0, undefined);
   }
+
+  batched(items: number): void {
+    this.#channel.outbox.frames.push(FRAME.batched, this.#id, items);
+    this.#channel.outbox.commit(0, undefined);
+  }
 }

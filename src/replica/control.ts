@@ -46,6 +46,8 @@ export type ToHost =
   | { type: 'ready'; methods: readonly string[] }
   | { type: 'failed'; phase: StartPhase; error: Packed }
   | { type: 'answer'; id: number; error?: Packed }
+  /** Something that whoever configured the deployment should know. */
+  | { type: 'advice'; message: string }
   | { type: 'subscribe'; key: RouteKey }
   /** Draining, and the last call is over. */
   | { type: 'drained' }

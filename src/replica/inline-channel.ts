@@ -199,4 +199,8 @@ class InlineCall implements InboundCall {
   credit(chunks: number): void {
     this.#call.credited(chunks);
   }
+
+  batched(items: number): void {
+    this.#call.batchSize = items;
+  }
 }

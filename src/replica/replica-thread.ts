@@ -1,3 +1,4 @@
+import { batchAdvice } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
 import { BatchStats } from '../batching/batch-stats.ts';
 import { setReplicaContext } from '../handle/context.ts';
@@ -78,6 +79,8 @@ export class ReplicaThread {
       unguard();
       this.#load.tick(now());
       this.#post({ type: 'ready', methods: code.methodNames });
+      const advice = batchAdvice(code.methods, this.#load.limit);
+      if (advice !== undefined) this.#post({ type: 'advice', message: advice });
     } catch (error) {
       unguard();
       this.#post({ type: 'failed', phase, error: packError(error) });

@@ -105,6 +105,11 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     return this.#cancellation;
   }
 
+  joinedBatch(items: number): void {
+    // A method may answer before its batch starts; its id may be another call's by then.
+    if (this.inbound.listener !== undefined) this.inbound.batched(items);
+  }
+
   adopt(child: Child): void {
     this.#children ??= new Set();
     this.#children.add(child);

@@ -62,6 +62,11 @@ export class UserCode {
     return fn.apply(this.#instance, args);
   }
 
+  /** Remote methods by name. */
+  get methods(): ReadonlyMap<string, unknown> {
+    return new Map(this.methodNames.map((name, index) => [name, this.#methods[index]]));
+  }
+
   methodName(method: number): string {
     return method === METHOD_HTTP ? this.ingressKind : (this.methodNames[method] ?? '');
   }

@@ -34,6 +34,31 @@ describe('batching in a replica', () => {
     );
   });
 
+  test('a response tells how many shared its batch', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(batcher.bind(new Shared().buffer));
+    const calls = [1, 2, 3, 4, 5].map((n) => handle.double.remote(n));
+    await Promise.all(calls);
+    expect(calls.map((call) => call.explain().batchSize)).toEqual([4, 4, 4, 4, 1]);
+    const plain = serve.handle(hub.bind(new Shared().buffer)).options({ multiplexedModelId: 'a' });
+    const call = plain.predict.remote();
+    await call;
+    expect(call.explain().batchSize).toBeUndefined();
+  });
+
+  test('a replica that takes fewer calls than its batches hold is warned of, once', async () => {
+    await using serve = quietServe();
+    const advice = (): string[] => serve.log.records.map(({ message }) => message);
+    const options = { maxOngoingRequests: 4, numReplicas: 2 };
+    const handle = await serve.run(batcher.options(options).bind(new Shared().buffer));
+    await Promise.all(await handle.broadcast('double', 1));
+    await eventually(() => advice().length > 0);
+    expect(advice()).toEqual([
+      'Batcher.who: batches will not fill up: maxOngoingRequests is 4, less than maxBatchSize × ' +
+        'maxConcurrentBatches (8 × 1 = 8)',
+    ]);
+  });
+
   test('a batch knows its callers, and never mixes tenants', async () => {
     await using serve = quietServe();
     const handle = await serve.run(batcher.bind(new Shared().buffer));
