@@ -117,6 +117,13 @@ export const SERVE_ERRORS = {
     meaning: 'The input does not match the schema of the method or adapter.',
     remedy: 'The response lists the issues.',
   },
+  SERVE_INVALID_RESULT: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Invalid result',
+    meaning: 'A method answered with something that its output schema does not accept.',
+    remedy: 'Fix the method or the schema; `issues` says what is wrong. The caller did nothing wrong.',
+  },
   SERVE_UNAUTHORIZED: {
     statusCode: 401,
     retryable: false,

@@ -2,10 +2,12 @@ import { invalidOption } from '../errors.ts';
 import type { InstanceOf } from '../handle/target.ts';
 import { isClass, reservedMethods } from '../replica/methods.ts';
 import { registerTarget } from '../replica/registry.ts';
+import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
 import { type DeploymentOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
 import type { DeploymentParts } from './parts.ts';
+import type { MatchingSchemas } from './schema-types.ts';
 import type { BindArguments, Deployable } from './types.ts';
 
 /**
@@ -29,7 +31,11 @@ export class Deployment<T> {
    * A copy with other options.
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
-  options(changes: DeploymentOptions): Deployment<T> {
+  options(changes: Omit<DeploymentOptions, 'schemas'>): Deployment<T> {
+    if ('schemas' in changes && changes.schemas !== undefined) {
+      const where = 'to be set where deployment() is called: replicas find them there';
+      throw invalidOption('deployment.schemas', changes.schemas, where);
+    }
     const parsed = parseDeploymentOptions({ ...this.#parts.options, ...changes, module: undefined });
     if (changes.module !== undefined && changes.module !== this.#parts.module) {
       throw invalidOption(
@@ -60,9 +66,9 @@ export class Deployment<T> {
  * @throws ServeError `SERVE_INVALID_OPTION` for a wrong option, a reserved method name, a missing name, or a name that
  *   another target of the module has
  */
-export function deployment<T extends Function>(
+export function deployment<T extends Function, const S extends DeploymentSchemas = {}>(
   target: T & Deployable<T>,
-  options: DeploymentOptions = {},
+  options: DeploymentOptions & { schemas?: S & MatchingSchemas<T, S> } = {},
 ): Deployment<T> {
   if (typeof target !== 'function')
     throw invalidOption('deployment(target)', target, 'a class or a function');
@@ -82,6 +88,7 @@ export function deployment<T extends Function>(
     }
   }
   const module = parsed.module === undefined ? callerModule() : (toFileUrl(parsed.module) as string);
-  registerTarget(module, name, target);
-  return new Deployment<T>({ target, module, exportName: name, options: { ...parsed, name } });
+  const { schemas = {}, ...others } = parsed;
+  registerTarget(module, name, { target, schemas });
+  return new Deployment<T>({ target, module, exportName: name, options: { ...others, name } });
 }

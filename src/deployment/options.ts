@@ -18,6 +18,7 @@ import {
   recordOf,
   string,
 } from '../validation/fields.ts';
+import { type DeploymentSchemas, isSchema, type MethodSchemas, type Schema } from '../validation/schema.ts';
 
 /** Where a replica runs: a worker thread, or the caller's own event loop. */
 export type Isolation = 'thread' | 'inline';
@@ -78,6 +79,8 @@ export interface DeploymentOptions {
   streamIdleTimeoutMs?: number;
   /** Of a whole stream, in ms; 0 = no limit. Default 0. */
   streamTimeoutMs?: number;
+  /** What methods take and give, by their names; set where `deployment()` is called. */
+  schemas?: DeploymentSchemas;
   /** Methods that may run twice: all, or by name. Default false. */
   idempotent?: boolean | string[];
   /** Default `'critical'`. */
@@ -115,7 +118,7 @@ export interface DeploymentOptions {
 export type ResolvedOptions = Required<
   Omit<
     DeploymentOptions,
-    'name' | 'module' | 'userConfig' | 'version' | 'backpressure' | 'rollout' | 'resourceLimits'
+    'name' | 'module' | 'schemas' | 'userConfig' | 'version' | 'backpressure' | 'rollout' | 'resourceLimits'
   >
 > & {
   readonly backpressure: Required<BackpressureOptions>;
@@ -131,6 +134,8 @@ const NAME = string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_P
 
 const share = number(0, 1);
 
+const schema = instanceOf<Schema>('a Standard Schema (zod, valibot, arktype …)', isSchema);
+
 const FIELDS: Fields<DeploymentOptions> = {
   name: NAME,
   module: string('a file: URL, such as import.meta.url', /^file:\/\/\//),
@@ -145,6 +150,7 @@ const FIELDS: Fields<DeploymentOptions> = {
   requestTimeoutMs: milliseconds(),
   streamIdleTimeoutMs: milliseconds(),
   streamTimeoutMs: milliseconds(),
+  schemas: recordOf(object<MethodSchemas>({ input: schema, output: schema })),
   idempotent: either(boolean(), listOf(string())),
   priority: oneOf(...PRIORITIES),
   isolation: oneOf('thread', 'inline'),
@@ -215,7 +221,7 @@ export function parseDeploymentOptions(options: unknown): DeploymentOptions {
 }
 
 export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
-  const { name: _name, module: _module, ...rest } = options;
+  const { name: _name, module: _module, schemas: _schemas, ...rest } = options;
   return {
     ...DEFAULTS,
     ...rest,

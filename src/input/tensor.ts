@@ -70,12 +70,14 @@ export type TensorArray<D extends TensorType = TensorType> = D extends TensorTyp
   : never;
 
 /** A tensor as plain data: its elements in row-major order. */
-export interface JsonTensor<D extends TensorType = TensorType> {
-  readonly array: TensorArray<D>;
-  /** Length of each dimension, the outermost first; empty: a scalar. */
-  readonly shape: readonly number[];
-  readonly dtype: D;
-}
+export type JsonTensor<D extends TensorType = TensorType> = D extends TensorType
+  ? {
+      readonly array: TensorArray<D>;
+      /** Length of each dimension, the outermost first; empty: a scalar. */
+      readonly shape: readonly number[];
+      readonly dtype: D;
+    }
+  : never;
 
 /**
  * An HTTP adapter for tensors: a JSON body `{ array, shape?, dtype? }`. `array` is nested like the tensor, or flat if
@@ -110,7 +112,7 @@ export function toTensor(value: unknown): JsonTensor {
   }
   const type = dtype as TensorType;
   const elements = elementsOf(array, nested, KINDS[type]);
-  return { array: toTypedArray(elements, type), shape: given ?? nested, dtype: type };
+  return { array: toTypedArray(elements, type), shape: given ?? nested, dtype: type } as JsonTensor;
 }
 
 function parseShape(shape: unknown): number[] {

@@ -14,8 +14,8 @@ import { UserCode } from './user-code.ts';
 
 /** Makes the replica of an inline deployment on this thread, and the way to it. */
 export async function createInlineChannel(inline: InlineDescriptor): Promise<InlineChannel> {
-  const target = await loadTarget(inline.module, inline.exportName);
-  const code = await UserCode.construct(target, unpack(inline.args) as unknown[]);
+  const registration = await loadTarget(inline.module, inline.exportName);
+  const code = await UserCode.construct(registration, unpack(inline.args) as unknown[]);
   if (inline.userConfig !== undefined) await code.reconfigure(unpack(inline.userConfig));
   await code.checkHealth();
   return new InlineChannel(inline, code);

@@ -1,7 +1,15 @@
 import { ServeError } from '../errors.ts';
+import type { DeploymentSchemas } from '../validation/schema.ts';
 
-/** What `deployment()` registered: the user's class or function, under its module and first name. */
-type Registry = Map<string, Function>;
+/** What `deployment()` registered. Schemas cannot cross threads; like the target they come with the module. */
+export interface Registration {
+  /** The user's class or function. */
+  readonly target: Function;
+  readonly schemas: DeploymentSchemas;
+}
+
+/** Registrations under their module and first name. */
+type Registry = Map<string, Registration>;
 
 const KEY = Symbol.for('inserve.registry');
 
@@ -18,24 +26,37 @@ function registry(): Registry {
  * @param module `file:` URL
  * @throws ServeError `SERVE_INVALID_OPTION` if the key holds another target already
  */
-export function registerTarget(module: string, name: string, target: Function): void {
+export function registerTarget(module: string, name: string, registration: Registration): void {
   const key = `${module}#${name}`;
   const known = registry().get(key);
-  if (known !== undefined && known !== target) {
+  if (known !== undefined && !isSame(known, registration)) {
     throw new ServeError(
       'SERVE_INVALID_OPTION',
       `two deployments of ${module} are called '${name}': give one of them another \`name\``,
     );
   }
-  registry().set(key, target);
+  registry().set(key, registration);
+}
+
+/** Called twice for the same thing, `deployment()` registers it once. */
+function isSame(a: Registration, b: Registration): boolean {
+  const methods = new Set([...Object.keys(a.schemas), ...Object.keys(b.schemas)]);
+  return (
+    a.target === b.target &&
+    [...methods].every(
+      (name) =>
+        a.schemas[name]?.input === b.schemas[name]?.input &&
+        a.schemas[name]?.output === b.schemas[name]?.output,
+    )
+  );
 }
 
 /** What a module registered under the name; imports it unless this thread has it already. */
-export async function loadTarget(module: string, name: string): Promise<Function> {
+export async function loadTarget(module: string, name: string): Promise<Registration> {
   const key = `${module}#${name}`;
   if (!registry().has(key)) await import(module);
-  const target = registry().get(key);
-  if (target !== undefined) return target;
+  const registration = registry().get(key);
+  if (registration !== undefined) return registration;
   const there = [...registry().keys()]
     .filter((key) => key.startsWith(`${module}#`))
     .map((key) => key.slice(module.length + 1));

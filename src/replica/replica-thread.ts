@@ -65,9 +65,9 @@ export class ReplicaThread {
     const unguard = guardListen();
     let phase: StartPhase = 'import';
     try {
-      const target = await loadTarget(this.#init.module, this.#init.exportName);
+      const registration = await loadTarget(this.#init.module, this.#init.exportName);
       phase = 'construct';
-      const code = await UserCode.construct(target, unpack(this.#init.args) as unknown[]);
+      const code = await UserCode.construct(registration, unpack(this.#init.args) as unknown[]);
       this.#code = code;
       if (this.#init.userConfig !== undefined) {
         phase = 'reconfigure';

@@ -5,6 +5,7 @@ import { METHOD_HTTP } from '../pool/frames.ts';
 import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
 import { now } from '../time/clock.ts';
 import { Capture, RESULT } from '../values/capture.ts';
+import { isThenable } from '../values/thenable.ts';
 import { moveNow } from '../values/transfer.ts';
 import { type ReplicaIdentity, RunningCall } from './running-call.ts';
 import { isStream, StreamPump } from './stream-pump.ts';
@@ -174,10 +175,6 @@ export class Replica {
     call.inbound.listener = undefined;
     this.#onDone();
   }
-}
-
-function isThenable(value: object): value is PromiseLike<unknown> {
-  return typeof Reflect.get(value, 'then') === 'function';
 }
 
 /** The `context()` of code that runs in a replica but outside a call: its constructor, its hooks, its timers. */

@@ -1,11 +1,12 @@
-import { ServeError } from '../errors.ts';
+import { invalidOption, ServeError } from '../errors.ts';
 import { METHOD_HTTP } from '../pool/frames.ts';
+import type { DeploymentSchemas } from '../validation/schema.ts';
 import { isClass, remoteMethods } from './methods.ts';
+import type { Registration } from './registry.ts';
+import { type Method, withRequestSchemas, withSchemas } from './schemas.ts';
 
 /** How the ingress answers HTTP: a fetch-style router, `call(request)`, or not at all. */
 export type IngressKind = 'fetch' | 'call' | 'none';
-
-type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
  * The user's object behind a replica: an instance of the deployment's class, or its function. Knows the names and the
@@ -19,39 +20,51 @@ export class UserCode {
   readonly #methods: readonly Method[];
   readonly #ingress: Method | undefined;
   readonly ingressKind: IngressKind;
+  /** Whether the ingress method takes the request. */
+  readonly ingressTakesRequest: boolean;
   #disposed = false;
 
-  private constructor(instance: object, isFunction: boolean) {
+  private constructor(instance: object, isFunction: boolean, schemas: DeploymentSchemas) {
     this.#instance = instance;
     this.#isFunction = isFunction;
     this.methodNames = isFunction ? ['call'] : remoteMethods(instance);
-    this.#methods = isFunction
+    assertMethods(schemas, this.methodNames);
+    const methods = isFunction
       ? [instance as Method]
       : this.methodNames.map((name) => Reflect.get(instance, name) as Method);
+    this.#methods = methods.map((method, index) => {
+      const name = this.methodNames[index] ?? '';
+      return withSchemas(name, method, schemas[name]);
+    });
     const fetch: unknown = isFunction ? undefined : Reflect.get(instance, 'fetch');
-    const call = this.#methods[this.methodNames.indexOf('call')];
-    this.ingressKind = typeof fetch === 'function' ? 'fetch' : call === undefined ? 'none' : 'call';
-    this.#ingress = typeof fetch === 'function' ? (fetch as Method) : call;
+    const call = methods[this.methodNames.indexOf('call')];
+    if (typeof fetch === 'function') {
+      this.ingressKind = 'fetch';
+      this.#ingress = fetch as Method;
+    } else {
+      this.ingressKind = call === undefined ? 'none' : 'call';
+      this.#ingress = call && withRequestSchemas(call, schemas['call']);
+    }
+    this.ingressTakesRequest =
+      isFunction ||
+      this.ingressKind === 'fetch' ||
+      (call?.length ?? 0) > 0 ||
+      schemas['call']?.input !== undefined;
   }
 
   /**
    * Constructs: `static create(...args)` if the class (or a base) has one and answers an instance, else `new`.
    * A function deployment is called with nothing bound.
    */
-  static async construct(target: Function, args: unknown[]): Promise<UserCode> {
-    if (!isClass(target)) return new UserCode(target, true);
+  static async construct({ target, schemas }: Registration, args: unknown[]): Promise<UserCode> {
+    if (!isClass(target)) return new UserCode(target, true, schemas);
     const create: unknown = Reflect.get(target, 'create');
     if (typeof create === 'function') {
       const made: unknown = await create.apply(target, args);
       if (typeof made === 'object' && made !== null && made instanceof target)
-        return new UserCode(made, false);
+        return new UserCode(made, false, schemas);
     }
-    return new UserCode(Reflect.construct(target, args) as object, false);
-  }
-
-  /** Whether the ingress method takes the request. */
-  get ingressTakesRequest(): boolean {
-    return this.ingressKind === 'fetch' || (this.#ingress?.length ?? 0) > 0 || this.#isFunction;
+    return new UserCode(Reflect.construct(target, args) as object, false, schemas);
   }
 
   /** Runs a remote method; its `this` is the instance. */
@@ -98,5 +111,13 @@ export class UserCode {
     if (this.#isFunction) return undefined;
     const hook: unknown = Reflect.get(this.#instance, name);
     return typeof hook === 'function' ? (hook as Method) : undefined;
+  }
+}
+
+/** Own fields are methods too, so the names are known only now. */
+function assertMethods(schemas: DeploymentSchemas, names: readonly string[]): void {
+  for (const name of Object.keys(schemas)) {
+    if (names.includes(name)) continue;
+    throw invalidOption(`deployment.schemas.${name}`, 'a schema', `the remote methods: ${names.join(', ')}`);
   }
 }

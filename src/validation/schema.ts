@@ -1,11 +1,23 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ServeError, type ValidationIssue } from '../errors.ts';
+import { isThenable } from '../values/thenable.ts';
 
 /** A schema of zod, valibot, arktype or any other library that follows https://standardschema.dev. */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
 /** The type of a value that a schema has accepted, transformations included. */
 export type SchemaOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>;
+
+/** What a method takes and gives. */
+export interface MethodSchemas {
+  /** Of the argument; of the list of arguments if the method takes several. */
+  readonly input?: Schema;
+  /** Of the result; of each value if the method streams. */
+  readonly output?: Schema;
+}
+
+/** By the name of the method. */
+export type DeploymentSchemas = Readonly<Record<string, MethodSchemas>>;
 
 /** Said of one value; a list of 10 000 wrong items is not answered with 10 000 sentences. */
 const MAX_ISSUES = 100;
@@ -47,10 +59,6 @@ function accept<Output>(
   throw refuse(Array.from(result.issues).slice(0, MAX_ISSUES).map(toIssue));
 }
 
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && 'then' in value;
-}
-
 /** As plain data that is fit for another thread and for a client. */
 function toIssue({ message, path = [] }: StandardSchemaV1.Issue): ValidationIssue {
   const keys = Array.from(path, (segment) => (typeof segment === 'object' ? segment.key : segment));
@@ -69,8 +77,18 @@ export function invalidInput(what: string, issues: readonly ValidationIssue[]): 
   return new ServeError('SERVE_VALIDATION', `${what} is invalid: ${summary(issues)}`, { issues });
 }
 
+/**
+ * `SERVE_INVALID_RESULT` (500): the method's fault.
+ *
+ * @param method `deployment.method`
+ */
+export function invalidResult(method: string, issues: readonly ValidationIssue[]): ServeError {
+  const message = `${method} gave a result that its output schema does not accept: ${summary(issues)}`;
+  return new ServeError('SERVE_INVALID_RESULT', message, { issues });
+}
+
 /** The first issue, and how many more there are. */
-export function summary(issues: readonly ValidationIssue[]): string {
+function summary(issues: readonly ValidationIssue[]): string {
   const [first] = issues;
   if (first === undefined) return 'no reason given';
   const where = first.path.length === 0 ? '' : `${first.path.join('.')}: `;

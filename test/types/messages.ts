@@ -1,5 +1,5 @@
 // Wrong code, and what both compilers say about the line below each comment: read by scripts/check-types.mjs.
-import { type DeploymentHandle, deployment, serve } from 'inserve';
+import { type DeploymentHandle, deployment, type Schema, serve } from 'inserve';
 
 class Detector {
   readonly #weights = new Float32Array(2);
@@ -37,6 +37,7 @@ class Wrapper {
   }
 }
 declare const handle: DeploymentHandle<typeof Detector>;
+declare const text: Schema<string>;
 const clip = new Float32Array(1);
 
 // error: not assignable to parameter of type 'NotSerializable<"detect(arg 1)", "it is a function">'
@@ -78,3 +79,10 @@ class Locked {
 }
 // error: NotDeployable<"its constructor is not public, or it is abstract: add a `static create()` that makes one">
 deployment(Locked);
+
+// error: SchemaMismatch<"there is no remote method 'detekt'">
+deployment(Detector, { schemas: { detekt: {} } });
+// error: SchemaMismatch<"load() does not take what its input schema gives">
+deployment(Detector, { schemas: { load: { input: text } } });
+// error: SchemaMismatch<"detect() gives something else than its output schema accepts">
+deployment(Detector, { schemas: { detect: { output: text } } });

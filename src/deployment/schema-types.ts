@@ -1,0 +1,73 @@
+import type { StandardTypedV1 } from '@standard-schema/spec';
+import type { InstanceOf, MethodNames, Signature } from '../handle/target.ts';
+import type { TypeProblem } from '../handle/type-problem.ts';
+import type { MethodSchemas } from '../validation/schema.ts';
+
+/** A schema and the method it is given for do not agree. */
+export interface SchemaMismatch<Why extends string> extends TypeProblem<Why> {}
+
+/**
+ * What `schemas` must be for a target: methods that it has, and schemas that agree with them. What a schema makes of a
+ * value must have the type that the method asks for, or callers are promised. What it accepts may be narrower than the
+ * type (an enum where the method takes any string), or wider (a default), but not another type.
+ */
+export type MatchingSchemas<T, S> = {
+  [K in keyof S]: K extends RemoteNames<InstanceOf<T>>
+    ? MatchingMethod<Signature<Required<InstanceOf<T>>[K]>, S[K], K & string>
+    : SchemaMismatch<`there is no remote method '${K & string}'`>;
+};
+
+type RemoteNames<I> = MethodNames<I> | Extract<keyof I, 'call'>;
+
+type MatchingMethod<M, S, Name extends string> = M extends {
+  args: infer P extends readonly unknown[];
+  result: infer R;
+}
+  ? {
+      [Side in keyof S]: Side extends 'input'
+        ? MatchingInput<Value<P, Name>, S[Side], Name>
+        : Side extends 'output'
+          ? MatchingOutput<Exclude<Given<Awaited<R>>, Response>, S[Side], Name>
+          : SchemaMismatch<'a method has input and output'>;
+    }
+  : MethodSchemas;
+
+/** What the input schema gets: the argument, or the list of several. At run time the method's `length` decides. */
+type Value<P extends readonly unknown[], Name extends string> = number extends P['length']
+  ? SchemaMismatch<`${Name}() takes any number of arguments: let it take one list`>
+  : P extends readonly []
+    ? undefined
+    : P extends readonly [infer A]
+      ? A
+      : P extends readonly [(infer A)?]
+        ? A | undefined
+        : P['length'] extends Required<P>['length']
+          ? P
+          : SchemaMismatch<`${Name}() has optional parameters: let the schema of a whole object give the defaults`>;
+
+/** What the output schema gets: the result, or each value of a stream. */
+type Given<R> = unknown extends R
+  ? R
+  : R extends AsyncIterable<infer Y> | Generator<infer Y, unknown, never>
+    ? Y
+    : R;
+
+type MatchingInput<V, S, Name extends string> = [V] extends [SchemaMismatch<string>]
+  ? V
+  : S extends StandardTypedV1
+    ? [StandardTypedV1.InferOutput<S>] extends [V]
+      ? Comparable<V, StandardTypedV1.InferInput<S>> extends true
+        ? unknown
+        : SchemaMismatch<`${Name}() is called with something else than its input schema accepts`>
+      : SchemaMismatch<`${Name}() does not take what its input schema gives`>
+    : unknown;
+
+type MatchingOutput<R, S, Name extends string> = S extends StandardTypedV1
+  ? Comparable<R, StandardTypedV1.InferInput<S>> extends true
+    ? [StandardTypedV1.InferOutput<S>] extends [R]
+      ? unknown
+      : SchemaMismatch<`the output schema of ${Name}() gives something else than the method`>
+    : SchemaMismatch<`${Name}() gives something else than its output schema accepts`>
+  : unknown;
+
+type Comparable<A, B> = [A] extends [B] ? true : [B] extends [A] ? true : false;

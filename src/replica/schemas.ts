@@ -1,0 +1,112 @@
+import { ServeError, type ValidationIssue } from '../errors.ts';
+import { jsonRequest } from '../input/adapters.ts';
+import {
+  invalidInput,
+  invalidResult,
+  type MethodSchemas,
+  type Schema,
+  validate,
+} from '../validation/schema.ts';
+import { isThenable } from '../values/thenable.ts';
+import { takeTransfer, transfer } from '../values/transfer.ts';
+import { isStream, leave } from './stream-pump.ts';
+
+export type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/** The method behind its schemas: it runs with what the input schema made of the arguments, or not at all. */
+export function withSchemas(name: string, method: Method, schemas: MethodSchemas = {}): Method {
+  const { input, output } = schemas;
+  const checked = withOutput(name, method, output);
+  if (input === undefined) return checked;
+  const isList = takesList(method);
+  return function (...args) {
+    const refuse = (issues: readonly ValidationIssue[]) => invalidInput(`the input of ${name}()`, issues);
+    // The schema would not see the others.
+    if (!isList && args.length > 1)
+      throw refuse([{ path: [], message: `expected 1 argument, got ${args.length}` }]);
+    const taken = validate(input, isList ? args : args[0], refuse);
+    return isThenable(taken)
+      ? taken.then((late) => checked.apply(this, toArguments(late, isList)))
+      : checked.apply(this, toArguments(taken, isList));
+  };
+}
+
+/** The method as an ingress: with an input schema it takes the JSON body in place of the request. */
+export function withRequestSchemas(method: Method, schemas: MethodSchemas = {}): Method {
+  const { input, output } = schemas;
+  const checked = withOutput('call', method, output);
+  if (input === undefined) return checked;
+  const isList = takesList(method);
+  return async function (request) {
+    return checked.apply(this, toArguments(await jsonRequest(request as Request, input), isList));
+  };
+}
+
+/** Parameters behind the first one with a default do not count, as JavaScript has it. */
+function takesList(method: Method): boolean {
+  return method.length > 1;
+}
+
+function toArguments(value: unknown, isList: boolean): unknown[] {
+  if (!isList) return [value];
+  if (Array.isArray(value)) return value;
+  throw new ServeError(
+    'SERVE_INVALID_OPTION',
+    'the input schema of a method with several parameters must give the list of its arguments',
+  );
+}
+
+function withOutput(name: string, method: Method, output: Schema | undefined): Method {
+  if (output === undefined) return method;
+  const check = (value: unknown): unknown => checkResult(name, output, value);
+  return function (...args) {
+    const result = method.apply(this, args);
+    return isThenable(result) ? result.then(check) : check(result);
+  };
+}
+
+function checkResult(name: string, output: Schema, result: unknown): unknown {
+  const refuse = (issues: readonly ValidationIssue[]) => invalidResult(`${name}()`, issues);
+  if (isStream(result)) return checkEach(result, (value) => validate(output, value, refuse));
+  // What is an answer of its own goes to the client as it is.
+  if (isResponse(result)) return result;
+  const moved = typeof result === 'object' && result !== null ? takeTransfer(result) : undefined;
+  const checked = validate(output, result, refuse);
+  if (moved === undefined) return checked;
+  const mark = (value: unknown): unknown =>
+    typeof value === 'object' && value !== null ? transfer(value, moved) : value;
+  return isThenable(checked) ? checked.then(mark) : mark(checked);
+}
+
+/**
+ * The values of a stream, each as the schema gives it. Not a generator: that would run `return()` only after a `next()`
+ * that may never come.
+ */
+function checkEach(
+  source: AsyncIterable<unknown> | Iterable<unknown>,
+  check: (value: unknown) => unknown,
+): AsyncIterable<unknown> {
+  const iterator =
+    Symbol.asyncIterator in source
+      ? source[Symbol.asyncIterator]()
+      : (source as Iterable<unknown>)[Symbol.iterator]();
+  const stop = async (): Promise<IteratorResult<unknown>> => {
+    await leave(iterator);
+    return { done: true, value: undefined };
+  };
+  const next = async (): Promise<IteratorResult<unknown>> => {
+    const { done, value } = await iterator.next();
+    if (done === true) return { done, value };
+    try {
+      return { done: false, value: await check(value) };
+    } catch (error) {
+      void leave(iterator);
+      throw error;
+    }
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: stop }) };
+}
+
+function isResponse(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Reflect.get(value, Symbol.toStringTag) === 'Response';
+}
