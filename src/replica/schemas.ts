@@ -7,7 +7,7 @@ import {
   type Schema,
   validate,
 } from '../validation/schema.ts';
-import { isThenable } from '../values/thenable.ts';
+import { isThenable } from '../validation/thenable.ts';
 import { takeTransfer, transfer } from '../values/transfer.ts';
 import { isStream, leave } from './stream-pump.ts';
 

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ServeError, type ValidationIssue } from '../errors.ts';
-import { isThenable } from '../values/thenable.ts';
+import { isThenable } from './thenable.ts';
 
 /** A schema of zod, valibot, arktype or any other library that follows https://standardschema.dev. */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
