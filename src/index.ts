@@ -19,8 +19,17 @@ export type {
   ReplicaStatus,
 } from './controller/status.ts';
 export { serve } from './default-serve.ts';
+export type { AutoscalingOptions } from './deployment/autoscaling-options.ts';
+export type {
+  AppAutoscalingPolicy,
+  AutoscalingContext,
+  AutoscalingPolicy,
+  PolicyResult,
+  TimedValue,
+} from './deployment/autoscaling-policy.ts';
 export { type Deployment, deployment } from './deployment/deployment.ts';
 export type { DeploymentOptions } from './deployment/options.ts';
+export type { Resources } from './deployment/resources.ts';
 export type { BoundDeploymentOf as BoundDeployment, Deployable, NotDeployable } from './deployment/types.ts';
 export {
   SERVE_ERRORS,

@@ -9,9 +9,11 @@ import type { AppReport } from './controller/status.ts';
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import { NAME_PATTERN } from './deployment/options.ts';
+import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
 import { invalidOption } from './errors.ts';
 import type { DeploymentHandle } from './handle/types.ts';
 import { Instance } from './instance/instance.ts';
+import type { ResourceReport } from './instance/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.ts';
@@ -21,21 +23,18 @@ import {
   either,
   type Fields,
   milliseconds,
-  number,
   object,
   oneOf,
   parseOptions,
   string,
 } from './validation/fields.ts';
 
-/** What an instance has to offer to replicas. */
-export interface InstanceResources {
-  /** Memory of the whole process, in MiB; beyond it the replica that holds the most is recycled. Default: 90 % of what there is. */
-  memoryMb?: number;
-}
-
 export interface ServeOptions {
-  resources?: InstanceResources;
+  /**
+   * What the instance has, instead of what the machine has: cpus, gpus (devices), `memoryMb`, custom resources. `memoryMb`
+   * is of the whole process; beyond it the replica that holds the most is recycled. Default: 90 % of what there is.
+   */
+  resources?: Resources;
   metrics?: MetricsOptions;
   /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
   logger?: Logger;
@@ -46,7 +45,7 @@ export interface ServeOptions {
 }
 
 const SERVE_FIELDS: Fields<ServeOptions> = {
-  resources: object<InstanceResources>({ memoryMb: number(1) }),
+  resources: RESOURCES_FIELD,
   metrics: object<MetricsOptions>(METRICS_FIELDS),
   logger: LOGGER_FIELD,
   version: string(),
@@ -68,8 +67,16 @@ const RUN_FIELDS: Fields<RunOptions> = {
   ),
 };
 
+export interface InstanceStatus {
+  readonly id: string;
+  readonly state: 'ALIVE' | 'CLOSING';
+  /** What it has, and how much of that replicas have reserved. */
+  readonly resources: Readonly<Record<string, ResourceReport>>;
+}
+
 export interface StatusReport {
   readonly instance: string;
+  readonly instances: readonly InstanceStatus[];
   readonly apps: Readonly<Record<string, AppReport>>;
 }
 
@@ -84,7 +91,7 @@ export class Serve implements AsyncDisposable {
     this.#instance = new Instance({
       log: options.logger ?? defaultLogger,
       workerEntry: workerEntry(options.workerEntry),
-      memoryMb: options.resources?.memoryMb,
+      resources: options.resources ?? {},
       version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
     });
     this.#front = new Front(this.#instance);
@@ -137,7 +144,10 @@ export class Serve implements AsyncDisposable {
 
   /** What runs here. */
   status(): StatusReport {
-    return { instance: this.#instance.id, apps: this.#instance.report() };
+    const { id, isClosing } = this.#instance;
+    const state = isClosing ? 'CLOSING' : 'ALIVE';
+    const instances = [{ id, state, resources: this.#instance.resources() } as const];
+    return { instance: id, instances, apps: this.#instance.report() };
   }
 
   /** Drains an app and stops it. An unknown name is skipped. */

@@ -16,6 +16,7 @@ function replicas(version: string, count: number, isRunning = true): ObservedRep
     version,
     isRunning,
     startedAt: index,
+    ongoing: 0,
   }));
 }
 
@@ -29,6 +30,12 @@ describe('reconcile', () => {
     ['one is missing', {}, replicas('b', 1), starts(1)],
     ['held back', { isHeld: true }, [], []],
     ['scale-down: the newest goes', {}, replicas('b', 3), stops('b2')],
+    [
+      'scale-down: of those that run the one with the least to finish goes',
+      {},
+      replicas('b', 3).map((replica, index) => ({ ...replica, ongoing: index === 1 ? 2 : 5 })),
+      stops('b1'),
+    ],
     [
       'scale-down: who does not run yet goes first',
       {},
@@ -98,6 +105,7 @@ describe('reconcile', () => {
                   version: 'b',
                   isRunning: false,
                   startedAt: 100 + started++,
+                  ongoing: 0,
                 });
             }
             expect(running()).toBeGreaterThanOrEqual(floor);

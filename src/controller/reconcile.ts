@@ -18,6 +18,8 @@ export interface ObservedReplica {
   readonly isRunning: boolean;
   /** Time of its start, in ms. */
   readonly startedAt: number;
+  /** Calls that hold a place. */
+  readonly ongoing: number;
 }
 
 export type ReplicaAction = { readonly type: 'start' } | { readonly type: 'stop'; readonly id: string };
@@ -47,13 +49,16 @@ function starts(desired: DesiredReplicas, current: number, old: readonly Observe
   return Array.from({ length: Math.max(0, count) }, () => ({ type: 'start' as const }));
 }
 
-/** Scale-down: those that do not run yet first, then the newest. */
+/** Scale-down: those that do not run yet first, then those with the fewest calls to finish, then the newest. */
 function stopsOfCurrent(desired: DesiredReplicas, current: readonly ObservedReplica[]): ReplicaAction[] {
   const surplus = current.length - desired.target;
   if (surplus <= 0) return [];
   const victims = [...current].sort(
     (a, b) =>
-      Number(a.isRunning) - Number(b.isRunning) || b.startedAt - a.startedAt || (a.id < b.id ? 1 : -1),
+      Number(a.isRunning) - Number(b.isRunning) ||
+      a.ongoing - b.ongoing ||
+      b.startedAt - a.startedAt ||
+      (a.id < b.id ? 1 : -1),
   );
   return victims.slice(0, surplus).map(({ id }) => ({ type: 'stop', id }));
 }

@@ -1,3 +1,5 @@
+import type { PendingReplicas } from './place.ts';
+
 /** Status of a deployment, as in Ray. */
 export type DeploymentStatus =
   | 'UPDATING'
@@ -30,6 +32,8 @@ export interface DeploymentReport {
   readonly queued: number;
   /** Replicas that ended without being asked to, so far. */
   readonly restarts: number;
+  /** Replicas that should be there and fit nowhere. */
+  readonly pending: PendingReplicas | undefined;
 }
 
 export interface AppReport {
@@ -42,8 +46,7 @@ export function appStatus(deployments: readonly DeploymentStatus[], isDeleting: 
   if (isDeleting) return 'DELETING';
   if (deployments.includes('DEPLOY_FAILED')) return 'DEPLOY_FAILED';
   if (deployments.includes('UNHEALTHY')) return 'UNHEALTHY';
-  const isMoving = deployments.some((status) => status !== 'HEALTHY');
-  return isMoving ? 'DEPLOYING' : 'RUNNING';
+  return deployments.includes('UPDATING') ? 'DEPLOYING' : 'RUNNING';
 }
 
 /** What the status of a deployment follows from. */
@@ -63,14 +66,16 @@ export interface DeploymentCondition {
   readonly isCrashing: boolean;
   /** A change that somebody asked for is not finished. */
   readonly isChanging: boolean;
+  /** The target changed, and the replicas have not followed yet. */
+  readonly scaling: 'up' | 'down' | undefined;
 }
 
 export function deploymentStatus(condition: DeploymentCondition): DeploymentStatus {
-  const { target, running, live, old } = condition;
+  const { target, running, live, old, scaling } = condition;
   if (condition.isFailed) return 'DEPLOY_FAILED';
   if (condition.isCrashing) return 'UNHEALTHY';
-  if (running === target && live === target) return 'HEALTHY';
-  if (!condition.hasRun || old > 0) return 'UPDATING';
+  if (running === target && live === target) return scaling === 'down' ? 'DOWNSCALING' : 'HEALTHY';
+  if (old > 0 || (!condition.hasRun && scaling !== 'up')) return 'UPDATING';
   if (live > target) return 'DOWNSCALING';
-  return condition.isChanging ? 'UPSCALING' : 'UNHEALTHY';
+  return condition.isChanging || scaling === 'up' ? 'UPSCALING' : 'UNHEALTHY';
 }

@@ -110,8 +110,15 @@ function versionOf(
   options: ResolvedOptions,
   appVersion: string,
 ): string {
-  const { isolation, env, resourceLimits } = options;
-  const parts = [name, module, exportName, args.value, { isolation, env, resourceLimits }, appVersion];
+  const { isolation, env, resourceLimits, resources } = options;
+  const parts = [
+    name,
+    module,
+    exportName,
+    args.value,
+    { isolation, env, resourceLimits, resources },
+    appVersion,
+  ];
   return createHash('sha256').update(canonical(parts)).digest('hex').slice(0, 12);
 }
 

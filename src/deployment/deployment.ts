@@ -5,7 +5,7 @@ import { registerTarget } from '../replica/registry.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
-import { type DeploymentOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
+import { type DeploymentOptions, mergeOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
 import type { DeploymentParts } from './parts.ts';
 import type { MatchingSchemas } from './schema-types.ts';
 import type { BindArguments, Deployable } from './types.ts';
@@ -36,7 +36,10 @@ export class Deployment<T> {
       const where = 'to be set where deployment() is called: replicas find them there';
       throw invalidOption('deployment.schemas', changes.schemas, where);
     }
-    const parsed = parseDeploymentOptions({ ...this.#parts.options, ...changes, module: undefined });
+    const parsed = parseDeploymentOptions({
+      ...mergeOptions(this.#parts.options, changes),
+      module: undefined,
+    });
     if (changes.module !== undefined && changes.module !== this.#parts.module) {
       throw invalidOption(
         'deployment.module',

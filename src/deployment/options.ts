@@ -19,6 +19,13 @@ import {
   string,
 } from '../validation/fields.ts';
 import { type DeploymentSchemas, isSchema, type MethodSchemas, type Schema } from '../validation/schema.ts';
+import {
+  AUTOSCALING_FIELD,
+  type AutoscalingOptions,
+  autoscalingOf,
+  type ResolvedAutoscaling,
+} from './autoscaling-options.ts';
+import { DEMAND_FIELD, type Resources } from './resources.ts';
 
 /** Where a replica runs: a worker thread, or the caller's own event loop. */
 export type Isolation = 'thread' | 'inline';
@@ -64,8 +71,16 @@ export interface DeploymentOptions {
   name?: string;
   /** `file:` URL of the module that calls `deployment()`; default: the file of the call. */
   module?: string;
-  /** Default 1. */
-  numReplicas?: number;
+  /** `'auto'` = autoscaling from 1 to 100. Default 1. */
+  numReplicas?: number | 'auto';
+  /** Lets the number of replicas follow the load. Instead of `numReplicas`. */
+  autoscaling?: AutoscalingOptions;
+  /** Reserved per replica; fractions allowed. A replica that fits nowhere is pending. Default: nothing. */
+  resources?: Resources;
+  /** Default: as many as fit. */
+  maxReplicasPerInstance?: number;
+  /** A deployment that can place no replica for so long has failed, in ms. Default 30 000. */
+  pendingTimeoutMs?: number;
   /** Calls that one replica runs at a time, over all callers: an exact cap. Default 16. */
   maxOngoingRequests?: number;
   /** Calls that may wait, per instance: an exact cap; −1 = none. Default 1000. */
@@ -118,9 +133,23 @@ export interface DeploymentOptions {
 export type ResolvedOptions = Required<
   Omit<
     DeploymentOptions,
-    'name' | 'module' | 'schemas' | 'userConfig' | 'version' | 'backpressure' | 'rollout' | 'resourceLimits'
+    | 'name'
+    | 'module'
+    | 'schemas'
+    | 'userConfig'
+    | 'version'
+    | 'backpressure'
+    | 'rollout'
+    | 'resourceLimits'
+    | 'numReplicas'
+    | 'autoscaling'
+    | 'maxReplicasPerInstance'
   >
 > & {
+  /** Of an autoscaled deployment: what it starts with. */
+  readonly numReplicas: number;
+  readonly autoscaling: ResolvedAutoscaling | undefined;
+  readonly maxReplicasPerInstance: number;
   readonly backpressure: Required<BackpressureOptions>;
   readonly rollout: Required<RolloutOptions>;
   readonly restart: Required<RestartOptions>;
@@ -139,7 +168,11 @@ const schema = instanceOf<Schema>('a Standard Schema (zod, valibot, arktype …)
 const FIELDS: Fields<DeploymentOptions> = {
   name: NAME,
   module: string('a file: URL, such as import.meta.url', /^file:\/\/\//),
-  numReplicas: integer(1, 1_000),
+  numReplicas: either(integer(1, 1_000), oneOf('auto')),
+  autoscaling: AUTOSCALING_FIELD,
+  resources: DEMAND_FIELD,
+  maxReplicasPerInstance: integer(1),
+  pendingTimeoutMs: milliseconds(),
   maxOngoingRequests: integer(1, MAX_ONGOING_LIMIT),
   maxQueuedRequests: either(oneOf(-1), integer(0)),
   backpressure: object<BackpressureOptions>({
@@ -184,6 +217,10 @@ const FIELDS: Fields<DeploymentOptions> = {
 
 const DEFAULTS: ResolvedOptions = {
   numReplicas: 1,
+  autoscaling: undefined,
+  resources: {},
+  maxReplicasPerInstance: Infinity,
+  pendingTimeoutMs: 30_000,
   maxOngoingRequests: 16,
   maxQueuedRequests: 1_000,
   backpressure: { statusCode: 503, retryAfterMs: 'auto' },
@@ -217,14 +254,39 @@ export function parseDeploymentOptions(options: unknown): DeploymentOptions {
       `at least stuckAfterMs (${stuckAfterMs})`,
     );
   }
+  assertScalable(parsed);
   return parsed;
 }
 
+/** A number of replicas is fixed or follows the load, and only replicas in threads of their own can be counted. */
+function assertScalable({ numReplicas, autoscaling, resources, isolation }: DeploymentOptions): void {
+  if (numReplicas !== undefined && autoscaling !== undefined)
+    throw invalidOption('deployment.numReplicas', numReplicas, 'not to be set together with autoscaling');
+  if (isolation !== 'inline') return;
+  const what = "nothing with isolation 'inline': every caller thread has its own replica";
+  if (autoscaling !== undefined || numReplicas === 'auto')
+    throw invalidOption('deployment.autoscaling', autoscaling ?? numReplicas, what);
+  if (Object.values(resources ?? {}).some((amount) => amount !== 0))
+    throw invalidOption('deployment.resources', resources, what);
+}
+
+/** Later options over earlier ones: a fixed number of replicas and autoscaling replace each other. */
+export function mergeOptions(options: DeploymentOptions, changes: DeploymentOptions): DeploymentOptions {
+  const { numReplicas, autoscaling, ...rest } = options;
+  const isReplaced = changes.numReplicas !== undefined || changes.autoscaling !== undefined;
+  return isReplaced ? { ...rest, ...changes } : { ...options, ...changes };
+}
+
 export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
-  const { name: _name, module: _module, schemas: _schemas, ...rest } = options;
+  const { name: _name, module: _module, schemas: _schemas, numReplicas, ...rest } = options;
+  const autoscaling = autoscalingOf(numReplicas, rest.autoscaling);
+  const fixed = numReplicas === 'auto' ? undefined : numReplicas;
   return {
     ...DEFAULTS,
     ...rest,
+    autoscaling,
+    numReplicas:
+      autoscaling === undefined ? (fixed ?? 1) : (autoscaling.initialReplicas ?? autoscaling.minReplicas),
     backpressure: { ...DEFAULTS.backpressure, ...rest.backpressure },
     rollout: { ...DEFAULTS.rollout, ...rest.rollout },
     restart: { ...DEFAULTS.restart, ...rest.restart },

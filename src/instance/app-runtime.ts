@@ -40,9 +40,9 @@ export class AppRuntime {
     return this.#ready;
   }
 
-  /** Whether every deployment can serve now. */
+  /** Whether every deployment can serve, those that are scaled to zero with the first call. */
   get isRoutable(): boolean {
-    for (const deployment of this.#deployments.values()) if (!deployment.isRoutable) return false;
+    for (const deployment of this.#deployments.values()) if (!deployment.isReady) return false;
     return this.#deleting === undefined;
   }
 

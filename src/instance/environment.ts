@@ -1,8 +1,10 @@
 import type { BatchSeries } from '../batching/batch-stats.ts';
+import type { TargetCapacity } from '../controller/target-capacity.ts';
 import type { CallSeries } from '../handle/call-stats.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { InlineReplicas } from './inline-replicas.ts';
+import type { ResourceLedger } from './resource-ledger.ts';
 import type { Switchboard } from './switchboard.ts';
 
 export interface UnobservedFailure {
@@ -20,6 +22,9 @@ export interface Environment {
   readonly inlineReplicas: InlineReplicas;
   readonly events: Events;
   readonly log: Logger;
+  readonly resources: ResourceLedger;
+  /** The share of every deployment that runs, as of now. */
+  targetCapacity(): TargetCapacity;
   /** File of the replicas' worker entry. */
   readonly workerEntry: string;
   /** Indices of the threads that make calls; the host is 0. */

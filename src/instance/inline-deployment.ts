@@ -41,6 +41,10 @@ export class InlineDeployment implements RunningDeployment {
     return this.#channel !== undefined;
   }
 
+  get isReady(): boolean {
+    return this.isRoutable;
+  }
+
   get isDegraded(): boolean {
     return false;
   }
@@ -118,6 +122,7 @@ export class InlineDeployment implements RunningDeployment {
         : [],
       queued: switchboard.load(this.#key)?.queued ?? 0,
       restarts: 0,
+      pending: undefined,
     };
   }
 

@@ -1,7 +1,9 @@
 import { BatchStats } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
+import { FULL_CAPACITY, type TargetCapacity } from '../controller/target-capacity.ts';
 import { type CompiledApp, compileApp, defaultAppName } from '../deployment/app-spec.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
+import type { Resources } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
 import { CallStats } from '../handle/call-stats.ts';
 import { type DirectoryEvent, type RouteKey, routeKey } from '../handle/directory.ts';
@@ -18,7 +20,9 @@ import { AppRuntime } from './app-runtime.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
 import { randomId } from './ids.ts';
 import { InlineReplicas } from './inline-replicas.ts';
+import { detectMemoryMb } from './machine.ts';
 import { MemoryWatch } from './memory-watch.ts';
+import { ResourceLedger, type ResourceReport } from './resource-ledger.ts';
 import { Switchboard } from './switchboard.ts';
 
 /** Period of the control loop. */
@@ -30,8 +34,8 @@ export interface InstanceOptions {
   readonly workerEntry: string;
   /** Part of every deployment's version. */
   readonly version: string;
-  /** Memory that the whole process may use, in MiB; undefined: what there is. */
-  readonly memoryMb: number | undefined;
+  /** Overrides what the machine has. */
+  readonly resources: Resources;
 }
 
 /** What is counted of one deployment. */
@@ -61,6 +65,8 @@ export class Instance {
   readonly #disownHandles: () => void;
   readonly #version: string;
   readonly #memory: MemoryWatch;
+  readonly #resources: ResourceLedger;
+  #capacity: TargetCapacity = FULL_CAPACITY;
   #callers = 0;
   #loop: NodeJS.Timeout | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -71,6 +77,10 @@ export class Instance {
     this.log = options.log;
     this.#version = options.version;
     this.events = new Events((err) => this.log.error({ err }, 'a listener of serve.on() threw'));
+    this.#resources = new ResourceLedger(options.resources, this.id, {
+      overcommitted: (replicas, cpus) =>
+        this.log.warn({ replicas, cpus }, 'more replicas than cpus, and none reserved: set resources.cpus'),
+    });
     const inlineReplicas = new InlineReplicas();
     const caller = { index: 0, instanceId: this.id, name: `${this.id}.0` };
     const port = { caller, send: (event: DirectoryEvent) => this.router.apply(event) };
@@ -89,7 +99,7 @@ export class Instance {
     this.#disownHandles = adoptHandles(this.router);
     this.#switchboard.addCaller(port);
     this.#memory = new MemoryWatch(
-      options.memoryMb,
+      options.resources.memoryMb ?? detectMemoryMb(),
       () => [...this.#apps.values()].flatMap((app) => [...app.threads()]),
       (replica, why) => {
         for (const app of this.#apps.values()) if (app.kill(replica, why)) return;
@@ -101,6 +111,8 @@ export class Instance {
       inlineReplicas,
       events: this.events,
       log: this.log,
+      resources: this.#resources,
+      targetCapacity: () => this.#capacity,
       workerEntry: options.workerEntry,
       nextCallerIndex: () => ++this.#callers,
       mergeCalls: (app, deployment, series) => this.#counted(app, deployment).calls.merge(series),
@@ -163,6 +175,11 @@ export class Instance {
     }
     const app = this.ensure(bound, appName);
     return this.handle<T>(app.name, app.spec.ingress);
+  }
+
+  /** What this instance has, and how much of it is reserved. */
+  resources(): Record<string, ResourceReport> {
+    return this.#resources.report();
   }
 
   report(): Record<string, AppReport> {

@@ -1,16 +1,6 @@
-import { totalmem } from 'node:os';
 import type { ThreadReplica } from './thread-replica.ts';
 
-/** Share of the memory from which on the largest replica is recycled. */
-const HIGH_WATER = 0.9;
 const MIB = 1_048_576;
-
-/** Bytes that this process may use: the cgroup's limit, or what the machine has. */
-export function availableMemory(): number {
-  const constrained = process.constrainedMemory();
-  // Without a limit cgroups answer 0, or a number beyond any machine.
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-}
 
 /**
  * Keeps replicas from taking the host down. `resourceLimits` bounds a thread's heap, but not its buffers, which live
@@ -22,13 +12,13 @@ export class MemoryWatch {
   readonly #recycle: (replica: ThreadReplica, why: string) => void;
   #isLooking = false;
 
-  /** @param limitMb of the whole process; undefined: what there is */
+  /** @param limitMb of the whole process */
   constructor(
-    limitMb: number | undefined,
+    limitMb: number,
     replicas: () => Iterable<ThreadReplica>,
     recycle: (replica: ThreadReplica, why: string) => void,
   ) {
-    this.#limit = limitMb === undefined ? availableMemory() * HIGH_WATER : limitMb * MIB;
+    this.#limit = limitMb * MIB;
     this.#replicas = replicas;
     this.#recycle = recycle;
   }

@@ -1,6 +1,7 @@
 import type { ObservedReplica } from '../controller/reconcile.ts';
 import type { ReplicaStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import { demandOf } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { ThreadPool } from '../pool/thread.ts';
@@ -59,11 +60,12 @@ export class ReplicaSet {
   observe(): ObservedReplica[] {
     return [...this]
       .filter(({ state }) => state === 'STARTING' || state === 'RUNNING')
-      .map(({ replicaId, version, isRoutable, startedAt }) => ({
+      .map(({ replicaId, version, isRoutable, startedAt, load }) => ({
         id: replicaId,
         version,
         isRunning: isRoutable,
         startedAt,
+        ongoing: load.ongoing,
       }));
   }
 
@@ -86,16 +88,21 @@ export class ReplicaSet {
     for (const watch of this.#replicas.values()) watch.tick(at);
   }
 
-  start(spec: DeploymentSpec): void {
-    const { instanceId, switchboard } = this.#environment;
+  /** Answers why not if the replica fits nowhere. */
+  start(spec: DeploymentSpec): string | undefined {
+    const { instanceId, switchboard, resources } = this.#environment;
     const load = switchboard.load(this.#key);
-    if (load === undefined) return;
+    if (load === undefined) return undefined;
+    const { options } = spec;
+    const grant = resources.reserve(this.#key, demandOf(options.resources), options.maxReplicasPerInstance);
+    if (typeof grant === 'string') return grant;
     const place = {
       app: this.#app,
       instanceId,
       replicaId: `${this.#deployment}#${randomId(6)}`,
       rank: this.#freeRank(),
       callerIndex: this.#environment.nextCallerIndex(),
+      env: grant.env,
     };
     const replica = new ThreadReplica(place, spec, this.#pool, load.shared, switchboard, {
       ready: (ready) => {
@@ -103,11 +110,16 @@ export class ReplicaSet {
         this.#events.ready(ready);
         this.#events.changed();
       },
-      exited: (gone, exit) => this.#onExited(gone, exit),
+      exited: (gone, exit) => {
+        // A thread that cannot be ended goes on using what it has.
+        if (!gone.isZombie) resources.release(grant);
+        this.#onExited(gone, exit);
+      },
       message: (_from, message) => this.#onMessage(message),
     });
     this.#replicas.set(replica, this.#watch(replica, spec));
     this.#announce(replica, 'STARTING');
+    return undefined;
   }
 
   /** @param timeoutMs how long its calls may take */

@@ -9,6 +9,8 @@ export interface RunningDeployment {
   readonly status: DeploymentStatus;
   /** Whether a call can be served now. */
   readonly isRoutable: boolean;
+  /** Whether a call can be served now, or no replica is meant to be there. */
+  readonly isReady: boolean;
   /** It cannot recover within this process. */
   readonly isDegraded: boolean;
   /** Rejects with `SERVE_DEPLOY_FAILED`. */

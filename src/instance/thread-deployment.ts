@@ -6,6 +6,7 @@ import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import { now } from '../time/clock.ts';
 import type { Environment } from './environment.ts';
+import { ReplicaCount } from './replica-count.ts';
 import { ReplicaSet } from './replica-set.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
@@ -41,6 +42,9 @@ export class ThreadDeployment implements RunningDeployment {
   readonly #environment: Environment;
   readonly #replicas: ReplicaSet;
   #spec: DeploymentSpec;
+  readonly #count: ReplicaCount;
+  /** It failed because no replica fits anywhere, and comes back once one does. */
+  #isUnplaceable = false;
   /** What to go back to if the current version never runs. */
   #previous: DeploymentSpec | undefined = undefined;
   #crashes: CrashHistory = [];
@@ -70,6 +74,7 @@ export class ThreadDeployment implements RunningDeployment {
       changed: () => this.tick(now()),
     });
     this.#configureRoutes();
+    this.#count = new ReplicaCount(this.#key, spec.options, environment);
   }
 
   get spec(): DeploymentSpec {
@@ -85,6 +90,15 @@ export class ThreadDeployment implements RunningDeployment {
     return false;
   }
 
+  get isReady(): boolean {
+    return this.isRoutable || (this.#count.target === 0 && this.#failure === undefined);
+  }
+
+  /** Replicas that there should be. */
+  get target(): number {
+    return this.#count.target;
+  }
+
   get isDegraded(): boolean {
     return this.#replicas.zombies >= MAX_ZOMBIES;
   }
@@ -98,11 +112,13 @@ export class ThreadDeployment implements RunningDeployment {
     const previous = this.#spec;
     this.#spec = spec;
     this.#configureRoutes();
+    this.#count.follow(spec.options);
     if (spec.version === previous.version && this.#failure === undefined) {
       await this.#changeInPlace(previous);
     } else {
       this.#previous = this.#hasRun ? previous : undefined;
       this.#failure = undefined;
+      this.#isUnplaceable = false;
       this.#failedStarts = 0;
       this.#crashes = [];
       this.#hasRun = false;
@@ -113,6 +129,7 @@ export class ThreadDeployment implements RunningDeployment {
   tick(at: number): void {
     if (this.#isStopping) return;
     this.#replicas.tick(at);
+    if (this.#isUnplaceable) this.#tryPlacing();
     this.#reconcile(at);
     this.#judge(at);
   }
@@ -123,12 +140,25 @@ export class ThreadDeployment implements RunningDeployment {
     return {
       status: this.#status,
       message: this.#message,
-      targetReplicas: this.#spec.options.numReplicas,
+      targetReplicas: this.#count.target,
       replicaStates,
       replicas: this.#replicas.report(),
       queued: this.#environment.switchboard.load(this.#key)?.queued ?? 0,
       restarts: this.#restarts,
+      pending: this.#count.pending,
     };
+  }
+
+  /** Goes for another number of replicas. */
+  scaleTo(target: number): void {
+    this.#count.aimAt(target);
+    this.tick(now());
+  }
+
+  /** The target capacity changed. */
+  recount(): void {
+    this.#count.follow(this.#spec.options);
+    this.tick(now());
   }
 
   threads(): Iterable<ThreadReplica> {
@@ -149,6 +179,7 @@ export class ThreadDeployment implements RunningDeployment {
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
     this.#rollout?.reject(error);
+    this.#count.forget();
     const deadline = now() + timeoutMs;
     const { switchboard } = this.#environment;
     await this.#queueEmptied(deadline);
@@ -160,9 +191,13 @@ export class ThreadDeployment implements RunningDeployment {
   /** Until no call waits that a replica could still serve. */
   async #queueEmptied(deadline: number): Promise<void> {
     const load = this.#environment.switchboard.load(this.#key);
-    while (load !== undefined && load.queued > 0 && this.isRoutable && now() < deadline) {
+    while (load !== undefined && load.queued > 0 && this.#mayServe() && now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+
+  #mayServe(): boolean {
+    return [...this.#replicas].some(({ isRoutable, state }) => isRoutable || state === 'STARTING');
   }
 
   #configureRoutes(): void {
@@ -205,15 +240,42 @@ export class ThreadDeployment implements RunningDeployment {
 
   #reconcile(at: number): void {
     const { options, version } = this.#spec;
-    const { numReplicas, rollout, restart, gracefulShutdownTimeoutMs, requestTimeoutMs } = options;
+    const { rollout, restart, gracefulShutdownTimeoutMs, requestTimeoutMs } = options;
     const isWaiting = at < nextStartAt(this.#crashes, restart, at);
     const isHeld = this.#failure !== undefined || this.isDegraded || isWaiting;
-    const desired = { version, target: numReplicas, ...rollout, isHeld };
+    const desired = { version, target: this.#count.target, ...rollout, isHeld };
+    const unplaced: string[] = [];
     for (const action of reconcile(desired, this.#replicas.observe())) {
-      if (action.type === 'start') this.#replicas.start(this.#spec);
+      if (action.type === 'start') this.#start(unplaced);
       // Its calls were accepted: they may take as long as their deadlines say.
       else this.#replicas.stop(action.id, Math.max(gracefulShutdownTimeoutMs, requestTimeoutMs));
     }
+    if (!isHeld) this.#judgePlacing(at, unplaced);
+  }
+
+  /** @param unplaced gets the reason if the replica fits nowhere; the others do not either then */
+  #start(unplaced: string[]): void {
+    const why = unplaced[0] ?? this.#replicas.start(this.#spec);
+    if (why !== undefined) unplaced.push(why);
+  }
+
+  #judgePlacing(at: number, unplaced: readonly string[]): void {
+    this.#count.observePending(at, unplaced.length, unplaced[0] ?? '');
+    const reason = this.#count.overdue(at);
+    const { version } = this.#spec;
+    if (reason === undefined || this.#replicas.observe().some((replica) => replica.version === version))
+      return;
+    this.#isUnplaceable = true;
+    this.#giveUp(this.#failed(`no replica could be placed: ${reason}`, undefined));
+  }
+
+  /** What could not be placed may be placed now: then it is as if it had not failed. */
+  #tryPlacing(): void {
+    if (!this.#count.fits()) return;
+    this.#isUnplaceable = false;
+    this.#failure = undefined;
+    this.#message = '';
+    this.#configureRoutes();
   }
 
   #crashed(replica: ThreadReplica, how: string, error: unknown): void {
@@ -236,10 +298,14 @@ export class ThreadDeployment implements RunningDeployment {
   #startFailed(replica: ThreadReplica, phase: string, error: unknown): void {
     this.#crashed(replica, `failed in ${phase}`, error);
     if (replica.version !== this.#spec.version || this.#hasRun) return;
-    const { maxConstructorRetryCount, numReplicas } = this.#spec.options;
+    const { maxConstructorRetryCount } = this.#spec.options;
     // What is wrong with the code or its options is wrong the next time as well.
     const isHopeless = error instanceof ServeError && HOPELESS.has(error.code);
-    if (++this.#failedStarts < Math.min(maxConstructorRetryCount, numReplicas * 3) && !isHopeless) return;
+    if (
+      ++this.#failedStarts < Math.min(maxConstructorRetryCount, Math.max(1, this.#count.target) * 3) &&
+      !isHopeless
+    )
+      return;
     this.#giveUp(this.#failed(`${phase} failed: ${messageOf(error)}`, error));
   }
 
@@ -253,6 +319,7 @@ export class ThreadDeployment implements RunningDeployment {
     );
     if (this.#spec.options.rollout.autoRollback && previous !== undefined && isOldRunning) {
       this.#spec = previous;
+      this.#count.follow(previous.options);
       this.#hasRun = true;
       this.#crashes = [];
       this.#configureRoutes();
@@ -270,8 +337,12 @@ export class ThreadDeployment implements RunningDeployment {
     const old = observed.filter((replica) => replica.version !== version).length;
     const running = observed.filter((replica) => replica.isRunning && replica.version === version).length;
     this.#judgeRollout(running, old);
+    this.#count.observe(
+      running,
+      [...this.#replicas].some(({ state }) => state === 'STOPPING'),
+    );
     const status = deploymentStatus({
-      target: options.numReplicas,
+      target: this.#count.target,
       running,
       live: observed.length,
       old,
@@ -279,6 +350,7 @@ export class ThreadDeployment implements RunningDeployment {
       isFailed: this.#failure !== undefined,
       isCrashing: isOverBudget(this.#crashes, options.restart, at) || this.isDegraded,
       isChanging: this.#rollout !== undefined,
+      scaling: this.#count.scaling,
     });
     this.#setStatus(status);
   }
@@ -286,8 +358,8 @@ export class ThreadDeployment implements RunningDeployment {
   #judgeRollout(running: number, old: number): void {
     const rollout = this.#rollout;
     if (rollout === undefined || this.#isReconfiguring > 0) return;
-    const target = this.#spec.options.numReplicas;
-    if (running < (rollout.isUpdate ? target : 1) || (rollout.isUpdate && old > 0)) return;
+    const target = this.#count.target;
+    if (running < (rollout.isUpdate ? target : Math.min(1, target)) || (rollout.isUpdate && old > 0)) return;
     rollout.resolve();
     if (running === target) this.#rollout = undefined;
   }

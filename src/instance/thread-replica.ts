@@ -35,6 +35,8 @@ export interface ReplicaPlace {
   readonly rank: number;
   readonly callerIndex: number;
   readonly app: string;
+  /** Variables that come with what it has reserved. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A thread that does not answer its end is terminated after so long, in ms. */
@@ -199,8 +201,13 @@ export class ThreadReplica implements Reachable {
     control: MessagePort,
   ): PooledThread {
     const { options } = spec;
+    const { instanceId, replicaId, rank, callerIndex, app, env } = this.#place;
     const init: ReplicaInit = {
-      ...this.#place,
+      instanceId,
+      replicaId,
+      rank,
+      callerIndex,
+      app,
       control,
       epoch: clockEpoch(),
       deployment: spec.name,
@@ -217,7 +224,7 @@ export class ThreadReplica implements Reachable {
       workerData: init,
       transferList: [control],
       // Never shared with the host: a replica may have variables of its own.
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...env, ...options.env },
       resourceLimits: options.resourceLimits,
       name: this.replicaId,
     });

@@ -1,0 +1,177 @@
+import type { AutoscalingConfig, Bounds } from '../deployment/autoscaling-config.ts';
+
+/** What a decision is made from. Times are those of the instance's clock, in ms. */
+export interface ScalingInputs {
+  readonly at: number;
+  /** Running replicas. */
+  readonly running: number;
+  /** Calls that wait now. */
+  readonly queued: number;
+  /** Calls that hold a place at a running replica now. */
+  readonly ongoing: number;
+  /** Waiting and running calls, averaged over `lookBackPeriodMs`. */
+  readonly load: number;
+  /** The same over the panic window. */
+  readonly panicLoad: number;
+  readonly bounds: Bounds;
+}
+
+/** What is kept between two decisions. */
+export interface ScalingState {
+  readonly target: number;
+  /** Since when more replicas are wanted. */
+  readonly upSince: number | undefined;
+  /** Since when fewer are. */
+  readonly downSince: number | undefined;
+}
+
+/** One decision, with all that led to it. */
+export interface ScalingDecision {
+  /** The target before. */
+  readonly from: number;
+  /** The target from now on. */
+  readonly to: number;
+  /** Replicas wanted, within the bounds, before any delay. */
+  readonly desired: number;
+  /** In words. */
+  readonly reason: string;
+  readonly inputs: ScalingInputs;
+}
+
+export interface Scaled {
+  readonly state: ScalingState;
+  readonly decision: ScalingDecision;
+}
+
+/** The slack of Ray's timer comparison, in ms; and of a quotient that should be whole: 3 × 0.1 / 0.1 is not 3. */
+const EPSILON = 1e-6;
+
+/** A new target starts with no timer running. */
+export function initialState(target: number): ScalingState {
+  return { target, upSince: undefined, downSince: undefined };
+}
+
+/** Calls wait and nobody is there to serve them. No policy is asked then. */
+export function isColdStart({ running, queued }: ScalingInputs): boolean {
+  return running === 0 && queued > 0;
+}
+
+/** Whether the load of the panic window is beyond `threshold` times what the running replicas are meant to carry. */
+export function isPanicking(
+  { panic, targetOngoingRequests }: AutoscalingConfig,
+  inputs: ScalingInputs,
+): boolean {
+  if (panic === undefined || inputs.running === 0) return false;
+  return inputs.panicLoad + EPSILON >= panic.threshold * inputs.running * targetOngoingRequests;
+}
+
+/** The load that counts: in a panic the higher of the two averages. */
+export function loadThatCounts(config: AutoscalingConfig, inputs: ScalingInputs): number {
+  return isPanicking(config, inputs) ? Math.max(inputs.load, inputs.panicLoad) : inputs.load;
+}
+
+/** The default policy: as many replicas as carry the load with `targetOngoingRequests` each. */
+export function replicasForLoad(config: AutoscalingConfig, target: number, inputs: ScalingInputs): number {
+  return inputs.running === 0 ? target : loadThatCounts(config, inputs) / config.targetOngoingRequests;
+}
+
+/**
+ * One decision about one deployment: Ray Serve's (`autoscaling_policy.py`: cold start, core, factors, from zero, delays,
+ * bounds, in this order) and the panic window, which skips the up-delay.
+ *
+ * @param wanted what the policy says; undefined: it failed, so nothing changes
+ */
+export function autoscale(
+  config: AutoscalingConfig,
+  state: ScalingState,
+  inputs: ScalingInputs,
+  wanted: number | undefined,
+): Scaled {
+  const { bounds, running, queued } = inputs;
+  const target = clip(state.target, bounds);
+  if (isColdStart(inputs)) {
+    const desired = clip(Math.max(ceil(config.upscalingFactor), target), bounds);
+    return at(desired, desired, `cold start: ${queued} calls wait and no replica runs`);
+  }
+  if (target !== state.target) return at(target, target, `the bounds are ${bounds.min}…${bounds.max} now`);
+  if (wanted === undefined) return hold(target, 'the policy failed');
+  const factored = withFactors(config, wanted, running);
+  // The last replica goes only when nothing at all is left, and from one replica only.
+  const desired = clip(target > 1 ? Math.max(factored, 1) : factored, bounds);
+  const why = describe(config, inputs, wanted, factored, bounds);
+  if (running === 0 && desired > 0) return at(desired, desired, why);
+  return delayed(config, state, inputs, desired, why);
+
+  function at(next: number, desired: number, reason: string): Scaled {
+    return decided(state, inputs, initialState(next), desired, reason);
+  }
+  function hold(desired: number, reason: string): Scaled {
+    return decided(state, inputs, state, desired, reason);
+  }
+}
+
+/** Ray: a small factor never keeps a deployment from shrinking. */
+function withFactors(config: AutoscalingConfig, wanted: number, running: number): number {
+  if (running === 0) return ceil(wanted);
+  const delta = wanted - running;
+  const factor = delta > 0 ? config.upscalingFactor : config.downscalingFactor;
+  const factored = ceil(running + factor * delta);
+  return ceil(wanted) < running && factored === running ? factored - 1 : factored;
+}
+
+/** A change must be wanted for so long; what is applied then is what is wanted then. An opposite wish starts anew. */
+function delayed(
+  config: AutoscalingConfig,
+  state: ScalingState,
+  inputs: ScalingInputs,
+  desired: number,
+  why: string,
+): Scaled {
+  const { target } = state;
+  const apply = (reason: string): Scaled => decided(state, inputs, initialState(desired), desired, reason);
+  const wait = (next: ScalingState, delayMs: number, since: number): Scaled => {
+    const waited = Math.round(inputs.at - since);
+    return decided(state, inputs, next, desired, `${why}; wanted for ${waited} of ${delayMs} ms`);
+  };
+  if (desired === target) return decided(state, inputs, initialState(target), desired, why);
+  if (desired > target) {
+    if (isPanicking(config, inputs)) return apply(`panic: ${why}`);
+    const since = state.upSince ?? inputs.at;
+    if (inputs.at - since + EPSILON >= config.upscaleDelayMs) return apply(why);
+    return wait({ target, upSince: since, downSince: undefined }, config.upscaleDelayMs, since);
+  }
+  const since = state.downSince ?? inputs.at;
+  if (inputs.at - since + EPSILON >= config.downscaleDelayMs) return apply(why);
+  return wait({ target, upSince: undefined, downSince: since }, config.downscaleDelayMs, since);
+}
+
+function decided(
+  before: ScalingState,
+  inputs: ScalingInputs,
+  state: ScalingState,
+  desired: number,
+  reason: string,
+): Scaled {
+  return { state, decision: { from: before.target, to: state.target, desired, reason, inputs } };
+}
+
+function describe(
+  { targetOngoingRequests }: AutoscalingConfig,
+  inputs: ScalingInputs,
+  wanted: number,
+  factored: number,
+  { min, max }: Bounds,
+): string {
+  const load = Number(inputs.load.toFixed(2));
+  const limit = factored > max ? `, at most ${max}` : factored < min ? `, at least ${min}` : '';
+  const asked = Number(wanted.toFixed(2));
+  return `load ${load} (${targetOngoingRequests} per replica), ${inputs.running} running: ${asked} wanted${limit}`;
+}
+
+function clip(replicas: number, { min, max }: Bounds): number {
+  return Math.min(Math.max(replicas, min), max);
+}
+
+function ceil(value: number): number {
+  return Math.ceil(value - EPSILON);
+}

@@ -1,0 +1,22 @@
+import { WHOLE } from '../deployment/amounts.ts';
+
+/**
+ * The gpus that a replica gets, by index: a fraction shares the fullest device that has room, so that whole ones stay
+ * free; whole ones are exclusive.
+ *
+ * @param free what is left of each device
+ * @returns undefined if it does not fit
+ */
+export function pickGpus(need: number, free: readonly number[]): readonly number[] | undefined {
+  if (need === 0) return [];
+  if (need >= WHOLE) {
+    const whole = free.flatMap((left, index) => (left === WHOLE ? [index] : []));
+    const count = need / WHOLE;
+    return whole.length >= count ? whole.slice(0, count) : undefined;
+  }
+  let best: number | undefined;
+  for (const [index, left] of free.entries()) {
+    if (left >= need && (best === undefined || left < (free[best] as number))) best = index;
+  }
+  return best === undefined ? undefined : [best];
+}

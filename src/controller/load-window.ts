@@ -1,0 +1,52 @@
+/**
+ * Samples of a value that holds until the next one is taken, and their mean over the last so many ms: time-weighted, from
+ * the first sample on if that is younger (Ray merges its series the same way).
+ */
+export class LoadWindow {
+  readonly #keepMs: number;
+  #times: number[] = [];
+  #values: number[] = [];
+
+  /** @param keepMs the longest period that will be asked for */
+  constructor(keepMs: number) {
+    this.#keepMs = keepMs;
+  }
+
+  /** The last sample; 0 before the first. */
+  get latest(): number {
+    return this.#values.at(-1) ?? 0;
+  }
+
+  /** Samples, oldest first. */
+  get samples(): readonly { readonly at: number; readonly value: number }[] {
+    return this.#times.map((at, index) => ({ at, value: this.#values[index] as number }));
+  }
+
+  /** @param at in ms; not before the last sample */
+  record(at: number, value: number): void {
+    this.#times.push(at);
+    this.#values.push(value);
+    const isOver = (index: number): boolean => (this.#times[index + 1] ?? Infinity) <= at - this.#keepMs;
+    let old = 0;
+    while (isOver(old)) old++;
+    // All at once, half of the time: dropping one by one would move the rest for every sample.
+    if (old <= this.#times.length / 2) return;
+    this.#times = this.#times.slice(old);
+    this.#values = this.#values.slice(old);
+  }
+
+  /** Mean over the last `periodMs`; 0 before the first sample. */
+  mean(at: number, periodMs: number): number {
+    const begin = at - periodMs;
+    let weighted = 0;
+    let covered = 0;
+    let until = at;
+    for (let index = this.#times.length - 1; index >= 0 && until > begin; index--) {
+      const from = Math.max(this.#times[index] as number, begin);
+      weighted += (this.#values[index] as number) * (until - from);
+      covered += until - from;
+      until = from;
+    }
+    return covered > 0 ? weighted / covered : this.latest;
+  }
+}

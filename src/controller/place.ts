@@ -1,0 +1,190 @@
+import { type Amounts, type Demand, fromUnits, WHOLE } from '../deployment/amounts.ts';
+import { pickGpus } from './gpus.ts';
+
+/** What an instance has left. */
+export interface InstanceSpace {
+  readonly id: string;
+  readonly free: Amounts;
+  /** What is left of each gpu. */
+  readonly gpus: readonly number[];
+  /** Replicas of the deployment that it has already. */
+  readonly replicas: number;
+}
+
+export interface Placement {
+  readonly instance: string;
+  /** Indices of the gpus that the replica gets. */
+  readonly gpus: readonly number[];
+}
+
+/** Replicas that fit nowhere. */
+export interface PendingReplicas {
+  readonly replicas: number;
+  readonly reason: string;
+}
+
+export interface Placed {
+  readonly placements: readonly Placement[];
+  readonly pending: PendingReplicas | undefined;
+}
+
+export interface PlaceRequest {
+  readonly demand: Demand;
+  /** How many replicas to place. */
+  readonly count: number;
+  readonly maxPerInstance: number;
+}
+
+/**
+ * Places replicas of one deployment: on the instance that has the fewest of them, of those on the one with the most room.
+ * Replicas that run stay where they are. Costs O((instances + count) · log instances).
+ */
+export function place(
+  { demand, count, maxPerInstance }: PlaceRequest,
+  instances: readonly InstanceSpace[],
+): Placed {
+  const heap = new Candidates();
+  const candidates = instances.map((space) => new Candidate(space, demand));
+  for (const candidate of candidates)
+    if (candidate.replicas < maxPerInstance && candidate.room > 0) heap.push(candidate);
+  const placements: Placement[] = [];
+  while (placements.length < count) {
+    const best = heap.pop();
+    if (best === undefined) break;
+    placements.push({ instance: best.id, gpus: best.take() });
+    if (best.replicas < maxPerInstance && best.room > 0) heap.push(best);
+  }
+  const replicas = count - placements.length;
+  if (replicas === 0) return { placements, pending: undefined };
+  return {
+    placements,
+    pending: {
+      replicas,
+      reason: whyNot(
+        demand,
+        maxPerInstance,
+        candidates.map((candidate) => candidate.left()),
+      ),
+    },
+  };
+}
+
+/** An instance while replicas are placed on it. */
+class Candidate {
+  readonly id: string;
+  replicas: number;
+  /** How many more replicas fit. */
+  room: number;
+  readonly #demand: Demand;
+  readonly #space: InstanceSpace;
+  #gpus: readonly number[];
+
+  constructor(space: InstanceSpace, demand: Demand) {
+    const { id, free, gpus, replicas } = space;
+    this.#space = space;
+    this.id = id;
+    this.replicas = replicas;
+    this.#demand = demand;
+    this.#gpus = gpus;
+    this.room = Math.min(roomFor(demand.amounts, free), gpuRoom(demand.gpus, gpus));
+  }
+
+  take(): readonly number[] {
+    const { gpus: need } = this.#demand;
+    this.replicas++;
+    this.room--;
+    if (need === 0) return [];
+    const picked = pickGpus(need, this.#gpus) ?? [];
+    const each = need / picked.length;
+    this.#gpus = this.#gpus.map((left, index) => (picked.includes(index) ? left - each : left));
+    return picked;
+  }
+
+  /** What is left after all that was taken. */
+  left(): InstanceSpace {
+    const { id, free, replicas } = this.#space;
+    const taken = this.replicas - replicas;
+    const rest = Object.entries(this.#demand.amounts).map(
+      ([name, need]) => [name, (free[name] ?? 0) - taken * need] as const,
+    );
+    return { id, free: { ...free, ...Object.fromEntries(rest) }, gpus: this.#gpus, replicas: this.replicas };
+  }
+
+  isBefore(other: Candidate): boolean {
+    if (this.replicas !== other.replicas) return this.replicas < other.replicas;
+    return this.room !== other.room ? this.room > other.room : this.id < other.id;
+  }
+}
+
+function roomFor(amounts: Amounts, free: Amounts): number {
+  let room = Infinity;
+  for (const [name, need] of Object.entries(amounts))
+    room = Math.min(room, Math.floor((free[name] ?? 0) / need));
+  return room;
+}
+
+function gpuRoom(need: number, gpus: readonly number[]): number {
+  if (need === 0) return Infinity;
+  if (need >= WHOLE) return Math.floor(gpus.filter((left) => left === WHOLE).length / (need / WHOLE));
+  return gpus.reduce((room, left) => room + Math.floor(left / need), 0);
+}
+
+/** A binary heap, the best instance on top. */
+class Candidates {
+  readonly #heap: Candidate[] = [];
+
+  push(candidate: Candidate): void {
+    const heap = this.#heap;
+    let at = heap.push(candidate) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const other = heap[parent] as Candidate;
+      if (!candidate.isBefore(other)) break;
+      heap[at] = other;
+      at = parent;
+    }
+    heap[at] = candidate;
+  }
+
+  pop(): Candidate | undefined {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      const right = heap[child + 1];
+      if (child >= heap.length) break;
+      if (right?.isBefore(heap[child] as Candidate)) child++;
+      const smaller = heap[child] as Candidate;
+      if (!smaller.isBefore(last)) break;
+      heap[at] = smaller;
+      at = child;
+    }
+    heap[at] = last;
+    return top;
+  }
+}
+
+/** The instance that comes closest tells what is missing. */
+function whyNot(demand: Demand, maxPerInstance: number, instances: readonly InstanceSpace[]): string {
+  const [first] = instances;
+  if (first === undefined) return 'there is no instance to place it on';
+  const open = instances.filter(({ replicas }) => replicas < maxPerInstance);
+  const where = instances.length === 1 ? 'here' : `on any of ${instances.length} instances`;
+  if (open.length === 0)
+    return `maxReplicasPerInstance is ${maxPerInstance}, and so many are ${where} already`;
+  const missing = open.map((space) => missingOn(demand, space)).sort((a, b) => a.length - b.length)[0] ?? [];
+  return `a replica needs ${missing.join(' and ')} ${where}`;
+}
+
+function missingOn({ amounts, gpus }: Demand, space: InstanceSpace): string[] {
+  const missing = Object.entries(amounts)
+    .filter(([name, need]) => (space.free[name] ?? 0) < need)
+    .map(([name, need]) => `${fromUnits(need)} ${name} where ${fromUnits(space.free[name] ?? 0)} are free`);
+  if (gpuRoom(gpus, space.gpus) > 0) return missing;
+  const free = space.gpus.map(fromUnits).join(' + ');
+  const devices = space.gpus.length === 0 ? 'there is no gpu' : `${free} are free`;
+  return [...missing, `${fromUnits(gpus)} gpus where ${devices}`];
+}
