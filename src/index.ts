@@ -28,9 +28,15 @@ export type {
   TimedValue,
 } from './deployment/autoscaling-policy.ts';
 export { type Deployment, deployment } from './deployment/deployment.ts';
+export type { GraphNode } from './deployment/graph-node.ts';
 export type { DeploymentOptions } from './deployment/options.ts';
 export type { Resources } from './deployment/resources.ts';
-export type { BoundDeploymentOf as BoundDeployment, Deployable, NotDeployable } from './deployment/types.ts';
+export type {
+  BoundDeploymentOf as BoundDeployment,
+  BoundMethod,
+  Deployable,
+  NotDeployable,
+} from './deployment/types.ts';
 export {
   SERVE_ERRORS,
   ServeError,
@@ -38,6 +44,9 @@ export {
   type ServeErrorOptions,
   type ValidationIssue,
 } from './errors.ts';
+export { DAGDriver, type DagOptions, type DriverOptions, dag } from './graph/dag.ts';
+export { InputNode } from './graph/input-node.ts';
+export type { BoundDag, GraphMethods } from './graph/types.ts';
 export { context, type ServeContext } from './handle/context.ts';
 export type { Priority } from './handle/priority.ts';
 export type {

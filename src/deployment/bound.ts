@@ -1,7 +1,10 @@
+import { inspect } from 'node:util';
+import { invalidOption } from '../errors.ts';
 import type { HandleReference } from '../handle/handle.ts';
 import type { DEPLOYMENT_TYPE } from '../handle/target.ts';
-import { Capture } from '../values/capture.ts';
+import { isClass, isRemoteName } from '../replica/methods.ts';
 import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
+import { CallNode, copyArguments } from './graph-node.ts';
 import type { DeploymentParts } from './parts.ts';
 
 /** Names the deployments of the app that is being compiled. */
@@ -20,7 +23,7 @@ export function withNaming<R>(name: (bound: BoundDeployment<unknown>) => HandleR
 
 /**
  * A deployment with the arguments of its constructor. Nothing runs until it is deployed. Inside the arguments of another
- * one it becomes a `DeploymentHandle`.
+ * one it becomes a `DeploymentHandle`. `bound.method.bind(node, …)` makes a node of a deployment graph.
  */
 export class BoundDeployment<I> implements Portable {
   declare readonly [DEPLOYMENT_TYPE]: I;
@@ -30,8 +33,7 @@ export class BoundDeployment<I> implements Portable {
   /** @throws ServeError `SERVE_NOT_SERIALIZABLE` for an argument that cannot cross threads, naming its path */
   constructor(parts: DeploymentParts, args: readonly unknown[]) {
     this.#parts = parts;
-    const capture = new Capture();
-    this.#args = args.map((arg, index) => capture.take(arg, `${parts.options.name}.bind`, index));
+    this.#args = copyArguments(args, `${parts.options.name}.bind`);
     Object.freeze(this);
   }
 
@@ -49,4 +51,50 @@ export class BoundDeployment<I> implements Portable {
     // Outside a compilation it stays as it is: `bind` only checks and copies what is around it.
     return naming === undefined ? undefined : { kind: MARK.handle, data: naming(this) };
   }
+
+  [inspect.custom](): string {
+    return `BoundDeployment(${this.#parts.options.name})`;
+  }
 }
+
+/** A method of a bound deployment, as `bound.method` answers it. */
+function methodOf(bound: BoundDeployment<unknown>, method: string): object {
+  const { target, options } = BoundDeployment.partsOf(bound);
+  const name = method === 'call' ? options.name : `${options.name}.${method}`;
+  return Object.freeze({
+    bind: (...args: unknown[]) => {
+      if (method !== 'call' && !isClass(target)) {
+        throw invalidOption(
+          name,
+          'a method of a function',
+          "'call', the only method of a function deployment",
+        );
+      }
+      return new CallNode(bound, method, args, name);
+    },
+  });
+}
+
+/** JavaScript itself, or people's tools, look for these on any object. */
+const INERT = new Set([
+  'toJSON',
+  'toString',
+  'valueOf',
+  'inspect',
+  'prototype',
+  '__proto__',
+  'asymmetricMatch',
+]);
+
+// Behind the class: whatever a bound deployment has not itself is a method of the deployment.
+Object.setPrototypeOf(
+  BoundDeployment.prototype,
+  new Proxy(Object.freeze(Object.create(null)), {
+    get: (_target, name, receiver) => {
+      if (typeof name !== 'string' || INERT.has(name) || !isRemoteName(name)) return undefined;
+      return receiver instanceof BoundDeployment ? methodOf(receiver, name) : undefined;
+    },
+    has: () => false,
+    set: () => false,
+  }),
+);

@@ -1,20 +1,22 @@
 import { invalidOption } from '../errors.ts';
-import type { InstanceOf } from '../handle/target.ts';
 import { isClass, reservedMethods } from '../replica/methods.ts';
 import { registerTarget } from '../replica/registry.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
+import { CallNode } from './graph-node.ts';
 import { type DeploymentOptions, mergeOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
 import type { DeploymentParts } from './parts.ts';
 import type { MatchingSchemas } from './schema-types.ts';
-import type { BindArguments, Deployable } from './types.ts';
+import type { Bind, Deployable } from './types.ts';
 
 /**
  * A class or function with its serving options. Immutable.
  */
 export class Deployment<T> {
   readonly #parts: DeploymentParts;
+  /** What the nodes of a function call. */
+  #called: BoundDeployment<unknown> | undefined = undefined;
 
   /** @internal Use `deployment()`. */
   constructor(parts: DeploymentParts) {
@@ -51,14 +53,20 @@ export class Deployment<T> {
   }
 
   /**
-   * Binds the arguments of the constructor (or of `static create`). A `BoundDeployment` among them, also nested in arrays
-   * and plain objects, becomes a `DeploymentHandle` in the replica.
+   * Of a class: binds the arguments of the constructor (or of `static create`). A `BoundDeployment` among them, also nested
+   * in arrays and plain objects, becomes a `DeploymentHandle` in the replica.
+   *
+   * Of a function: without arguments the bound deployment, with arguments a node of a deployment graph that calls it. All
+   * nodes of one function share one deployment.
    *
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
    */
-  bind(...args: BindArguments<T>): BoundDeployment<InstanceOf<T>> {
-    return new BoundDeployment(this.#parts, args);
-  }
+  readonly bind: Bind<T> = ((...args: unknown[]) => {
+    const parts = this.#parts;
+    if (args.length === 0 || isClass(parts.target)) return new BoundDeployment(parts, args);
+    this.#called ??= new BoundDeployment(parts, []);
+    return new CallNode(this.#called, 'call', args, parts.options.name);
+  }) as Bind<T>;
 }
 
 /**

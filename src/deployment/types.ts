@@ -1,7 +1,16 @@
 import type { Crossable, IsWhole } from '../handle/crossable.ts';
-import type { AnyFunction, DEPLOYMENT_TYPE, InstanceOf, ReservedMethods } from '../handle/target.ts';
+import type {
+  AnyFunction,
+  DEPLOYMENT_TYPE,
+  InstanceOf,
+  MethodNames,
+  ReservedMethods,
+  Signature,
+} from '../handle/target.ts';
 import type { TypeProblem } from '../handle/type-problem.ts';
+import type { Argument, Received } from '../handle/types.ts';
 import type { BoundDeployment } from './bound.ts';
+import type { GraphNode } from './graph-node.ts';
 
 /** The target cannot be a deployment. */
 export interface NotDeployable<Why extends string> extends TypeProblem<Why> {}
@@ -55,8 +64,67 @@ type BindEach<A extends readonly unknown[]> = {
   [I in keyof A]: Bindable<Crossable<A[I], `bind(${I extends string ? `arg ${I}` : '...args'})`>>;
 };
 
-/** What `bind()` takes. */
-export type BindArguments<T> = BindEach<ConstructorArguments<T>>;
+/** What `bind()` of a class takes. */
+type BindArguments<T> = BindEach<ConstructorArguments<T>>;
 
-/** A bound deployment of a class, of a function, or of anything that has the methods of an interface. */
-export type BoundDeploymentOf<T> = BoundDeployment<InstanceOf<T>>;
+/** What a node's argument may be: a value, a node with such a value, or a container with nodes in it. */
+type Edge<A> = unknown extends A ? A : GraphNode<A> | EdgeWithin<A>;
+
+type EdgeWithin<A> = A extends { readonly [DEPLOYMENT_TYPE]?: infer I }
+  ? typeof DEPLOYMENT_TYPE extends keyof A
+    ? A | BoundDeployment<I>
+    : EdgesOf<A>
+  : EdgesOf<A>;
+
+type EdgesOf<A> =
+  IsWhole<A> extends true
+    ? A
+    : A extends TypeProblem<string> | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | Request
+      ? A
+      : A extends object
+        ? { [K in keyof A]: Edge<A[K]> }
+        : A;
+
+type Edges<P extends readonly unknown[], Name extends string> = {
+  [I in keyof P]: Edge<Argument<P[I], `${Name}(${I extends string ? `arg ${I}` : '...args'})`>>;
+};
+
+/** What the value of a node is that calls a method with this result. */
+type NodeOf<R> = GraphNode<Received<Awaited<R>>>;
+
+/** A method of a bound deployment, ready to become a node of a graph. */
+export interface BoundMethod<P extends readonly unknown[], R, Name extends string> {
+  /**
+   * A node that calls the method once per request. Nodes among the arguments, also nested in arrays and plain objects,
+   * are calculated first.
+   *
+   * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
+   */
+  bind(...args: Edges<P, Name>): NodeOf<R>;
+}
+
+type BoundMethodOf<M, Name extends string> =
+  Signature<M> extends { args: infer P extends readonly unknown[]; result: infer R }
+    ? BoundMethod<P, R, Name>
+    : never;
+
+type BoundMethods<I> = {
+  readonly [K in MethodNames<I> | Extract<keyof I, 'call'>]: BoundMethodOf<Required<I>[K & keyof I], K>;
+};
+
+/**
+ * A bound deployment of a class, of a function, or of anything that has the methods of an interface. It has one member
+ * per remote method, for graphs: `bound.method.bind(node)`.
+ */
+export type BoundDeploymentOf<T> = BoundDeployment<InstanceOf<T>> & BoundMethods<InstanceOf<T>>;
+
+/** `bind()` of a function deployment. */
+interface BindFunction<T extends AnyFunction> {
+  (): BoundDeploymentOf<T>;
+  (...args: T extends (...args: infer P) => unknown ? Edges<P, 'call'> : never): NodeOf<ReturnType<T>>;
+}
+
+/** `bind()` of a deployment. */
+export type Bind<T> = T extends AnyFunction
+  ? BindFunction<T>
+  : (...args: BindArguments<T>) => BoundDeploymentOf<T>;

@@ -211,7 +211,8 @@ class HandleTarget {
   }
 }
 
-function needsResolving(arg: unknown): boolean {
+/** Whether an argument becomes another value first, which takes a while: a response, or a request. */
+export function needsResolving(arg: unknown): boolean {
   if (typeof arg !== 'object' || arg === null) return false;
   const prototype: unknown = Object.getPrototypeOf(arg);
   if (prototype === Object.prototype || prototype === Array.prototype) return false;

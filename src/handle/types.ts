@@ -50,7 +50,7 @@ export interface MapOptions<Settle extends boolean = boolean> {
 type ArgumentName<I> = I extends string ? `arg ${I}` : '...args';
 
 /** A whole argument may also be a `Request`. */
-type Argument<T, Path extends string> = unknown extends T
+export type Argument<T, Path extends string> = unknown extends T
   ? T
   : Extract<T, Request> | Crossable<Exclude<T, Request>, Path>;
 
@@ -76,7 +76,7 @@ type Streamed = AsyncIterable<unknown> | Generator<unknown, unknown, never>;
 type Chunk<S> = S extends AsyncIterable<infer Y> ? Y : S extends Iterable<infer Y> ? Y : never;
 
 /** What the awaited result of a call is. */
-type Received<R> = unknown extends R
+export type Received<R> = unknown extends R
   ? R
   : [Extract<R, Streamed>] extends [never]
     ? R

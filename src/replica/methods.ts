@@ -44,7 +44,8 @@ function* userPrototypes(from: object): Generator<object> {
   }
 }
 
-function isRemoteName(name: string): boolean {
+/** Whether a method of this name is remote: not private by convention, no hook, and not the handle's own. */
+export function isRemoteName(name: string): boolean {
   return !name.startsWith('_') && !LIFECYCLE.has(name) && !RESERVED_NAMES.includes(name);
 }
 

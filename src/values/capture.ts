@@ -4,7 +4,8 @@ import { describe } from './describe.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
 import { isBuiltIn, isForeign, reasonAgainst, viewConstructor } from './kinds.ts';
 import { isPortable, MARK, type Marks, PORTABLE, type Portable } from './marks.ts';
-import { type Transferable, takeTransfer } from './transfer.ts';
+import { below, type Path, spell } from './path.ts';
+import { ALL, type Transferable, takeTransfer } from './transfer.ts';
 
 /** From here on a buffer is copied once and moved, which costs half of a structured clone (390 against 963 µs for 1 MiB). */
 export const LARGE_BYTES = 65_536;
@@ -17,17 +18,6 @@ const MAX_DEPTH = 1_000;
 
 /** Arrays longer than this are looked through for named properties by comparison: 1.6 against 6.0 µs for 1,000 items. */
 const LONG_ARRAY = 64;
-
-/** Where a value sits, as a linked list that is only spelled out when something is refused. */
-interface Path {
-  readonly parent: Path | undefined;
-  readonly key: string | number;
-  readonly depth: number;
-}
-
-function below(parent: Path | undefined, key: string | number, levels = 1): Path {
-  return { parent, key, depth: parent === undefined ? levels : parent.depth + levels };
-}
 
 const DETACHED = 'its memory was moved to another thread before (the buffer is detached)';
 
@@ -52,6 +42,8 @@ export class Capture {
   #root: object | undefined = undefined;
   #rootCopy: unknown = undefined;
   #moved: Set<Transferable> | undefined = undefined;
+  /** Inside a value that was given away: its large buffers are not copied. */
+  #isGiven = false;
   #method = '';
   #index: number = RESULT;
 
@@ -64,6 +56,7 @@ export class Capture {
     this.#root = undefined;
     this.#rootCopy = undefined;
     this.#moved = undefined;
+    this.#isGiven = false;
   }
 
   /** Whether its owner gave memory away (`transfer()`): it must be gone for him now, not when the message is posted. */
@@ -103,7 +96,7 @@ export class Capture {
     if (path !== undefined && path.depth > MAX_DEPTH) {
       throw this.#refused(undefined, `it is nested more than ${MAX_DEPTH} levels deep`);
     }
-    this.#markTransfers(value, path);
+    if (this.#markTransfers(value, path)) return this.#given(value, path);
     if (types.isProxy(value)) throw this.#refused(path, reasonAgainst(value));
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#plain(value, path);
@@ -127,9 +120,19 @@ export class Capture {
     }
   }
 
-  #markTransfers(value: object, path: Path | undefined): void {
+  #given(value: object, path: Path | undefined): unknown {
+    const outer = this.#isGiven;
+    this.#isGiven = true;
+    const taken = this.#object(value, path);
+    this.#isGiven = outer;
+    return taken;
+  }
+
+  /** Whether the value was given away as a whole. */
+  #markTransfers(value: object, path: Path | undefined): boolean {
     const buffers = takeTransfer(value);
-    if (buffers === undefined) return;
+    if (buffers === undefined) return false;
+    if (buffers === ALL) return true;
     this.#moved ??= new Set();
     this.transfer ??= [];
     for (const buffer of buffers) {
@@ -139,6 +142,7 @@ export class Capture {
       this.transfer.push(buffer);
       this.bytes += buffer.byteLength;
     }
+    return false;
   }
 
   #plain(value: object, path: Path | undefined): object {
@@ -305,7 +309,7 @@ export class Capture {
     if (this.#moved?.has(value)) return value;
     if (value.detached) throw this.#refused(path, DETACHED);
     // A resizable buffer stays one; `slice` would fix its length.
-    const copy = value.resizable ? structuredClone(value) : value.slice(0);
+    const copy = this.#isWholeGift(value) ? value : value.resizable ? structuredClone(value) : value.slice(0);
     this.#remember(value, copy);
     this.#count(copy);
     return copy;
@@ -323,7 +327,10 @@ export class Capture {
       if ((buffer as ArrayBuffer).detached) throw this.#refused(path, DETACHED);
       const { byteOffset, byteLength } = value;
       // Only the bytes of the view: a 16-byte Buffer would otherwise drag its whole pool (8–64 KiB) along.
-      const own = (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
+      const isWhole = byteLength === buffer.byteLength && this.#isWholeGift(buffer as ArrayBuffer);
+      const own = isWhole
+        ? (buffer as ArrayBuffer)
+        : (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
       copy = new View(own);
       this.#count(own);
     }
@@ -354,7 +361,13 @@ export class Capture {
     );
   }
 
+  #isWholeGift(buffer: ArrayBuffer): boolean {
+    return this.#isGiven && buffer.byteLength >= LARGE_BYTES && !buffer.resizable;
+  }
+
   #count(own: ArrayBuffer): void {
+    // Two views of one buffer that was given away.
+    if (this.#isGiven && this.transfer?.includes(own) === true) return;
     this.bytes += own.byteLength;
     if (own.byteLength < LARGE_BYTES) return;
     this.transfer ??= [];
@@ -375,10 +388,4 @@ function mayHaveNames(value: unknown[], items: unknown[]): boolean {
 
 function named(value: Function): string {
   return typeof value.name !== 'string' || value.name === '' ? '' : ` (${value.name})`;
-}
-
-function spell(path: Path | undefined): string {
-  if (path === undefined) return '';
-  const { parent, key } = path;
-  return `${spell(parent)}${typeof key === 'number' || key.startsWith('<') ? `[${key}]` : `.${key}`}`;
 }

@@ -5,6 +5,9 @@ import type { Marks } from './marks.ts';
 /** What `transfer()` can move. */
 export type Transferable = ArrayBuffer;
 
+/** This very list stands for whatever memory is in the value. */
+export const ALL: readonly Transferable[] = Object.freeze([]);
+
 const marked = new WeakMap<object, readonly Transferable[]>();
 
 /**
@@ -30,6 +33,14 @@ export function transfer<T extends object>(value: T, buffers: readonly Transfera
   }
   marked.set(value, buffers);
   return value;
+}
+
+/**
+ * Gives a value away as a whole: its large buffers are moved with the next message that holds it, without a copy. Only for
+ * values that nobody else will look at again: unlike with `transfer()` the memory is there until the message is posted.
+ */
+export function giveAway(value: object): void {
+  if (!marked.has(value)) marked.set(value, ALL);
 }
 
 /** The buffers that were marked together with `value`. The mark is used up. */

@@ -1,5 +1,5 @@
 // Wrong code, and what both compilers say about the line below each comment: read by scripts/check-types.mjs.
-import { type DeploymentHandle, deployment, type Schema, serve } from 'inserve';
+import { type DeploymentHandle, deployment, InputNode, type Schema, serve } from 'inserve';
 
 class Detector {
   readonly #weights = new Float32Array(2);
@@ -61,7 +61,7 @@ serve.handle('detector').detect.remote(clip);
 
 const detector = deployment(Detector).bind();
 const segmenter = deployment(Segmenter).bind(detector, { rate: 16_000 });
-// error: Argument of type 'BoundDeployment<Segmenter>' is not assignable to parameter of type
+// error: Argument of type 'BoundDeploymentOf<typeof Segmenter>' is not assignable to parameter of type
 deployment(Segmenter).bind(segmenter, { rate: 16_000 });
 // error: Expected 2 arguments, but got 1
 deployment(Segmenter).bind(detector);
@@ -86,3 +86,12 @@ deployment(Detector, { schemas: { detekt: {} } });
 deployment(Detector, { schemas: { load: { input: text } } });
 // error: SchemaMismatch<"detect() gives something else than its output schema accepts">
 deployment(Detector, { schemas: { detect: { output: text } } });
+
+const input = new InputNode<{ text: string; size: number }>();
+const cut = deployment(function cut(text: string, size: number): string {
+  return text.slice(0, size);
+});
+// error: Argument of type 'GraphNode<number>' is not assignable to parameter of type 'string | GraphNode<string>'
+export const wrongEdge = cut.bind(input.size, 3);
+// error: Property 'txt' does not exist on type 'InputNode<{ text: string; size: number; }>'
+export const wrongField = cut.bind(input.txt, 3);

@@ -1,0 +1,86 @@
+import { deployment } from '../deployment/deployment.ts';
+import { ServeError } from '../errors.ts';
+import type { DeploymentHandle } from '../handle/types.ts';
+import { type HttpAdapter, jsonRequest, toAdapter } from '../input/adapters.ts';
+import { MAX_ONGOING_LIMIT } from '../pool/load-table.ts';
+import { ROOT_ROUTE } from './compile.ts';
+import { HostValue } from './host-value.ts';
+import type { GraphPlan } from './plan.ts';
+import { type Remote, RunnableGraph } from './run.ts';
+
+const METHODS = ['GET', 'HEAD', 'POST'];
+
+/**
+ * Runs deployment graphs. It is inline: on the thread that calls it, so that a value goes from one node to the next over
+ * one thread only.
+ */
+export class GraphDriver {
+  readonly #graphs: ReadonlyMap<string, RunnableGraph>;
+  readonly #isSingle: boolean;
+  readonly #adapter: (request: Request) => unknown;
+
+  /** @param callees the deployments that the plan counts */
+  constructor(
+    plan: GraphPlan,
+    callees: readonly DeploymentHandle<unknown>[],
+    adapter: HostValue<HttpAdapter & object> | undefined,
+  ) {
+    const remoteOf = (index: number, method: string): Remote => {
+      const handle = callees[index] as object;
+      // The handle itself stands for `call`.
+      return (method === 'call' ? handle : Reflect.get(handle, method)) as Remote;
+    };
+    this.#graphs = new Map(
+      plan.routes.map(({ route, plan: one }) => [route, new RunnableGraph(one, plan.callees, remoteOf)]),
+    );
+    this.#isSingle = plan.isSingle;
+    const given = HostValue.valueIn(adapter);
+    this.#adapter = given === undefined ? inputOf : toAdapter(given, 'httpAdapter');
+  }
+
+  predict(...args: unknown[]): Promise<unknown> {
+    return this.#graph(ROOT_ROUTE).run(inputFrom(args));
+  }
+
+  predictWithRoute(route: string, ...args: unknown[]): Promise<unknown> {
+    return this.#graph(route).run(inputFrom(args));
+  }
+
+  async fetch(request: Request): Promise<unknown> {
+    const graph = this.#graph(this.#isSingle ? ROOT_ROUTE : pathOf(request));
+    if (!METHODS.includes(request.method)) {
+      return new Response(null, { status: 405, headers: { allow: METHODS.join(', ') } });
+    }
+    return graph.run(await this.#adapter(request));
+  }
+
+  #graph(route: string): RunnableGraph {
+    const graph = this.#graphs.get(route);
+    if (graph !== undefined) return graph;
+    const routes = [...this.#graphs.keys()].join(', ');
+    throw new ServeError('SERVE_NOT_FOUND', `the graph has no route '${route}'; its routes: ${routes}`);
+  }
+}
+
+/** One argument is the input itself, several are the tuple. */
+function inputFrom(args: unknown[]): unknown {
+  return args.length > 1 ? args : args[0];
+}
+
+/** The body as JSON; a request without one has no input. */
+function inputOf(request: Request): unknown {
+  return request.method === 'POST' ? jsonRequest(request) : undefined;
+}
+
+function pathOf(request: Request): string {
+  const { pathname } = new URL(request.url);
+  return pathname.length > 1 && pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
+}
+
+export const driver = deployment(GraphDriver, {
+  name: 'DAGDriver',
+  module: import.meta.url,
+  isolation: 'inline',
+  // The deployments that it calls have limits of their own.
+  maxOngoingRequests: MAX_ONGOING_LIMIT,
+});

@@ -1,0 +1,33 @@
+import { PORTABLE, type Portable } from '../values/marks.ts';
+
+const numbers = new WeakMap<object, number>();
+let count = 0;
+
+/**
+ * A function or schema among the arguments of an inline deployment. It stays on the thread that made it; elsewhere only its
+ * `key` arrives, which also makes another value another version.
+ */
+export class HostValue<T extends object> implements Portable {
+  readonly key: string;
+  readonly #value: T;
+
+  constructor(value: T) {
+    let number = numbers.get(value);
+    if (number === undefined) {
+      number = ++count;
+      numbers.set(value, number);
+    }
+    const name: unknown = Reflect.get(value, 'name');
+    this.key = `${typeof name === 'string' ? name : ''}#${number}`;
+    this.#value = value;
+  }
+
+  /** The value; undefined if this is what arrived in another thread. */
+  static valueIn<T extends object>(holder: HostValue<T> | undefined): T | undefined {
+    return holder instanceof HostValue ? holder.#value : undefined;
+  }
+
+  [PORTABLE](): undefined {
+    return undefined;
+  }
+}
