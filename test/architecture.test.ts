@@ -58,6 +58,7 @@ describe('the house', () => {
     ['pool'],
     // What a call meets, on its way from a handle into user code; these rooms are open to each other.
     ['deployment', 'handle', 'batching', 'replica'],
+    ['graph'],
     ['controller', 'observe'],
     ['instance'],
     ['adapters'],
