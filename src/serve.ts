@@ -117,12 +117,15 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Middleware for Express, and a `node:http` request listener. With an app: deploys it in the background and serves it
-   * here. Without: serves all running apps by their `routePrefix`, and `/-/healthz` and `/-/routes`.
+   * Middleware for Express, Koa and middie, and a `node:http` request listener. With an app: deploys it in the background
+   * and serves it here. Without: serves all running apps by their `routePrefix`, and `/-/healthz` and `/-/routes`.
    *
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
-  middleware(app?: BoundDeployment<unknown> | string, options: MiddlewareOptions = {}): ServeMiddleware {
+  middleware<Req = IncomingMessage>(
+    app?: BoundDeployment<unknown> | string,
+    options: MiddlewareOptions<Req> = {},
+  ): ServeMiddleware {
     const parsed = parseMiddlewareOptions(options);
     if (app === undefined) return createMiddleware(this.#front.byPrefix(), parsed);
     const name = typeof app === 'string' ? app : this.#ensure(app, parsed.name, 'middleware(app)');

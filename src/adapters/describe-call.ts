@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import type { Call } from '../handle/call.ts';
 import { priorityRank } from '../handle/priority.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import { Capture, RESULT } from '../values/capture.ts';
-import { type MiddlewareOptions, parseRouting } from './options.ts';
+import type { HostExchange } from './exchange.ts';
+import { parseRouting, type ResolvedMiddlewareOptions } from './options.ts';
 import { clientIp, routeParams } from './request-head.ts';
 
 /**
@@ -11,26 +11,26 @@ import { clientIp, routeParams } from './request-head.ts';
  */
 export function describeCall(
   call: Call,
-  req: IncomingMessage,
+  { req, context }: HostExchange,
   requestId: string,
-  { locals, call: routing }: MiddlewareOptions,
+  { locals, call: routing }: ResolvedMiddlewareOptions,
 ): void {
   const { config } = call.route;
   const meta: CallMeta = { requestId };
   call.meta = meta;
   call.priorityRank = config.priorityRank;
-  const ip = clientIp(req);
+  const ip = clientIp(req, context);
   if (ip !== undefined) meta.ip = ip;
-  const params = routeParams(req);
+  const params = routeParams(context);
   if (params !== undefined) meta.params = params;
   if (locals !== undefined) {
     const capture = new Capture();
-    const value = locals(req);
+    const value = locals(context);
     meta.locals = config.isByReference ? value : capture.take(value, 'middleware.locals', RESULT);
     call.marks = capture.marks;
   }
   if (routing === undefined) return;
-  const { tenant, sessionId, multiplexedModelId, priority } = parseRouting(routing, req);
+  const { tenant, sessionId, multiplexedModelId, priority } = parseRouting(routing, context);
   if (tenant !== undefined) meta.tenant = tenant;
   if (sessionId !== undefined) meta.sessionId = sessionId;
   if (multiplexedModelId !== undefined) meta.multiplexedModelId = multiplexedModelId;

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { ServeError } from '../errors.ts';
 import type { AppRuntime } from '../instance/app-runtime.ts';
 import type { Instance } from '../instance/instance.ts';
@@ -46,15 +45,15 @@ export class Front {
     const { nextRequestId } = this;
     return {
       nextRequestId,
-      find: (req) => this.#find(req),
+      find: (url) => this.#find(url),
       ready: async () => {
         await Promise.all([...this.#instance.apps()].map(({ ready }) => ready));
       },
     };
   }
 
-  #find(req: IncomingMessage): Destination {
-    const [path = ''] = (pathOf(req.url ?? '/') ?? '').split('?', 1);
+  #find(url: string): Destination {
+    const [path = ''] = (pathOf(url) ?? '').split('?', 1);
     if (path === '/-/healthz') return this.#healthz();
     if (this.#instance.isClosing) return 'closing';
     if (path === '/-/routes') return { status: 200, json: this.#routes() };

@@ -1,10 +1,10 @@
-import type { ServerResponse } from 'node:http';
 import { Call } from '../handle/call.ts';
 import type { Route } from '../handle/route.ts';
 import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
 import { CreditCounter } from '../pool/stream-window.ts';
 import { type FlatHeaders, type ResponseEnvelope, unflatten } from '../replica/ingress/envelope.ts';
+import type { HttpResponse } from './exchange.ts';
 
 /** What becomes of a request beyond its response. */
 export interface HttpOutcome {
@@ -25,7 +25,7 @@ export interface HttpOutcome {
  * reads it.
  */
 export class HttpCall extends Call {
-  readonly #res: ServerResponse;
+  readonly #res: HttpResponse;
   readonly #isHead: boolean;
   readonly #outcome: HttpOutcome;
   readonly #credit = new CreditCounter();
@@ -35,7 +35,7 @@ export class HttpCall extends Call {
   /** Everything was answered; what the replica still sends is of no interest. */
   #isAnswered = false;
 
-  constructor(route: Route, res: ServerResponse, isHead: boolean, outcome: HttpOutcome) {
+  constructor(route: Route, res: HttpResponse, isHead: boolean, outcome: HttpOutcome) {
     super(route, HTTP_METHOD_NAME);
     this.#res = res;
     this.#isHead = isHead;
@@ -156,7 +156,7 @@ export class HttpCall extends Call {
 }
 
 /** Compression middleware holds bytes back until it is told. */
-function flush(res: ServerResponse): void {
+function flush(res: HttpResponse): void {
   const hook: unknown = Reflect.get(res, 'flush');
   if (typeof hook === 'function') hook.call(res);
 }
@@ -166,8 +166,10 @@ function hasNoBody(status: number): boolean {
 }
 
 /** Sets status and headers. What the host has set stays where both may speak: cookies and `vary`. */
-function writeHead(res: ServerResponse, status: number, headers: FlatHeaders): void {
+function writeHead(res: HttpResponse, status: number, headers: FlatHeaders): void {
   res.statusCode = status;
+  // Of a body that somebody else had in mind; Koa sets it with `ctx.body`.
+  res.removeHeader('content-length');
   const pairs = unflatten(headers);
   for (let index = 0; index + 1 < pairs.length; index += 2) {
     const name = pairs[index] as string;

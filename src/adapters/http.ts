@@ -1,15 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { ServeError } from '../errors.ts';
 import type { Route } from '../handle/route.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import type { FlatHeaders, RequestEnvelope } from '../replica/ingress/envelope.ts';
 import { describeCall } from './describe-call.ts';
+import type { HostExchange, HttpResponse, Next } from './exchange.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
 import { cut, endWithoutRequest } from './linger.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
-import { parsedBody } from './parsed-body.ts';
+import { decodedHeaders, parsedBody } from './parsed-body.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './problem.ts';
 import { absoluteUrl, givenRequestId, givenTimeout, requestHeaders } from './request-head.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './upload.ts';
@@ -25,25 +28,15 @@ export interface HttpTarget {
   nextRequestId(): string;
 }
 
-export type Next = (error?: unknown) => void;
-
-/**
- * One HTTP exchange with an app, whatever framework it came through. The framework's part is `next`: undefined means that
- * nobody comes after.
- */
-export function handleHttp(
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: Next | undefined,
-  target: HttpTarget,
-  options: ResolvedMiddlewareOptions,
-): void {
-  new Exchange(req, res, next, target, options).start();
+/** One HTTP exchange with an app, whatever framework it came through. */
+export function handleHttp(host: HostExchange, target: HttpTarget, options: ResolvedMiddlewareOptions): void {
+  new Exchange(host, target, options).start();
 }
 
 class Exchange implements HttpOutcome {
+  readonly #host: HostExchange;
   readonly #req: IncomingMessage;
-  readonly #res: ServerResponse;
+  readonly #res: HttpResponse;
   readonly #next: Next | undefined;
   readonly #target: HttpTarget;
   readonly #options: ResolvedMiddlewareOptions;
@@ -52,23 +45,23 @@ class Exchange implements HttpOutcome {
   #upload: Upload | undefined = undefined;
   /** Where a body goes that is streamed along with the call. */
   #stream: BodyUpload | undefined = undefined;
-  #isLazy = false;
+  /** Whether requests that are not the app's go on to whoever comes behind. */
+  readonly #mayPass: boolean;
+  /** What the host had set as the id of this request. */
+  #hostId: ReturnType<HttpResponse['getHeader']> = undefined;
   /** Whose end is listened for in place of the response's. */
   #socket: Socket | undefined = undefined;
   #isDone = false;
 
-  constructor(
-    req: IncomingMessage,
-    res: ServerResponse,
-    next: Next | undefined,
-    target: HttpTarget,
-    options: ResolvedMiddlewareOptions,
-  ) {
+  constructor(host: HostExchange, target: HttpTarget, options: ResolvedMiddlewareOptions) {
+    const { req, res, next } = host;
+    this.#host = host;
     this.#req = req;
     this.#res = res;
     this.#next = next === undefined ? undefined : inThisContext(next, options);
     this.#target = target;
     this.#options = options;
+    this.#mayPass = options.passthrough && next !== undefined;
     this.#requestId = givenRequestId(req) ?? target.nextRequestId();
     this.#call = new HttpCall(target.route, res, req.method === 'HEAD', this);
   }
@@ -76,39 +69,60 @@ class Exchange implements HttpOutcome {
   /** The call begins before its body is read: deadline, cancellation and count are those of the whole exchange. */
   start(): void {
     const call = this.#call;
+    const { req, url: given, context } = this.#host;
+    const url = absoluteUrl(given, req, context, this.#target.prefix);
+    // What makes no URL is no request to an app.
+    if (url instanceof ServeError && this.#mayPass) {
+      this.#next?.();
+      return;
+    }
     this.#target.route.begin(call, this.#deadline());
     try {
       this.#watchClient();
       if (call.isSettled) return;
+      this.#hostId = this.#mayPass ? this.#res.getHeader('x-request-id') : undefined;
       this.#res.setHeader('x-request-id', this.#requestId);
+      if (url instanceof ServeError) throw url;
       // Now, for hooks may look at the async context of the host's handler.
-      describeCall(this.#call, this.#req, this.#requestId, this.#options);
-      this.#takeBody(absoluteUrl(this.#req, this.#target.prefix));
+      describeCall(this.#call, this.#host, this.#requestId, this.#options);
+      this.#takeBody(url);
     } catch (error) {
       call.reject(error);
     }
   }
 
   #takeBody(url: string): void {
-    const req = this.#req;
-    const { bodyLimit, passthrough } = this.#options;
-    const length = declaredLength(req);
-    const parsed = length === 0 ? undefined : parsedBody(req);
-    if (length !== undefined && length > bodyLimit && parsed === undefined) throw tooLarge(bodyLimit);
-    // Nothing is read before the app asks for it where another handler may have to.
-    this.#isLazy = passthrough && this.#next !== undefined;
-    if (parsed !== undefined) {
-      this.#dispatch(url, parsed.headers, parsed.body);
-    } else if (length === 0) {
-      this.#dispatch(url, requestHeaders(req), undefined);
-    } else if (!this.#isLazy && isSmall(length)) {
-      this.#upload = new SmallBody(req, (body) => this.#dispatch(url, requestHeaders(req), body));
-    } else {
-      this.#stream = new BodyUpload(req, this.#call, bodyLimit);
-      this.#upload = this.#stream;
-      (this.#call.meta as CallMeta).upload = this.#isLazy ? 'lazy' : 'eager';
-      this.#dispatch(url, requestHeaders(req), undefined);
+    const { req, body } = this.#host;
+    const { bodyLimit } = this.#options;
+    if (body instanceof Readable && body !== req) {
+      this.#streamBody(body, url, decodedHeaders(req));
+      return;
     }
+    const length = declaredLength(req);
+    const parsed = length === 0 || body === req ? undefined : parsedBody(req, body);
+    // Nothing is read, nor refused, before the app asks for it where another handler may have to.
+    const isLazy = this.#mayPass;
+    if (!isLazy && length !== undefined && length > bodyLimit && parsed === undefined)
+      throw tooLarge(bodyLimit);
+    if (parsed !== undefined) this.#dispatch(url, parsed.headers, parsed.body);
+    else if (length === 0) this.#dispatch(url, requestHeaders(req), undefined);
+    else if (!isLazy && isSmall(length))
+      this.#upload = new SmallBody(req, (bytes) => this.#dispatch(url, requestHeaders(req), bytes));
+    else this.#streamBody(req, url, requestHeaders(req));
+  }
+
+  /** @param source the request, or what the host made of it */
+  #streamBody(source: Readable, url: string, headers: FlatHeaders): void {
+    const call = this.#call;
+    if (source !== this.#req) {
+      source.on('error', (cause) =>
+        call.giveUp(new ServeError('SERVE_BAD_REQUEST', 'the request body cannot be read', { cause })),
+      );
+    }
+    this.#stream = new BodyUpload(source, call, this.#options.bodyLimit);
+    this.#upload = this.#stream;
+    (call.meta as CallMeta).upload = this.#mayPass ? 'lazy' : 'eager';
+    this.#dispatch(url, headers, undefined);
   }
 
   #dispatch(url: string, headers: FlatHeaders, body: Uint8Array | string | undefined): void {
@@ -120,7 +134,7 @@ class Exchange implements HttpOutcome {
   }
 
   sent(): void {
-    if (!this.#isLazy) this.#stream?.start();
+    if (!this.#mayPass) this.#stream?.start();
   }
 
   credited(chunks: number): void {
@@ -158,9 +172,10 @@ class Exchange implements HttpOutcome {
   passes(): boolean {
     const isUntouched = this.#stream?.isUntouched ?? true;
     const next = this.#next;
-    if (!this.#options.passthrough || next === undefined || !isUntouched) return false;
-    this.#res.removeHeader('x-request-id');
-    this.done();
+    if (!this.#mayPass || next === undefined || !isUntouched) return false;
+    if (this.#hostId === undefined) this.#res.removeHeader('x-request-id');
+    else this.#res.setHeader('x-request-id', this.#hostId);
+    this.#finish();
     next();
     return true;
   }
@@ -169,27 +184,33 @@ class Exchange implements HttpOutcome {
     const res = this.#res;
     const next = this.#next;
     if (this.#isDone) return;
-    this.done();
+    this.#finish();
     const about = { requestId: this.#requestId, method: this.#req.method, url: this.#req.url, err: error };
     if (res.destroyed || res.writableEnded) {
       this.#target.log.debug({ ...about, statusCode: 499 }, 'the client left before its answer');
+      this.#host.settled?.();
       return;
     }
     const problem = toProblem(error);
     if (problem.isUnexpected) this.#target.log.error(about, 'request failed');
-    if (res.headersSent) {
-      cut(res);
-    } else if (this.#options.onError === 'next' && next !== undefined) {
+    if (!res.headersSent && this.#options.onError === 'next' && next !== undefined) {
       next(toFrameworkError(error, problem));
-    } else if (this.#isEndless()) {
-      prepareProblem(res, problem, this.#requestId, (body) => endWithoutRequest(this.#req, res, body));
-    } else {
-      sendProblem(res, problem, this.#requestId);
+      return;
     }
+    if (res.headersSent) cut(res);
+    else if (this.#isEndless())
+      prepareProblem(res, problem, this.#requestId, (body) => endWithoutRequest(this.#req, res, body));
+    else sendProblem(res, problem, this.#requestId);
+    this.#host.settled?.();
   }
 
   done(): void {
     if (this.#isDone) return;
+    this.#finish();
+    this.#host.settled?.();
+  }
+
+  #finish(): void {
     this.#isDone = true;
     this.#res.off('close', this.#onClose);
     this.#socket?.off('close', this.#onClose);

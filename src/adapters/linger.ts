@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { HttpResponse } from './exchange.ts';
 
 /** How long a client that is still sending may take to notice its answer, in ms. */
 const LINGER_MS = 1_000;
@@ -8,7 +9,7 @@ const LINGER_MS = 1_000;
  * socket that is closed with unread bytes in it is reset, and the client would see the reset instead of the answer
  * (nginx' `lingering_close`).
  */
-export function endWithoutRequest(req: IncomingMessage, res: ServerResponse, body: string): void {
+export function endWithoutRequest(req: IncomingMessage, res: HttpResponse, body: string): void {
   res.setHeader('connection', 'close');
   if (req.method === 'HEAD') {
     res.end();
@@ -30,7 +31,11 @@ export function endWithoutRequest(req: IncomingMessage, res: ServerResponse, bod
 /**
  * Breaks a response off. What was written before still reaches the client, unless it is the client that does not read.
  */
-export function cut(res: ServerResponse): void {
+export function cut(res: HttpResponse): void {
+  if (res.cut !== undefined) {
+    res.cut();
+    return;
+  }
   const { socket } = res;
   // The socket of HTTP/2 carries other responses, too.
   if (socket === null || socket.writableNeedDrain || res.req.httpVersionMajor > 1) {

@@ -1,17 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServeError } from '../errors.ts';
-import { type HttpTarget, handleHttp, type Next } from './http.ts';
+import { fromNode, type HostContext, type HostExchange, type HttpResponse, type Next } from './exchange.ts';
+import { type HttpTarget, handleHttp } from './http.ts';
+import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
 import { sendProblem, toFrameworkError, toProblem } from './problem.ts';
 import { givenRequestId } from './request-head.ts';
 
 /**
- * Middleware for Express, and a plain `node:http` request listener. Deploying starts in the background when it is made.
+ * Middleware for Express, Koa and Fastify's `@fastify/middie`, and a plain `node:http` request listener: the arguments
+ * tell which. Deploying starts in the background when it is made.
  */
 export interface ServeMiddleware {
   (req: IncomingMessage, res: ServerResponse, next?: Next): void;
+  (ctx: KoaContext, next: KoaNext): Promise<void>;
   /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
   ready(): Promise<void>;
+  /** @internal Takes an exchange of any other framework. */
+  handle(exchange: HostExchange): void;
 }
 
 /** An answer that needs no app: text, or JSON. */
@@ -25,7 +31,7 @@ export type Destination = HttpTarget | ControlAnswer | 'unknown' | 'closing';
 
 /** Where requests go. */
 export interface Destinations {
-  find(req: IncomingMessage): Destination;
+  find(url: string): Destination;
   /** A unique id for a request that brings none. */
   nextRequestId(): string;
   /** Resolves once the apps can serve. */
@@ -36,18 +42,38 @@ export function createMiddleware(
   destinations: Destinations,
   options: ResolvedMiddlewareOptions,
 ): ServeMiddleware {
-  const serveMiddleware = (req: IncomingMessage, res: ServerResponse, next?: Next): void => {
-    const destination = destinations.find(req);
+  const handle = (exchange: HostExchange): void => {
+    const destination = destinations.find(exchange.url);
+    const { next, settled } = exchange;
     if (typeof destination !== 'string') {
-      if ('route' in destination) handleHttp(req, res, next, destination, options);
-      else sendJson(res, destination);
-    } else if (destination === 'unknown' && next !== undefined && options.passthrough) {
+      if ('route' in destination) {
+        handleHttp(exchange, destination, options);
+        return;
+      }
+      sendJson(exchange.res, destination);
+    } else if (next !== undefined && destination === 'unknown' && options.passthrough) {
       next();
+      return;
     } else {
-      refuse(req, res, next, options, toError(destination), destinations);
+      const problem = toProblem(toError(destination));
+      if (next !== undefined && options.onError === 'next') {
+        next(toFrameworkError(toError(destination), problem));
+        return;
+      }
+      sendProblem(exchange.res, problem, givenRequestId(exchange.req) ?? destinations.nextRequestId());
     }
+    settled?.();
   };
-  return Object.assign(serveMiddleware, { ready: () => destinations.ready() });
+  // Two parameters more than Koa's: Express would take a function of four for an error handler.
+  function serveMiddleware(
+    first: IncomingMessage | KoaContext,
+    second: ServerResponse | KoaNext,
+    next?: Next,
+  ): void | Promise<void> {
+    if (typeof second === 'function') return fromKoa(first as KoaContext, second, handle);
+    handle(fromNode(first as IncomingMessage & HostContext, second, next));
+  }
+  return Object.assign(serveMiddleware as ServeMiddleware, { ready: () => destinations.ready(), handle });
 }
 
 function toError(destination: 'unknown' | 'closing'): ServeError {
@@ -56,20 +82,7 @@ function toError(destination: 'unknown' | 'closing'): ServeError {
     : new ServeError('SERVE_NOT_FOUND', 'no app serves this path');
 }
 
-function refuse(
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: Next | undefined,
-  { onError }: ResolvedMiddlewareOptions,
-  error: ServeError,
-  destinations: Destinations,
-): void {
-  const problem = toProblem(error);
-  if (next !== undefined && onError === 'next') next(toFrameworkError(error, problem));
-  else sendProblem(res, problem, givenRequestId(req) ?? destinations.nextRequestId());
-}
-
-function sendJson(res: ServerResponse, { status, json }: ControlAnswer): void {
+function sendJson(res: HttpResponse, { status, json }: ControlAnswer): void {
   const body = typeof json === 'string' ? json : JSON.stringify(json);
   const type = typeof json === 'string' ? 'text/plain' : 'application/json';
   res.statusCode = status;

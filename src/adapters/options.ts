@@ -21,10 +21,11 @@ export interface RequestRouting {
   multiplexedModelId?: string | undefined;
 }
 
-/** Taken from a method, whose parameters are compared both ways: a hook may ask for its framework's own request type. */
-type Hook<R> = { hook(req: IncomingMessage): R }['hook'];
+/** Taken from a method, whose parameters are compared both ways: a hook may ask for a subtype of what it is given. */
+type Hook<Req, R> = { hook(req: Req): R }['hook'];
 
-export interface MiddlewareOptions {
+/** `Req`: what the framework's own handlers are given, Express' `req`, Koa's `ctx`, Fastify's `request`. */
+export interface MiddlewareOptions<Req = IncomingMessage> {
   /** Name of the app. Default: the name of its ingress deployment. */
   name?: string;
   /** Deadline of a request in ms; it can only shorten the ingress deployment's `requestTimeoutMs`. */
@@ -36,12 +37,12 @@ export interface MiddlewareOptions {
   /** Hand requests that the app answers with 404 to the next handler. Default false. */
   passthrough?: boolean;
   /** What the host knows about the request: `context().locals` in the replica. */
-  locals?: Hook<unknown>;
+  locals?: Hook<Req, unknown>;
   /** Tenant, priority, session and model of a request. They never come from the client by themselves. */
-  call?: Hook<RequestRouting>;
+  call?: Hook<Req, RequestRouting>;
 }
 
-export interface ResolvedMiddlewareOptions extends MiddlewareOptions {
+export interface ResolvedMiddlewareOptions extends MiddlewareOptions<unknown> {
   /** Bytes. */
   bodyLimit: number;
   onError: 'respond' | 'next';
@@ -62,14 +63,14 @@ const bytes: Field<number> = {
   },
 };
 
-const FIELDS: Fields<MiddlewareOptions> = {
+const FIELDS: Fields<MiddlewareOptions<unknown>> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
   requestTimeoutMs: milliseconds(),
   bodyLimit: bytes,
   onError: oneOf('respond', 'next'),
   passthrough: boolean(),
-  locals: fn<Hook<unknown>>(),
-  call: fn<Hook<RequestRouting>>(),
+  locals: fn<Hook<unknown, unknown>>(),
+  call: fn<Hook<unknown, RequestRouting>>(),
 };
 
 const ROUTING_FIELDS: Fields<RequestRouting> = {
@@ -81,7 +82,7 @@ const ROUTING_FIELDS: Fields<RequestRouting> = {
 
 /** @throws ServeError `SERVE_INVALID_OPTION` */
 export function parseMiddlewareOptions(options: unknown): ResolvedMiddlewareOptions {
-  const parsed = parseOptions<MiddlewareOptions>(options, FIELDS, 'middleware');
+  const parsed = parseOptions<MiddlewareOptions<unknown>>(options, FIELDS, 'middleware');
   return {
     onError: 'respond',
     passthrough: false,
@@ -91,6 +92,6 @@ export function parseMiddlewareOptions(options: unknown): ResolvedMiddlewareOpti
 }
 
 /** @throws ServeError `SERVE_INVALID_OPTION` if the app's `call` hook answers something else */
-export function parseRouting(hook: Hook<RequestRouting>, req: IncomingMessage): RequestRouting {
-  return parseOptions<RequestRouting>(hook(req) ?? {}, ROUTING_FIELDS, 'middleware.call(req)');
+export function parseRouting(hook: Hook<unknown, RequestRouting>, context: unknown): RequestRouting {
+  return parseOptions<RequestRouting>(hook(context) ?? {}, ROUTING_FIELDS, 'middleware.call(req)');
 }

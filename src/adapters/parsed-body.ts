@@ -11,8 +11,7 @@ export interface ParsedBody {
  * What is left of a body whose stream is no longer ours: parsed by the host, or read by somebody who kept nothing of it.
  * Undefined while the stream is untouched: parsers leave alone what they do not know, some with an empty object behind.
  */
-export function parsedBody(req: IncomingMessage & { body?: unknown }): ParsedBody | undefined {
-  const { body } = req;
+export function parsedBody(req: IncomingMessage, body: unknown): ParsedBody | undefined {
   // Not `complete`: that is true as soon as the last byte has arrived, read or not.
   const isRead = req.readableEnded;
   if (body === undefined || (!isRead && isEmptyObject(body))) {
@@ -31,6 +30,18 @@ export function parsedBody(req: IncomingMessage & { body?: unknown }): ParsedBod
 
 /** @param type undefined: as the client says */
 function headersFor(req: IncomingMessage, body: Uint8Array | string, type: string | undefined): FlatHeaders {
+  const pairs = unframed(req, type);
+  if (type !== undefined) pairs.push('content-type', type);
+  pairs.push('content-length', String(Buffer.byteLength(body)));
+  return flatten(pairs);
+}
+
+/** The headers that hold for a body which somebody has decoded. */
+export function decodedHeaders(req: IncomingMessage): FlatHeaders {
+  return flatten(unframed(req, undefined));
+}
+
+function unframed(req: IncomingMessage, type: string | undefined): string[] {
   const { rawHeaders } = req;
   const pairs: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -40,9 +51,7 @@ function headersFor(req: IncomingMessage, body: Uint8Array | string, type: strin
     if (type !== undefined && /^content-type$/i.test(name)) continue;
     pairs.push(name, rawHeaders[index + 1] as string);
   }
-  if (type !== undefined) pairs.push('content-type', type);
-  pairs.push('content-length', String(Buffer.byteLength(body)));
-  return flatten(pairs);
+  return pairs;
 }
 
 /** The client's type; the text crosses as UTF-8, whatever it came as. */

@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { SERVE_ERRORS, ServeError, type ValidationIssue } from '../errors.ts';
+import type { HttpResponse } from './exchange.ts';
 
 /** What a client may know of an error. */
 export interface Problem {
@@ -82,13 +82,13 @@ export function toFrameworkError(error: unknown, problem: Problem): Error {
 }
 
 /** Answers with problem details (RFC 9457), in place of whatever was being prepared. */
-export function sendProblem(res: ServerResponse, problem: Problem, requestId: string): void {
+export function sendProblem(res: HttpResponse, problem: Problem, requestId: string): void {
   prepareProblem(res, problem, requestId, (body) => res.end(body));
 }
 
 /** @param send is given the body; everything else of the response is set */
 export function prepareProblem(
-  res: ServerResponse,
+  res: HttpResponse,
   problem: Problem,
   requestId: string,
   send: (body: string) => void,

@@ -1,18 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { ServeError } from '../errors.ts';
 import { type FlatHeaders, flatten } from '../replica/ingress/envelope.ts';
+import type { HostContext } from './exchange.ts';
 
 /** Characters that are safe in logs and headers. */
 const SAFE_ID = /^[A-Za-z0-9._~:@=+/-]{1,128}$/;
 const SAFE_HOST = /^[A-Za-z0-9._:[\]-]{1,255}$/;
-
-/** What Express (and Fastify through middie) add to a request. */
-interface HostedRequest extends IncomingMessage {
-  readonly protocol?: string;
-  readonly host?: string;
-  readonly ip?: string;
-  readonly params?: object;
-}
 
 /** The client's request id if it is safe to keep. */
 export function givenRequestId(req: IncomingMessage): string | undefined {
@@ -29,44 +22,83 @@ export function givenTimeout(req: IncomingMessage): number | undefined {
 }
 
 /**
+ * A segment that `URL` would resolve or a character that it would turn into a slash: the host's routes and guards went by
+ * the path as it is, so another one behind them would be a way around them.
+ */
+const AMBIGUOUS_PATH = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
+
+/**
  * The URL as the ingress sees it: without the mount prefix, scheme and host as the host's trust-proxy setting says. The
  * replica normalizes it when it is looked at.
  *
- * @param prefix what of the path is the mount point; frameworks have cut theirs off already
- * @throws ServeError `SERVE_BAD_REQUEST` for a host or a target that makes no URL
+ * @param url what the framework left of the request's target
+ * @param prefix what of that is the mount point of the app
+ * @returns `SERVE_BAD_REQUEST` for a host or a target that makes no URL, or not one that means the same
  */
-export function absoluteUrl(req: HostedRequest, prefix: string): string {
-  const path = pathOf(req.url ?? '/');
-  if (path === undefined) throw new ServeError('SERVE_BAD_REQUEST', 'the request target is malformed');
-  const host = req.host ?? req.headers.host ?? req.headers[':authority'] ?? 'localhost';
-  if (typeof host !== 'string' || !isHost(host)) {
-    throw new ServeError('SERVE_BAD_REQUEST', 'the Host header is malformed');
+export function absoluteUrl(
+  url: string,
+  req: IncomingMessage,
+  context: HostContext,
+  prefix: string,
+): string | ServeError {
+  const path = pathOf(url);
+  if (path === undefined || isAmbiguous(path)) {
+    return new ServeError('SERVE_BAD_REQUEST', 'the request target is malformed');
   }
-  return `${isSecure(req) ? 'https' : 'http'}://${host}${withoutPrefix(path, prefix)}`;
+  const given = req.headers.host ?? req.headers[':authority'] ?? 'localhost';
+  const host = hostOf(String(given), context);
+  // Koa makes `host` of `user@host`.
+  if (!isHost(host) || (host !== given && !isHost(String(given))))
+    return new ServeError('SERVE_BAD_REQUEST', 'the Host header is malformed');
+  return `${isSecure(req, context) ? 'https' : 'http'}://${host}${withoutPrefix(path, prefix)}`;
+}
+
+function isAmbiguous(path: string): boolean {
+  if (!path.includes('/.') && !path.includes('%2') && !path.includes('\\')) return false;
+  const query = path.indexOf('?');
+  return AMBIGUOUS_PATH.test(query < 0 ? path : path.slice(0, query));
+}
+
+function hostOf(given: string, { host, hostname }: HostContext): string {
+  // Koa's is empty where there is none.
+  if (host !== undefined && host !== '') return host;
+  // Middie tells the name alone, which is another one behind a trusted proxy.
+  return hostname === undefined || hostname === '' || given.startsWith(hostname) ? given : hostname;
 }
 
 /** Path and query of a request target; undefined if it has none. */
 export function pathOf(target: string): string | undefined {
   if (target.startsWith('/')) return target;
   // Absolute form, as sent to a proxy.
-  if (!/^https?:\/\//i.test(target)) return undefined;
-  const url = URL.parse(target);
-  return url === null ? undefined : `${url.pathname}${url.search}`;
+  const [authority] = /^https?:\/\/[^/?#]*/i.exec(target) ?? [];
+  if (authority === undefined) return undefined;
+  const rest = target.slice(authority.length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-let knownHost = '';
+/** A request target without the first so many segments of its path, however they are spelled. */
+export function withoutSegments(target: string, count: number): string {
+  const path = pathOf(target);
+  if (path === undefined || count === 0) return target;
+  const rest = path.replace(new RegExp(`^(?:/+[^/?#]+){${count}}`), '');
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
 
-/** Whether a URL can be made of it; most requests to a server name the same host. */
+/** A few that were found to be good; most requests to a server name the same host. */
+const knownHosts = new Set<string>();
+const KNOWN_HOSTS = 16;
+
+/** Whether a URL can be made of it. */
 function isHost(host: string): boolean {
-  if (host === knownHost) return true;
+  if (knownHosts.has(host)) return true;
   if (!SAFE_HOST.test(host) || !URL.canParse(`http://${host}/`)) return false;
-  knownHost = host;
+  if (knownHosts.size >= KNOWN_HOSTS) knownHosts.clear();
+  knownHosts.add(host);
   return true;
 }
 
 /** A trusted proxy may say any word. */
-function isSecure(req: HostedRequest): boolean {
-  const { protocol } = req;
+function isSecure(req: IncomingMessage, { protocol }: HostContext): boolean {
   if (protocol === undefined) return Reflect.get(req.socket, 'encrypted') === true;
   return protocol === 'https' || protocol === 'wss';
 }
@@ -90,19 +122,19 @@ export function requestHeaders(req: IncomingMessage): FlatHeaders {
 }
 
 /** Route parameters of the mount path; a wildcard's segments are one path again. */
-export function routeParams(req: HostedRequest): Record<string, string> | undefined {
-  const { params } = req;
+export function routeParams({ params }: HostContext): Record<string, string> | undefined {
   if (typeof params !== 'object' || params === null) return undefined;
   let given: Record<string, string> | undefined;
   for (const [name, value] of Object.entries(params)) {
     const text: unknown = Array.isArray(value) ? value.join('/') : value;
-    if (typeof text !== 'string') continue;
+    // Fastify's wildcard is the path itself.
+    if (typeof text !== 'string' || name === '*') continue;
     given ??= Object.create(null) as Record<string, string>;
     given[name] = text;
   }
   return given;
 }
 
-export function clientIp(req: HostedRequest): string | undefined {
-  return req.ip ?? req.socket?.remoteAddress;
+export function clientIp(req: IncomingMessage, { ip }: HostContext): string | undefined {
+  return ip ?? req.socket?.remoteAddress;
 }

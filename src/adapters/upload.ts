@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { ServeError } from '../errors.ts';
 import { StreamWindow } from '../pool/stream-window.ts';
 import { LARGE_BYTES } from '../values/capture.ts';
@@ -30,24 +31,24 @@ export interface Upload {
 
 /** The body of a small request, read before the call is sent. */
 export class SmallBody implements Upload {
-  readonly #req: IncomingMessage;
+  readonly #source: Readable;
   readonly #onRead: (body: Uint8Array) => void;
   #chunks: Uint8Array[] = [];
 
-  constructor(req: IncomingMessage, onRead: (body: Uint8Array) => void) {
-    this.#req = req;
+  constructor(source: Readable, onRead: (body: Uint8Array) => void) {
+    this.#source = source;
     this.#onRead = onRead;
-    req.on('data', this.#onData);
-    req.on('end', this.#onEnd);
+    source.on('data', this.#onData);
+    source.on('end', this.#onEnd);
   }
 
   stop(): void {
     this.#chunks = [];
-    drop(this.#req, this.#onData, this.#onEnd);
+    drop(this.#source, this.#onData, this.#onEnd);
   }
 
   readonly #onData = (chunk: Buffer | string): void => {
-    this.#chunks.push(ownBytes(chunk, this.#req));
+    this.#chunks.push(ownBytes(chunk, this.#source));
   };
 
   readonly #onEnd = (): void => {
@@ -62,15 +63,15 @@ export class SmallBody implements Upload {
  * Streams a request body to the replica, as fast as user code reads it; a client that sends faster is stopped by TCP.
  */
 export class BodyUpload implements Upload {
-  readonly #req: IncomingMessage;
+  readonly #source: Readable;
   readonly #call: HttpCall;
   readonly #limit: number;
   readonly #window = new StreamWindow();
   #received = 0;
   #state: 'untouched' | 'started' | 'stopped' = 'untouched';
 
-  constructor(req: IncomingMessage, call: HttpCall, limit: number) {
-    this.#req = req;
+  constructor(source: Readable, call: HttpCall, limit: number) {
+    this.#source = source;
     this.#call = call;
     this.#limit = limit;
   }
@@ -78,13 +79,13 @@ export class BodyUpload implements Upload {
   start(): void {
     if (this.#state !== 'untouched') return;
     this.#state = 'started';
-    this.#req.on('data', this.#onData);
-    this.#req.on('end', this.#onEnd);
+    this.#source.on('data', this.#onData);
+    this.#source.on('end', this.#onEnd);
   }
 
   stop(): void {
     // What was never touched may still be another handler's to read.
-    if (this.#state === 'started') drop(this.#req, this.#onData, this.#onEnd);
+    if (this.#state === 'started') drop(this.#source, this.#onData, this.#onEnd);
     this.#state = 'stopped';
   }
 
@@ -97,13 +98,13 @@ export class BodyUpload implements Upload {
     this.start();
     if (this.#state !== 'started') return;
     this.#window.credited(chunks);
-    if (this.#window.hasRoom) this.#req.resume();
+    if (this.#window.hasRoom) this.#source.resume();
   }
 
   readonly #onEnd = (): void => this.#call.endpoint?.channel.endUpload(this.#call);
 
   readonly #onData = (chunk: Buffer | string): void => {
-    const own = ownBytes(chunk, this.#req);
+    const own = ownBytes(chunk, this.#source);
     this.#received += own.byteLength;
     if (this.#received > this.#limit) {
       this.#call.giveUp(tooLarge(this.#limit));
@@ -116,20 +117,20 @@ export class BodyUpload implements Upload {
       transfer,
       bytes: own.byteLength,
     });
-    if (!this.#window.hasRoom) this.#req.pause();
+    if (!this.#window.hasRoom) this.#source.pause();
   };
 }
 
 /** A copy of exactly these bytes: the chunk is a slice of the socket's 64 KiB buffer. */
-function ownBytes(chunk: Buffer | string, req: IncomingMessage): Uint8Array<ArrayBuffer> {
+function ownBytes(chunk: Buffer | string, source: Readable): Uint8Array<ArrayBuffer> {
   // Somebody called `setEncoding`.
   return new Uint8Array(
-    typeof chunk === 'string' ? Buffer.from(chunk, req.readableEncoding ?? 'utf8') : chunk,
+    typeof chunk === 'string' ? Buffer.from(chunk, source.readableEncoding ?? 'utf8') : chunk,
   );
 }
 
-function drop(req: IncomingMessage, onData: (chunk: Buffer) => void, onEnd: () => void): void {
-  req.off('data', onData);
-  req.off('end', onEnd);
-  if (!req.readableEnded) req.resume();
+function drop(source: Readable, onData: (chunk: Buffer) => void, onEnd: () => void): void {
+  source.off('data', onData);
+  source.off('end', onEnd);
+  if (!source.readableEnded) source.resume();
 }

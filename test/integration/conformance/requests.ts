@@ -181,8 +181,7 @@ export function requests(mount: Mount): void {
         'http://example.com:8080/request/echo?a=1&b=%20+%2F?',
       ],
       ['/request/echo/%E2%82%AC/a%2Fb', 'h', 'http://h/request/echo/%E2%82%AC/a%2Fb'],
-      ['/request/./x/../echo', 'h', 'http://h/request/echo'],
-      ['/request/%2e%2e/request/echo', 'h', 'http://h/request/echo'],
+      ['/request/echo/.hidden/a..b/...?a=/../b', 'h', 'http://h/request/echo/.hidden/a..b/...?a=/../b'],
       ['/request/echo?"<>\'', 'h', 'http://h/request/echo?%22%3C%3E%27'],
       ['/request/echo', 'EXAMPLE.com', 'http://example.com/request/echo'],
       ['/request/echo', 'example.com.:80', 'http://example.com./request/echo'],
@@ -207,6 +206,18 @@ export function requests(mount: Mount): void {
       'ü',
     ])('a host like %s makes no URL: 400', async (host) => {
       expect(await urlOf('/request/echo', host)).toBe('400');
+    });
+
+    test.each([
+      '/request/./echo',
+      '/x/../request/echo',
+      '/x/..',
+      '/x/%2e%2E/request/echo',
+      '/x/.%2e/request/echo',
+      '/x/..\\request/echo',
+      'http://h/x/../request/echo',
+    ])('%s would be another path than the one that the host saw: 400', async (target) => {
+      expect(await urlOf(target, 'h')).toBe('400');
     });
 
     test('HTTP/1.0 needs no host', async () => {

@@ -69,7 +69,7 @@ export function mounting(mount: Mount): void {
     test.each([
       ['/mounted/here/request/echo?q=1', '/request/echo?q=1'],
       ['http://h/mounted/here/request/echo', '/request/echo'],
-      ['/mounted/here//request/../request/echo', '//request/echo'],
+      ['/mounted/here//request/echo', '//request/echo'],
     ])('%s: the ingress sees the URL without it', async (target, rest) => {
       using client = await RawClient.connect(shared.port);
       client.head(`GET ${target} HTTP/1.1`, 'Host: h', 'Connection: close');

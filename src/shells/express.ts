@@ -1,0 +1,21 @@
+import type { Request, RequestHandler } from 'express';
+import { type App, middlewareOf, type ShellOptions } from './options.ts';
+
+/** What `expressServe()` takes; `locals` and `call` are given Express' request. */
+export type ExpressServeOptions = ShellOptions<Request>;
+
+export interface ExpressServe extends RequestHandler {
+  /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
+  ready(): Promise<void>;
+}
+
+/**
+ * An app as Express middleware: `app.use('/speech', expressServe(speech))`. The ingress sees the URL without the mount
+ * path; `trust proxy`, route parameters and the error handlers of the host hold.
+ *
+ * @param app default: all running apps, by their `routePrefix`
+ * @throws ServeError `SERVE_INVALID_OPTION`
+ */
+export function expressServe(app?: App, options: ExpressServeOptions = {}): ExpressServe {
+  return middlewareOf(app, options);
+}

@@ -1,0 +1,21 @@
+import type { Context, Middleware } from 'koa';
+import { type App, middlewareOf, type ShellOptions } from './options.ts';
+
+/** What `koaServe()` takes; `locals` and `call` are given Koa's context. */
+export type KoaServeOptions = ShellOptions<Context>;
+
+export interface KoaServe extends Middleware {
+  /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
+  ready(): Promise<void>;
+}
+
+/**
+ * An app as Koa middleware: `app.use(mount('/speech', koaServe(speech)))` with `koa-mount`, or under a route. The answer
+ * goes to `ctx.res` (`ctx.respond` is false meanwhile); the promise ends with it. With `onError: 'next'` it throws.
+ *
+ * @param app default: all running apps, by their `routePrefix`
+ * @throws ServeError `SERVE_INVALID_OPTION`
+ */
+export function koaServe(app?: App, options: KoaServeOptions = {}): KoaServe {
+  return middlewareOf(app, options);
+}

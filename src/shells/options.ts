@@ -1,0 +1,17 @@
+import type { IncomingMessage } from 'node:http';
+import type { BoundDeployment, MiddlewareOptions, Serve, ServeMiddleware } from '../index.ts';
+import { serve as defaultServe } from '../index.ts';
+
+/** What a shell takes beside an app. */
+export interface ShellOptions<Req = IncomingMessage> extends MiddlewareOptions<Req> {
+  /** The instance that runs the app. Default: `serve`. */
+  serve?: Serve;
+}
+
+/** The app: bound, by its name, or undefined for all running apps by their `routePrefix`. */
+export type App = BoundDeployment<unknown> | string | undefined;
+
+export function middlewareOf<Req>(app: App, options: ShellOptions<Req>): ServeMiddleware {
+  const { serve = defaultServe, ...rest } = options;
+  return serve.middleware(app, rest as MiddlewareOptions<Req>);
+}

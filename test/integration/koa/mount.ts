@@ -1,0 +1,20 @@
+import { bodyParser } from '@koa/bodyparser';
+import Koa from 'koa';
+import mount from 'koa-mount';
+import type { Mount } from '../http-conformance.ts';
+import { listen } from '../listen.ts';
+
+export const mountKoa: Mount = ({ serve, app, options, path = '/', behind = false }) => {
+  const host = new Koa();
+  // What the default listener would print.
+  host.silent = true;
+  const middleware = serve.middleware(app, options);
+  host.use(path === '/' ? middleware : mount(path, middleware));
+  if (behind) {
+    host.use(bodyParser());
+    host.use((ctx) => {
+      ctx.body = { behind: ctx.request.body ?? null };
+    });
+  }
+  return listen(host.callback());
+};
