@@ -47,6 +47,8 @@ function parseErrors(output) {
 function problemsIn(output) {
   const missing = expectedMessages();
   const problems = parseErrors(output).filter(({ file, line, text }) => {
+    // Others' declarations are not ours to mend: @types/koa 3.0.3 and content-disposition 2 do not fit.
+    if (file?.startsWith('node_modules/')) return false;
     const parts = file === MESSAGES ? missing.get(line) : undefined;
     if (parts?.every((part) => text.includes(part)) !== true) return true;
     missing.delete(line);

@@ -5,7 +5,7 @@ import type { HostContext, HostExchange } from './exchange.ts';
 export interface KoaContext extends HostContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly request: { readonly body?: unknown };
+  readonly request: object;
   respond?: boolean | undefined;
 }
 
@@ -29,7 +29,8 @@ export function fromKoa(
       res,
       url: req.url ?? '/',
       context,
-      body: request.body,
+      // By convention of its parsers.
+      body: Reflect.get(request, 'body'),
       next(error) {
         context.respond = respond;
         if (error === undefined) next().then(() => resolve(), reject);

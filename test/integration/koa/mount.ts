@@ -1,8 +1,8 @@
-import { bodyParser } from '@koa/bodyparser';
 import Koa from 'koa';
 import mount from 'koa-mount';
 import type { Mount } from '../http-conformance.ts';
 import { listen } from '../listen.ts';
+import { bodyParser } from './body-parser.ts';
 
 export const mountKoa: Mount = ({ serve, app, options, path = '/', behind = false }) => {
   const host = new Koa();
@@ -13,7 +13,7 @@ export const mountKoa: Mount = ({ serve, app, options, path = '/', behind = fals
   if (behind) {
     host.use(bodyParser());
     host.use((ctx) => {
-      ctx.body = { behind: ctx.request.body ?? null };
+      ctx.body = { behind: Reflect.get(ctx.request, 'body') ?? null };
     });
   }
   return listen(host.callback());
