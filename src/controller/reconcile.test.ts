@@ -3,17 +3,18 @@ import { describe, expect, test } from 'vitest';
 import { type DesiredReplicas, type ObservedReplica, reconcile } from './reconcile.ts';
 
 const DESIRED: DesiredReplicas = {
-  version: 'b',
+  fingerprint: 'b',
   target: 2,
   maxSurge: 0.25,
   maxUnavailable: 0,
   isHeld: false,
+  isOnTrial: false,
 };
 
-function replicas(version: string, count: number, isRunning = true): ObservedReplica[] {
+function replicas(fingerprint: string, count: number, isRunning = true): ObservedReplica[] {
   return Array.from({ length: count }, (_, index) => ({
-    id: `${version}${isRunning ? '' : 's'}${index}`,
-    version,
+    id: `${fingerprint}${isRunning ? '' : 's'}${index}`,
+    fingerprint,
     isRunning,
     startedAt: index,
     ongoing: 0,
@@ -59,6 +60,12 @@ describe('reconcile', () => {
       replicas('a', 2),
       [...starts(1), ...stops('a0')],
     ],
+    [
+      'update: none goes while the new one is on trial',
+      { isOnTrial: true, target: 2 },
+      [...replicas('a', 2), ...replicas('b', 1)],
+      [],
+    ],
     ['update to zero', { target: 0 }, replicas('a', 2), stops('a0', 'a1')],
   ])('%s', (_name, desired, observed, actions) => {
     expect(reconcile({ ...DESIRED, ...desired }, observed)).toEqual(actions);
@@ -102,7 +109,7 @@ describe('reconcile', () => {
               else
                 observed.push({
                   id: `n${started}`,
-                  version: 'b',
+                  fingerprint: 'b',
                   isRunning: false,
                   startedAt: 100 + started++,
                   ongoing: 0,
@@ -116,7 +123,7 @@ describe('reconcile', () => {
           if (ready === undefined) break;
           observed = observed.map((replica) => (replica === ready ? { ...ready, isRunning: true } : replica));
         }
-        expect(observed.map(({ version, isRunning }) => [version, isRunning])).toEqual(
+        expect(observed.map(({ fingerprint, isRunning }) => [fingerprint, isRunning])).toEqual(
           Array.from({ length: target }, () => ['b', true]),
         );
       }),

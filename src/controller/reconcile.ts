@@ -1,6 +1,7 @@
 /** What a deployment should be. */
 export interface DesiredReplicas {
-  readonly version: string;
+  /** What tells replicas that must be replaced from those that may stay. */
+  readonly fingerprint: string;
   /** Replicas of that version. */
   readonly target: number;
   /** Shares of the target. */
@@ -8,12 +9,14 @@ export interface DesiredReplicas {
   readonly maxUnavailable: number;
   /** No replica may be started now: back-off, or the version failed for good. */
   readonly isHeld: boolean;
+  /** The version has not shown yet that it is good: all replicas of others stay. */
+  readonly isOnTrial: boolean;
 }
 
 /** A replica that has not been told to stop. */
 export interface ObservedReplica {
   readonly id: string;
-  readonly version: string;
+  readonly fingerprint: string;
   /** Starting replicas serve nobody yet. */
   readonly isRunning: boolean;
   /** Time of its start, in ms. */
@@ -29,8 +32,8 @@ export type ReplicaAction = { readonly type: 'start' } | { readonly type: 'stop'
  * fewer than `target × (1 − maxUnavailable)` run. Called again after every change until it answers nothing.
  */
 export function reconcile(desired: DesiredReplicas, observed: readonly ObservedReplica[]): ReplicaAction[] {
-  const current = observed.filter(({ version }) => version === desired.version);
-  const old = observed.filter(({ version }) => version !== desired.version);
+  const current = observed.filter(({ fingerprint }) => fingerprint === desired.fingerprint);
+  const old = observed.filter(({ fingerprint }) => fingerprint !== desired.fingerprint);
   return [
     ...starts(desired, current.length, old),
     ...stopsOfCurrent(desired, current),
@@ -77,6 +80,7 @@ function stopsOfOld(
     Math.ceil(desired.target * (1 - desired.maxUnavailable)),
   );
   const spare = currentRunning + running.length - floor;
-  const leaving = desired.target === 0 ? running.length : Math.min(running.length, Math.max(0, spare));
+  const most = desired.target === 0 ? running.length : Math.min(running.length, Math.max(0, spare));
+  const leaving = desired.isOnTrial ? 0 : most;
   return [...starting, ...running.slice(0, leaving)].map(({ id }) => ({ type: 'stop', id }));
 }

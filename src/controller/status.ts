@@ -39,6 +39,8 @@ export interface DeploymentReport {
 export interface AppReport {
   readonly status: AppStatus;
   readonly routePrefix: string | null;
+  /** The version of its deployment; of several, a hash of theirs. */
+  readonly version: string;
   readonly deployments: Readonly<Record<string, DeploymentReport>>;
 }
 

@@ -16,8 +16,10 @@ export interface DeploymentSpec {
   /** Arguments of the constructor; handles to other deployments of the app among them. */
   readonly args: Packed;
   readonly options: ResolvedOptions;
-  /** Another version needs new replicas; the same one is changed in place. */
+  /** What people call it: `options.version`, else a hash of the next. */
   readonly version: string;
+  /** Another one needs new replicas; what else changes is changed in place. */
+  readonly fingerprint: string;
 }
 
 /** An app as plain data: what the control plane works on. */
@@ -32,6 +34,18 @@ export interface CompiledApp {
   readonly spec: AppSpec;
   /** The name of each bound deployment in the app. */
   readonly names: ReadonlyMap<BoundDeployment<unknown>, string>;
+  /** How often its code was loaded anew. */
+  readonly revision: number;
+  /** The same app, to be loaded from disk once more. */
+  again(): CompiledApp;
+}
+
+/** What is changed on the way. */
+export interface CompileOptions {
+  /** How often the code was loaded anew: each time makes other versions. */
+  readonly revision?: number;
+  /** The options to use of a deployment, given its name and its own. */
+  readonly adjust?: (name: string, options: ResolvedOptions) => ResolvedOptions;
 }
 
 /**
@@ -43,6 +57,7 @@ export function compileApp(
   ingress: BoundDeployment<unknown>,
   appName: string,
   appVersion: string,
+  { revision = 0, adjust = (_name, own) => own }: CompileOptions = {},
 ): CompiledApp {
   const names = nameAll(ingress);
   const deployments: DeploymentSpec[] = [];
@@ -52,17 +67,16 @@ export function compileApp(
       (nested) => ({ instance: '', app: appName, deployment: names.get(nested) ?? '', options: {} }),
       () => pack(BoundDeployment.argumentsOf(bound), `${name}.bind`),
     );
-    const resolved = resolveOptions(options);
-    deployments.push({
-      name,
-      module,
-      exportName,
-      args,
-      options: resolved,
-      version: resolved.version ?? versionOf(name, module, exportName, args, resolved, appVersion),
-    });
+    const resolved = adjust(name, resolveOptions(options));
+    const suffix = revision === 0 ? '' : `+r${revision}`;
+    const fingerprint = fingerprintOf(name, module, exportName, args, resolved, appVersion + suffix);
+    const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;
+    deployments.push({ name, module, exportName, args, options: resolved, version, fingerprint });
   }
-  return { spec: { name: appName, ingress: names.get(ingress) ?? '', deployments }, names };
+  const spec = { name: appName, ingress: names.get(ingress) ?? '', deployments };
+  const again = (): CompiledApp =>
+    compileApp(ingress, appName, appVersion, { revision: revision + 1, adjust });
+  return { spec, names, revision, again };
 }
 
 /** The name that an app has if it is given none. */
@@ -102,7 +116,7 @@ function itemsOf(value: unknown): Iterable<unknown> {
 }
 
 /** What makes a replica of one version different from a replica of another. */
-function versionOf(
+function fingerprintOf(
   name: string,
   module: string,
   exportName: string,
@@ -110,13 +124,13 @@ function versionOf(
   options: ResolvedOptions,
   appVersion: string,
 ): string {
-  const { isolation, env, resourceLimits, resources } = options;
+  const { isolation, env, resourceLimits, resources, version } = options;
   const parts = [
     name,
     module,
     exportName,
     args.value,
-    { isolation, env, resourceLimits, resources },
+    { isolation, env, resourceLimits, resources, version },
     appVersion,
   ];
   return createHash('sha256').update(canonical(parts)).digest('hex').slice(0, 12);

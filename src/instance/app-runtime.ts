@@ -1,33 +1,50 @@
+import { createHash } from 'node:crypto';
 import { type AppReport, type AppStatus, appStatus } from '../controller/status.ts';
-import type { AppSpec, DeploymentSpec } from '../deployment/app-spec.ts';
-import { ServeError } from '../errors.ts';
+import type { AppSpec, CompiledApp, DeploymentSpec } from '../deployment/app-spec.ts';
+import { invalidOption, ServeError } from '../errors.ts';
 import { now } from '../time/clock.ts';
 import type { Environment } from './environment.ts';
 import { InlineDeployment } from './inline-deployment.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import { ThreadDeployment } from './thread-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
+import { UpdateGroup } from './update-group.ts';
 
 /** One app on this instance: its deployments, deployed and stopped together. */
 export class AppRuntime {
   readonly name: string;
   readonly #environment: Environment;
   readonly #deployments = new Map<string, RunningDeployment>();
-  #spec: AppSpec;
+  #compiled: CompiledApp;
+  /** What took over last. */
+  #current: CompiledApp | undefined = undefined;
+  /** What served before that. */
+  #previous: CompiledApp | undefined = undefined;
+  #group: UpdateGroup | undefined = undefined;
   #ready: Promise<void> = Promise.resolve();
   #deleting: Promise<void> | undefined = undefined;
   /** `null` = not exposed. */
   routePrefix: string | null;
 
-  constructor(spec: AppSpec, routePrefix: string | null, environment: Environment) {
-    this.name = spec.name;
-    this.#spec = spec;
+  constructor(compiled: CompiledApp, routePrefix: string | null, environment: Environment) {
+    this.name = compiled.spec.name;
+    this.#compiled = compiled;
     this.routePrefix = routePrefix;
     this.#environment = environment;
   }
 
+  /** What it is, or is becoming. */
+  get compiled(): CompiledApp {
+    return this.#compiled;
+  }
+
+  /** What `rollback` goes back to. */
+  get previous(): CompiledApp | undefined {
+    return this.#previous;
+  }
+
   get spec(): AppSpec {
-    return this.#spec;
+    return this.compiled.spec;
   }
 
   get status(): AppStatus {
@@ -51,16 +68,58 @@ export class AppRuntime {
     return [...this.#deployments.values()].some(({ isDegraded }) => isDegraded);
   }
 
-  /** Deploys the spec: new deployments start, changed ones go over, those that are gone stop. */
-  deploy(spec: AppSpec): Promise<void> {
-    this.#spec = spec;
-    const started = spec.deployments.map((deployment) => this.#deployOne(deployment));
-    this.#environment.switchboard.setIngress(this.name, spec.ingress);
-    const wanted = new Set(spec.deployments.map(({ name }) => name));
-    const leaving = [...this.#deployments].filter(([name]) => !wanted.has(name));
-    this.#ready = Promise.all(started).then(async () => {
+  /**
+   * Deploys the app: new deployments start, changed ones go over, those that are gone stop. All or none: if one of them
+   * fails, all go back to what they were.
+   *
+   * @param isWatched calls to the new version are watched, and must go as well as those to the old one
+   */
+  deploy(compiled: CompiledApp, isWatched = true): Promise<void> {
+    for (const { name, options } of compiled.spec.deployments) {
+      const known = this.#deployments.get(name)?.spec.options.isolation ?? options.isolation;
+      if (known === options.isolation) continue;
+      const allowed = `'${known}': it cannot change in place; delete the app first`;
+      throw invalidOption(`${name}: isolation`, options.isolation, allowed);
+    }
+    return this.#goOver(compiled, this.#current, isWatched, '');
+  }
+
+  #goOver(
+    compiled: CompiledApp,
+    fallback: CompiledApp | undefined,
+    isWatched: boolean,
+    note: string,
+  ): Promise<void> {
+    this.#compiled = compiled;
+    const { deployments, ingress } = compiled.spec;
+    const failure = Promise.withResolvers<never>();
+    failure.promise.catch(() => {});
+    const group = new UpdateGroup(
+      deployments.map(({ name }) => name),
+      isWatched && fallback !== undefined,
+      () => queueMicrotask(() => this.tick(now())),
+      (error) => {
+        if (group !== this.#group || this.#deleting !== undefined || fallback === undefined) return false;
+        failure.reject(error);
+        this.#current = fallback;
+        this.#goOver(fallback, undefined, false, `rolled back: ${error.message}`).catch(() => {});
+        return true;
+      },
+    );
+    this.#group = group;
+    // Callers of the old ingress go over when there is somebody to serve them.
+    const { switchboard } = this.#environment;
+    if (fallback === undefined && this.#current === undefined) switchboard.setIngress(this.name, ingress);
+    const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
+    const wanted = new Set(deployments.map(({ name }) => name));
+    this.#ready = Promise.race([failure.promise, started]).then(async () => {
+      if (group !== this.#group) return;
+      this.#current = compiled;
+      this.#previous = fallback ?? this.#previous;
+      switchboard.setIngress(this.name, ingress);
       // Only now: callers of the old version may need them till the end of the rollout.
-      await Promise.all(leaving.map(([name]) => this.#stopOne(name)));
+      const leaving = [...this.#deployments.keys()].filter((name) => !wanted.has(name));
+      await Promise.all(leaving.map((name) => this.#stopOne(name)));
     });
     this.#ready.catch(() => {});
     return this.#ready;
@@ -90,6 +149,7 @@ export class AppRuntime {
     return {
       status: this.status,
       routePrefix: this.routePrefix,
+      version: versionOf(this.spec),
       deployments: Object.fromEntries(deployments),
     };
   }
@@ -105,7 +165,7 @@ export class AppRuntime {
 
   async #deleteAll(timeoutMs: number | undefined): Promise<void> {
     const deadline = timeoutMs === undefined ? Infinity : now() + timeoutMs;
-    const callersFirst = [...this.#spec.deployments].reverse();
+    const callersFirst = [...this.spec.deployments].reverse();
     const others = [...this.#deployments.keys()].filter(
       (name) => !callersFirst.some((spec) => spec.name === name),
     );
@@ -114,22 +174,16 @@ export class AppRuntime {
     this.#environment.switchboard.removeApp(this.name);
   }
 
-  async #deployOne(spec: DeploymentSpec): Promise<void> {
+  async #deployOne(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
     const known = this.#deployments.get(spec.name);
-    if (known !== undefined) {
-      if (known.spec.options.isolation === spec.options.isolation) return known.update(spec);
-      throw new ServeError(
-        'SERVE_INVALID_OPTION',
-        `${spec.name}: isolation cannot change in place; delete the app first`,
-      );
-    }
+    if (known !== undefined) return known.update(spec, group, note);
     const { isolation } = spec.options;
     const made =
       isolation === 'inline'
         ? new InlineDeployment(this.name, spec, this.#environment)
         : new ThreadDeployment(this.name, spec, this.#environment);
     this.#deployments.set(spec.name, made);
-    return made.start();
+    return made.start(group);
   }
 
   async #stopOne(name: string, timeoutMs?: number): Promise<void> {
@@ -141,4 +195,14 @@ export class AppRuntime {
     await deployment.stop(Math.min(own, timeoutMs ?? own), error);
     this.#deployments.delete(name);
   }
+}
+
+/** That of the ingress if it is alone, else of all together. */
+function versionOf({ deployments }: AppSpec): string {
+  const [first, ...others] = deployments;
+  if (first === undefined || others.length === 0) return first?.version ?? '';
+  return createHash('sha256')
+    .update(deployments.map(({ name, version }) => `${name}=${version}`).join())
+    .digest('hex')
+    .slice(0, 12);
 }

@@ -9,6 +9,7 @@ import { randomId } from './ids.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
+import type { UpdateGroup } from './update-group.ts';
 
 /** A deployment on the callers' own event loops: one replica per caller thread, made when it is first called. */
 export class InlineDeployment implements RunningDeployment {
@@ -18,6 +19,7 @@ export class InlineDeployment implements RunningDeployment {
   #spec: DeploymentSpec;
   #status: DeploymentStatus = 'UPDATING';
   #message = '';
+  #note = '';
   #descriptor: InlineDescriptor | undefined = undefined;
   #channel: InlineChannel | undefined = undefined;
 
@@ -50,7 +52,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
-  async start(): Promise<void> {
+  async start(group: UpdateGroup): Promise<void> {
     const { instanceId, inlineReplicas, switchboard } = this.#environment;
     const { name, version, module, exportName, args, options } = this.#spec;
     const inline: InlineDescriptor = {
@@ -68,22 +70,31 @@ export class InlineDeployment implements RunningDeployment {
     try {
       this.#channel = await inlineReplicas.make(inline);
     } catch (cause) {
-      throw this.#failed(cause);
+      const failure = this.#failed(cause);
+      if (options.rollout.autoRollback) group.failed(failure);
+      throw failure;
     }
+    group.arrived(name);
     const previous = this.#descriptor;
     this.#descriptor = inline;
     switchboard.connectInline(this.#key, inline);
     if (previous !== undefined) inlineReplicas.forget(previous.replicaId);
-    this.#setStatus('HEALTHY', '');
+    this.#setStatus('HEALTHY', this.#note);
   }
 
-  async update(spec: DeploymentSpec): Promise<void> {
+  /** What concerns its callers alone changes in place; for the rest every caller makes a new one. */
+  async update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
     const previous = this.#spec;
     this.#spec = spec;
+    this.#note = note;
     this.#configure();
-    const isSame = JSON.stringify(previous.options) === JSON.stringify(spec.options);
-    if (spec.version === previous.version && isSame && this.#channel !== undefined) return;
-    await this.start();
+    const isSame =
+      previous.fingerprint === spec.fingerprint &&
+      previous.options.maxOngoingRequests === spec.options.maxOngoingRequests &&
+      JSON.stringify(previous.options.userConfig) === JSON.stringify(spec.options.userConfig);
+    if (!isSame || this.#channel === undefined) return this.start(group);
+    group.arrived(spec.name);
+    this.#setStatus('HEALTHY', note);
   }
 
   tick(): void {}

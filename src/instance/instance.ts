@@ -1,7 +1,7 @@
 import { BatchStats } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
 import { FULL_CAPACITY, type TargetCapacity } from '../controller/target-capacity.ts';
-import { type CompiledApp, compileApp, defaultAppName } from '../deployment/app-spec.ts';
+import { type CompiledApp, type CompileOptions, compileApp, defaultAppName } from '../deployment/app-spec.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Resources } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
@@ -60,8 +60,6 @@ export class Instance {
   readonly #environment: Environment;
   readonly #switchboard = new Switchboard();
   readonly #apps = new Map<string, AppRuntime>();
-  /** The names of the bound deployments of each app. */
-  readonly #compiled = new Map<string, CompiledApp>();
   readonly #disownHandles: () => void;
   readonly #version: string;
   readonly #memory: MemoryWatch;
@@ -124,7 +122,7 @@ export class Instance {
 
   /** Deploys an app, or goes over to a new version of it. */
   async deploy(ingress: BoundDeployment<unknown>, name: string, routePrefix: string | null): Promise<void> {
-    await this.#deploy(ingress, name, routePrefix).ready;
+    await this.#deploy(ingress, name, routePrefix).deployed;
   }
 
   /**
@@ -142,7 +140,7 @@ export class Instance {
         `another app is called '${appName}': pass \`name\`, or upgrade it with serve.run(app, { name: '${appName}' })`,
       );
     }
-    return this.#deploy(ingress, appName, null);
+    return this.#deploy(ingress, appName, null).app;
   }
 
   app(name: string): AppRuntime | undefined {
@@ -217,7 +215,21 @@ export class Instance {
     // A new app may have taken the name meanwhile.
     if (this.#apps.get(name) !== app) return;
     this.#apps.delete(name);
-    this.#compiled.delete(name);
+  }
+
+  /** Goes over to the code on disk: fresh threads import it. */
+  async reload(name: string, isWatched = true): Promise<void> {
+    const app = this.#existing(name);
+    await this.#goOver(app, app.compiled.again(), isWatched);
+  }
+
+  /** Goes back to what an app was before its last update. */
+  async rollBack(name: string): Promise<void> {
+    const app = this.#existing(name);
+    if (app.previous === undefined) {
+      throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
+    }
+    await this.#goOver(app, app.previous, false);
   }
 
   get isClosing(): boolean {
@@ -238,24 +250,37 @@ export class Instance {
     this.events.close();
   }
 
-  #deploy(ingress: BoundDeployment<unknown>, name: string, routePrefix: string | null): AppRuntime {
+  #deploy(
+    ingress: BoundDeployment<unknown>,
+    name: string,
+    routePrefix: string | null,
+    options: Omit<CompileOptions, 'revision'> = {},
+  ): { app: AppRuntime; deployed: Promise<void> } {
     if (this.isClosing) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
     this.#assertPrefixIsFree(name, routePrefix);
-    const compiled = compileApp(ingress, name, this.#version);
-    this.#compiled.set(name, compiled);
-    let app = this.#apps.get(name);
-    if (app === undefined) {
-      app = new AppRuntime(compiled.spec, routePrefix, this.#environment);
-      this.#apps.set(name, app);
-    }
-    app.routePrefix = routePrefix;
+    const known = this.#apps.get(name);
+    const revision = known?.compiled.revision ?? 0;
+    const compiled = compileApp(ingress, name, this.#version, { ...options, revision });
+    const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
+    this.#apps.set(name, app);
     this.#loop ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    const deployed = this.#goOver(app, compiled, true);
+    deployed.catch(() => {});
+    app.routePrefix = routePrefix;
+    return { app, deployed };
+  }
+
+  #goOver(app: AppRuntime, compiled: CompiledApp, isWatched: boolean): Promise<void> {
+    const deployed = app.deploy(compiled, isWatched);
     // A script that only deploys must live until it knows how that went.
     wheel.hold();
-    app.deploy(compiled.spec).then(
-      () => wheel.release(),
-      () => wheel.release(),
-    );
+    return deployed.finally(() => wheel.release());
+  }
+
+  #existing(name: string): AppRuntime {
+    const app = this.#apps.get(name);
+    if (app === undefined)
+      throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
     return app;
   }
 
@@ -272,8 +297,8 @@ export class Instance {
 
   /** Where a bound deployment runs now. */
   #placeOf(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
-    for (const [app, { names }] of this.#compiled) {
-      const deployment = names.get(bound);
+    for (const [app, { compiled }] of this.#apps) {
+      const deployment = compiled.names.get(bound);
       if (deployment !== undefined && (appName ?? app) === app) return { app, deployment };
     }
     return undefined;

@@ -19,6 +19,8 @@ export interface ReplicaSetEvents {
   ready(replica: ThreadReplica): void;
   /** A replica that had come up died, or its health checks failed. */
   crashed(replica: ThreadReplica, how: string, error: unknown): void;
+  /** A replica is gone, however it ended. */
+  ended(replica: ThreadReplica): void;
   /** A replica never came up. */
   startFailed(replica: ThreadReplica, phase: string, error: unknown): void;
   /** Something changed: time to look whether all is as it should be. */
@@ -60,9 +62,9 @@ export class ReplicaSet {
   observe(): ObservedReplica[] {
     return [...this]
       .filter(({ state }) => state === 'STARTING' || state === 'RUNNING')
-      .map(({ replicaId, version, isRoutable, startedAt, load }) => ({
+      .map(({ replicaId, fingerprint, isUnfit, isRoutable, startedAt, load }) => ({
         id: replicaId,
-        version,
+        fingerprint: isUnfit ? 'unfit' : fingerprint,
         isRunning: isRoutable,
         startedAt,
         ongoing: load.ongoing,
@@ -100,7 +102,7 @@ export class ReplicaSet {
       app: this.#app,
       instanceId,
       replicaId: `${this.#deployment}#${randomId(6)}`,
-      rank: this.#freeRank(),
+      rank: this.#freeRank(spec.fingerprint),
       callerIndex: this.#environment.nextCallerIndex(),
       env: grant.env,
     };
@@ -120,6 +122,15 @@ export class ReplicaSet {
     this.#replicas.set(replica, this.#watch(replica, spec));
     this.#announce(replica, 'STARTING');
     return undefined;
+  }
+
+  /** Other limits for the replicas that stay. */
+  configure({ fingerprint, options }: DeploymentSpec): void {
+    for (const [replica, watch] of this.#replicas) {
+      if (replica.fingerprint !== fingerprint) continue;
+      replica.load.limit = options.maxOngoingRequests;
+      watch.configure(options);
+    }
   }
 
   /** @param timeoutMs how long its calls may take */
@@ -144,9 +155,11 @@ export class ReplicaSet {
     await this.#pool.close();
   }
 
-  /** Ranks are 0…n−1; a replacement takes the lowest free one. */
-  #freeRank(): number {
-    const taken = new Set([...this].map(({ rank }) => rank));
+  /** Ranks are 0…n−1 in each version; a replacement takes the lowest free one. */
+  #freeRank(version: string): number {
+    const taken = new Set(
+      [...this].filter(({ fingerprint }) => fingerprint === version).map(({ rank }) => rank),
+    );
     let rank = 0;
     while (taken.has(rank)) rank++;
     return rank;
@@ -173,6 +186,7 @@ export class ReplicaSet {
     if (replica.isZombie) this.#zombies++;
     this.#announce(replica, 'STOPPED', undefined, isExpected ? undefined : error);
     if (this.#isClosing) return;
+    this.#events.ended(replica);
     if (!isExpected && phase === undefined) this.#events.crashed(replica, 'died', error);
     if (!isExpected && phase !== undefined) this.#events.startFailed(replica, phase, error);
     this.#events.changed();

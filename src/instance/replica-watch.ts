@@ -18,7 +18,7 @@ export interface WatchEvents {
 /** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
 export class ReplicaWatch {
   readonly #replica: ThreadReplica;
-  readonly #options: ResolvedOptions;
+  #options: ResolvedOptions;
   readonly #events: WatchEvents;
   #health: HealthCheck | undefined = undefined;
 
@@ -26,6 +26,17 @@ export class ReplicaWatch {
     this.#replica = replica;
     this.#options = options;
     this.#events = events;
+  }
+
+  /** Other limits from now on. */
+  configure(options: ResolvedOptions): void {
+    const { healthCheckPeriodMs, healthCheckTimeoutMs, stuckAfterMs } = this.#options;
+    const isOtherCheck =
+      options.healthCheckPeriodMs !== healthCheckPeriodMs ||
+      options.healthCheckTimeoutMs !== healthCheckTimeoutMs;
+    if (isOtherCheck) this.#health = undefined;
+    if (options.stuckAfterMs !== stuckAfterMs) this.#replica.watchLoop(options.stuckAfterMs);
+    this.#options = options;
   }
 
   tick(at: number): void {

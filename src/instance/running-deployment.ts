@@ -2,6 +2,7 @@ import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import type { ServeError } from '../errors.ts';
 import type { ThreadReplica } from './thread-replica.ts';
+import type { UpdateGroup } from './update-group.ts';
 
 /** A deployment that this instance runs, wherever its replicas live. */
 export interface RunningDeployment {
@@ -14,9 +15,12 @@ export interface RunningDeployment {
   /** It cannot recover within this process. */
   readonly isDegraded: boolean;
   /** Rejects with `SERVE_DEPLOY_FAILED`. */
-  start(): Promise<void>;
-  /** Goes over to another spec. */
-  update(spec: DeploymentSpec): Promise<void>;
+  start(group: UpdateGroup): Promise<void>;
+  /**
+   * Goes over to another spec. Rejects with `SERVE_DEPLOY_FAILED`.
+   * @param note the status message of the deployment from now on
+   */
+  update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void>;
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
   report(): DeploymentReport;

@@ -5,12 +5,16 @@ import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import { now } from '../time/clock.ts';
+import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
+import { isConfigured, Reconfiguration } from './reconfiguration.ts';
 import { ReplicaCount } from './replica-count.ts';
 import { ReplicaSet } from './replica-set.ts';
+import { Rollout } from './rollout.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
+import type { UpdateGroup } from './update-group.ts';
 
 /** Threads that cannot be ended, until no more are started: each keeps its memory and a core busy. */
 const MAX_ZOMBIES = 2;
@@ -23,8 +27,11 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'SERVE_NOT_SERIALIZABLE',
 ]);
 
+/** Failed starts in a row of a new version, until the old one stays. */
+const MAX_FAILED_STARTS_OF_UPDATE = 3;
+
 /** A change that somebody waits for. */
-interface Rollout {
+interface Change {
   /** Resolves when the deployment is what it should be, rejects when it cannot be. */
   readonly promise: Promise<void>;
   resolve(): void;
@@ -38,15 +45,14 @@ interface Rollout {
  */
 export class ThreadDeployment implements RunningDeployment {
   readonly #key: RouteKey;
-  readonly #app: string;
   readonly #environment: Environment;
+  readonly #voice: DeploymentVoice;
   readonly #replicas: ReplicaSet;
   #spec: DeploymentSpec;
   readonly #count: ReplicaCount;
   /** It failed because no replica fits anywhere, and comes back once one does. */
   #isUnplaceable = false;
-  /** What to go back to if the current version never runs. */
-  #previous: DeploymentSpec | undefined = undefined;
+  #group: UpdateGroup | undefined = undefined;
   #crashes: CrashHistory = [];
   /** Failed starts of the current version. */
   #failedStarts = 0;
@@ -54,21 +60,35 @@ export class ThreadDeployment implements RunningDeployment {
   #hasRun = false;
   #failure: ServeError | undefined = undefined;
   #rollout: Rollout | undefined = undefined;
+  #change: Change | undefined = undefined;
   #status: DeploymentStatus = 'UPDATING';
   #message = '';
+  /** Outlives the change that it came with. */
+  #note = '';
   #restarts = 0;
-  #isReconfiguring = 0;
+  readonly #reconfiguration = new Reconfiguration({
+    refused: (cause) => {
+      const failure = this.#voice.failed(`reconfigure failed: ${messageOf(cause)}`, cause);
+      this.#fail(failure);
+      return failure;
+    },
+    settled: () => this.tick(now()),
+  });
   #isStopping = false;
 
   constructor(app: string, spec: DeploymentSpec, environment: Environment) {
-    this.#app = app;
     this.#spec = spec;
     this.#environment = environment;
+    this.#voice = new DeploymentVoice(app, spec.name, environment);
     this.#key = routeKey(app, spec.name);
     this.#replicas = new ReplicaSet(app, spec.name, environment, {
-      ready: ({ version }) => {
-        this.#hasRun ||= version === this.#spec.version;
+      ready: (replica) => {
+        if (replica.fingerprint !== this.#spec.fingerprint) return;
+        this.#hasRun = true;
+        // It started before the config changed.
+        if (!isConfigured(replica, this.#spec.options.userConfig)) this.#reconfigure().catch(() => {});
       },
+      ended: (replica) => this.#rollout?.ended(replica),
       crashed: (replica, how, error) => this.#crashed(replica, how, error),
       startFailed: (replica, phase, error) => this.#startFailed(replica, phase, error),
       changed: () => this.tick(now()),
@@ -103,33 +123,40 @@ export class ThreadDeployment implements RunningDeployment {
     return this.#replicas.zombies >= MAX_ZOMBIES;
   }
 
-  start(): Promise<void> {
-    return this.#beginRollout(false);
+  start(group: UpdateGroup): Promise<void> {
+    this.#group = group;
+    return this.#begin(false);
   }
 
   /** Goes over to another spec: in place as far as the version is the same, else replica by replica. */
-  async update(spec: DeploymentSpec): Promise<void> {
+  update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
     const previous = this.#spec;
     this.#spec = spec;
+    this.#group = group;
+    this.#note = note;
+    this.#message = note;
     this.#configureRoutes();
     this.#count.follow(spec.options);
-    if (spec.version === previous.version && this.#failure === undefined) {
-      await this.#changeInPlace(previous);
-    } else {
-      this.#previous = this.#hasRun ? previous : undefined;
+    this.#replicas.configure(spec);
+    const isOther = spec.fingerprint !== previous.fingerprint;
+    if (isOther || this.#failure !== undefined) {
       this.#failure = undefined;
       this.#isUnplaceable = false;
       this.#failedStarts = 0;
       this.#crashes = [];
-      this.#hasRun = false;
+      this.#hasRun = this.#running().length > 0;
     }
-    return this.#beginRollout(true);
+    if (isOther) this.#rollout = new Rollout(spec.fingerprint, this.#replicas);
+    const reconfigured = this.#reconfigure();
+    return this.#begin(true, reconfigured);
   }
 
   tick(at: number): void {
     if (this.#isStopping) return;
     this.#replicas.tick(at);
     if (this.#isUnplaceable) this.#tryPlacing();
+    const fault = this.#stepRollout(at);
+    if (fault !== undefined && this.#faulted(fault)) return;
     this.#reconcile(at);
     this.#judge(at);
   }
@@ -178,7 +205,7 @@ export class ThreadDeployment implements RunningDeployment {
 
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
-    this.#rollout?.reject(error);
+    this.#change?.reject(error);
     this.#count.forget();
     const deadline = now() + timeoutMs;
     const { switchboard } = this.#environment;
@@ -205,45 +232,37 @@ export class ThreadDeployment implements RunningDeployment {
     this.#environment.switchboard.configure(this.#key, routeConfig(options), options.maxQueuedRequests);
   }
 
-  #beginRollout(isUpdate: boolean): Promise<void> {
-    this.#rollout?.reject(
-      new ServeError('SERVE_UNAVAILABLE', `${this.#spec.name}: deployed again meanwhile`),
-    );
+  /** @param reconfigured the running replicas have the new config */
+  #begin(isUpdate: boolean, reconfigured: Promise<void> = Promise.resolve()): Promise<void> {
+    this.#change?.reject(this.#voice.unavailable('deployed again meanwhile'));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => {});
-    this.#rollout = { promise, resolve, reject, isUpdate };
+    this.#change = { promise, resolve, reject, isUpdate };
     this.tick(now());
-    return promise;
+    return Promise.all([promise, reconfigured]).then(() => {});
   }
 
-  async #changeInPlace(previous: DeploymentSpec): Promise<void> {
-    const { options } = this.#spec;
-    for (const replica of this.#replicas) replica.load.limit = options.maxOngoingRequests;
-    if (JSON.stringify(previous.options.userConfig) === JSON.stringify(options.userConfig)) return;
-    this.#isReconfiguring++;
-    try {
-      await Promise.all([...this.#replicas].map((replica) => this.#reconfigure(replica)));
-    } finally {
-      this.#isReconfiguring--;
-    }
+  /** Tells the running replicas the config that the spec has now. */
+  #reconfigure(): Promise<void> {
+    const { userConfig, startTimeoutMs } = this.#spec.options;
+    return this.#reconfiguration.apply(() => this.#running(), userConfig, startTimeoutMs);
   }
 
-  async #reconfigure(replica: ThreadReplica): Promise<void> {
-    if (replica.state !== 'RUNNING') return;
-    try {
-      await replica.reconfigure(this.#spec.options.userConfig);
-    } catch (cause) {
-      void replica.drain(this.#spec.options.gracefulShutdownTimeoutMs);
-      throw this.#failed(`reconfigure failed: ${messageOf(cause)}`, cause);
-    }
+  /** Those of the current version. */
+  #running(): ThreadReplica[] {
+    return [...this.#replicas].filter(
+      ({ isRoutable, isUnfit, fingerprint }) =>
+        isRoutable && !isUnfit && fingerprint === this.#spec.fingerprint,
+    );
   }
 
   #reconcile(at: number): void {
-    const { options, version } = this.#spec;
+    const { options, fingerprint } = this.#spec;
     const { rollout, restart, gracefulShutdownTimeoutMs, requestTimeoutMs } = options;
     const isWaiting = at < nextStartAt(this.#crashes, restart, at);
     const isHeld = this.#failure !== undefined || this.isDegraded || isWaiting;
-    const desired = { version, target: this.#count.target, ...rollout, isHeld };
+    const isOnTrial = this.#rollout?.isOnTrial ?? false;
+    const desired = { fingerprint, target: this.#count.target, ...rollout, isHeld, isOnTrial };
     const unplaced: string[] = [];
     for (const action of reconcile(desired, this.#replicas.observe())) {
       if (action.type === 'start') this.#start(unplaced);
@@ -262,11 +281,10 @@ export class ThreadDeployment implements RunningDeployment {
   #judgePlacing(at: number, unplaced: readonly string[]): void {
     this.#count.observePending(at, unplaced.length, unplaced[0] ?? '');
     const reason = this.#count.overdue(at);
-    const { version } = this.#spec;
-    if (reason === undefined || this.#replicas.observe().some((replica) => replica.version === version))
-      return;
+    const { live, old } = this.#look();
+    if (reason === undefined || live > old) return;
     this.#isUnplaceable = true;
-    this.#giveUp(this.#failed(`no replica could be placed: ${reason}`, undefined));
+    this.#fail(this.#voice.failed(`no replica could be placed: ${reason}`, undefined));
   }
 
   /** What could not be placed may be placed now: then it is as if it had not failed. */
@@ -280,63 +298,62 @@ export class ThreadDeployment implements RunningDeployment {
 
   #crashed(replica: ThreadReplica, how: string, error: unknown): void {
     this.#restarts++;
+    if (!how.startsWith('failed in')) this.#rollout?.died(replica);
     this.#crashes = recordCrash(this.#crashes, now());
     this.#message = `replica ${replica.replicaId} ${how}: ${messageOf(error)}`;
-    const { name } = this.#spec;
-    const about = { app: this.#app, deployment: name, replica: replica.replicaId, err: error };
-    this.#environment.log.error(about, `${name}: replica ${how}`);
+    this.#voice.crashed(replica.replicaId, how, error);
     if (this.isDegraded) this.#reportDegraded();
   }
 
   #reportDegraded(): void {
-    const { name } = this.#spec;
     this.#message = `${this.#replicas.zombies} threads are blocked in native code and cannot be ended: restart the process`;
-    const error = new ServeError('SERVE_UNAVAILABLE', this.#message, { app: this.#app, deployment: name });
-    this.#environment.events.emit('fault', { app: this.#app, deployment: name, reason: 'degraded', error });
+    this.#voice.fault('degraded', this.#voice.unavailable(this.#message));
   }
 
   #startFailed(replica: ThreadReplica, phase: string, error: unknown): void {
     this.#crashed(replica, `failed in ${phase}`, error);
-    if (replica.version !== this.#spec.version || this.#hasRun) return;
-    const { maxConstructorRetryCount } = this.#spec.options;
+    if (replica.fingerprint !== this.#spec.fingerprint || this.#hasRun) return;
+    const { maxConstructorRetryCount, startTimeoutMs } = this.#spec.options;
+    const isUpdate = this.#isOldRunning();
     // What is wrong with the code or its options is wrong the next time as well.
-    const isHopeless = error instanceof ServeError && HOPELESS.has(error.code);
-    if (
-      ++this.#failedStarts < Math.min(maxConstructorRetryCount, Math.max(1, this.#count.target) * 3) &&
-      !isHopeless
-    )
-      return;
-    this.#giveUp(this.#failed(`${phase} failed: ${messageOf(error)}`, error));
+    const isHopeless =
+      (error instanceof ServeError && HOPELESS.has(error.code)) ||
+      (isUpdate && now() - replica.startedAt >= startTimeoutMs);
+    const most = isUpdate ? MAX_FAILED_STARTS_OF_UPDATE : Math.max(1, this.#count.target) * 3;
+    if (++this.#failedStarts < Math.min(maxConstructorRetryCount, most) && !isHopeless) return;
+    this.#fail(this.#voice.failed(`${phase} failed: ${messageOf(error)}`, error));
   }
 
-  /** The current version never ran and never will: back to the one before, if that still serves. */
+  #fail(failure: ServeError): void {
+    if (!this.#goesBack(failure)) this.#giveUp(failure);
+  }
+
+  /** The new version is no good: whether the app goes back to the one before. */
+  #goesBack(failure: ServeError): boolean {
+    return this.#spec.options.rollout.autoRollback && (this.#group?.failed(failure) ?? false);
+  }
+
+  /** The current version never ran and never will. */
   #giveUp(failure: ServeError): void {
-    this.#rollout?.reject(failure);
-    this.#rollout = undefined;
-    const previous = this.#previous;
-    const isOldRunning = [...this.#replicas].some(
-      ({ state, version }) => state === 'RUNNING' && version !== this.#spec.version,
-    );
-    if (this.#spec.options.rollout.autoRollback && previous !== undefined && isOldRunning) {
-      this.#spec = previous;
-      this.#count.follow(previous.options);
-      this.#hasRun = true;
-      this.#crashes = [];
-      this.#configureRoutes();
-      this.#message = `rolled back: ${failure.message}`;
-      return;
-    }
+    this.#change?.reject(failure);
+    this.#change = undefined;
     this.#failure = failure;
-    if (!isOldRunning) this.#environment.switchboard.fail(this.#key, failure);
+    this.#message = failure.message;
+    if (![...this.#replicas].some(({ isRoutable }) => isRoutable))
+      this.#environment.switchboard.fail(this.#key, failure);
+  }
+
+  #isOldRunning(): boolean {
+    return [...this.#replicas].some(
+      ({ isRoutable, fingerprint }) => isRoutable && fingerprint !== this.#spec.fingerprint,
+    );
   }
 
   /** What the state of the replicas says about the deployment. */
   #judge(at: number): void {
-    const { options, version } = this.#spec;
-    const observed = this.#replicas.observe();
-    const old = observed.filter((replica) => replica.version !== version).length;
-    const running = observed.filter((replica) => replica.isRunning && replica.version === version).length;
-    this.#judgeRollout(running, old);
+    const { options } = this.#spec;
+    const { running, old, live } = this.#look();
+    this.#judgeChange(running, old);
     this.#count.observe(
       running,
       [...this.#replicas].some(({ state }) => state === 'STOPPING'),
@@ -344,41 +361,76 @@ export class ThreadDeployment implements RunningDeployment {
     const status = deploymentStatus({
       target: this.#count.target,
       running,
-      live: observed.length,
+      live,
       old,
       hasRun: this.#hasRun,
       isFailed: this.#failure !== undefined,
       isCrashing: isOverBudget(this.#crashes, options.restart, at) || this.isDegraded,
-      isChanging: this.#rollout !== undefined,
+      isChanging: this.#change !== undefined,
       scaling: this.#count.scaling,
     });
     this.#setStatus(status);
   }
 
-  #judgeRollout(running: number, old: number): void {
+  /** Replicas that have not been told to stop: all, those of other versions, and those of this one that run. */
+  #look(): { live: number; old: number; running: number } {
+    const { fingerprint } = this.#spec;
+    const observed = this.#replicas.observe();
+    const current = observed.filter((replica) => replica.fingerprint === fingerprint);
+    const running = current.filter(({ isRunning }) => isRunning).length;
+    return { live: observed.length, old: observed.length - current.length, running };
+  }
+
+  /** @returns what is wrong with the new version */
+  #stepRollout(at: number): string | undefined {
     const rollout = this.#rollout;
-    if (rollout === undefined || this.#isReconfiguring > 0) return;
-    const target = this.#count.target;
-    if (running < (rollout.isUpdate ? target : Math.min(1, target)) || (rollout.isUpdate && old > 0)) return;
-    rollout.resolve();
-    if (running === target) this.#rollout = undefined;
+    const group = this.#group;
+    const { name, options } = this.#spec;
+    const { target } = this.#count;
+    const { running, old } = this.#look();
+    if (rollout === undefined || group === undefined) {
+      if (running >= Math.min(1, target) && !this.#reconfiguration.isRunning) group?.arrived(name);
+      return undefined;
+    }
+    const { fault, isProved } = rollout.step({
+      at,
+      target,
+      running,
+      old,
+      queued: this.#environment.switchboard.load(this.#key)?.queued ?? 0,
+      observeMs: group.isWatched ? options.rollout.observeMs : 0,
+      othersReady: group.isOpen,
+    });
+    if (fault === undefined && isProved) group.arrived(name);
+    if (rollout.isDone) this.#rollout = undefined;
+    return fault;
+  }
+
+  /** The new version runs, and is no good. @returns whether the app goes back */
+  #faulted(fault: string): boolean {
+    const failure = this.#voice.failed(`the new version is no good: ${fault}`, new Error(fault));
+    this.#voice.fault('rollout', failure);
+    if (this.#goesBack(failure)) return true;
+    this.#rollout = undefined;
+    this.#note = failure.message;
+    this.#message = failure.message;
+    return false;
+  }
+
+  #judgeChange(running: number, old: number): void {
+    const change = this.#change;
+    if (change === undefined || this.#reconfiguration.isRunning) return;
+    const { target } = this.#count;
+    if (running < (change.isUpdate ? target : Math.min(1, target)) || (change.isUpdate && old > 0)) return;
+    change.resolve();
+    if (running === target) this.#change = undefined;
   }
 
   #setStatus(status: DeploymentStatus): void {
     if (status === this.#status) return;
     this.#status = status;
-    if (status === 'HEALTHY' && !this.#message.startsWith('rolled back')) this.#message = '';
-    const about = { app: this.#app, deployment: this.#spec.name, status, message: this.#message };
-    this.#environment.events.emit('deployment', about);
-  }
-
-  #failed(what: string, cause: unknown): ServeError {
-    const { name } = this.#spec;
-    return new ServeError('SERVE_DEPLOY_FAILED', `${name}: ${what}`, {
-      app: this.#app,
-      deployment: name,
-      cause,
-    });
+    if (status === 'HEALTHY') this.#message = this.#note;
+    this.#voice.status(status, this.#message);
   }
 }
 

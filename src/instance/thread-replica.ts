@@ -1,10 +1,12 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import type { RouteKey } from '../handle/directory.ts';
 import { routeKey } from '../handle/directory.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
+import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
 import type { ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
 import { clockEpoch, now } from '../time/clock.ts';
@@ -52,16 +54,22 @@ export class ThreadReplica implements Reachable {
   readonly replicaId: string;
   readonly instanceId: string;
   readonly version: string;
+  readonly fingerprint: string;
   readonly rank: number;
   readonly load = new ReplicaLoad();
+  readonly tally = new ReplicaTally();
   readonly startedAt: number = now();
   /** Its event loop does not turn. */
   isStuck = false;
   /** Terminated, but its thread is still there: blocked in native code. */
   isZombie = false;
+  /** Something is wrong with it: it serves till another one has taken its place. */
+  isUnfit = false;
   /** When the deadline of a call passed here last; time of `clock.now()`. */
   expiredAt = 0;
   methods: readonly string[] = [];
+  /** The last one that it was told. */
+  userConfig: unknown;
   #state: ReplicaState = 'STARTING';
   readonly #place: ReplicaPlace;
   readonly #key: RouteKey;
@@ -92,6 +100,8 @@ export class ThreadReplica implements Reachable {
     this.instanceId = place.instanceId;
     this.rank = place.rank;
     this.version = spec.version;
+    this.fingerprint = spec.fingerprint;
+    this.userConfig = spec.options.userConfig;
     this.#key = routeKey(place.app, spec.name);
     this.#switchboard = switchboard;
     this.#events = events;
@@ -152,9 +162,25 @@ export class ThreadReplica implements Reachable {
     this.#post({ type: 'attach', callerName, port, ledger }, [port]);
   }
 
-  reconfigure(userConfig: unknown): Promise<void> {
+  /** Rejects with what `reconfigure` threw, or when it takes longer than `timeoutMs`. */
+  async reconfigure(userConfig: unknown, timeoutMs: number): Promise<void> {
+    this.userConfig = userConfig;
     const packed = pack(userConfig, 'userConfig');
-    return this.#ask((id) => ({ type: 'reconfigure', id, userConfig: packed }));
+    const timeout = new AbortController();
+    const overdue = sleep(timeoutMs, undefined, { signal: timeout.signal, ref: false }).then(() => {
+      throw new ServeError('SERVE_TIMEOUT', `reconfigure() took longer than ${timeoutMs} ms`);
+    });
+    try {
+      await Promise.race([this.#ask((id) => ({ type: 'reconfigure', id, userConfig: packed })), overdue]);
+    } finally {
+      overdue.catch(() => {});
+      timeout.abort();
+    }
+  }
+
+  /** How soon a silent event loop counts as stuck, from now on. */
+  watchLoop(stuckAfterMs: number): void {
+    this.#post({ type: 'tick', tickMs: tickPeriod(stuckAfterMs) }, []);
   }
 
   checkHealth(): Promise<void> {
@@ -217,7 +243,8 @@ export class ThreadReplica implements Reachable {
       userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
       load: this.load.shared,
       deploymentLoad,
-      tickMs: Math.max(10, Math.min(1_000, options.stuckAfterMs / 4)),
+      tally: this.tally.shared,
+      tickMs: tickPeriod(options.stuckAfterMs),
       isPooled: pool.isPooled,
     };
     return pool.spawn({
@@ -344,6 +371,11 @@ export class ThreadReplica implements Reachable {
       ...(cause === undefined ? {} : { cause }),
     });
   }
+}
+
+/** Of the event loop's sign of life, in ms. */
+function tickPeriod(stuckAfterMs: number): number {
+  return Math.max(10, Math.min(1_000, stuckAfterMs / 4));
 }
 
 /** Waits for work that may fail or hang; answers when it is over or the time is up. */

@@ -24,6 +24,8 @@ export interface ReplicaInit {
   readonly userConfig: Packed | undefined;
   readonly load: SharedArrayBuffer;
   readonly deploymentLoad: SharedArrayBuffer;
+  /** Where the replica counts how its calls went. */
+  readonly tally: SharedArrayBuffer;
   /** Period of the event loop's sign of life, in ms. */
   readonly tickMs: number;
   /** The thread belongs to a poolifier pool, and answers its handshakes. */
@@ -38,6 +40,7 @@ export type ToReplica =
   | { type: 'attach'; callerName: string; port: MessagePort; ledger: SharedArrayBuffer }
   | { type: 'directory'; event: DirectoryEvent; error?: Packed }
   | { type: 'reconfigure'; id: number; userConfig: Packed }
+  | { type: 'tick'; tickMs: number }
   | { type: 'checkHealth'; id: number }
   | { type: 'dispose'; id: number };
 

@@ -7,6 +7,7 @@ import { adoptHandles } from '../handle/handle.ts';
 import { Router } from '../handle/router.ts';
 import { DeploymentLoad, LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaChannel } from '../pool/replica-channel.ts';
+import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import type { ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
@@ -28,6 +29,7 @@ export class ReplicaThread {
   readonly #deploymentLoad: DeploymentLoad;
   readonly #batches = new BatchStats();
   readonly #channels = new Set<ReplicaChannel>();
+  #ticker: NodeJS.Timeout | undefined = undefined;
   #code: UserCode | undefined = undefined;
   #replica: Replica | undefined = undefined;
 
@@ -51,9 +53,7 @@ export class ReplicaThread {
     adoptHandles(this.router);
     observeBatches((name, record) => this.#batches.record(name, record));
     init.control.on('message', (message: ToReplica) => void this.#receive(message));
-    const tick = (): void => this.#load.tick(now());
-    tick();
-    setInterval(tick, init.tickMs);
+    this.#tickEvery(init.tickMs);
     setInterval(() => this.#shipStats(), STATS_MS).unref();
   }
 
@@ -75,7 +75,13 @@ export class ReplicaThread {
       }
       phase = 'checkHealth';
       await code.checkHealth();
-      this.#replica = new Replica(identity, code, httpProtocol, () => this.#onDone());
+      this.#replica = new Replica(
+        identity,
+        code,
+        httpProtocol,
+        () => this.#onDone(),
+        new ReplicaTally(this.#init.tally),
+      );
       unguard();
       this.#load.tick(now());
       this.#post({ type: 'ready', methods: code.methodNames });
@@ -98,6 +104,9 @@ export class ReplicaThread {
       case 'reconfigure':
         await this.#answer(message.id, () => this.#code?.reconfigure(unpack(message.userConfig)));
         return;
+      case 'tick':
+        this.#tickEvery(message.tickMs);
+        return;
       case 'checkHealth':
         await this.#answer(message.id, () => this.#code?.checkHealth());
         return;
@@ -105,6 +114,14 @@ export class ReplicaThread {
         await this.#answer(message.id, () => this.#dispose());
         return;
     }
+  }
+
+  /** The event loop's sign of life; the timer keeps the thread alive. */
+  #tickEvery(ms: number): void {
+    clearInterval(this.#ticker);
+    const tick = (): void => this.#load.tick(now());
+    tick();
+    this.#ticker = setInterval(tick, ms);
   }
 
   #attach({ callerName, port, ledger }: Extract<ToReplica, { type: 'attach' }>): void {

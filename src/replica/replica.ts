@@ -3,6 +3,7 @@ import type { ServeContext } from '../handle/context.ts';
 import { callScope } from '../handle/scope.ts';
 import { METHOD_HTTP } from '../pool/frames.ts';
 import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
+import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { isThenable } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
@@ -28,20 +29,32 @@ export class Replica {
   readonly #code: UserCode;
   readonly #ingress: IngressProtocol;
   readonly #onDone: () => void;
+  readonly #tally: ReplicaTally | undefined;
   readonly #capture = new Capture();
 
-  /** @param onDone a call is over, its place is free */
-  constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, onDone: () => void) {
+  /**
+   * @param onDone a call is over, its place is free
+   * @param tally where it is counted how the calls went
+   */
+  constructor(
+    identity: ReplicaIdentity,
+    code: UserCode,
+    ingress: IngressProtocol,
+    onDone: () => void,
+    tally?: ReplicaTally,
+  ) {
     this.identity = identity;
     this.#code = code;
     this.#ingress = ingress;
     this.#onDone = onDone;
+    this.#tally = tally;
   }
 
   /** Starts a call. Exactly one last frame follows, and one `onDone`. */
   begin(inbound: InboundCall): void {
     const call = new RunningCall(inbound, this.identity);
     inbound.listener = call;
+    if (this.#tally?.isObserved) call.startedAt = now();
     // It may have waited in a message for longer than it had.
     if (inbound.deadline !== 0 && inbound.deadline < now()) {
       this.#fail(call, new ServeError('SERVE_TIMEOUT', 'the deadline passed before the call started'));
@@ -146,12 +159,12 @@ export class Replica {
       this.#fail(call, error);
       return;
     }
-    this.#end(call);
+    this.#end(call, isServerError(result));
   }
 
   #fail(call: RunningCall, error: unknown): void {
     const { inbound } = call;
-    this.#end(call);
+    this.#end(call, isOwnFault(call, error));
     if (inbound.isByReference) {
       inbound.error(error, NO_CARGO);
       return;
@@ -171,10 +184,27 @@ export class Replica {
     }
   }
 
-  #end(call: RunningCall): void {
+  #end(call: RunningCall, isFailure = call.cancellation?.code === 'SERVE_TIMEOUT'): void {
     call.inbound.listener = undefined;
+    const isTimed = call.startedAt !== 0 && !call.isStreamed;
+    this.#tally?.record(isFailure, isTimed ? now() - call.startedAt : undefined);
     this.#onDone();
   }
+}
+
+/** A response that says itself that the app failed. */
+function isServerError(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null) return false;
+  const isResponse = Reflect.get(result, Symbol.toStringTag) === 'Response';
+  return isResponse && (result as Response).status >= 500;
+}
+
+/** Neither the caller's (it left, or sent what is refused with a status below 500) nor anybody's. */
+function isOwnFault(call: RunningCall, error: unknown): boolean {
+  if (call.cancellation?.code === 'SERVE_CANCELLED') return false;
+  const status: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
+  return typeof status !== 'number' || status >= 500;
 }
 
 /** The `context()` of code that runs in a replica but outside a call: its constructor, its hooks, its timers. */

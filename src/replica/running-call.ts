@@ -25,6 +25,8 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   #cancellation: ServeError | undefined = undefined;
   #stream: StreamListener | undefined = undefined;
   #upload: UploadListener | undefined = undefined;
+  /** Time of `clock.now()`; 0 = its duration is not taken. */
+  startedAt = 0;
   readonly items: readonly ServeContext[] | undefined = undefined;
 
   constructor(inbound: InboundCall, identity: ReplicaIdentity) {
@@ -108,6 +110,11 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   joinedBatch(items: number): void {
     // A method may answer before its batch starts; its id may be another call's by then.
     if (this.inbound.listener !== undefined) this.inbound.batched(items);
+  }
+
+  /** Whether its result is a stream, whose duration says nothing. */
+  get isStreamed(): boolean {
+    return this.#stream !== undefined;
   }
 
   adopt(child: Child): void {

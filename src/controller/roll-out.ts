@@ -1,0 +1,180 @@
+import { bucketMs, type Tally } from '../pool/replica-tally.ts';
+
+/**
+ * Where the change of a deployment to a new version stands.
+ * - `surging`: no replica of the new version runs yet
+ * - `proving`: the first ones serve beside all of the old version, which loses none
+ * - `shifting`: the old version is being replaced
+ * - `watching`: the new version serves alone, and may still be taken back
+ * - `done`
+ */
+export type RolloutPhase = 'surging' | 'proving' | 'shifting' | 'watching' | 'done';
+
+/** What the calls to one version, and its replicas, have shown. */
+export interface VersionRecord extends Tally {
+  /** Replicas that died, or whose health checks failed, after they had come up. */
+  readonly deaths: number;
+}
+
+export interface RolloutState {
+  readonly phase: RolloutPhase;
+  /** Since when a replica of the new version runs, in ms. */
+  readonly runningSince: number;
+  /** When a call ended last, of either version, in ms. */
+  readonly activeAt: number;
+  /** How many calls had ended by then. */
+  readonly calls: number;
+}
+
+export const ROLLOUT_BEGIN: RolloutState = { phase: 'surging', runningSince: 0, activeAt: 0, calls: 0 };
+
+export interface RolloutView {
+  readonly at: number;
+  /** Replicas of the new version that should run, and that do. */
+  readonly target: number;
+  readonly running: number;
+  /** Replicas of the old version that have not been told to stop. */
+  readonly old: number;
+  /** Calls that run at the new version, or wait. */
+  readonly ongoing: number;
+  readonly fresh: VersionRecord;
+  readonly baseline: VersionRecord;
+  /** How long the new version is watched from its first running replica on; 0 = it need only start. */
+  readonly observeMs: number;
+  /** Whether everything else that changes along with it has got as far. */
+  readonly othersReady: boolean;
+}
+
+export interface RolloutStep {
+  readonly state: RolloutState;
+  /** What is wrong with the new version: it must go. */
+  readonly fault: string | undefined;
+}
+
+/** Calls that the new version must have served well to take over before the time is up, even if no duration was taken. */
+const ENOUGH_CALLS = 200;
+/** Both versions are held side by side for at most this share of the time that the new one is observed. */
+const PROVING_SHARE = 1 / 3;
+/** Without a call for so long there is nothing to be learnt by waiting. */
+const IDLE_MS = 250;
+
+/** One step of a rollout. Called on every change and every 250 ms. */
+export function rollOut(state: RolloutState, view: RolloutView): RolloutStep {
+  const { at, observeMs } = view;
+  const calls = view.fresh.calls + view.baseline.calls;
+  const seen = calls === state.calls ? state : { ...state, calls, activeAt: at };
+  if (seen.phase === 'done') return { state: seen, fault: undefined };
+  if (seen.phase === 'surging') {
+    if (view.old > 0 && view.running === 0 && view.target > 0) return { state: seen, fault: undefined };
+    const phase = view.old > 0 && view.running > 0 && observeMs > 0 ? 'proving' : 'shifting';
+    return rollOut({ ...seen, phase, runningSince: at, activeAt: at }, view);
+  }
+  const fault = observeMs > 0 ? faultOf(view.fresh, view.baseline, seen.phase !== 'watching') : undefined;
+  if (fault !== undefined) return { state: seen, fault };
+  return { state: { ...seen, phase: nextPhase(seen, view) }, fault: undefined };
+}
+
+/** Whether the new version has shown what it can, whatever the other deployments do. */
+export function isProved({ runningSince, activeAt }: RolloutState, view: RolloutView): boolean {
+  const { at, observeMs, fresh, ongoing } = view;
+  return (
+    fresh.calls >= ENOUGH_CALLS ||
+    durations(fresh) >= LEAST_DURATIONS ||
+    at - runningSince >= observeMs * PROVING_SHARE ||
+    (ongoing === 0 && at - activeAt >= IDLE_MS)
+  );
+}
+
+function nextPhase(state: RolloutState, view: RolloutView): RolloutPhase {
+  const { at, target, running, old, observeMs, othersReady } = view;
+  switch (state.phase) {
+    case 'proving':
+      return othersReady && isProved(state, view) ? 'shifting' : 'proving';
+    case 'shifting':
+      return running >= target && old === 0 ? 'watching' : 'shifting';
+    case 'watching':
+      return at - state.runningSince >= observeMs ? 'done' : 'watching';
+    default:
+      return state.phase;
+  }
+}
+
+/** Standard errors by which two failure rates must differ. Four, since they are looked at again and again. */
+const Z = 4;
+/** Fewer failed calls say nothing. */
+const LEAST_FAILURES = 3;
+/** Differences of failure rates that are never worth a rollback. */
+const TOLERANCE = 0.01;
+/** With no call of the old version to compare with: a failure rate certainly above this is bad. */
+const RATE_LIMIT = 0.05;
+const LEAST_DEATHS = 2;
+/** The median of the durations, against that of the old version side by side. */
+const SLOWER_BY = 3;
+const SLOWER_BY_MS = 2;
+const LEAST_DURATIONS = 50;
+
+/**
+ * What is wrong with a version, compared with the one before: it dies, more of its calls fail, or they take longer.
+ * Failure rates are compared by the two-proportion z-test (pooled), or by Wilson's lower bound where the old version
+ * served nothing.
+ *
+ * @param hasCompany whether both versions serve side by side: durations of different times say nothing
+ */
+export function faultOf(
+  fresh: VersionRecord,
+  baseline: VersionRecord,
+  hasCompany: boolean,
+): string | undefined {
+  if (fresh.deaths >= LEAST_DEATHS && fresh.deaths > baseline.deaths) {
+    return `${fresh.deaths} of its replicas died`;
+  }
+  if (failsMoreOften(fresh, baseline)) {
+    const before = baseline.calls === 0 ? '' : ` (before: ${baseline.failures} of ${baseline.calls})`;
+    return `${fresh.failures} of ${fresh.calls} calls failed${before}`;
+  }
+  return hasCompany ? slowness(fresh, baseline) : undefined;
+}
+
+function failsMoreOften(fresh: Tally, baseline: Tally): boolean {
+  const { calls: n1, failures: f1 } = fresh;
+  const { calls: n0, failures: f0 } = baseline;
+  if (f1 < LEAST_FAILURES) return false;
+  if (n0 === 0) return wilsonLower(f1 / n1, n1) > RATE_LIMIT;
+  const difference = f1 / n1 - f0 / n0;
+  if (difference <= TOLERANCE) return false;
+  const pooled = (f1 + f0) / (n1 + n0);
+  const error = Math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0));
+  // No error: every call of both failed or none did, and then they do not differ.
+  return difference > Z * error;
+}
+
+/** Lower bound of a rate (Wilson 1927). */
+function wilsonLower(rate: number, n: number): number {
+  const z2 = (Z * Z) / n;
+  return (rate + z2 / 2 - Math.sqrt(z2 * (rate * (1 - rate) + z2 / 4))) / (1 + z2);
+}
+
+function slowness(fresh: Tally, baseline: Tally): string | undefined {
+  const [now, before] = [medianMs(fresh), medianMs(baseline)];
+  if (now === undefined || before === undefined) return undefined;
+  if (now <= before * SLOWER_BY || now <= before + SLOWER_BY_MS) return undefined;
+  return `its calls take ${now.toPrecision(2)} ms (before: ${before.toPrecision(2)} ms; medians)`;
+}
+
+/** How many were taken. */
+function durations({ latencies }: Tally): number {
+  return latencies.reduce((sum, count) => sum + count, 0);
+}
+
+/** Upper bound of the bucket that holds the median; undefined if too little was measured. */
+function medianMs(tally: Tally): number | undefined {
+  const total = durations(tally);
+  if (total < LEAST_DURATIONS) return undefined;
+  const { latencies } = tally;
+  let below = 0;
+  const bucket = latencies.findIndex((count) => {
+    below += count;
+    return below >= total / 2;
+  });
+  return bucketMs(bucket);
+}

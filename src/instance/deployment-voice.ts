@@ -1,0 +1,40 @@
+import type { DeploymentStatus } from '../controller/status.ts';
+import { ServeError } from '../errors.ts';
+import type { Environment } from './environment.ts';
+
+/** What a deployment has to say: its errors, its events and its lines in the log, all with its name on them. */
+export class DeploymentVoice {
+  readonly #about: { readonly app: string; readonly deployment: string };
+  readonly #environment: Environment;
+
+  constructor(app: string, deployment: string, environment: Environment) {
+    this.#about = { app, deployment };
+    this.#environment = environment;
+  }
+
+  /** It cannot become what it should be. */
+  failed(what: string, cause: unknown): ServeError {
+    const message = `${this.#about.deployment}: ${what}`;
+    return new ServeError('SERVE_DEPLOY_FAILED', message, { ...this.#about, cause });
+  }
+
+  unavailable(what: string): ServeError {
+    return new ServeError('SERVE_UNAVAILABLE', `${this.#about.deployment}: ${what}`, this.#about);
+  }
+
+  status(status: DeploymentStatus, message: string): void {
+    this.#environment.events.emit('deployment', { ...this.#about, status, message });
+  }
+
+  /** @param how what became of the replica */
+  crashed(replica: string, how: string, error: unknown): void {
+    const about = { ...this.#about, replica, err: error };
+    this.#environment.log.error(about, `${this.#about.deployment}: replica ${how}`);
+  }
+
+  /** Something is wrong that no caller is told. */
+  fault(reason: string, error: ServeError): void {
+    this.#environment.log.error({ ...this.#about, err: error }, error.message);
+    this.#environment.events.emit('fault', { ...this.#about, reason, error });
+  }
+}
