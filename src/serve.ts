@@ -11,7 +11,9 @@ import type { BoundDeployment } from './deployment/bound.ts';
 import { NAME_PATTERN } from './deployment/options.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
 import { invalidOption } from './errors.ts';
+import { TENANTS_FIELDS, type TenantsOptions } from './handle/tenants.ts';
 import type { DeploymentHandle } from './handle/types.ts';
+import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/host-guard.ts';
 import { Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
@@ -36,6 +38,10 @@ export interface ServeOptions {
    */
   resources?: Resources;
   metrics?: MetricsOptions;
+  /** Shares and quotas of tenants. Default: all have the same share, none has a quota. */
+  tenants?: TenantsOptions;
+  /** When calls are refused because the host's own event loop lags. */
+  hostGuard?: HostGuardOptions;
   /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
@@ -47,6 +53,8 @@ export interface ServeOptions {
 const SERVE_FIELDS: Fields<ServeOptions> = {
   resources: RESOURCES_FIELD,
   metrics: object<MetricsOptions>(METRICS_FIELDS),
+  tenants: object<TenantsOptions>(TENANTS_FIELDS),
+  hostGuard: object<HostGuardOptions>(HOST_GUARD_FIELDS),
   logger: LOGGER_FIELD,
   version: string(),
   workerEntry: string(),
@@ -92,10 +100,16 @@ export class Serve implements AsyncDisposable {
       log: options.logger ?? defaultLogger,
       workerEntry: workerEntry(options.workerEntry),
       resources: options.resources ?? {},
+      tenants: options.tenants,
+      hostGuard: options.hostGuard ?? {},
       version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
     });
     this.#front = new Front(this.#instance);
-    this.#metrics = new Metrics(options.metrics ?? {}, () => this.#instance.samples());
+    this.#metrics = new Metrics(
+      options.metrics ?? {},
+      () => this.#instance.samples(),
+      () => this.#instance.host,
+    );
   }
 
   /**

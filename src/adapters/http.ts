@@ -85,6 +85,8 @@ class Exchange implements HttpOutcome {
       if (url instanceof ServeError) throw url;
       // Now, for hooks may look at the async context of the host's handler.
       describeCall(this.#call, this.#host, this.#requestId, this.#options);
+      // Before its body is read.
+      if (!this.#target.route.admit(call)) return;
       this.#takeBody(url);
     } catch (error) {
       call.reject(error);

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { invalidOption } from '../errors.ts';
 import { isPlainObject } from '../validation/fields.ts';
+import { canonical } from '../values/canonical.ts';
 import { type Packed, pack } from '../values/pack.ts';
 import { BoundDeployment, withNaming } from './bound.ts';
-import { canonical } from './canonical.ts';
 import { Deployment } from './deployment.ts';
 import { type ResolvedOptions, resolveOptions } from './options.ts';
 

@@ -37,6 +37,14 @@ export interface BackpressureOptions {
   retryAfterMs?: number | 'auto';
 }
 
+/** When a second replica is asked as well, for idempotent methods. */
+export interface HedgeOptions {
+  /** Default `'p95'`: once a call takes longer than 95 % of those before it. At least 10. */
+  afterMs?: number | 'p95';
+  /** Second calls per call, at most. Default 0.05. */
+  maxExtraRatio?: number;
+}
+
 export interface RolloutOptions {
   /** Replicas above the target while a new version comes up, as a share of it (at least one). Default 0.25. */
   maxSurge?: number;
@@ -98,6 +106,8 @@ export interface DeploymentOptions {
   schemas?: DeploymentSchemas;
   /** Methods that may run twice: all, or by name. Default false. */
   idempotent?: boolean | string[];
+  /** Asks a second replica when the first is slow, and takes the answer that comes first. Default: never. */
+  hedge?: HedgeOptions;
   /** Default `'critical'`. */
   priority?: Priority;
   /** Default `'thread'`. */
@@ -139,6 +149,7 @@ export type ResolvedOptions = Required<
     | 'userConfig'
     | 'version'
     | 'backpressure'
+    | 'hedge'
     | 'rollout'
     | 'resourceLimits'
     | 'numReplicas'
@@ -151,6 +162,7 @@ export type ResolvedOptions = Required<
   readonly autoscaling: ResolvedAutoscaling | undefined;
   readonly maxReplicasPerInstance: number;
   readonly backpressure: Required<BackpressureOptions>;
+  readonly hedge?: Required<HedgeOptions>;
   readonly rollout: Required<RolloutOptions>;
   readonly restart: Required<RestartOptions>;
   readonly resourceLimits: ResourceLimits;
@@ -185,6 +197,10 @@ const FIELDS: Fields<DeploymentOptions> = {
   streamTimeoutMs: milliseconds(),
   schemas: recordOf(object<MethodSchemas>({ input: schema, output: schema })),
   idempotent: either(boolean(), listOf(string())),
+  hedge: object<HedgeOptions>({
+    afterMs: either(oneOf('p95'), milliseconds(10)),
+    maxExtraRatio: number(0, 1),
+  }),
   priority: oneOf(...PRIORITIES),
   isolation: oneOf('thread', 'inline'),
   resourceLimits: object<ResourceLimits>({
@@ -288,6 +304,7 @@ export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
     numReplicas:
       autoscaling === undefined ? (fixed ?? 1) : (autoscaling.initialReplicas ?? autoscaling.minReplicas),
     backpressure: { ...DEFAULTS.backpressure, ...rest.backpressure },
+    ...(rest.hedge === undefined ? {} : { hedge: { afterMs: 'p95', maxExtraRatio: 0.05, ...rest.hedge } }),
     rollout: { ...DEFAULTS.rollout, ...rest.rollout },
     restart: { ...DEFAULTS.restart, ...rest.restart },
     resourceLimits: { ...DEFAULTS.resourceLimits, ...rest.resourceLimits },

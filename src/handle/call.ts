@@ -6,6 +6,8 @@ import { batchTime, now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import type { Outcome } from './call-stats.ts';
 import type { Endpoint } from './endpoint.ts';
+import { ENTRY, type Entering, type Entry } from './entry-gate.ts';
+import type { Hedge } from './hedging.ts';
 import type { Route } from './route.ts';
 import type { CallScope, Child } from './scope.ts';
 import type { Waiting } from './wait-queue.ts';
@@ -19,7 +21,7 @@ let counter = 0;
  * One call from the caller's point of view: fresh → queued? → sent → streaming? → settled, and settled exactly once.
  * What a caller gets to see of it is a subclass's business (`PromiseCall`, the HTTP adapter's `HttpCall`).
  */
-export abstract class Call extends OutboundCall implements Waiting, Child {
+export abstract class Call extends OutboundCall implements Waiting, Entering, Child {
   readonly route: Route;
   priorityRank = 0;
   state: CallState = CALL_STATE.fresh;
@@ -28,6 +30,9 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
   readonly createdAt: number;
   sentAt = 0;
   attempts = 0;
+  entry: Entry = ENTRY.outside;
+  /** The second copy that a slow call may get. */
+  hedge: Hedge | undefined = undefined;
   #scope: CallScope | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
   #onAbort: (() => void) | undefined = undefined;
@@ -50,6 +55,15 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
     return this.state === CALL_STATE.queued;
   }
 
+  /** Sent, and nothing of an answer is here. */
+  get isWaitingForAnswer(): boolean {
+    return this.state === CALL_STATE.sent;
+  }
+
+  get tenant(): string {
+    return this.meta?.tenant ?? '';
+  }
+
   get isSettled(): boolean {
     return this.state === CALL_STATE.settled;
   }
@@ -60,6 +74,8 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
 
   /** Ends with the call it was made in. */
   joinScope(scope: CallScope): void {
+    // The call around it was let in.
+    this.entry = ENTRY.free;
     this.#scope = scope;
     scope.adopt(this);
   }
@@ -112,6 +128,7 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
     if (this.state !== CALL_STATE.sent) return;
     this.state = CALL_STATE.streaming;
     this.#openedAt = batchTime;
+    this.hedge?.stop();
     this.onOpen(head);
   }
 
@@ -132,15 +149,33 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
 
   override orphaned(started: boolean, cause: unknown): void {
     if (this.state === CALL_STATE.settled) return;
-    if (!started && this.route.retry(this)) return;
+    if (this.hedge?.isRunning === true) {
+      this.hedge.lost = { started, cause };
+      return;
+    }
+    this.hedge?.stop();
+    if (this.state !== CALL_STATE.streaming && this.route.recover(this, started)) return;
     const error =
       cause instanceof ServeError
-        ? cause
+        ? this.#diedWith(cause, started)
         : this.#error('SERVE_REPLICA_DIED', `replica ${this.endpoint?.replicaId} died`, {
             cause,
-            retryable: !started,
+            retryable: this.#mayRepeat(started),
           });
     if (this.#settle('died', now())) this.onError(error);
+  }
+
+  /** @internal The second copy answered first. */
+  answeredAt(endpoint: Endpoint, sentAt: number): void {
+    this.endpoint?.channel.cancel(this, CANCEL_CODE.cancelled);
+    this.endpoint = endpoint;
+    this.sentAt = sentAt;
+  }
+
+  /** Ends a queued call before it is sent: its deadline is too near. */
+  refuse(error: unknown): void {
+    this.state = CALL_STATE.fresh;
+    this.reject(error);
   }
 
   /** A deadline passed: the call's, or one of its stream's. */
@@ -154,7 +189,9 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
     }
     const what = this.state === CALL_STATE.queued ? 'while it was queued' : 'while it ran';
     const waited = Math.round(at - this.createdAt);
-    const error = this.#error('SERVE_TIMEOUT', `the deadline passed ${what} (after ${waited} ms)`);
+    const error = this.#error('SERVE_TIMEOUT', `the deadline passed ${what} (after ${waited} ms)`, {
+      retryable: this.attempts === 0,
+    });
     this.route.expired(this);
     this.abandon('timeout', error, CANCEL_CODE.timeout);
   }
@@ -172,6 +209,7 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
   /** From the first chunk on the deadline gives way to the idle and total limits of the stream. */
   #watchStream(): void {
     this.#lastChunkAt = batchTime;
+    this.route.ran(this, batchTime);
     wheel.remove(this);
     const next = this.#nextStreamDeadline();
     if (next !== Infinity) wheel.add(this, next);
@@ -195,8 +233,20 @@ export abstract class Call extends OutboundCall implements Waiting, Child {
       this.#signal.removeEventListener('abort', this.#onAbort);
     }
     this.#scope?.disown(this);
+    this.hedge?.stop();
     this.route.settled(this, outcome, state, at);
     return true;
+  }
+
+  /** The host's own words on what the replica died of, and whether this call may be repeated. */
+  #diedWith(cause: ServeError, started: boolean): ServeError {
+    const retryable = this.#mayRepeat(started);
+    if (cause.code !== 'SERVE_REPLICA_DIED' || cause.retryable === retryable) return cause;
+    return this.#error('SERVE_REPLICA_DIED', cause.message, { cause: cause.cause, retryable });
+  }
+
+  #mayRepeat(started: boolean): boolean {
+    return !started || this.route.isIdempotent(this.method);
   }
 
   #error(

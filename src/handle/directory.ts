@@ -1,6 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Packed } from '../values/pack.ts';
 import type { CallChannel } from './endpoint.ts';
+import type { HedgeConfig } from './hedging.ts';
+import type { TenantsOptions } from './tenants.ts';
 
 /** `app/deployment`: names hold no slash. */
 export type RouteKey = string & { readonly __brand: 'RouteKey' };
@@ -18,6 +20,11 @@ export interface RouteConfig {
   /** Arguments and results pass by reference: the deployment is inline. */
   readonly isByReference: boolean;
   readonly backpressure: { readonly statusCode: number; readonly retryAfterMs: number | 'auto' };
+  /** Methods that may run twice. */
+  readonly idempotent: boolean | readonly string[];
+  readonly hedge: HedgeConfig | undefined;
+  /** Weights of tenants that wait for the same replicas. */
+  readonly tenants: TenantsOptions | undefined;
 }
 
 /** What the switchboard tells a caller thread about a deployment. Plain data but for the port. */

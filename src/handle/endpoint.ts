@@ -2,6 +2,7 @@ import type { CancelCode } from '../pool/frames.ts';
 import type { Cargo } from '../pool/inbound-call.ts';
 import type { Reservation } from '../pool/load-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
+import { hash } from './hash.ts';
 
 /** The way to one replica: a channel to a thread, or the replica itself when it is inline. */
 export interface CallChannel {
@@ -11,6 +12,8 @@ export interface CallChannel {
   readonly ongoing: number;
   /** Places that are free now. */
   readonly free: number;
+  /** Calls that the replica ended, for whichever caller (wraps with 32 bits). */
+  readonly served: number;
   reserve(): Reservation;
   reserveBeyondLimit(): Reservation;
   /** Gives a place back whose call is not sent. */
@@ -37,14 +40,27 @@ export class Endpoint {
   readonly instanceId: string;
   readonly version: string;
   readonly channel: CallChannel;
+  /** What sessions rank the replica by. */
+  readonly affinityHash: number;
   #latencyMs = 0;
   #observedAt = 0;
+  #served: number;
 
   constructor(replicaId: string, instanceId: string, version: string, channel: CallChannel) {
     this.replicaId = replicaId;
     this.instanceId = instanceId;
     this.version = version;
     this.channel = channel;
+    this.affinityHash = hash(replicaId);
+    this.#served = channel.served;
+  }
+
+  /** Calls that the replica ended since the last time. */
+  takeServed(): number {
+    const { served } = this.channel;
+    const ended = (served - this.#served) | 0;
+    this.#served = served;
+    return ended;
   }
 
   /** What one more call would cost here. */

@@ -165,8 +165,10 @@ export class PromiseCall extends Call implements StreamSource {
   }
 
   explain(): CallExplanation {
-    const sentAt = this.sentAt || undefined;
-    const states = ['resolving arguments', 'queued', 'running', 'streaming'];
+    // The time of the second copy, if that one answered, says nothing about the queue.
+    const sentAt = this.hedge?.firstSentAt ?? (this.sentAt || undefined);
+    const fresh = this.attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';
+    const states = [fresh, 'queued', 'running', 'streaming'];
     return {
       requestId: this.requestId,
       deployment: this.route.deployment,
@@ -177,7 +179,7 @@ export class PromiseCall extends Call implements StreamSource {
       instance: this.endpoint?.instanceId,
       batchSize: this.batchSize,
       attempts: this.attempts,
-      hedged: false,
+      hedged: this.hedge?.isSent ?? false,
     };
   }
 

@@ -1,18 +1,20 @@
-import { ServeError } from '../errors.ts';
-import { DeploymentLoad, QueueLedger, RESERVED } from '../pool/load-table.ts';
+import type { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
 import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
 import { CallStats, type Outcome } from './call-stats.ts';
+import { reservePlace } from './choice.ts';
+import { Counters, type ShedReason } from './counters.ts';
 import type { RouteConfig } from './directory.ts';
+import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
+import { ENTRY, type EntryGate } from './entry-gate.ts';
+import { MethodTimes } from './method-times.ts';
+import { SecondChances } from './second-chances.ts';
+import { shedError } from './shed-error.ts';
+import { policyOf } from './tenants.ts';
+import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
-
-/** A waiter older than this stops newcomers of other threads from barging in. */
-const BARRIER_AFTER_MS = 50;
-/** Attempts of one call, the first included. */
-const MAX_ATTEMPTS = 3;
-const DEFAULT_RETRY_AFTER_MS = 1_000;
 
 /** Until the switchboard answers. */
 const UNKNOWN_CONFIG: RouteConfig = {
@@ -22,6 +24,9 @@ const UNKNOWN_CONFIG: RouteConfig = {
   priorityRank: 1,
   isByReference: false,
   backpressure: { statusCode: 503, retryAfterMs: 'auto' },
+  idempotent: false,
+  hedge: undefined,
+  tenants: undefined,
 };
 
 /** What the route tells its router. */
@@ -45,34 +50,39 @@ export class Route {
   /** Prefix of the request ids that this thread makes. */
   readonly callerName: string;
   readonly stats: CallStats = new CallStats();
+  readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
   /** The deployment is gone; another one of its name would have a new route. */
   isGone = false;
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
   #rejection: unknown = undefined;
-  #load = new DeploymentLoad();
-  #ledger = new QueueLedger();
-  readonly #caller: number;
+  readonly #turnstile: Turnstile;
   readonly #endpoints: Endpoint[] = [];
-  readonly #queue = new WaitQueue<Call>();
-  #armed = false;
+  readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1);
   #isDraining = false;
-  #drainRate = 0;
-  #drainedAt = 0;
+  readonly #drainRate = new DrainRate();
+  /** How long calls take is of interest once some had to wait, or may be sent twice. */
+  #isLearning = false;
+  readonly #times = new MethodTimes();
+  readonly #secondChances = new SecondChances(this.counters, this.#times, (call, except) =>
+    this.#reserve(call, except),
+  );
+  readonly #gate: EntryGate;
   readonly #hooks: RouteHooks;
 
   constructor(
     app: string,
     deployment: string,
     caller: { readonly index: number; readonly name: string },
+    gate: EntryGate,
     hooks: RouteHooks,
   ) {
     this.app = app;
     this.deployment = deployment;
     this.callerName = caller.name;
-    this.#caller = caller.index;
+    this.#turnstile = new Turnstile(caller.index);
+    this.#gate = gate;
     this.#hooks = hooks;
-    this.#load.maxQueued = -1;
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -93,17 +103,14 @@ export class Route {
 
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig): void {
-    for (const call of this.#queue) {
-      this.#load.dequeue(call.priorityRank, this.#ledger);
-      load.enqueue(call.priorityRank, ledger, true);
-    }
-    this.#load = load;
-    this.#ledger = ledger;
+    this.#turnstile.adopt(load, ledger, this.#queue);
     this.configure(config);
   }
 
   configure(config: RouteConfig): void {
     this.config = config;
+    this.#secondChances.configure(config);
+    this.#isLearning ||= config.hedge !== undefined;
     this.#rejection = undefined;
   }
 
@@ -129,11 +136,12 @@ export class Route {
   /** Rejects what waits and what comes. Calls that run go on. */
   refuse(error: unknown): void {
     this.#rejection = error;
-    for (const call of this.#queue.drain()) {
-      this.#load.dequeue(call.priorityRank, this.#ledger);
+    const waiting = this.#queue.drain();
+    for (const call of waiting) {
+      this.#turnstile.leave(call);
       call.state = CALL_STATE.fresh;
-      call.reject(error);
     }
+    for (const call of waiting) call.reject(error);
   }
 
   /** Rejects what comes; what waits is still served. */
@@ -157,14 +165,22 @@ export class Route {
     if (deadlineAt > 0) wheel.add(call, deadlineAt);
   }
 
+  /** Lets a call into the instance, once; rejects it and answers false if it may not enter. */
+  admit(call: Call): boolean {
+    const reason = this.#gate.enter(call);
+    if (reason !== undefined) this.#shed(call, reason);
+    return reason === undefined;
+  }
+
   /** Sends a call to a replica, or lets it wait for one. */
   dispatch(call: Call): void {
     if (this.#rejection !== undefined) {
       call.reject(this.#rejection);
       return;
     }
-    if (this.#mayGoFirst(call)) {
-      const endpoint = this.#reserve();
+    if (!this.#gate.isOpen && !this.admit(call)) return;
+    if (this.#queue.size === 0 && this.#turnstile.mayPass(call)) {
+      const endpoint = this.#reserve(call);
       if (endpoint !== undefined) {
         this.#send(call, endpoint, call.createdAt);
         return;
@@ -185,37 +201,51 @@ export class Route {
     this.#isDraining = true;
     this.#sendWaiting();
     this.#isDraining = false;
-    if (this.#queue.size === 0) this.#load.lowerBarrier(this.#caller);
   }
 
   #sendWaiting(): void {
-    let call = this.#queue.peek();
-    if (call === undefined) return;
     const at = now();
-    for (; call !== undefined; call = this.#queue.peek()) {
-      if (this.#load.hasWaitingAbove(call.priorityRank, at)) return;
-      const endpoint = this.#reserve();
-      if (endpoint === undefined) return;
+    let call = this.#queue.peek();
+    while (call !== undefined) {
+      const isDoomed = this.#isDoomed(call, at);
+      const endpoint = isDoomed || !this.#turnstile.isTurnOf(call, at) ? undefined : this.#reserve(call);
+      if (!isDoomed && endpoint === undefined) break;
       this.#queue.shift();
-      this.#load.dequeue(call.priorityRank, this.#ledger);
-      this.#countDrained(at);
-      this.#send(call, endpoint, at);
+      this.#turnstile.leave(call);
+      if (endpoint === undefined) this.#shed(call, 'doomed');
+      else this.#send(call, endpoint, at);
+      call = this.#queue.peek();
     }
+    this.#turnstile.moved(call, at);
+  }
+
+  /**
+   * Whether a waiting call cannot be over by its deadline any more. While others wait as well the place is worth more to
+   * them, so it must be likely (9 of 10) to make it; the last one only has to have an even chance.
+   */
+  #isDoomed(call: Call, at: number): boolean {
+    if (call.expiresAt === 0) return false;
+    const left = call.expiresAt - at;
+    const times = this.#times.of(call.method);
+    if (left <= 0 || times === undefined) return left <= 0;
+    if (left >= (this.#queue.size > 1 ? times.likelyMs : times.typicalMs)) return false;
+    times.doubt();
+    return true;
   }
 
   /** Called every so often while calls wait: the net under a lost wake-up, and the guard of the old waiters. */
   tend(at: number): void {
+    let ended = 0;
+    for (const endpoint of this.#endpoints) ended += endpoint.takeServed();
+    this.#drainRate.sample(ended, at);
     this.drain();
-    for (const call of this.#queue) this.#load.announceWaiting(call.priorityRank, at);
-    const head = this.#queue.peek();
-    if (head !== undefined && at - head.createdAt > BARRIER_AFTER_MS)
-      this.#load.raiseBarrier(this.#caller, at);
+    this.#turnstile.tend(this.#queue, this.#queue.peek(), at);
   }
 
   /** A queued call was cancelled or expired. */
   leftQueue(call: Call): void {
-    this.#queue.forget();
-    this.#load.dequeue(call.priorityRank, this.#ledger);
+    this.#queue.forget(call);
+    this.#turnstile.leave(call);
   }
 
   /** The deadline of a call passed. */
@@ -228,21 +258,49 @@ export class Route {
     this.#hooks.onUnobserved(error, call);
   }
 
-  /** Sends a call again that had certainly not started; false if it cannot be. */
-  retry(call: Call): boolean {
-    // What was moved or uploaded is gone with the dead replica.
-    const isGone = call.transfer !== undefined || call.meta?.upload !== undefined;
-    if (isGone || call.attempts >= MAX_ATTEMPTS || this.#rejection !== undefined) return false;
+  isIdempotent(method: string): boolean {
+    return this.#secondChances.isIdempotent(method);
+  }
+
+  /** A call lost its replica: sends it again if that is safe and worth it. @param started it may have run */
+  recover(call: Call, started: boolean): boolean {
+    if (this.#rejection !== undefined) return false;
+    const pause = this.#secondChances.pauseBeforeRetry(call, started, now());
+    if (pause === undefined) return false;
+    call.state = CALL_STATE.fresh;
     call.endpoint = undefined;
+    if (pause === 0) this.#sendAgain(call);
+    // Not ref'ed: the wheel keeps the process alive while a call is open.
+    else setTimeout(() => this.#sendAgain(call), pause).unref();
+    return true;
+  }
+
+  #sendAgain(call: Call): void {
+    if (call.isSettled) return;
+    if (this.#rejection !== undefined) {
+      call.reject(this.#rejection);
+      return;
+    }
     this.#enqueue(call, true);
     this.drain();
-    return true;
   }
 
   /** @internal Bookkeeping of `Call`. */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
-    if (before >= CALL_STATE.sent && outcome === 'ok') call.endpoint?.observe(at - call.sentAt, at);
+    if (before >= CALL_STATE.sent) {
+      if (outcome === 'ok') call.endpoint?.observe(at - call.sentAt, at);
+      // One that was given up took at least so long.
+      if (this.#isLearning && before === CALL_STATE.sent && (outcome === 'ok' || outcome === 'timeout')) {
+        this.ran(call, at);
+      }
+    }
+    if (call.entry === ENTRY.charged) this.#gate.leave(call);
     this.stats.record(call.method, outcome, at - call.createdAt);
+  }
+
+  /** @internal A call was answered so long after it was sent; a stream with its first chunk. */
+  ran(call: Call, at: number): void {
+    this.#times.observe(call.method, at - call.sentAt);
   }
 
   #send(call: Call, endpoint: Endpoint, at: number): void {
@@ -250,107 +308,53 @@ export class Route {
     call.endpoint = endpoint;
     call.sentAt = at;
     call.attempts++;
+    if (this.#secondChances.isWatchful) this.#secondChances.watch(call, endpoint);
     endpoint.channel.send(call);
     call.onSent();
   }
 
-  /** Newcomers do not overtake those who wait in this thread, nor more important or long waiters of other threads. */
-  #mayGoFirst(call: Call): boolean {
-    if (this.#queue.size > 0) return false;
-    if (this.#load.queued === 0) return true;
-    return (
-      !this.#load.hasWaitingAbove(call.priorityRank, call.createdAt) &&
-      !this.#load.isBarred(this.#caller, call.createdAt)
-    );
-  }
-
   #enqueue(call: Call, accepted: boolean): void {
-    if (!this.#load.enqueue(call.priorityRank, this.#ledger, accepted)) {
-      call.reject(this.#backpressure());
+    if (!this.#turnstile.enter(call, accepted) && !this.#displace(call)) {
+      this.#shed(call, 'queue_full');
       return;
     }
-    this.#load.announceWaiting(call.priorityRank, call.createdAt);
+    this.#isLearning = true;
     call.state = CALL_STATE.queued;
     this.#queue.push(call);
     this.#hooks.onQueued(this);
-    this.#arm();
+    this.#turnstile.arm(this.#look);
   }
 
-  /**
-   * Waits for a freed place. Armed before the last look at the loads, so that a place freed in between is either seen by
-   * the look or ends the wait at once.
-   */
-  #arm(): void {
-    if (this.#armed) return;
-    this.#armed = true;
-    const load = this.#load;
-    const ledger = this.#ledger;
-    const seen = load.freedSequence;
-    load.arm(ledger);
+  readonly #look = (): boolean => {
     this.drain();
-    if (this.#queue.size === 0) {
-      this.#armed = false;
-      load.disarm(ledger);
-      return;
-    }
-    load.waitFreed(seen).then(() => {
-      load.disarm(ledger);
-      this.#armed = false;
-      this.drain();
-      if (this.#queue.size > 0) this.#arm();
-    });
+    return this.#queue.size > 0;
+  };
+
+  /** The queue is full: a call of this thread that has less of a claim gives its place up, if there is one. */
+  #displace(newcomer: Call): boolean {
+    const victim = this.#queue.victimFor(newcomer);
+    if (victim === undefined) return false;
+    victim.state = CALL_STATE.fresh;
+    this.#queue.forget(victim);
+    this.#turnstile.replace(victim, newcomer);
+    this.#shed(victim, 'displaced');
+    return true;
   }
 
-  /**
-   * The power of two choices (Mitzenmacher 1996) by cost; when both are full every other replica is tried, so a free
-   * place is never missed.
-   */
-  #reserve(): Endpoint | undefined {
-    const endpoints = this.#endpoints;
-    const count = endpoints.length;
-    if (count === 0) return undefined;
-    const first = count === 1 ? 0 : Math.floor(Math.random() * count);
-    let best = endpoints[first] as Endpoint;
-    if (count === 1) return best.channel.reserve() === RESERVED.ok ? best : undefined;
-    const second = (first + 1 + Math.floor(Math.random() * (count - 1))) % count;
-    let other = endpoints[second] as Endpoint;
-    if (other.score < best.score) [best, other] = [other, best];
-    if (best.channel.reserve() === RESERVED.ok) return best;
-    if (other.channel.reserve() === RESERVED.ok) return other;
-    for (let step = 1; count > 2 && step < count; step++) {
-      const endpoint = endpoints[(first + step) % count] as Endpoint;
-      if (endpoint !== best && endpoint !== other && endpoint.channel.reserve() === RESERVED.ok)
-        return endpoint;
-    }
-    return undefined;
+  #reserve(call: Call, except?: Endpoint): Endpoint | undefined {
+    return reservePlace(call, this.#endpoints, except);
   }
 
-  #countDrained(at: number): void {
-    const interval = at - this.#drainedAt;
-    this.#drainedAt = at;
-    if (interval > 10_000) this.#drainRate = 0;
-    else this.#drainRate += (1 / Math.max(interval, 0.01) - this.#drainRate) * 0.05;
-  }
-
-  #backpressure(): ServeError {
-    const { statusCode, retryAfterMs } = this.config.backpressure;
-    const queued = this.#load.queued;
-    const error = new ServeError(
-      'SERVE_BACKPRESSURE',
-      `${this.deployment}: the queue is full (queued: ${queued}, maxQueuedRequests: ${this.#load.maxQueued})`,
-      {
-        app: this.app,
-        deployment: this.deployment,
-        statusCode,
-        retryAfterMs: retryAfterMs === 'auto' ? this.#drainTime(queued) : retryAfterMs,
-      },
+  /** Turns a call away that has not started. */
+  #shed(call: Call, reason: ShedReason): void {
+    this.counters.add(`shed_${reason}`);
+    const { queued, maxQueued } = this.#turnstile;
+    call.refuse(
+      shedError(reason, call, {
+        queued,
+        maxQueued,
+        retryAfterMs: this.#drainRate.retryAfterMs(queued, Math.random()),
+      }),
     );
-    return error;
-  }
-
-  /** How long the queue takes to empty at the rate at which it drains now; 1…30 s. */
-  #drainTime(queued: number): number {
-    if (this.#drainRate === 0) return DEFAULT_RETRY_AFTER_MS;
-    return Math.round(Math.min(Math.max(queued / this.#drainRate, DEFAULT_RETRY_AFTER_MS), 30_000));
   }
 }

@@ -4,8 +4,10 @@ import { DeploymentLoad, LinkLedger, QueueLedger, ReplicaLoad } from '../pool/lo
 import { now } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { CallSeries } from './call-stats.ts';
+import type { Counts } from './counters.ts';
 import type { Directory, DirectoryEvent, InlineDescriptor, InlineFactory, RouteKey } from './directory.ts';
 import { Endpoint } from './endpoint.ts';
+import { EntryGate } from './entry-gate.ts';
 import { Route } from './route.ts';
 
 /** How often threads with waiting calls look after them. */
@@ -24,6 +26,8 @@ export interface RouterHooks {
   onExpired(replicaId: string): void;
   /** A response failed and nobody looked at it. */
   onUnobserved(error: unknown, call: Call): void;
+  /** Where calls of this thread enter the instance. Default: they are in it. */
+  readonly gate?: EntryGate;
 }
 
 /** What a thread counted of the calls to one deployment. */
@@ -31,6 +35,7 @@ export interface CountedCalls {
   readonly app: string;
   readonly deployment: string;
   readonly series: CallSeries[];
+  readonly counts: Counts;
 }
 
 /** Who makes the calls: the host (index 0) or a replica's thread. */
@@ -51,6 +56,7 @@ export class Router {
   readonly #routes = new Map<RouteKey, Route>();
   readonly #waiting = new Set<Route>();
   readonly #hooks: RouterHooks;
+  readonly #gate: EntryGate;
   /** What every call gets once the router is closed. */
   #closedWith: unknown = undefined;
   /** Counts of routes that are gone. */
@@ -61,6 +67,7 @@ export class Router {
     this.#caller = caller;
     this.#directory = directory;
     this.#hooks = hooks;
+    this.#gate = hooks.gate ?? new EntryGate();
   }
 
   /** The instance this thread belongs to. */
@@ -72,7 +79,7 @@ export class Router {
   route(app: string, deployment: string, key: RouteKey): Route {
     const known = this.#routes.get(key);
     if (known !== undefined) return known;
-    const route = new Route(app, deployment, this.#caller, {
+    const route = new Route(app, deployment, this.#caller, this.#gate, {
       onQueued: (queued) => this.#tend(queued),
       onExpired: (endpoint) => this.#hooks.onExpired(endpoint.replicaId),
       onUnobserved: (error, call) => this.#hooks.onUnobserved(error, call),
@@ -90,9 +97,8 @@ export class Router {
   /** What this thread counted since the last time. */
   takeStats(): CountedCalls[] {
     const taken = this.#left.splice(0);
-    for (const { app, deployment, stats } of this.#routes.values())
-      taken.push({ app, deployment, series: stats.take() });
-    return taken.filter(({ series }) => series.length > 0);
+    for (const route of this.#routes.values()) taken.push(countedBy(route));
+    return taken.filter(({ series, counts }) => series.length > 0 || Object.keys(counts).length > 0);
   }
 
   apply(event: DirectoryEvent): void {
@@ -124,7 +130,7 @@ export class Router {
       case 'gone':
         this.#routes.delete(event.key);
         route.close(event.error);
-        this.#left.push({ app: route.app, deployment: route.deployment, series: route.stats.take() });
+        this.#left.push(countedBy(route));
         return;
     }
   }
@@ -177,4 +183,8 @@ export class Router {
       }
     }, TEND_MS).unref();
   }
+}
+
+function countedBy({ app, deployment, stats, counters }: Route): CountedCalls {
+  return { app, deployment, series: stats.take(), counts: counters.take() };
 }

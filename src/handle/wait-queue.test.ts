@@ -4,6 +4,7 @@ import { WaitQueue } from './wait-queue.ts';
 
 interface Item {
   readonly priorityRank: number;
+  readonly tenant: string;
   readonly expiresAt: number;
   readonly number: number;
   isQueued: boolean;
@@ -45,10 +46,10 @@ test('answers the first in order, whoever comes and goes', () => {
           const leaver = model[Math.floor(step * model.length)];
           if (leaver === undefined) continue;
           leaver.isQueued = false;
-          queue.forget();
+          queue.forget(leaver);
           model = model.filter((item) => item !== leaver);
         } else {
-          const item = { ...step, number: number++, isQueued: true };
+          const item = { ...step, tenant: '', number: number++, isQueued: true };
           model.push(item);
           queue.push(item);
         }
@@ -67,6 +68,7 @@ test('those of one priority and deadline are served first come, first served', (
   const queue = new WaitQueue<Item>();
   const items = Array.from({ length: 1_000 }, (_, number) => ({
     priorityRank: 1,
+    tenant: '',
     expiresAt: 0,
     number,
     isQueued: true,
@@ -75,7 +77,7 @@ test('those of one priority and deadline are served first come, first served', (
   // So many leave that the queue sweeps them out.
   for (const item of items.slice(0, 900)) {
     item.isQueued = false;
-    queue.forget();
+    queue.forget(item);
   }
   const served: number[] = [];
   for (let item = queue.peek(); item !== undefined; item = queue.peek()) {

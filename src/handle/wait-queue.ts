@@ -1,118 +1,85 @@
-/** What the queue orders: the order is exact within a thread. */
-export interface Waiting {
-  /** 0 is the most important. */
-  readonly priorityRank: number;
-  /** Time of `clock.now()`; 0 = none. */
-  readonly expiresAt: number;
-  /** Counts up with each call of the thread. */
-  readonly number: number;
-  /** False once the call was cancelled, expired or sent: the queue skips it. */
-  readonly isQueued: boolean;
-}
+import { PRIORITIES } from './priority.ts';
+import { type TenantLane, TenantLanes, type Waiting } from './tenant-lanes.ts';
 
-/** Priority, then deadline, then first come first served. */
-function isBefore(a: Waiting, b: Waiting): boolean {
-  if (a.priorityRank !== b.priorityRank) return a.priorityRank < b.priorityRank;
-  if (a.expiresAt !== b.expiresAt) return (a.expiresAt || Infinity) < (b.expiresAt || Infinity);
-  return a.number < b.number;
-}
+export type { Waiting } from './tenant-lanes.ts';
 
 /**
- * Calls of one thread that wait for one deployment: a binary heap. Calls that left otherwise (cancelled, expired) are
- * skipped when they surface, and swept out when they are more than half of it.
+ * Calls of one thread that wait for one deployment. By priority, exactly; within a priority fair between tenants; within a
+ * tenant by deadline, then first come first served. Without tenants that is: priority, deadline, FIFO. Calls that left
+ * otherwise (cancelled, expired) are skipped when they surface, and swept out when they are more than half.
  */
 export class WaitQueue<T extends Waiting> {
-  #heap: T[] = [];
-  #live = 0;
+  readonly #bands: readonly TenantLanes<T>[];
+  #size = 0;
+
+  /** @param weightOf share of a tenant against the others of its priority */
+  constructor(weightOf: (tenant: string) => number = () => 1) {
+    this.#bands = PRIORITIES.map(() => new TenantLanes<T>(weightOf));
+  }
 
   /** Calls that still wait. */
   get size(): number {
-    return this.#live;
+    return this.#size;
   }
 
   push(item: T): void {
-    this.#live++;
-    this.#heap.push(item);
-    this.#rise(this.#heap.length - 1);
+    this.#size++;
+    this.#band(item).push(item);
   }
 
   /** The first in order; undefined when nobody waits. */
   peek(): T | undefined {
-    for (;;) {
-      const head = this.#heap[0];
-      if (head === undefined || head.isQueued) return head;
-      this.#removeHead();
-    }
+    for (const band of this.#bands) if (band.size > 0) return band.peek();
+    return undefined;
   }
 
   /** Takes the head out; call it right after `peek`. */
   shift(): void {
-    this.#live--;
-    this.#removeHead();
+    for (const band of this.#bands) {
+      if (band.size === 0) continue;
+      this.#size--;
+      band.shift();
+      return;
+    }
   }
 
   /** An item left by itself: its `isQueued` is false from now on. */
-  forget(): void {
-    this.#live--;
-    if (this.#heap.length > 64 && this.#live < this.#heap.length / 2) this.#sweep();
+  forget(item: T): void {
+    this.#size--;
+    this.#band(item).forget(item);
+  }
+
+  /**
+   * Who gives way to a newcomer when the queue is full: the last of the least important calls below its priority, else
+   * the last call of the tenant that has most waiting for its weight (longest queue drop, McKenney 1990), if that is
+   * more than the newcomer's tenant would have. Undefined: the newcomer is the one.
+   */
+  victimFor(newcomer: Waiting): T | undefined {
+    for (let rank = this.#bands.length - 1; rank > newcomer.priorityRank; rank--) {
+      const band = this.#bands[rank] as TenantLanes<T>;
+      if (band.size > 0) return band.longest()?.last();
+    }
+    const band = this.#band(newcomer);
+    const longest: TenantLane<T> | undefined = band.longest();
+    if (longest === undefined || longest.tenant === newcomer.tenant) return undefined;
+    return longest.backlog > band.backlogWith(newcomer.tenant) ? longest.last() : undefined;
   }
 
   /** Empties the queue, first in order first. */
   drain(): T[] {
-    const items = this.#heap.filter((item) => item.isQueued).sort((a, b) => (isBefore(a, b) ? -1 : 1));
-    this.#heap = [];
-    this.#live = 0;
+    const items: T[] = [];
+    for (let head = this.peek(); head !== undefined; head = this.peek()) {
+      items.push(head);
+      this.shift();
+    }
     return items;
   }
 
   *[Symbol.iterator](): Iterator<T> {
-    for (const item of this.#heap) if (item.isQueued) yield item;
+    for (const band of this.#bands) yield* band;
   }
 
-  #sweep(): void {
-    this.#heap = this.#heap.filter((item) => item.isQueued);
-    for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) this.#sink(index);
-  }
-
-  #removeHead(): void {
-    const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    this.#sink(0);
-  }
-
-  #rise(from: number): void {
-    const heap = this.#heap;
-    const item = heap[from] as T;
-    let at = from;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const other = heap[parent] as T;
-      if (!isBefore(item, other)) break;
-      heap[at] = other;
-      at = parent;
-    }
-    heap[at] = item;
-  }
-
-  #sink(from: number): void {
-    const heap = this.#heap;
-    const item = heap[from] as T;
-    let at = from;
-    for (;;) {
-      let child = 2 * at + 1;
-      const left = heap[child];
-      if (left === undefined) break;
-      const right = heap[child + 1];
-      let smaller: T = left;
-      if (right !== undefined && isBefore(right, left)) {
-        child++;
-        smaller = right;
-      }
-      if (!isBefore(smaller, item)) break;
-      heap[at] = smaller;
-      at = child;
-    }
-    heap[at] = item;
+  #band({ priorityRank }: Waiting): TenantLanes<T> {
+    return this.#bands[priorityRank] as TenantLanes<T>;
   }
 }

@@ -1,6 +1,7 @@
 import type { BatchSeries } from '../batching/batch-stats.ts';
 import type { TargetCapacity } from '../controller/target-capacity.ts';
-import type { CallSeries } from '../handle/call-stats.ts';
+import type { CountedCalls } from '../handle/router.ts';
+import type { TenantsOptions } from '../handle/tenants.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { InlineReplicas } from './inline-replicas.ts';
@@ -27,10 +28,11 @@ export interface Environment {
   targetCapacity(): TargetCapacity;
   /** File of the replicas' worker entry. */
   readonly workerEntry: string;
+  readonly tenants: TenantsOptions | undefined;
   /** Indices of the threads that make calls; the host is 0. */
   nextCallerIndex(): number;
   /** A replica's thread counted calls. */
-  mergeCalls(app: string, deployment: string, series: readonly CallSeries[]): void;
+  mergeCalls(counted: CountedCalls): void;
   /** A replica's thread counted batches. */
   mergeBatches(app: string, deployment: string, series: readonly BatchSeries[]): void;
   /** A response failed, in any thread, and nobody looked at it. */

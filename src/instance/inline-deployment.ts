@@ -147,7 +147,8 @@ export class InlineDeployment implements RunningDeployment {
 
   #configure(): void {
     const { options } = this.#spec;
-    this.#environment.switchboard.configure(this.#key, routeConfig(options), options.maxQueuedRequests);
+    const { switchboard, tenants } = this.#environment;
+    switchboard.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
   #failed(cause: unknown): ServeError {

@@ -6,18 +6,22 @@ import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Resources } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
 import { CallStats } from '../handle/call-stats.ts';
+import { Counters } from '../handle/counters.ts';
 import { type DirectoryEvent, type RouteKey, routeKey } from '../handle/directory.ts';
+import { EntryGate } from '../handle/entry-gate.ts';
 import { adoptHandles, createHandle } from '../handle/handle.ts';
 import type { Route } from '../handle/route.ts';
-import { Router } from '../handle/router.ts';
+import { type CountedCalls, Router } from '../handle/router.ts';
+import type { TenantsOptions } from '../handle/tenants.ts';
 import type { DeploymentHandle } from '../handle/types.ts';
 import { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
-import type { DeploymentSample } from '../observe/metrics.ts';
+import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { AppRuntime } from './app-runtime.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
+import { HostGuard, type HostGuardOptions } from './host-guard.ts';
 import { randomId } from './ids.ts';
 import { InlineReplicas } from './inline-replicas.ts';
 import { detectMemoryMb } from './machine.ts';
@@ -36,12 +40,15 @@ export interface InstanceOptions {
   readonly version: string;
   /** Overrides what the machine has. */
   readonly resources: Resources;
+  readonly tenants: TenantsOptions | undefined;
+  readonly hostGuard: HostGuardOptions;
 }
 
 /** What is counted of one deployment. */
 interface Counted {
   readonly calls: CallStats;
   readonly batches: BatchStats;
+  readonly counters: Counters;
   /** Failed responses that nobody looked at. */
   unobserved: number;
 }
@@ -65,6 +72,7 @@ export class Instance {
   readonly #memory: MemoryWatch;
   readonly #resources: ResourceLedger;
   #capacity: TargetCapacity = FULL_CAPACITY;
+  readonly #guard: HostGuard;
   #callers = 0;
   #loop: NodeJS.Timeout | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -80,12 +88,15 @@ export class Instance {
         this.log.warn({ replicas, cpus }, 'more replicas than cpus, and none reserved: set resources.cpus'),
     });
     const inlineReplicas = new InlineReplicas();
+    const gate = new EntryGate(options.tenants);
+    this.#guard = new HostGuard(options.hostGuard, gate, this.events, this.log);
     const caller = { index: 0, instanceId: this.id, name: `${this.id}.0` };
     const port = { caller, send: (event: DirectoryEvent) => this.router.apply(event) };
     this.router = new Router(
       caller,
       { subscribe: (key) => this.#switchboard.subscribe(port, key) },
       {
+        gate,
         createInline: (inline) => inlineReplicas.make(inline),
         onExpired: (replicaId) => this.#reportExpired(replicaId),
         onUnobserved: (error, { route, method, requestId }) => {
@@ -112,8 +123,9 @@ export class Instance {
       resources: this.#resources,
       targetCapacity: () => this.#capacity,
       workerEntry: options.workerEntry,
+      tenants: options.tenants,
       nextCallerIndex: () => ++this.#callers,
-      mergeCalls: (app, deployment, series) => this.#counted(app, deployment).calls.merge(series),
+      mergeCalls: (counted) => this.#merge(counted),
       mergeBatches: (app, deployment, series) => this.#counted(app, deployment).batches.merge(series),
       reportUnobserved: (failure) => this.#reportUnobserved(failure),
       reportExpired: (replicaId) => this.#reportExpired(replicaId),
@@ -184,16 +196,21 @@ export class Instance {
     return Object.fromEntries([...this.#apps].map(([name, app]) => [name, app.report()]));
   }
 
+  /** How the host's own event loop does. */
+  get host(): HostSample {
+    return { lagMs: this.#guard.lagMs, shedding: this.#guard.level };
+  }
+
   /** What Prometheus gets to see. */
   samples(): DeploymentSample[] {
-    for (const { app, deployment, series } of this.router.takeStats())
-      this.#counted(app, deployment).calls.merge(series);
+    for (const counted of this.router.takeStats()) this.#merge(counted);
     return [...this.#apps].flatMap(([app, runtime]) =>
       Object.entries(runtime.report().deployments).map(([deployment, report]) => ({
         app,
         deployment,
         calls: this.#counted(app, deployment).calls.series(),
         batches: this.#counted(app, deployment).batches.series(),
+        counts: this.#counted(app, deployment).counters.counts,
         ongoing: report.replicas.reduce((sum, { ongoing }) => sum + ongoing, 0),
         queued: report.queued,
         replicas: report.replicaStates,
@@ -245,6 +262,7 @@ export class Instance {
   async #close(timeoutMs: number | undefined): Promise<void> {
     await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
     clearInterval(this.#loop);
+    this.#guard.stop();
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
     this.#disownHandles();
     this.events.close();
@@ -264,6 +282,7 @@ export class Instance {
     const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
     this.#apps.set(name, app);
     this.#loop ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    this.#guard.start();
     const deployed = this.#goOver(app, compiled, true);
     deployed.catch(() => {});
     app.routePrefix = routePrefix;
@@ -308,9 +327,20 @@ export class Instance {
     const key = routeKey(app, deployment);
     const known = this.#counts.get(key);
     if (known !== undefined) return known;
-    const made: Counted = { calls: new CallStats(), batches: new BatchStats(), unobserved: 0 };
+    const made: Counted = {
+      calls: new CallStats(),
+      batches: new BatchStats(),
+      counters: new Counters(),
+      unobserved: 0,
+    };
     this.#counts.set(key, made);
     return made;
+  }
+
+  #merge({ app, deployment, series, counts }: CountedCalls): void {
+    const counted = this.#counted(app, deployment);
+    counted.calls.merge(series);
+    counted.counters.merge(counts);
   }
 
   #route(app: string, deployment: string): Route {

@@ -194,9 +194,7 @@ export class ReplicaSet {
 
   #onMessage(message: ToHost): void {
     if (message.type === 'stats') {
-      for (const { app, deployment, series } of message.calls) {
-        this.#environment.mergeCalls(app, deployment, series);
-      }
+      for (const counted of message.calls) this.#environment.mergeCalls(counted);
       this.#environment.mergeBatches(this.#app, this.#deployment, message.batches);
     } else if (message.type === 'expired') {
       this.#environment.reportExpired(message.replicaId);

@@ -1,9 +1,10 @@
 import type { ResolvedOptions } from '../deployment/options.ts';
 import type { RouteConfig } from '../handle/directory.ts';
 import { priorityRank } from '../handle/priority.ts';
+import type { TenantsOptions } from '../handle/tenants.ts';
 
 /** The options of a deployment that its callers act on. */
-export function routeConfig(options: ResolvedOptions): RouteConfig {
+export function routeConfig(options: ResolvedOptions, tenants: TenantsOptions | undefined): RouteConfig {
   return {
     requestTimeoutMs: options.requestTimeoutMs,
     streamIdleTimeoutMs: options.streamIdleTimeoutMs,
@@ -11,5 +12,8 @@ export function routeConfig(options: ResolvedOptions): RouteConfig {
     priorityRank: priorityRank(options.priority),
     backpressure: options.backpressure,
     isByReference: options.isolation === 'inline',
+    idempotent: options.idempotent,
+    hedge: options.hedge,
+    tenants,
   };
 }

@@ -229,7 +229,8 @@ export class ThreadDeployment implements RunningDeployment {
 
   #configureRoutes(): void {
     const { options } = this.#spec;
-    this.#environment.switchboard.configure(this.#key, routeConfig(options), options.maxQueuedRequests);
+    const { switchboard, tenants } = this.#environment;
+    switchboard.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
   /** @param reconfigured the running replicas have the new config */

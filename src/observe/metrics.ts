@@ -1,5 +1,6 @@
 import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
+import { type Counter, type Counts, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import { instanceOf, string } from '../validation/fields.ts';
 
@@ -34,12 +35,20 @@ export interface DeploymentSample {
   readonly deployment: string;
   readonly calls: readonly CallSeries[];
   readonly batches: readonly BatchSeries[];
+  readonly counts: Readonly<Counts>;
   readonly ongoing: number;
   readonly queued: number;
   readonly replicas: Readonly<Record<string, number>>;
   readonly restarts: number;
   /** Failed responses that nobody looked at. */
   readonly unobserved: number;
+}
+
+/** The state of the host's own event loop. */
+export interface HostSample {
+  /** p99 of its lag. */
+  readonly lagMs: number;
+  readonly shedding: 'nothing' | 'sheddable' | 'everything';
 }
 
 interface Sample {
@@ -87,11 +96,13 @@ class PulledMetric {
 export class Metrics {
   readonly #options: MetricsOptions;
   readonly #sample: () => readonly DeploymentSample[];
+  readonly #host: () => HostSample;
   #register: Promise<MetricsRegister> | undefined = undefined;
 
-  constructor(options: MetricsOptions, sample: () => readonly DeploymentSample[]) {
+  constructor(options: MetricsOptions, sample: () => readonly DeploymentSample[], host: () => HostSample) {
     this.#options = options;
     this.#sample = sample;
+    this.#host = host;
     // An injected registry may be scraped by the app itself.
     if (options.register !== undefined) this.#register = Promise.resolve(this.#fill(options.register));
   }
@@ -166,6 +177,13 @@ export class Metrics {
       'Failed responses that nobody looked at.',
       gauge(({ unobserved }) => unobserved),
     );
+    add('host_lag_seconds', 'gauge', "p99 of the lag of the host's event loop.", () => [
+      { value: this.#host().lagMs / 1_000, labels: {} },
+    ]);
+    add('host_shedding', 'gauge', 'What the host refuses because it lags: 1 for the level it is at.', () => [
+      { value: 1, labels: { level: this.#host().shedding } },
+    ]);
+    addCounters(add);
     this.#addBatches(prefix, add);
     return register;
   }
@@ -195,6 +213,34 @@ export class Metrics {
 }
 
 type Add = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string, read: Read) => void;
+
+/** What happens to calls besides their outcome. */
+function addCounters(add: Add): void {
+  add('shed_total', 'counter', 'Calls turned away before they started, by reason.', (samples) =>
+    samples.flatMap((sample) =>
+      SHED_REASONS.flatMap((reason): Sample[] => {
+        const value = sample.counts[`shed_${reason}`];
+        return value === undefined ? [] : [{ value, labels: { ...place(sample), reason } }];
+      }),
+    ),
+  );
+  const simple: [Counter, string][] = [
+    ['retries', 'Calls sent again after their replica died.'],
+    ['retries_denied', 'Calls not sent again because the retry budget was spent.'],
+    ['hedges', 'Slow calls sent to a second replica as well.'],
+    ['hedges_won', 'Calls that the second replica answered first.'],
+    ['coalesced', 'Calls that shared the running execution of another one with their idempotency key.'],
+    ['replayed', 'Calls answered with the kept result of another one with their idempotency key.'],
+  ];
+  for (const [counter, help] of simple) {
+    add(
+      `${counter}_total`,
+      'counter',
+      help,
+      gauge(({ counts }) => counts[counter] ?? 0),
+    );
+  }
+}
 
 function place({ app, deployment }: DeploymentSample): { app: string; deployment: string } {
   return { app, deployment };

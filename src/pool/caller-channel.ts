@@ -86,6 +86,10 @@ export class CallerChannel {
     return Math.max(0, this.#load.limit - this.#load.ongoing);
   }
 
+  get served(): number {
+    return this.#load.served;
+  }
+
   reserve(): Reservation {
     return this.#closed ? RESERVED.gone : this.#load.reserve(this.#ledger);
   }

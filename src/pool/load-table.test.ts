@@ -144,15 +144,15 @@ describe('the queue of a deployment', () => {
 
   test('has a barrier that holds up the other threads, until it is lowered or fades', () => {
     const load = new DeploymentLoad();
-    expect(load.isBarred(0, 100)).toBe(false);
-    load.raiseBarrier(7, 100);
-    expect([load.isBarred(7, 100), load.isBarred(0, 100)]).toEqual([false, true]);
+    expect(load.isBarred(0, 1, 100)).toBe(false);
+    load.raiseBarrier(7, 1, 100);
+    expect([load.isBarred(7, 1, 100), load.isBarred(0, 1, 100)]).toEqual([false, true]);
     load.lowerBarrier(0);
-    expect([load.isBarred(0, 349), load.isBarred(0, 350)]).toEqual([true, false]);
+    expect([load.isBarred(0, 1, 349), load.isBarred(0, 1, 350)]).toEqual([true, false]);
     load.lowerBarrier(7);
-    expect(load.isBarred(0, 100)).toBe(false);
-    load.raiseBarrier(0, 100);
-    expect(load.isBarred(7, 100)).toBe(true);
+    expect(load.isBarred(0, 1, 100)).toBe(false);
+    load.raiseBarrier(0, 1, 100);
+    expect(load.isBarred(7, 1, 100)).toBe(true);
   });
 });
 

@@ -49,6 +49,10 @@ const D_BARRIER_AT = 5;
 const D_BY_PRIORITY = 6;
 const D_SEEN_WAITING = 10;
 
+/** The barrier's word packs `priority << 24 | caller + 1`. */
+const BARRIER_SHIFT = 24;
+const BARRIER_OWNER = (1 << BARRIER_SHIFT) - 1;
+
 /** What a thread said about its waiters counts for so long: the thread may have blocked or died since. */
 const WAITING_LIFETIME_MS = 250;
 
@@ -201,6 +205,15 @@ export class DeploymentLoad {
     }
   }
 
+  /** One waiting call gives its place in the queue to another one. */
+  exchange(leaving: number, entering: number, ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.sub(this.#words, D_BY_PRIORITY + leaving, 1);
+    (charged[leaving] as number)--;
+    Atomics.add(this.#words, D_BY_PRIORITY + entering, 1);
+    (charged[entering] as number)++;
+  }
+
   dequeue(priority: number, ledger: QueueLedger): void {
     const charged = ledger.words;
     Atomics.sub(this.#words, D_QUEUED, 1);
@@ -225,22 +238,24 @@ export class DeploymentLoad {
   }
 
   /**
-   * A thread whose oldest waiter is too old asks the others not to barge in. The barrier fades by itself, so that a
-   * thread that dies or blocks behind it holds nobody up.
+   * A thread whose oldest waiter is too old asks the others not to barge in, with calls that are no more important. The
+   * barrier fades by itself, so that a thread that dies or blocks behind it holds nobody up.
    */
-  raiseBarrier(caller: number, at: number): void {
+  raiseBarrier(caller: number, priority: number, at: number): void {
     Atomics.store(this.#words, D_BARRIER_AT, at | 0);
-    Atomics.store(this.#words, D_BARRIER, caller + 1);
+    Atomics.store(this.#words, D_BARRIER, (priority << BARRIER_SHIFT) | (caller + 1));
   }
 
   lowerBarrier(caller: number): void {
-    Atomics.compareExchange(this.#words, D_BARRIER, caller + 1, 0);
+    const word = Atomics.load(this.#words, D_BARRIER);
+    if ((word & BARRIER_OWNER) === caller + 1) Atomics.compareExchange(this.#words, D_BARRIER, word, 0);
   }
 
-  /** Whether another thread than `caller` has a barrier up. */
-  isBarred(caller: number, at: number): boolean {
-    const owner = Atomics.load(this.#words, D_BARRIER);
-    if (owner === 0 || owner === caller + 1) return false;
+  /** Whether another thread than `caller` has a barrier up against calls of this priority. */
+  isBarred(caller: number, priority: number, at: number): boolean {
+    const word = Atomics.load(this.#words, D_BARRIER);
+    const owner = word & BARRIER_OWNER;
+    if (owner === 0 || owner === caller + 1 || word >>> BARRIER_SHIFT > priority) return false;
     const age = ((at | 0) - Atomics.load(this.#words, D_BARRIER_AT)) | 0;
     return age < WAITING_LIFETIME_MS;
   }

@@ -32,6 +32,7 @@ export class InlineChannel implements CallChannel {
   readonly #replica: Replica;
   readonly #open = new Map<OutboundCall, InlineCall>();
   #ongoing = 0;
+  #served = 0;
   #closed = false;
   readonly #gone = Promise.withResolvers<void>();
   #onFreed: () => void = () => {};
@@ -52,6 +53,10 @@ export class InlineChannel implements CallChannel {
 
   get free(): number {
     return Math.max(0, this.limit - this.#ongoing);
+  }
+
+  get served(): number {
+    return this.#served;
   }
 
   onFreed(listener: () => void): void {
@@ -121,6 +126,7 @@ export class InlineChannel implements CallChannel {
 
   #done(): void {
     this.#ongoing--;
+    this.#served++;
     if (this.#closed && this.#ongoing === 0) this.#dispose();
     else this.#onFreed();
   }

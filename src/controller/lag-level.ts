@@ -1,0 +1,51 @@
+/** What the host sheds: nothing, calls of the two sheddable priorities, everything. */
+export type SheddingLevel = 'nothing' | 'sheddable' | 'everything';
+
+export interface LagThresholds {
+  /** p99 of the event loop's lag from which on sheddable calls are refused, in ms. */
+  readonly shedSheddableMs: number;
+  /** … and all calls. */
+  readonly shedAllMs: number;
+}
+
+export interface LagState {
+  readonly level: SheddingLevel;
+  /** Windows in a row that ask for more than the level, or for less. */
+  readonly above: number;
+  readonly below: number;
+}
+
+export const CALM: LagState = { level: 'nothing', above: 0, below: 0 };
+
+/** One long garbage collection is no overload, two windows in a row with nothing but lag are. */
+const RAISE_AFTER = 2;
+const LOWER_AFTER = 4;
+/** To go down a level the lag must be below this share of what raised it, or it would go up again at once. */
+const RELIEF = 0.5;
+
+const LEVELS = ['nothing', 'sheddable', 'everything'] as const;
+
+/** The next state after a window with this lag. */
+export function nextLag(state: LagState, p99Ms: number, thresholds: LagThresholds): LagState {
+  const current = LEVELS.indexOf(state.level);
+  const wanted = LEVELS.indexOf(levelOf(p99Ms, thresholds));
+  if (wanted > current) {
+    const above = state.above + 1;
+    return above < RAISE_AFTER
+      ? { ...state, above, below: 0 }
+      : { ...CALM, level: LEVELS[wanted] ?? state.level };
+  }
+  const relieved = LEVELS.indexOf(levelOf(p99Ms / RELIEF, thresholds));
+  if (relieved < current) {
+    const below = state.below + 1;
+    return below < LOWER_AFTER
+      ? { ...state, above: 0, below }
+      : { ...CALM, level: LEVELS[current - 1] ?? state.level };
+  }
+  return { ...CALM, level: state.level };
+}
+
+function levelOf(p99Ms: number, { shedSheddableMs, shedAllMs }: LagThresholds): SheddingLevel {
+  if (p99Ms > shedAllMs) return 'everything';
+  return p99Ms > shedSheddableMs ? 'sheddable' : 'nothing';
+}

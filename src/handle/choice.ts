@@ -1,0 +1,68 @@
+import { RESERVED } from '../pool/load-table.ts';
+import type { Call } from './call.ts';
+import type { Endpoint } from './endpoint.ts';
+import { hash, mix } from './hash.ts';
+
+/**
+ * Takes a place for a call at a replica; undefined if there is none free. What the call should stay close to decides
+ * first, else the power of two choices does.
+ *
+ * @param except a replica that will not do
+ */
+export function reservePlace(
+  call: Call,
+  endpoints: readonly Endpoint[],
+  except: Endpoint | undefined,
+): Endpoint | undefined {
+  const affine = preferred(call, endpoints);
+  if (affine === undefined) return powerOfTwoChoices(endpoints, except);
+  for (const endpoint of affine)
+    if (endpoint !== except && endpoint.channel.reserve() === RESERVED.ok) return endpoint;
+  return undefined;
+}
+
+/** All replicas, those that the call should go to first; undefined if it does not matter. */
+function preferred(call: Call, endpoints: readonly Endpoint[]): Iterable<Endpoint> | undefined {
+  const session = call.meta?.sessionId;
+  return session === undefined || endpoints.length < 2 ? undefined : byRendezvous(session, endpoints);
+}
+
+/**
+ * Rendezvous hashing (Thaler, Ravishankar 1996): each session ranks the replicas in its own way. A replica more or less
+ * moves only the sessions that it wins or that were its own, and a full one spills to the same next one every time.
+ */
+export function* byRendezvous(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
+  const key = hash(session);
+  const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
+  let [best] = endpoints as [Endpoint];
+  for (const endpoint of endpoints) if (weightOf(endpoint) > weightOf(best)) best = endpoint;
+  yield best;
+  // Only now is the order of the others of interest.
+  yield* endpoints.filter((endpoint) => endpoint !== best).sort((a, b) => weightOf(b) - weightOf(a));
+}
+
+/**
+ * The cheaper of two at random (Mitzenmacher 1996); when both are full every other replica is tried, so a free place is
+ * never missed.
+ */
+function powerOfTwoChoices(
+  endpoints: readonly Endpoint[],
+  except: Endpoint | undefined,
+): Endpoint | undefined {
+  const count = endpoints.length;
+  if (count === 0) return undefined;
+  const first = count === 1 ? 0 : Math.floor(Math.random() * count);
+  let best = endpoints[first] as Endpoint;
+  if (count === 1) return best !== except && best.channel.reserve() === RESERVED.ok ? best : undefined;
+  const second = (first + 1 + Math.floor(Math.random() * (count - 1))) % count;
+  let other = endpoints[second] as Endpoint;
+  if (other.score < best.score) [best, other] = [other, best];
+  if (best !== except && best.channel.reserve() === RESERVED.ok) return best;
+  if (other !== except && other.channel.reserve() === RESERVED.ok) return other;
+  for (let step = 1; count > 2 && step < count; step++) {
+    const endpoint = endpoints[(first + step) % count] as Endpoint;
+    const isTried = endpoint === best || endpoint === other || endpoint === except;
+    if (!isTried && endpoint.channel.reserve() === RESERVED.ok) return endpoint;
+  }
+  return undefined;
+}

@@ -1,0 +1,45 @@
+/** Why a call was turned away before it started; the `reason` label of `serve_shed_total`. */
+export const SHED_REASONS = ['queue_full', 'displaced', 'doomed', 'host_overload', 'tenant_quota'] as const;
+export type ShedReason = (typeof SHED_REASONS)[number];
+
+/** What happens to calls besides their outcome. */
+export type Counter =
+  | `shed_${ShedReason}`
+  /** Sent again after a replica died. */
+  | 'retries'
+  /** Not sent again because the budget was spent. */
+  | 'retries_denied'
+  /** Sent to a second replica as well. */
+  | 'hedges'
+  /** … which answered first. */
+  | 'hedges_won'
+  /** Calls that got the result of another one with the same idempotency key, running or past. */
+  | 'coalesced'
+  | 'replayed';
+
+export type Counts = Partial<Record<Counter, number>>;
+
+/** Counts rare things; a replica's thread ships what came since the last time to the host. */
+export class Counters {
+  #counts: Counts = {};
+
+  add(counter: Counter): void {
+    this.#counts[counter] = (this.#counts[counter] ?? 0) + 1;
+  }
+
+  merge(other: Counts): void {
+    for (const [counter, count] of Object.entries(other) as [Counter, number][])
+      this.#counts[counter] = (this.#counts[counter] ?? 0) + count;
+  }
+
+  get counts(): Readonly<Counts> {
+    return this.#counts;
+  }
+
+  /** What was counted so far, and starts again from zero. */
+  take(): Counts {
+    const counts = this.#counts;
+    this.#counts = {};
+    return counts;
+  }
+}

@@ -1,0 +1,174 @@
+import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
+import { CANCEL_CODE } from '../pool/frames.ts';
+import { OutboundCall } from '../pool/outbound-call.ts';
+import { batchTime } from '../time/clock.ts';
+import { wheel } from '../time/timer-wheel.ts';
+import type { Call } from './call.ts';
+import type { Endpoint } from './endpoint.ts';
+import { RetryBudget } from './retry-budget.ts';
+import type { RunTimes } from './run-times.ts';
+
+/** A second replica is never asked sooner: the timer's own grain is 8 ms. */
+const SOONEST_MS = 10;
+
+export interface HedgeConfig {
+  readonly afterMs: number | 'p95';
+  readonly maxExtraRatio: number;
+}
+
+/** What hedging needs of its route. */
+export interface HedgeHooks {
+  /** Takes a place at another replica. */
+  reserve(call: Call, except: Endpoint): Endpoint | undefined;
+  sent(): void;
+  won(): void;
+}
+
+/**
+ * Asks a second replica when the first is slow, and takes the answer that comes first ("The tail at scale", Dean,
+ * Barroso 2013). The extra calls are bounded by a share of the calls of the last 10 s.
+ */
+export class Hedging {
+  readonly #config: HedgeConfig;
+  readonly #budget: RetryBudget;
+  readonly #hooks: HedgeHooks;
+
+  constructor(config: HedgeConfig, hooks: HedgeHooks) {
+    this.#config = config;
+    this.#budget = new RetryBudget({ ratio: config.maxExtraRatio, perSecond: 0, windowSeconds: 10 });
+    this.#hooks = hooks;
+  }
+
+  /** A call of an idempotent method was sent. */
+  watch(call: Call, first: Endpoint, times: RunTimes | undefined): void {
+    // A call is repeated once at most, and bytes that were moved or are streamed can be sent once only.
+    if (call.hedge?.isSent === true) return;
+    this.#budget.deposit(1, call.sentAt);
+    if (call.transfer !== undefined || call.meta?.upload !== undefined) return;
+    const { afterMs } = this.#config;
+    const delay = afterMs === 'p95' ? (times?.slowMs ?? 0) : afterMs;
+    // Nothing is known yet.
+    if (delay === 0 && afterMs === 'p95') return;
+    const at = call.sentAt + Math.max(delay, SOONEST_MS);
+    if (call.expiresAt !== 0 && at >= call.expiresAt) return;
+    call.hedge = new Hedge(call, first, this);
+    wheel.add(call.hedge, at);
+  }
+
+  /** @internal It is time for a second one. */
+  ask(hedge: Hedge, at: number): void {
+    const { call } = hedge;
+    if (!call.isWaitingForAnswer) return;
+    const endpoint = this.#hooks.reserve(call, hedge.first);
+    if (endpoint === undefined) return;
+    // Another version may not know the method, and would answer first with just that.
+    const isKnown = call.method === HTTP_METHOD_NAME || endpoint.channel.methods.has(call.method);
+    if (!isKnown || !this.#budget.withdraw(at)) {
+      endpoint.channel.unreserve();
+      return;
+    }
+    this.#hooks.sent();
+    hedge.send(endpoint, at);
+  }
+
+  /** @internal */
+  won(): void {
+    this.#hooks.won();
+  }
+}
+
+/** The second copy of a call, from the moment on that it may become necessary. */
+export class Hedge extends OutboundCall {
+  readonly call: Call;
+  /** Where the call was sent first, and when. */
+  readonly first: Endpoint;
+  readonly firstSentAt: number;
+  readonly callerName: string;
+  /** It was sent. */
+  isSent = false;
+  /** What became of the first copy while this one runs. */
+  lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
+  readonly #hedging: Hedging;
+  #endpoint: Endpoint | undefined = undefined;
+  #sentAt = 0;
+
+  constructor(call: Call, first: Endpoint, hedging: Hedging) {
+    super();
+    this.call = call;
+    this.first = first;
+    this.firstSentAt = call.sentAt;
+    this.callerName = call.callerName;
+    this.#hedging = hedging;
+    this.number = call.number;
+    this.method = call.method;
+  }
+
+  /** Sent, and not over. */
+  get isRunning(): boolean {
+    return this.#endpoint !== undefined;
+  }
+
+  override expire(at: number): void {
+    this.#hedging.ask(this, at);
+  }
+
+  send(endpoint: Endpoint, at: number): void {
+    const { args, marks, meta, bytes, expiresAt } = this.call;
+    Object.assign(this, { args, marks, meta, bytes, expiresAt });
+    this.isSent = true;
+    this.#endpoint = endpoint;
+    this.#sentAt = at;
+    endpoint.channel.send(this);
+  }
+
+  /** The call is over, or has another way: this copy is of no use any more. */
+  stop(): void {
+    wheel.remove(this);
+    const endpoint = this.#endpoint;
+    this.#endpoint = undefined;
+    endpoint?.channel.cancel(this, CANCEL_CODE.cancelled);
+  }
+
+  override succeeded(value: unknown): void {
+    if (this.#win()) this.call.succeeded(value);
+  }
+
+  override failed(error: unknown): void {
+    if (this.#win()) this.call.failed(error);
+  }
+
+  /** A stream has begun at both ends: the first one goes on. */
+  override opened(): void {
+    this.stop();
+    this.#giveUp(true, undefined);
+  }
+
+  override chunk(): void {}
+  override ended(): void {}
+  override credited(): void {}
+
+  override orphaned(started: boolean, error: unknown): void {
+    if (this.#endpoint === undefined) return;
+    this.#endpoint = undefined;
+    this.#giveUp(started, error);
+  }
+
+  /** Without the first copy the call is lost. */
+  #giveUp(started: boolean, cause: unknown): void {
+    const { lost } = this;
+    this.lost = undefined;
+    if (lost !== undefined) this.call.orphaned(lost.started || started, lost.cause ?? cause);
+  }
+
+  #win(): boolean {
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined) return false;
+    this.#endpoint = undefined;
+    this.#hedging.won();
+    this.call.batchSize = this.batchSize;
+    // The loser is still running: so long at least.
+    this.first.observe(batchTime - this.firstSentAt, batchTime);
+    this.call.answeredAt(endpoint, this.#sentAt);
+    return true;
+  }
+}

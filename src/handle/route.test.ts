@@ -1,0 +1,410 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FakeReplica, TestCall } from '../../test/support/fake-replica.ts';
+import { ServeError } from '../errors.ts';
+import { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
+import { now } from '../time/clock.ts';
+import type { RouteConfig } from './directory.ts';
+import { ENTRY, EntryGate, SHED_NOTHING } from './entry-gate.ts';
+import { Route } from './route.ts';
+import type { TenantsOptions } from './tenants.ts';
+
+const CONFIG: RouteConfig = {
+  requestTimeoutMs: 0,
+  streamIdleTimeoutMs: 0,
+  streamTimeoutMs: 0,
+  priorityRank: 1,
+  isByReference: false,
+  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
+  idempotent: false,
+  hedge: undefined,
+  tenants: undefined,
+};
+
+/** One caller thread of a deployment whose replicas a test plays. */
+class Harness {
+  readonly load = new DeploymentLoad();
+  readonly ledger = new QueueLedger();
+  readonly gate: EntryGate;
+  readonly route: Route;
+  readonly replicas: FakeReplica[] = [];
+  readonly calls: TestCall[] = [];
+
+  constructor(config: Partial<RouteConfig> = {}, maxQueued = -1, tenants?: TenantsOptions) {
+    this.gate = new EntryGate(tenants);
+    this.route = new Route('app', 'Model', { index: 0, name: 'i.0' }, this.gate, {
+      onQueued() {},
+      onExpired() {},
+      onUnobserved() {},
+    });
+    this.load.maxQueued = maxQueued;
+    this.route.adopt(this.load, this.ledger, { ...CONFIG, tenants, ...config });
+  }
+
+  start(limit = 1): FakeReplica {
+    const replica = new FakeReplica(`r${this.replicas.length}`, limit);
+    this.replicas.push(replica);
+    this.route.add(replica.endpoint);
+    return replica;
+  }
+
+  call(options: { rank?: number; tenant?: string; session?: string; leftMs?: number } = {}): TestCall {
+    const call = new TestCall(this.route, 'call');
+    const { tenant, session, leftMs } = options;
+    if (tenant !== undefined || session !== undefined) {
+      call.meta = { ...(tenant && { tenant }), ...(session && { sessionId: session }) };
+    }
+    call.priorityRank = options.rank ?? 1;
+    this.calls.push(call);
+    this.route.begin(call, leftMs === undefined ? 0 : now() + leftMs);
+    this.route.dispatch(call);
+    return call;
+  }
+
+  kill(replica: FakeReplica, started: number): void {
+    replica.die(started, () => this.route.remove(replica.endpoint.replicaId, undefined));
+  }
+
+  /** Ends everything: what runs is answered, what waits is refused. */
+  finish(): void {
+    vi.advanceTimersByTime(1_000);
+    for (let round = 0; round < 1_000 && this.replicas.some(({ open }) => open.length > 0); round++) {
+      for (const replica of this.replicas) replica.answer(replica.open[0], (call) => call.succeeded(0));
+    }
+    this.route.refuse(new ServeError('SERVE_UNAVAILABLE', 'the test is over'));
+    vi.advanceTimersByTime(1_000);
+  }
+}
+
+function outcomes(calls: readonly TestCall[]): Array<string | undefined> {
+  return calls.map(({ outcome }) => outcome);
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('route', () => {
+  test('38: a call whose replica died before it started goes elsewhere, one that had started does not', () => {
+    const harness = new Harness();
+    const first = harness.start(2);
+    const [started, notStarted] = [harness.call(), harness.call()];
+    const second = harness.start(2);
+    harness.kill(first, 1);
+    expect(started.endings[0]).toMatchObject({
+      error: { code: 'SERVE_REPLICA_DIED', retryable: false, replica: 'r0' },
+    });
+    second.answer(notStarted, (call) => call.succeeded('elsewhere'));
+    expect(notStarted.endings).toEqual([{ value: 'elsewhere' }]);
+    expect(notStarted.attempts).toBe(2);
+    expect(harness.route.counters.counts).toEqual({ retries: 1 });
+  });
+
+  test('an idempotent call is repeated after a pause, three times in all', () => {
+    const harness = new Harness({ idempotent: ['call'] });
+    const call = (() => {
+      harness.start();
+      return harness.call();
+    })();
+    for (const attempt of [1, 2]) {
+      harness.kill(harness.replicas.at(-1) as FakeReplica, 1);
+      expect([call.outcome, call.attempts]).toEqual([undefined, attempt]);
+      const next = harness.start();
+      vi.advanceTimersByTime(25 * attempt);
+      expect(next.open).toEqual([call]);
+    }
+    harness.kill(harness.replicas.at(-1) as FakeReplica, 1);
+    expect(call.endings[0]).toMatchObject({ error: { code: 'SERVE_REPLICA_DIED', retryable: true } });
+    expect(call.attempts).toBe(3);
+  });
+
+  test('no retry ends after the deadline, none starts beyond the budget', () => {
+    const harness = new Harness({ idempotent: true });
+    harness.kill(
+      (() => {
+        const replica = harness.start();
+        harness.call({ leftMs: 0.001 });
+        return replica;
+      })(),
+      1,
+    );
+    expect(outcomes(harness.calls)).toEqual(['SERVE_REPLICA_DIED']);
+    const replica = harness.start(1_000);
+    const calls = Array.from({ length: 1_000 }, () => harness.call());
+    harness.kill(replica, 1_000);
+    // 20 % of 1,001 calls and 10 per second of the window.
+    expect(calls.filter(({ outcome }) => outcome === undefined)).toHaveLength(300);
+    expect(harness.route.counters.counts).toEqual({ retries: 300, retries_denied: 700 });
+    harness.start(1_000);
+    harness.finish();
+    expect(calls.filter(({ outcome }) => outcome === 'ok')).toHaveLength(300);
+  });
+
+  test('41: a session stays with its replica, spills when it is full, and few move when one is added', () => {
+    const harness = new Harness();
+    for (let replica = 0; replica < 3; replica++) harness.start(1_000);
+    const sessions = Array.from({ length: 400 }, (_, n) => `session-${n}`);
+    const placeAll = () => sessions.map((session) => harness.call({ session }).endpoint?.replicaId);
+    const before = placeAll();
+    expect(placeAll()).toEqual(before);
+    for (const name of ['r0', 'r1', 'r2'])
+      expect(before.filter((place) => place === name).length).toBeGreaterThan(90);
+    harness.start(1_000);
+    const after = placeAll();
+    const moved = after.filter((place, index) => place !== before[index]);
+    expect(moved.length).toBeGreaterThan(60);
+    expect(moved.length).toBeLessThan(140);
+    expect(new Set(moved)).toEqual(new Set(['r3']));
+
+    const [home] = after;
+    const full = harness.replicas.find(({ endpoint }) => endpoint.replicaId === home) as FakeReplica;
+    full.limit = 0;
+    const spilled = [1, 2, 3].map(() => harness.call({ session: 'session-0' }).endpoint?.replicaId);
+    expect(new Set(spilled).size).toBe(1);
+    expect(spilled).not.toContain(home);
+    full.limit = 10_000;
+    expect(harness.call({ session: 'session-0' }).endpoint?.replicaId).toBe(home);
+    harness.finish();
+  });
+
+  test('a full queue: the more important call takes the place of the last one below it, and the cap holds', () => {
+    const harness = new Harness({}, 2);
+    harness.start();
+    const running = harness.call();
+    const [first, second] = [harness.call({ rank: 3 }), harness.call({ rank: 3 })];
+    const refused = harness.call({ rank: 3 });
+    expect(refused.endings[0]).toMatchObject({ error: { code: 'SERVE_BACKPRESSURE', retryable: true } });
+    const important = harness.call({ rank: 0 });
+    expect(outcomes([running, first, second, important])).toEqual([
+      undefined,
+      undefined,
+      'SERVE_BACKPRESSURE',
+      undefined,
+    ]);
+    expect([harness.load.queued, harness.route.queued]).toEqual([2, 2]);
+    expect(harness.route.counters.counts).toEqual({ shed_queue_full: 1, shed_displaced: 1 });
+    harness.finish();
+    expect(outcomes([running, important, first])).toEqual(['ok', 'ok', 'ok']);
+    expect(harness.load.queued).toBe(0);
+  });
+
+  test("one tenant's flood fills the queue and leaves another its share of queue and replicas", () => {
+    const harness = new Harness({}, 10);
+    const replica = harness.start();
+    const flood = Array.from({ length: 50 }, () => harness.call({ tenant: 'flood' }));
+    const small = Array.from({ length: 5 }, () => harness.call({ tenant: 'small' }));
+    expect(outcomes(small)).toEqual(Array(5).fill(undefined));
+    expect(harness.load.queued).toBe(10);
+    const served: string[] = [];
+    while (replica.open.length > 0) {
+      replica.answer(replica.open[0], (call) => {
+        served.push((call as TestCall).tenant);
+        call.succeeded(0);
+      });
+    }
+    // The first one ran before the others came.
+    expect(served.slice(1)).toEqual(Array(5).fill(['flood', 'small']).flat());
+    expect(outcomes(small)).toEqual(Array(5).fill('ok'));
+    expect(flood.filter(({ outcome }) => outcome === 'SERVE_BACKPRESSURE')).toHaveLength(44);
+  });
+
+  test('a queued call that cannot make its deadline is not started, and leaves its place to one that can', () => {
+    const harness = new Harness();
+    const replica = harness.start();
+    const route = harness.route;
+    const known = harness.call();
+    // Calls take 100 ms here.
+    for (let call = 0; call < 20; call++) route.ran(known, known.sentAt + 100);
+    const doomed = harness.call({ leftMs: 60 });
+    const inTime = harness.call({ leftMs: 5_000 });
+    expect(doomed.endings[0]).toMatchObject({
+      error: { code: 'SERVE_TIMEOUT', statusCode: 504, retryable: true },
+    });
+    expect(inTime.outcome).toBeUndefined();
+    replica.answer(known, (call) => call.succeeded(0));
+    expect(replica.open).toEqual([inTime]);
+    expect(harness.route.counters.counts).toEqual({ shed_doomed: 1 });
+    // A call that need not wait is always tried: what is known may be wrong.
+    replica.limit = 2;
+    expect(harness.call({ leftMs: 60 }).endpoint).toBeDefined();
+    harness.finish();
+  });
+
+  test('a host that lags sheds what enters, by priority, and not what is in already', () => {
+    const harness = new Harness();
+    harness.start();
+    const waiting = [harness.call({ rank: 3 }), harness.call({ rank: 3 })];
+    harness.gate.shed(2);
+    expect(outcomes([harness.call({ rank: 2 }), harness.call({ rank: 1 })])).toEqual([
+      'SERVE_BACKPRESSURE',
+      undefined,
+    ]);
+    harness.gate.shed(0);
+    expect(harness.call({ rank: 0 }).outcome).toBe('SERVE_BACKPRESSURE');
+    harness.finish();
+    expect(outcomes(waiting)).toEqual(['ok', 'ok']);
+  });
+
+  test('hedging: another replica answers first, the loser is cancelled, extra calls stay within the share', async () => {
+    const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 0.05 } });
+    for (let replica = 0; replica < 2; replica++) harness.start(1_000);
+    const calls = Array.from({ length: 45 }, () => harness.call());
+    await vi.waitFor(() => expect(harness.route.counters.counts.hedges).toBe(2));
+    const hedged = calls.filter(({ hedge }) => hedge?.isSent);
+    expect(hedged).toHaveLength(2);
+    const [winner] = hedged as [TestCall, TestCall];
+    const [first, second] =
+      winner.endpoint?.replicaId === 'r0' ? harness.replicas : harness.replicas.toReversed();
+    second?.answer(winner.hedge, (copy) => copy.succeeded('second'));
+    expect(winner.endings).toEqual([{ value: 'second' }]);
+    expect([...(first?.cancelled ?? [])]).toEqual([winner]);
+    expect(winner.endpoint?.replicaId).toBe(second?.endpoint.replicaId);
+    expect(harness.route.counters.counts).toEqual({ hedges: 2, hedges_won: 1 });
+    // The loser's answer comes late, and is nobody's.
+    first?.answer(winner, (call) => call.succeeded('first'));
+    expect(winner.endings).toHaveLength(1);
+    harness.finish();
+    expect(outcomes(calls)).toEqual(Array(45).fill('ok'));
+    for (const { ongoing } of harness.replicas) expect(ongoing).toBe(0);
+  });
+
+  test('hedging: when one replica dies the other copy is the call', async () => {
+    for (const isFirstToDie of [true, false]) {
+      const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
+      for (let replica = 0; replica < 2; replica++) harness.start();
+      const call = harness.call();
+      await vi.waitFor(() => expect(call.hedge?.isRunning).toBe(true));
+      const [first, second] = (
+        call.endpoint?.replicaId === 'r0' ? harness.replicas : harness.replicas.toReversed()
+      ) as [FakeReplica, FakeReplica];
+      harness.kill(isFirstToDie ? first : second, 1);
+      expect(call.outcome).toBeUndefined();
+      if (isFirstToDie) second.answer(call.hedge, (copy) => copy.succeeded('survivor'));
+      else first.answer(call, (copy) => copy.succeeded('survivor'));
+      expect(call.endings).toEqual([{ value: 'survivor' }]);
+      expect(call.attempts).toBe(1);
+    }
+  });
+});
+
+const command = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant('call' as const),
+      rank: fc.integer({ min: 0, max: 3 }),
+      tenant: fc.constantFrom(undefined, 'a', 'b'),
+      session: fc.constantFrom(undefined, 's', 't'),
+      leftMs: fc.constantFrom(undefined, 60_000),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constantFrom('succeed', 'fail', 'open'),
+      replica: fc.nat(5),
+      which: fc.nat(9),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constantFrom('cancel', 'expire', 'hedge'), which: fc.nat(99) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('die' as const), replica: fc.nat(5), started: fc.nat(3) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('start' as const), limit: fc.integer({ min: 1, max: 3 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 300 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('shed' as const), from: fc.integer({ min: 0, max: 4 }) }),
+  },
+);
+
+/** Whatever happens: each call ends exactly once, no place and no count is lost, no limit is broken. */
+describe('every accepted call ends exactly once', () => {
+  const configs = fc.record({
+    idempotent: fc.constantFrom<boolean | string[]>(false, true, ['call']),
+    hedge: fc.constantFrom(undefined, { afterMs: 10, maxExtraRatio: 1 } as const),
+    maxQueued: fc.constantFrom(-1, 0, 2, 5),
+    tenants: fc.constantFrom<TenantsOptions | undefined>(undefined, {
+      default: { maxInFlight: 4 },
+      byName: { a: { weight: 3 } },
+    }),
+  });
+
+  test('with killed replicas, cancels, deadlines, errors, retries, hedges, quotas and shedding', () => {
+    fc.assert(
+      fc.property(
+        configs,
+        fc.array(command, { maxLength: 120 }),
+        ({ maxQueued, tenants, ...config }, script) => {
+          const harness = new Harness(config, maxQueued, tenants);
+          harness.start(2);
+          for (const step of script) run(harness, step);
+          harness.finish();
+          for (const { endings } of harness.calls) expect(endings).toHaveLength(1);
+          for (const { peak, limit, ongoing, isClosed } of harness.replicas) {
+            expect(peak).toBeLessThanOrEqual(limit);
+            if (!isClosed) expect(ongoing).toBe(0);
+          }
+          expect([harness.load.queued, harness.route.queued]).toEqual([0, 0]);
+          expect(harness.load.hasWaitingAbove(4, now())).toBe(false);
+          const { hedges = 0 } = harness.route.counters.counts;
+          expect(hedges).toBeLessThanOrEqual(harness.calls.length);
+          const retried = harness.calls.filter(({ attempts }) => attempts > 3);
+          expect(retried).toEqual([]);
+          if (tenants !== undefined) {
+            // Nobody is charged with a call that is over.
+            const entering = () => ({ priorityRank: 1, tenant: 'b', createdAt: 0, entry: ENTRY.outside });
+            harness.gate.shed(SHED_NOTHING);
+            expect([1, 2, 3, 4].map(() => harness.gate.enter(entering()))).toEqual(Array(4).fill(undefined));
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+type Step = typeof command extends fc.Arbitrary<infer T> ? T : never;
+
+function run(harness: Harness, step: Step): void {
+  const { calls, replicas } = harness;
+  if (step.type === 'call') {
+    harness.call(step as Parameters<Harness['call']>[0] & object);
+  } else if ('limit' in step) {
+    if (replicas.length < 6) harness.start(step.limit);
+  } else if ('started' in step) {
+    const replica = replicas[step.replica];
+    if (replica !== undefined && !replica.isClosed) harness.kill(replica, step.started);
+  } else if ('ms' in step) {
+    vi.advanceTimersByTime(step.ms);
+  } else if ('from' in step) {
+    harness.gate.shed(step.from);
+  } else if ('replica' in step) {
+    const replica = replicas[step.replica];
+    const call = replica?.open[step.which];
+    if (call === undefined) return;
+    if (step.type === 'open') call.opened(undefined);
+    else if (step.type === 'fail') replica?.answer(call, (one) => one.failed(new RangeError('user code')));
+    else replica?.answer(call, (one) => one.succeeded(0));
+  } else if ('which' in step) {
+    const call = calls[step.which % Math.max(1, calls.length)];
+    if (call === undefined) return;
+    if (step.type === 'cancel') call.cancel();
+    else if (step.type === 'hedge') call.hedge?.expire(now());
+    else if (!call.isSettled) call.expire(now());
+  }
+}

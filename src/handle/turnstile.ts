@@ -1,0 +1,118 @@
+import { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
+import type { Call } from './call.ts';
+
+/** A waiter older than this stops newcomers of other threads from barging in. */
+const BARRIER_AFTER_MS = 50;
+
+function isOld(call: Call | undefined, at: number): boolean {
+  return call !== undefined && at - call.createdAt > BARRIER_AFTER_MS;
+}
+
+/**
+ * What a thread that waits for a deployment shares with the other threads that do: the count of those who wait, by
+ * priority, the rule whose turn it is, and the sign that a place was freed.
+ */
+export class Turnstile {
+  readonly #caller: number;
+  #load = new DeploymentLoad();
+  #ledger = new QueueLedger();
+  #isArmed = false;
+  #hasBarrier = false;
+
+  /** @param caller index of the thread */
+  constructor(caller: number) {
+    this.#caller = caller;
+    this.#load.maxQueued = -1;
+  }
+
+  /** Calls that wait, over all threads of the instance. */
+  get queued(): number {
+    return this.#load.queued;
+  }
+
+  get maxQueued(): number {
+    return this.#load.maxQueued;
+  }
+
+  /** The shared tables arrived; calls that came before them are charged now. */
+  adopt(load: DeploymentLoad, ledger: QueueLedger, waiting: Iterable<Call>): void {
+    for (const call of waiting) {
+      this.leave(call);
+      load.enqueue(call.priorityRank, ledger, true);
+    }
+    this.#load = load;
+    this.#ledger = ledger;
+  }
+
+  /** A call starts to wait; false if the queue is full. @param accepted it was accepted before: the cap does not apply */
+  enter(call: Call, accepted: boolean): boolean {
+    if (!this.#load.enqueue(call.priorityRank, this.#ledger, accepted)) return false;
+    this.#load.announceWaiting(call.priorityRank, call.createdAt);
+    return true;
+  }
+
+  /** A call waits no more. */
+  leave(call: Call): void {
+    this.#load.dequeue(call.priorityRank, this.#ledger);
+  }
+
+  /** One call takes the place of another one in the queue. */
+  replace(leaving: Call, entering: Call): void {
+    this.#load.exchange(leaving.priorityRank, entering.priorityRank, this.#ledger);
+    this.#load.announceWaiting(entering.priorityRank, entering.createdAt);
+  }
+
+  /** Newcomers do not overtake more important calls nor old ones that are as important, in any thread. */
+  mayPass(call: Call): boolean {
+    return this.#load.queued === 0 || this.isTurnOf(call, call.createdAt);
+  }
+
+  /** The same for the head of this thread's queue; old heads compete. */
+  isTurnOf(call: Call, at: number): boolean {
+    const load = this.#load;
+    if (load.hasWaitingAbove(call.priorityRank, at)) return false;
+    return isOld(call, at) || !load.isBarred(this.#caller, call.priorityRank, at);
+  }
+
+  /** Repeated while calls wait: what this thread said about them fades. */
+  tend(waiting: Iterable<Call>, head: Call | undefined, at: number): void {
+    for (const call of waiting) this.#load.announceWaiting(call.priorityRank, at);
+    if (head === undefined || !isOld(head, at)) return;
+    this.#hasBarrier = true;
+    this.#load.raiseBarrier(this.#caller, head.priorityRank, at);
+  }
+
+  /** The queue of this thread moved on. */
+  moved(head: Call | undefined, at: number): void {
+    if (!this.#hasBarrier || isOld(head, at)) return;
+    this.#hasBarrier = false;
+    this.#load.lowerBarrier(this.#caller);
+    // The others may go on.
+    this.#load.announceFreed();
+  }
+
+  /**
+   * Waits for a freed place, as often as somebody waits. Armed before the last look at the loads, so that a place freed
+   * in between is either seen by the look or ends the wait at once.
+   *
+   * @param look sends what can be sent, and answers whether somebody still waits
+   */
+  arm(look: () => boolean): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    const load = this.#load;
+    const ledger = this.#ledger;
+    const seen = load.freedSequence;
+    load.arm(ledger);
+    if (!look()) {
+      this.#isArmed = false;
+      load.disarm(ledger);
+      return;
+    }
+    load.waitFreed(seen).then(() => {
+      load.disarm(ledger);
+      this.#isArmed = false;
+      if (look()) this.arm(look);
+    });
+  }
+}

@@ -1,0 +1,112 @@
+import { Call } from '../../src/handle/call.ts';
+import { type CallChannel, Endpoint } from '../../src/handle/endpoint.ts';
+import { RESERVED, type Reservation } from '../../src/pool/load-table.ts';
+import type { OutboundCall } from '../../src/pool/outbound-call.ts';
+import { beginBatch } from '../../src/time/clock.ts';
+
+/** A replica that does nothing by itself: a test answers for it. */
+export class FakeReplica implements CallChannel {
+  readonly methods = new Map([['call', 0]]);
+  readonly endpoint: Endpoint;
+  /** Calls that were sent here and have not ended, in order; the replica may have been told to cancel them. */
+  readonly open: OutboundCall[] = [];
+  readonly cancelled: Set<OutboundCall> = new Set<OutboundCall>();
+  limit: number;
+  ongoing = 0;
+  /** The largest number of calls at a time. */
+  peak = 0;
+  served = 0;
+  isClosed = false;
+  #onFreed: () => void = () => {};
+
+  constructor(name: string, limit: number) {
+    this.limit = limit;
+    this.endpoint = new Endpoint(name, 'instance', 'v1', this);
+  }
+
+  get free(): number {
+    return Math.max(0, this.limit - this.ongoing);
+  }
+
+  reserve(): Reservation {
+    if (this.isClosed) return RESERVED.gone;
+    if (this.ongoing >= this.limit) return RESERVED.full;
+    this.ongoing++;
+    this.peak = Math.max(this.peak, this.ongoing);
+    return RESERVED.ok;
+  }
+
+  reserveBeyondLimit(): Reservation {
+    return this.reserve();
+  }
+
+  unreserve(): void {
+    this.ongoing--;
+  }
+
+  send(call: OutboundCall): void {
+    this.open.push(call);
+  }
+
+  cancel(call: OutboundCall): void {
+    if (this.open.includes(call)) this.cancelled.add(call);
+  }
+
+  credit(): void {}
+  upload(): void {}
+  endUpload(): void {}
+
+  onFreed(listener: () => void): void {
+    this.#onFreed = listener;
+  }
+
+  /** Answers one of its calls. */
+  answer(call: OutboundCall | undefined, tell: (call: OutboundCall) => void): void {
+    if (call === undefined) return;
+    this.open.splice(this.open.indexOf(call), 1);
+    this.ongoing--;
+    this.served++;
+    beginBatch();
+    tell(call);
+    this.#onFreed();
+  }
+
+  /** Dies: the first `started` of its calls had begun. */
+  die(started: number, remove: () => void): void {
+    this.isClosed = true;
+    remove();
+    for (const [index, call] of this.open.splice(0).entries()) call.orphaned(index < started, undefined);
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+/** A call that writes down how it ended: once, or something is wrong. */
+export class TestCall extends Call {
+  readonly endings: Array<{ value: unknown } | { error: unknown }> = [];
+
+  protected override onResult(value: unknown): void {
+    this.endings.push({ value });
+  }
+
+  protected override onError(error: unknown): void {
+    this.endings.push({ error });
+  }
+
+  protected override onOpen(): void {}
+  protected override onChunk(): void {}
+
+  protected override onEnd(): void {
+    this.endings.push({ value: undefined });
+  }
+
+  /** The code it ended with; `ok`, or undefined while it is open. */
+  get outcome(): string | undefined {
+    const [ending] = this.endings;
+    if (ending === undefined) return undefined;
+    if ('value' in ending) return 'ok';
+    return String(Reflect.get(ending.error as object, 'code') ?? 'error');
+  }
+}
