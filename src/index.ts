@@ -67,6 +67,14 @@ export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';
-export { createServe, type RunOptions, type Serve, type ServeOptions, type StatusReport } from './serve.ts';
+export type { OpenApiDocument } from './openapi/types.ts';
+export {
+  createServe,
+  type OpenApiOptions,
+  type RunOptions,
+  type Serve,
+  type ServeOptions,
+  type StatusReport,
+} from './serve.ts';
 export type { Schema, SchemaOutput } from './validation/schema.ts';
 export { transfer } from './values/transfer.ts';

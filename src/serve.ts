@@ -19,6 +19,7 @@ import type { ResourceReport } from './instance/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.ts';
+import type { OpenApiDocument } from './openapi/types.ts';
 import { mainInWorker } from './replica/listen-guard.ts';
 import { replicaRouter } from './replica/thread-role.ts';
 import {
@@ -67,12 +68,14 @@ export interface RunOptions {
   routePrefix?: string | null;
 }
 
+const PREFIX = either(
+  oneOf('/'),
+  string("a path that starts with '/', has no '/' at its end and no '{' or '}'", /^(?:\/[^/{}?#\s]+)+$/),
+);
+
 const RUN_FIELDS: Fields<RunOptions> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
-  routePrefix: either(
-    oneOf('/'),
-    string("a path that starts with '/', has no '/' at its end and no '{' or '}'", /^(?:\/[^/{}?#\s]+)+$/),
-  ),
+  routePrefix: PREFIX,
 };
 
 export interface InstanceStatus {
@@ -80,6 +83,11 @@ export interface InstanceStatus {
   readonly state: 'ALIVE' | 'CLOSING';
   /** What it has, and how much of that replicas have reserved. */
   readonly resources: Readonly<Record<string, ResourceReport>>;
+}
+
+export interface OpenApiOptions {
+  /** Where the app is mounted. Default: its `routePrefix`, else `'/'`. */
+  routePrefix?: string;
 }
 
 export interface StatusReport {
@@ -157,6 +165,18 @@ export class Serve implements AsyncDisposable {
     }
     assertBound(target, 'handle(target)');
     return this.#instance.handleTo<T>(target, app);
+  }
+
+  /**
+   * The OpenAPI 3.1 document of an app, from the schemas of its ingress; of a router, from the document that its
+   * `openapi()` gives. Waits until the app is deployed.
+   *
+   * @throws ServeError `SERVE_NOT_FOUND`; `SERVE_DEPLOY_FAILED`; `SERVE_UNAVAILABLE` while no replica runs;
+   *   `SERVE_MISSING_DEPENDENCY` for valibot schemas without `@valibot/to-json-schema`
+   */
+  async openapi(name: string, options: OpenApiOptions = {}): Promise<OpenApiDocument> {
+    const { routePrefix } = parseOptions<OpenApiOptions>(options, { routePrefix: PREFIX }, 'openapi');
+    return this.#instance.openapi(name, routePrefix);
   }
 
   /** What runs here. */

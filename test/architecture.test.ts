@@ -52,7 +52,7 @@ describe('the house', () => {
     ['node-version.ts'],
     ['errors.ts'],
     ['validation'],
-    ['input'],
+    ['input', 'openapi'],
     ['time'],
     ['values'],
     ['pool'],

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { type AppReport, type AppStatus, appStatus } from '../controller/status.ts';
 import type { AppSpec, CompiledApp, DeploymentSpec } from '../deployment/app-spec.ts';
 import { invalidOption, ServeError } from '../errors.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import type { Environment } from './environment.ts';
 import { InlineDeployment } from './inline-deployment.ts';
+import { noReplica } from './no-replica.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import { ThreadDeployment } from './thread-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
@@ -140,6 +142,14 @@ export class AppRuntime {
   expiredAt(replicaId: string, at: number): boolean {
     for (const deployment of this.#deployments.values()) if (deployment.expiredAt(replicaId, at)) return true;
     return false;
+  }
+
+  /** The ingress, as a replica describes it, once the app is deployed. */
+  async describe(): Promise<IngressDescription> {
+    await this.#ready;
+    const ingress = this.#deployments.get(this.#spec.ingress);
+    if (ingress === undefined) throw noReplica(this.name, this.#spec.ingress);
+    return ingress.describe();
   }
 
   report(): AppReport {

@@ -2,10 +2,12 @@ import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { type InlineDescriptor, type RouteKey, routeKey } from '../handle/directory.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import type { InlineChannel } from '../replica/inline-channel.ts';
 import { pack } from '../values/pack.ts';
 import type { Environment } from './environment.ts';
 import { randomId } from './ids.ts';
+import { noReplica } from './no-replica.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
@@ -109,6 +111,11 @@ export class InlineDeployment implements RunningDeployment {
 
   expiredAt(): boolean {
     return false;
+  }
+
+  async describe(): Promise<IngressDescription> {
+    if (this.#channel === undefined) throw noReplica(this.#app, this.#spec.name);
+    return this.#channel.describe();
   }
 
   report(): DeploymentReport {

@@ -17,6 +17,8 @@ import type { DeploymentHandle } from '../handle/types.ts';
 import { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
+import { openApiDocument } from '../openapi/document.ts';
+import type { OpenApiDocument } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { AppRuntime } from './app-runtime.ts';
@@ -190,6 +192,19 @@ export class Instance {
   /** What this instance has, and how much of it is reserved. */
   resources(): Record<string, ResourceReport> {
     return this.#resources.report();
+  }
+
+  /**
+   * The OpenAPI document of an app.
+   * @throws ServeError `SERVE_NOT_FOUND`, `SERVE_DEPLOY_FAILED`, `SERVE_UNAVAILABLE`
+   */
+  async openapi(name: string, prefix: string | undefined): Promise<OpenApiDocument> {
+    const app = this.#apps.get(name);
+    if (app === undefined)
+      throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
+    const description = await app.describe();
+    const options = { title: name, version: this.#version, prefix: prefix ?? app.routePrefix ?? '/' };
+    return openApiDocument(description, options);
   }
 
   report(): Record<string, AppReport> {

@@ -1,6 +1,7 @@
 import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import type { ServeError } from '../errors.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import type { ThreadReplica } from './thread-replica.ts';
 import type { UpdateGroup } from './update-group.ts';
 
@@ -24,6 +25,8 @@ export interface RunningDeployment {
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
   report(): DeploymentReport;
+  /** Its ingress, as a replica describes it. @throws ServeError `SERVE_UNAVAILABLE` if none runs */
+  describe(): Promise<IngressDescription>;
   /** Its replicas in threads of their own. */
   threads(): Iterable<ThreadReplica>;
   /** Ends a replica at once; false if it is another's. */

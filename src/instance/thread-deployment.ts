@@ -4,9 +4,11 @@ import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
+import { noReplica } from './no-replica.ts';
 import { isConfigured, Reconfiguration } from './reconfiguration.ts';
 import { ReplicaCount } from './replica-count.ts';
 import { ReplicaSet } from './replica-set.ts';
@@ -186,6 +188,11 @@ export class ThreadDeployment implements RunningDeployment {
   recount(): void {
     this.#count.follow(this.#spec.options);
     this.tick(now());
+  }
+
+  async describe(): Promise<IngressDescription> {
+    for (const replica of this.#replicas) if (replica.isRoutable) return replica.describe();
+    throw noReplica(this.#app, this.#spec.name);
   }
 
   threads(): Iterable<ThreadReplica> {

@@ -5,16 +5,24 @@ import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import type { RouteKey } from '../handle/directory.ts';
 import { routeKey } from '../handle/directory.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
 import type { ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
 import { clockEpoch, now } from '../time/clock.ts';
-import { type Packed, pack, packError, unpack } from '../values/pack.ts';
+import { withTimeout } from '../time/timeout.ts';
+import { pack, packError, unpack } from '../values/pack.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
 
 /** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn. */
 export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
+
+/** It is busy, or user code that takes part hangs. */
+const DESCRIBE_TIMEOUT_MS = 10_000;
+
+/** What a question to the replica's thread is answered with. */
+type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'error' | 'description'>;
 
 /** How a replica ended. */
 export interface ReplicaExit {
@@ -78,7 +86,7 @@ export class ThreadReplica implements Reachable {
   readonly #control: MessagePort;
   readonly #thread: PooledThread;
   readonly #callerPort: CallerPort;
-  readonly #answers = new Map<number, (error: Packed | undefined) => void>();
+  readonly #answers = new Map<number, (answer: Answer) => void>();
   readonly #started = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
   #questions = 0;
@@ -187,6 +195,17 @@ export class ThreadReplica implements Reachable {
     return this.#ask((id) => ({ type: 'checkHealth', id }));
   }
 
+  /** What its ingress has to say for OpenAPI. */
+  async describe(): Promise<IngressDescription> {
+    const answer = this.#question((id) => ({ type: 'describe', id }));
+    const { description } = await withTimeout(answer, DESCRIBE_TIMEOUT_MS, () => {
+      const { app, replicaId: replica } = this.#place;
+      const message = `${replica} did not describe itself within ${DESCRIBE_TIMEOUT_MS} ms`;
+      return new ServeError('SERVE_TIMEOUT', message, { app, replica });
+    });
+    return description ?? { routes: [] };
+  }
+
   /**
    * Takes no more calls, finishes those it has, runs the destructor, ends the thread.
    * @param timeoutMs how long its calls may take
@@ -286,7 +305,7 @@ export class ThreadReplica implements Reachable {
         void this.#terminate();
         return;
       case 'answer':
-        this.#answers.get(message.id)?.(message.error);
+        this.#answers.get(message.id)?.(message);
         this.#answers.delete(message.id);
         return;
       case 'drained':
@@ -314,10 +333,16 @@ export class ThreadReplica implements Reachable {
     }
   }
 
-  #ask(question: (id: number) => ToReplica): Promise<void> {
+  async #ask(question: (id: number) => ToReplica): Promise<void> {
+    await this.#question(question);
+  }
+
+  #question(question: (id: number) => ToReplica): Promise<Answer> {
     const id = ++this.#questions;
     return new Promise((resolve, reject) => {
-      this.#answers.set(id, (error) => (error === undefined ? resolve() : reject(unpack(error))));
+      this.#answers.set(id, (answer) =>
+        answer.error === undefined ? resolve(answer) : reject(unpack(answer.error)),
+      );
       this.#post(question(id), []);
     });
   }
@@ -348,7 +373,8 @@ export class ThreadReplica implements Reachable {
     this.#disconnect(error instanceof ServeError ? error : this.#died('its thread ended', error));
     this.#switchboard.removeCaller(this.#callerPort);
     this.#control.close();
-    for (const answer of this.#answers.values()) answer(packError(this.#died('its thread ended', error)));
+    const unanswered = packError(this.#died('its thread ended', error));
+    for (const answer of this.#answers.values()) answer({ error: unanswered });
     this.#answers.clear();
     this.#started.resolve();
     this.#onDrained();

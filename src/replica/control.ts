@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { BatchSeries } from '../batching/batch-stats.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/directory.ts';
 import type { CountedCalls } from '../handle/router.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import type { Packed } from '../values/pack.ts';
 
 /** What a replica's thread starts with: its `workerData`. Plain data but for the port. */
@@ -42,13 +43,14 @@ export type ToReplica =
   | { type: 'reconfigure'; id: number; userConfig: Packed }
   | { type: 'tick'; tickMs: number }
   | { type: 'checkHealth'; id: number }
+  | { type: 'describe'; id: number }
   | { type: 'dispose'; id: number };
 
 /** From a replica's thread to the host. */
 export type ToHost =
   | { type: 'ready'; methods: readonly string[] }
   | { type: 'failed'; phase: StartPhase; error: Packed }
-  | { type: 'answer'; id: number; error?: Packed }
+  | { type: 'answer'; id: number; error?: Packed; description?: IngressDescription }
   /** Something that whoever configured the deployment should know. */
   | { type: 'advice'; message: string }
   | { type: 'subscribe'; key: RouteKey }

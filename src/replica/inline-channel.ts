@@ -1,5 +1,6 @@
 import type { InlineDescriptor } from '../handle/directory.ts';
 import type { CallChannel } from '../handle/endpoint.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import { HTTP_METHOD_NAME, unknownMethod } from '../pool/caller-channel.ts';
 import { type CallMeta, type CancelCode, METHOD_HTTP } from '../pool/frames.ts';
 import type { Cargo, InboundCall, InboundListener } from '../pool/inbound-call.ts';
@@ -107,6 +108,10 @@ export class InlineChannel implements CallChannel {
 
   async reconfigure(userConfig: unknown): Promise<void> {
     await this.#code.reconfigure(userConfig);
+  }
+
+  describe(): Promise<IngressDescription> {
+    return this.#code.describe();
   }
 
   /** No new calls; those that run end by themselves, then the destructor runs. */

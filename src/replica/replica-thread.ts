@@ -18,6 +18,9 @@ import { loadTarget } from './registry.ts';
 import { idleContext, Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
 
+/** What a question of the host is answered with. */
+type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'description'>;
+
 /** How often counted calls are shipped to the host. */
 const STATS_MS = 1_000;
 
@@ -110,6 +113,9 @@ export class ReplicaThread {
       case 'checkHealth':
         await this.#answer(message.id, () => this.#code?.checkHealth());
         return;
+      case 'describe':
+        await this.#answer(message.id, () => this.#describe());
+        return;
       case 'dispose':
         await this.#answer(message.id, () => this.#dispose());
         return;
@@ -150,16 +156,19 @@ export class ReplicaThread {
     this.#deploymentLoad.announceFreed();
   }
 
+  async #describe(): Promise<Answer | void> {
+    if (this.#code !== undefined) return { description: await this.#code.describe() };
+  }
+
   async #dispose(): Promise<void> {
     await this.#code?.dispose();
     for (const channel of this.#channels) channel.flush();
     this.#shipStats();
   }
 
-  async #answer(id: number, work: () => Promise<void> | undefined): Promise<void> {
+  async #answer(id: number, work: () => Promise<Answer | void> | undefined): Promise<void> {
     try {
-      await work();
-      this.#post({ type: 'answer', id });
+      this.#post({ type: 'answer', id, ...(await work()) });
     } catch (error) {
       this.#post({ type: 'answer', id, error: packError(error) });
     }

@@ -1,6 +1,8 @@
 import { invalidOption, ServeError } from '../errors.ts';
+import type { IngressDescription } from '../openapi/types.ts';
 import { METHOD_HTTP } from '../pool/frames.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
+import { describeIngress } from './describe.ts';
 import { isClass, remoteMethods } from './methods.ts';
 import type { Registration } from './registry.ts';
 import { type Method, withRequestSchemas, withSchemas } from './schemas.ts';
@@ -22,11 +24,13 @@ export class UserCode {
   readonly ingressKind: IngressKind;
   /** Whether the ingress method takes the request. */
   readonly ingressTakesRequest: boolean;
+  readonly #schemas: DeploymentSchemas;
   #disposed = false;
 
   private constructor(instance: object, isFunction: boolean, schemas: DeploymentSchemas) {
     this.#instance = instance;
     this.#isFunction = isFunction;
+    this.#schemas = schemas;
     this.methodNames = isFunction ? ['call'] : remoteMethods(instance);
     assertMethods(schemas, this.methodNames);
     const methods = isFunction
@@ -97,6 +101,18 @@ export class UserCode {
   /** Throws if the replica is not healthy. */
   async checkHealth(): Promise<void> {
     await this.#hook('checkHealth')?.call(this.#instance);
+  }
+
+  /** What OpenAPI has to say of it. */
+  describe(): Promise<IngressDescription> {
+    const instance = this.#instance;
+    return describeIngress({
+      instance,
+      kind: this.ingressKind,
+      takesRequest: this.ingressTakesRequest,
+      method: this.#isFunction ? (instance as Method) : (Reflect.get(instance, 'call') as Method | undefined),
+      schemas: this.#schemas['call'] ?? {},
+    });
   }
 
   /** Runs the destructor, once. */

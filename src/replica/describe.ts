@@ -1,0 +1,48 @@
+import type { IngressDescription, RouteDescription } from '../openapi/types.ts';
+import { type JsonSchema, toJsonSchema } from '../validation/json-schema.ts';
+import type { MethodSchemas } from '../validation/schema.ts';
+
+/** What is known of the ingress of a replica. */
+export interface Ingress {
+  readonly instance: object;
+  readonly kind: 'fetch' | 'call' | 'none';
+  readonly takesRequest: boolean;
+  /** The user's own method. */
+  readonly method: Function | undefined;
+  readonly schemas: MethodSchemas;
+}
+
+/**
+ * Describes an ingress for OpenAPI: `call` by its schemas, a router by the document that it gives.
+ *
+ * @throws what the ingress' `openapi()` throws; ServeError `SERVE_MISSING_DEPENDENCY`
+ */
+export async function describeIngress(ingress: Ingress): Promise<IngressDescription> {
+  const document = await ownDocument(ingress.instance);
+  const routes = ingress.kind === 'call' ? [await describeCall(ingress)] : [];
+  return document === undefined ? { routes } : { routes, document };
+}
+
+async function describeCall({ method, schemas, takesRequest }: Ingress): Promise<RouteDescription> {
+  const { input, output } = schemas;
+  return {
+    path: '/',
+    takesRequest,
+    isStream: /^\[object (?:Async)?GeneratorFunction\]$/.test(Object.prototype.toString.call(method)),
+    ...(input && { input: await toJsonSchema(input, 'input') }),
+    ...(output && { output: await toJsonSchema(output, 'output') }),
+  };
+}
+
+/** Of routers that describe themselves, such as `OpenAPIHono`. */
+async function ownDocument(instance: object): Promise<JsonSchema | undefined> {
+  const openapi: unknown = Reflect.get(instance, 'openapi');
+  if (typeof openapi !== 'function') return undefined;
+  const document: unknown = await openapi.call(instance);
+  // Only what is JSON crosses to the host.
+  const plain: unknown = JSON.parse(JSON.stringify(document ?? null));
+  if (typeof plain === 'object' && plain !== null && !Array.isArray(plain)) return plain as JsonSchema;
+  throw new TypeError(
+    `openapi() of the ingress must return an OpenAPI document, got ${JSON.stringify(plain)}`,
+  );
+}

@@ -1,0 +1,59 @@
+import type { StandardJSONSchemaV1 } from '@standard-schema/spec';
+import { ServeError } from '../errors.ts';
+import type { Schema } from './schema.ts';
+
+/** A JSON Schema of draft 2020-12, the dialect of OpenAPI 3.1. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+const TARGET = 'draft-2020-12';
+
+/** What a schema takes, or what it gives, its transformations included. */
+export type SchemaSide = 'input' | 'output';
+
+/**
+ * The JSON Schema of a schema: as it says itself (zod ≥ 4.2, arktype ≥ 2.1.28 and others, by the Standard JSON Schema
+ * spec), for valibot as `@valibot/to-json-schema` says. What no JSON Schema can describe, anything matches.
+ *
+ * @throws ServeError `SERVE_MISSING_DEPENDENCY` for a valibot schema without that package
+ */
+export async function toJsonSchema(schema: Schema, side: SchemaSide): Promise<JsonSchema> {
+  const standard: Schema['~standard'] & Partial<StandardJSONSchemaV1.Props> = schema['~standard'];
+  try {
+    if (standard.jsonSchema !== undefined) return standard.jsonSchema[side](options(standard.vendor));
+    if (standard.vendor === 'valibot') return await fromValibot(schema, side);
+  } catch (cause) {
+    if (cause instanceof ServeError) throw cause;
+    return unknownTo(standard.vendor, cause instanceof Error ? `: ${cause.message}` : '');
+  }
+  return unknownTo(standard.vendor, '');
+}
+
+function options(vendor: string): StandardJSONSchemaV1.Options {
+  // zod throws for a part that it cannot describe; this leaves that part open and describes the rest.
+  return vendor === 'zod'
+    ? { target: TARGET, libraryOptions: { unrepresentable: 'any' } }
+    : { target: TARGET };
+}
+
+async function fromValibot(schema: Schema, side: SchemaSide): Promise<JsonSchema> {
+  const { toJsonSchema: convert } = await loadValibotConverter();
+  return convert(schema as Parameters<typeof convert>[0], {
+    target: TARGET,
+    typeMode: side,
+    errorMode: 'ignore',
+  }) as JsonSchema;
+}
+
+async function loadValibotConverter(): Promise<typeof import('@valibot/to-json-schema')> {
+  try {
+    return await import('@valibot/to-json-schema');
+  } catch (cause) {
+    const hint =
+      'openapi() of valibot schemas needs @valibot/to-json-schema: npm install @valibot/to-json-schema';
+    throw new ServeError('SERVE_MISSING_DEPENDENCY', hint, { cause });
+  }
+}
+
+function unknownTo(vendor: string, why: string): JsonSchema {
+  return { description: `Checked by ${vendor}, which gives no JSON Schema for it${why}` };
+}
