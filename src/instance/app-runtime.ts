@@ -6,7 +6,6 @@ import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import type { Environment } from './environment.ts';
 import { InlineDeployment } from './inline-deployment.ts';
-import { noReplica } from './no-replica.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import { ThreadDeployment } from './thread-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
@@ -146,10 +145,15 @@ export class AppRuntime {
 
   /** The ingress, as a replica describes it, once the app is deployed. */
   async describe(): Promise<IngressDescription> {
-    await this.#ready;
-    const ingress = this.#deployments.get(this.#spec.ingress);
-    if (ingress === undefined) throw noReplica(this.name, this.#spec.ingress);
-    return ingress.describe();
+    // One that serves on after a failed update describes what it serves.
+    if (!this.isRoutable) await this.#ready;
+    const deployment = this.spec.ingress;
+    const description = await this.#deployments.get(deployment)?.describe();
+    if (description !== undefined) return description;
+    throw new ServeError('SERVE_UNAVAILABLE', `${deployment}: no replica runs`, {
+      app: this.name,
+      deployment,
+    });
   }
 
   report(): AppReport {

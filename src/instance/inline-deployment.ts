@@ -7,7 +7,6 @@ import type { InlineChannel } from '../replica/inline-channel.ts';
 import { pack } from '../values/pack.ts';
 import type { Environment } from './environment.ts';
 import { randomId } from './ids.ts';
-import { noReplica } from './no-replica.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
@@ -113,9 +112,8 @@ export class InlineDeployment implements RunningDeployment {
     return false;
   }
 
-  async describe(): Promise<IngressDescription> {
-    if (this.#channel === undefined) throw noReplica(this.#app, this.#spec.name);
-    return this.#channel.describe();
+  async describe(): Promise<IngressDescription | undefined> {
+    return this.#channel?.describe();
   }
 
   report(): DeploymentReport {

@@ -25,8 +25,8 @@ export interface RunningDeployment {
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
   report(): DeploymentReport;
-  /** Its ingress, as a replica describes it. @throws ServeError `SERVE_UNAVAILABLE` if none runs */
-  describe(): Promise<IngressDescription>;
+  /** The ingress that it is, as a replica describes it; undefined while none runs. */
+  describe(): Promise<IngressDescription | undefined>;
   /** Its replicas in threads of their own. */
   threads(): Iterable<ThreadReplica>;
   /** Ends a replica at once; false if it is another's. */

@@ -8,7 +8,6 @@ import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
-import { noReplica } from './no-replica.ts';
 import { isConfigured, Reconfiguration } from './reconfiguration.ts';
 import { ReplicaCount } from './replica-count.ts';
 import { ReplicaSet } from './replica-set.ts';
@@ -190,9 +189,8 @@ export class ThreadDeployment implements RunningDeployment {
     this.tick(now());
   }
 
-  async describe(): Promise<IngressDescription> {
-    for (const replica of this.#replicas) if (replica.isRoutable) return replica.describe();
-    throw noReplica(this.#app, this.#spec.name);
+  async describe(): Promise<IngressDescription | undefined> {
+    return [...this.#replicas].find(({ isRoutable }) => isRoutable)?.describe();
   }
 
   threads(): Iterable<ThreadReplica> {
