@@ -2,6 +2,8 @@ import './node-version.ts';
 
 export type { ServeMiddleware } from './adapters/middleware.ts';
 export type { MiddlewareOptions, RequestRouting } from './adapters/options.ts';
+export type { WebSocketOptions } from './adapters/websocket/options.ts';
+export type { UpgradableServer } from './adapters/websocket/upgrades.ts';
 export { type Batched, batch, END_OF_STREAM } from './batching/batch.ts';
 export { batchError } from './batching/batch-error.ts';
 export {
@@ -68,6 +70,14 @@ export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';
 export type { OpenApiDocument } from './openapi/types.ts';
+export type {
+  ServerWebSocket,
+  SocketClose,
+  SocketCloseEvent,
+  SocketEventMap,
+  SocketMessage,
+  SocketMessageEvent,
+} from './replica/ingress/server-web-socket.ts';
 export {
   createServe,
   type OpenApiOptions,

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { Front } from './adapters/front.ts';
 import { createMiddleware, type ServeMiddleware } from './adapters/middleware.ts';
 import { type MiddlewareOptions, parseMiddlewareOptions } from './adapters/options.ts';
+import type { WebSocketOptions } from './adapters/websocket/options.ts';
+import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgrades.ts';
 import type { AppReport } from './controller/status.ts';
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
@@ -149,9 +151,21 @@ export class Serve implements AsyncDisposable {
     options: MiddlewareOptions<Req> = {},
   ): ServeMiddleware {
     const parsed = parseMiddlewareOptions(options);
-    if (app === undefined) return createMiddleware(this.#front.byPrefix(), parsed);
+    if (app === undefined) return createMiddleware(this.#front.byPrefix(parsed), parsed);
     const name = typeof app === 'string' ? app : this.#ensure(app, parsed.name, 'middleware(app)');
-    return createMiddleware(this.#front.toApp(name), parsed);
+    return createMiddleware(this.#front.toApp(name, parsed), parsed);
+  }
+
+  /**
+   * Takes the WebSockets of a `node:http` or `node:https` server that are for an ingress with `websocket(socket, request)`:
+   * of apps that are mounted with a `path`, and of those that run under a route prefix. All others are left to whoever
+   * listens for them; where nobody does, the server's own routes answer.
+   *
+   * @returns takes the listener away; connections stay
+   * @throws ServeError `SERVE_INVALID_OPTION`
+   */
+  attachWebSocket(server: UpgradableServer, options: WebSocketOptions = {}): () => void {
+    return attachUpgrades(server, this.#front, options);
   }
 
   /**

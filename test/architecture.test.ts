@@ -43,6 +43,7 @@ describe('the house', () => {
   test.each([
     ['poolifier', ['replica/worker.ts', 'pool/replica-pool.ts']],
     ['prom-client', ['observe/metrics.ts']],
+    ['ws', ['adapters/websocket/client-socket.ts']],
   ])('only its own file touches %s', (name, owners) => {
     expect(FILES.filter((file) => importsOf(file).includes(name))).toEqual(owners);
   });

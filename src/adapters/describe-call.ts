@@ -4,14 +4,29 @@ import type { CallMeta } from '../pool/frames.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { HostExchange } from './exchange.ts';
 import { parseRouting, type ResolvedMiddlewareOptions } from './options.ts';
-import { clientIp, routeParams } from './request-head.ts';
+import { clientIp, givenTimeout, routeParams } from './request-head.ts';
+
+/** What of an exchange a call is told about. */
+type Described = Pick<HostExchange, 'req' | 'context'>;
+
+/** The deadline of a request: the shortest of what the deployment, the middleware and the client say; 0 = none. */
+export function deadlineOf(
+  call: Call,
+  { req }: Pick<HostExchange, 'req'>,
+  { requestTimeoutMs }: ResolvedMiddlewareOptions,
+): number {
+  let limit = call.route.config.requestTimeoutMs || Infinity;
+  limit = Math.min(limit, requestTimeoutMs || Infinity);
+  limit = Math.min(limit, givenTimeout(req) ?? Infinity);
+  return limit === Infinity ? 0 : call.createdAt + limit;
+}
 
 /**
  * Gives a call what rides along with it: what the host knows of the request. Asks the app's hooks, which may throw.
  */
 export function describeCall(
   call: Call,
-  { req, context }: HostExchange,
+  { req, context }: Described,
   requestId: string,
   { locals, call: routing }: ResolvedMiddlewareOptions,
 ): void {

@@ -3,7 +3,9 @@ import type { AppRuntime } from '../instance/app-runtime.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { HttpTarget } from './http.ts';
 import type { Destination, Destinations } from './middleware.ts';
+import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './options.ts';
 import { pathOf } from './request-head.ts';
+import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
 
 /** The way to an app as of now: another deployment may become its ingress. */
 interface KnownTarget extends HttpTarget {
@@ -12,11 +14,22 @@ interface KnownTarget extends HttpTarget {
 
 type Targets = WeakMap<AppRuntime, KnownTarget>;
 
+/** Where the host mounts an app, as far as it says so. */
+interface Mount {
+  readonly app: string;
+  /** Empty for `/`. */
+  readonly path: string;
+  readonly options: ResolvedMiddlewareOptions;
+}
+
 /** The HTTP side of one instance: which of its apps a request is for. */
-export class Front {
+export class Front implements UpgradeDestinations {
   readonly #instance: Instance;
   readonly #mounted: Targets = new WeakMap();
   readonly #prefixed: Targets = new WeakMap();
+  readonly #mounts: Mount[] = [];
+  /** Of the apps that are served by their prefix. */
+  #options = parseMiddlewareOptions({});
   #requests = 0;
   readonly nextRequestId = (): string => `${this.#instance.id}-${(++this.#requests).toString(36)}`;
 
@@ -25,8 +38,10 @@ export class Front {
   }
 
   /** One app, wherever the host mounts it. */
-  toApp(name: string): Destinations {
+  toApp(name: string, options: ResolvedMiddlewareOptions): Destinations {
     const { nextRequestId } = this;
+    const { path } = options;
+    if (path !== undefined) this.#mounts.push({ app: name, path: path.replace(/\/+$/, ''), options });
     return {
       nextRequestId,
       find: () =>
@@ -41,8 +56,9 @@ export class Front {
   }
 
   /** All running apps, by the longest matching prefix on segment borders, and Ray's control paths. */
-  byPrefix(): Destinations {
+  byPrefix(options: ResolvedMiddlewareOptions): Destinations {
     const { nextRequestId } = this;
+    this.#options = options;
     return {
       nextRequestId,
       find: (url) => this.#find(url),
@@ -52,8 +68,32 @@ export class Front {
     };
   }
 
+  /** The app that a connection is for: by its mount path or its route prefix, the longest. */
+  findUpgrade(url: string): UpgradeDestination | undefined {
+    const path = pathAlone(url);
+    let best: Mount | undefined;
+    for (const mount of [...this.#prefixes(), ...this.#mounts])
+      if (isUnder(path, mount.path) && mount.path.length >= (best?.path.length ?? 0)) best = mount;
+    if (best === undefined) return undefined;
+    const { path: prefix, options } = best;
+    const app = this.#instance.app(best.app);
+    const target = this.#instance.isClosing ? undefined : this.#target(app, prefix, new WeakMap());
+    return {
+      target: typeof target === 'object' && 'route' in target ? target : undefined,
+      options,
+      takesWebSockets: app === undefined || app.spec.takesWebSockets,
+    };
+  }
+
+  *#prefixes(): Generator<Mount> {
+    for (const { name, routePrefix } of this.#instance.apps()) {
+      if (routePrefix === null) continue;
+      yield { app: name, path: routePrefix === '/' ? '' : routePrefix, options: this.#options };
+    }
+  }
+
   #find(url: string): Destination {
-    const [path = ''] = (pathOf(url) ?? '').split('?', 1);
+    const path = pathAlone(url);
     if (path === '/-/healthz') return this.#healthz();
     if (this.#instance.isClosing) return 'closing';
     if (path === '/-/routes') return { status: 200, json: this.#routes() };
@@ -62,7 +102,7 @@ export class Front {
     for (const app of this.#instance.apps()) {
       if (app.routePrefix === null) continue;
       const prefix = app.routePrefix === '/' ? '' : app.routePrefix;
-      if (!path.startsWith(prefix) || (path.length > prefix.length && path[prefix.length] !== '/')) continue;
+      if (!isUnder(path, prefix)) continue;
       if (best !== undefined && prefix.length <= longest.length) continue;
       best = app;
       longest = prefix;
@@ -97,4 +137,14 @@ export class Front {
     }
     return { status: 503, json: 'No replicas are available yet.' };
   }
+}
+
+function pathAlone(url: string): string {
+  const [path = ''] = (pathOf(url) ?? '').split('?', 1);
+  return path;
+}
+
+/** On segment borders. */
+function isUnder(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
 }

@@ -7,14 +7,14 @@ import type { Route } from '../handle/route.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import type { FlatHeaders, RequestEnvelope } from '../replica/ingress/envelope.ts';
-import { describeCall } from './describe-call.ts';
+import { deadlineOf, describeCall } from './describe-call.ts';
 import type { HostExchange, HttpResponse, Next } from './exchange.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
 import { cut, endWithoutRequest } from './linger.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
 import { decodedHeaders, parsedBody } from './parsed-body.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './problem.ts';
-import { absoluteUrl, givenRequestId, givenTimeout, requestHeaders } from './request-head.ts';
+import { absoluteUrl, givenRequestId, requestHeaders } from './request-head.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './upload.ts';
 
 /** Where requests go: the ingress of an app. */
@@ -76,7 +76,7 @@ class Exchange implements HttpOutcome {
       this.#next?.();
       return;
     }
-    this.#target.route.begin(call, this.#deadline());
+    this.#target.route.begin(call, deadlineOf(call, this.#host, this.#options));
     try {
       this.#watchClient();
       if (call.isSettled) return;
@@ -141,13 +141,6 @@ class Exchange implements HttpOutcome {
 
   credited(chunks: number): void {
     this.#stream?.credited(chunks);
-  }
-
-  #deadline(): number {
-    let limit = this.#target.route.config.requestTimeoutMs || Infinity;
-    limit = Math.min(limit, this.#options.requestTimeoutMs || Infinity);
-    limit = Math.min(limit, givenTimeout(this.#req) ?? Infinity);
-    return limit === Infinity ? 0 : this.#call.createdAt + limit;
   }
 
   /** The response closes when the client leaves, or when somebody else has answered: in every framework, unlike `req`. */

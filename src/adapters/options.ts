@@ -1,17 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { NAME_PATTERN } from '../deployment/options.ts';
-import { invalidOption } from '../errors.ts';
 import { PRIORITIES, type Priority } from '../handle/priority.ts';
-import {
-  boolean,
-  type Field,
-  type Fields,
-  fn,
-  milliseconds,
-  oneOf,
-  parseOptions,
-  string,
-} from '../validation/fields.ts';
+import { bytes } from '../validation/bytes.ts';
+import { boolean, type Fields, fn, milliseconds, oneOf, parseOptions, string } from '../validation/fields.ts';
+import { type WebSocketOptions, webSocket } from './websocket/options.ts';
 
 /** What `call(req)` may say about a request. */
 export interface RequestRouting {
@@ -40,6 +32,13 @@ export interface MiddlewareOptions<Req = IncomingMessage> {
   locals?: Hook<Req, unknown>;
   /** Tenant, priority, session and model of a request. They never come from the client by themselves. */
   call?: Hook<Req, RequestRouting>;
+  /**
+   * Where the host mounts it, such as `'/speech'`: WebSockets go by this path, since no framework routes them. Needed only
+   * for an ingress with `websocket(socket, request)`; see `attachWebSocket`.
+   */
+  path?: string;
+  /** How its WebSockets are taken; what is not said here is as `attachWebSocket` says. */
+  webSocket?: WebSocketOptions;
 }
 
 export interface ResolvedMiddlewareOptions extends MiddlewareOptions<unknown> {
@@ -49,20 +48,6 @@ export interface ResolvedMiddlewareOptions extends MiddlewareOptions<unknown> {
   passthrough: boolean;
 }
 
-const UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1_024, mb: 1_048_576, gb: 1_073_741_824 };
-
-const BYTES_ALLOWED = "a number of bytes, or a text like '100kb', '1mb', '1gb'";
-
-const bytes: Field<number> = {
-  allowed: BYTES_ALLOWED,
-  parse(value, option) {
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-    const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)$/i.exec(value) : null;
-    if (match === null) throw invalidOption(option, value, BYTES_ALLOWED);
-    return Math.floor(Number(match[1]) * (UNITS[(match[2] as string).toLowerCase()] as number));
-  },
-};
-
 const FIELDS: Fields<MiddlewareOptions<unknown>> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
   requestTimeoutMs: milliseconds(),
@@ -71,6 +56,8 @@ const FIELDS: Fields<MiddlewareOptions<unknown>> = {
   passthrough: boolean(),
   locals: fn<Hook<unknown, unknown>>(),
   call: fn<Hook<unknown, RequestRouting>>(),
+  path: string("a path that starts with '/'", /^\/[^{}?#\s]*$/),
+  webSocket,
 };
 
 const ROUTING_FIELDS: Fields<RequestRouting> = {
@@ -87,7 +74,7 @@ export function parseMiddlewareOptions(options: unknown): ResolvedMiddlewareOpti
     onError: 'respond',
     passthrough: false,
     ...parsed,
-    bodyLimit: (parsed.bodyLimit as number) ?? UNITS['mb'],
+    bodyLimit: (parsed.bodyLimit as number) ?? 1_048_576,
   };
 }
 

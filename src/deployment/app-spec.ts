@@ -26,6 +26,8 @@ export interface DeploymentSpec {
 export interface AppSpec {
   readonly name: string;
   readonly ingress: string;
+  /** Whether the ingress has `websocket(socket, request)`. */
+  readonly takesWebSockets: boolean;
   /** The ingress last: callees before callers. */
   readonly deployments: readonly DeploymentSpec[];
 }
@@ -73,7 +75,8 @@ export function compileApp(
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;
     deployments.push({ name, module, exportName, args, options: resolved, version, fingerprint });
   }
-  const spec = { name: appName, ingress: names.get(ingress) ?? '', deployments };
+  const takesWebSockets = 'websocket' in Object(BoundDeployment.partsOf(ingress).target.prototype);
+  const spec = { name: appName, ingress: names.get(ingress) ?? '', takesWebSockets, deployments };
   const again = (): CompiledApp =>
     compileApp(ingress, appName, appVersion, { revision: revision + 1, adjust });
   return { spec, names, revision, again };

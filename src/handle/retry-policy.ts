@@ -1,4 +1,4 @@
-import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 
 /** Attempts of one call, the first included. */
 export const MAX_ATTEMPTS = 3;
@@ -25,6 +25,8 @@ export class IdempotentMethods {
   }
 
   has(method: string): boolean {
+    // A conversation cannot be had again.
+    if (method === WEBSOCKET_METHOD_NAME) return false;
     if (this.#all) return true;
     // The way of HTTP requests is whichever of the two the class has.
     if (method === HTTP_METHOD_NAME) return this.#names.has('fetch') || this.#names.has('call');

@@ -287,10 +287,11 @@ export class Route {
 
   /** @internal Bookkeeping of `Call`. */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
-    if (before >= CALL_STATE.sent) {
+    // How long a stream or a connection lasts is not how long an answer takes.
+    if (before === CALL_STATE.sent) {
       if (outcome === 'ok') call.endpoint?.observe(at - call.sentAt, at);
       // One that was given up took at least so long.
-      if (this.#isLearning && before === CALL_STATE.sent && (outcome === 'ok' || outcome === 'timeout')) {
+      if (this.#isLearning && (outcome === 'ok' || outcome === 'timeout')) {
         this.ran(call, at);
       }
     }

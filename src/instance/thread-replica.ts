@@ -217,6 +217,7 @@ export class ThreadReplica implements Reachable {
     this.#isExpected = true;
     this.load.setState(REPLICA_STATE.draining);
     if (wasRunning) {
+      this.#post({ type: 'drain' }, []);
       await this.#idle(timeoutMs);
       if (this.#isAlive())
         await within(

@@ -3,7 +3,15 @@ import { ServeError } from '../errors.ts';
 import { beginBatch } from '../time/clock.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
-import { CANCEL_CODE, type CancelCode, FRAME, type FrameKind, frameLength, METHOD_HTTP } from './frames.ts';
+import {
+  CANCEL_CODE,
+  type CancelCode,
+  FRAME,
+  type FrameKind,
+  frameLength,
+  METHOD_HTTP,
+  METHOD_WEBSOCKET,
+} from './frames.ts';
 import type { Cargo } from './inbound-call.ts';
 import { type LinkLedger, RESERVED, type ReplicaLoad, type Reservation } from './load-table.ts';
 import type { OutboundCall } from './outbound-call.ts';
@@ -15,12 +23,20 @@ export type MethodTable = ReadonlyMap<string, number>;
 /** How long the news of what a replica died of may take, in ms, where nothing is said. */
 const OBITUARY_MS = 25;
 
-/** Name of the ingress protocol in a method table's place. */
+/** Names of the ingress protocols, in the place of a method's. */
 export const HTTP_METHOD_NAME = '\0http';
+export const WEBSOCKET_METHOD_NAME = '\0websocket';
 
 /** How a method is called in messages and metrics. */
 export function methodLabel(method: string): string {
-  return method === HTTP_METHOD_NAME ? 'http' : method;
+  return method.startsWith('\0') ? method.slice(1) : method;
+}
+
+/** Index of a method on the wire. */
+export function methodIndex(method: string, methods: MethodTable): number | undefined {
+  if (method === HTTP_METHOD_NAME) return METHOD_HTTP;
+  if (method === WEBSOCKET_METHOD_NAME) return METHOD_WEBSOCKET;
+  return methods.get(method);
 }
 
 /**
@@ -105,7 +121,7 @@ export class CallerChannel {
 
   /** Sends a call for which a place was reserved. */
   send(call: OutboundCall): void {
-    const method = call.method === HTTP_METHOD_NAME ? METHOD_HTTP : this.#methods.get(call.method);
+    const method = methodIndex(call.method, this.#methods);
     if (method === undefined) {
       this.unreserve();
       failNow(call, unknownMethod(call.method, this.#methods));

@@ -37,8 +37,9 @@ export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 export const CANCEL_CODE = { cancelled: 0, timeout: 1 } as const;
 export type CancelCode = (typeof CANCEL_CODE)[keyof typeof CANCEL_CODE];
 
-/** Index in the place of a method: the ingress protocol of adapters/http.ts. */
+/** Indices in the place of a method: the ingress protocols of adapters/http.ts and adapters/websocket. */
 export const METHOD_HTTP = -1;
+export const METHOD_WEBSOCKET = -2;
 
 /** What rides along with a call beyond its arguments; absent when there is nothing to say. */
 export interface CallMeta {

@@ -17,6 +17,11 @@ export class StreamWindow {
     return this.#closed || (this.#sizes.length < MAX_CHUNKS && this.#bytes < MAX_BYTES);
   }
 
+  /** Sent and not yet consumed. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   sent(bytes: number): void {
     this.#sizes.push(bytes);
     this.#bytes += bytes;

@@ -44,6 +44,8 @@ export type ToReplica =
   | { type: 'tick'; tickMs: number }
   | { type: 'checkHealth'; id: number }
   | { type: 'describe'; id: number }
+  /** No more calls come; conversations that would go on are to end. */
+  | { type: 'drain' }
   | { type: 'dispose'; id: number };
 
 /** From a replica's thread to the host. */

@@ -1,14 +1,14 @@
 import type { InlineDescriptor } from '../handle/directory.ts';
 import type { CallChannel } from '../handle/endpoint.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import { HTTP_METHOD_NAME, unknownMethod } from '../pool/caller-channel.ts';
-import { type CallMeta, type CancelCode, METHOD_HTTP } from '../pool/frames.ts';
+import { methodIndex, unknownMethod } from '../pool/caller-channel.ts';
+import type { CallMeta, CancelCode } from '../pool/frames.ts';
 import type { Cargo, InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { RESERVED, type Reservation } from '../pool/load-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
 import { beginBatch } from '../time/clock.ts';
 import { unpack } from '../values/pack.ts';
-import { httpProtocol } from './ingress/protocol.ts';
+import { ingressProtocol } from './ingress/protocol.ts';
 import { loadTarget } from './registry.ts';
 import { Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
@@ -43,7 +43,7 @@ export class InlineChannel implements CallChannel {
     this.limit = maxOngoingRequests;
     this.#code = code;
     this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
-    this.#replica = new Replica({ app, deployment, replicaId, rank: 0 }, code, httpProtocol, () =>
+    this.#replica = new Replica({ app, deployment, replicaId, rank: 0 }, code, ingressProtocol, () =>
       this.#done(),
     );
   }
@@ -79,7 +79,7 @@ export class InlineChannel implements CallChannel {
   }
 
   send(call: OutboundCall): void {
-    const method = call.method === HTTP_METHOD_NAME ? METHOD_HTTP : this.methods.get(call.method);
+    const method = methodIndex(call.method, this.methods);
     if (method === undefined) {
       this.unreserve();
       call.failed(unknownMethod(call.method, this.methods));
@@ -118,6 +118,7 @@ export class InlineChannel implements CallChannel {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#replica.drain();
     if (this.#ongoing === 0) this.#dispose();
   }
 

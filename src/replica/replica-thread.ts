@@ -11,7 +11,7 @@ import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import type { ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
-import { httpProtocol } from './ingress/protocol.ts';
+import { ingressProtocol } from './ingress/protocol.ts';
 import { createInlineChannel } from './inline-channel.ts';
 import { guardListen } from './listen-guard.ts';
 import { loadTarget } from './registry.ts';
@@ -81,7 +81,7 @@ export class ReplicaThread {
       this.#replica = new Replica(
         identity,
         code,
-        httpProtocol,
+        ingressProtocol,
         () => this.#onDone(),
         new ReplicaTally(this.#init.tally),
       );
@@ -115,6 +115,9 @@ export class ReplicaThread {
         return;
       case 'describe':
         await this.#answer(message.id, () => this.#describe());
+        return;
+      case 'drain':
+        this.#replica?.drain();
         return;
       case 'dispose':
         await this.#answer(message.id, () => this.#dispose());

@@ -1,7 +1,7 @@
 import { ServeError } from '../errors.ts';
 import type { ServeContext } from '../handle/context.ts';
 import { callScope } from '../handle/scope.ts';
-import { METHOD_HTTP } from '../pool/frames.ts';
+import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
@@ -18,6 +18,10 @@ export interface IngressProtocol {
   request(call: RunningCall): unknown;
   /** Answers with the result of the ingress method. May stream. */
   respond(call: RunningCall, result: unknown): void | Promise<void>;
+  /** Answers a request whose URL is only there for WebSockets. */
+  requireUpgrade(call: RunningCall): void;
+  /** Holds a WebSocket's conversation. Resolves when it is over. @throws what `accept` threw */
+  converse(call: RunningCall, accept: (socket: unknown, request: Request) => unknown): Promise<void>;
 }
 
 /**
@@ -31,6 +35,8 @@ export class Replica {
   readonly #onDone: () => void;
   readonly #tally: ReplicaTally | undefined;
   readonly #capture = new Capture();
+  readonly #conversations = new Set<RunningCall>();
+  #isDraining = false;
 
   /**
    * @param onDone a call is over, its place is free
@@ -63,9 +69,24 @@ export class Replica {
     callScope.run(call, this.#execute, call);
   }
 
+  /** No more calls come; conversations, which may have no end of their own, are to end. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const call of this.#conversations) call.drain();
+  }
+
   readonly #execute = (call: RunningCall): void => {
     const { inbound } = call;
+    if (inbound.method === METHOD_WEBSOCKET) {
+      void this.#converse(call);
+      return;
+    }
     const isHttp = inbound.method === METHOD_HTTP;
+    if (isHttp && this.#code.ingressKind === 'none' && this.#code.takesWebSockets) {
+      this.#end(call);
+      this.#ingress.requireUpgrade(call);
+      return;
+    }
     let result: unknown;
     try {
       result = this.#code.invoke(inbound.method, isHttp ? this.#httpArguments(call) : inbound.args);
@@ -160,6 +181,30 @@ export class Replica {
       return;
     }
     this.#end(call, isServerError(result));
+  }
+
+  async #converse(call: RunningCall): Promise<void> {
+    const { inbound } = call;
+    this.#conversations.add(call);
+    try {
+      if (!this.#code.takesWebSockets) {
+        const { deployment } = this.identity;
+        throw new ServeError('SERVE_NOT_FOUND', `${deployment} has no websocket(socket, request)`);
+      }
+      const over = this.#ingress.converse(call, (socket, request) =>
+        this.#code.invoke(METHOD_WEBSOCKET, [socket, request]),
+      );
+      // It was on its way when the replica was told to stop.
+      if (this.#isDraining) call.drain();
+      await over;
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    } finally {
+      this.#conversations.delete(call);
+    }
+    this.#end(call);
+    inbound.end();
   }
 
   #fail(call: RunningCall, error: unknown): void {

@@ -1,7 +1,7 @@
 import { ServeError } from '../errors.ts';
 import type { ServeContext } from '../handle/context.ts';
 import type { CallScope, Child } from '../handle/scope.ts';
-import { CANCEL_CODE, type CancelCode } from '../pool/frames.ts';
+import { CANCEL_CODE, type CancelCode, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import type { InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { now } from '../time/clock.ts';
 
@@ -23,6 +23,8 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   #controller: AbortController | undefined = undefined;
   #children: Set<Child> | undefined = undefined;
   #cancellation: ServeError | undefined = undefined;
+  /** Why what runs for it was stopped, though the call goes on. */
+  #departure: ServeError | undefined = undefined;
   #stream: StreamListener | undefined = undefined;
   #upload: UploadListener | undefined = undefined;
   /** Time of `clock.now()`; 0 = its duration is not taken. */
@@ -61,17 +63,19 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#cancellation !== undefined) this.#controller.abort(this.#cancellation);
+      const reason = this.#cancellation ?? this.#departure;
+      if (reason !== undefined) this.#controller.abort(reason);
     }
     return this.#controller.signal;
   }
 
+  /** That of a WebSocket is only for the time until it is open. */
   get deadlineAt(): number {
-    return this.inbound.deadline;
+    return this.inbound.method === METHOD_WEBSOCKET ? 0 : this.inbound.deadline;
   }
 
   get deadline(): number | undefined {
-    const at = this.inbound.deadline;
+    const at = this.deadlineAt;
     return at === 0 ? undefined : Date.now() + (at - now());
   }
 
@@ -139,16 +143,37 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   cancelled(code: CancelCode): void {
     if (this.#cancellation !== undefined) return;
     const isTimeout = code === CANCEL_CODE.timeout;
-    const error = new ServeError(
-      isTimeout ? 'SERVE_TIMEOUT' : 'SERVE_CANCELLED',
-      isTimeout ? 'the deadline of the call passed' : 'the caller cancelled the call',
-      { app: this.app, deployment: this.deployment, replica: this.replicaId, requestId: this.requestId },
-    );
+    const error = isTimeout
+      ? this.#error('SERVE_TIMEOUT', 'the deadline of the call passed')
+      : this.#error('SERVE_CANCELLED', 'the caller cancelled the call');
     this.#cancellation = error;
-    this.#controller?.abort(error);
-    for (const child of this.#children ?? []) child.cancel(error);
+    this.#stopWork(error);
     this.#upload?.failed(error);
     this.#stream?.stop();
+  }
+
+  /**
+   * The client of a WebSocket left: what is under way for it stops. The call itself goes on, and may make others, such as
+   * one that saves what was said.
+   */
+  departed(): void {
+    this.#departure = this.#error('SERVE_CANCELLED', 'the client left');
+    this.#stopWork(this.#departure);
+  }
+
+  /** The replica is to stop: a conversation that would go on is to end. */
+  drain(): void {
+    this.#stream?.drain?.();
+  }
+
+  #stopWork(error: ServeError): void {
+    this.#controller?.abort(error);
+    for (const child of this.#children ?? []) child.cancel(error);
+  }
+
+  #error(code: 'SERVE_TIMEOUT' | 'SERVE_CANCELLED', what: string): ServeError {
+    const { app, deployment, replicaId: replica, requestId } = this;
+    return new ServeError(code, what, { app, deployment, replica, requestId });
   }
 
   credited(chunks: number): void {
@@ -175,6 +200,8 @@ export interface StreamListener {
   stop(): void;
   /** A chunk could not be sent. */
   fail(error: Error): void;
+  /** The replica is to stop. */
+  drain?(): void;
 }
 
 /** The consumer of an uploaded body. */

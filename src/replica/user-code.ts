@@ -1,6 +1,6 @@
 import { invalidOption, ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import { METHOD_HTTP } from '../pool/frames.ts';
+import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 import { describeIngress } from './describe.ts';
 import { isClass, remoteMethods } from './methods.ts';
@@ -25,6 +25,7 @@ export class UserCode {
   /** Whether the ingress method takes the request. */
   readonly ingressTakesRequest: boolean;
   readonly #schemas: DeploymentSchemas;
+  readonly #websocket: Method | undefined;
   #disposed = false;
 
   private constructor(instance: object, isFunction: boolean, schemas: DeploymentSchemas) {
@@ -54,6 +55,8 @@ export class UserCode {
       this.ingressKind === 'fetch' ||
       (call?.length ?? 0) > 0 ||
       schemas['call']?.input !== undefined;
+    const websocket: unknown = isFunction ? undefined : Reflect.get(instance, 'websocket');
+    this.#websocket = typeof websocket === 'function' ? (websocket as Method) : undefined;
   }
 
   /**
@@ -71,9 +74,14 @@ export class UserCode {
     return new UserCode(Reflect.construct(target, args) as object, false, schemas);
   }
 
+  /** Whether it has `websocket(socket, request)`. */
+  get takesWebSockets(): boolean {
+    return this.#websocket !== undefined;
+  }
+
   /** Runs a remote method; its `this` is the instance. */
   invoke(method: number, args: unknown[]): unknown {
-    const fn = method === METHOD_HTTP ? this.#ingress : this.#methods[method];
+    const fn = this.#find(method);
     if (fn === undefined)
       throw new ServeError('SERVE_UNKNOWN_METHOD', `there is no method with index ${method}`);
     return fn.apply(this.#instance, args);
@@ -85,7 +93,13 @@ export class UserCode {
   }
 
   methodName(method: number): string {
+    if (method === METHOD_WEBSOCKET) return 'websocket';
     return method === METHOD_HTTP ? this.ingressKind : (this.methodNames[method] ?? '');
+  }
+
+  #find(method: number): Method | undefined {
+    if (method === METHOD_WEBSOCKET) return this.#websocket;
+    return method === METHOD_HTTP ? this.#ingress : this.#methods[method];
   }
 
   /** Applies a user config. @throws ServeError `SERVE_INVALID_OPTION` if there is no `reconfigure` */

@@ -24,6 +24,15 @@ export type RequestEnvelope = readonly [
   body: Uint8Array | string | undefined,
 ];
 
+/** The second argument of a WebSocket's call: the sub-protocol, and how many bytes may wait to be sent. */
+export type SocketEnvelope = readonly [protocol: string, bufferLimit: number];
+
+/** How a WebSocket is to be closed, or was; without `wasClean` the connection is cut. */
+export type CloseEnvelope = readonly [code: number, reason: string, wasClean: boolean];
+
+/** What a WebSocket's call carries in both directions, as chunks. A `CloseEnvelope` is the last one. */
+export type SocketFrame = string | Uint8Array | CloseEnvelope;
+
 /** The result of an HTTP call, or (without a body) the head of a streamed one. */
 export type ResponseEnvelope = readonly [
   status: number,

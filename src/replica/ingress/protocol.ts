@@ -1,14 +1,32 @@
 import type { IngressProtocol } from '../replica.ts';
-import type { RequestEnvelope } from './envelope.ts';
+import { Conversation } from './conversation.ts';
+import { flatten, type RequestEnvelope, type ResponseEnvelope, type SocketEnvelope } from './envelope.ts';
 import { createRequest } from './request.ts';
 import { respond } from './response.ts';
+import { IngressSocket } from './socket.ts';
 import { UploadBody } from './upload-body.ts';
 
-/** HTTP at the replica's end: envelope → `Request`, result → envelope. */
-export const httpProtocol: IngressProtocol = {
+const UPGRADE_REQUIRED: ResponseEnvelope = [
+  426,
+  flatten(['content-type', 'text/plain; charset=utf-8', 'upgrade', 'websocket', 'connection', 'upgrade']),
+  'Upgrade Required: this URL speaks WebSocket',
+];
+
+/** HTTP and WebSocket at the replica's end: envelope → `Request`, result → envelope, frames ↔ socket. */
+export const ingressProtocol: IngressProtocol = {
   request(call) {
     const upload = call.inbound.meta?.upload !== undefined ? new UploadBody(call) : undefined;
     return createRequest(call.inbound.args[0] as RequestEnvelope, upload, call);
   },
   respond,
+  requireUpgrade(call) {
+    call.inbound.result(UPGRADE_REQUIRED, { marks: undefined, transfer: undefined, bytes: 64 });
+  },
+  async converse(call, accept) {
+    const [envelope, how] = call.inbound.args as [RequestEnvelope, SocketEnvelope];
+    const request = createRequest(envelope, undefined, call);
+    const conversation = new Conversation(call, how);
+    const socket = new IngressSocket(conversation, request.url);
+    await conversation.until(accept(socket, request));
+  },
 };

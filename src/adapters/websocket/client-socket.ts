@@ -1,0 +1,187 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { WebSocket, WebSocketServer } from 'ws';
+import type { CloseEnvelope } from '../../replica/ingress/envelope.ts';
+import { agreedProtocol } from './handshake.ts';
+import type { ResolvedWebSocketOptions } from './options.ts';
+
+/** How long a client may take to answer that we close, in ms. */
+const CLOSE_TIMEOUT_MS = 5_000;
+/** Pings of a client within a second, at most. */
+const MAX_PINGS = 100;
+/** With so many bytes on their way to a client that does not read, its pings are not answered. */
+const MAX_PONG_BACKLOG = 65_536;
+
+export interface ClientSocketEvents {
+  message(data: string | Uint8Array<ArrayBuffer>, bytes: number): void;
+  /** So many of the messages that were sent have left. */
+  flushed(messages: number): void;
+  /** Once, and the last. */
+  closed(how: CloseEnvelope): void;
+}
+
+/** An upgrade as Node hands it over. */
+export interface UpgradeRequest {
+  readonly req: IncomingMessage;
+  readonly socket: Duplex;
+  /** What the client has sent behind its request. */
+  readonly head: Buffer;
+}
+
+/** Answers 101. Undefined if the request was found wanting after all, and was answered so. */
+export type Accept = (
+  upgrade: UpgradeRequest,
+  requestId: string,
+  events: ClientSocketEvents,
+) => ClientSocket | undefined;
+
+/** Makes what accepts connections with these options. Loads the library when it is first called. */
+export async function createAccept(options: ResolvedWebSocketOptions): Promise<Accept> {
+  const ws = await import('ws');
+  const requestIds = new WeakMap<IncomingMessage, string>();
+  const settings = {
+    noServer: true,
+    clientTracking: false,
+    maxPayload: options.messageLimit,
+    perMessageDeflate: options.compression,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    autoPong: false,
+    handleProtocols: (offered: Set<string>) => agreedProtocol(offered, options.protocols) ?? false,
+  };
+  const server: WebSocketServer = new ws.WebSocketServer(settings);
+  server.on('headers', (headers, req) => headers.push(`x-request-id: ${requestIds.get(req)}`));
+  return ({ req, socket, head }, requestId, events) => {
+    requestIds.set(req, requestId);
+    let accepted: ClientSocket | undefined;
+    server.handleUpgrade(req, socket, head, (opened) => {
+      accepted = new ClientSocket(opened, socket, options.idleTimeoutMs, events);
+    });
+    return accepted;
+  };
+}
+
+/** A client's open connection. The only one who knows the library. */
+export class ClientSocket {
+  readonly #ws: WebSocket;
+  readonly #tcp: Duplex;
+  readonly #events: ClientSocketEvents;
+  readonly #watch: NodeJS.Timeout | undefined;
+  #flushed = 0;
+  #isCorked = false;
+  #isClosing = false;
+  /** Something came since the last look. */
+  #isHeard = true;
+  #hasAsked = false;
+  #pings = 0;
+  #pingsSince = 0;
+
+  constructor(ws: WebSocket, tcp: Duplex, idleTimeoutMs: number, events: ClientSocketEvents) {
+    this.#ws = ws;
+    this.#tcp = tcp;
+    this.#events = events;
+    ws.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
+    ws.on('ping', (data) => this.#pinged(data));
+    ws.on('pong', () => this.#heard());
+    // What is wrong with a frame; the library closes with 1002, 1007 or 1009, and `close` follows.
+    ws.on('error', () => {});
+    ws.on('close', (code, reason) => this.#closed(code, reason.toString()));
+    if (idleTimeoutMs > 0)
+      this.#watch = setInterval(() => this.#look(), Math.max(10, idleTimeoutMs / 3)).unref();
+  }
+
+  send(message: string | Uint8Array): void {
+    this.#cork();
+    this.#ws.send(message, { binary: typeof message !== 'string' }, this.#onFlushed);
+  }
+
+  /** Says goodbye; what the client still sends is of no interest. 1005 is said without a code. */
+  close(code: number, reason: string): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    // Its answer stands behind what it has sent.
+    this.#ws.resume();
+    if (code === 1005) this.#ws.close();
+    else this.#ws.close(code, reason);
+  }
+
+  /** Ends the connection without a word. */
+  cut(): void {
+    this.#isClosing = true;
+    this.#ws.terminate();
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    if (this.#ws.isPaused) this.#ws.resume();
+  }
+
+  #received(data: Buffer, isBinary: boolean): void {
+    this.#heard();
+    if (this.#isClosing) return;
+    // A copy of exactly these bytes: the message is a slice of the socket's buffer.
+    this.#events.message(isBinary ? new Uint8Array(data) : data.toString(), data.byteLength);
+  }
+
+  #pinged(data: Buffer): void {
+    this.#heard();
+    const at = performance.now();
+    if (at - this.#pingsSince > 1_000) {
+      this.#pingsSince = at;
+      this.#pings = 0;
+    }
+    if (++this.#pings > MAX_PINGS) this.close(1008, 'too many pings');
+    else if (this.#ws.bufferedAmount < MAX_PONG_BACKLOG) this.#ws.pong(data, false, ignore);
+  }
+
+  #heard(): void {
+    this.#isHeard = true;
+    this.#hasAsked = false;
+  }
+
+  /** Asks after a client that is silent; one that has not answered by the next look is gone. */
+  #look(): void {
+    if (this.#isHeard || this.#ws.isPaused) {
+      this.#isHeard = false;
+    } else if (this.#hasAsked) {
+      this.cut();
+    } else {
+      this.#hasAsked = true;
+      this.#ws.ping('', false, ignore);
+    }
+  }
+
+  #closed(code: number, reason: string): void {
+    clearInterval(this.#watch);
+    this.#isClosing = true;
+    this.#events.closed([code, reason, code !== 1006]);
+  }
+
+  /** The frames of one turn leave in one write. */
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#tcp.cork();
+    process.nextTick(this.#uncork);
+  }
+
+  readonly #uncork = (): void => {
+    this.#isCorked = false;
+    this.#tcp.uncork();
+  };
+
+  readonly #onFlushed = (): void => {
+    if (this.#flushed++ === 0) setImmediate(this.#reportFlushed);
+  };
+
+  readonly #reportFlushed = (): void => {
+    const messages = this.#flushed;
+    this.#flushed = 0;
+    this.#events.flushed(messages);
+  };
+}
+
+/** A ping to a connection that has just closed is no error. */
+function ignore(): void {}

@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import type { ResolvedWebSocketOptions } from './options.ts';
+
+/** An error whose message and status the client gets to see. */
+export class Refusal extends Error {
+  readonly statusCode: number;
+  readonly expose = true;
+  readonly code: string;
+
+  constructor(statusCode: number, code: string, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+    this.code = code;
+  }
+}
+
+export function isWebSocket(req: IncomingMessage): boolean {
+  return req.headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/**
+ * Checks what the library would refuse, before a place at a replica is taken for it (RFC 6455, 4.2.1).
+ *
+ * @throws Refusal
+ */
+export function assertHandshake(req: IncomingMessage): void {
+  const { 'sec-websocket-key': key, 'sec-websocket-version': version } = req.headers;
+  if (req.method !== 'GET') throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'a WebSocket begins with GET');
+  if (version !== '13' && version !== '8')
+    throw new Refusal(426, 'WEBSOCKET_VERSION', 'Sec-WebSocket-Version must be 13');
+  if (key === undefined || !/^[+/0-9A-Za-z]{22}==$/.test(key))
+    throw new Refusal(400, 'SERVE_BAD_REQUEST', 'Sec-WebSocket-Key is missing or malformed');
+}
+
+/**
+ * Browsers let any page connect to any server, with the user's cookies, and say only where the page is from.
+ *
+ * @throws Refusal
+ */
+export function assertOrigin(req: IncomingMessage, origins: ResolvedWebSocketOptions['origins']): void {
+  const { origin } = req.headers;
+  if (origin === undefined || origins === 'any') return;
+  const isAllowed =
+    origins === 'same' ? isSameHost(origin, req.headers.host) : origins.some((one) => isSame(one, origin));
+  if (!isAllowed) throw new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'pages of this origin may not connect');
+}
+
+function isSame(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+/** The scheme is left out: behind a proxy that ends TLS the server does not know its own. */
+function isSameHost(origin: string, host: string | undefined): boolean {
+  const page = URL.parse(origin);
+  if (page === null || host === undefined) return false;
+  return page.host !== '' && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
+}
+
+/** The best of our sub-protocols that the client offers; undefined if there is none. */
+export function agreedProtocol(offered: Iterable<string>, ours: readonly string[]): string | undefined {
+  const theirs = new Set(offered);
+  return ours.find((protocol) => theirs.has(protocol));
+}
+
+export function offeredProtocols(req: IncomingMessage): string[] {
+  return (req.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
+}

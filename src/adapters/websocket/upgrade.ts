@@ -1,0 +1,243 @@
+import { ServeError } from '../../errors.ts';
+import { NO_CARGO } from '../../pool/inbound-call.ts';
+import { StreamWindow } from '../../pool/stream-window.ts';
+import type {
+  CloseEnvelope,
+  RequestEnvelope,
+  SocketEnvelope,
+  SocketFrame,
+} from '../../replica/ingress/envelope.ts';
+import { LARGE_BYTES } from '../../values/capture.ts';
+import { deadlineOf, describeCall } from '../describe-call.ts';
+import type { HostContext } from '../exchange.ts';
+import type { HttpTarget } from '../http.ts';
+import type { ResolvedMiddlewareOptions } from '../options.ts';
+import { sendProblem, toProblem } from '../problem.ts';
+import { absoluteUrl, givenRequestId, requestHeaders } from '../request-head.ts';
+import type { Accept, ClientSocket, ClientSocketEvents, UpgradeRequest } from './client-socket.ts';
+import { agreedProtocol, assertHandshake, assertOrigin, offeredProtocols } from './handshake.ts';
+import type { ResolvedWebSocketOptions } from './options.ts';
+import { responseInstead } from './unupgraded.ts';
+import { WebSocketCall, type WebSocketOutcome } from './websocket-call.ts';
+
+/**
+ * How long an upgrade waits for a place where replicas are there, in ms: requests give theirs back within that, other
+ * connections hardly.
+ */
+const QUEUE_MS = 1_000;
+/** What a client may send before it is answered, in bytes. */
+const MAX_EARLY_BYTES = 65_536;
+
+/** What a framework would know of the request. */
+const NOTHING_MORE: HostContext = {};
+
+/** How the upgrades of one app are taken. */
+export interface UpgradeRules {
+  readonly middleware: ResolvedMiddlewareOptions;
+  readonly webSocket: ResolvedWebSocketOptions;
+  /** Loads the library at its first call. */
+  accept(): Promise<Accept>;
+}
+
+/** One connection with an app, from the upgrade to its end. */
+export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
+  readonly #upgrade: UpgradeRequest;
+  readonly #target: HttpTarget;
+  readonly #rules: UpgradeRules;
+  readonly #requestId: string;
+  readonly #call: WebSocketCall;
+  readonly #window = new StreamWindow();
+  readonly #early: Buffer[] = [];
+  #earlyBytes = 0;
+  #accept: Accept | undefined = undefined;
+  #client: ClientSocket | undefined = undefined;
+  #patience: NodeJS.Timeout | undefined = undefined;
+  #isOver = false;
+
+  constructor(upgrade: UpgradeRequest, target: HttpTarget, rules: UpgradeRules) {
+    this.#upgrade = upgrade;
+    this.#target = target;
+    this.#rules = rules;
+    this.#requestId = givenRequestId(upgrade.req) ?? target.nextRequestId();
+    this.#call = new WebSocketCall(target.route, this);
+  }
+
+  /** Nothing is promised to the client before a replica has taken the connection. */
+  async start(): Promise<void> {
+    const call = this.#call;
+    const { req } = this.#upgrade;
+    const { route } = this.#target;
+    const { middleware, webSocket } = this.#rules;
+    route.begin(call, deadlineOf(call, { req }, middleware));
+    this.#watchClient();
+    try {
+      assertHandshake(req);
+      assertOrigin(req, webSocket.origins);
+      if (!(await webSocket.authorize(req)))
+        throw new ServeError('SERVE_UNAUTHORIZED', 'authorize(req) refused the connection');
+      this.#accept = await this.#rules.accept();
+      if (call.isSettled) return;
+      const url = absoluteUrl(req.url ?? '/', req, NOTHING_MORE, this.#target.prefix);
+      if (url instanceof ServeError) throw url;
+      // No framework has seen it: the hooks are given Node's own request.
+      describeCall(call, { req, context: req as HostContext }, this.#requestId, middleware);
+      const envelope: RequestEnvelope = [req.method ?? 'GET', url, requestHeaders(req), undefined];
+      const protocol = agreedProtocol(offeredProtocols(req), webSocket.protocols) ?? '';
+      const how: SocketEnvelope = [protocol, webSocket.bufferLimit];
+      call.args = [envelope, how];
+      route.dispatch(call);
+      if (call.isQueued) this.#waitForPlace();
+    } catch (error) {
+      call.reject(error);
+    }
+  }
+
+  opened(): void {
+    const { req, socket, head } = this.#upgrade;
+    this.#unwatchClient();
+    const whole = this.#early.length === 0 ? head : Buffer.concat([head, ...this.#early]);
+    this.#client = this.#accept?.({ req, socket, head: whole }, this.#requestId, this);
+    if (this.#client !== undefined) return;
+    this.#finish();
+    this.#call.cancel(new Error('the handshake failed'));
+  }
+
+  frame(frame: SocketFrame): void {
+    if (typeof frame === 'string' || frame instanceof Uint8Array) {
+      this.#client?.send(frame);
+      return;
+    }
+    const [code, reason, wasClean] = frame;
+    if (wasClean) {
+      this.#client?.close(code, reason);
+    } else {
+      this.#log(`the connection is cut${reason === '' ? '' : `: ${reason}`}`);
+      this.#client?.cut();
+    }
+  }
+
+  credited(chunks: number): void {
+    this.#window.credited(chunks);
+    if (this.#window.hasRoom) this.#client?.resume();
+  }
+
+  ended(): void {
+    this.#finish();
+    this.#client?.close(1000, '');
+  }
+
+  failed(error: unknown): void {
+    if (this.#isOver) return;
+    this.#finish();
+    const { req, socket } = this.#upgrade;
+    const problem = toProblem(error);
+    const isGone = this.#client === undefined && socket.destroyed;
+    if (problem.isUnexpected && !isGone) {
+      const about = { requestId: this.#requestId, method: req.method, url: req.url, err: error };
+      this.#target.log.error(about, 'WebSocket failed');
+    }
+    if (this.#client !== undefined) {
+      this.#client.close(closeCode(error), '');
+    } else if (isGone) {
+      this.#log('the client left before its WebSocket was open');
+    } else {
+      const res = responseInstead(req, socket);
+      if (problem.status === 426) res.setHeader('sec-websocket-version', '13');
+      sendProblem(res, problem, this.#requestId);
+    }
+  }
+
+  message(data: string | Uint8Array<ArrayBuffer>, bytes: number): void {
+    const isLarge = typeof data !== 'string' && bytes >= LARGE_BYTES;
+    this.#window.sent(bytes);
+    this.#call.endpoint?.channel.upload(this.#call, data, {
+      marks: undefined,
+      transfer: isLarge ? [data.buffer] : undefined,
+      bytes,
+    });
+    if (!this.#window.hasRoom) this.#client?.pause();
+  }
+
+  flushed(messages: number): void {
+    this.#call.endpoint?.channel.credit(this.#call, messages);
+  }
+
+  closed(how: CloseEnvelope): void {
+    const channel = this.#call.endpoint?.channel;
+    channel?.upload(this.#call, how, NO_CARGO);
+    channel?.endUpload(this.#call);
+    this.#log(`closed with ${how[0]}`);
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    clearTimeout(this.#patience);
+    if (this.#client === undefined) this.#unwatchClient();
+  }
+
+  /** Whoever waits longer than requests take is better told to come again. */
+  #waitForPlace(): void {
+    this.#patience = setTimeout(() => {
+      const { route } = this.#target;
+      if (!this.#call.isQueued) return;
+      if (route.endpoints.length === 0) {
+        this.#waitForPlace();
+        return;
+      }
+      const { app, deployment } = route;
+      const { statusCode, retryAfterMs } = route.config.backpressure;
+      const error = new ServeError(
+        'SERVE_BACKPRESSURE',
+        `${deployment}: no replica has room for a connection`,
+        {
+          app,
+          deployment,
+          statusCode,
+          retryAfterMs: retryAfterMs === 'auto' ? QUEUE_MS : retryAfterMs,
+        },
+      );
+      this.#call.turnAway(error);
+    }, QUEUE_MS);
+  }
+
+  /** A socket that nobody reads does not tell that the other side has left. */
+  #watchClient(): void {
+    const { socket } = this.#upgrade;
+    socket.on('error', ignore);
+    socket.on('data', this.#onEarly);
+    socket.on('end', this.#onGone);
+    socket.on('close', this.#onGone);
+  }
+
+  #unwatchClient(): void {
+    const { socket } = this.#upgrade;
+    socket.off('data', this.#onEarly);
+    socket.off('end', this.#onGone);
+    socket.off('close', this.#onGone);
+  }
+
+  readonly #onGone = (): void => {
+    this.#upgrade.socket.destroy();
+    this.#call.cancel(new Error('the client disconnected'));
+  };
+
+  readonly #onEarly = (chunk: Buffer): void => {
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.byteLength;
+    if (this.#earlyBytes > MAX_EARLY_BYTES) this.#onGone();
+  };
+
+  #log(what: string): void {
+    const { url } = this.#upgrade.req;
+    this.#target.log.debug({ requestId: this.#requestId, url }, `WebSocket: ${what}`);
+  }
+}
+
+function ignore(): void {}
+
+/** What a client is told of an error: come again elsewhere (1012), later (1013), or that it was ours (1011). */
+function closeCode(error: unknown): number {
+  if (!(error instanceof ServeError)) return 1011;
+  if (error.code === 'SERVE_UNAVAILABLE') return 1012;
+  return error.code === 'SERVE_BACKPRESSURE' ? 1013 : 1011;
+}

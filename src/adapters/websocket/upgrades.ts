@@ -1,0 +1,116 @@
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { invalidOption, ServeError } from '../../errors.ts';
+import { parseOptions } from '../../validation/fields.ts';
+import type { HttpTarget } from '../http.ts';
+import type { ResolvedMiddlewareOptions } from '../options.ts';
+import { sendProblem, toProblem } from '../problem.ts';
+import { createAccept, type UpgradeRequest } from './client-socket.ts';
+import { isWebSocket } from './handshake.ts';
+import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './options.ts';
+import { responseInstead } from './unupgraded.ts';
+import { Upgrade, type UpgradeRules } from './upgrade.ts';
+
+/** The server of an app: of `node:http` or `node:https`, as `app.listen()` answers it. */
+export type UpgradableServer = HttpServer | HttpsServer;
+
+/** An app that a path belongs to. */
+export interface UpgradeDestination {
+  /** Undefined once nothing is served any more. */
+  readonly target: HttpTarget | undefined;
+  readonly options: ResolvedMiddlewareOptions;
+  /** Whether its ingress has `websocket(socket, request)`. */
+  readonly takesWebSockets: boolean;
+}
+
+export interface UpgradeDestinations {
+  findUpgrade(url: string): UpgradeDestination | undefined;
+  nextRequestId(): string;
+}
+
+type Listener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Ours on any server: one instance leaves to another what it does not know. */
+const listeners = new WeakSet<Function>();
+/** Requests that one of ours has taken. */
+const taken = new WeakSet<IncomingMessage>();
+
+/** Listens to the upgrades of a server. @returns ends that */
+export function attachUpgrades(
+  server: UpgradableServer,
+  destinations: UpgradeDestinations,
+  given: WebSocketOptions,
+): () => void {
+  const allowed = 'the server that app.listen() or http.createServer() answers';
+  // Express' app has `on` and `listen`, too.
+  if (typeof server?.on !== 'function' || typeof server.address !== 'function')
+    throw invalidOption('attachWebSocket(server)', server, allowed);
+  const options = parseOptions<WebSocketOptions>(given, WEBSOCKET_FIELDS, 'attachWebSocket');
+  const upgrades = new Upgrades(server, destinations, options);
+  server.on('upgrade', upgrades.listener);
+  return () => void server.off('upgrade', upgrades.listener);
+}
+
+/** The upgrades of one server, as far as they are for apps of one instance. */
+class Upgrades {
+  readonly #server: UpgradableServer;
+  readonly #destinations: UpgradeDestinations;
+  readonly #options: WebSocketOptions;
+  readonly #rules = new WeakMap<ResolvedMiddlewareOptions, UpgradeRules>();
+
+  constructor(server: UpgradableServer, destinations: UpgradeDestinations, options: WebSocketOptions) {
+    this.#server = server;
+    this.#destinations = destinations;
+    this.#options = options;
+    listeners.add(this.listener);
+  }
+
+  readonly listener: Listener = (req, socket, head) => {
+    if (taken.has(req)) return;
+    const upgrade = { req, socket, head };
+    const found = isWebSocket(req) ? this.#destinations.findUpgrade(req.url ?? '/') : undefined;
+    if (found === undefined) {
+      if (this.#isLast()) answerAsIfUnasked(this.#server, upgrade);
+    } else if (found.takesWebSockets && found.target !== undefined) {
+      taken.add(req);
+      void new Upgrade(upgrade, found.target, this.#rulesOf(found.options)).start();
+    } else if (this.#isLast()) {
+      const error = found.takesWebSockets
+        ? new ServeError('SERVE_UNAVAILABLE', 'the app is not served any more')
+        : new ServeError('SERVE_NOT_FOUND', 'this app has no websocket(socket, request)');
+      sendProblem(responseInstead(req, socket), toProblem(error), this.#destinations.nextRequestId());
+    }
+  };
+
+  /** Whether nobody is asked after us. */
+  #isLast(): boolean {
+    const all = this.#server.listeners('upgrade');
+    return all.at(-1) === this.listener && all.every((listener) => listeners.has(listener));
+  }
+
+  #rulesOf(middleware: ResolvedMiddlewareOptions): UpgradeRules {
+    const known = this.#rules.get(middleware);
+    if (known !== undefined) return known;
+    const webSocket = resolveWebSocketOptions(middleware.webSocket, this.#options);
+    let accepting: ReturnType<typeof createAccept> | undefined;
+    const rules: UpgradeRules = {
+      middleware,
+      webSocket,
+      accept: () => {
+        accepting ??= createAccept(webSocket);
+        return accepting;
+      },
+    };
+    this.#rules.set(middleware, rules);
+    return rules;
+  }
+}
+
+/**
+ * Without a listener for upgrades Node serves such a request like any other, so that is what happens to one that nobody
+ * wants: the host's own routes answer, and `curl --http2` works.
+ */
+function answerAsIfUnasked(server: UpgradableServer, { req, socket }: UpgradeRequest): void {
+  server.emit('request', req, responseInstead(req, socket));
+}

@@ -1,0 +1,65 @@
+import { CALL_STATE, Call } from '../../handle/call.ts';
+import type { Route } from '../../handle/route.ts';
+import { WEBSOCKET_METHOD_NAME } from '../../pool/caller-channel.ts';
+import { CANCEL_CODE } from '../../pool/frames.ts';
+import type { SocketFrame } from '../../replica/ingress/envelope.ts';
+
+/** Whom a connection's call tells. */
+export interface WebSocketOutcome {
+  /** The app takes the connection. */
+  opened(): void;
+  frame(frame: SocketFrame): void;
+  /** The app has taken so many messages. */
+  credited(chunks: number): void;
+  /** The app has nothing more to say. */
+  ended(): void;
+  /** The connection is not to be, or is over; this is why. */
+  failed(error: unknown): void;
+}
+
+/**
+ * A call that lasts as long as a WebSocket: its upload are the messages of the client, its stream those of the app. Its
+ * deadline is for the handshake only.
+ */
+export class WebSocketCall extends Call {
+  readonly #outcome: WebSocketOutcome;
+
+  constructor(route: Route, outcome: WebSocketOutcome) {
+    super(route, WEBSOCKET_METHOD_NAME);
+    this.#outcome = outcome;
+  }
+
+  /** Ends a call that waits for a replica. */
+  turnAway(error: unknown): void {
+    if (this.isQueued) this.abandon('rejected', error, CANCEL_CODE.cancelled);
+  }
+
+  override expire(at: number): void {
+    if (this.state !== CALL_STATE.streaming) super.expire(at);
+  }
+
+  /** The limits of a stream do not hold. */
+  override chunk(value: unknown): void {
+    if (this.state === CALL_STATE.streaming) this.#outcome.frame(value as SocketFrame);
+  }
+
+  protected override onOpen(): void {
+    this.#outcome.opened();
+  }
+
+  protected override onCredit(chunks: number): void {
+    this.#outcome.credited(chunks);
+  }
+
+  protected override onEnd(): void {
+    this.#outcome.ended();
+  }
+
+  protected override onError(error: unknown): void {
+    this.#outcome.failed(error);
+  }
+
+  protected override onResult(): void {}
+
+  protected override onChunk(): void {}
+}

@@ -1,0 +1,82 @@
+/** A message of a WebSocket: text, or bytes. */
+export type SocketMessage = string | ArrayBuffer;
+
+/** How a WebSocket was closed: as in the standard's `CloseEvent`. */
+export interface SocketClose {
+  /** 1005 if the client gave none, 1006 if the connection was lost. */
+  readonly code: number;
+  readonly reason: string;
+  /** Whether both sides said that they close. */
+  readonly wasClean: boolean;
+}
+
+export interface SocketMessageEvent extends Event {
+  readonly data: SocketMessage;
+}
+
+export interface SocketCloseEvent extends Event, SocketClose {}
+
+/** What a socket tells, by the type of the event. */
+export interface SocketEventMap {
+  open: Event;
+  message: SocketMessageEvent;
+  error: Event;
+  close: SocketCloseEvent;
+}
+
+type Handler<K extends keyof SocketEventMap> = ((event: SocketEventMap[K]) => unknown) | null;
+
+/**
+ * The client's WebSocket, as `websocket(socket, request)` of an ingress gets it: the standard interface, open already, and
+ * an async iterable of its messages.
+ *
+ * What arrives before anybody listens is kept, and a reader that is slower than the client stops the client. A listener
+ * that throws, also an async one, closes this connection with 1011 and no other.
+ */
+export interface ServerWebSocket extends EventTarget, AsyncIterable<SocketMessage> {
+  /** 1 open, 2 closing, 3 closed. */
+  readonly readyState: number;
+  readonly CONNECTING: 0;
+  readonly OPEN: 1;
+  readonly CLOSING: 2;
+  readonly CLOSED: 3;
+  /** URL of the request. */
+  readonly url: string;
+  /** The sub-protocol that was agreed on; empty if none was. */
+  readonly protocol: string;
+  /** Always empty: extensions are the host's business. */
+  readonly extensions: string;
+  /** Bytes that were sent and have not left the host yet. */
+  readonly bufferedAmount: number;
+  /** Binary messages are `ArrayBuffer`s; the standard's `'blob'` is refused. */
+  binaryType: 'arraybuffer';
+  onopen: Handler<'open'>;
+  onmessage: Handler<'message'>;
+  onerror: Handler<'error'>;
+  onclose: Handler<'close'>;
+  /** How the connection ended, once it has. Never rejects. */
+  readonly closed: Promise<SocketClose>;
+  /**
+   * Sends text, or a copy of bytes. Without effect once the socket is closing. More than `bufferLimit` bytes that wait
+   * (the client does not read) end the connection: see `drained()`.
+   *
+   * @throws TypeError for anything else
+   */
+  send(data: string | ArrayBuffer | SharedArrayBuffer | ArrayBufferView | Blob): void;
+  /**
+   * Closes after everything that was sent.
+   *
+   * @param code 1000–1003, 1007–1014 or 3000–4999; default: none, which the client sees as 1005
+   * @param reason at most 123 bytes
+   * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a reason that is too long
+   */
+  close(code?: number, reason?: string): void;
+  /** Resolves once there is room to send, or the socket is closed: `await` it in a loop that sends much. */
+  drained(): Promise<void>;
+  addEventListener<K extends keyof SocketEventMap>(
+    type: K,
+    listener: (event: SocketEventMap[K]) => unknown,
+    options?: { once?: boolean; passive?: boolean; signal?: AbortSignal; capture?: boolean } | boolean,
+  ): void;
+  addEventListener(...args: Parameters<EventTarget['addEventListener']>): void;
+}

@@ -1,0 +1,210 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Conversation, SOCKET_STATE } from './conversation.ts';
+import type {
+  ServerWebSocket,
+  SocketClose,
+  SocketCloseEvent,
+  SocketEventMap,
+  SocketMessage,
+  SocketMessageEvent,
+} from './server-web-socket.ts';
+
+type Listener = Parameters<EventTarget['addEventListener']>[1];
+type ListenerOptions = Parameters<EventTarget['addEventListener']>[2];
+type Handler<K extends keyof SocketEventMap> = ((event: SocketEventMap[K]) => unknown) | null;
+
+/** Bytes of a close frame's reason, at most (RFC 6455, 5.5). */
+const MAX_REASON_BYTES = 123;
+
+class MessageEvent extends Event implements SocketMessageEvent {
+  readonly data: SocketMessage;
+
+  constructor(data: SocketMessage) {
+    super('message');
+    this.data = data;
+  }
+}
+
+class CloseEvent extends Event implements SocketCloseEvent {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+
+  constructor({ code, reason, wasClean }: SocketClose) {
+    super('close');
+    this.code = code;
+    this.reason = reason;
+    this.wasClean = wasClean;
+  }
+}
+
+/** The face of a conversation that user code sees. */
+export class IngressSocket extends EventTarget implements ServerWebSocket {
+  readonly CONNECTING = 0;
+  readonly OPEN = 1;
+  readonly CLOSING = 2;
+  readonly CLOSED = 3;
+  readonly url: string;
+  readonly extensions = '';
+  readonly #conversation: Conversation;
+  /** Runs listeners where `websocket()` was called: in its call, with the stores of its callers. */
+  readonly #run = AsyncLocalStorage.snapshot();
+  readonly #closed = Promise.withResolvers<SocketClose>();
+  readonly #handlers: { [K in keyof SocketEventMap]?: Handler<K> } = {};
+  readonly #guarded = new WeakMap<object, (event: Event) => void>();
+
+  constructor(conversation: Conversation, url: string) {
+    super();
+    this.#conversation = conversation;
+    this.url = url;
+    conversation.listen({
+      opened: () => this.#dispatch(new Event('open')),
+      closed: (how) => {
+        this.#closed.resolve(how);
+        if (!how.wasClean) this.#dispatch(new Event('error'));
+        this.#dispatch(new CloseEvent(how));
+      },
+    });
+  }
+
+  /** User code is called when the socket is as good as open. */
+  get readyState(): number {
+    return Math.max(SOCKET_STATE.open, this.#conversation.state);
+  }
+
+  get protocol(): string {
+    return this.#conversation.protocol;
+  }
+
+  get bufferedAmount(): number {
+    return this.#conversation.outbox.bufferedAmount;
+  }
+
+  get binaryType(): 'arraybuffer' {
+    return 'arraybuffer';
+  }
+
+  set binaryType(type: unknown) {
+    if (type === 'arraybuffer') return;
+    throw new TypeError("binaryType: binary messages are ArrayBuffers here; allowed: 'arraybuffer'");
+  }
+
+  get closed(): Promise<SocketClose> {
+    return this.#closed.promise;
+  }
+
+  send(data: unknown): void {
+    this.#conversation.send(toMessage(data));
+  }
+
+  close(code?: number, reason = ''): void {
+    if (code !== undefined && !isCloseCode(code)) {
+      throw new DOMException(
+        `close code ${code} is not allowed; allowed: 1000–1003, 1007–1014, 3000–4999`,
+        'InvalidAccessError',
+      );
+    }
+    if (Buffer.byteLength(reason) > MAX_REASON_BYTES)
+      throw new DOMException(`the reason is longer than ${MAX_REASON_BYTES} bytes`, 'SyntaxError');
+    this.#conversation.close(code ?? (reason === '' ? 1005 : 1000), reason);
+  }
+
+  drained(): Promise<void> {
+    return this.#conversation.outbox.drained();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<SocketMessage, undefined> {
+    return this.#conversation.inbox.iterate();
+  }
+
+  override addEventListener(type: string, listener: unknown, options?: ListenerOptions): void {
+    super.addEventListener(type, this.#guard(listener), options);
+    if (type === 'message')
+      this.#conversation.inbox.listen((message) => this.#dispatch(new MessageEvent(message)));
+  }
+
+  override removeEventListener(type: string, listener: Listener, options?: ListenerOptions): void {
+    super.removeEventListener(type, this.#guard(listener), options);
+  }
+
+  get onopen(): Handler<'open'> {
+    return this.#handlers.open ?? null;
+  }
+
+  set onopen(handler: Handler<'open'>) {
+    this.#handle('open', handler);
+  }
+
+  get onmessage(): Handler<'message'> {
+    return this.#handlers.message ?? null;
+  }
+
+  set onmessage(handler: Handler<'message'>) {
+    this.#handle('message', handler);
+  }
+
+  get onerror(): Handler<'error'> {
+    return this.#handlers.error ?? null;
+  }
+
+  set onerror(handler: Handler<'error'>) {
+    this.#handle('error', handler);
+  }
+
+  get onclose(): Handler<'close'> {
+    return this.#handlers.close ?? null;
+  }
+
+  set onclose(handler: Handler<'close'>) {
+    this.#handle('close', handler);
+  }
+
+  #handle<K extends keyof SocketEventMap>(type: K, handler: Handler<K>): void {
+    const isFirst = !(type in this.#handlers);
+    Reflect.set(this.#handlers, type, typeof handler === 'function' ? handler : null);
+    if (!isFirst) return;
+    this.addEventListener(type, (event: SocketEventMap[K]) => this.#handlers[type]?.call(this, event));
+  }
+
+  #dispatch(event: Event): void {
+    this.#run(() => this.dispatchEvent(event));
+  }
+
+  /** Node makes an uncaught exception of what a listener throws, and that would end the replica and all its clients. */
+  #guard(listener: unknown): Listener {
+    if ((typeof listener !== 'function' && typeof listener !== 'object') || listener === null)
+      return listener as Listener;
+    const known = this.#guarded.get(listener);
+    if (known !== undefined) return known;
+    const guarded = (event: Event): void => {
+      try {
+        const result: unknown =
+          typeof listener === 'function'
+            ? listener.call(this, event)
+            : (listener as { handleEvent(event: Event): unknown }).handleEvent(event);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#conversation.failed(error));
+      } catch (error) {
+        this.#conversation.failed(error);
+      }
+    };
+    this.#guarded.set(listener, guarded);
+    return guarded;
+  }
+}
+
+/** Those that may be sent (RFC 6455, 7.4; IANA's registry). */
+function isCloseCode(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
+  if (code >= 3_000) return code <= 4_999;
+  return (code >= 1_000 && code <= 1_003) || (code >= 1_007 && code <= 1_014);
+}
+
+/** Bytes are copied: user code may change them at once, and they leave at the end of the turn. */
+function toMessage(data: unknown): string | Uint8Array | Blob {
+  if (typeof data === 'string' || data instanceof Blob) return data;
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
+  throw new TypeError(
+    `a WebSocket sends text, ArrayBuffers, views and Blobs, and not ${Object.prototype.toString.call(data)}`,
+  );
+}
