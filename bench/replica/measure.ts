@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '../harness/garbage.ts';
 import { median } from '../harness/statistics.ts';
 
 /** Starts one thread; resolves to its end when it can be used. */
@@ -35,10 +34,8 @@ export async function measureMemory(start: Starter): Promise<number> {
 }
 
 async function residentMib(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
+  collectGarbage();
   await sleep(SETTLE_MS);
-  collect();
+  collectGarbage();
   return process.memoryUsage.rss() / 2 ** 20;
 }
