@@ -2,12 +2,12 @@ import { Call } from '../handle/call.ts';
 import type { Route } from '../handle/route.ts';
 import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
-import { CreditCounter } from '../pool/stream-window.ts';
-import { type FlatHeaders, type ResponseEnvelope, unflatten } from '../replica/ingress/envelope.ts';
-import type { HttpResponse } from './exchange.ts';
+import type { ResponseEnvelope } from '../replica/ingress/envelope.ts';
+import { type AnswerTo, hasNoBody, prepareHead, sendWhole } from './answer.ts';
+import { StreamedAnswer } from './streamed-answer.ts';
 
-/** What becomes of a request beyond its response. */
-export interface HttpOutcome {
+/** The exchange that a call belongs to. */
+export interface HttpOutcome extends AnswerTo {
   /** The exchange is over; this error is to be answered with. */
   failed(error: unknown): void;
   /** The app answered 404 and the next handler was asked: the exchange is over. False if it is not asked. */
@@ -25,20 +25,13 @@ export interface HttpOutcome {
  * reads it.
  */
 export class HttpCall extends Call {
-  readonly #res: HttpResponse;
-  readonly #isHead: boolean;
   readonly #outcome: HttpOutcome;
-  readonly #credit = new CreditCounter();
-  #isBlocked = false;
-  /** Chunks that were written while the socket was full; credited when it drains. */
-  #owed: number[] = [];
+  #stream: StreamedAnswer | undefined = undefined;
   /** Everything was answered; what the replica still sends is of no interest. */
   #isAnswered = false;
 
-  constructor(route: Route, res: HttpResponse, isHead: boolean, outcome: HttpOutcome) {
+  constructor(route: Route, outcome: HttpOutcome) {
     super(route, HTTP_METHOD_NAME);
-    this.#res = res;
-    this.#isHead = isHead;
     this.#outcome = outcome;
   }
 
@@ -49,25 +42,16 @@ export class HttpCall extends Call {
 
   protected override onResult(value: unknown): void {
     const [status, headers, body] = value as ResponseEnvelope;
-    if (status === 404 && this.#outcome.passes()) return;
-    const res = this.#res;
+    const outcome = this.#outcome;
+    if (status === 404 && outcome.passes()) return;
     try {
-      writeHead(res, status, headers);
-      if (body !== undefined && !hasNoBody(status)) {
-        res.setHeader('content-length', Buffer.byteLength(body));
-        res.end(body);
-      } else {
-        if (status === 204) res.removeHeader('content-length');
-        // HEAD and 304 may tell the length of what they leave out.
-        else if (status !== 304 && !this.#isHead) res.setHeader('content-length', 0);
-        res.end();
-      }
+      sendWhole(outcome, status, headers, body);
     } catch (error) {
       // Such as a response that somebody else has begun.
-      this.#outcome.failed(error);
+      outcome.failed(error);
       return;
     }
-    this.#outcome.done();
+    outcome.done();
   }
 
   protected override onError(error: unknown): void {
@@ -76,45 +60,40 @@ export class HttpCall extends Call {
 
   protected override onOpen(head: unknown): void {
     const [status, headers] = head as ResponseEnvelope;
-    if (status === 404 && this.#outcome.passes()) {
+    const outcome = this.#outcome;
+    if (status === 404 && outcome.passes()) {
       this.#finishEarly();
       return;
     }
-    const res = this.#res;
+    const { res } = outcome;
     try {
-      writeHead(res, status, headers);
+      prepareHead(outcome, status, headers);
       // A length that is not kept would shift every later answer on the connection.
       if (res.hasHeader('content-length')) res.strictContentLength = true;
-      if (this.#isHead || hasNoBody(status)) {
+      if (outcome.isHead || hasNoBody(status)) {
         res.end();
-        this.#outcome.done();
+        outcome.done();
         this.#finishEarly();
         return;
       }
-      res.on('drain', this.#onDrain);
-      queueMicrotask(this.#flushHead);
+      this.#stream = new StreamedAnswer(res, (chunks) => this.endpoint?.channel.credit(this, chunks));
     } catch (error) {
       this.giveUp(error);
     }
   }
 
   protected override onChunk(value: unknown, bytes: number): void {
-    const res = this.#res;
-    if (res.destroyed) return;
+    if (this.#outcome.res.destroyed) return;
     try {
-      if (!res.write(value as string | Uint8Array)) this.#isBlocked = true;
+      this.#stream?.write(value as string | Uint8Array, bytes);
     } catch (error) {
       this.giveUp(error);
-      return;
     }
-    flush(res);
-    if (this.#isBlocked) this.#owed.push(bytes);
-    else this.#consumed(bytes);
   }
 
   protected override onEnd(): void {
     try {
-      this.#res.end();
+      this.#outcome.res.end();
     } catch (error) {
       this.#outcome.failed(error);
       return;
@@ -130,51 +109,9 @@ export class HttpCall extends Call {
     this.#outcome.credited(chunks);
   }
 
-  readonly #onDrain = (): void => {
-    this.#isBlocked = false;
-    for (const bytes of this.#owed.splice(0)) this.#consumed(bytes);
-  };
-
-  /** The first chunk mostly came in the same message, and took the head with it. */
-  readonly #flushHead = (): void => {
-    const res = this.#res;
-    if (res.headersSent || res.writableEnded || res.destroyed) return;
-    res.flushHeaders();
-    flush(res);
-  };
-
-  #consumed(bytes: number): void {
-    const chunks = this.#credit.consumed(bytes);
-    if (chunks > 0) this.endpoint?.channel.credit(this, chunks);
-  }
-
   /** The rest of the stream is not wanted, and nothing went wrong. */
   #finishEarly(): void {
     this.#isAnswered = true;
     this.abandon('ok', undefined, CANCEL_CODE.cancelled);
-  }
-}
-
-/** Compression middleware holds bytes back until it is told. */
-function flush(res: HttpResponse): void {
-  const hook: unknown = Reflect.get(res, 'flush');
-  if (typeof hook === 'function') hook.call(res);
-}
-
-function hasNoBody(status: number): boolean {
-  return status === 204 || status === 304;
-}
-
-/** Sets status and headers. What the host has set stays where both may speak: cookies and `vary`. */
-function writeHead(res: HttpResponse, status: number, headers: FlatHeaders): void {
-  res.statusCode = status;
-  // Of a body that somebody else had in mind; Koa sets it with `ctx.body`.
-  res.removeHeader('content-length');
-  const pairs = unflatten(headers);
-  for (let index = 0; index + 1 < pairs.length; index += 2) {
-    const name = pairs[index] as string;
-    const value = pairs[index + 1] as string;
-    if (name === 'set-cookie' || name === 'vary') res.appendHeader(name, value);
-    else if (name !== 'x-request-id') res.setHeader(name, value);
   }
 }

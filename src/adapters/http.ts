@@ -34,21 +34,19 @@ export function handleHttp(host: HostExchange, target: HttpTarget, options: Reso
 }
 
 class Exchange implements HttpOutcome {
+  readonly res: HttpResponse;
+  readonly requestId: string;
   readonly #host: HostExchange;
   readonly #req: IncomingMessage;
-  readonly #res: HttpResponse;
   readonly #next: Next | undefined;
   readonly #target: HttpTarget;
   readonly #options: ResolvedMiddlewareOptions;
-  readonly #requestId: string;
   readonly #call: HttpCall;
   #upload: Upload | undefined = undefined;
   /** Where a body goes that is streamed along with the call. */
   #stream: BodyUpload | undefined = undefined;
   /** Whether requests that are not the app's go on to whoever comes behind. */
   readonly #mayPass: boolean;
-  /** What the host had set as the id of this request. */
-  #hostId: ReturnType<HttpResponse['getHeader']> = undefined;
   /** Whose end is listened for in place of the response's. */
   #socket: Socket | undefined = undefined;
   #isDone = false;
@@ -57,13 +55,21 @@ class Exchange implements HttpOutcome {
     const { req, res, next } = host;
     this.#host = host;
     this.#req = req;
-    this.#res = res;
+    this.res = res;
     this.#next = next === undefined ? undefined : inThisContext(next, options);
     this.#target = target;
     this.#options = options;
     this.#mayPass = options.passthrough && next !== undefined;
-    this.#requestId = givenRequestId(req) ?? target.nextRequestId();
-    this.#call = new HttpCall(target.route, res, req.method === 'HEAD', this);
+    this.requestId = givenRequestId(req) ?? target.nextRequestId();
+    this.#call = new HttpCall(target.route, this);
+  }
+
+  get isHead(): boolean {
+    return this.#req.method === 'HEAD';
+  }
+
+  get isAlone(): boolean {
+    return this.#next === undefined;
   }
 
   /** The call begins before its body is read: deadline, cancellation and count are those of the whole exchange. */
@@ -80,11 +86,9 @@ class Exchange implements HttpOutcome {
     try {
       this.#watchClient();
       if (call.isSettled) return;
-      this.#hostId = this.#mayPass ? this.#res.getHeader('x-request-id') : undefined;
-      this.#res.setHeader('x-request-id', this.#requestId);
       if (url instanceof ServeError) throw url;
       // Now, for hooks may look at the async context of the host's handler.
-      describeCall(this.#call, this.#host, this.#requestId, this.#options);
+      describeCall(this.#call, this.#host, this.requestId, this.#options);
       // Before its body is read.
       if (!this.#target.route.admit(call)) return;
       this.#takeBody(url);
@@ -145,7 +149,7 @@ class Exchange implements HttpOutcome {
 
   /** The response closes when the client leaves, or when somebody else has answered: in every framework, unlike `req`. */
   #watchClient(): void {
-    const res = this.#res;
+    const res = this.res;
     if (res.destroyed || res.writableEnded) {
       this.#onClose();
       return;
@@ -159,8 +163,9 @@ class Exchange implements HttpOutcome {
   }
 
   readonly #onClose = (): void => {
+    if (this.#isDone) return;
     this.#call.cancel(
-      new Error(this.#res.writableEnded ? 'somebody else answered' : 'the client disconnected'),
+      new Error(this.res.writableEnded ? 'somebody else answered' : 'the client disconnected'),
     );
   };
 
@@ -168,19 +173,17 @@ class Exchange implements HttpOutcome {
     const isUntouched = this.#stream?.isUntouched ?? true;
     const next = this.#next;
     if (!this.#mayPass || next === undefined || !isUntouched) return false;
-    if (this.#hostId === undefined) this.#res.removeHeader('x-request-id');
-    else this.#res.setHeader('x-request-id', this.#hostId);
-    this.#finish();
+    this.#leave();
     next();
     return true;
   }
 
   failed(error: unknown): void {
-    const res = this.#res;
+    const res = this.res;
     const next = this.#next;
     if (this.#isDone) return;
-    this.#finish();
-    const about = { requestId: this.#requestId, method: this.#req.method, url: this.#req.url, err: error };
+    this.#leave();
+    const about = { requestId: this.requestId, method: this.#req.method, url: this.#req.url, err: error };
     if (res.destroyed || res.writableEnded) {
       this.#target.log.debug({ ...about, statusCode: 499 }, 'the client left before its answer');
       this.#host.settled?.();
@@ -189,13 +192,14 @@ class Exchange implements HttpOutcome {
     const problem = toProblem(error);
     if (problem.isUnexpected) this.#target.log.error(about, 'request failed');
     if (!res.headersSent && this.#options.onError === 'next' && next !== undefined) {
+      res.setHeader('x-request-id', this.requestId);
       next(toFrameworkError(error, problem));
       return;
     }
     if (res.headersSent) cut(res);
     else if (this.#isEndless())
-      prepareProblem(res, problem, this.#requestId, (body) => endWithoutRequest(this.#req, res, body));
-    else sendProblem(res, problem, this.#requestId);
+      prepareProblem(res, problem, this.requestId, (body) => endWithoutRequest(this.#req, res, body));
+    else sendProblem(res, problem, this.requestId);
     this.#host.settled?.();
   }
 
@@ -205,11 +209,17 @@ class Exchange implements HttpOutcome {
     this.#host.settled?.();
   }
 
+  /** What listens for the end of the response hears it and goes with it: taking it off first would cost more. */
   #finish(): void {
     this.#isDone = true;
-    this.#res.off('close', this.#onClose);
     this.#socket?.off('close', this.#onClose);
     this.#upload?.stop();
+  }
+
+  /** The response becomes somebody else's. */
+  #leave(): void {
+    this.#finish();
+    this.res.off('close', this.#onClose);
   }
 
   /** Whether more of the request may come than is worth reading to keep the connection. */
