@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { createServe } from '../../src/index.ts';
 import { probe } from '../fixtures/http/probe.ts';
@@ -49,4 +49,40 @@ test('nobody comes behind: passthrough and onError are answered here', async () 
   expect(await send(all.port, '/none')).toMatchObject({ status: 404 });
   // It fits where a listener is asked for.
   createServer(serve.middleware('any')).close();
+});
+
+test('the head of an answer: nothing twice, and what others have set or wait for', async () => {
+  await using serve = createServe({ logger: quiet });
+  const middleware = serve.middleware(probe.bind());
+  await using bare = await listen(middleware);
+  const answer = await send(bare.port, '/kind/own-head', { headers: { 'x-request-id': 'given' } });
+  expect(answer).toMatchObject({ status: 201, text: 'own' });
+  const names = answer.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  expect(names.filter((name) => ['x-request-id', 'content-length'].includes(name))).toHaveLength(2);
+  expect(answer.headers).toMatchObject({
+    'x-request-id': 'given',
+    'content-length': '3',
+    'set-cookie': ['one=1', 'two=2'],
+    vary: 'accept, origin',
+  });
+
+  const seen: unknown[] = [];
+  await using shared = await listen((req, res) => {
+    res.setHeader('vary', 'cookie');
+    res.on('finish', () => seen.push(res.getHeader('content-length'), res.getHeader('x-request-id')));
+    middleware(req, res);
+  });
+  const second = await send(shared.port, '/kind/own-head', { headers: { 'x-request-id': 'given' } });
+  expect(second.headers).toMatchObject({ vary: 'cookie, accept, origin', 'content-length': '3' });
+  expect(seen).toEqual([3, 'given']);
+
+  await using patched = await listen((req, res) => {
+    const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+    res.writeHead = ((...args: unknown[]) => {
+      res.setHeader('x-patched', String(res.getHeader('content-length')));
+      return writeHead(...args);
+    }) as ServerResponse['writeHead'];
+    middleware(req, res);
+  });
+  expect((await send(patched.port, '/kind/own-head')).headers).toMatchObject({ 'x-patched': '3' });
 });
