@@ -86,5 +86,14 @@ export {
   type ServeOptions,
   type StatusReport,
 } from './serve.ts';
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  MetricLabels,
+  MetricOptions,
+} from './user-metrics/metrics.ts';
+export { metrics } from './user-metrics/metrics.ts';
 export type { Schema, SchemaOutput } from './validation/schema.ts';
 export { transfer } from './values/transfer.ts';

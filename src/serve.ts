@@ -119,6 +119,7 @@ export class Serve implements AsyncDisposable {
       options.metrics ?? {},
       () => this.#instance.samples(),
       () => this.#instance.host,
+      this.#instance.userMetrics,
     );
   }
 

@@ -58,7 +58,7 @@ describe('the house', () => {
     ['values'],
     ['pool'],
     // What a call meets, on its way from a handle into user code; these rooms are open to each other.
-    ['deployment', 'handle', 'batching', 'replica'],
+    ['deployment', 'handle', 'batching', 'replica', 'user-metrics'],
     ['graph'],
     ['controller', 'observe'],
     ['instance'],

@@ -1,6 +1,7 @@
 import { invalidOption } from '../errors.ts';
 import { PRIORITIES, type Priority } from '../handle/priority.ts';
 import { MAX_ONGOING_LIMIT } from '../pool/load-table.ts';
+import { LOG_LEVELS, type LogLevel } from '../pool/log-line.ts';
 import {
   type anything,
   boolean,
@@ -54,6 +55,11 @@ export interface RolloutOptions {
   observeMs?: number;
   /** Keep the old version when the new one fails. Default true. */
   autoRollback?: boolean;
+}
+
+export interface LoggingOptions {
+  /** From which level on the `console` of its replicas is heard. Replicas take it when they start. Default `'info'`. */
+  level?: LogLevel;
 }
 
 /** When a replica that died is replaced: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s, and a budget of crashes. */
@@ -134,6 +140,7 @@ export interface DeploymentOptions {
   /** Failed starts until the deployment counts as failed: min(this, 3 × replicas). Default 20. */
   maxConstructorRetryCount?: number;
   rollout?: RolloutOptions;
+  logging?: LoggingOptions;
   restart?: RestartOptions;
   /** Default: a hash of name, arguments and the version of the app. */
   version?: string;
@@ -151,6 +158,7 @@ export type ResolvedOptions = Required<
     | 'backpressure'
     | 'hedge'
     | 'rollout'
+    | 'logging'
     | 'resourceLimits'
     | 'numReplicas'
     | 'autoscaling'
@@ -164,6 +172,7 @@ export type ResolvedOptions = Required<
   readonly backpressure: Required<BackpressureOptions>;
   readonly hedge?: Required<HedgeOptions>;
   readonly rollout: Required<RolloutOptions>;
+  readonly logging: Required<LoggingOptions>;
   readonly restart: Required<RestartOptions>;
   readonly resourceLimits: ResourceLimits;
   readonly userConfig?: unknown;
@@ -217,6 +226,7 @@ const FIELDS: Fields<DeploymentOptions> = {
   startTimeoutMs: milliseconds(1),
   gracefulShutdownTimeoutMs: milliseconds(),
   maxConstructorRetryCount: integer(1),
+  logging: object<LoggingOptions>({ level: oneOf(...LOG_LEVELS) }),
   rollout: object<RolloutOptions>({
     maxSurge: share,
     maxUnavailable: share,
@@ -256,6 +266,7 @@ const DEFAULTS: ResolvedOptions = {
   gracefulShutdownTimeoutMs: 20_000,
   maxConstructorRetryCount: 20,
   restart: { maxCrashes: 5, windowMs: 60_000, maxDelayMs: 30_000 },
+  logging: { level: 'info' },
   rollout: { maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, autoRollback: true },
 };
 
@@ -306,6 +317,7 @@ export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
     backpressure: { ...DEFAULTS.backpressure, ...rest.backpressure },
     ...(rest.hedge === undefined ? {} : { hedge: { afterMs: 'p95', maxExtraRatio: 0.05, ...rest.hedge } }),
     rollout: { ...DEFAULTS.rollout, ...rest.rollout },
+    logging: { ...DEFAULTS.logging, ...rest.logging },
     restart: { ...DEFAULTS.restart, ...rest.restart },
     resourceLimits: { ...DEFAULTS.resourceLimits, ...rest.resourceLimits },
   } as ResolvedOptions;

@@ -4,6 +4,7 @@ import type { CountedCalls } from '../handle/router.ts';
 import type { TenantsOptions } from '../handle/tenants.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
+import type { MetricDelta } from '../user-metrics/table.ts';
 import type { InlineReplicas } from './inline-replicas.ts';
 import type { ResourceLedger } from './resource-ledger.ts';
 import type { Switchboard } from './switchboard.ts';
@@ -35,6 +36,10 @@ export interface Environment {
   mergeCalls(counted: CountedCalls): void;
   /** A replica's thread counted batches. */
   mergeBatches(app: string, deployment: string, series: readonly BatchSeries[]): void;
+  /** A replica's thread counted what its user's code asked for. */
+  mergeMetrics(app: string, deployment: string, rank: number, deltas: readonly MetricDelta[]): void;
+  /** A replica is gone, and what it alone knew. */
+  forgetMetrics(app: string, deployment: string, rank: number): void;
   /** A response failed, in any thread, and nobody looked at it. */
   reportUnobserved(failure: UnobservedFailure): void;
   /** A call's deadline passed at a replica. */

@@ -21,6 +21,7 @@ import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
+import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
 import { HostGuard, type HostGuardOptions } from './host-guard.ts';
@@ -66,6 +67,7 @@ export class Instance {
   readonly events: Events;
   readonly log: Logger;
   readonly router: Router;
+  readonly userMetrics: HostMetrics;
   readonly #environment: Environment;
   readonly #switchboard = new Switchboard();
   readonly #apps = new Map<string, AppRuntime>();
@@ -85,6 +87,9 @@ export class Instance {
     this.log = options.log;
     this.#version = options.version;
     this.events = new Events((err) => this.log.error({ err }, 'a listener of serve.on() threw'));
+    this.userMetrics = new HostMetrics((name, why) =>
+      this.log.warn({ metric: name }, `metric ${name}: not all of it is kept: ${why}`),
+    );
     this.#resources = new ResourceLedger(options.resources, this.id, {
       overcommitted: (replicas, cpus) =>
         this.log.warn({ replicas, cpus }, 'more replicas than cpus, and none reserved: set resources.cpus'),
@@ -129,6 +134,8 @@ export class Instance {
       nextCallerIndex: () => ++this.#callers,
       mergeCalls: (counted) => this.#merge(counted),
       mergeBatches: (app, deployment, series) => this.#counted(app, deployment).batches.merge(series),
+      mergeMetrics: (app, deployment, rank, deltas) => this.userMetrics.merge(deltas, app, deployment, rank),
+      forgetMetrics: (app, deployment, rank) => this.userMetrics.forget(app, deployment, rank),
       reportUnobserved: (failure) => this.#reportUnobserved(failure),
       reportExpired: (replicaId) => this.#reportExpired(replicaId),
     };
@@ -281,6 +288,7 @@ export class Instance {
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
     this.#disownHandles();
     this.events.close();
+    this.userMetrics.close();
   }
 
   #deploy(

@@ -117,7 +117,7 @@ export class ReplicaSet {
         if (!gone.isZombie) resources.release(grant);
         this.#onExited(gone, exit);
       },
-      message: (_from, message) => this.#onMessage(message),
+      message: (from, message) => this.#onMessage(from, message),
     });
     this.#replicas.set(replica, this.#watch(replica, spec));
     this.#announce(replica, 'STARTING');
@@ -183,6 +183,7 @@ export class ReplicaSet {
 
   #onExited(replica: ThreadReplica, { isExpected, phase, error }: ReplicaExit): void {
     this.#replicas.delete(replica);
+    this.#environment.forgetMetrics(this.#app, this.#deployment, replica.rank);
     if (replica.isZombie) this.#zombies++;
     this.#announce(replica, 'STOPPED', undefined, isExpected ? undefined : error);
     if (this.#isClosing) return;
@@ -192,12 +193,17 @@ export class ReplicaSet {
     this.#events.changed();
   }
 
-  #onMessage(message: ToHost): void {
+  #onMessage(from: ThreadReplica, message: ToHost): void {
     if (message.type === 'stats') {
       for (const counted of message.calls) this.#environment.mergeCalls(counted);
       this.#environment.mergeBatches(this.#app, this.#deployment, message.batches);
+      this.#environment.mergeMetrics(this.#app, this.#deployment, from.rank, message.metrics);
     } else if (message.type === 'expired') {
       this.#environment.reportExpired(message.replicaId);
+    } else if (message.type === 'log') {
+      const { level, message: text, requestId } = message.line;
+      const about = { app: this.#app, deployment: this.#deployment, replica: from.replicaId };
+      this.#environment.log[level](requestId === undefined ? about : { ...about, requestId }, text);
     } else if (message.type === 'advice') {
       // Every replica says so; once is enough.
       if (this.#advice === message.message) return;

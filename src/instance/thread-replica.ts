@@ -265,6 +265,7 @@ export class ThreadReplica implements Reachable {
       deploymentLoad,
       tally: this.tally.shared,
       tickMs: tickPeriod(options.stuckAfterMs),
+      logLevel: options.logging.level,
       isPooled: pool.isPooled,
     };
     return pool.spawn({

@@ -16,10 +16,10 @@ export const LOGGER_FIELD = instanceOf<Logger>(
     ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
 );
 
-/** Warnings and errors as lines of JSON on stderr; quiet below that. */
+/** Lines of JSON on stderr; nothing below `info`. */
 export const defaultLogger: Logger = {
   debug() {},
-  info() {},
+  info: (fields, message) => write('info', fields, message),
   warn: (fields, message) => write('warn', fields, message),
   error: (fields, message) => write('error', fields, message),
 };

@@ -2,6 +2,8 @@ import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
 import { type Counter, type Counts, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
+import type { HostMetrics } from '../user-metrics/host-metrics.ts';
+import type { MetricDefinition } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
 
 /** The part of a Prometheus registry that is used: prom-client's and @prometheus-io/client's both have it. */
@@ -58,6 +60,7 @@ interface Sample {
 }
 
 type Read = (samples: readonly DeploymentSample[]) => Sample[];
+type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /** A metric that is computed when it is read: the call path only adds to plain numbers. */
 class PulledMetric {
@@ -65,27 +68,19 @@ class PulledMetric {
   readonly help: string;
   readonly type: string;
   readonly aggregator: string;
-  readonly #read: Read;
-  readonly #sample: () => readonly DeploymentSample[];
+  readonly #read: () => Sample[];
 
-  constructor(
-    name: string,
-    help: string,
-    type: 'counter' | 'gauge' | 'histogram',
-    sample: () => readonly DeploymentSample[],
-    read: Read,
-  ) {
+  constructor(name: string, help: string, type: MetricType, read: () => Sample[]) {
     this.name = name;
     this.help = help;
     this.type = type;
     this.aggregator = 'sum';
-    this.#sample = sample;
     this.#read = read;
   }
 
   async get(): Promise<object> {
     const { name, help, type, aggregator } = this;
-    return { name, help, type, aggregator, values: this.#read(this.#sample()) };
+    return { name, help, type, aggregator, values: this.#read() };
   }
 
   /** Totals live in the calls' statistics; a registry's reset starts no new ones. */
@@ -97,12 +92,19 @@ export class Metrics {
   readonly #options: MetricsOptions;
   readonly #sample: () => readonly DeploymentSample[];
   readonly #host: () => HostSample;
+  readonly #userMetrics: HostMetrics;
   #register: Promise<MetricsRegister> | undefined = undefined;
 
-  constructor(options: MetricsOptions, sample: () => readonly DeploymentSample[], host: () => HostSample) {
+  constructor(
+    options: MetricsOptions,
+    sample: () => readonly DeploymentSample[],
+    host: () => HostSample,
+    userMetrics: HostMetrics,
+  ) {
     this.#options = options;
     this.#sample = sample;
     this.#host = host;
+    this.#userMetrics = userMetrics;
     // An injected registry may be scraped by the app itself.
     if (options.register !== undefined) this.#register = Promise.resolve(this.#fill(options.register));
   }
@@ -119,7 +121,9 @@ export class Metrics {
   #fill(register: MetricsRegister): MetricsRegister {
     const prefix = this.#options.prefix ?? 'serve_';
     const add: Add = (name, type, help, read) => {
-      register.registerMetric(new PulledMetric(`${prefix}${name}`, help, type, this.#sample, read) as never);
+      register.registerMetric(
+        new PulledMetric(`${prefix}${name}`, help, type, () => read(this.#sample())) as never,
+      );
     };
     add('requests_total', 'counter', 'Calls by how they ended.', (samples) =>
       samples.flatMap((sample) =>
@@ -185,7 +189,24 @@ export class Metrics {
     ]);
     addCounters(add);
     this.#addBatches(prefix, add);
+    this.#userMetrics.watch((definition) => this.#addUserMetric(register, definition));
     return register;
+  }
+
+  #addUserMetric(register: MetricsRegister, { name, help, kind, labels, bounds }: MetricDefinition): void {
+    const read = (): Sample[] =>
+      this.#userMetrics.read(name).flatMap((series) => {
+        const { app, deployment, rank, values, value, buckets } = series;
+        const own = Object.fromEntries(labels.map((label, index) => [label, values[index] ?? '']));
+        const all = { app, deployment, ...(kind === 'gauge' && { rank }), ...own };
+        if (kind === 'histogram') return histogram(name, all, bounds, 1, buckets, value);
+        return [{ value, labels: all }];
+      });
+    try {
+      register.registerMetric(new PulledMetric(name, help, kind, read) as never);
+    } catch (cause) {
+      this.#userMetrics.warn(name, cause instanceof Error ? cause.message : String(cause));
+    }
   }
 
   #addBatches(prefix: string, add: Add): void {
@@ -212,7 +233,7 @@ export class Metrics {
   }
 }
 
-type Add = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string, read: Read) => void;
+type Add = (name: string, type: MetricType, help: string, read: Read) => void;
 
 /** What happens to calls besides their outcome. */
 function addCounters(add: Add): void {

@@ -3,6 +3,8 @@ import type { BatchSeries } from '../batching/batch-stats.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/directory.ts';
 import type { CountedCalls } from '../handle/router.ts';
 import type { IngressDescription } from '../openapi/types.ts';
+import type { LogLevel, LogLine } from '../pool/log-line.ts';
+import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
 
 /** What a replica's thread starts with: its `workerData`. Plain data but for the port. */
@@ -27,6 +29,8 @@ export interface ReplicaInit {
   readonly deploymentLoad: SharedArrayBuffer;
   /** Where the replica counts how its calls went. */
   readonly tally: SharedArrayBuffer;
+  /** From which level on the thread's `console` is heard. */
+  readonly logLevel: LogLevel;
   /** Period of the event loop's sign of life, in ms. */
   readonly tickMs: number;
   /** The thread belongs to a poolifier pool, and answers its handshakes. */
@@ -53,6 +57,8 @@ export type ToHost =
   | { type: 'ready'; methods: readonly string[] }
   | { type: 'failed'; phase: StartPhase; error: Packed }
   | { type: 'answer'; id: number; error?: Packed; description?: IngressDescription }
+  /** User code logged. */
+  | { type: 'log'; line: LogLine }
   /** Something that whoever configured the deployment should know. */
   | { type: 'advice'; message: string }
   | { type: 'subscribe'; key: RouteKey }
@@ -60,6 +66,11 @@ export type ToHost =
   | { type: 'drained' }
   /** The deadline of a call passed at a replica. */
   | { type: 'expired'; replicaId: string }
-  | { type: 'stats'; calls: readonly CountedCalls[]; batches: readonly BatchSeries[] }
+  | {
+      type: 'stats';
+      calls: readonly CountedCalls[];
+      batches: readonly BatchSeries[];
+      metrics: readonly MetricDelta[];
+    }
   /** A failed response that nobody observed. */
   | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };

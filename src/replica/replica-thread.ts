@@ -9,7 +9,9 @@ import { DeploymentLoad, LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaChannel } from '../pool/replica-channel.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
+import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
+import { forwardConsole } from './console.ts';
 import type { ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { createInlineChannel } from './inline-channel.ts';
@@ -54,6 +56,7 @@ export class ReplicaThread {
       },
     );
     adoptHandles(this.router);
+    forwardConsole(init.logLevel, (line) => this.#post({ type: 'log', line }));
     observeBatches((name, record) => this.#batches.record(name, record));
     init.control.on('message', (message: ToReplica) => void this.#receive(message));
     this.#tickEvery(init.tickMs);
@@ -180,7 +183,10 @@ export class ReplicaThread {
   #shipStats(): void {
     const calls = this.router.takeStats();
     const batches = this.#batches.take();
-    if (calls.length > 0 || batches.length > 0) this.#post({ type: 'stats', calls, batches });
+    const metrics = threadMetrics.take();
+    if (calls.length + batches.length + metrics.length > 0) {
+      this.#post({ type: 'stats', calls, batches, metrics });
+    }
   }
 
   #post(message: ToHost): void {

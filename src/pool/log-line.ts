@@ -1,0 +1,9 @@
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A line that user code logged in a replica, and the call that it ran in. */
+export interface LogLine {
+  readonly level: Exclude<LogLevel, 'silent'>;
+  readonly message: string;
+  readonly requestId: string | undefined;
+}

@@ -1,0 +1,29 @@
+import { format } from 'node:util';
+import { callScope } from '../handle/scope.ts';
+import { LOG_LEVELS, type LogLevel, type LogLine } from '../pool/log-line.ts';
+
+const LEVEL_OF = {
+  debug: 'debug',
+  log: 'info',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+  trace: 'error',
+} as const;
+
+/**
+ * Makes the `console` of this thread write records instead of lines: each with the request it belongs to. What is below
+ * the level is not even formatted. `process.stdout` is left alone.
+ */
+export function forwardConsole(level: LogLevel, send: (line: LogLine) => void): void {
+  const lowest = LOG_LEVELS.indexOf(level);
+  for (const method of Object.keys(LEVEL_OF) as (keyof typeof LEVEL_OF)[]) {
+    const own = LEVEL_OF[method];
+    const isOn = LOG_LEVELS.indexOf(own) >= lowest;
+    console[method] = (...values: unknown[]) => {
+      if (!isOn) return;
+      const message = method === 'trace' ? (new Error(format(...values)).stack ?? '') : format(...values);
+      send({ level: own, message, requestId: callScope.getStore()?.requestId });
+    };
+  }
+}

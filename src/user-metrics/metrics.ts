@@ -1,0 +1,127 @@
+import { invalidOption } from '../errors.ts';
+import { callScope } from '../handle/scope.ts';
+import { type Fields, listOf, number, parseOptions, string } from '../validation/fields.ts';
+import type { MetricDefinition, MetricKind, MetricSeries, MetricTable } from './table.ts';
+import { threadMetrics } from './thread-metrics.ts';
+
+export interface MetricOptions {
+  /** What it counts, for whoever reads the scrape. Default: its name. */
+  help?: string;
+  /** Names of its labels; `app`, `deployment` and, for gauges, `rank` are added by themselves. Default none. */
+  labels?: string[];
+}
+
+export interface HistogramOptions extends MetricOptions {
+  /** Upper bounds, ascending. Default 0.005 … 10, for seconds. */
+  buckets?: number[];
+}
+
+/** Values by the names that the metric declared. */
+export type MetricLabels = Readonly<Record<string, string | number>>;
+
+export interface Counter {
+  /** @param value ≥ 0. Default 1 */
+  inc(value?: number, labels?: MetricLabels): void;
+}
+
+export interface Gauge {
+  set(value: number, labels?: MetricLabels): void;
+}
+
+export interface Histogram {
+  observe(value: number, labels?: MetricLabels): void;
+}
+
+const NAME = string(
+  'a metric name: letters, digits and _, not beginning with serve_',
+  /^(?!serve_)[a-zA-Z_][a-zA-Z0-9_]*$/,
+);
+const LABEL = string(
+  'a label name other than app, deployment, rank and le',
+  /^(?!(?:app|deployment|rank|le)$)(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/,
+);
+const FIELDS: Fields<MetricOptions> = { help: string(), labels: listOf(LABEL) };
+const HISTOGRAM_FIELDS: Fields<HistogramOptions> = { ...FIELDS, buckets: listOf(number(-Infinity)) };
+const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Metrics of your own, on the same scrape as those of the serving layer. In a replica they are counted in its thread and
+ * shipped to the host about once a second; they carry the labels `app` and `deployment`, gauges `rank` as well.
+ *
+ * At most 1,000 combinations of label values per metric are kept; what comes beyond is dropped, with a warning.
+ *
+ * @throws ServeError `SERVE_INVALID_OPTION` for a bad name, label, bucket or value, or a name in use for another metric
+ */
+export const metrics = {
+  counter(name: string, options: MetricOptions = {}): Counter {
+    const table = define('counter', name, parseOptions(options, FIELDS, `metrics.counter('${name}')`));
+    return {
+      inc(value = 1, labels = {}) {
+        check(value >= 0, name, value, 'a number ≥ 0');
+        seriesOf(table, labels).value += value;
+      },
+    };
+  },
+
+  gauge(name: string, options: MetricOptions = {}): Gauge {
+    const table = define('gauge', name, parseOptions(options, FIELDS, `metrics.gauge('${name}')`));
+    return {
+      set(value, labels = {}) {
+        check(Number.isFinite(value), name, value, 'a finite number');
+        seriesOf(table, labels).value = value;
+      },
+    };
+  },
+
+  histogram(name: string, options: HistogramOptions = {}): Histogram {
+    const what = `metrics.histogram('${name}')`;
+    const { buckets = DEFAULT_BUCKETS, ...rest } = parseOptions(options, HISTOGRAM_FIELDS, what);
+    const isAscending = buckets.every(
+      (bound, index) => index === 0 || bound > (buckets[index - 1] as number),
+    );
+    if (!isAscending || buckets.length === 0) {
+      throw invalidOption(`${what}.buckets`, buckets, 'numbers in ascending order');
+    }
+    const table = define('histogram', name, rest, buckets);
+    return {
+      observe(value, labels = {}) {
+        check(Number.isFinite(value), name, value, 'a finite number');
+        const series = seriesOf(table, labels);
+        series.value += value;
+        const bucket = buckets.findIndex((bound) => value <= bound);
+        (series.buckets[bucket === -1 ? buckets.length : bucket] as number)++;
+      },
+    };
+  },
+};
+
+function define(
+  kind: MetricKind,
+  name: string,
+  { help = name, labels = [] }: MetricOptions,
+  bounds: readonly number[] = [],
+): MetricTable {
+  NAME.parse(name, `metrics.${kind}(name)`);
+  const definition: MetricDefinition = { kind, name, help, labels, bounds };
+  return threadMetrics.define(definition);
+}
+
+/** The series of these labels, of the deployment whose code runs. */
+function seriesOf(table: MetricTable, labels: MetricLabels): MetricSeries {
+  const { name, labels: names } = table.definition;
+  const given = Object.keys(labels);
+  if (given.length !== names.length || !given.every((label) => names.includes(label))) {
+    throw invalidOption(
+      `${name}: labels`,
+      labels,
+      names.length === 0 ? 'none' : `exactly ${names.join(', ')}`,
+    );
+  }
+  const values = names.map((label) => String(labels[label]));
+  const context = callScope.getStore()?.context;
+  return table.series(context?.app ?? '', context?.deployment ?? '', values);
+}
+
+function check(holds: boolean, name: string, value: unknown, allowed: string): void {
+  if (typeof value !== 'number' || !holds) throw invalidOption(name, value, allowed);
+}

@@ -1,0 +1,95 @@
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+export interface MetricDefinition {
+  readonly kind: MetricKind;
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram's buckets; an infinite one follows. */
+  readonly bounds: readonly number[];
+}
+
+/** One combination of label values. */
+export interface MetricSeries {
+  readonly app: string;
+  readonly deployment: string;
+  /** Rank of the replica that set a gauge; empty for what is summed. */
+  readonly rank: string;
+  /** In the order of the definition's labels. */
+  readonly values: readonly string[];
+  /** A counter's total, a gauge's value, a histogram's sum. */
+  value: number;
+  /** Not cumulative; one more than there are bounds. Empty unless it is a histogram. */
+  readonly buckets: number[];
+}
+
+/** What a thread ships: a metric, and what came since the last time. */
+export interface MetricDelta {
+  readonly definition: MetricDefinition;
+  readonly series: readonly MetricSeries[];
+}
+
+/** Combinations that one metric keeps: a label that is a request id must not fill the memory. */
+export const MAX_SERIES = 1_000;
+
+/** The series of one metric. */
+export class MetricTable {
+  readonly definition: MetricDefinition;
+  readonly #series = new Map<string, MetricSeries>();
+  /** Observations that found no room. */
+  dropped = 0;
+
+  constructor(definition: MetricDefinition) {
+    this.definition = definition;
+  }
+
+  get all(): readonly MetricSeries[] {
+    return [...this.#series.values()];
+  }
+
+  /** One that nobody reads, once there are too many. */
+  series(app: string, deployment: string, values: readonly string[], rank = ''): MetricSeries {
+    const key = JSON.stringify([app, deployment, rank, ...values]);
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    const buckets = new Array<number>(
+      this.definition.kind === 'histogram' ? this.definition.bounds.length + 1 : 0,
+    );
+    const made = { app, deployment, rank, values, value: 0, buckets: buckets.fill(0) };
+    if (this.#series.size >= MAX_SERIES) this.dropped++;
+    else this.#series.set(key, made);
+    return made;
+  }
+
+  /** Adds what a thread counted; a gauge takes its value over. */
+  merge(given: readonly MetricSeries[], app: string, deployment: string, rank: string): void {
+    const isGauge = this.definition.kind === 'gauge';
+    for (const from of given) {
+      const to = this.series(app, deployment, from.values, isGauge ? rank : '');
+      to.value = isGauge ? from.value : to.value + from.value;
+      for (let index = 0; index < to.buckets.length; index++) {
+        to.buckets[index] = (to.buckets[index] as number) + (from.buckets[index] ?? 0);
+      }
+    }
+  }
+
+  /** The replica of that rank is gone, and its gauges with it. */
+  forget(app: string, deployment: string, rank: string): void {
+    for (const [key, series] of this.#series) {
+      if (series.app === app && series.deployment === deployment && series.rank === rank)
+        this.#series.delete(key);
+    }
+  }
+
+  /** What came since the last time. Gauges stay: they hold until they are set again. */
+  take(): readonly MetricSeries[] {
+    const all = this.all;
+    if (this.definition.kind !== 'gauge') this.#series.clear();
+    return all;
+  }
+}
+
+/** Whether two definitions of one name are the same metric. */
+export function isSameMetric(a: MetricDefinition, b: MetricDefinition): boolean {
+  return a.kind === b.kind && a.labels.join() === b.labels.join() && a.bounds.join() === b.bounds.join();
+}
