@@ -78,6 +78,7 @@ export type {
   SocketMessage,
   SocketMessageEvent,
 } from './replica/ingress/server-web-socket.ts';
+export { type ServerSentEvent, type SseOptions, sse } from './replica/ingress/sse.ts';
 export {
   createServe,
   type OpenApiOptions,

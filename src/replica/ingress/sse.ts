@@ -1,0 +1,157 @@
+import { invalidOption } from '../../errors.ts';
+import { anything, type Fields, milliseconds, parseOptions } from '../../validation/fields.ts';
+import { type BodySource, fromIterable, fromReadable } from './response-stream.ts';
+
+/** One event of a stream, as the HTML standard names its fields. */
+export interface ServerSentEvent {
+  /** Text, as many lines as it has; anything else is sent as JSON. */
+  data?: unknown;
+  /** Type of the event; without it the page's `onmessage` hears of it. */
+  event?: string;
+  /** What a page that lost the connection comes back with, as the header `last-event-id`. */
+  id?: string | number;
+  /** How long a page waits before it connects again, in ms. */
+  retry?: number;
+  /** Said to nobody: pages do not see it. */
+  comment?: string;
+}
+
+export interface SseOptions {
+  /** After so long without an event a comment is sent, so that nothing in between takes the connection for dead; 0 = never. Default 15 000 ms. */
+  heartbeatMs?: number;
+  /** More headers of the response. */
+  headers?: ConstructorParameters<typeof Headers>[0];
+}
+
+const OPTIONS: Fields<SseOptions> = { heartbeatMs: milliseconds(), headers: anything() };
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  // Compression would hold events back, and so do caches.
+  'cache-control': 'no-cache, no-transform',
+  // nginx collects what it proxies unless it is told otherwise.
+  'x-accel-buffering': 'no',
+};
+
+const FIELDS: ReadonlySet<string> = new Set(['data', 'event', 'id', 'retry', 'comment']);
+/** An object with none of these is data, such as `{ id: 7 }`. */
+const TELLING = ['data', 'event', 'retry', 'comment'] as const;
+
+const HEARTBEAT = new TextEncoder().encode(':\n\n');
+
+/**
+ * Server-sent events: the items of an iterable or a stream, each as soon as it is there, as a `Response`. When the client
+ * leaves, the iterable's `finally` blocks run.
+ *
+ * An item is text, a `ServerSentEvent` (an object with `data`, `event`, `retry` or `comment` and no other fields but `id`),
+ * or any other value, which is sent as JSON.
+ *
+ * @throws ServeError `SERVE_INVALID_OPTION`
+ */
+export function sse(
+  events: AsyncIterable<unknown> | Iterable<unknown> | ReadableStream,
+  options: SseOptions = {},
+): Response {
+  const { heartbeatMs = 15_000, headers } = parseOptions<SseOptions>(options, OPTIONS, 'sse');
+  const all = new Headers(headers);
+  for (const [name, value] of Object.entries(HEADERS)) if (!all.has(name)) all.set(name, value);
+  return new Response(eventStream(sourceOf(events), heartbeatMs), { headers: all });
+}
+
+function sourceOf(events: unknown): BodySource {
+  if (events instanceof ReadableStream) return fromReadable(events);
+  if (typeof events === 'object' && events !== null) {
+    if (Symbol.asyncIterator in events) return fromIterable(events as AsyncIterable<unknown>);
+    if (Symbol.iterator in events) return fromIterable(events as Iterable<unknown>);
+  }
+  throw invalidOption('sse(events)', events, 'an iterable, an async iterable or a ReadableStream');
+}
+
+function eventStream(source: BodySource, heartbeatMs: number): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let heartbeat: NodeJS.Timeout | undefined;
+  let isQuiet = false;
+  const end = (): void => clearInterval(heartbeat);
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (heartbeatMs === 0) return;
+      heartbeat = setInterval(() => {
+        // Not to one who does not read what is there already.
+        if (isQuiet && (controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
+        isQuiet = true;
+      }, heartbeatMs);
+      heartbeat.unref();
+    },
+    async pull(controller) {
+      try {
+        const { done, value } = await source.next();
+        isQuiet = false;
+        if (done === true) {
+          end();
+          controller.close();
+        } else {
+          controller.enqueue(encoder.encode(formatEvent(value)));
+        }
+      } catch (error) {
+        end();
+        source.stop();
+        throw error;
+      }
+    },
+    cancel() {
+      end();
+      source.stop();
+    },
+  });
+}
+
+/** @internal The text of one event, with the empty line that ends it. @throws TypeError for a field that would break it */
+export function formatEvent(item: unknown): string {
+  const { data, event, id, retry, comment } = toEvent(item);
+  let text = '';
+  if (comment !== undefined) text += lines(':', oneOfText('comment', comment));
+  if (event !== undefined) text += `event: ${oneLine('event', event)}\n`;
+  if (id !== undefined) text += `id: ${oneLine('id', id)}\n`;
+  if (retry !== undefined) text += `retry: ${wholeMs(retry)}\n`;
+  // Without data pages hear nothing of an event.
+  if (data !== undefined) text += lines('data:', typeof data === 'string' ? data : toJson(data));
+  else if (event !== undefined) text += 'data:\n';
+  return `${text}\n`;
+}
+
+function toEvent(item: unknown): ServerSentEvent {
+  if (typeof item !== 'object' || item === null) return { data: item ?? null };
+  const isEvent =
+    TELLING.some((name) => Object.hasOwn(item, name)) && Object.keys(item).every((key) => FIELDS.has(key));
+  return isEvent ? item : { data: item };
+}
+
+function lines(name: string, text: string): string {
+  return text
+    .split(/\r\n|\n|\r/)
+    .map((line) => `${name} ${line}\n`)
+    .join('');
+}
+
+function toJson(data: unknown): string {
+  const text = JSON.stringify(data);
+  if (text === undefined) throw new TypeError(`data: a ${typeof data} cannot be sent as JSON`);
+  return text;
+}
+
+function oneOfText(name: string, value: unknown): string {
+  if (typeof value !== 'string')
+    throw new TypeError(`${name}: a text is needed, and this is ${typeof value}`);
+  return value;
+}
+
+function oneLine(name: string, value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : oneOfText(name, value);
+  if (/[\r\n\0]/.test(text)) throw new TypeError(`${name}: no line break and no NUL may stand in it`);
+  return text;
+}
+
+function wholeMs(value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw new TypeError('retry: whole milliseconds are needed');
+}
