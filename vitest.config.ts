@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Every replica's thread compiles the sources anew: 450 ms of CPU each, 150 ms with Node's own cache.
+process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/compile';
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'src/**/*.test.ts', 'examples/**/*.test.ts', 'bench/**/*.test.ts'],

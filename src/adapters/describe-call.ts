@@ -4,10 +4,10 @@ import type { CallMeta } from '../pool/frames.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { HostExchange } from './exchange.ts';
 import { parseRouting, type ResolvedMiddlewareOptions } from './options.ts';
-import { clientIp, givenTimeout, routeParams } from './request-head.ts';
+import { clientIp, givenTimeout, mountPath, routeParams } from './request-head.ts';
 
 /** What of an exchange a call is told about. */
-type Described = Pick<HostExchange, 'req' | 'context'>;
+type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'>;
 
 /** The deadline of a request: the shortest of what the deployment, the middleware and the client say; 0 = none. */
 export function deadlineOf(
@@ -26,7 +26,8 @@ export function deadlineOf(
  */
 export function describeCall(
   call: Call,
-  { req, context }: Described,
+  { req, context, url, originalUrl }: Described,
+  prefix: string,
   requestId: string,
   { locals, call: routing }: ResolvedMiddlewareOptions,
 ): void {
@@ -38,6 +39,8 @@ export function describeCall(
   if (ip !== undefined) meta.ip = ip;
   const params = routeParams(context);
   if (params !== undefined) meta.params = params;
+  const mount = mountPath(originalUrl, url, prefix);
+  if (mount !== '') meta.mountPath = mount;
   if (locals !== undefined) {
     const capture = new Capture();
     const value = locals(context);

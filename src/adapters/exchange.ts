@@ -47,6 +47,8 @@ export interface HostExchange {
   readonly res: HttpResponse;
   /** The request's target, without what the framework was mounted under. */
   readonly url: string;
+  /** The request's target as the client sent it. */
+  readonly originalUrl: string;
   /** What the framework's own handlers are given. */
   readonly context: HostContext;
   /** What a body parser has left: a value, a stream to be read in place of the request's, or undefined. */
@@ -59,9 +61,10 @@ export interface HostExchange {
 
 /** As Node, Express and middie hand it over. */
 export function fromNode(
-  req: IncomingMessage & HostContext & { readonly body?: unknown },
+  req: IncomingMessage & HostContext & { readonly body?: unknown; readonly originalUrl?: string },
   res: ServerResponse,
   next: Next | undefined,
 ): HostExchange {
-  return { req, res, url: req.url ?? '/', context: req, body: req.body, next, settled: undefined };
+  const { url = '/', originalUrl = url, body } = req;
+  return { req, res, url, originalUrl, context: req, body, next, settled: undefined };
 }

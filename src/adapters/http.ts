@@ -88,7 +88,7 @@ class Exchange implements HttpOutcome {
       if (call.isSettled) return;
       if (url instanceof ServeError) throw url;
       // Now, for hooks may look at the async context of the host's handler.
-      describeCall(this.#call, this.#host, this.requestId, this.#options);
+      describeCall(this.#call, this.#host, this.#target.prefix, this.requestId, this.#options);
       // Before its body is read.
       if (!this.#target.route.admit(call)) return;
       this.#takeBody(url);

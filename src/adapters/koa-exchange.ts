@@ -5,6 +5,7 @@ import type { HostContext, HostExchange } from './exchange.ts';
 export interface KoaContext extends HostContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly originalUrl: string;
   readonly request: object;
   respond?: boolean | undefined;
 }
@@ -20,7 +21,7 @@ export function fromKoa(
   next: KoaNext,
   handle: (exchange: HostExchange) => void,
 ): Promise<void> {
-  const { req, res, request, respond } = context;
+  const { req, res, request, originalUrl, respond } = context;
   // Koa answers 404 as soon as its middleware is through, unless it is told that somebody else answers.
   context.respond = false;
   return new Promise((resolve, reject) => {
@@ -28,6 +29,7 @@ export function fromKoa(
       req,
       res,
       url: req.url ?? '/',
+      originalUrl,
       context,
       // By convention of its parsers.
       body: Reflect.get(request, 'body'),

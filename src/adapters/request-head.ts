@@ -84,6 +84,21 @@ export function withoutSegments(target: string, count: number): string {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
+/**
+ * What of the request's path is no longer in its URL, and the app's own prefix. Never begins with two slashes: a redirect
+ * to below it would lead to another host.
+ */
+export function mountPath(originalUrl: string, url: string, prefix: string): string {
+  if (originalUrl === url) return prefix;
+  const original = pathOf(originalUrl) ?? '';
+  const path = pathOf(url) ?? '';
+  // Of `/mounted?q` frameworks make `/?q`.
+  const rest = [path, path.slice(1)].find((text) => original.endsWith(text));
+  if (rest === undefined) return prefix;
+  const mount = original.slice(0, original.length - rest.length);
+  return mount.replace(/^\/+/, '/').replace(/\/+$/, '') + prefix;
+}
+
 /** A few that were found to be good; most requests to a server name the same host. */
 const knownHosts = new Set<string>();
 const KNOWN_HOSTS = 16;

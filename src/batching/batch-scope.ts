@@ -93,6 +93,7 @@ export class BatchScope implements CallScope, ServeContext {
   readonly locals: undefined = undefined;
   readonly ip: undefined = undefined;
   readonly params: Readonly<Record<string, string>> = {};
+  readonly mountPath = '';
 
   /** The most important member's. */
   get priorityRank(): number | undefined {

@@ -24,6 +24,8 @@ export interface ServeContext {
   readonly ip: string | undefined;
   /** Route parameters of the host's mount path. */
   readonly params: Readonly<Record<string, string>>;
+  /** What the host and the app's route prefix have cut off the request's path, for links and redirects; empty at the root. */
+  readonly mountPath: string;
   /** In a batch: one context per item, in order. */
   readonly items: readonly ServeContext[] | undefined;
 }

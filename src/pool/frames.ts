@@ -51,6 +51,7 @@ export interface CallMeta {
   locals?: unknown;
   params?: Readonly<Record<string, string>>;
   ip?: string;
+  mountPath?: string;
   /** The caller streams a body along with the call (chunks, then `end`): at once, or once the replica asks for it. */
   upload?: 'eager' | 'lazy';
 }

@@ -265,6 +265,7 @@ export function idleContext(identity: ReplicaIdentity): ServeContext {
     locals: undefined,
     ip: undefined,
     params: {},
+    mountPath: '',
     items: undefined,
   };
 }

@@ -107,6 +107,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     return this.inbound.meta?.params ?? {};
   }
 
+  get mountPath(): string {
+    return this.inbound.meta?.mountPath ?? '';
+  }
+
   get cancellation(): ServeError | undefined {
     return this.#cancellation;
   }

@@ -44,6 +44,7 @@ export const fastifyServe: FastifyPluginAsync<FastifyServeOptions> = Object.assi
           req: request.raw,
           res: new ReplyResponse(reply),
           url: withoutSegments(request.raw.url ?? '/', depth),
+          originalUrl: request.raw.url ?? '/',
           context: request,
           body: request.body,
           next: (error) => void (error === undefined ? reply.callNotFound() : reply.send(error)),

@@ -66,7 +66,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   async start(): Promise<void> {
     const call = this.#call;
     const { req } = this.#upgrade;
-    const { route } = this.#target;
+    const { route, prefix } = this.#target;
     const { middleware, webSocket } = this.#rules;
     route.begin(call, deadlineOf(call, { req }, middleware));
     this.#watchClient();
@@ -77,10 +77,12 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
         throw new ServeError('SERVE_UNAUTHORIZED', 'authorize(req) refused the connection');
       this.#accept = await this.#rules.accept();
       if (call.isSettled) return;
-      const url = absoluteUrl(req.url ?? '/', req, NOTHING_MORE, this.#target.prefix);
+      const { url: target = '/' } = req;
+      const url = absoluteUrl(target, req, NOTHING_MORE, prefix);
       if (url instanceof ServeError) throw url;
       // No framework has seen it: the hooks are given Node's own request.
-      describeCall(call, { req, context: req as HostContext }, this.#requestId, middleware);
+      const host = { req, url: target, originalUrl: target, context: req as HostContext };
+      describeCall(call, host, prefix, this.#requestId, middleware);
       const envelope: RequestEnvelope = [req.method ?? 'GET', url, requestHeaders(req), undefined];
       const protocol = agreedProtocol(offeredProtocols(req), webSocket.protocols) ?? '';
       const how: SocketEnvelope = [protocol, webSocket.bufferLimit];

@@ -114,7 +114,7 @@ export function identity(mount: Mount): void {
 
     test('nothing comes from the client by itself', async () => {
       const seen = await contextWith({});
-      expect(seen).toMatchObject({ multiplexedModelId: '', ip: '127.0.0.1', params: {} });
+      expect(seen).toMatchObject({ multiplexedModelId: '', ip: '127.0.0.1', params: {}, mountPath: '' });
       expect(seen).not.toHaveProperty('tenant');
       expect(seen).not.toHaveProperty('sessionId');
       expect(seen).not.toHaveProperty('locals');

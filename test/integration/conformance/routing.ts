@@ -39,6 +39,7 @@ export function routing(mount: Mount): void {
       expect(await get('/ab')).toBe('function /ab');
       expect(await get('/')).toBe('function /');
       expect(json(await send(server.port, '/a/b/none'))).toEqual({ missing: '/none' });
+      expect(json(await send(server.port, '/a/b/context'))).toMatchObject({ mountPath: '/a/b' });
 
       using client = await RawClient.connect(server.port);
       client.head('GET http://h/a/b/kind/number HTTP/1.1', 'Host: h', 'Connection: close');
@@ -75,6 +76,25 @@ export function mounting(mount: Mount): void {
       client.head(`GET ${target} HTTP/1.1`, 'Host: h', 'Connection: close');
       const answer = await client.closed();
       expect(answer).toContain(rest.startsWith('//') ? '"missing":' : `"url":"http://h${rest}"`);
+    });
+
+    test('the context knows it', async () => {
+      for (const target of [
+        '/mounted/here/context',
+        '/mounted/here/context?q=/context',
+        'http://h/mounted/here/context',
+      ]) {
+        using client = await RawClient.connect(shared.port);
+        client.head(`GET ${target} HTTP/1.1`, 'Host: h', 'Connection: close');
+        expect(await client.closed()).toContain('"mountPath":"/mounted/here"');
+      }
+    });
+
+    test.each(['relative', 'absolute'])('a redirect stays below it: %s', async (kind) => {
+      const url = `http://127.0.0.1:${shared.port}/mounted/here/redirect/${kind}`;
+      const followed = await fetch(url, { method: 'POST', body: 'x' });
+      expect(followed.url).toBe(`http://127.0.0.1:${shared.port}/mounted/here/kind/number`);
+      expect(await followed.text()).toBe('0.5');
     });
 
     test('itself is the root', async () => {

@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createGunzip, createGzip, gunzipSync } from 'node:zlib';
+import { createGunzip, gunzipSync } from 'node:zlib';
 import express, { type Express, type RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import type { MiddlewareOptions } from '../../../src/index.ts';
 import { json, open, RawClient, send } from '../client.ts';
+import { compress } from '../compress.ts';
 import { type Mounted, ongoing, outcomes, sharedApp } from '../conformance/setup.ts';
 import { listen } from '../listen.ts';
 
@@ -182,40 +183,6 @@ describe('other middleware', () => {
     expect(await outcomes(shared.serve, 'cancelled')).toBe(before + 1);
   });
 });
-
-/** What `compression` does: the body goes through gzip, `flush()` pushes out what it holds back. */
-const compress: RequestHandler = (_req, res, next) => {
-  const gzip = createGzip();
-  const end = res.end.bind(res);
-  const write = res.write.bind(res);
-  const on = res.on.bind(res);
-  gzip.on('data', (chunk) => void (write(chunk) || gzip.pause()));
-  gzip.on('end', () => end());
-  on('drain', () => gzip.resume());
-  const begin = (): void => {
-    if (res.headersSent) return;
-    res.removeHeader('content-length');
-    res.setHeader('content-encoding', 'gzip');
-  };
-  Object.assign(res, {
-    flush: () => gzip.flush(),
-    write: (chunk: string | Uint8Array) => {
-      begin();
-      return gzip.write(chunk);
-    },
-    end: (chunk?: string | Uint8Array) => {
-      begin();
-      gzip.end(chunk);
-      return res;
-    },
-    on: (event: string, listener: (...args: unknown[]) => void) => {
-      if (event === 'drain') gzip.on(event, listener);
-      else on(event, listener);
-      return res;
-    },
-  });
-  next();
-};
 
 describe('compression in front', () => {
   test('whole answers, and chunks that are flushed as they come', async () => {
