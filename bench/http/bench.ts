@@ -22,6 +22,10 @@ const SERVERS: readonly ServerSpec[] = [
   { framework: 'express', backend: 'thread', cells: [...ALL, NEIGHBOUR] },
   { framework: 'express', backend: 'piscina', cells: [...WITHOUT_STREAM, NEIGHBOUR] },
   { framework: 'express', backend: 'piscina-default', cells: JSON_ONLY },
+  ...['koa', 'fastify', 'middie'].flatMap((framework): ServerSpec[] => [
+    { framework, backend: 'plain', cells: JSON_ONLY },
+    { framework, backend: 'thread', cells: JSON_ONLY },
+  ]),
   { framework: 'node', backend: 'plain', cells: ALL },
   { framework: 'node', backend: 'inline', cells: ALL },
   { framework: 'node', backend: 'thread', cells: ALL },

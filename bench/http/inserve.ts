@@ -1,18 +1,31 @@
-import { createServe, type ServeMiddleware } from 'inserve';
+import { createServe } from 'inserve';
 import { busy, echo, json, stream, upload } from './deployments.ts';
-import type { RouteName } from './site.ts';
+import type { Served } from './site.ts';
+
+export type Apps = ReturnType<typeof bindApps>;
 
 /** One replica for each route. Against the package by its name, so that what is built and shipped is measured. */
-export async function startInserve(isolation: 'thread' | 'inline') {
+export async function startInserve(isolation: 'thread' | 'inline'): Promise<Served> {
   const serve = createServe();
-  const middleware: Record<RouteName, ServeMiddleware> = {
-    json: serve.middleware(json.options({ isolation }).bind()),
-    echo: serve.middleware(echo.options({ isolation }).bind()),
-    upload: serve.middleware(upload.options({ isolation }).bind()),
-    stream: serve.middleware(stream.options({ isolation }).bind()),
-    // Computing on the host's own thread is what it is compared with.
-    busy: serve.middleware(busy.bind()),
+  const apps = bindApps(isolation);
+  const middleware = {
+    json: serve.middleware(apps.json),
+    echo: serve.middleware(apps.echo),
+    upload: serve.middleware(apps.upload),
+    stream: serve.middleware(apps.stream),
+    busy: serve.middleware(apps.busy),
   };
   await Promise.all(Object.values(middleware).map((each) => each.ready()));
-  return { middleware, close: () => serve.close() };
+  return { serve, apps, middleware };
+}
+
+function bindApps(isolation: 'thread' | 'inline') {
+  return {
+    json: json.options({ isolation }).bind(),
+    echo: echo.options({ isolation }).bind(),
+    upload: upload.options({ isolation }).bind(),
+    stream: stream.options({ isolation }).bind(),
+    // Computing on the host's own thread is what it is compared with.
+    busy: busy.bind(),
+  };
 }

@@ -66,6 +66,9 @@ const json64 = cellName('json', 64);
 export const KEYS: readonly KeySpec[] = [
   vsPlain('express_inline', 'express-inline', 'express-plain'),
   vsPlain('express_thread', 'express-thread', 'express-plain'),
+  vsPlain('koa_thread', 'koa-thread', 'koa-plain'),
+  vsPlain('fastify_thread', 'fastify-thread', 'fastify-plain'),
+  vsPlain('fastify_middie_thread', 'middie-thread', 'middie-plain'),
   vsPlain('node_inline', 'node-inline', 'node-plain'),
   vsPlain('node_thread', 'node-thread', 'node-plain'),
   {

@@ -5,6 +5,9 @@ import type { Framework, Site } from './site.ts';
 /** Loaded in its own process only: one that cannot be imported must not take the others along. */
 export const FRAMEWORKS: Readonly<Record<string, () => Promise<Framework>>> = {
   express: async () => (await import('./servers/express.ts')).expressSite,
+  koa: async () => (await import('./servers/koa.ts')).koaSite,
+  fastify: async () => (await import('./servers/fastify.ts')).fastifySite,
+  middie: async () => (await import('./servers/fastify.ts')).middieSite,
   node: async () => (await import('./servers/node.ts')).nodeSite,
 };
 
@@ -18,8 +21,8 @@ export async function startSite(framework: Framework, backend: Backend): Promise
       return framework.plain();
     case 'inline':
     case 'thread': {
-      const { middleware, close } = await startInserve(backend);
-      return closing(await framework.serve(middleware), close);
+      const served = await startInserve(backend);
+      return closing(await framework.serve(served), () => served.serve.close());
     }
     case 'piscina':
     case 'piscina-default': {

@@ -1,4 +1,5 @@
-import type { ServeMiddleware } from 'inserve';
+import type { Serve, ServeMiddleware } from 'inserve';
+import type { Apps } from './inserve.ts';
 
 /** The routes of the bench: `/json`, `/echo`, … */
 export const ROUTES = ['json', 'echo', 'upload', 'stream', 'busy'] as const;
@@ -18,12 +19,19 @@ export interface Delegate {
   busy(): Promise<unknown>;
 }
 
+/** The routes as apps of inserve. */
+export interface Served {
+  readonly serve: Serve;
+  readonly apps: Apps;
+  readonly middleware: Readonly<Record<RouteName, ServeMiddleware>>;
+}
+
 /** A web framework, and how its users would write the bench's routes. */
 export interface Framework {
   /** The work is done in the handlers. */
   plain(): Promise<Site>;
   /** Every route is an app of inserve. */
-  serve(middleware: Readonly<Record<RouteName, ServeMiddleware>>): Promise<Site>;
+  serve(served: Served): Promise<Site>;
   /** The work is done by a pool of threads, which cannot stream. */
   delegate?(to: Delegate): Promise<Site>;
 }

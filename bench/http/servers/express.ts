@@ -23,7 +23,7 @@ export const expressSite: Framework = {
     return listen(app);
   },
 
-  serve(middleware) {
+  serve({ middleware }) {
     const app = express();
     for (const route of ROUTES) app.use(`/${route}`, middleware[route]);
     return listen(app);

@@ -17,7 +17,7 @@ export const nodeSite: Framework = {
       busy: (_req, res) => sendJson(res, compute()),
     }),
 
-  serve: (middleware) => listenTo(middleware),
+  serve: ({ middleware }) => listenTo(middleware),
 
   delegate: (to) =>
     listenTo({
