@@ -9,6 +9,7 @@ import type { WebSocketOptions } from './adapters/websocket/options.ts';
 import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgrades.ts';
 import type { AppReport } from './controller/status.ts';
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
+import type { AppAutoscalingPolicy } from './deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import { NAME_PATTERN } from './deployment/options.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
@@ -27,6 +28,7 @@ import { replicaRouter } from './replica/thread-role.ts';
 import {
   either,
   type Fields,
+  fn,
   milliseconds,
   object,
   oneOf,
@@ -68,6 +70,11 @@ export interface RunOptions {
   name?: string;
   /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`. */
   routePrefix?: string | null;
+  /**
+   * Decides about the replicas of all autoscaled deployments of the app at once, instead of their own policies. It runs on
+   * the host's thread.
+   */
+  autoscalingPolicy?: AppAutoscalingPolicy;
 }
 
 const PREFIX = either(
@@ -78,6 +85,7 @@ const PREFIX = either(
 const RUN_FIELDS: Fields<RunOptions> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
   routePrefix: PREFIX,
+  autoscalingPolicy: fn<AppAutoscalingPolicy>(),
 };
 
 export interface InstanceStatus {
@@ -131,13 +139,17 @@ export class Serve implements AsyncDisposable {
   async run<T>(app: BoundDeployment<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
     assertBound(app, 'run(app)');
     const { routePrefix: prefix, ...rest } = options;
-    const { name, routePrefix = '/' } = parseOptions<RunOptions>(
+    const {
+      name,
+      routePrefix = '/',
+      autoscalingPolicy,
+    } = parseOptions<RunOptions>(
       { ...rest, ...(prefix === null ? {} : { routePrefix: prefix }) },
       RUN_FIELDS,
       'run',
     );
     const appName = name ?? defaultAppName(app);
-    await this.#instance.deploy(app, appName, prefix === null ? null : routePrefix);
+    await this.#instance.deploy(app, appName, prefix === null ? null : routePrefix, autoscalingPolicy);
     return this.#instance.handle<T>(appName);
   }
 

@@ -189,7 +189,7 @@ test('67: a custom number is rounded up within the bounds; a policy that failed 
     scaled.config,
     scaled.state,
     { at: 2, running: 8, queued: 0, ongoing: 0, load: 0, panicLoad: 0, bounds: { min: 1, max: 8 } },
-    undefined,
+    { hold: 'the policy failed' },
   );
   expect(state).toBe(scaled.state);
   expect(decision).toMatchObject({ from: 8, to: 8, reason: 'the policy failed' });

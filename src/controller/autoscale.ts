@@ -38,6 +38,9 @@ export interface ScalingDecision {
   readonly inputs: ScalingInputs;
 }
 
+/** How many replicas a policy wants, or why nothing changes. */
+export type Wish = number | { readonly hold: string };
+
 export interface Scaled {
   readonly state: ScalingState;
   readonly decision: ScalingDecision;
@@ -79,13 +82,13 @@ export function replicasForLoad(config: AutoscalingConfig, target: number, input
  * One decision about one deployment: Ray Serve's (`autoscaling_policy.py`: cold start, core, factors, from zero, delays,
  * bounds, in this order) and the panic window, which skips the up-delay.
  *
- * @param wanted what the policy says; undefined: it failed, so nothing changes
+ * @param wish what the policy says
  */
 export function autoscale(
   config: AutoscalingConfig,
   state: ScalingState,
   inputs: ScalingInputs,
-  wanted: number | undefined,
+  wish: Wish,
 ): Scaled {
   const { bounds, running, queued } = inputs;
   const target = clip(state.target, bounds);
@@ -94,19 +97,16 @@ export function autoscale(
     return at(desired, desired, `cold start: ${queued} calls wait and no replica runs`);
   }
   if (target !== state.target) return at(target, target, `the bounds are ${bounds.min}…${bounds.max} now`);
-  if (wanted === undefined) return hold(target, 'the policy failed');
-  const factored = withFactors(config, wanted, running);
+  if (typeof wish === 'object') return decided(state, inputs, state, target, wish.hold);
+  const factored = withFactors(config, wish, running);
   // The last replica goes only when nothing at all is left, and from one replica only.
   const desired = clip(target > 1 ? Math.max(factored, 1) : factored, bounds);
-  const why = describe(config, inputs, wanted, factored, bounds);
+  const why = describe(config, inputs, wish, factored, bounds);
   if (running === 0 && desired > 0) return at(desired, desired, why);
   return delayed(config, state, inputs, desired, why);
 
   function at(next: number, desired: number, reason: string): Scaled {
     return decided(state, inputs, initialState(next), desired, reason);
-  }
-  function hold(desired: number, reason: string): Scaled {
-    return decided(state, inputs, state, desired, reason);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AutoscalingContext } from '../deployment/autoscaling-policy.ts';
 
+/** What a policy decided. */
 export interface Wanted {
   readonly replicas: number;
   readonly state: unknown;

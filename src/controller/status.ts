@@ -1,3 +1,4 @@
+import type { ScalingInputs } from './autoscale.ts';
 import type { PendingReplicas } from './place.ts';
 
 /** Status of a deployment, as in Ray. */
@@ -21,6 +22,20 @@ export interface ReplicaStatus {
   readonly ongoing: number;
 }
 
+/** The last decision about a number of replicas, and what it was made from. */
+export interface ScalingReport {
+  /** A timestamp like `Date.now()`. */
+  readonly at: number;
+  /** The target before. */
+  readonly from: number;
+  /** The target since. */
+  readonly to: number;
+  /** Replicas wanted, within the bounds, before any delay. */
+  readonly desired: number;
+  readonly reason: string;
+  readonly inputs: Omit<ScalingInputs, 'at'>;
+}
+
 export interface DeploymentReport {
   readonly status: DeploymentStatus;
   readonly message: string;
@@ -34,6 +49,8 @@ export interface DeploymentReport {
   readonly restarts: number;
   /** Replicas that should be there and fit nowhere. */
   readonly pending: PendingReplicas | undefined;
+  /** undefined: the deployment does not scale by itself. */
+  readonly scaling: ScalingReport | undefined;
 }
 
 export interface AppReport {

@@ -3,6 +3,7 @@ import { invalidOption } from '../errors.ts';
 import { isPlainObject } from '../validation/fields.ts';
 import { canonical } from '../values/canonical.ts';
 import { type Packed, pack } from '../values/pack.ts';
+import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, withNaming } from './bound.ts';
 import { Deployment } from './deployment.ts';
 import { type ResolvedOptions, resolveOptions } from './options.ts';
@@ -38,6 +39,7 @@ export interface CompiledApp {
   readonly names: ReadonlyMap<BoundDeployment<unknown>, string>;
   /** How often its code was loaded anew. */
   readonly revision: number;
+  readonly autoscalingPolicy: AppAutoscalingPolicy | undefined;
   /** The same app, to be loaded from disk once more. */
   again(): CompiledApp;
 }
@@ -48,6 +50,8 @@ export interface CompileOptions {
   readonly revision?: number;
   /** The options to use of a deployment, given its name and its own. */
   readonly adjust?: (name: string, options: ResolvedOptions) => ResolvedOptions;
+  /** Decides about the replicas of all autoscaled deployments. */
+  readonly autoscalingPolicy?: AppAutoscalingPolicy;
 }
 
 /**
@@ -59,17 +63,18 @@ export function compileApp(
   ingress: BoundDeployment<unknown>,
   appName: string,
   appVersion: string,
-  { revision = 0, adjust = (_name, own) => own }: CompileOptions = {},
+  options: CompileOptions = {},
 ): CompiledApp {
+  const { revision = 0, adjust = (_name, own) => own, autoscalingPolicy } = options;
   const names = nameAll(ingress);
   const deployments: DeploymentSpec[] = [];
   for (const [bound, name] of names) {
-    const { module, exportName, options } = BoundDeployment.partsOf(bound);
+    const { module, exportName, options: own } = BoundDeployment.partsOf(bound);
     const args = withNaming(
       (nested) => ({ instance: '', app: appName, deployment: names.get(nested) ?? '', options: {} }),
       () => pack(BoundDeployment.argumentsOf(bound), `${name}.bind`),
     );
-    const resolved = adjust(name, resolveOptions(options));
+    const resolved = adjust(name, resolveOptions(own));
     const suffix = revision === 0 ? '' : `+r${revision}`;
     const fingerprint = fingerprintOf(name, module, exportName, args, resolved, appVersion + suffix);
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;
@@ -78,8 +83,8 @@ export function compileApp(
   const takesWebSockets = 'websocket' in Object(BoundDeployment.partsOf(ingress).target.prototype);
   const spec = { name: appName, ingress: names.get(ingress) ?? '', takesWebSockets, deployments };
   const again = (): CompiledApp =>
-    compileApp(ingress, appName, appVersion, { revision: revision + 1, adjust });
-  return { spec, names, revision, again };
+    compileApp(ingress, appName, appVersion, { ...options, revision: revision + 1 });
+  return { spec, names, revision, autoscalingPolicy, again };
 }
 
 /** The name that an app has if it is given none. */

@@ -4,6 +4,7 @@ import type { AppSpec, CompiledApp, DeploymentSpec } from '../deployment/app-spe
 import { invalidOption, ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
+import { AppScaler } from './app-scaler.ts';
 import type { Environment } from './environment.ts';
 import { InlineDeployment } from './inline-deployment.ts';
 import type { RunningDeployment } from './running-deployment.ts';
@@ -15,6 +16,7 @@ import { UpdateGroup } from './update-group.ts';
 export class AppRuntime {
   readonly name: string;
   readonly #environment: Environment;
+  readonly #scaler: AppScaler;
   readonly #deployments = new Map<string, RunningDeployment>();
   #compiled: CompiledApp;
   /** What took over last. */
@@ -32,6 +34,7 @@ export class AppRuntime {
     this.#compiled = compiled;
     this.routePrefix = routePrefix;
     this.#environment = environment;
+    this.#scaler = new AppScaler(this.name, environment);
   }
 
   /** What it is, or is becoming. */
@@ -113,6 +116,7 @@ export class AppRuntime {
     if (fallback === undefined && this.#current === undefined) switchboard.setIngress(this.name, ingress);
     const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
     const wanted = new Set(deployments.map(({ name }) => name));
+    this.#scaler.follow(this.#threadDeployments(wanted), compiled.autoscalingPolicy);
     this.#ready = Promise.race([failure.promise, started]).then(async () => {
       if (group !== this.#group) return;
       this.#current = compiled;
@@ -124,6 +128,12 @@ export class AppRuntime {
     });
     this.#ready.catch(() => {});
     return this.#ready;
+  }
+
+  /** The target capacity changed. */
+  recount(): void {
+    for (const deployment of this.#threadDeployments()) deployment.recount();
+    this.#scaler.tick(now(), true);
   }
 
   tick(at: number): void {
@@ -158,7 +168,7 @@ export class AppRuntime {
 
   report(): AppReport {
     const deployments = [...this.#deployments].map(
-      ([name, deployment]) => [name, deployment.report()] as const,
+      ([name, deployment]) => [name, { ...deployment.report(), scaling: this.#scaler.report(name) }] as const,
     );
     return {
       status: this.status,
@@ -178,6 +188,7 @@ export class AppRuntime {
   }
 
   async #deleteAll(timeoutMs: number | undefined): Promise<void> {
+    this.#scaler.close();
     const deadline = timeoutMs === undefined ? Infinity : now() + timeoutMs;
     const callersFirst = [...this.spec.deployments].reverse();
     const others = [...this.#deployments.keys()].filter(
@@ -186,6 +197,13 @@ export class AppRuntime {
     for (const name of [...others, ...callersFirst.map((spec) => spec.name)])
       await this.#stopOne(name, deadline - now());
     this.#environment.switchboard.removeApp(this.name);
+  }
+
+  *#threadDeployments(named?: ReadonlySet<string>): Generator<ThreadDeployment> {
+    for (const [name, deployment] of this.#deployments) {
+      const isMeant = named?.has(name) ?? true;
+      if (isMeant && deployment instanceof ThreadDeployment) yield deployment;
+    }
   }
 
   async #deployOne(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {

@@ -116,7 +116,7 @@ export class InlineDeployment implements RunningDeployment {
     return this.#channel?.describe();
   }
 
-  report(): DeploymentReport {
+  report(): Omit<DeploymentReport, 'scaling'> {
     const { instanceId, switchboard } = this.#environment;
     const [channel, inline] = [this.#channel, this.#descriptor];
     const isRunning = channel !== undefined && inline !== undefined;

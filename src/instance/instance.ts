@@ -1,7 +1,8 @@
 import { BatchStats } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
-import { FULL_CAPACITY, type TargetCapacity } from '../controller/target-capacity.ts';
+import { FULL_CAPACITY, nextCapacity, type TargetCapacity } from '../controller/target-capacity.ts';
 import { type CompiledApp, type CompileOptions, compileApp, defaultAppName } from '../deployment/app-spec.ts';
+import type { AppAutoscalingPolicy } from '../deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Resources } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
@@ -142,8 +143,24 @@ export class Instance {
   }
 
   /** Deploys an app, or goes over to a new version of it. */
-  async deploy(ingress: BoundDeployment<unknown>, name: string, routePrefix: string | null): Promise<void> {
-    await this.#deploy(ingress, name, routePrefix).deployed;
+  async deploy(
+    ingress: BoundDeployment<unknown>,
+    name: string,
+    routePrefix: string | null,
+    policy?: AppAutoscalingPolicy,
+  ): Promise<void> {
+    const options = policy === undefined ? {} : { autoscalingPolicy: policy };
+    await this.#deploy(ingress, name, routePrefix, options).deployed;
+  }
+
+  /**
+   * Runs a share of every deployment from now on.
+   * @param percent 0 to 100; undefined: all of it
+   * @param isSameApps whether the config that says so names the same apps as the one before
+   */
+  setTargetCapacity(percent: number | undefined, isSameApps: boolean): void {
+    this.#capacity = nextCapacity(this.#capacity, percent, isSameApps);
+    for (const app of this.#apps.values()) app.recount();
   }
 
   /**
@@ -237,6 +254,7 @@ export class Instance {
         queued: report.queued,
         replicas: report.replicaStates,
         restarts: report.restarts,
+        desired: report.scaling?.desired,
         unobserved: this.#counted(app, deployment).unobserved,
       })),
     );

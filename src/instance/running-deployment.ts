@@ -24,7 +24,7 @@ export interface RunningDeployment {
   update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void>;
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
-  report(): DeploymentReport;
+  report(): Omit<DeploymentReport, 'scaling'>;
   /** The ingress that it is, as a replica describes it; undefined while none runs. */
   describe(): Promise<IngressDescription | undefined>;
   /** Its replicas in threads of their own. */

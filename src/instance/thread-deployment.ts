@@ -162,7 +162,7 @@ export class ThreadDeployment implements RunningDeployment {
     this.#judge(at);
   }
 
-  report(): DeploymentReport {
+  report(): Omit<DeploymentReport, 'scaling'> {
     const replicaStates: Record<string, number> = {};
     for (const { state } of this.#replicas) replicaStates[state] = (replicaStates[state] ?? 0) + 1;
     return {

@@ -22,7 +22,7 @@ export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
 const DESCRIBE_TIMEOUT_MS = 10_000;
 
 /** What a question to the replica's thread is answered with. */
-type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'error' | 'description'>;
+type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'error' | 'description' | 'stats'>;
 
 /** How a replica ended. */
 export interface ReplicaExit {
@@ -78,6 +78,8 @@ export class ThreadReplica implements Reachable {
   methods: readonly string[] = [];
   /** The last one that it was told. */
   userConfig: unknown;
+  /** It has the hook `recordAutoscalingStats`. */
+  hasStats = false;
   #state: ReplicaState = 'STARTING';
   readonly #place: ReplicaPlace;
   readonly #key: RouteKey;
@@ -195,6 +197,12 @@ export class ThreadReplica implements Reachable {
     return this.#ask((id) => ({ type: 'checkHealth', id }));
   }
 
+  /** Asks its hook `recordAutoscalingStats`. */
+  async autoscalingStats(): Promise<Readonly<Record<string, number>>> {
+    const { stats } = await this.#question((id) => ({ type: 'autoscalingStats', id }));
+    return stats ?? {};
+  }
+
   /** What its ingress has to say for OpenAPI. */
   async describe(): Promise<IngressDescription> {
     const answer = this.#question((id) => ({ type: 'describe', id }));
@@ -295,6 +303,7 @@ export class ThreadReplica implements Reachable {
         this.#started.resolve();
         if (this.#state !== 'STARTING') return;
         this.methods = message.methods;
+        this.hasStats = message.hasStats;
         this.#hasRun = true;
         this.#state = 'RUNNING';
         this.load.setState(REPLICA_STATE.ready);

@@ -44,6 +44,8 @@ export interface DeploymentSample {
   readonly restarts: number;
   /** Failed responses that nobody looked at. */
   readonly unobserved: number;
+  /** Replicas that the autoscaler wants; undefined if there is none. */
+  readonly desired: number | undefined;
 }
 
 /** The state of the host's own event loop. */
@@ -188,6 +190,15 @@ export class Metrics {
       { value: 1, labels: { level: this.#host().shedding } },
     ]);
     addCounters(add);
+    add(
+      'autoscaling_desired_replicas',
+      'gauge',
+      'Replicas that the autoscaler wants, before its delays.',
+      (samples) =>
+        samples.flatMap((sample) =>
+          sample.desired === undefined ? [] : [{ value: sample.desired, labels: place(sample) }],
+        ),
+    );
     this.#addBatches(prefix, add);
     this.#userMetrics.watch((definition) => this.#addUserMetric(register, definition));
     return register;

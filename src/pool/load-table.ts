@@ -48,6 +48,7 @@ const D_BARRIER = 4;
 const D_BARRIER_AT = 5;
 const D_BY_PRIORITY = 6;
 const D_SEEN_WAITING = 10;
+const D_WATCHED = 14;
 
 /** The barrier's word packs `priority << 24 | caller + 1`. */
 const BARRIER_SHIFT = 24;
@@ -200,6 +201,7 @@ export class DeploymentLoad {
         (charged[Q_QUEUED] as number)++;
         Atomics.add(this.#words, D_BY_PRIORITY + priority, 1);
         (charged[priority] as number)++;
+        if (Atomics.load(this.#words, D_WATCHED) === 1) this.wakeWatcher();
         return true;
       }
     }
@@ -220,6 +222,23 @@ export class DeploymentLoad {
     (charged[Q_QUEUED] as number)--;
     Atomics.sub(this.#words, D_BY_PRIORITY + priority, 1);
     (charged[priority] as number)--;
+  }
+
+  /**
+   * Resolves when a call is queued, at once if one waits already: how the host learns of the first call to a deployment
+   * without replicas, whichever thread makes it. Does not keep the process alive.
+   */
+  waitQueued(): Promise<unknown> {
+    // Before the look at the queue: a call that comes in between is either seen or wakes.
+    Atomics.store(this.#words, D_WATCHED, 1);
+    if (this.queued > 0) return Promise.resolve();
+    const wait = Atomics.waitAsync(this.#words, D_WATCHED, 1);
+    return wait.async ? wait.value : Promise.resolve(wait.value);
+  }
+
+  /** Ends `waitQueued`. */
+  wakeWatcher(): void {
+    if (Atomics.exchange(this.#words, D_WATCHED, 0) === 1) Atomics.notify(this.#words, D_WATCHED);
   }
 
   /** A thread has a call of this priority waiting. Repeated while it waits, since the word fades. */

@@ -50,13 +50,21 @@ export type ToReplica =
   | { type: 'describe'; id: number }
   /** No more calls come; conversations that would go on are to end. */
   | { type: 'drain' }
+  | { type: 'autoscalingStats'; id: number }
   | { type: 'dispose'; id: number };
 
 /** From a replica's thread to the host. */
 export type ToHost =
-  | { type: 'ready'; methods: readonly string[] }
+  /** `hasStats`: it has the hook `recordAutoscalingStats`. */
+  | { type: 'ready'; methods: readonly string[]; hasStats: boolean }
   | { type: 'failed'; phase: StartPhase; error: Packed }
-  | { type: 'answer'; id: number; error?: Packed; description?: IngressDescription }
+  | {
+      type: 'answer';
+      id: number;
+      error?: Packed;
+      description?: IngressDescription;
+      stats?: Record<string, number>;
+    }
   /** User code logged. */
   | { type: 'log'; line: LogLine }
   /** Something that whoever configured the deployment should know. */

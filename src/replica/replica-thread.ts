@@ -21,7 +21,7 @@ import { idleContext, Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
 
 /** What a question of the host is answered with. */
-type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'description'>;
+type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'description' | 'stats'>;
 
 /** How often counted calls are shipped to the host. */
 const STATS_MS = 1_000;
@@ -90,7 +90,7 @@ export class ReplicaThread {
       );
       unguard();
       this.#load.tick(now());
-      this.#post({ type: 'ready', methods: code.methodNames });
+      this.#post({ type: 'ready', methods: code.methodNames, hasStats: code.hasAutoscalingStats });
       const advice = batchAdvice(code.methods, this.#load.limit);
       if (advice !== undefined) this.#post({ type: 'advice', message: advice });
     } catch (error) {
@@ -121,6 +121,9 @@ export class ReplicaThread {
         return;
       case 'drain':
         this.#replica?.drain();
+        return;
+      case 'autoscalingStats':
+        await this.#answer(message.id, async () => ({ stats: (await this.#code?.autoscalingStats()) ?? {} }));
         return;
       case 'dispose':
         await this.#answer(message.id, () => this.#dispose());

@@ -1,6 +1,7 @@
 import { invalidOption, ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
+import { isPlainObject } from '../validation/fields.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 import { describeIngress } from './describe.ts';
 import { isClass, remoteMethods } from './methods.ts';
@@ -110,6 +111,20 @@ export class UserCode {
       throw new ServeError('SERVE_INVALID_OPTION', `userConfig is set on ${what}`);
     }
     await hook.call(this.#instance, userConfig);
+  }
+
+  /** Whether it reports values of its own for autoscaling. */
+  get hasAutoscalingStats(): boolean {
+    return this.#hook('recordAutoscalingStats') !== undefined;
+  }
+
+  /** What `recordAutoscalingStats()` answers: numbers by name. @throws TypeError if it is anything else */
+  async autoscalingStats(): Promise<Record<string, number>> {
+    const answer: unknown = await this.#hook('recordAutoscalingStats')?.call(this.#instance);
+    const entries = isPlainObject(answer) ? Object.entries(answer) : undefined;
+    if (entries?.every(([, value]) => Number.isFinite(value)))
+      return Object.fromEntries(entries) as Record<string, number>;
+    throw new TypeError('recordAutoscalingStats() must return an object of finite numbers by name');
   }
 
   /** Throws if the replica is not healthy. */

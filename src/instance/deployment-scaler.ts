@@ -1,0 +1,220 @@
+import {
+  autoscale,
+  initialState,
+  isColdStart,
+  loadThatCounts,
+  replicasForLoad,
+  type ScalingInputs,
+  type ScalingState,
+  type Wish,
+} from '../controller/autoscale.ts';
+import { LoadWindow } from '../controller/load-window.ts';
+import { readPolicyResult, type Wanted } from '../controller/policy.ts';
+import type { ScalingReport } from '../controller/status.ts';
+import { boundsAt } from '../controller/target-capacity.ts';
+import type { ResolvedAutoscaling } from '../deployment/autoscaling-options.ts';
+import type { AutoscalingContext } from '../deployment/autoscaling-policy.ts';
+import { routeKey } from '../handle/directory.ts';
+import type { DeploymentLoad } from '../pool/load-table.ts';
+import { now } from '../time/clock.ts';
+import type { Environment } from './environment.ts';
+import { FaultReports } from './fault-reports.ts';
+import { ReplicaStats } from './replica-stats.ts';
+import type { ThreadDeployment } from './thread-deployment.ts';
+import type { ThreadReplica } from './thread-replica.ts';
+
+/** Nothing changes, for that reason. */
+export type Hold = Exclude<Wish, number>;
+
+/** Samples the load of one deployment, has the controller decide, and gives the deployment its target. */
+export class DeploymentScaler {
+  readonly #app: string;
+  readonly #deployment: ThreadDeployment;
+  readonly #environment: Environment;
+  readonly #faults: FaultReports;
+  #config: ResolvedAutoscaling;
+  #window: LoadWindow;
+  #stats: ReplicaStats;
+  #state: ScalingState;
+  #inputs: ScalingInputs | undefined = undefined;
+  #policyState: unknown = undefined;
+  #lastUp: number | undefined = undefined;
+  #lastDown: number | undefined = undefined;
+  #report: ScalingReport | undefined = undefined;
+  #sampledAt = -Infinity;
+  #isWatching = false;
+  #isClosed = false;
+
+  constructor(
+    app: string,
+    deployment: ThreadDeployment,
+    config: ResolvedAutoscaling,
+    environment: Environment,
+  ) {
+    this.#app = app;
+    this.#deployment = deployment;
+    this.#environment = environment;
+    this.#config = config;
+    this.#faults = new FaultReports(app, deployment.spec.name, environment);
+    this.#state = initialState(deployment.target);
+    this.#window = this.#newWindow();
+    this.#stats = this.#newStats();
+  }
+
+  get config(): ResolvedAutoscaling {
+    return this.#config;
+  }
+
+  /** The last decision. */
+  get report(): ScalingReport | undefined {
+    return this.#report;
+  }
+
+  /** Goes by other options. What was measured so far counts on. */
+  follow(config: ResolvedAutoscaling): void {
+    const isSame =
+      config.lookBackPeriodMs === this.#config.lookBackPeriodMs &&
+      config.panic?.windowMs === this.#config.panic?.windowMs;
+    this.#config = config;
+    if (isSame) return;
+    this.#window = this.#newWindow();
+    this.#stats = this.#newStats();
+  }
+
+  isDue(at: number): boolean {
+    // A timer may fire a little early.
+    return at - this.#sampledAt >= this.#config.metricsIntervalMs - 5;
+  }
+
+  sample(at: number): void {
+    this.#sampledAt = at;
+    const running = this.#running();
+    const queued = this.#load?.queued ?? 0;
+    const ongoing = running.reduce((sum, { load }) => sum + load.ongoing, 0);
+    this.#window.record(at, queued + ongoing);
+    this.#stats.ask(at, running);
+    this.#inputs = {
+      at,
+      running: running.length,
+      queued,
+      ongoing,
+      load: this.#window.mean(at, this.#config.lookBackPeriodMs),
+      panicLoad: this.#window.mean(at, this.#config.panic?.windowMs ?? this.#config.lookBackPeriodMs),
+      bounds: boundsAt(this.#config, this.#environment.targetCapacity()),
+    };
+  }
+
+  /** What a policy sees; undefined while none is to be asked. */
+  context(): AutoscalingContext | undefined {
+    const inputs = this.#inputs;
+    if (inputs === undefined || isColdStart(inputs)) return undefined;
+    const { at, running, queued, ongoing, bounds } = inputs;
+    const currentTime = Date.now();
+    const { policy: _, ...config } = this.#config;
+    return {
+      appName: this.#app,
+      deploymentName: this.#deployment.spec.name,
+      currentNumReplicas: running,
+      targetNumReplicas: this.#deployment.target,
+      runningReplicas: this.#running().map(({ replicaId }) => replicaId),
+      totalNumRequests: loadThatCounts(this.#config, inputs),
+      totalQueuedRequests: queued,
+      totalRunningRequests: ongoing,
+      ...this.#stats.read(at, this.#config.lookBackPeriodMs, (time) => Math.round(currentTime + time - at)),
+      capacityAdjustedMinReplicas: bounds.min,
+      capacityAdjustedMaxReplicas: bounds.max,
+      policyState: this.#policyState,
+      lastScaleUpTime: this.#lastUp,
+      lastScaleDownTime: this.#lastDown,
+      currentTime,
+      config,
+    };
+  }
+
+  /** What the deployment's own policy wants, the default one if it has none. */
+  ownWish(): Wanted | Hold {
+    const { policy } = this.#config;
+    const inputs = this.#inputs;
+    if (inputs === undefined) return { hold: 'nothing was measured yet' };
+    if (policy === undefined) {
+      const replicas = replicasForLoad(this.#config, this.#deployment.target, inputs);
+      return { replicas, state: undefined };
+    }
+    const context = this.context();
+    if (context === undefined) return { hold: 'nobody was asked' };
+    const wanted = this.#faults.attempt('autoscaling policy', () =>
+      readPolicyResult(policy(context), this.#policyState),
+    );
+    return wanted ?? { hold: 'the policy failed' };
+  }
+
+  decide(wish: Wanted | Hold): void {
+    const inputs = this.#inputs;
+    if (inputs === undefined || this.#isClosed) return;
+    const { target } = this.#deployment;
+    const state = this.#state.target === target ? this.#state : initialState(target);
+    const isWanted = 'replicas' in wish;
+    const scaled = autoscale(this.#config, state, inputs, isWanted ? wish.replicas : wish);
+    if (isWanted) this.#policyState = wish.state;
+    this.#state = scaled.state;
+    const { from, to, desired, reason } = scaled.decision;
+    const { at: _, ...seen } = inputs;
+    this.#report = { at: Date.now(), from, to, desired, reason, inputs: seen };
+    if (to !== from) this.#apply(from, to, reason);
+    this.#watchQueue();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#load?.wakeWatcher();
+  }
+
+  #apply(from: number, to: number, reason: string): void {
+    if (to > from) this.#lastUp = Date.now();
+    else this.#lastDown = Date.now();
+    const { name } = this.#deployment.spec;
+    const about = { app: this.#app, deployment: name, from, to, reason };
+    this.#environment.log.info(about, `${name}: ${from} → ${to} replicas`);
+    this.#environment.events.emit('scaling', about);
+    this.#deployment.scaleTo(to);
+  }
+
+  #startCold(): void {
+    this.sample(now());
+    this.decide({ hold: 'no call waits any more' });
+  }
+
+  /** The first call to a deployment without replicas does not wait for a sample. */
+  #watchQueue(): void {
+    const load = this.#load;
+    const isCold = this.#deployment.target === 0 && this.#inputs?.queued === 0;
+    if (this.#isWatching || !isCold || load === undefined) return;
+    this.#isWatching = true;
+    void load.waitQueued().then(() => {
+      this.#isWatching = false;
+      if (!this.#isClosed) this.#startCold();
+    });
+  }
+
+  get #load(): DeploymentLoad | undefined {
+    return this.#environment.switchboard.load(routeKey(this.#app, this.#deployment.spec.name));
+  }
+
+  #running(): ThreadReplica[] {
+    return [...this.#deployment.threads()].filter(({ isRoutable }) => isRoutable);
+  }
+
+  get #keepMs(): number {
+    return Math.max(this.#config.lookBackPeriodMs, this.#config.panic?.windowMs ?? 0);
+  }
+
+  #newWindow(): LoadWindow {
+    return new LoadWindow(this.#keepMs);
+  }
+
+  #newStats(): ReplicaStats {
+    return new ReplicaStats(this.#keepMs, (replica, error) =>
+      this.#faults.report(`recordAutoscalingStats of ${replica}`, error),
+    );
+  }
+}
