@@ -22,7 +22,7 @@ export interface Batched<I, R> {
 }
 
 type BatchFunction<I, O> = (items: I[]) => Promise<readonly O[]> | readonly O[];
-type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly O[], unknown>;
+type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly (O | typeof END_OF_STREAM)[], unknown>;
 
 /** The end of one item's stream, in the place of its next value. */
 export const END_OF_STREAM: unique symbol = Symbol.for('inserve.endOfStream');

@@ -22,10 +22,20 @@ export interface Multiplexed<M> {
 type ModelsListener = (modelIds: readonly string[]) => void;
 
 let onModels: ModelsListener = () => {};
+let isReplica = false;
 
-/** @internal The replica's thread advertises its models to the routers. */
+/** Those of this thread: a replica may have several. */
+const caches = new Set<ModelCache<unknown>>();
+
+/** @internal The replica of this thread advertises its models to the routers. */
 export function observeModels(listener: ModelsListener): void {
   onModels = listener;
+  isReplica = true;
+}
+
+/** @internal The replica of this thread ends, and its models with it. */
+export async function disposeModels(): Promise<void> {
+  await Promise.all([...caches].map((cache) => cache.clear()));
 }
 
 /** The model id that the caller of the current call asked for; empty if none. */
@@ -50,6 +60,7 @@ export function multiplexed<M>(
     throw invalidOption('multiplexed(options, load)', load, 'a function of a model id');
   const { maxModelsPerReplica = 3 } = parseOptions<MultiplexedOptions>(options, FIELDS, 'multiplexed');
   const models = new ModelCache<M>(maxModelsPerReplica === -1 ? Infinity : maxModelsPerReplica);
+  if (isReplica) caches.add(models as ModelCache<unknown>);
   const get = function (this: unknown, modelId: string = getMultiplexedModelId()): Promise<M> {
     if (typeof modelId !== 'string' || modelId === '') {
       return Promise.reject(
@@ -107,8 +118,19 @@ class ModelCache<M> {
     }
   }
 
+  get ids(): Iterable<string> {
+    return this.#models.keys();
+  }
+
+  /** Disposes of all models, those that still load included. */
+  async clear(): Promise<void> {
+    const models = [...this.#models.values()];
+    this.#models.clear();
+    await Promise.all(models.map(async (model) => dispose(await model.catch(() => undefined))));
+  }
+
   #advertise(): void {
-    onModels([...this.#models.keys()]);
+    onModels([...caches].flatMap((cache) => [...cache.ids]));
   }
 }
 

@@ -23,8 +23,22 @@ export function reservePlace(
 
 /** All replicas, those that the call should go to first; undefined if it does not matter. */
 function preferred(call: Call, endpoints: readonly Endpoint[]): Iterable<Endpoint> | undefined {
-  const session = call.meta?.sessionId;
-  return session === undefined || endpoints.length < 2 ? undefined : byRendezvous(session, endpoints);
+  const { meta } = call;
+  if (meta === undefined || endpoints.length < 2) return undefined;
+  if (meta.multiplexedModelId) return byModel(meta.multiplexedModelId, endpoints);
+  return meta.sessionId === undefined ? undefined : byRendezvous(meta.sessionId, endpoints);
+}
+
+/**
+ * Replicas that hold the model, the cheapest first. Then those with the fewest models, where each id has an order of its
+ * own: calls that come before the first of them has begun to load agree on where it will be.
+ */
+function* byModel(modelId: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
+  const key = hash(modelId);
+  const isHolder = ({ channel }: Endpoint): boolean => channel.holdsModel(key);
+  yield* endpoints.filter(isHolder).sort((a, b) => a.score - b.score);
+  const ranked = [...byRendezvous(modelId, endpoints)].filter((endpoint) => !isHolder(endpoint));
+  yield* ranked.sort((a, b) => a.channel.models - b.channel.models);
 }
 
 /**

@@ -12,6 +12,10 @@ export interface CallChannel {
   readonly ongoing: number;
   /** Places that are free now. */
   readonly free: number;
+  /** Multiplexed models that the replica holds or loads. */
+  readonly models: number;
+  /** Whether one of them has that hash. */
+  holdsModel(hash: number): boolean;
   /** Calls that the replica ended, for whichever caller (wraps with 32 bits). */
   readonly served: number;
   reserve(): Reservation;

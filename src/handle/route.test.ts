@@ -6,6 +6,7 @@ import { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
 import { now } from '../time/clock.ts';
 import type { RouteConfig } from './directory.ts';
 import { ENTRY, EntryGate, SHED_NOTHING } from './entry-gate.ts';
+import { hash } from './hash.ts';
 import { Route } from './route.ts';
 import type { TenantsOptions } from './tenants.ts';
 
@@ -48,11 +49,17 @@ class Harness {
     return replica;
   }
 
-  call(options: { rank?: number; tenant?: string; session?: string; leftMs?: number } = {}): TestCall {
+  call(
+    options: { rank?: number; tenant?: string; session?: string; model?: string; leftMs?: number } = {},
+  ): TestCall {
     const call = new TestCall(this.route, 'call');
-    const { tenant, session, leftMs } = options;
-    if (tenant !== undefined || session !== undefined) {
-      call.meta = { ...(tenant && { tenant }), ...(session && { sessionId: session }) };
+    const { tenant, session, model, leftMs } = options;
+    if (tenant !== undefined || session !== undefined || model !== undefined) {
+      call.meta = {
+        ...(tenant && { tenant }),
+        ...(session && { sessionId: session }),
+        ...(model && { multiplexedModelId: model }),
+      };
     }
     call.priorityRank = options.rank ?? 1;
     this.calls.push(call);
@@ -168,6 +175,35 @@ describe('route', () => {
     expect(spilled).not.toContain(home);
     full.limit = 10_000;
     expect(harness.call({ session: 'session-0' }).endpoint?.replicaId).toBe(home);
+    harness.finish();
+  });
+
+  test('51: a call goes to a replica that holds its model, spills when that is full, and loads where there are fewest', () => {
+    const harness = new Harness();
+    for (let replica = 0; replica < 3; replica++) harness.start(1_000);
+    const [r0, r1, r2] = harness.replicas as [FakeReplica, FakeReplica, FakeReplica];
+    const placeOf = (model: string) => harness.call({ model }).endpoint?.replicaId;
+    r1.held.add(hash('a'));
+    expect(new Set(Array.from({ length: 20 }, () => placeOf('a')))).toEqual(new Set(['r1']));
+
+    // Nobody holds it: all that come before the first has begun to load agree, on one with the fewest models.
+    const places = new Set(Array.from({ length: 20 }, () => placeOf('b')));
+    expect(places.size).toBe(1);
+    expect(places).not.toContain('r1');
+
+    // Of two that hold it, the one with less to do.
+    r2.held.add(hash('a'));
+    r1.ongoing = 500;
+    expect(placeOf('a')).toBe('r2');
+    r1.limit = r2.limit = 0;
+    expect(placeOf('a')).toBe('r0');
+    r0.limit = 0;
+    const waiting = harness.call({ model: 'a' });
+    expect(waiting.endpoint).toBeUndefined();
+    harness.start(1_000);
+    expect(waiting.endpoint?.replicaId).toBe('r3');
+    r1.ongoing = 0;
+    r0.limit = r1.limit = r2.limit = 1_000;
     harness.finish();
   });
 

@@ -102,6 +102,14 @@ export class CallerChannel {
     return Math.max(0, this.#load.limit - this.#load.ongoing);
   }
 
+  get models(): number {
+    return this.#load.models;
+  }
+
+  holdsModel(hash: number): boolean {
+    return this.#load.holdsModel(hash);
+  }
+
   get served(): number {
     return this.#load.served;
   }

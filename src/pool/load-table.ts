@@ -38,6 +38,12 @@ const R_WORD = 0;
 const R_LIMIT = 1;
 const R_TICK = 2;
 const R_SERVED = 3;
+const R_MODELS = 4;
+/** … and from here on their hashes. */
+const R_FIRST_MODEL = 16;
+/** Models of a replica that callers know of: the last ones used. */
+export const MAX_KNOWN_MODELS = 48;
+const REPLICA_TABLE_BYTES = 4 * (R_FIRST_MODEL + MAX_KNOWN_MODELS);
 
 // Words of a deployment's table. The last two are arrays of four, one word per priority.
 const D_QUEUED = 0;
@@ -72,7 +78,7 @@ export class ReplicaLoad {
   readonly shared: SharedArrayBuffer;
   readonly #words: Int32Array;
 
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(TABLE_BYTES)) {
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(REPLICA_TABLE_BYTES)) {
     this.shared = shared;
     this.#words = new Int32Array(shared);
   }
@@ -105,6 +111,28 @@ export class ReplicaLoad {
 
   get served(): number {
     return Atomics.load(this.#words, R_SERVED);
+  }
+
+  /** Multiplexed models that the replica holds or loads. */
+  get models(): number {
+    return Atomics.load(this.#words, R_MODELS);
+  }
+
+  /** Whether a model is among them, by its hash. May be wrong for a moment: it is a preference, not a promise. */
+  holdsModel(hash: number): boolean {
+    const count = Math.min(this.models, MAX_KNOWN_MODELS);
+    for (let index = 0; index < count; index++) {
+      if (Atomics.load(this.#words, R_FIRST_MODEL + index) === (hash | 0)) return true;
+    }
+    return false;
+  }
+
+  /** @param hashes of the models' ids, the least recently used first */
+  advertiseModels(hashes: readonly number[]): void {
+    for (const [index, hash] of hashes.slice(-MAX_KNOWN_MODELS).entries()) {
+      Atomics.store(this.#words, R_FIRST_MODEL + index, hash | 0);
+    }
+    Atomics.store(this.#words, R_MODELS, hashes.length);
   }
 
   /** Changes the state unless the replica is dead already. Reservations see it with the next exchange. */

@@ -56,6 +56,13 @@ export class InlineChannel implements CallChannel {
     return Math.max(0, this.limit - this.#ongoing);
   }
 
+  /** There is no other replica to prefer. */
+  readonly models = 0;
+
+  holdsModel(): boolean {
+    return true;
+  }
+
   get served(): number {
     return this.#served;
   }

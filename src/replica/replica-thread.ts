@@ -1,9 +1,11 @@
 import { batchAdvice } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
 import { BatchStats } from '../batching/batch-stats.ts';
+import { disposeModels, observeModels } from '../batching/multiplexed.ts';
 import { setReplicaContext } from '../handle/context.ts';
 import type { DirectoryEvent } from '../handle/directory.ts';
 import { adoptHandles } from '../handle/handle.ts';
+import { hash } from '../handle/hash.ts';
 import { Router } from '../handle/router.ts';
 import { DeploymentLoad, LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaChannel } from '../pool/replica-channel.ts';
@@ -57,6 +59,7 @@ export class ReplicaThread {
     );
     adoptHandles(this.router);
     forwardConsole(init.logLevel, (line) => this.#post({ type: 'log', line }));
+    observeModels((ids) => this.#load.advertiseModels(ids.map(hash)));
     observeBatches((name, record) => this.#batches.record(name, record));
     init.control.on('message', (message: ToReplica) => void this.#receive(message));
     this.#tickEvery(init.tickMs);
@@ -170,6 +173,7 @@ export class ReplicaThread {
   }
 
   async #dispose(): Promise<void> {
+    await disposeModels();
     await this.#code?.dispose();
     for (const channel of this.#channels) channel.flush();
     this.#shipStats();

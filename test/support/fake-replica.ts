@@ -17,11 +17,21 @@ export class FakeReplica implements CallChannel {
   peak = 0;
   served = 0;
   isClosed = false;
+  /** Hashes of the models that it holds. */
+  readonly held = new Set<number>();
   #onFreed: () => void = () => {};
 
   constructor(name: string, limit: number) {
     this.limit = limit;
     this.endpoint = new Endpoint(name, 'instance', 'v1', this);
+  }
+
+  get models(): number {
+    return this.held.size;
+  }
+
+  holdsModel(model: number): boolean {
+    return this.held.has(model);
   }
 
   get free(): number {

@@ -4,6 +4,7 @@ import {
   type DeploymentHandle,
   type DeploymentResponse,
   type DeploymentStream,
+  END_OF_STREAM,
   multiplexed,
 } from 'inserve';
 import type { Equal, Expect, Gives, Takes } from './expect.ts';
@@ -19,6 +20,10 @@ class Detector {
   words = batch({}, async function* (texts: string[]) {
     yield texts.map((text) => text.length);
   });
+  /** A stream may end before the others: its callers see values only. */
+  letters = batch({}, async function* (texts: string[]) {
+    yield texts.map((text) => text[0] ?? END_OF_STREAM);
+  });
   callbacks = batch({}, (items: (() => void)[]) => items.map(String));
   model = multiplexed({ maxModelsPerReplica: 2 }, async (id: string) => ({ id }));
 }
@@ -29,7 +34,7 @@ export type FieldsAreMethodsOfOneItem = [
   Expect<
     Equal<
       Exclude<keyof H & string, 'options' | 'broadcast'>,
-      'detect' | 'sync' | 'partly' | 'words' | 'callbacks'
+      'detect' | 'sync' | 'partly' | 'words' | 'letters' | 'callbacks'
     >
   >,
   Expect<Equal<Takes<H['detect']>, [item: Or<Float32Array>]>>,
@@ -37,6 +42,7 @@ export type FieldsAreMethodsOfOneItem = [
   Expect<Equal<Gives<H['sync']>, DeploymentResponse<number>>>,
   Expect<Equal<Gives<H['partly']>, DeploymentResponse<number>>>,
   Expect<Equal<Gives<H['words']>, DeploymentStream<number>>>,
+  Expect<Equal<Gives<H['letters']>, DeploymentStream<string>>>,
 ];
 
 declare const handle: H;
