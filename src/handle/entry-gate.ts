@@ -5,8 +5,11 @@ import { TenantQuotas, type TenantsOptions } from './tenants.ts';
 /** Sheds nothing: there is no such priority. */
 export const SHED_NOTHING: number = PRIORITIES.length;
 
-/** Whether a call has passed the gate: not yet, free of charge, or charged to its tenant. */
-export const ENTRY = { outside: 0, free: 1, charged: 2 } as const;
+/**
+ * Whether a call has passed the gate: not yet, free of charge, or charged to its tenant. One that is made inside, on
+ * behalf of calls that have passed, is not counted either.
+ */
+export const ENTRY = { outside: 0, free: 1, charged: 2, inside: 3 } as const;
 export type Entry = (typeof ENTRY)[keyof typeof ENTRY];
 
 /** A call that wants to enter. */

@@ -16,6 +16,7 @@ import { DeploymentResponse, PromiseCall } from './response.ts';
 import type { Route } from './route.ts';
 import type { Router } from './router.ts';
 import { type CallScope, callScope } from './scope.ts';
+import { KeyedCall } from './single-flight.ts';
 import type { BroadcastResponse, DeploymentHandle, HandleOptions, MapOptions } from './types.ts';
 
 /** The default method. */
@@ -142,16 +143,23 @@ class HandleTarget {
     const call = this.#prepare(method);
     if (!call.isSettled) {
       if (args.some(needsResolving)) void this.#resolveThenSend(call, args);
-      else if (takeArguments(call, args)) this.route.dispatch(call);
+      else this.#send(call, args);
     }
     return call.response;
   }
 
+  #send(call: PromiseCall, args: unknown[]): void {
+    if (!takeArguments(call, args)) return;
+    if (call instanceof KeyedCall) this.route.dispatchOnce(call, this.#options.idempotencyKey as string);
+    else this.route.dispatch(call);
+  }
+
   /** A call with its deadline, its meta and its ties to signal and parent call. */
-  #prepare(method: string): PromiseCall {
+  #prepare(method: string, isBroadcast = false): PromiseCall {
     const { route } = this;
     const options = this.#options;
-    const call = new PromiseCall(route, method);
+    const isKeyed = options.idempotencyKey !== undefined && !isBroadcast;
+    const call = isKeyed ? new KeyedCall(route, method) : new PromiseCall(route, method);
     const scope = callScope.getStore();
     call.meta = scope === undefined ? this.#meta : inherit(this.#meta, scope);
     call.priorityRank =
@@ -181,7 +189,7 @@ class HandleTarget {
           return isRequest(arg) && !isByReference ? PortableRequest.from(arg) : arg;
         }),
       );
-      if (!call.isSettled && takeArguments(call, values)) this.route.dispatch(call);
+      if (!call.isSettled) this.#send(call, values);
     } catch (error) {
       call.reject(error);
     }
@@ -192,7 +200,7 @@ class HandleTarget {
     for (const endpoint of [...this.route.endpoints]) {
       // A replica that is not ready is not running: skipped.
       if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
-      const call = this.#prepare(method);
+      const call = this.#prepare(method, true);
       if (!call.isSettled && takeArguments(call, args)) this.route.dispatchTo(call, endpoint);
       else endpoint.channel.unreserve();
       responses.push(call.response);

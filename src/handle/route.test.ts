@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FakeReplica, TestCall } from '../../test/support/fake-replica.ts';
+import { FakeReplica, TestCall, TestKeyedCall } from '../../test/support/fake-replica.ts';
 import { ServeError } from '../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
 import { now } from '../time/clock.ts';
@@ -29,7 +29,7 @@ class Harness {
   readonly gate: EntryGate;
   readonly route: Route;
   readonly replicas: FakeReplica[] = [];
-  readonly calls: TestCall[] = [];
+  readonly calls: Array<TestCall | TestKeyedCall> = [];
 
   constructor(config: Partial<RouteConfig> = {}, maxQueued = -1, tenants?: TenantsOptions) {
     this.gate = new EntryGate(tenants);
@@ -68,6 +68,15 @@ class Harness {
     return call;
   }
 
+  callOnce(key: string, argument: number): void {
+    const call = new TestKeyedCall(this.route, 'call');
+    call.args = [argument];
+    call.priorityRank = 1;
+    this.calls.push(call);
+    this.route.begin(call, 0);
+    this.route.dispatchOnce(call, key);
+  }
+
   kill(replica: FakeReplica, started: number): void {
     replica.die(started, () => this.route.remove(replica.endpoint.replicaId, undefined));
   }
@@ -83,7 +92,7 @@ class Harness {
   }
 }
 
-function outcomes(calls: readonly TestCall[]): Array<string | undefined> {
+function outcomes(calls: ReadonlyArray<TestCall | TestKeyedCall>): Array<string | undefined> {
   return calls.map(({ outcome }) => outcome);
 }
 
@@ -329,6 +338,14 @@ describe('route', () => {
 
 const command = fc.oneof(
   {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('once' as const),
+      key: fc.constantFrom('k', 'l'),
+      argument: fc.constantFrom(1, 1, 1, 2),
+    }),
+  },
+  {
     weight: 6,
     arbitrary: fc.record({
       type: fc.constant('call' as const),
@@ -380,7 +397,7 @@ describe('every accepted call ends exactly once', () => {
     }),
   });
 
-  test('with killed replicas, cancels, deadlines, errors, retries, hedges, quotas and shedding', () => {
+  test('with killed replicas, cancels, deadlines, errors, retries, hedges, keys, quotas and shedding', () => {
     fc.assert(
       fc.property(
         configs,
@@ -420,6 +437,8 @@ function run(harness: Harness, step: Step): void {
   const { calls, replicas } = harness;
   if (step.type === 'call') {
     harness.call(step as Parameters<Harness['call']>[0] & object);
+  } else if ('key' in step) {
+    harness.callOnce(step.key, step.argument);
   } else if ('limit' in step) {
     if (replicas.length < 6) harness.start(step.limit);
   } else if ('started' in step) {

@@ -12,6 +12,7 @@ import { ENTRY, type EntryGate } from './entry-gate.ts';
 import { MethodTimes } from './method-times.ts';
 import { SecondChances } from './second-chances.ts';
 import { shedError } from './shed-error.ts';
+import { type KeyedCall, SingleFlight } from './single-flight.ts';
 import { policyOf } from './tenants.ts';
 import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
@@ -67,6 +68,7 @@ export class Route {
   readonly #secondChances = new SecondChances(this.counters, this.#times, (call, except) =>
     this.#reserve(call, except),
   );
+  #flights: SingleFlight | undefined = undefined;
   readonly #gate: EntryGate;
   readonly #hooks: RouteHooks;
 
@@ -170,6 +172,13 @@ export class Route {
     const reason = this.#gate.enter(call);
     if (reason !== undefined) this.#shed(call, reason);
     return reason === undefined;
+  }
+
+  /** Lets a call with an idempotency key run, or wait for the one that does already. */
+  dispatchOnce(call: KeyedCall, key: string): void {
+    if (!this.admit(call)) return;
+    this.#flights ??= new SingleFlight(this);
+    this.#flights.join(call, key);
   }
 
   /** Sends a call to a replica, or lets it wait for one. */
@@ -296,7 +305,7 @@ export class Route {
       }
     }
     if (call.entry === ENTRY.charged) this.#gate.leave(call);
-    this.stats.record(call.method, outcome, at - call.createdAt);
+    if (call.entry !== ENTRY.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
   /** @internal A call was answered so long after it was sent; a stream with its first chunk. */

@@ -31,8 +31,14 @@ export interface HandleOptions {
   multiplexedModelId?: string | undefined;
   /** Default: the deployment's `priority`, or that of the call this one is made in. */
   priority?: Priority | undefined;
+  /** Whose call it is: tenants share replicas fairly, and may have quotas. Default: that of the call this one is made in. */
   tenant?: string | undefined;
+  /** Calls of one session go to the same replica while it has room. Default: that of the call this one is made in. */
   sessionId?: string | undefined;
+  /**
+   * Calls of this thread to the same method, for the same tenant and with the same key, share one execution; its result is
+   * kept for a minute. The same key with other arguments is refused (`SERVE_INVALID_OPTION`, 422).
+   */
   idempotencyKey?: string | undefined;
   preferLocal?: boolean | undefined;
 }

@@ -1,5 +1,6 @@
 import { Call } from '../../src/handle/call.ts';
 import { type CallChannel, Endpoint } from '../../src/handle/endpoint.ts';
+import { KeyedCall } from '../../src/handle/single-flight.ts';
 import { RESERVED, type Reservation } from '../../src/pool/load-table.ts';
 import type { OutboundCall } from '../../src/pool/outbound-call.ts';
 import { beginBatch } from '../../src/time/clock.ts';
@@ -93,9 +94,30 @@ export class FakeReplica implements CallChannel {
   }
 }
 
+type Ending = { value: unknown } | { error: unknown };
+
+/** A keyed call that writes down how it ended. */
+export class TestKeyedCall extends KeyedCall {
+  readonly endings: Ending[] = [];
+
+  get outcome(): string | undefined {
+    return outcomeOf(this.endings);
+  }
+
+  protected override onResult(value: unknown): void {
+    this.endings.push({ value });
+    super.onResult(value);
+  }
+
+  protected override onError(error: unknown): void {
+    this.endings.push({ error });
+    super.onError(error);
+  }
+}
+
 /** A call that writes down how it ended: once, or something is wrong. */
 export class TestCall extends Call {
-  readonly endings: Array<{ value: unknown } | { error: unknown }> = [];
+  readonly endings: Ending[] = [];
 
   protected override onResult(value: unknown): void {
     this.endings.push({ value });
@@ -112,11 +134,14 @@ export class TestCall extends Call {
     this.endings.push({ value: undefined });
   }
 
-  /** The code it ended with; `ok`, or undefined while it is open. */
   get outcome(): string | undefined {
-    const [ending] = this.endings;
-    if (ending === undefined) return undefined;
-    if ('value' in ending) return 'ok';
-    return String(Reflect.get(ending.error as object, 'code') ?? 'error');
+    return outcomeOf(this.endings);
   }
+}
+
+/** The code it ended with; `ok`, or undefined while it is open. */
+function outcomeOf([ending]: readonly Ending[]): string | undefined {
+  if (ending === undefined) return undefined;
+  if ('value' in ending) return 'ok';
+  return String(Reflect.get(ending.error as object, 'code') ?? 'error');
 }

@@ -1,0 +1,80 @@
+import { Capture, RESULT } from '../values/capture.ts';
+import { unpack } from '../values/pack.ts';
+
+/** How long a result is given again to calls with its key. */
+export const KEEP_MS = 60_000;
+/** Bounds per deployment and calling thread; the oldest go first. */
+export const MOST_KEPT = 1_000;
+export const MOST_BYTES: number = 16 * 1_048_576;
+
+/** What a kept result takes besides its strings and buffers, roughly. */
+const OVERHEAD_BYTES = 256;
+
+/** A result that several callers get. */
+export interface SharedResult {
+  readonly bytes: number;
+  /** Each gets his own: a result belongs to its caller, who may change it. */
+  copy(): unknown;
+}
+
+/** Undefined if the value cannot be copied: then the callers share it. @param isByReference an inline deployment's */
+export function shareResult(value: unknown, isByReference: boolean): SharedResult | undefined {
+  if (isByReference || typeof value !== 'object' || value === null) {
+    const bytes = OVERHEAD_BYTES + (typeof value === 'string' ? 2 * value.length : 0);
+    return { bytes, copy: () => value };
+  }
+  try {
+    const capture = new Capture();
+    const captured = capture.take(value, 'result', RESULT);
+    const packed = structuredClone({ value: captured, marks: capture.marks });
+    return { bytes: OVERHEAD_BYTES + capture.bytes, copy: () => unpack(structuredClone(packed)) };
+  } catch {
+    return undefined;
+  }
+}
+
+export interface KeptResult {
+  readonly fingerprint: string;
+  readonly result: SharedResult;
+}
+
+/** Results of calls with idempotency keys, for a while. */
+export class KeptResults {
+  readonly #kept = new Map<string, KeptResult & { readonly until: number }>();
+  #bytes = 0;
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  get(id: string, at: number): KeptResult | undefined {
+    this.#dropOld(at);
+    return this.#kept.get(id);
+  }
+
+  keep(id: string, kept: KeptResult, at: number): void {
+    this.#drop(id);
+    this.#dropOld(at);
+    const { bytes } = kept.result;
+    if (bytes > MOST_BYTES) return;
+    this.#kept.set(id, { ...kept, until: at + KEEP_MS });
+    this.#bytes += bytes;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MOST_KEPT && this.#bytes <= MOST_BYTES) return;
+      this.#drop(oldest);
+    }
+  }
+
+  /** The map is in the order of time. */
+  #dropOld(at: number): void {
+    for (const [id, { until }] of this.#kept) {
+      if (until > at) return;
+      this.#drop(id);
+    }
+  }
+
+  #drop(id: string): void {
+    this.#bytes -= this.#kept.get(id)?.result.bytes ?? 0;
+    this.#kept.delete(id);
+  }
+}
