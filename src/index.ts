@@ -51,6 +51,7 @@ export { InputNode } from './graph/input-node.ts';
 export type { BoundDag, GraphMethods } from './graph/types.ts';
 export { context, type ServeContext } from './handle/context.ts';
 export type { Priority } from './handle/priority.ts';
+export type { TenantPolicy, TenantsOptions } from './handle/tenants.ts';
 export type {
   BroadcastResponse,
   CallExplanation,
@@ -66,6 +67,8 @@ export type {
 export { bytesRequest, formRequest, type HttpAdapter, jsonRequest, textRequest } from './input/adapters.ts';
 export type { FormField, FormFields, FormFile } from './input/form.ts';
 export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
+export type { GrowthWatchOptions } from './instance/growth-watch.ts';
+export type { HostGuardOptions } from './instance/host-guard.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';

@@ -16,6 +16,7 @@ import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
 import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/tenants.ts';
 import type { DeploymentHandle } from './handle/types.ts';
+import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/growth-watch.ts';
 import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/host-guard.ts';
 import { Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resource-ledger.ts';
@@ -47,6 +48,8 @@ export interface ServeOptions {
   tenants?: TenantsOptions;
   /** When calls are refused because the host's own event loop lags. */
   hostGuard?: HostGuardOptions;
+  /** When a replica whose memory grows without end is replaced. */
+  growthWatch?: GrowthWatchOptions;
   /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
@@ -60,6 +63,7 @@ const SERVE_FIELDS: Fields<ServeOptions> = {
   metrics: object<MetricsOptions>(METRICS_FIELDS),
   tenants: object<TenantsOptions>(TENANTS_FIELDS),
   hostGuard: object<HostGuardOptions>(HOST_GUARD_FIELDS),
+  growthWatch: object<GrowthWatchOptions>(GROWTH_WATCH_FIELDS),
   logger: LOGGER_FIELD,
   version: string(),
   workerEntry: string(),
@@ -120,6 +124,7 @@ export class Serve implements AsyncDisposable {
       resources: options.resources ?? {},
       tenants: options.tenants,
       hostGuard: options.hostGuard ?? {},
+      growthWatch: options.growthWatch ?? {},
       version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
     });
     this.#front = new Front(this.#instance);

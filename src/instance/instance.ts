@@ -25,6 +25,7 @@ import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
+import { GrowthWatch, type GrowthWatchOptions } from './growth-watch.ts';
 import { HostGuard, type HostGuardOptions } from './host-guard.ts';
 import { randomId } from './ids.ts';
 import { InlineReplicas } from './inline-replicas.ts';
@@ -46,6 +47,7 @@ export interface InstanceOptions {
   readonly resources: Resources;
   readonly tenants: TenantsOptions | undefined;
   readonly hostGuard: HostGuardOptions;
+  readonly growthWatch: GrowthWatchOptions;
 }
 
 /** What is counted of one deployment. */
@@ -78,6 +80,7 @@ export class Instance {
   readonly #resources: ResourceLedger;
   #capacity: TargetCapacity = FULL_CAPACITY;
   readonly #guard: HostGuard;
+  readonly #growth: GrowthWatch;
   #callers = 0;
   #loop: NodeJS.Timeout | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -115,13 +118,12 @@ export class Instance {
     );
     this.#disownHandles = adoptHandles(this.router);
     this.#switchboard.addCaller(port);
-    this.#memory = new MemoryWatch(
-      options.resources.memoryMb ?? detectMemoryMb(),
-      () => [...this.#apps.values()].flatMap((app) => [...app.threads()]),
-      (replica, why) => {
-        for (const app of this.#apps.values()) if (app.kill(replica, why)) return;
-      },
-    );
+    const memoryMb = options.resources.memoryMb ?? detectMemoryMb();
+    const replicas = () => [...this.#apps.values()].flatMap((app) => [...app.threads()]);
+    this.#growth = new GrowthWatch(options.growthWatch, memoryMb, replicas, this.events, this.log);
+    this.#memory = new MemoryWatch(memoryMb, replicas, (replica, why) => {
+      for (const app of this.#apps.values()) if (app.kill(replica, why)) return;
+    });
     this.#environment = {
       instanceId: this.id,
       switchboard: this.#switchboard,
@@ -303,6 +305,7 @@ export class Instance {
     await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
     clearInterval(this.#loop);
     this.#guard.stop();
+    this.#growth.stop();
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
     this.#disownHandles();
     this.events.close();
@@ -324,6 +327,7 @@ export class Instance {
     this.#apps.set(name, app);
     this.#loop ??= setInterval(() => this.#tick(), TICK_MS).unref();
     this.#guard.start();
+    this.#growth.start();
     const deployed = this.#goOver(app, compiled, true);
     deployed.catch(() => {});
     app.routePrefix = routePrefix;

@@ -144,6 +144,15 @@ export class ThreadReplica implements Reachable {
     return this.#state;
   }
 
+  get app(): string {
+    return this.#place.app;
+  }
+
+  get deployment(): string {
+    const [, deployment = ''] = this.#key.split('/');
+    return deployment;
+  }
+
   /** Whether it takes calls. */
   get isRoutable(): boolean {
     return this.#state === 'RUNNING' && !this.isStuck;
@@ -400,7 +409,7 @@ export class ThreadReplica implements Reachable {
 
   #died(why: string, cause?: unknown): ServeError {
     const { app, replicaId } = this.#place;
-    const [, deployment = ''] = this.#key.split('/');
+    const { deployment } = this;
     return new ServeError('SERVE_REPLICA_DIED', `replica ${replicaId}: ${why}`, {
       app,
       deployment,

@@ -34,7 +34,7 @@ describe('idempotency keys', () => {
     expect(new Set(results.map(({ run }) => run)).size).toBe(1);
     expect((await other).run).not.toBe(results[0]?.run);
     expect((await otherTenant).run).not.toBe(results[0]?.run);
-    (results[0] as (typeof results)[0]).value.items.push(3);
+    (results[0] as unknown as { value: { items: number[] } }).value.items.push(3);
     expect(results.slice(1).map(({ value }) => value)).toEqual(Array(4).fill({ items: [1, 2] }));
     // Replayed later, whatever became of the first result.
     const replayed = await keyed.hold.remote({ items: [1, 2] });
