@@ -47,7 +47,9 @@ export {
   type ValidationIssue,
 } from './errors.ts';
 export { DAGDriver, type DagOptions, type DriverOptions, dag } from './graph/dag.ts';
+export { type AppDescription, type AppEdge, type AppNode, describeGraph } from './graph/describe.ts';
 export { InputNode } from './graph/input-node.ts';
+export { toMermaid } from './graph/mermaid.ts';
 export type { BoundDag, GraphMethods } from './graph/types.ts';
 export { context, type ServeContext } from './handle/context.ts';
 export type { Priority } from './handle/priority.ts';

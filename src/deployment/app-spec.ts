@@ -66,7 +66,7 @@ export function compileApp(
   options: CompileOptions = {},
 ): CompiledApp {
   const { revision = 0, adjust = (_name, own) => own, autoscalingPolicy } = options;
-  const names = nameAll(ingress);
+  const names = nameDeployments(ingress);
   const deployments: DeploymentSpec[] = [];
   for (const [bound, name] of names) {
     const { module, exportName, options: own } = BoundDeployment.partsOf(bound);
@@ -93,12 +93,12 @@ export function defaultAppName(ingress: BoundDeployment<unknown>): string {
 }
 
 /** Each bound deployment once, callees first; two bindings of one name become `X` and `X_1`. */
-function nameAll(ingress: BoundDeployment<unknown>): Map<BoundDeployment<unknown>, string> {
+export function nameDeployments(ingress: BoundDeployment<unknown>): Map<BoundDeployment<unknown>, string> {
   const names = new Map<BoundDeployment<unknown>, string>();
   const taken = new Set<string>();
   const visit = (bound: BoundDeployment<unknown>): void => {
     if (names.has(bound)) return;
-    for (const nested of nestedIn(BoundDeployment.argumentsOf(bound))) visit(nested);
+    for (const nested of deploymentsIn(bound)) visit(nested);
     const base = BoundDeployment.partsOf(bound).options.name;
     let name = base;
     for (let suffix = 1; taken.has(name); suffix++) name = `${base.slice(0, 60)}_${suffix}`;
@@ -107,6 +107,11 @@ function nameAll(ingress: BoundDeployment<unknown>): Map<BoundDeployment<unknown
   };
   visit(ingress);
   return names;
+}
+
+/** The bound deployments in the arguments of another one, each once. */
+export function deploymentsIn(bound: BoundDeployment<unknown>): ReadonlySet<BoundDeployment<unknown>> {
+  return new Set(nestedIn(BoundDeployment.argumentsOf(bound)));
 }
 
 /** @param seen containers on the way here: captured arguments keep their cycles */

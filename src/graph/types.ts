@@ -17,9 +17,11 @@ type Parts<In> =
             ? { readonly [K in Exclude<keyof In, symbol | Refused>]-?: InputNode<In[K]> }
             : unknown;
 
-/** A tuple has its own items, an array any. */
+/** A tuple has its own items, an array any; the first ones by name, so that `noUncheckedIndexedAccess` lets them be. */
 type Items<In extends readonly unknown[]> = number extends In['length']
-  ? { readonly [index: number]: InputNode<In[number]> }
+  ? { readonly [index: number]: InputNode<In[number]> } & {
+      readonly [K in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9]: InputNode<In[number]>;
+    }
   : { readonly [K in Extract<keyof In, `${number}`>]: InputNode<In[K]> };
 
 /** Names that an `InputNode` refuses. */
