@@ -5,6 +5,7 @@ import type { Bench, BenchOptions } from './harness/bench.ts';
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   batching: async () => (await import('./batching/bench.ts')).batching,
   control: async () => (await import('./control/bench.ts')).control,
+  graph: async () => (await import('./graph/bench.ts')).graph,
   threads: async () => (await import('./threads/bench.ts')).threads,
   http: async () => (await import('./http/bench.ts')).http,
 };
