@@ -15,9 +15,9 @@ const CELL_SLACK_MS = 15_000;
 
 const RATIOS: readonly KeySpec[] = [
   ratio('three_nodes_vs_one_call', 'small@1', 'p50', 'three nodes', 'one call'),
-  ratio('three_nodes_vs_by_hand', 'small@1', 'p50', 'three nodes', 'by hand'),
-  ratio('throughput64_vs_by_hand', 'small@64', 'throughput', 'three nodes', 'by hand'),
-  ratio('frame1MiB_vs_by_hand', 'frame1MiB@1', 'p50', 'three nodes', 'by hand'),
+  ratio('three_deployments_vs_by_hand', 'small@1', 'p50', 'three deployments', 'by hand'),
+  ratio('cpu64_vs_by_hand', 'small@64', 'cpu', 'three deployments', 'by hand'),
+  ratio('frame1MiB_vs_by_hand', 'frame1MiB@1', 'p50', 'three deployments', 'by hand'),
   ratio('direct_vs_relayed_throughput', 'small@64', 'throughput', 'direct', 'relayed'),
   ratio('direct_vs_relayed_p50', 'small@1', 'p50', 'direct', 'relayed'),
 ];

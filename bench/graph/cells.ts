@@ -16,7 +16,7 @@ export const CELLS: readonly Cell[] = [
 
 /** Which cells an implementation runs: only a chain of stages has a frame to hand on. */
 export function cellsOf(implementation: string): readonly Cell[] {
-  const hasFrames = implementation === 'three nodes' || implementation === 'by hand';
+  const hasFrames = implementation === 'three deployments' || implementation === 'by hand';
   return CELLS.filter(({ kind }) => kind === 'small' || hasFrames);
 }
 

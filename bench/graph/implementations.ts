@@ -13,7 +13,18 @@ export const IMPLEMENTATIONS: Readonly<Record<string, () => Promise<Session>>> =
     return { pass: (item) => handle.pass.remote(item), close: () => serve.close() };
   },
 
+  /** Three nodes in a row that call one replica: what the graph costs over its calls, and nothing else. */
   async 'three nodes'() {
+    const serve = createServe();
+    const bound = stage.bind();
+    const handle = await serve.run(
+      dag((input: InputNode<Item>) => bound.pass.bind(bound.pass.bind(bound.pass.bind(input)))),
+    );
+    return { pass: (item) => handle.predict.remote(item), close: () => serve.close() };
+  },
+
+  /** Three nodes in a row with a thread each. */
+  async 'three deployments'() {
     const serve = createServe();
     const [first, second, third] = threeStages();
     if (first === undefined || second === undefined || third === undefined) throw new Error('three stages');
@@ -30,7 +41,7 @@ export const IMPLEMENTATIONS: Readonly<Record<string, () => Promise<Session>>> =
     };
   },
 
-  /** The same three calls, written by hand on the host. */
+  /** The calls of `three deployments`, written by hand on the host. */
   async 'by hand'() {
     const serve = createServe();
     const [first, second, third] = await Promise.all(

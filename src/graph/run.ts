@@ -29,9 +29,9 @@ export class RunnableGraph {
   readonly steps: readonly RunnableStep[];
   readonly output: Reader;
   /** How many values each step waits for. */
-  readonly waiting: Int32Array;
+  readonly waiting: readonly number[];
   /** How many steps (and the output) need the value of each step. */
-  readonly uses: Int32Array;
+  readonly uses: readonly number[];
 
   /** @param remoteOf the method of a callee */
   constructor(
@@ -52,9 +52,11 @@ export class RunnableGraph {
       isMovable: [index, ...(before[index] ?? [])].every((step) => isRemote[step]),
     }));
     this.output = reader(plan.output);
-    this.waiting = Int32Array.from(plan.steps, ({ after }) => after.length);
-    this.uses = Int32Array.from(before, (users) => users.length);
-    if (plan.output.from === 'step') this.uses[plan.output.index]!++;
+    this.waiting = plan.steps.map(({ after }) => after.length);
+    const { output } = plan;
+    this.uses = before.map(
+      (users, index) => users.length + (output.from === 'step' && output.index === index ? 1 : 0),
+    );
   }
 
   /** @throws ServeError `SERVE_BAD_REQUEST` if a part of the input that is used cannot be there */
@@ -69,8 +71,8 @@ class GraphRun {
   readonly inputs: readonly unknown[];
   readonly values: unknown[];
   readonly #graph: RunnableGraph;
-  readonly #waiting: Int32Array;
-  readonly #uses: Int32Array;
+  readonly #waiting: number[];
+  readonly #uses: number[];
   readonly #calls: Array<DeploymentResponse<unknown> | undefined>;
   #left: number;
   /** Calls take their arguments at once: there is no request among them whose body must be read first. */
@@ -107,10 +109,11 @@ class GraphRun {
       const value = this.values[needed];
       this.values[needed] = undefined;
       const isMovable = this.#graph.steps[needed]?.isMovable === true && this.#takesAtOnce;
-      if (isMovable && typeof value === 'object' && value !== null) giveAway(value);
+      if (isMovable && mayHoldMemory(value)) giveAway(value);
     }
     const call = remote.remote(...values);
     this.#calls[index] = call;
+    // By promise, not told directly: that is as fast, and the context of the request comes along.
     call.then(
       (value) => this.#done(index, value),
       (error: unknown) => this.#fail(error),
@@ -138,6 +141,14 @@ class GraphRun {
     for (const call of this.#calls) call?.cancel(error);
     this.#reject(error);
   }
+}
+
+/** False for primitives and flat objects, which is certain: to mark those would cost more than to look. */
+function mayHoldMemory(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Object.getPrototypeOf(value) !== Object.prototype) return true;
+  for (const key in value) if (typeof Reflect.get(value, key) === 'object') return true;
+  return false;
 }
 
 function reader(source: Source): Reader {

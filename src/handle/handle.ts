@@ -281,7 +281,8 @@ function metaOf(options: HandleOptions): CallMeta | undefined {
 }
 
 function inherit(own: CallMeta | undefined, scope: CallScope): CallMeta {
-  const meta: CallMeta = { ...own, requestId: scope.requestId };
+  const { requestId } = scope;
+  const meta: CallMeta = own === undefined ? { requestId } : { ...own, requestId };
   if (meta.tenant === undefined && scope.tenant !== undefined) meta.tenant = scope.tenant;
   if (meta.sessionId === undefined && scope.sessionId !== undefined) meta.sessionId = scope.sessionId;
   if (meta.priority === undefined && scope.priorityRank !== undefined) meta.priority = scope.priorityRank;

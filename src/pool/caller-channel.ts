@@ -11,6 +11,7 @@ import {
   frameLength,
   METHOD_HTTP,
   METHOD_WEBSOCKET,
+  packMeta,
 } from './frames.ts';
 import type { Cargo } from './inbound-call.ts';
 import { type LinkLedger, RESERVED, type ReplicaLoad, type Reservation } from './load-table.ts';
@@ -151,7 +152,7 @@ export class CallerChannel {
       args.length,
     );
     for (let index = 0; index < args.length; index++) frames.push(args[index]);
-    if (extra) frames.push(meta, marks);
+    if (extra) frames.push(packMeta(meta), marks);
     this.#outbox.commit(call.bytes, call.transfer);
   }
 

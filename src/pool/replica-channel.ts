@@ -3,7 +3,15 @@ import { ServeError } from '../errors.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
-import { CANCEL_CODE, type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } from './frames.ts';
+import {
+  CANCEL_CODE,
+  type CallMeta,
+  type CancelCode,
+  FRAME,
+  type FrameKind,
+  frameLength,
+  unpackMeta,
+} from './frames.ts';
 import type { Cargo, InboundCall, InboundListener } from './inbound-call.ts';
 import type { LinkLedger } from './load-table.ts';
 import { Outbox } from './outbox.ts';
@@ -74,7 +82,7 @@ export class ReplicaChannel {
     const next = hasExtra ? end + 2 : end;
     // The caller has given the call up.
     if (!this.#ledger.admit()) return next;
-    const meta = hasExtra ? (frames[end] as CallMeta | undefined) : undefined;
+    const meta = hasExtra ? unpackMeta(frames[end]) : undefined;
     const marks = hasExtra ? (frames[end + 1] as Marks | undefined) : undefined;
     const call = new ChannelCall(this, id, frames[at + 2], frames[at + 3], frames[at + 4], args, marks, meta);
     this.open[id] = call;

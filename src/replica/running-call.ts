@@ -27,6 +27,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   #departure: ServeError | undefined = undefined;
   #stream: StreamListener | undefined = undefined;
   #upload: UploadListener | undefined = undefined;
+  #requestId: string | undefined = undefined;
   /** Time of `clock.now()`; 0 = its duration is not taken. */
   startedAt = 0;
   readonly items: readonly ServeContext[] | undefined = undefined;
@@ -57,7 +58,9 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   }
 
   get requestId(): string {
-    return this.inbound.meta?.requestId ?? `${this.inbound.callerName}-${this.inbound.number}`;
+    // Read once per child call.
+    this.#requestId ??= this.inbound.meta?.requestId ?? `${this.inbound.callerName}-${this.inbound.number}`;
+    return this.#requestId;
   }
 
   get signal(): AbortSignal {
