@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import type { DeploymentOptions, DeploymentReport, Serve } from '../../src/index.ts';
+import { ELASTIC, elastic } from '../fixtures/autoscaling.ts';
+import { quietServe } from '../support/quiet.ts';
+import { Shared } from '../support/shared.ts';
+import { eventually, status } from '../support/until.ts';
+
+const bind = (options: DeploymentOptions, shared = new Shared()) =>
+  elastic.options(options).bind(shared.buffer);
+
+function report(serve: Serve, name = 'Elastic'): DeploymentReport {
+  const found = serve.status().apps[name]?.deployments[name];
+  if (found === undefined) throw new Error(`there is no ${name}`);
+  return found;
+}
+
+const reserved = (serve: Serve, resource: string): unknown =>
+  serve.status().instances[0]?.resources[resource];
+
+describe('resources', () => {
+  test('replicas that fit run, the others are pending with the reason, and come when there is room', async () => {
+    await using serve = quietServe({ resources: { cpus: 1, slots: 2 } });
+    await serve.run(bind({ numReplicas: 3, resources: { slots: 0.5 } }));
+    await status(serve, 'Elastic', 'Elastic', 'HEALTHY');
+    const other = { name: 'Other', numReplicas: 2, resources: { slots: 0.5 } };
+    await serve.run(bind(other), { routePrefix: null });
+    await eventually(() => report(serve, 'Other').replicaStates['RUNNING'] === 1);
+    expect(report(serve, 'Other')).toMatchObject({
+      status: 'UPSCALING',
+      targetReplicas: 2,
+      pending: { replicas: 1, reason: 'a replica needs 0.5 slots where 0 are free here' },
+    });
+    expect(reserved(serve, 'slots')).toEqual({ total: 2, reserved: 2 });
+    await serve.delete('Elastic');
+    await status(serve, 'Other', 'Other', 'HEALTHY');
+    expect(report(serve, 'Other').pending).toBeUndefined();
+    expect(reserved(serve, 'slots')).toEqual({ total: 2, reserved: 1 });
+  });
+
+  test('a deployment that fits nowhere has failed after a while, and recovers once it fits', async () => {
+    await using serve = quietServe({ resources: { slots: 1 } });
+    await serve.run(bind({ name: 'First', resources: { slots: 1 } }), { routePrefix: null });
+    const late = serve.run(bind({ resources: { slots: 0.1 }, pendingTimeoutMs: 300 }));
+    const waiting = serve.handle<typeof import('../fixtures/autoscaling.ts').Elastic>('Elastic');
+    const call = waiting.remote();
+    const failure = {
+      code: 'SERVE_DEPLOY_FAILED',
+      message: 'Elastic: no replica could be placed: a replica needs 0.1 slots where 0 are free here',
+    };
+    await expect(late).rejects.toMatchObject(failure);
+    await expect(call).rejects.toMatchObject(failure);
+    expect(report(serve).status).toBe('DEPLOY_FAILED');
+    await serve.delete('First');
+    await status(serve, 'Elastic', 'Elastic', 'HEALTHY');
+    expect(await waiting.remote()).toMatch(/^Elastic#/);
+  });
+
+  test('maxReplicasPerInstance', async () => {
+    await using serve = quietServe();
+    await serve.run(bind({ numReplicas: 3, maxReplicasPerInstance: 2 }));
+    await eventually(() => report(serve).replicaStates['RUNNING'] === 2);
+    expect(report(serve).pending).toEqual({
+      replicas: 1,
+      reason: 'maxReplicasPerInstance is 2, and so many are here already',
+    });
+  });
+
+  test('a replica with gpus is told which', async () => {
+    await using serve = quietServe({ resources: { gpus: 2 } });
+    const whole = await serve.run(bind({ resources: { gpus: 1 } }));
+    const half = { name: 'Half', numReplicas: 2, resources: { gpus: 0.5 } };
+    const shared = await serve.run(bind(half), { routePrefix: null });
+    await status(serve, 'Half', 'Half', 'HEALTHY');
+    expect(await whole.variable.remote('CUDA_VISIBLE_DEVICES')).toBe('0');
+    expect(await shared.broadcast('variable', 'CUDA_VISIBLE_DEVICES')).toEqual(['1', '1']);
+    expect(reserved(serve, 'gpus')).toEqual({ total: 2, reserved: 2 });
+  });
+
+  test('a replica that dies gives back what it had', async () => {
+    await using serve = quietServe({ resources: { slots: 1 } });
+    const shared = new Shared();
+    const handle = await serve.run(bind({ resources: { slots: 1 } }, shared));
+    await handle.exit.remote().catch(() => {});
+    await shared.atLeast(ELASTIC.constructed, 2);
+    expect(await handle.remote()).toMatch(/^Elastic#/);
+  });
+
+  test('one warning when replicas exceed the cpus and none are reserved', async () => {
+    await using serve = quietServe({ resources: { cpus: 1 } });
+    const warnings = () =>
+      serve.log.records.filter(({ message }) => message.startsWith('more replicas than cpus'));
+    await serve.run(bind({ numReplicas: 1, resources: { cpus: 0.5 } }));
+    await serve.run(bind({ name: 'One' }), { routePrefix: null });
+    expect(warnings()).toEqual([]);
+    await serve.run(bind({ name: 'Two', numReplicas: 2 }), { routePrefix: null });
+    await serve.run(bind({ name: 'Two', numReplicas: 3 }), { routePrefix: null });
+    expect(warnings()).toMatchObject([{ level: 'warn', fields: { replicas: 3, cpus: 1 } }]);
+  });
+
+  test.each<[string, object]>([
+    ['deployment.resources.cpus: got -1; allowed: a number from 0', { resources: { cpus: -1 } }],
+    [
+      'deployment.resources.gpus: got 1.5; allowed: a fraction of one device, or a whole number',
+      { resources: { gpus: 1.5 } },
+    ],
+    [
+      'deployment.resources.cpus: got 0.00001; allowed: 0, or at least 0.0001',
+      { resources: { cpus: 0.00001 } },
+    ],
+    ['deployment.resources name: got "a b"', { resources: { 'a b': 1 } }],
+    [
+      "deployment.resources: got an object of class Object; allowed: nothing with isolation 'inline'",
+      { resources: { cpus: 1 }, isolation: 'inline' },
+    ],
+    ['deployment.maxReplicasPerInstance: got 0', { maxReplicasPerInstance: 0 }],
+  ])('%s', (message, options) => {
+    expect(() => elastic.options(options)).toThrow(message);
+  });
+
+  test('an instance has whole gpus', () => {
+    expect(() => quietServe({ resources: { gpus: 0.5 } })).toThrow(
+      'createServe.resources.gpus: got 0.5; allowed: a whole number',
+    );
+  });
+});
