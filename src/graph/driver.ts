@@ -2,7 +2,11 @@ import { deployment } from '../deployment/deployment.ts';
 import { ServeError } from '../errors.ts';
 import type { DeploymentHandle } from '../handle/types.ts';
 import { type HttpAdapter, jsonRequest, toAdapter } from '../input/adapters.ts';
+import type { RouteDescription } from '../openapi/types.ts';
 import { MAX_ONGOING_LIMIT } from '../pool/load-table.ts';
+import { ROUTES } from '../replica/describe.ts';
+import { toJsonSchema } from '../validation/json-schema.ts';
+import { isSchema, type Schema } from '../validation/schema.ts';
 import { ROOT_ROUTE } from './compile.ts';
 import { HostValue } from './host-value.ts';
 import type { GraphPlan } from './plan.ts';
@@ -18,6 +22,8 @@ export class GraphDriver {
   readonly #graphs: ReadonlyMap<string, RunnableGraph>;
   readonly #isSingle: boolean;
   readonly #adapter: (request: Request) => unknown;
+  /** Undefined if the adapter is a function: what that reads is its own affair. */
+  readonly #schema: Schema | undefined;
 
   /** @param callees the deployments that the plan counts */
   constructor(
@@ -35,6 +41,7 @@ export class GraphDriver {
     );
     this.#isSingle = plan.isSingle;
     const given = HostValue.valueIn(adapter);
+    this.#schema = isSchema(given) ? given : undefined;
     this.#adapter = given === undefined ? inputOf : toAdapter(given, 'httpAdapter');
   }
 
@@ -52,6 +59,13 @@ export class GraphDriver {
       return new Response(null, { status: 405, headers: { allow: METHODS.join(', ') } });
     }
     return graph.run(await this.#adapter(request));
+  }
+
+  /** For OpenAPI: every route takes what the adapter does. */
+  async [ROUTES](): Promise<RouteDescription[]> {
+    const input = this.#schema && { input: await toJsonSchema(this.#schema, 'input') };
+    const paths = this.#isSingle ? ['/'] : [...this.#graphs.keys()];
+    return paths.map((path) => ({ path, takesRequest: true, isStream: false, ...input }));
   }
 
   #graph(route: string): RunnableGraph {

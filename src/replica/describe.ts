@@ -2,6 +2,9 @@ import type { IngressDescription, RouteDescription } from '../openapi/types.ts';
 import { type JsonSchema, toJsonSchema } from '../validation/json-schema.ts';
 import type { MethodSchemas } from '../validation/schema.ts';
 
+/** Under it an ingress of the library lists its own routes. */
+export const ROUTES: unique symbol = Symbol('inserve.routes');
+
 /** What is known of the ingress of a replica. */
 export interface Ingress {
   readonly instance: object;
@@ -13,13 +16,19 @@ export interface Ingress {
 }
 
 /**
- * Describes an ingress for OpenAPI: `call` by its schemas, a router by the document that it gives.
+ * Describes an ingress for OpenAPI: `call` by its schemas, a graph by its routes, a router by the document that it gives.
  *
  * @throws what the ingress' `openapi()` throws; ServeError `SERVE_MISSING_DEPENDENCY`
  */
 export async function describeIngress(ingress: Ingress): Promise<IngressDescription> {
   const document = await ownDocument(ingress.instance);
-  const routes = ingress.kind === 'call' ? [await describeCall(ingress)] : [];
+  const listed: unknown = Reflect.get(ingress.instance, ROUTES);
+  const routes =
+    typeof listed === 'function'
+      ? ((await listed.call(ingress.instance)) as RouteDescription[])
+      : ingress.kind === 'call'
+        ? [await describeCall(ingress)]
+        : [];
   return document === undefined ? { routes } : { routes, document };
 }
 

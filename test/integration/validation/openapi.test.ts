@@ -1,7 +1,8 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import express from 'express';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { OpenApiDocument } from '../../../src/index.ts';
+import * as z from 'zod';
+import { DAGDriver, InputNode, type OpenApiDocument } from '../../../src/index.ts';
 import * as apps from '../../fixtures/openapi.ts';
 import { classifier } from '../../fixtures/schemas.ts';
 import { quietServe } from '../../support/quiet.ts';
@@ -137,6 +138,17 @@ describe('serve.openapi(name)', () => {
     });
     await using server = await listen(express().use(serve.middleware()));
     expect(json(await send(server.port, '/shop/items/a1'))).toEqual({ id: 'a1' });
+  });
+
+  test('of a graph: its routes, and what its adapter takes', async () => {
+    const body = z.object({ text: z.string() });
+    const length = apps.measure.bind(new InputNode<{ text: string }>());
+    const app = DAGDriver.bind({ '/a': length, '/b/c': length }, { httpAdapter: body });
+    const document = await describeApp(app as never, '/graph');
+    expect(Object.keys(document.paths)).toEqual(['/graph/a', '/graph/b/c']);
+    expect(lookup(document, '#/components/schemas/graph_b_c_input')).toMatchObject({ required: ['text'] });
+    const single = await describeApp(DAGDriver.bind(length) as never, '/single');
+    expect(Object.keys(single.paths)).toEqual(['/single']);
   });
 
   test('inline, mounted by the host under a prefix of its own', async () => {
