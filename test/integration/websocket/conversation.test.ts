@@ -175,6 +175,9 @@ describe('the call', () => {
     expect(await client.next()).toBe('one');
     client.ws.close();
     await app.serve.handle<typeof Words>('Words', { app: 'Talker' }).until.remote('w:aborted');
+    await until('w:SERVE_CANCELLED');
+    // Calls made from then on run.
+    await until('w:saved:0');
     await eventually(() => app.ongoing === 0);
   });
 });
