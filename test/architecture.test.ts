@@ -54,7 +54,7 @@ describe('the house', () => {
     ['errors.ts'],
     ['validation'],
     ['input', 'openapi'],
-    ['time'],
+    ['time', 'tracing'],
     ['values'],
     ['pool'],
     // What a call meets, on its way from a handle into user code; these rooms are open to each other.

@@ -3,8 +3,8 @@ import { priorityRank } from '../handle/priority.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { HostExchange } from './exchange.ts';
-import { parseRouting, type ResolvedMiddlewareOptions } from './options.ts';
-import { clientIp, givenTimeout, mountPath, routeParams } from './request-head.ts';
+import { parseRouting, type RequestRouting, type ResolvedMiddlewareOptions } from './options.ts';
+import { clientIp, givenTimeout, givenTraceparent, mountPath, routeParams } from './request-head.ts';
 
 /** What of an exchange a call is told about. */
 type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'>;
@@ -34,6 +34,8 @@ export function describeCall(
   const { config } = call.route;
   const meta: CallMeta = { requestId };
   call.meta = meta;
+  const traceparent = givenTraceparent(req);
+  if (traceparent !== undefined) meta.traceparent = traceparent;
   call.priorityRank = config.priorityRank;
   const ip = clientIp(req, context);
   if (ip !== undefined) meta.ip = ip;
@@ -47,8 +49,15 @@ export function describeCall(
     meta.locals = config.isByReference ? value : capture.take(value, 'middleware.locals', RESULT);
     call.marks = capture.marks;
   }
-  if (routing === undefined) return;
-  const { tenant, sessionId, multiplexedModelId, priority } = parseRouting(routing, context);
+  if (routing !== undefined) describeRouting(call, meta, parseRouting(routing, context));
+  call.trace();
+}
+
+function describeRouting(
+  call: Call,
+  meta: CallMeta,
+  { tenant, sessionId, multiplexedModelId, priority }: RequestRouting,
+): void {
   if (tenant !== undefined) meta.tenant = tenant;
   if (sessionId !== undefined) meta.sessionId = sessionId;
   if (multiplexedModelId !== undefined) meta.multiplexedModelId = multiplexedModelId;

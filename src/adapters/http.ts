@@ -7,6 +7,7 @@ import type { Route } from '../handle/route.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import type { FlatHeaders, RequestEnvelope } from '../replica/ingress/envelope.ts';
+import { now } from '../time/clock.ts';
 import { deadlineOf, describeCall } from './describe-call.ts';
 import type { HostExchange, HttpResponse, Next } from './exchange.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
@@ -186,6 +187,7 @@ class Exchange implements HttpOutcome {
     const about = { requestId: this.requestId, method: this.#req.method, url: this.#req.url, err: error };
     if (res.destroyed || res.writableEnded) {
       this.#target.log.debug({ ...about, statusCode: 499 }, 'the client left before its answer');
+      this.#logAccess(499);
       this.#host.settled?.();
       return;
     }
@@ -200,13 +202,25 @@ class Exchange implements HttpOutcome {
     else if (this.#isEndless())
       prepareProblem(res, problem, this.requestId, (body) => endWithoutRequest(this.#req, res, body));
     else sendProblem(res, problem, this.requestId);
+    this.#logAccess(res.statusCode);
     this.#host.settled?.();
   }
 
   done(): void {
     if (this.#isDone) return;
     this.#finish();
+    this.#logAccess(this.res.statusCode);
     this.#host.settled?.();
+  }
+
+  #logAccess(statusCode: number): void {
+    const { app, deployment, config } = this.#target.route;
+    if (!config.accessLog) return;
+    const { method } = this.#req;
+    const [path] = this.#host.originalUrl.split('?', 1);
+    const durationMs = now() - this.#call.createdAt;
+    const about = { requestId: this.requestId, app, deployment, method, path, statusCode, durationMs };
+    this.#target.log.info(about, `${method} ${path} ${statusCode} ${durationMs.toFixed(1)} ms`);
   }
 
   /** What listens for the end of the response hears it and goes with it: taking it off first would cost more. */

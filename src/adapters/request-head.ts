@@ -7,10 +7,18 @@ import type { HostContext } from './exchange.ts';
 const SAFE_ID = /^[A-Za-z0-9._~:@=+/-]{1,128}$/;
 const SAFE_HOST = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
 /** The client's request id if it is safe to keep. */
 export function givenRequestId(req: IncomingMessage): string | undefined {
   const given = req.headers['x-request-id'];
   return typeof given === 'string' && SAFE_ID.test(given) ? given : undefined;
+}
+
+/** The client's trace context (W3C Trace Context, version 00) if it is well-formed. */
+export function givenTraceparent(req: IncomingMessage): string | undefined {
+  const given = req.headers['traceparent'];
+  return typeof given === 'string' && TRACEPARENT.test(given) ? given : undefined;
 }
 
 /** The client's own deadline in ms; it may only shorten ours. Anything odd is ignored. */

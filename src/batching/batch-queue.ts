@@ -1,6 +1,7 @@
 import { ServeError } from '../errors.ts';
 import { callScope } from '../handle/scope.ts';
 import { now } from '../time/clock.ts';
+import { batchTraces } from '../tracing/channels.ts';
 import { Arrivals } from './arrivals.ts';
 import { BatchItem, type ItemSink } from './batch-item.ts';
 import { BatchScope } from './batch-scope.ts';
@@ -38,6 +39,7 @@ export class BatchQueue<I, O> {
   readonly options: ResolvedBatchOptions<I>;
   readonly #run: RunBatch<I, O>;
   readonly #onBatch: (record: BatchRecord) => void;
+  readonly #name: () => string;
   readonly #lanes = new Map<string, Lane<I, O>>();
   readonly #cost = new CostModel();
   readonly #arrivals = new Arrivals();
@@ -46,7 +48,14 @@ export class BatchQueue<I, O> {
   #queuedItems = 0;
   #immediate: NodeJS.Immediate | undefined = undefined;
 
-  constructor(options: ResolvedBatchOptions<I>, run: RunBatch<I, O>, onBatch: (record: BatchRecord) => void) {
+  /** @param name of the function; known once its field is */
+  constructor(
+    options: ResolvedBatchOptions<I>,
+    run: RunBatch<I, O>,
+    onBatch: (record: BatchRecord) => void,
+    name: () => string,
+  ) {
+    this.#name = name;
     this.options = options;
     this.#run = run;
     this.#onBatch = onBatch;
@@ -195,6 +204,14 @@ export class BatchQueue<I, O> {
     return deadlineAt !== 0 && deadlineAt - at < this.#cost.predict(position) * DOOMED_SHARE;
   }
 
+  #traced(scope: BatchScope, run: () => Promise<void>): Promise<void> {
+    if (!batchTraces.start.hasSubscribers) return run();
+    const { app, deployment, replicaId: replica, items } = scope;
+    const requestIds = items.map(({ requestId }) => requestId);
+    const trace = { app, deployment, replica, function: this.#name(), size: items.length, requestIds };
+    return batchTraces.tracePromise(run, trace);
+  }
+
   async #start(self: unknown, items: BatchItem<I, O>[]): Promise<void> {
     const scope = new BatchScope(items);
     for (const item of items) item.joined(scope, items.length);
@@ -202,7 +219,7 @@ export class BatchQueue<I, O> {
     this.#runningItems += items.length;
     this.#arrivals.batchStarted();
     const startedAt = now();
-    await callScope.run(scope, this.#run, self, items);
+    await callScope.run(scope, () => this.#traced(scope, () => this.#run(self, items)));
     const durationMs = now() - startedAt;
     this.#runningBatches--;
     this.#runningItems -= items.length;

@@ -80,6 +80,10 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#first?.requestId ?? '';
   }
 
+  get traceparent(): string | undefined {
+    return this.#first?.traceparent;
+  }
+
   get multiplexedModelId(): string {
     return this.#first?.multiplexedModelId ?? '';
   }

@@ -61,7 +61,12 @@ export function batch<I, O>(
     ? (self: unknown, items: BatchItem<I, O>[]) => runStream(fn as BatchGenerator<I, O>, self, items)
     : (self: unknown, items: BatchItem<I, O>[]) =>
         runUnary(fn as BatchFunction<I, O>, self, items, resolved.bisectOnError);
-  const queue = new BatchQueue<I, O>(resolved, run, (record) => observer(batched.name, record));
+  const queue = new BatchQueue<I, O>(
+    resolved,
+    run,
+    (record) => observer(batched.name, record),
+    () => batched.name,
+  );
   const batched = isStream
     ? function (this: unknown, item: I): AsyncIterable<O> {
         return addStreaming(queue, this, item);

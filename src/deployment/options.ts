@@ -60,6 +60,8 @@ export interface RolloutOptions {
 export interface LoggingOptions {
   /** From which level on the `console` of its replicas is heard. Replicas take it when they start. Default `'info'`. */
   level?: LogLevel;
+  /** One record at `info` per HTTP request to the deployment as an ingress. Default false: most apps have their own. */
+  accessLog?: boolean;
 }
 
 /** When a replica that died is replaced: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s, and a budget of crashes. */
@@ -226,7 +228,7 @@ const FIELDS: Fields<DeploymentOptions> = {
   startTimeoutMs: milliseconds(1),
   gracefulShutdownTimeoutMs: milliseconds(),
   maxConstructorRetryCount: integer(1),
-  logging: object<LoggingOptions>({ level: oneOf(...LOG_LEVELS) }),
+  logging: object<LoggingOptions>({ level: oneOf(...LOG_LEVELS), accessLog: boolean() }),
   rollout: object<RolloutOptions>({
     maxSurge: share,
     maxUnavailable: share,
@@ -266,7 +268,7 @@ const DEFAULTS: ResolvedOptions = {
   gracefulShutdownTimeoutMs: 20_000,
   maxConstructorRetryCount: 20,
   restart: { maxCrashes: 5, windowMs: 60_000, maxDelayMs: 30_000 },
-  logging: { level: 'info' },
+  logging: { level: 'info', accessLog: false },
   rollout: { maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, autoRollback: true },
 };
 

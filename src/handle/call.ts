@@ -4,6 +4,7 @@ import { CANCEL_CODE } from '../pool/frames.ts';
 import { OutboundCall } from '../pool/outbound-call.ts';
 import { batchTime, now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
+import { type CallTrace, callTraces, endTrace } from '../tracing/channels.ts';
 import type { Outcome } from './call-stats.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENTRY, type Entering, type Entry } from './entry-gate.ts';
@@ -33,6 +34,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   entry: Entry = ENTRY.outside;
   /** The second copy that a slow call may get. */
   hedge: Hedge | undefined = undefined;
+  #trace: CallTrace | undefined = undefined;
   #scope: CallScope | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
   #onAbort: (() => void) | undefined = undefined;
@@ -72,6 +74,24 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     return this.meta?.requestId ?? `${this.route.callerName}-${this.number}`;
   }
 
+  /** Tells those who trace calls that this one begins; what they say of its trace context goes with it. */
+  trace(): void {
+    if (!callTraces.start.hasSubscribers) return;
+    const { app, deployment } = this.route;
+    const { requestId, meta } = this;
+    const trace: CallTrace = {
+      app,
+      deployment,
+      method: methodLabel(this.method),
+      requestId,
+      traceparent: meta?.traceparent,
+    };
+    this.#trace = trace;
+    callTraces.start.publish(trace);
+    callTraces.end.publish(trace);
+    if (trace.traceparent !== undefined) this.meta = { ...meta, traceparent: trace.traceparent };
+  }
+
   /** Ends with the call it was made in. */
   joinScope(scope: CallScope): void {
     // The call around it was let in.
@@ -105,7 +125,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     code: (typeof CANCEL_CODE)[keyof typeof CANCEL_CODE],
   ): void {
     const { state, endpoint } = this;
-    if (!this.#settle(outcome, now())) return;
+    if (!this.#settle(outcome, now(), error)) return;
     if (state === CALL_STATE.queued) this.route.leftQueue(this);
     else endpoint?.channel.cancel(this, code);
     this.onError(error);
@@ -113,7 +133,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
 
   /** Ends a call that was never sent. */
   reject(error: unknown): void {
-    if (this.#settle(outcomeOf(error), now())) this.onError(error);
+    if (this.#settle(outcomeOf(error), now(), error)) this.onError(error);
   }
 
   override succeeded(value: unknown): void {
@@ -121,7 +141,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 
   override failed(error: unknown): void {
-    if (this.#settle(outcomeOf(error), batchTime)) this.onError(error);
+    if (this.#settle(outcomeOf(error), batchTime, error)) this.onError(error);
   }
 
   override opened(head: unknown): void {
@@ -162,7 +182,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
             cause,
             retryable: this.#mayRepeat(started),
           });
-    if (this.#settle('died', now())) this.onError(error);
+    if (this.#settle('died', now(), error)) this.onError(error);
   }
 
   /** @internal The second copy answered first. */
@@ -223,7 +243,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     );
   }
 
-  #settle(outcome: Outcome, at: number): boolean {
+  #settle(outcome: Outcome, at: number, error?: unknown): boolean {
     if (this.state === CALL_STATE.settled) return false;
     const { state } = this;
     this.state = CALL_STATE.settled;
@@ -235,7 +255,15 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     this.#scope?.disown(this);
     this.hedge?.stop();
     this.route.settled(this, outcome, state, at);
+    if (this.#trace !== undefined) this.#endTrace(this.#trace, outcome, error);
     return true;
+  }
+
+  #endTrace(trace: CallTrace, outcome: Outcome, error: unknown): void {
+    trace.outcome = outcome;
+    if (this.endpoint !== undefined) trace.replica = this.endpoint.replicaId;
+    if (error !== undefined) trace.error = error;
+    endTrace(callTraces, trace);
   }
 
   /** The host's own words on what the replica died of, and whether this call may be repeated. */

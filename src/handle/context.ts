@@ -10,6 +10,8 @@ export interface ServeContext {
   readonly rank: number;
   /** Empty outside a call. */
   readonly requestId: string;
+  /** W3C trace context of the call, as its caller or a tracer gave it. */
+  readonly traceparent: string | undefined;
   /** Aborts when the caller is gone, cancels, or the deadline passes. Never aborts outside a call. */
   readonly signal: AbortSignal;
   /** When the call must be over, as a timestamp like `Date.now()`; undefined = no deadline. */

@@ -23,6 +23,8 @@ export interface RouteConfig {
   /** Methods that may run twice. */
   readonly idempotent: boolean | readonly string[];
   readonly hedge: HedgeConfig | undefined;
+  /** One record per HTTP request. */
+  readonly accessLog: boolean;
   /** Weights of tenants that wait for the same replicas. */
   readonly tenants: TenantsOptions | undefined;
 }

@@ -167,6 +167,7 @@ class HandleTarget {
         ? (scope?.priorityRank ?? route.config.priorityRank)
         : priorityRank(options.priority);
     route.begin(call, deadlineOf(call, options.timeoutMs, scope));
+    call.trace();
     const { signal } = options;
     if (scope !== undefined) {
       if (scope.cancellation !== undefined) call.cancel(scope.cancellation);
@@ -283,6 +284,7 @@ function metaOf(options: HandleOptions): CallMeta | undefined {
 function inherit(own: CallMeta | undefined, scope: CallScope): CallMeta {
   const { requestId } = scope;
   const meta: CallMeta = own === undefined ? { requestId } : { ...own, requestId };
+  if (scope.traceparent !== undefined) meta.traceparent = scope.traceparent;
   if (meta.tenant === undefined && scope.tenant !== undefined) meta.tenant = scope.tenant;
   if (meta.sessionId === undefined && scope.sessionId !== undefined) meta.sessionId = scope.sessionId;
   if (meta.priority === undefined && scope.priorityRank !== undefined) meta.priority = scope.priorityRank;

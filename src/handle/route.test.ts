@@ -19,6 +19,7 @@ const CONFIG: RouteConfig = {
   backpressure: { statusCode: 503, retryAfterMs: 'auto' },
   idempotent: false,
   hedge: undefined,
+  accessLog: false,
   tenants: undefined,
 };
 

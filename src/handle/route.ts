@@ -27,6 +27,7 @@ const UNKNOWN_CONFIG: RouteConfig = {
   backpressure: { statusCode: 503, retryAfterMs: 'auto' },
   idempotent: false,
   hedge: undefined,
+  accessLog: false,
   tenants: undefined,
 };
 

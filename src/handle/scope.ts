@@ -12,6 +12,7 @@ export interface Child {
  */
 export interface CallScope {
   readonly requestId: string;
+  readonly traceparent: string | undefined;
   /** Time of `clock.now()`; 0 = none. */
   readonly deadlineAt: number;
   readonly tenant: string | undefined;

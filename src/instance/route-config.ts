@@ -14,6 +14,7 @@ export function routeConfig(options: ResolvedOptions, tenants: TenantsOptions | 
     isByReference: options.isolation === 'inline',
     idempotent: options.idempotent,
     hedge: options.hedge,
+    accessLog: options.logging.accessLog,
     tenants,
   };
 }

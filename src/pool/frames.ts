@@ -44,6 +44,8 @@ export const METHOD_WEBSOCKET = -2;
 /** What rides along with a call beyond its arguments; absent when there is nothing to say. */
 export interface CallMeta {
   requestId?: string;
+  /** W3C trace context. */
+  traceparent?: string;
   multiplexedModelId?: string;
   tenant?: string;
   sessionId?: string;

@@ -5,6 +5,7 @@ import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
+import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '../tracing/channels.ts';
 import { isThenable } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { moveNow } from '../values/transfer.ts';
@@ -66,13 +67,22 @@ export class Replica {
       this.#fail(call, new ServeError('SERVE_TIMEOUT', 'the deadline passed before the call started'));
       return;
     }
-    callScope.run(call, this.#execute, call);
+    if (replicaTraces.start.hasSubscribers) this.#beginTraced(call);
+    else callScope.run(call, this.#execute, call);
   }
 
   /** No more calls come; conversations, which may have no end of their own, are to end. */
   drain(): void {
     this.#isDraining = true;
     for (const call of this.#conversations) call.drain();
+  }
+
+  #beginTraced(call: RunningCall): void {
+    const { app, deployment, replicaId: replica, requestId, traceparent } = call;
+    const method = this.#code.methodName(call.inbound.method);
+    const trace: ReplicaTrace = { app, deployment, method, requestId, replica, traceparent };
+    call.trace = trace;
+    startReplicaTrace(trace, () => callScope.run(call, this.#execute, call));
   }
 
   readonly #execute = (call: RunningCall): void => {
@@ -209,6 +219,7 @@ export class Replica {
 
   #fail(call: RunningCall, error: unknown): void {
     const { inbound } = call;
+    if (call.trace !== undefined) call.trace.error = error;
     this.#end(call, isOwnFault(call, error));
     if (inbound.isByReference) {
       inbound.error(error, NO_CARGO);
@@ -233,6 +244,7 @@ export class Replica {
     call.inbound.listener = undefined;
     const isTimed = call.startedAt !== 0 && !call.isStreamed;
     this.#tally?.record(isFailure, isTimed ? now() - call.startedAt : undefined);
+    if (call.trace !== undefined) endTrace(replicaTraces, call.trace);
     this.#onDone();
   }
 }
@@ -257,6 +269,7 @@ export function idleContext(identity: ReplicaIdentity): ServeContext {
   return {
     ...identity,
     requestId: '',
+    traceparent: undefined,
     signal: new AbortController().signal,
     deadline: undefined,
     multiplexedModelId: '',

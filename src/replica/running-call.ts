@@ -4,6 +4,7 @@ import type { CallScope, Child } from '../handle/scope.ts';
 import { CANCEL_CODE, type CancelCode, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import type { InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { now } from '../time/clock.ts';
+import type { ReplicaTrace } from '../tracing/channels.ts';
 
 /** Where the running call's identity comes from. */
 export interface ReplicaIdentity {
@@ -30,6 +31,8 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   #requestId: string | undefined = undefined;
   /** Time of `clock.now()`; 0 = its duration is not taken. */
   startedAt = 0;
+  /** While somebody listens. */
+  trace: ReplicaTrace | undefined = undefined;
   readonly items: readonly ServeContext[] | undefined = undefined;
 
   constructor(inbound: InboundCall, identity: ReplicaIdentity) {
@@ -61,6 +64,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     // Read once per child call.
     this.#requestId ??= this.inbound.meta?.requestId ?? `${this.inbound.callerName}-${this.inbound.number}`;
     return this.#requestId;
+  }
+
+  get traceparent(): string | undefined {
+    return this.inbound.meta?.traceparent;
   }
 
   get signal(): AbortSignal {

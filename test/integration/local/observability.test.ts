@@ -1,10 +1,11 @@
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { createServe, metrics } from '../../../src/index.ts';
-import { observed } from '../../fixtures/observed.ts';
+import { observed, requests } from '../../fixtures/observed.ts';
 import { lintExposition } from '../../support/exposition.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { eventually } from '../../support/until.ts';
+import { listen } from '../listen.ts';
 
 const PLACE = 'app="Observed",deployment="Observed"';
 
@@ -107,6 +108,28 @@ describe('the log', () => {
       { level: 'warn', fields: about, message: 'second' },
       { level: 'error', fields: about, message: expect.stringContaining('RangeError: third\n    at ') },
     ]);
+  });
+
+  test('70: an access log, where a deployment asks for it', async () => {
+    await using serve = quietServe();
+    const app = requests.options({ logging: { accessLog: true } }).bind();
+    await using server = await listen(serve.middleware(app));
+    const url = `http://127.0.0.1:${server.port}`;
+    await fetch(`${url}/ok?secret=1`, { headers: { 'x-request-id': 'r-1' } });
+    await fetch(`${url}/fail`, { headers: { 'x-request-id': 'r-2' } });
+    const access = serve.log.records.filter(({ message }) => message.startsWith('GET '));
+    expect(access).toMatchObject([
+      {
+        level: 'info',
+        fields: { requestId: 'r-1', deployment: 'Requests', method: 'GET', path: '/ok', statusCode: 200 },
+        message: expect.stringMatching(/^GET \/ok 200 \d+\.\d ms$/),
+      },
+      { level: 'info', fields: { requestId: 'r-2', path: '/fail', statusCode: 500 } },
+    ]);
+    const silent = serve.log.records.length;
+    await using plain = await listen(serve.middleware(requests.options({ name: 'Plain' }).bind()));
+    await fetch(`http://127.0.0.1:${plain.port}/ok`);
+    expect(serve.log.records.length).toBe(silent);
   });
 
   test('70: a deployment says from which level on', async () => {

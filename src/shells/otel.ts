@@ -1,0 +1,127 @@
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type TracerProvider,
+  trace,
+} from '@opentelemetry/api';
+import {
+  type CallTrace,
+  callTraces,
+  type ReplicaTrace,
+  replicaTraces,
+  runAround,
+} from '../tracing/channels.ts';
+
+export interface OtelOptions {
+  /** Default: the global one. */
+  tracerProvider?: TracerProvider;
+}
+
+let isOn = false;
+
+/**
+ * Turns calls into OpenTelemetry spans: one where a call is made (`CLIENT`), one where it runs (`SERVER`), which is active
+ * while the user's code runs, so that spans made there are its children. The trace context travels with the call between
+ * threads, and comes from the client's `traceparent` when nothing is active.
+ *
+ * Each thread traces for itself: call it on the host, and in the module of the deployments, behind the set-up of an SDK.
+ * Once per thread; more calls change nothing.
+ *
+ * @returns takes it away
+ */
+export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
+  if (isOn) return () => {};
+  isOn = true;
+  const tracer = (tracerProvider ?? trace.getTracerProvider()).getTracer('inserve');
+  const spans = new WeakMap<object, Span>();
+
+  const onCall = {
+    start(call: CallTrace) {
+      const active = context.active();
+      const parent = trace.getSpan(active) === undefined ? withParent(active, call.traceparent) : active;
+      const span = tracer.startSpan(nameOf(call), { kind: SpanKind.CLIENT, attributes: about(call) }, parent);
+      call.traceparent = format(span) ?? call.traceparent;
+      spans.set(call, span);
+    },
+    end() {},
+    asyncStart() {},
+    asyncEnd(call: CallTrace) {
+      const span = spans.get(call);
+      if (call.replica !== undefined) span?.setAttribute('inserve.replica', call.replica);
+      if (call.outcome !== undefined) span?.setAttribute('inserve.outcome', call.outcome);
+      finish(span, call.error);
+    },
+    error() {},
+  };
+
+  const onReplica = {
+    start() {},
+    end() {},
+    asyncStart() {},
+    asyncEnd(run: ReplicaTrace) {
+      finish(spans.get(run), run.error);
+    },
+    error() {},
+  };
+
+  callTraces.subscribe(onCall);
+  replicaTraces.subscribe(onReplica);
+  runAround((run, execute) => {
+    const parent = withParent(context.active(), run.traceparent);
+    const attributes = { ...about(run), 'inserve.replica': run.replica };
+    const span = tracer.startSpan(nameOf(run), { kind: SpanKind.SERVER, attributes }, parent);
+    spans.set(run, span);
+    context.with(trace.setSpan(parent, span), execute);
+  });
+  return () => {
+    isOn = false;
+    callTraces.unsubscribe(onCall);
+    replicaTraces.unsubscribe(onReplica);
+    runAround((_run, execute) => execute());
+  };
+}
+
+function nameOf({ deployment, method }: CallTrace | ReplicaTrace): string {
+  return `${deployment}.${method}`;
+}
+
+function about({ app, deployment, method, requestId }: CallTrace | ReplicaTrace): Record<string, string> {
+  return {
+    'rpc.system': 'inserve',
+    'rpc.service': deployment,
+    'rpc.method': method,
+    'inserve.app': app,
+    'inserve.request_id': requestId,
+  };
+}
+
+function withParent(base: Context, traceparent: string | undefined): Context {
+  const [, traceId = '', spanId = '', flags = '00'] = traceparent?.split('-') ?? [];
+  const parent = {
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED,
+    isRemote: true,
+  };
+  return isSpanContextValid(parent) ? trace.setSpanContext(base, parent) : base;
+}
+
+function format(span: Span): string | undefined {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  if (!isSpanContextValid({ traceId, spanId, traceFlags })) return undefined;
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
+function finish(span: Span | undefined, error: unknown): void {
+  if (error !== undefined) {
+    const message = error instanceof Error ? error.message : String(error);
+    span?.recordException(error instanceof Error ? error : message);
+    span?.setStatus({ code: SpanStatusCode.ERROR, message });
+  }
+  span?.end();
+}

@@ -1,0 +1,69 @@
+import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
+
+/** A call, as its caller's thread sees it: from `remote()` or the HTTP request to the result. */
+export interface CallTrace {
+  readonly app: string;
+  readonly deployment: string;
+  readonly method: string;
+  readonly requestId: string;
+  /** W3C trace context. A subscriber of `start` may set it: the replica gets what it holds then. */
+  traceparent: string | undefined;
+  /** Where the call went to; set at `asyncEnd`. */
+  replica?: string;
+  /** `ok`, `error`, `timeout`, `cancelled`, `rejected` or `died`; set at `asyncEnd`. */
+  outcome?: string;
+  error?: unknown;
+}
+
+/** A call, as the replica sees it: from its start in user code to the last of its result. */
+export interface ReplicaTrace {
+  readonly app: string;
+  readonly deployment: string;
+  readonly method: string;
+  readonly requestId: string;
+  readonly replica: string;
+  readonly traceparent: string | undefined;
+  error?: unknown;
+}
+
+/** One run of a batched function. */
+export interface BatchTrace {
+  readonly app: string;
+  readonly deployment: string;
+  readonly replica: string;
+  readonly function: string;
+  readonly size: number;
+  /** Of its items' callers, in order. */
+  readonly requestIds: readonly string[];
+}
+
+/**
+ * `node:diagnostics_channel` tracing channels. `start` and `end` enclose what is synchronous, `asyncEnd` is the end of the
+ * whole, after `error` if it failed. Nothing is made or published while nobody listens.
+ */
+export const callTraces: TracingChannel<unknown, CallTrace> = tracingChannel('inserve:call');
+export const replicaTraces: TracingChannel<unknown, ReplicaTrace> = tracingChannel('inserve:replica');
+export const batchTraces: TracingChannel<unknown, BatchTrace> = tracingChannel('inserve:batch');
+
+/** Runs user code within what a tracer wants around it. */
+type Around = (trace: ReplicaTrace, run: () => void) => void;
+
+let around: Around = (_trace, run) => run();
+
+/** @internal A tracer whose context is no store that could be bound to the channel. */
+export function runAround(wrapper: Around): void {
+  around = wrapper;
+}
+
+/** @internal */
+export function startReplicaTrace(trace: ReplicaTrace, run: () => void): void {
+  replicaTraces.start.runStores(trace, () => around(trace, run));
+  replicaTraces.end.publish(trace);
+}
+
+/** @internal Ends what `start` began, exactly once. */
+export function endTrace<T extends { error?: unknown }>(channel: TracingChannel<unknown, T>, trace: T): void {
+  if (trace.error !== undefined) channel.error.publish(trace);
+  channel.asyncStart.publish(trace);
+  channel.asyncEnd.publish(trace);
+}

@@ -1,0 +1,106 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import { SpanKind } from '@opentelemetry/api';
+import { afterEach, describe, expect, test } from 'vitest';
+import { exporter, finishedSpans, leaf, type Root, root, type SpanRecord } from '../../fixtures/traced.ts';
+import { quietServe } from '../../support/quiet.ts';
+import { listen } from '../listen.ts';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const CLIENT = `00-${TRACE}-b7ad6b7169203331-01`;
+
+function named(spans: readonly SpanRecord[], name: string, kind: SpanKind): SpanRecord {
+  return spans.find((span) => span.name === name && span.kind === kind) ?? expect.fail(`no span ${name}`);
+}
+
+afterEach(() => exporter.reset());
+
+describe('traces', () => {
+  test("from the client's context through every thread, each span the child of the one that made it", async () => {
+    await using serve = quietServe();
+    await using server = await listen(serve.middleware(root));
+    const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { traceparent: CLIENT } });
+    const { traceparent, child } = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
+
+    const handle = serve.handle(root);
+    const inRoot = await handle.spans.remote();
+    const inLeaf = await serve.handle(leaf, { app: 'Root' }).spans.remote();
+    const outer = named(finishedSpans(), 'Root.http', SpanKind.CLIENT);
+    const rootRun = named(inRoot, 'Root.call', SpanKind.SERVER);
+    const leafCall = named(inRoot, 'Leaf.work', SpanKind.CLIENT);
+    const leafRun = named(inLeaf, 'Leaf.work', SpanKind.SERVER);
+    const inside = named(inLeaf, 'inside', SpanKind.INTERNAL);
+
+    expect([outer, rootRun, leafCall, leafRun, inside].map(({ traceId }) => traceId)).toEqual(
+      new Array(5).fill(TRACE),
+    );
+    expect(outer.parent).toBe('b7ad6b7169203331');
+    expect(rootRun.parent).toBe(outer.spanId);
+    expect(leafCall.parent).toBe(rootRun.spanId);
+    expect(leafRun.parent).toBe(leafCall.spanId);
+    expect(inside.parent).toBe(leafRun.spanId);
+    expect(outer.outcome).toBe('ok');
+    expect(traceparent).toBe(`00-${TRACE}-${outer.spanId}-01`);
+    expect(child).toBe(`00-${TRACE}-${leafCall.spanId}-01`);
+  });
+
+  test('a failure is told on both sides', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(leaf);
+    await expect(handle.fail.remote()).rejects.toThrow('no');
+    expect(named(finishedSpans(), 'Leaf.fail', SpanKind.CLIENT)).toMatchObject({
+      error: 'no',
+      outcome: 'error',
+    });
+    expect(named(await handle.spans.remote(), 'Leaf.fail', SpanKind.SERVER)).toMatchObject({ error: 'no' });
+  });
+
+  test.each(['nonsense', `00-${'0'.repeat(32)}-b7ad6b7169203331-01`, `ff-${TRACE}-b7ad6b7169203331-01`])(
+    'a traceparent that is none is not passed on: %s',
+    async (traceparent) => {
+      await using serve = quietServe();
+      await using server = await listen(serve.middleware(root));
+      const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { traceparent } });
+      const seen = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
+      expect(seen.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+      expect(seen.traceparent).not.toContain(TRACE);
+    },
+  );
+
+  test('the channel tells of every call exactly one start and one end', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(leaf);
+    const events: string[] = [];
+    const tell = (what: string) => (message: unknown) => {
+      const { method, outcome } = message as { method: string; outcome?: string };
+      events.push(`${what} ${method} ${outcome ?? ''}`.trim());
+    };
+    const listeners = {
+      start: tell('start'),
+      end: () => {},
+      asyncStart: () => {},
+      asyncEnd: tell('end'),
+      error: tell('error'),
+    };
+    const channel = tracingChannel('inserve:call');
+    channel.subscribe(listeners);
+    try {
+      await handle.work.remote();
+      await handle.fail.remote().catch(() => {});
+      const cancelled = handle.work.remote();
+      cancelled.cancel();
+      await cancelled.catch(() => {});
+    } finally {
+      channel.unsubscribe(listeners);
+    }
+    expect(events).toEqual([
+      'start work',
+      'end work ok',
+      'start fail',
+      'error fail error',
+      'end fail error',
+      'start work',
+      'error work cancelled',
+      'end work cancelled',
+    ]);
+  });
+});
