@@ -21,6 +21,7 @@ export type {
   ReplicaStatus,
 } from './controller/status.ts';
 export { serve } from './default-serve.ts';
+export type { AppConfig, DeploymentOverrides, ServeConfig } from './deployment/app-config.ts';
 export type { AutoscalingOptions } from './deployment/autoscaling-options.ts';
 export type {
   AppAutoscalingPolicy,

@@ -8,10 +8,10 @@ import { type MiddlewareOptions, parseMiddlewareOptions } from './adapters/optio
 import type { WebSocketOptions } from './adapters/websocket/options.ts';
 import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgrades.ts';
 import type { AppReport } from './controller/status.ts';
+import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
 import type { AppAutoscalingPolicy } from './deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
-import { NAME_PATTERN } from './deployment/options.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
 import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/tenants.ts';
@@ -26,16 +26,7 @@ import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.
 import type { OpenApiDocument } from './openapi/types.ts';
 import { mainInWorker } from './replica/listen-guard.ts';
 import { replicaRouter } from './replica/thread-role.ts';
-import {
-  either,
-  type Fields,
-  fn,
-  milliseconds,
-  object,
-  oneOf,
-  parseOptions,
-  string,
-} from './validation/fields.ts';
+import { boolean, type Fields, fn, milliseconds, object, parseOptions, string } from './validation/fields.ts';
 
 export interface ServeOptions {
   /**
@@ -54,6 +45,8 @@ export interface ServeOptions {
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
   version?: string;
+  /** Reload apps when files change that their replicas have loaded. Default: whether `INSERVE_DEV` is `1`. */
+  dev?: boolean;
   /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
   workerEntry?: string;
 }
@@ -66,6 +59,7 @@ const SERVE_FIELDS: Fields<ServeOptions> = {
   growthWatch: object<GrowthWatchOptions>(GROWTH_WATCH_FIELDS),
   logger: LOGGER_FIELD,
   version: string(),
+  dev: boolean(),
   workerEntry: string(),
 };
 
@@ -81,14 +75,9 @@ export interface RunOptions {
   autoscalingPolicy?: AppAutoscalingPolicy;
 }
 
-const PREFIX = either(
-  oneOf('/'),
-  string("a path that starts with '/', has no '/' at its end and no '{' or '}'", /^(?:\/[^/{}?#\s]+)+$/),
-);
-
 const RUN_FIELDS: Fields<RunOptions> = {
-  name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
-  routePrefix: PREFIX,
+  name: APP_NAME,
+  routePrefix: ROUTE_PREFIX,
   autoscalingPolicy: fn<AppAutoscalingPolicy>(),
 };
 
@@ -125,6 +114,7 @@ export class Serve implements AsyncDisposable {
       tenants: options.tenants,
       hostGuard: options.hostGuard ?? {},
       growthWatch: options.growthWatch ?? {},
+      isDev: options.dev ?? process.env['INSERVE_DEV'] === '1',
       version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
     });
     this.#front = new Front(this.#instance);
@@ -207,8 +197,38 @@ export class Serve implements AsyncDisposable {
    *   `SERVE_MISSING_DEPENDENCY` for valibot schemas without `@valibot/to-json-schema`
    */
   async openapi(name: string, options: OpenApiOptions = {}): Promise<OpenApiDocument> {
-    const { routePrefix } = parseOptions<OpenApiOptions>(options, { routePrefix: PREFIX }, 'openapi');
+    const { routePrefix } = parseOptions<OpenApiOptions>(options, { routePrefix: ROUTE_PREFIX }, 'openapi');
     return this.#instance.openapi(name, routePrefix);
+  }
+
+  /**
+   * Makes the apps what a config says: changes those that differ, deletes those that an earlier config asked for and
+   * this one does not, leaves all others alone. The same config again changes nothing.
+   *
+   * @returns once every app of the config can serve
+   * @throws ServeError `SERVE_INVALID_OPTION` naming the path in the config, before anything is changed;
+   *   `SERVE_DEPLOY_FAILED` with the original error as `cause`
+   */
+  async deploy(config: ServeConfig): Promise<void> {
+    await this.#instance.configure(config);
+  }
+
+  /**
+   * Goes over to the code on disk, as a rolling update: fresh threads import the modules of the app anew. The host keeps
+   * the module objects it has; the app is made again of what was bound.
+   *
+   * @throws ServeError `SERVE_DEPLOY_FAILED` if that code does not work: the old one serves on; `SERVE_NOT_FOUND`
+   */
+  async reload(name: string): Promise<void> {
+    await this.#instance.reload(name);
+  }
+
+  /**
+   * Goes back to what an app was before its last update.
+   * @throws ServeError `SERVE_NOT_FOUND` if there is no such app, or nothing to go back to
+   */
+  async rollback(name: string): Promise<void> {
+    await this.#instance.rollBack(name);
   }
 
   /** What runs here. */

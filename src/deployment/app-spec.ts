@@ -6,7 +6,7 @@ import { type Packed, pack } from '../values/pack.ts';
 import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, withNaming } from './bound.ts';
 import { Deployment } from './deployment.ts';
-import { type ResolvedOptions, resolveOptions } from './options.ts';
+import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 
 /** One deployment of an app as plain data. */
 export interface DeploymentSpec {
@@ -49,7 +49,7 @@ export interface CompileOptions {
   /** How often the code was loaded anew: each time makes other versions. */
   readonly revision?: number;
   /** The options to use of a deployment, given its name and its own. */
-  readonly adjust?: (name: string, options: ResolvedOptions) => ResolvedOptions;
+  readonly adjust?: (name: string, options: DeploymentOptions) => DeploymentOptions;
   /** Decides about the replicas of all autoscaled deployments. */
   readonly autoscalingPolicy?: AppAutoscalingPolicy;
 }
@@ -74,7 +74,7 @@ export function compileApp(
       (nested) => ({ instance: '', app: appName, deployment: names.get(nested) ?? '', options: {} }),
       () => pack(BoundDeployment.argumentsOf(bound), `${name}.bind`),
     );
-    const resolved = adjust(name, resolveOptions(own));
+    const resolved = resolveOptions(adjust(name, own));
     const suffix = revision === 0 ? '' : `+r${revision}`;
     const fingerprint = fingerprintOf(name, module, exportName, args, resolved, appVersion + suffix);
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;

@@ -272,31 +272,35 @@ const DEFAULTS: ResolvedOptions = {
   rollout: { maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, autoRollback: true },
 };
 
-/** @throws ServeError `SERVE_INVALID_OPTION` */
-export function parseDeploymentOptions(options: unknown): DeploymentOptions {
-  const parsed = parseOptions<DeploymentOptions>(options, FIELDS, 'deployment');
+/**
+ * @param what how the options are called in an error
+ * @throws ServeError `SERVE_INVALID_OPTION`
+ */
+export function parseDeploymentOptions(options: unknown, what = 'deployment'): DeploymentOptions {
+  const parsed = parseOptions<DeploymentOptions>(options, FIELDS, what);
   const { stuckAfterMs = DEFAULTS.stuckAfterMs, stuckTerminateMs = DEFAULTS.stuckTerminateMs } = parsed;
   if (stuckTerminateMs < stuckAfterMs) {
     throw invalidOption(
-      'deployment.stuckTerminateMs',
+      `${what}.stuckTerminateMs`,
       stuckTerminateMs,
       `at least stuckAfterMs (${stuckAfterMs})`,
     );
   }
-  assertScalable(parsed);
+  assertScalable(parsed, what);
   return parsed;
 }
 
 /** A number of replicas is fixed or follows the load, and only replicas in threads of their own can be counted. */
-function assertScalable({ numReplicas, autoscaling, resources, isolation }: DeploymentOptions): void {
+function assertScalable(options: DeploymentOptions, what: string): void {
+  const { numReplicas, autoscaling, resources, isolation } = options;
   if (numReplicas !== undefined && autoscaling !== undefined)
-    throw invalidOption('deployment.numReplicas', numReplicas, 'not to be set together with autoscaling');
+    throw invalidOption(`${what}.numReplicas`, numReplicas, 'not to be set together with autoscaling');
   if (isolation !== 'inline') return;
-  const what = "nothing with isolation 'inline': every caller thread has its own replica";
+  const allowed = "nothing with isolation 'inline': every caller thread has its own replica";
   if (autoscaling !== undefined || numReplicas === 'auto')
-    throw invalidOption('deployment.autoscaling', autoscaling ?? numReplicas, what);
+    throw invalidOption(`${what}.autoscaling`, autoscaling ?? numReplicas, allowed);
   if (Object.values(resources ?? {}).some((amount) => amount !== 0))
-    throw invalidOption('deployment.resources', resources, what);
+    throw invalidOption(`${what}.resources`, resources, allowed);
 }
 
 /** Later options over earlier ones: a fixed number of replicas and autoscaling replace each other. */

@@ -5,6 +5,7 @@ import type { TenantsOptions } from '../handle/tenants.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
+import type { DevReload } from './dev-reload.ts';
 import type { InlineReplicas } from './inline-replicas.ts';
 import type { ResourceLedger } from './resource-ledger.ts';
 import type { Switchboard } from './switchboard.ts';
@@ -30,6 +31,8 @@ export interface Environment {
   /** File of the replicas' worker entry. */
   readonly workerEntry: string;
   readonly tenants: TenantsOptions | undefined;
+  /** Set while apps are reloaded when their files change. */
+  readonly dev: DevReload | undefined;
   /** Indices of the threads that make calls; the host is 0. */
   nextCallerIndex(): number;
   /** A replica's thread counted calls. */

@@ -24,6 +24,8 @@ import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
+import { ConfiguredApps } from './configured-apps.ts';
+import { DevReload } from './dev-reload.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
 import { GrowthWatch, type GrowthWatchOptions } from './growth-watch.ts';
 import { HostGuard, type HostGuardOptions } from './host-guard.ts';
@@ -43,6 +45,8 @@ export interface InstanceOptions {
   readonly workerEntry: string;
   /** Part of every deployment's version. */
   readonly version: string;
+  /** Apps are reloaded when their files change. */
+  readonly isDev: boolean;
   /** Overrides what the machine has. */
   readonly resources: Resources;
   readonly tenants: TenantsOptions | undefined;
@@ -78,12 +82,22 @@ export class Instance {
   readonly #version: string;
   readonly #memory: MemoryWatch;
   readonly #resources: ResourceLedger;
+  readonly #dev: DevReload | undefined;
   #capacity: TargetCapacity = FULL_CAPACITY;
   readonly #guard: HostGuard;
   readonly #growth: GrowthWatch;
   #callers = 0;
   #loop: NodeJS.Timeout | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
+  readonly #configured = new ConfiguredApps({
+    setTargetCapacity: (percent, isSameApps) => this.setTargetCapacity(percent, isSameApps),
+    app: (name) => this.#apps.get(name),
+    apps: () => this.#apps.values(),
+    check: (ingress, name, adjust) => void compileApp(ingress, name, this.#version, { adjust }),
+    start: (ingress, name, routePrefix, adjust) =>
+      this.#deploy(ingress, name, routePrefix, { adjust }).deployed,
+    delete: (name) => this.delete(name),
+  });
   /** What all threads counted since the start. */
   readonly #counts = new Map<RouteKey, Counted>();
 
@@ -124,6 +138,7 @@ export class Instance {
     this.#memory = new MemoryWatch(memoryMb, replicas, (replica, why) => {
       for (const app of this.#apps.values()) if (app.kill(replica, why)) return;
     });
+    this.#dev = options.isDev ? new DevReload((name) => this.reload(name, false), this.log) : undefined;
     this.#environment = {
       instanceId: this.id,
       switchboard: this.#switchboard,
@@ -133,6 +148,7 @@ export class Instance {
       resources: this.#resources,
       targetCapacity: () => this.#capacity,
       workerEntry: options.workerEntry,
+      dev: this.#dev,
       tenants: options.tenants,
       nextCallerIndex: () => ++this.#callers,
       mergeCalls: (counted) => this.#merge(counted),
@@ -274,6 +290,13 @@ export class Instance {
     // A new app may have taken the name meanwhile.
     if (this.#apps.get(name) !== app) return;
     this.#apps.delete(name);
+    this.#dev?.forget(name);
+  }
+
+  /** Makes the apps what a config says. */
+  async configure(config: unknown): Promise<void> {
+    this.#assertOpen();
+    await this.#configured.deploy(config);
   }
 
   /** Goes over to the code on disk: fresh threads import it. */
@@ -304,6 +327,7 @@ export class Instance {
   async #close(timeoutMs: number | undefined): Promise<void> {
     await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
     clearInterval(this.#loop);
+    this.#dev?.close();
     this.#guard.stop();
     this.#growth.stop();
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
@@ -318,7 +342,7 @@ export class Instance {
     routePrefix: string | null,
     options: Omit<CompileOptions, 'revision'> = {},
   ): { app: AppRuntime; deployed: Promise<void> } {
-    if (this.isClosing) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
+    this.#assertOpen();
     this.#assertPrefixIsFree(name, routePrefix);
     const known = this.#apps.get(name);
     const revision = known?.compiled.revision ?? 0;
@@ -339,6 +363,10 @@ export class Instance {
     // A script that only deploys must live until it knows how that went.
     wheel.hold();
     return deployed.finally(() => wheel.release());
+  }
+
+  #assertOpen(): void {
+    if (this.isClosing) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
   }
 
   #existing(name: string): AppRuntime {

@@ -104,6 +104,7 @@ export class ReplicaSet {
       replicaId: `${this.#deployment}#${randomId(6)}`,
       rank: this.#freeRank(spec.fingerprint),
       callerIndex: this.#environment.nextCallerIndex(),
+      isTracked: this.#environment.dev !== undefined,
       env: grant.env,
     };
     const replica = new ThreadReplica(place, spec, this.#pool, load.shared, switchboard, {
@@ -210,6 +211,8 @@ export class ReplicaSet {
       this.#advice = message.message;
       const where = { app: this.#app, deployment: this.#deployment };
       this.#environment.log.warn(where, `${this.#deployment}.${message.message}`);
+    } else if (message.type === 'loaded') {
+      this.#environment.dev?.loaded(this.#app, message.url);
     } else if (message.type === 'unobserved') {
       const { type: _, error, ...about } = message;
       this.#environment.reportUnobserved({ ...about, error: unpack(error) });

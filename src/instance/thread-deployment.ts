@@ -324,7 +324,7 @@ export class ThreadDeployment implements RunningDeployment {
     // What is wrong with the code or its options is wrong the next time as well.
     const isHopeless =
       (error instanceof ServeError && HOPELESS.has(error.code)) ||
-      (isUpdate && now() - replica.startedAt >= startTimeoutMs);
+      (isUpdate && (phase === 'import' || now() - replica.startedAt >= startTimeoutMs));
     const most = isUpdate ? MAX_FAILED_STARTS_OF_UPDATE : Math.max(1, this.#count.target) * 3;
     if (++this.#failedStarts < Math.min(maxConstructorRetryCount, most) && !isHopeless) return;
     this.#fail(this.#voice.failed(`${phase} failed: ${messageOf(error)}`, error));

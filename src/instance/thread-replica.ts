@@ -44,6 +44,7 @@ export interface ReplicaPlace {
   readonly replicaId: string;
   readonly rank: number;
   readonly callerIndex: number;
+  readonly isTracked: boolean;
   readonly app: string;
   /** Variables that come with what it has reserved. */
   readonly env: Readonly<Record<string, string>>;
@@ -264,13 +265,9 @@ export class ThreadReplica implements Reachable {
     control: MessagePort,
   ): PooledThread {
     const { options } = spec;
-    const { instanceId, replicaId, rank, callerIndex, app, env } = this.#place;
+    const { env, ...place } = this.#place;
     const init: ReplicaInit = {
-      instanceId,
-      replicaId,
-      rank,
-      callerIndex,
-      app,
+      ...place,
       control,
       epoch: clockEpoch(),
       deployment: spec.name,

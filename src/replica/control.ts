@@ -33,6 +33,8 @@ export interface ReplicaInit {
   readonly logLevel: LogLevel;
   /** Period of the event loop's sign of life, in ms. */
   readonly tickMs: number;
+  /** The host wants to know which files are loaded. */
+  readonly isTracked: boolean;
   /** The thread belongs to a poolifier pool, and answers its handshakes. */
   readonly isPooled: boolean;
 }
@@ -81,4 +83,6 @@ export type ToHost =
       metrics: readonly MetricDelta[];
     }
   /** A failed response that nobody observed. */
+  /** A file of the project was loaded: its `file:` URL. */
+  | { type: 'loaded'; url: string }
   | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };

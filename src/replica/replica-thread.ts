@@ -18,6 +18,7 @@ import type { ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { createInlineChannel } from './inline-channel.ts';
 import { guardListen } from './listen-guard.ts';
+import { trackModules } from './module-tracker.ts';
 import { loadTarget } from './registry.ts';
 import { idleContext, Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
@@ -71,6 +72,7 @@ export class ReplicaThread {
     const { app, deployment, replicaId, rank } = this.#init;
     const identity = { app, deployment, replicaId, rank };
     setReplicaContext(idleContext(identity));
+    if (this.#init.isTracked) trackModules((url) => this.#post({ type: 'loaded', url }));
     const unguard = guardListen();
     let phase: StartPhase = 'import';
     try {

@@ -1,0 +1,75 @@
+import { type FSWatcher, readFileSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+/** Editors write a file in several steps. */
+const SETTLE_MS = 100;
+
+/**
+ * Tells when the content of files changed. It watches their directories: a watched file that an editor replaces is watched
+ * no more.
+ */
+export class SourceWatch {
+  readonly #onChanged: (files: ReadonlySet<string>) => void;
+  readonly #onError: (error: unknown) => void;
+  /** Contents as they were last seen, by path. */
+  readonly #contents = new Map<string, string>();
+  readonly #directories = new Map<string, FSWatcher>();
+  readonly #touched = new Set<string>();
+  #timer: NodeJS.Timeout | undefined = undefined;
+
+  constructor(onChanged: (files: ReadonlySet<string>) => void, onError: (error: unknown) => void) {
+    this.#onChanged = onChanged;
+    this.#onError = onError;
+  }
+
+  add(file: string): void {
+    if (this.#contents.has(file)) return;
+    this.#contents.set(file, contentOf(file) ?? '');
+    const directory = dirname(file);
+    if (this.#directories.has(directory)) return;
+    try {
+      const watcher = watch(directory, { persistent: false }, (_event, name) => {
+        if (name !== null) this.#touch(directory, name);
+      });
+      watcher.on('error', this.#onError);
+      this.#directories.set(directory, watcher);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const watcher of this.#directories.values()) watcher.close();
+    this.#directories.clear();
+  }
+
+  #touch(directory: string, name: string): void {
+    for (const file of this.#contents.keys())
+      if (dirname(file) === directory && basename(file) === name) this.#touched.add(file);
+    if (this.#touched.size === 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#settle(), SETTLE_MS).unref();
+  }
+
+  #settle(): void {
+    const changed = new Set<string>();
+    for (const file of this.#touched) {
+      const content = contentOf(file);
+      // Gone for a moment only: it will be touched again.
+      if (content === undefined || content === this.#contents.get(file)) continue;
+      this.#contents.set(file, content);
+      changed.add(file);
+    }
+    this.#touched.clear();
+    if (changed.size > 0) this.#onChanged(changed);
+  }
+}
+
+function contentOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
