@@ -1,5 +1,6 @@
 /** What the host sheds: nothing, calls of the two sheddable priorities, everything. */
-export type SheddingLevel = 'nothing' | 'sheddable' | 'everything';
+export const SHEDDING_LEVELS = ['nothing', 'sheddable', 'everything'] as const;
+export type SheddingLevel = (typeof SHEDDING_LEVELS)[number];
 
 export interface LagThresholds {
   /** p99 of the event loop's lag from which on sheddable calls are refused, in ms. */
@@ -23,24 +24,22 @@ const LOWER_AFTER = 4;
 /** To go down a level the lag must be below this share of what raised it, or it would go up again at once. */
 const RELIEF = 0.5;
 
-const LEVELS = ['nothing', 'sheddable', 'everything'] as const;
-
 /** The next state after a window with this lag. */
 export function nextLag(state: LagState, p99Ms: number, thresholds: LagThresholds): LagState {
-  const current = LEVELS.indexOf(state.level);
-  const wanted = LEVELS.indexOf(levelOf(p99Ms, thresholds));
+  const current = SHEDDING_LEVELS.indexOf(state.level);
+  const wanted = SHEDDING_LEVELS.indexOf(levelOf(p99Ms, thresholds));
   if (wanted > current) {
     const above = state.above + 1;
     return above < RAISE_AFTER
       ? { ...state, above, below: 0 }
-      : { ...CALM, level: LEVELS[wanted] ?? state.level };
+      : { ...CALM, level: SHEDDING_LEVELS[wanted] ?? state.level };
   }
-  const relieved = LEVELS.indexOf(levelOf(p99Ms / RELIEF, thresholds));
+  const relieved = SHEDDING_LEVELS.indexOf(levelOf(p99Ms / RELIEF, thresholds));
   if (relieved < current) {
     const below = state.below + 1;
     return below < LOWER_AFTER
       ? { ...state, above: 0, below }
-      : { ...CALM, level: LEVELS[current - 1] ?? state.level };
+      : { ...CALM, level: SHEDDING_LEVELS[current - 1] ?? state.level };
   }
   return { ...CALM, level: state.level };
 }

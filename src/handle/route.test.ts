@@ -25,16 +25,18 @@ const CONFIG: RouteConfig = {
 
 /** One caller thread of a deployment whose replicas a test plays. */
 class Harness {
-  readonly load = new DeploymentLoad();
+  readonly load: DeploymentLoad;
   readonly ledger = new QueueLedger();
   readonly gate: EntryGate;
   readonly route: Route;
   readonly replicas: FakeReplica[] = [];
   readonly calls: Array<TestCall | TestKeyedCall> = [];
 
-  constructor(config: Partial<RouteConfig> = {}, maxQueued = -1, tenants?: TenantsOptions) {
+  /** @param other another thread that calls the same deployment */
+  constructor(config: Partial<RouteConfig> = {}, maxQueued = -1, tenants?: TenantsOptions, other?: Harness) {
+    this.load = other?.load ?? new DeploymentLoad();
     this.gate = new EntryGate(tenants);
-    this.route = new Route('app', 'Model', { index: 0, name: 'i.0' }, this.gate, {
+    this.route = new Route('app', 'Model', { index: other === undefined ? 0 : 1, name: 'i' }, this.gate, {
       onQueued() {},
       onExpired() {},
       onUnobserved() {},
@@ -278,6 +280,26 @@ describe('route', () => {
     replica.limit = 2;
     expect(harness.call({ leftMs: 60 }).endpoint).toBeDefined();
     harness.finish();
+  });
+
+  test('a call that waits for long is not overtaken by young ones of other threads, only by more important ones', () => {
+    const old = new Harness();
+    const young = new Harness({}, -1, undefined, old);
+    const replica = new FakeReplica('r0', 1);
+    // The young ones hear first that a place is free.
+    for (const { route } of [young, old]) route.add(replica.endpoint);
+    const running = old.call();
+    const waiting = old.call();
+    for (const end = performance.now() + 60; performance.now() < end; );
+    old.route.tend(now());
+    const [equal, important] = [young.call(), young.call({ rank: 0 })];
+    const served: unknown[] = [];
+    for (let open = replica.open[0]; open !== undefined; open = replica.open[0]) {
+      served.push(open);
+      replica.answer(open, (call) => call.succeeded(0));
+    }
+    expect(served).toEqual([running, important, waiting, equal]);
+    expect(young.load.queued).toBe(0);
   });
 
   test('a host that lags sheds what enters, by priority, and not what is in already', () => {

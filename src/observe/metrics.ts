@@ -1,4 +1,5 @@
 import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
+import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
 import { type Counter, type Counts, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
@@ -52,7 +53,7 @@ export interface DeploymentSample {
 export interface HostSample {
   /** p99 of its lag. */
   readonly lagMs: number;
-  readonly shedding: 'nothing' | 'sheddable' | 'everything';
+  readonly shedding: SheddingLevel;
 }
 
 interface Sample {
@@ -186,9 +187,9 @@ export class Metrics {
     add('host_lag_seconds', 'gauge', "p99 of the lag of the host's event loop.", () => [
       { value: this.#host().lagMs / 1_000, labels: {} },
     ]);
-    add('host_shedding', 'gauge', 'What the host refuses because it lags: 1 for the level it is at.', () => [
-      { value: 1, labels: { level: this.#host().shedding } },
-    ]);
+    add('host_shedding', 'gauge', 'What the host refuses because it lags: 1 for the level it is at.', () =>
+      SHEDDING_LEVELS.map((level) => ({ value: Number(level === this.#host().shedding), labels: { level } })),
+    );
     addCounters(add);
     add(
       'autoscaling_desired_replicas',

@@ -20,7 +20,7 @@ export class FakeReplica implements CallChannel {
   isClosed = false;
   /** Hashes of the models that it holds. */
   readonly held = new Set<number>();
-  #onFreed: () => void = () => {};
+  readonly #listeners: Array<() => void> = [];
 
   constructor(name: string, limit: number) {
     this.limit = limit;
@@ -68,7 +68,7 @@ export class FakeReplica implements CallChannel {
   endUpload(): void {}
 
   onFreed(listener: () => void): void {
-    this.#onFreed = listener;
+    this.#listeners.push(listener);
   }
 
   /** Answers one of its calls. */
@@ -79,7 +79,7 @@ export class FakeReplica implements CallChannel {
     this.served++;
     beginBatch();
     tell(call);
-    this.#onFreed();
+    for (const listener of this.#listeners) listener();
   }
 
   /** Dies: the first `started` of its calls had begun. */

@@ -54,6 +54,7 @@ describe('host guard', () => {
     expect((refused as ServeError).retryAfterMs).toBeGreaterThanOrEqual(1_000);
     expect(await code(handle.where.remote())).toBe('ok');
     expect(await serve.metrics()).toContain('serve_host_shedding{level="sheddable"} 1');
+    expect(await serve.metrics()).toContain('serve_host_shedding{level="everything"} 0');
     relax();
     // What was in goes on.
     shared.set(WORK.gate, 1);
