@@ -340,6 +340,33 @@ describe('route', () => {
     for (const { ongoing } of harness.replicas) expect(ongoing).toBe(0);
   });
 
+  test('hedging: when the first answers the second copy is cancelled; when both die the call is repeated or told', async () => {
+    for (const end of ['answered', 'both died', 'died for good'] as const) {
+      const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
+      for (let replica = 0; replica < 2; replica++) harness.start();
+      const call = harness.call();
+      await vi.waitFor(() => expect(call.hedge?.isRunning).toBe(true));
+      const [first, second] = (
+        call.endpoint?.replicaId === 'r0' ? harness.replicas : harness.replicas.toReversed()
+      ) as [FakeReplica, FakeReplica];
+      if (end === 'answered') {
+        first.answer(call, (one) => one.succeeded('first'));
+        expect([...second.cancelled]).toEqual([call.hedge]);
+        second.answer(call.hedge, (copy) => copy.succeeded('late'));
+        expect(call.endings).toEqual([{ value: 'first' }]);
+        continue;
+      }
+      harness.kill(first, 1);
+      if (end === 'died for good') call.attempts = 3;
+      harness.kill(second, 1);
+      const third = harness.start();
+      vi.advanceTimersByTime(250);
+      expect(third.open).toEqual(end === 'both died' ? [call] : []);
+      if (end === 'both died') third.answer(call, (one) => one.succeeded('third'));
+      expect(outcomes([call])).toEqual([end === 'both died' ? 'ok' : 'SERVE_REPLICA_DIED']);
+    }
+  });
+
   test('hedging: when one replica dies the other copy is the call', async () => {
     for (const isFirstToDie of [true, false]) {
       const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
