@@ -8,15 +8,18 @@ export const SERVE_ERRORS = {
     statusCode: 503,
     retryable: true,
     title: 'Too many queued requests',
-    meaning: 'The wait queue of the deployment (or of a child deployment) is full.',
+    meaning:
+      'Too much to do: the wait queue of the deployment (or of a child) is full, a tenant used up its quota, or the host lags.',
     remedy: 'Retry after `Retry-After`; raise `maxQueuedRequests`, `maxOngoingRequests` or `numReplicas`.',
   },
   SERVE_TIMEOUT: {
     statusCode: 504,
     retryable: false,
     title: 'Deadline exceeded',
-    meaning: 'The deadline of the call passed while it was queued or running.',
-    remedy: 'Raise `requestTimeoutMs` or `timeoutMs`, or make the method faster.',
+    meaning:
+      'The deadline of the call passed while it was queued or running, or was too near for it to be started.',
+    remedy:
+      'Raise `requestTimeoutMs` or `timeoutMs`, or make the method faster. `retryable` is true if it was never sent.',
   },
   SERVE_CANCELLED: {
     statusCode: 499,
@@ -30,7 +33,8 @@ export const SERVE_ERRORS = {
     retryable: false,
     title: 'Replica died',
     meaning: 'The replica died after the call had started; its outcome is unknown.',
-    remedy: 'See `cause` and the log of the replica. `retryable` is true only if the call had not started.',
+    remedy:
+      'See `cause` and the log of the replica. `retryable` is true if the call had not started, or its method is idempotent.',
   },
   SERVE_DEPLOY_FAILED: {
     statusCode: 503,
