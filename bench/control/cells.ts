@@ -1,6 +1,7 @@
 import type { Cell } from './cell.ts';
+import { metrics } from './cells/metrics.ts';
 import { overload } from './cells/overload.ts';
 import { start } from './cells/start.ts';
 
 /** In the order in which they run. */
-export const CELLS: readonly Cell[] = [start, overload];
+export const CELLS: readonly Cell[] = [start, metrics, overload];

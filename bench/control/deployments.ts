@@ -8,3 +8,12 @@ export class Sleeper {
 }
 
 export const SleeperDeployment = deployment(Sleeper, { module: import.meta.url });
+
+/** Answers what it got. */
+export class Echo {
+  call(value: number): number {
+    return value;
+  }
+}
+
+export const EchoDeployment = deployment(Echo, { maxOngoingRequests: 128, module: import.meta.url });
