@@ -1,8 +1,12 @@
-/** Compiles `src` to `dist`. Skipped when nothing changed since the last time. */
+/**
+ * Compiles `src` to `dist`, and bundles what replicas' threads load into `dist/thread`. Skipped when nothing changed since
+ * the last time.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -17,6 +21,7 @@ function fingerprint() {
     'tsconfig.json',
     'tsconfig.build.json',
     'package-lock.json',
+    'scripts/build.mjs',
   ];
   return inputs
     .sort()
@@ -35,6 +40,36 @@ function built() {
   }
 }
 
+/** One chunk for both entries, so that the worker and the user's modules share its state. */
+async function bundleThread() {
+  await build({
+    absWorkingDir: dist,
+    entryPoints: { worker: 'replica/bundled-worker.js', index: 'index.js' },
+    outdir: 'thread',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22.18',
+    packages: 'external',
+    sourcemap: true,
+    sourcesContent: false,
+    // The source stays in the memory of each thread.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    logLevel: 'warning',
+    plugins: [
+      {
+        name: 'without the host',
+        setup({ onResolve }) {
+          const path = join(dist, 'replica', 'host-api.js');
+          onResolve({ filter: /^\.\/(?:default-)?serve\.js$/ }, () => ({ path }));
+        },
+      },
+    ],
+  });
+}
+
 const now = fingerprint();
 if (built() !== now) {
   rmSync(dist, { recursive: true, force: true });
@@ -44,6 +79,7 @@ if (built() !== now) {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(status ?? 1);
+  await bundleThread();
   mkdirSync(dist, { recursive: true });
   writeFileSync(stamp, now);
 }

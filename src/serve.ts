@@ -322,7 +322,10 @@ export function createServe(options: ServeOptions = {}): Serve {
  */
 function workerEntry(given: string | undefined): string {
   const file = fileURLToPath(import.meta.url);
-  const own = join(dirname(file), 'replica', file.endsWith('.ts') ? 'worker.ts' : 'worker.js');
+  const own = join(
+    dirname(file),
+    ...(file.endsWith('.ts') ? ['replica', 'worker.ts'] : ['thread', 'worker.js']),
+  );
   const entry = given === undefined ? own : given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
   if (existsSync(entry)) return entry;
   const hint = "the file that 'inserve/worker' resolves to; a bundler must emit it next to the bundle";

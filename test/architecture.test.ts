@@ -39,9 +39,8 @@ describe('the house', () => {
     for (const file of FILES) visit(file, []);
   });
 
-  /** One for the host's side, one for the thread's. */
   test.each([
-    ['poolifier', ['replica/worker.ts', 'pool/replica-pool.ts']],
+    ['poolifier', ['pool/replica-pool.ts']],
     ['prom-client', ['observe/metrics.ts']],
     ['ws', ['adapters/websocket/client-socket.ts']],
   ])('only its own file touches %s', (name, owners) => {

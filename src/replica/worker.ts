@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { adoptEpoch } from '../time/clock.ts';
 import type { ReplicaInit } from './control.ts';
 import { adaptGlobals } from './ingress/request.ts';
+import { joinPool } from './pool-member.ts';
 import { ReplicaThread } from './replica-thread.ts';
 import { enterReplicaThread } from './thread-role.ts';
 
@@ -18,13 +19,5 @@ adaptGlobals();
 const thread = new ReplicaThread(init);
 enterReplicaThread(thread.router);
 
-async function main(): Promise<void> {
-  if (init.isPooled) {
-    const { ThreadWorker } = await import('poolifier');
-    // Only its ready and kill handshakes are used; calls have channels of their own.
-    new ThreadWorker(() => {});
-  }
-  await thread.start();
-}
-
-void main();
+if (init.isPooled) joinPool(parentPort);
+void thread.start();

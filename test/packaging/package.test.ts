@@ -64,6 +64,51 @@ describe('the package', () => {
     expect(consumer.run(consumer.write('cjs/app.cjs', app))).toBe('hello packed\ntrue function');
   });
 
+  test('leaves the host’s half out of its replicas, and nothing that user code may need', async () => {
+    consumer.write(
+      'lean/models.mjs',
+      `import * as inserve from 'inserve';
+      const { batch, context, createServe, deployment, serve, ServeError } = inserve;
+      export class Twice {
+        run = batch({ maxBatchSize: 4 }, async (items) => items.map((item) => item * 2));
+      }
+      export class Front {
+        #twice;
+        constructor(twice) { this.#twice = twice; }
+        async report() {
+          const code = (call) => { try { call(); } catch (error) { return error instanceof ServeError && error.code; } };
+          return {
+            names: Object.keys(inserve).sort().join(),
+            twice: await this.#twice.run.remote(21),
+            named: await serve.handle('Twice', { app: 'Front' }).run.remote(4),
+            deployment: context().deployment,
+            refused: [code(() => createServe()), code(() => serve.status()), serve.then],
+            lateIsTheSame: (await import('inserve')).context === context,
+            host: process.moduleLoadList.filter((name) => /NativeModule (?:http|cluster|crypto)$/.test(name)),
+          };
+        }
+      }
+      export const front = deployment(Front, { name: 'Front', module: import.meta.url })
+        .bind(deployment(Twice, { name: 'Twice', module: import.meta.url }).bind());`,
+    );
+    const app = `
+      import * as inserve from 'inserve';
+      import { front } from './models.mjs';
+      const serve = inserve.createServe();
+      const report = await (await serve.run(front)).report.remote();
+      await serve.close();
+      console.log(JSON.stringify({ ...report, names: report.names === Object.keys(inserve).sort().join() }));`;
+    expect(JSON.parse(consumer.run(consumer.write('lean/app.mjs', app)))).toEqual({
+      names: true,
+      twice: 42,
+      named: 8,
+      deployment: 'Front',
+      refused: ['SERVE_MAIN_IN_WORKER', 'SERVE_MAIN_IN_WORKER', null],
+      lateIsTheSame: true,
+      host: [],
+    });
+  });
+
   test('exports its package.json and its worker entry', () => {
     const script = `
       console.log(import.meta.resolve('inserve/package.json').endsWith('inserve/package.json'));

@@ -1,0 +1,33 @@
+import { createHandle } from '../handle/handle.ts';
+import type { DeploymentHandle } from '../handle/types.ts';
+import { mainInWorker } from './listen-guard.ts';
+import { replicaRouter } from './thread-role.ts';
+
+/**
+ * `serve` and `createServe` as a replica's thread has them. The build puts this in the place of `default-serve.ts` and
+ * `serve.ts` in `dist/thread/`, so that the host's half of the package is not loaded there.
+ */
+export const serve: object = new Proxy(
+  {},
+  {
+    get(_target, name) {
+      if (name === 'handle') return handle;
+      if (typeof name === 'string' && name !== 'then') throw mainInWorker(`serve.${name}()`);
+      return undefined;
+    },
+  },
+);
+
+/** @throws ServeError `SERVE_MAIN_IN_WORKER` */
+export function createServe(): never {
+  throw mainInWorker('createServe()');
+}
+
+/** In a replica only handles can be had. */
+function handle<T>(name: unknown, options: { app?: string } = {}): DeploymentHandle<T> {
+  const router = replicaRouter();
+  if (typeof name !== 'string' || router === undefined) throw mainInWorker('serve.handle(boundDeployment)');
+  return options.app === undefined
+    ? createHandle<T>(router, name, '')
+    : createHandle<T>(router, options.app, name);
+}
