@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { invalidOption } from '../errors.ts';
 import { isPlainObject } from '../validation/fields.ts';
 import { canonical } from '../values/canonical.ts';
 import { type Packed, pack } from '../values/pack.ts';
+import { sha256 } from '../values/sha256.ts';
 import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, withNaming } from './bound.ts';
 import { Deployment } from './deployment.ts';
@@ -146,7 +146,7 @@ function fingerprintOf(
     { isolation, env, resourceLimits, resources, version },
     appVersion,
   ];
-  return createHash('sha256').update(canonical(parts)).digest('hex').slice(0, 12);
+  return sha256(canonical(parts)).slice(0, 12);
 }
 
 /** @throws ServeError `SERVE_INVALID_OPTION` */

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { ServeError } from '../errors.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
 import { beginBatch, now } from '../time/clock.ts';
 import { canonical } from '../values/canonical.ts';
+import { sha256 } from '../values/sha256.ts';
 import type { Call } from './call.ts';
 import { ENTRY } from './entry-gate.ts';
 import { KeptResults, type SharedResult, shareResult } from './kept-results.ts';
@@ -154,9 +154,7 @@ export class SingleFlight {
 }
 
 function fingerprintOf({ args, marks }: Call): string {
-  return createHash('sha256')
-    .update(canonical([args, marks]))
-    .digest('base64');
+  return sha256(canonical([args, marks]));
 }
 
 function keyReused(call: Call, key: string): ServeError {
