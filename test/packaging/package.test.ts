@@ -118,6 +118,20 @@ describe('the package', () => {
       'true\ntrue\nERR_PACKAGE_PATH_NOT_EXPORTED',
     );
   });
+
+  test('exports a shell for each framework, none of which is loaded', () => {
+    const script = `
+      import { registerHooks } from 'node:module';
+      registerHooks({ resolve: (name, context, next) => {
+        if (/^(express|koa|fastify)$/.test(name)) throw new Error(name + ' is loaded');
+        return next(name, context);
+      } });
+      for (const shell of ['express', 'fastify', 'koa', 'node'])
+        console.log(Object.keys(await import('inserve/' + shell)).join());`;
+    expect(consumer.run(consumer.write('shells.mjs', script))).toBe(
+      'expressServe\nfastifyServe\nkoaServe\nnodeServe',
+    );
+  });
 });
 
 describe('a bundled app', () => {
