@@ -30,6 +30,7 @@ export class Front implements UpgradeDestinations {
   readonly #mounts: Mount[] = [];
   /** Of the apps that are served by their prefix. */
   #options = parseMiddlewareOptions({});
+  #hasWarned = false;
   #requests = 0;
   readonly nextRequestId = (): string => `${this.#instance.id}-${(++this.#requests).toString(36)}`;
 
@@ -74,7 +75,10 @@ export class Front implements UpgradeDestinations {
     let best: Mount | undefined;
     for (const mount of [...this.#prefixes(), ...this.#mounts])
       if (isUnder(path, mount.path) && mount.path.length >= (best?.path.length ?? 0)) best = mount;
-    if (best === undefined) return undefined;
+    if (best === undefined) {
+      this.#warnOfUnreachable();
+      return undefined;
+    }
     const { path: prefix, options } = best;
     const app = this.#instance.app(best.app);
     const target = this.#instance.isClosing ? undefined : this.#target(app, prefix, new WeakMap());
@@ -83,6 +87,18 @@ export class Front implements UpgradeDestinations {
       options,
       takesWebSockets: app === undefined || app.spec.takesWebSockets,
     };
+  }
+
+  /** Frameworks do not tell where they mount a middleware. */
+  #warnOfUnreachable(): void {
+    if (this.#hasWarned) return;
+    for (const { name, routePrefix, spec } of this.#instance.apps()) {
+      if (!spec.takesWebSockets || routePrefix !== null || this.#mounts.some(({ app }) => app === name))
+        continue;
+      this.#hasWarned = true;
+      const hint = `app '${name}' has websocket(), and nobody said where it is mounted`;
+      this.#instance.log.warn({ app: name }, `${hint}: pass { path } to middleware()`);
+    }
   }
 
   *#prefixes(): Generator<Mount> {

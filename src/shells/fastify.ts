@@ -34,9 +34,11 @@ export interface FastifyServeOptions extends ShellOptions<FastifyRequest>, Regis
  */
 export const fastifyServe: FastifyPluginAsync<FastifyServeOptions> = Object.assign(
   async (fastify: FastifyInstance, options: FastifyServeOptions) => {
-    const { app, serve: given, prefix: _, logLevel: _1, logSerializers: _2, ...rest } = options;
+    const { app, serve: given, prefix = '', logLevel: _1, logSerializers: _2, ...rest } = options;
     const serve = decorated(fastify, given);
-    const middleware = middlewareOf(app, { ...rest, serve });
+    // Where WebSockets are to find it.
+    const path = `${fastify.prefix}${prefix}` || '/';
+    const middleware = middlewareOf(app, { ...(path.startsWith('/') ? { path } : {}), ...rest, serve });
     fastify.register(async (scope) => {
       const depth = scope.prefix.split('/').filter(Boolean).length;
       const handler = (request: FastifyRequest, reply: FastifyReply): void =>

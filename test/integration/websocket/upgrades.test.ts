@@ -1,8 +1,13 @@
 import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import express from 'express';
+import Fastify from 'fastify';
+import Koa from 'koa';
+import mount from 'koa-mount';
 import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { createServe } from '../../../src/index.ts';
+import { fastifyServe } from '../../../src/shells/fastify.ts';
 import { both, plain, talker } from '../../fixtures/sockets.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { refusal, SocketClient } from '../../support/socket-client.ts';
@@ -26,12 +31,18 @@ const HANDSHAKE = [
   'Sec-WebSocket-Version: 13',
 ];
 
+/** Where it matters little who talks: on the host's event loop, which is there at once. */
+const inline = talker.options({ isolation: 'inline' });
+
 describe('which app a connection is for', () => {
   test('by mount path and by route prefix, the longest, on segment borders', async () => {
     await using serve = quietServe();
     const app = express();
-    app.use('/chat/deep', serve.middleware(both.bind(), { name: 'deep', path: '/chat/deep/' }));
-    app.use('/chat', serve.middleware(talker.bind(), { name: 'chat', path: '/chat' }));
+    app.use(
+      '/chat/deep',
+      serve.middleware(both.options({ isolation: 'inline' }).bind(), { name: 'deep', path: '/chat/deep/' }),
+    );
+    app.use('/chat', serve.middleware(inline.bind(), { name: 'chat', path: '/chat' }));
     await serve.run(talker.bind(), { name: 'prefixed', routePrefix: '/prefixed' });
     app.get('/chatter', (_req, res) => void res.send('not ours'));
     await using host = await listen(app);
@@ -50,7 +61,7 @@ describe('which app a connection is for', () => {
   test('an ingress without websocket() answers 404; one with nothing else answers requests with 426', async () => {
     await using serve = quietServe();
     await serve.run(plain.bind(), { routePrefix: '/plain' });
-    await serve.run(talker.bind(), { routePrefix: '/talk' });
+    await serve.run(inline.bind(), { routePrefix: '/talk' });
     await using host = await listen(serve.middleware());
     serve.attachWebSocket(host.server);
     const { status, body } = await refusal(host.port, '/plain');
@@ -62,8 +73,8 @@ describe('which app a connection is for', () => {
 
   test('other upgrades are left to who listens for them', async () => {
     await using serve = quietServe();
-    await serve.run(talker.bind(), { routePrefix: '/talk' });
-    await serve.run(plain.bind(), { routePrefix: '/' });
+    await serve.run(inline.bind(), { routePrefix: '/talk' });
+    await serve.run(plain.options({ isolation: 'inline' }).bind(), { routePrefix: '/' });
     await using host = await listen(serve.middleware());
     serve.attachWebSocket(host.server);
     const theirs = new WebSocketServer({ noServer: true });
@@ -78,8 +89,8 @@ describe('which app a connection is for', () => {
   test('two instances on one server; detached, nothing is listened to', async () => {
     await using one = quietServe();
     await using two = quietServe();
-    await one.run(talker.bind(), { routePrefix: '/one' });
-    await two.run(talker.bind(), { routePrefix: '/two' });
+    await one.run(inline.bind(), { routePrefix: '/one' });
+    await two.run(inline.bind(), { routePrefix: '/two' });
     await using host = await listen(one.middleware());
     const detach = one.attachWebSocket(host.server);
     two.attachWebSocket(host.server);
@@ -111,7 +122,7 @@ describe('which app a connection is for', () => {
   });
 
   test('an inline ingress talks on the host', async () => {
-    await using app = await talking({ app: talker.options({ isolation: 'inline' }).bind() });
+    await using app = await talking({ app: inline.bind() });
     expect(await echoes(app.port, '/echo')).toBe(true);
     using client = await SocketClient.connect(app.port, '/iterate?key=i');
     client.send(Buffer.alloc(100_000, 1));
@@ -130,9 +141,45 @@ describe('which app a connection is for', () => {
   });
 });
 
+describe('every framework has a server', () => {
+  test('Koa and Fastify', async () => {
+    await using serve = quietServe();
+    const koa = new Koa();
+    koa.use(mount('/koa', serve.middleware(inline.bind(), { name: 'koa', path: '/koa' })));
+    await using koaHost = await listen(koa.callback());
+    serve.attachWebSocket(koaHost.server);
+    expect(await echoes(koaHost.port, '/koa/echo')).toBe(true);
+    const fastify = Fastify();
+    await fastify.register(fastifyServe, {
+      serve,
+      app: inline.bind(),
+      name: 'fast',
+      prefix: '/fast',
+    });
+    await fastify.listen({ port: 0, host: '127.0.0.1' });
+    serve.attachWebSocket(fastify.server);
+    const { port } = fastify.server.address() as AddressInfo;
+    expect(await echoes(port, '/fast/echo')).toBe(true);
+    expect((await refusal(port, '/other')).status).toBe(404);
+    await serve.close();
+    await fastify.close();
+  });
+
+  test('who forgets to say where an app is mounted is told', async () => {
+    await using serve = quietServe();
+    await using host = await listen(serve.middleware(inline.bind()));
+    serve.attachWebSocket(host.server);
+    // Nobody takes it, so it is a plain request, of an ingress that takes none.
+    expect((await refusal(host.port, '/echo')).status).toBe(426);
+    expect(serve.log.records.map(({ message }) => message)).toContain(
+      "app 'Talker' has websocket(), and nobody said where it is mounted: pass { path } to middleware()",
+    );
+  });
+});
+
 describe('who is let in', () => {
   test('pages of the same host, unless origins say otherwise', async () => {
-    await using app = await talking();
+    await using app = await talking({ app: inline.bind() });
     const own = `http://127.0.0.1:${app.port}`;
     expect(await echoes(app.port, '/echo', { origin: own })).toBe(true);
     expect(await echoes(app.port, '/echo', { origin: own.replace('http', 'HTTP') })).toBe(true);
@@ -140,16 +187,20 @@ describe('who is let in', () => {
       const { status, body } = await refusal(app.port, '/echo', { origin });
       expect([status, JSON.parse(body).code]).toEqual([403, 'ORIGIN_NOT_ALLOWED']);
     }
-    await using listed = await talking({ webSocket: { origins: ['https://app.example'] } });
+    await using listed = await talking({
+      app: inline.bind(),
+      webSocket: { origins: ['https://app.example'] },
+    });
     expect(await echoes(listed.port, '/echo', { origin: 'https://app.example' })).toBe(true);
     expect((await refusal(listed.port, '/echo', { origin: own })).status).toBe(403);
-    await using open = await talking({ webSocket: { origins: 'any' } });
+    await using open = await talking({ app: inline.bind(), webSocket: { origins: 'any' } });
     expect(await echoes(open.port, '/echo', { origin: 'https://anywhere.example' })).toBe(true);
     expect(ongoing(app.serve)).toBe(0);
   });
 
   test('authorize, and hooks that throw', async () => {
     await using app = await talking({
+      app: inline.bind(),
       webSocket: { authorize: async (req) => req.headers.cookie === 'session=1' },
       middleware: {
         locals: (req) => {
@@ -168,7 +219,7 @@ describe('who is let in', () => {
   });
 
   test('the best common sub-protocol; the request id is echoed', async () => {
-    await using app = await talking({ webSocket: { protocols: ['chat.v2', 'chat.v1'] } });
+    await using app = await talking({ app: inline.bind(), webSocket: { protocols: ['chat.v2', 'chat.v1'] } });
     using client = await SocketClient.connect(app.port, '/context', {
       protocols: ['chat.v1', 'x', 'chat.v2'],
     });
@@ -183,7 +234,7 @@ describe('who is let in', () => {
   });
 
   test('a malformed handshake takes no place', async () => {
-    await using app = await talking({ webSocket: { compression: true } });
+    await using app = await talking({ app: inline.bind(), webSocket: { compression: true } });
     const without = (name: string, ...more: string[]) => [
       ...HANDSHAKE.filter((line) => !line.startsWith(name)),
       ...more,
