@@ -14,11 +14,15 @@ export function reservePlace(
   endpoints: readonly Endpoint[],
   except: Endpoint | undefined,
 ): Endpoint | undefined {
+  if (endpoints.length === 1) return reserveAt(endpoints[0] as Endpoint, except);
   const affine = preferred(call, endpoints);
   if (affine === undefined) return powerOfTwoChoices(endpoints, except);
-  for (const endpoint of affine)
-    if (endpoint !== except && endpoint.channel.reserve() === RESERVED.ok) return endpoint;
+  for (const endpoint of affine) if (reserveAt(endpoint, except) !== undefined) return endpoint;
   return undefined;
+}
+
+function reserveAt(endpoint: Endpoint, except: Endpoint | undefined): Endpoint | undefined {
+  return endpoint !== except && endpoint.channel.reserve() === RESERVED.ok ? endpoint : undefined;
 }
 
 /** All replicas, those that the call should go to first; undefined if it does not matter. */
@@ -65,18 +69,17 @@ function powerOfTwoChoices(
 ): Endpoint | undefined {
   const count = endpoints.length;
   if (count === 0) return undefined;
-  const first = count === 1 ? 0 : Math.floor(Math.random() * count);
+  const first = Math.floor(Math.random() * count);
   let best = endpoints[first] as Endpoint;
-  if (count === 1) return best !== except && best.channel.reserve() === RESERVED.ok ? best : undefined;
   const second = (first + 1 + Math.floor(Math.random() * (count - 1))) % count;
   let other = endpoints[second] as Endpoint;
   if (other.score < best.score) [best, other] = [other, best];
-  if (best !== except && best.channel.reserve() === RESERVED.ok) return best;
-  if (other !== except && other.channel.reserve() === RESERVED.ok) return other;
+  if (reserveAt(best, except) !== undefined) return best;
+  if (reserveAt(other, except) !== undefined) return other;
   for (let step = 1; count > 2 && step < count; step++) {
     const endpoint = endpoints[(first + step) % count] as Endpoint;
-    const isTried = endpoint === best || endpoint === other || endpoint === except;
-    if (!isTried && endpoint.channel.reserve() === RESERVED.ok) return endpoint;
+    const isTried = endpoint === best || endpoint === other;
+    if (!isTried && reserveAt(endpoint, except) !== undefined) return endpoint;
   }
   return undefined;
 }

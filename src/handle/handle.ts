@@ -150,8 +150,9 @@ class HandleTarget {
 
   #send(call: PromiseCall, args: unknown[]): void {
     if (!takeArguments(call, args)) return;
-    if (call instanceof KeyedCall) this.route.dispatchOnce(call, this.#options.idempotencyKey as string);
-    else this.route.dispatch(call);
+    const { idempotencyKey } = this.#options;
+    if (idempotencyKey === undefined) this.route.dispatch(call);
+    else this.route.dispatchOnce(call as KeyedCall, idempotencyKey);
   }
 
   /** A call with its deadline, its meta and its ties to signal and parent call. */

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve, ServeError } from '../../../src/index.ts';
 import { front, WORK, type Worker, worker } from '../../fixtures/overload.ts';
+import { victim } from '../../fixtures/victim.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
-import { eventually, status } from '../../support/until.ts';
+import { event, eventually, status } from '../../support/until.ts';
 import { listen } from '../listen.ts';
 
 type Handle = DeploymentHandle<typeof Worker>;
@@ -44,6 +45,42 @@ describe('retries', () => {
     // Three attempts at the child, one at the parent: not nine.
     expect(shared.get(WORK.started)).toBe(3);
     expect(call.explain().attempts).toBe(1);
+  });
+});
+
+describe('retries under load', () => {
+  test('replicas die again and again, and no idempotent call fails or ends twice', async () => {
+    await using serve = quietServe();
+    const options = { numReplicas: 3, idempotent: ['work'], restart: { maxCrashes: 1_000, maxDelayMs: 0 } };
+    const executed = new SharedArrayBuffer(4 * 100_000);
+    const handle = await serve.run(victim.options(options).bind(executed));
+    await status(serve, 'Victim', 'Victim', 'HEALTHY');
+    const outcomes = new Map<number, unknown>();
+    let [accepted, stop] = [0, false];
+    const caller = async (): Promise<void> => {
+      while (!stop && accepted < 100_000) {
+        const call = accepted++;
+        const outcome = await handle.work.remote(call).catch((error: ServeError) => error.code);
+        expect(outcomes.has(call)).toBe(false);
+        outcomes.set(call, outcome);
+      }
+    };
+    const callers = Array.from({ length: 16 }, caller);
+    for (let death = 0; death < 3; death++) {
+      const replaced = event(serve, 'replica', ({ state }) => state === 'RUNNING');
+      await expect(handle.exit.remote()).rejects.toMatchObject({
+        code: 'SERVE_REPLICA_DIED',
+        retryable: false,
+      });
+      await replaced;
+    }
+    stop = true;
+    await Promise.all(callers);
+    expect(outcomes.size).toBe(accepted);
+    for (const [call, outcome] of outcomes) {
+      expect(outcome).toBe(call);
+      expect(Atomics.load(new Int32Array(executed), call)).toBeLessThanOrEqual(3);
+    }
   });
 });
 
