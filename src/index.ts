@@ -19,6 +19,7 @@ export type {
   DeploymentReport,
   DeploymentStatus,
   ReplicaStatus,
+  TrialReport,
 } from './controller/status.ts';
 export { serve } from './default-serve.ts';
 export type { AppConfig, DeploymentOverrides, ServeConfig } from './deployment/app-config.ts';

@@ -4,7 +4,11 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Front } from './adapters/front.ts';
 import { createMiddleware, type ServeMiddleware } from './adapters/middleware.ts';
-import { type MiddlewareOptions, parseMiddlewareOptions } from './adapters/options.ts';
+import {
+  type MiddlewareOptions,
+  parseMiddlewareOptions,
+  type ResolvedMiddlewareOptions,
+} from './adapters/options.ts';
 import type { WebSocketOptions } from './adapters/websocket/options.ts';
 import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgrades.ts';
 import type { AppReport } from './controller/status.ts';
@@ -13,6 +17,7 @@ import { assertBound, defaultAppName } from './deployment/app-spec.ts';
 import type { AppAutoscalingPolicy } from './deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
+import { TRIAL_FIELDS, type TrialKind, type TrialOptions, trialKind } from './deployment/trial-options.ts';
 import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/tenants.ts';
 import type { DeploymentHandle } from './handle/types.ts';
@@ -63,7 +68,7 @@ const SERVE_FIELDS: Fields<ServeOptions> = {
   workerEntry: string(),
 };
 
-export interface RunOptions {
+export interface RunOptions extends TrialOptions {
   /** Default: the name of the ingress deployment. */
   name?: string;
   /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`. */
@@ -78,6 +83,7 @@ export interface RunOptions {
 const RUN_FIELDS: Fields<RunOptions> = {
   name: APP_NAME,
   routePrefix: ROUTE_PREFIX,
+  ...TRIAL_FIELDS,
   autoscalingPolicy: fn<AppAutoscalingPolicy>(),
 };
 
@@ -127,7 +133,8 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Deploys an app and resolves once every deployment can serve. The same name again is an in-place upgrade.
+   * Deploys an app and resolves once every deployment can serve. The same name again is an in-place upgrade; with `canary`
+   * or `shadow` the new version is tried beside the one that runs, until `promote(name)` or `rollback(name)`.
    *
    * @throws ServeError `SERVE_DEPLOY_FAILED` with the original error as `cause`; `SERVE_INVALID_OPTION`
    */
@@ -138,13 +145,16 @@ export class Serve implements AsyncDisposable {
       name,
       routePrefix = '/',
       autoscalingPolicy,
+      ...trial
     } = parseOptions<RunOptions>(
       { ...rest, ...(prefix === null ? {} : { routePrefix: prefix }) },
       RUN_FIELDS,
       'run',
     );
     const appName = name ?? defaultAppName(app);
-    await this.#instance.deploy(app, appName, prefix === null ? null : routePrefix, autoscalingPolicy);
+    const kind = trialKind(trial, 'run');
+    if (kind !== undefined) await this.#instance.try(app, appName, kind);
+    else await this.#instance.deploy(app, appName, prefix === null ? null : routePrefix, autoscalingPolicy);
     return this.#instance.handle<T>(appName);
   }
 
@@ -160,8 +170,27 @@ export class Serve implements AsyncDisposable {
   ): ServeMiddleware {
     const parsed = parseMiddlewareOptions(options);
     if (app === undefined) return createMiddleware(this.#front.byPrefix(parsed), parsed);
+    const kind = trialKind(parsed, 'middleware');
+    if (kind !== undefined) return this.#trialMiddleware(app, kind, parsed);
     const name = typeof app === 'string' ? app : this.#ensure(app, parsed.name, 'middleware(app)');
     return createMiddleware(this.#front.toApp(name, parsed), parsed);
+  }
+
+  /** Serves the app that there is, and tries another version of it beside. */
+  #trialMiddleware(
+    app: BoundDeployment<unknown> | string,
+    kind: TrialKind,
+    options: ResolvedMiddlewareOptions,
+  ): ServeMiddleware {
+    assertBound(app, 'middleware(app)');
+    const name = options.name ?? defaultAppName(app);
+    const tried = this.#instance.try(app, name, kind);
+    tried.catch((error: unknown) => this.#instance.log.error({ app: name, err: error }, `${name}: no trial`));
+    const destinations = this.#front.toApp(name, options);
+    const ready = async (): Promise<void> => {
+      await Promise.all([tried, destinations.ready()]);
+    };
+    return createMiddleware({ ...destinations, ready }, options);
   }
 
   /**
@@ -224,11 +253,20 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Goes back to what an app was before its last update.
+   * Ends the canary or shadow of an app: its calls are finished, all others stay with the version that runs. Without one:
+   * goes back to what the app was before its last update.
    * @throws ServeError `SERVE_NOT_FOUND` if there is no such app, or nothing to go back to
    */
   async rollback(name: string): Promise<void> {
     await this.#instance.rollBack(name);
+  }
+
+  /**
+   * Makes the version that is tried beside an app its version, by a rolling update, and ends the trial.
+   * @throws ServeError `SERVE_DEPLOY_FAILED`: the trial goes on; `SERVE_NOT_FOUND` if there is none
+   */
+  async promote(name: string): Promise<void> {
+    await this.#instance.promote(name);
   }
 
   /** What runs here. */
@@ -265,7 +303,10 @@ export class Serve implements AsyncDisposable {
 
   /** Readiness: every deployment can serve. */
   ready(): boolean {
-    return !this.#instance.isClosing && [...this.#instance.apps()].every(({ isRoutable }) => isRoutable);
+    return (
+      !this.#instance.isClosing &&
+      [...this.#instance.apps()].every(({ name, isRoutable }) => name.includes('@') || isRoutable)
+    );
   }
 
   /** Prometheus text. */

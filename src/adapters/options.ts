@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { NAME_PATTERN } from '../deployment/options.ts';
+import { TRIAL_FIELDS, type TrialOptions } from '../deployment/trial-options.ts';
 import { PRIORITIES, type Priority } from '../handle/priority.ts';
 import { bytes } from '../validation/bytes.ts';
 import { boolean, type Fields, fn, milliseconds, oneOf, parseOptions, string } from '../validation/fields.ts';
@@ -17,7 +18,7 @@ export interface RequestRouting {
 type Hook<Req, R> = { hook(req: Req): R }['hook'];
 
 /** `Req`: what the framework's own handlers are given, Express' `req`, Koa's `ctx`, Fastify's `request`. */
-export interface MiddlewareOptions<Req = IncomingMessage> {
+export interface MiddlewareOptions<Req = IncomingMessage> extends TrialOptions {
   /** Name of the app. Default: the name of its ingress deployment. */
   name?: string;
   /** Deadline of a request in ms; it can only shorten the ingress deployment's `requestTimeoutMs`. */
@@ -52,6 +53,7 @@ const FIELDS: Fields<MiddlewareOptions<unknown>> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
   requestTimeoutMs: milliseconds(),
   bodyLimit: bytes,
+  ...TRIAL_FIELDS,
   onError: oneOf('respond', 'next'),
   passthrough: boolean(),
   locals: fn<Hook<unknown, unknown>>(),

@@ -66,6 +66,12 @@ describe('reconcile', () => {
       [...replicas('a', 2), ...replicas('b', 1)],
       [],
     ],
+    [
+      'update and scale-down: the new one has to be tried all the same',
+      { isOnTrial: true, target: 1 },
+      replicas('a', 3),
+      starts(1),
+    ],
     ['update to zero', { target: 0 }, replicas('a', 2), stops('a0', 'a1')],
   ])('%s', (_name, desired, observed, actions) => {
     expect(reconcile({ ...DESIRED, ...desired }, observed)).toEqual(actions);

@@ -47,7 +47,9 @@ function starts(desired: DesiredReplicas, current: number, old: readonly Observe
   const surge = Math.max(1, Math.ceil(target * desired.maxSurge));
   // Old replicas that only start are on their way out (`stopsOfOld`) and count for nothing.
   const oldRunning = old.filter(({ isRunning }) => isRunning).length;
-  const ceiling = oldRunning === 0 ? target : target + surge;
+  // All of the old ones stay during the trial, even those that a smaller target makes too many.
+  const base = desired.isOnTrial ? Math.max(target, oldRunning) : target;
+  const ceiling = oldRunning === 0 ? target : base + surge;
   const count = Math.min(target - current, ceiling - current - oldRunning);
   return Array.from({ length: Math.max(0, count) }, () => ({ type: 'start' as const }));
 }

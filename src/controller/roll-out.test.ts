@@ -140,6 +140,8 @@ describe('rollOut', () => {
 
 interface Plan {
   readonly target: number;
+  /** Replicas of the old version. */
+  readonly before: number;
   readonly maxSurge: number;
   readonly maxUnavailable: number;
   readonly observeMs: number;
@@ -151,6 +153,7 @@ interface Plan {
 
 const plan: fc.Arbitrary<Plan> = fc.record({
   target: fc.integer({ min: 1, max: 20 }),
+  before: fc.integer({ min: 1, max: 20 }),
   maxSurge: fc.double({ min: 0, max: 1, noNaN: true }),
   maxUnavailable: fc.double({ min: 0, max: 1, noNaN: true }),
   observeMs: fc.constantFrom(0, 1_000, 30_000),
@@ -160,7 +163,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
 
 /** A whole update under virtual time: what the controller decides is done, 250 ms by 250 ms. */
 function simulate(plan: Plan, look: (replicas: readonly ObservedReplica[], isOnTrial: boolean) => void) {
-  let replicas: (ObservedReplica & { readyAt: number })[] = Array.from({ length: plan.target }, (_, id) => ({
+  let replicas: (ObservedReplica & { readyAt: number })[] = Array.from({ length: plan.before }, (_, id) => ({
     id: `old${id}`,
     fingerprint: 'old',
     isRunning: true,
@@ -215,14 +218,14 @@ describe('a whole update', () => {
     fc.assert(
       fc.property(plan, (given) => {
         const { target, maxSurge, maxUnavailable } = given;
-        const floor = Math.max(1, Math.ceil(target * (1 - maxUnavailable)));
-        const ceiling = target + Math.max(1, Math.ceil(target * maxSurge));
+        const floor = Math.min(given.before, Math.max(1, Math.ceil(target * (1 - maxUnavailable))));
+        const ceiling = Math.max(target, given.before) + Math.max(1, Math.ceil(target * maxSurge));
         const end = simulate(given, (replicas, isOnTrial) => {
           const running = replicas.filter(({ isRunning }) => isRunning).length;
           expect(running).toBeGreaterThanOrEqual(floor);
           expect(replicas.length).toBeLessThanOrEqual(ceiling);
           const old = replicas.filter(({ fingerprint }) => fingerprint === 'old').length;
-          if (isOnTrial) expect(old).toBe(target);
+          if (isOnTrial) expect(old).toBe(given.before);
         });
         const isBad = given.failing > 0 && given.observeMs > 0;
         expect(end.wanted).toBe(isBad ? 'old' : 'new');
@@ -236,7 +239,15 @@ describe('a whole update', () => {
   test('a version that fails at once is taken back within a second of its first replica, the old one untouched', () => {
     const seen = new Set<string>();
     const end = simulate(
-      { target: 10, maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, starts: [2], failing: 0.5 },
+      {
+        target: 10,
+        before: 10,
+        maxSurge: 0.25,
+        maxUnavailable: 0,
+        observeMs: 30_000,
+        starts: [2],
+        failing: 0.5,
+      },
       (replicas) => seen.add(replicas.filter(({ fingerprint }) => fingerprint === 'old').length.toString()),
     );
     expect(end.wanted).toBe('old');

@@ -53,11 +53,27 @@ export interface DeploymentReport {
   readonly scaling: ScalingReport | undefined;
 }
 
+/** A new version that is tried beside an app. */
+export type TrialReport = {
+  /** The app that it runs as. */
+  readonly app: string;
+  /** Calls go there. */
+  readonly isOn: boolean;
+} & (
+  | { readonly kind: 'canary' /** Of the calls, 0…1. */; readonly share: number }
+  | {
+      readonly kind: 'shadow';
+      /** How the copies compared: another result, a failure where there was none, or nothing to compare. */
+      readonly compared: Readonly<Record<'match' | 'mismatch' | 'error' | 'dropped', number>>;
+    }
+);
+
 export interface AppReport {
   readonly status: AppStatus;
   readonly routePrefix: string | null;
   /** The version of its deployment; of several, a hash of theirs. */
   readonly version: string;
+  readonly trial?: TrialReport;
   readonly deployments: Readonly<Record<string, DeploymentReport>>;
 }
 

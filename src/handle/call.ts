@@ -18,12 +18,20 @@ export type CallState = (typeof CALL_STATE)[keyof typeof CALL_STATE];
 
 let counter = 0;
 
+/** A copy of a call: hears what became of the original. */
+export interface Twin {
+  originalSucceeded(value: unknown): void;
+  originalFailed(error: unknown): void;
+  originalStreamed(): void;
+}
+
 /**
  * One call from the caller's point of view: fresh → queued? → sent → streaming? → settled, and settled exactly once.
  * What a caller gets to see of it is a subclass's business (`PromiseCall`, the HTTP adapter's `HttpCall`).
  */
 export abstract class Call extends OutboundCall implements Waiting, Entering, Child {
-  readonly route: Route;
+  /** A detour may change it before the call is sent. */
+  route: Route;
   priorityRank = 0;
   state: CallState = CALL_STATE.fresh;
   /** Where it was sent to. */
@@ -35,6 +43,8 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   /** The second copy that a slow call may get. */
   hedge: Hedge | undefined = undefined;
   #trace: CallTrace | undefined = undefined;
+  /** A copy of the call whose outcome is compared with this one's. */
+  twin: Twin | undefined = undefined;
   #scope: CallScope | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
   #onAbort: (() => void) | undefined = undefined;
@@ -128,20 +138,22 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     if (!this.#settle(outcome, now(), error)) return;
     if (state === CALL_STATE.queued) this.route.leftQueue(this);
     else endpoint?.channel.cancel(this, code);
-    this.onError(error);
+    this.#failWith(error);
   }
 
   /** Ends a call that was never sent. */
   reject(error: unknown): void {
-    if (this.#settle(outcomeOf(error), now(), error)) this.onError(error);
+    if (this.#settle(outcomeOf(error), now(), error)) this.#failWith(error);
   }
 
   override succeeded(value: unknown): void {
-    if (this.#settle('ok', batchTime)) this.onResult(value);
+    if (!this.#settle('ok', batchTime)) return;
+    this.twin?.originalSucceeded(value);
+    this.onResult(value);
   }
 
   override failed(error: unknown): void {
-    if (this.#settle(outcomeOf(error), batchTime, error)) this.onError(error);
+    if (this.#settle(outcomeOf(error), batchTime, error)) this.#failWith(error);
   }
 
   override opened(head: unknown): void {
@@ -160,7 +172,9 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 
   override ended(): void {
-    if (this.#settle('ok', batchTime)) this.onEnd();
+    if (!this.#settle('ok', batchTime)) return;
+    this.twin?.originalStreamed();
+    this.onEnd();
   }
 
   override credited(chunks: number): void {
@@ -182,7 +196,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
             cause,
             retryable: this.#mayRepeat(started),
           });
-    if (this.#settle('died', now(), error)) this.onError(error);
+    if (this.#settle('died', now(), error)) this.#failWith(error);
   }
 
   /** @internal The second copy answered first. */
@@ -293,7 +307,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 }
 
-function outcomeOf(error: unknown): Outcome {
+export function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof ServeError)) return 'error';
   switch (error.code) {
     case 'SERVE_TIMEOUT':

@@ -2,9 +2,14 @@
 export const SHED_REASONS = ['queue_full', 'displaced', 'doomed', 'host_overload', 'tenant_quota'] as const;
 export type ShedReason = (typeof SHED_REASONS)[number];
 
+/** How a copy of a call compared with it; the `result` label of `serve_shadow_results_total`. */
+export const SHADOW_RESULTS = ['match', 'mismatch', 'error', 'dropped'] as const;
+export type ShadowResult = (typeof SHADOW_RESULTS)[number];
+
 /** What happens to calls besides their outcome. */
 export type Counter =
   | `shed_${ShedReason}`
+  | `shadow_${ShadowResult}`
   /** Sent again after a replica died. */
   | 'retries'
   /** Not sent again because the budget was spent. */

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Packed } from '../values/pack.ts';
+import type { DetourConfig } from './detour.ts';
 import type { CallChannel } from './endpoint.ts';
 import type { HedgeConfig } from './hedging.ts';
 import type { TenantsOptions } from './tenants.ts';
@@ -44,6 +45,8 @@ export type DirectoryEvent =
   | { type: 'up'; key: RouteKey; link: LinkDescriptor; port: MessagePort }
   /** The deployment runs on each caller's own thread: make a replica there. */
   | { type: 'inline'; key: RouteKey; inline: InlineDescriptor }
+  /** A new version is tried beside it from now on; undefined: no longer. */
+  | { type: 'detour'; key: RouteKey; detour: DetourConfig | undefined }
   /** The key stands for another deployment from now on; calls that run end where they are. */
   | { type: 'moved'; key: RouteKey }
   | { type: 'down'; key: RouteKey; replicaId: string; error: unknown }

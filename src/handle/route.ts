@@ -5,6 +5,7 @@ import { CALL_STATE, type Call, type CallState } from './call.ts';
 import { CallStats, type Outcome } from './call-stats.ts';
 import { reservePlace } from './choice.ts';
 import { Counters, type ShedReason } from './counters.ts';
+import type { Detour } from './detour.ts';
 import type { RouteConfig } from './directory.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -54,6 +55,8 @@ export class Route {
   readonly stats: CallStats = new CallStats();
   readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
+  /** Where calls go besides, or instead. */
+  detour: Detour | undefined = undefined;
   /** The deployment is gone; another one of its name would have a new route. */
   isGone = false;
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
@@ -90,6 +93,11 @@ export class Route {
 
   get endpoints(): readonly Endpoint[] {
     return this.#endpoints;
+  }
+
+  /** Whether it has replicas, and takes calls for them. */
+  get isOpen(): boolean {
+    return this.#endpoints.length > 0 && this.#rejection === undefined;
   }
 
   /** Calls of this thread that wait. */
@@ -189,6 +197,17 @@ export class Route {
       return;
     }
     if (!this.#gate.isOpen && !this.admit(call)) return;
+    const other = this.detour?.take(call);
+    if (other === undefined) {
+      this.#accept(call);
+    } else {
+      call.route = other;
+      other.#accept(call);
+    }
+  }
+
+  /** Sends a call that was let in. */
+  #accept(call: Call): void {
     if (this.#queue.size === 0 && this.#turnstile.mayPass(call)) {
       const endpoint = this.#reserve(call);
       if (endpoint !== undefined) {

@@ -5,10 +5,19 @@ import { now } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { CallSeries } from './call-stats.ts';
 import type { Counts } from './counters.ts';
-import type { Directory, DirectoryEvent, InlineDescriptor, InlineFactory, RouteKey } from './directory.ts';
+import { Canary, type Detour, type DetourConfig } from './detour.ts';
+import {
+  type Directory,
+  type DirectoryEvent,
+  type InlineDescriptor,
+  type InlineFactory,
+  type RouteKey,
+  routeKey,
+} from './directory.ts';
 import { Endpoint } from './endpoint.ts';
 import { EntryGate } from './entry-gate.ts';
 import { Route } from './route.ts';
+import { Shadow } from './shadow.ts';
 
 /** How often threads with waiting calls look after them. */
 const TEND_MS = 50;
@@ -123,6 +132,10 @@ export class Router {
         return;
       case 'moved':
         route.retire();
+        route.detour = undefined;
+        return;
+      case 'detour':
+        route.detour = event.detour === undefined ? undefined : this.#detour(route, event.detour);
         return;
       case 'failed':
         route.refuse(event.error);
@@ -142,6 +155,11 @@ export class Router {
     this.#tender = undefined;
     for (const route of this.#routes.values()) route.close(error);
     this.#routes.clear();
+  }
+
+  #detour(route: Route, config: DetourConfig): Detour {
+    const other = this.route(config.app, '', routeKey(config.app, ''));
+    return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
   }
 
   #link(route: Route, { link, port }: Extract<DirectoryEvent, { type: 'up' }>): Endpoint {

@@ -51,6 +51,12 @@ export class AppRuntime {
     return this.compiled.spec;
   }
 
+  /** The deployment that calls to the app go to; undefined while it is not there, or inline. */
+  get ingress(): ThreadDeployment | undefined {
+    const found = this.#deployments.get(this.spec.ingress);
+    return found instanceof ThreadDeployment ? found : undefined;
+  }
+
   get status(): AppStatus {
     const statuses = [...this.#deployments.values()].map(({ status }) => status);
     return appStatus(statuses, this.#deleting !== undefined);
@@ -182,12 +188,12 @@ export class AppRuntime {
    * Stops callers before callees, so that calls in flight find their children. Idempotent.
    * @param timeoutMs in all; undefined: as each deployment's `gracefulShutdownTimeoutMs` says
    */
-  delete(timeoutMs: number | undefined): Promise<void> {
-    this.#deleting ??= this.#deleteAll(timeoutMs);
+  delete(timeoutMs: number | undefined, isPatient = false): Promise<void> {
+    this.#deleting ??= this.#deleteAll(timeoutMs, isPatient);
     return this.#deleting;
   }
 
-  async #deleteAll(timeoutMs: number | undefined): Promise<void> {
+  async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
     this.#scaler.close();
     const deadline = timeoutMs === undefined ? Infinity : now() + timeoutMs;
     const callersFirst = [...this.spec.deployments].reverse();
@@ -195,7 +201,7 @@ export class AppRuntime {
       (name) => !callersFirst.some((spec) => spec.name === name),
     );
     for (const name of [...others, ...callersFirst.map((spec) => spec.name)])
-      await this.#stopOne(name, deadline - now());
+      await this.#stopOne(name, deadline - now(), isPatient);
     this.#environment.switchboard.removeApp(this.name);
   }
 
@@ -218,10 +224,11 @@ export class AppRuntime {
     return made.start(group);
   }
 
-  async #stopOne(name: string, timeoutMs?: number): Promise<void> {
+  async #stopOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
     const deployment = this.#deployments.get(name);
     if (deployment === undefined) return;
-    const own = deployment.spec.options.gracefulShutdownTimeoutMs;
+    const { gracefulShutdownTimeoutMs: graceful, requestTimeoutMs } = deployment.spec.options;
+    const own = isPatient ? Math.max(graceful, requestTimeoutMs) : graceful;
     const about = { app: this.name, deployment: name };
     const error = new ServeError('SERVE_UNAVAILABLE', `${name}: the deployment was stopped`, about);
     await deployment.stop(Math.min(own, timeoutMs ?? own), error);

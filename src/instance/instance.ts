@@ -5,6 +5,7 @@ import { type CompiledApp, type CompileOptions, compileApp, defaultAppName } fro
 import type { AppAutoscalingPolicy } from '../deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Resources } from '../deployment/resources.ts';
+import type { TrialKind } from '../deployment/trial-options.ts';
 import { ServeError } from '../errors.ts';
 import { CallStats } from '../handle/call-stats.ts';
 import { Counters } from '../handle/counters.ts';
@@ -35,6 +36,7 @@ import { detectMemoryMb } from './machine.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { ResourceLedger, type ResourceReport } from './resource-ledger.ts';
 import { Switchboard } from './switchboard.ts';
+import { Trials } from './trials.ts';
 
 /** Period of the control loop. */
 const TICK_MS = 250;
@@ -89,6 +91,22 @@ export class Instance {
   #callers = 0;
   #loop: NodeJS.Timeout | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
+  readonly #trials = new Trials({
+    switchboard: this.#switchboard,
+    app: (name) => this.#apps.get(name),
+    start: (compiled) => this.#startTrial(compiled),
+    goOver: (app, compiled) => this.#goOver(app, compiled, true),
+    delete: (name, isPatient) => this.delete(name, undefined, isPatient),
+    compile: (ingress, name, options) => compileApp(ingress, name, this.#version, options),
+    counts: (app, deployment) => {
+      for (const counted of this.router.takeStats()) this.#merge(counted);
+      return this.#counted(app, deployment).counters.counts;
+    },
+    fault: (app, error) => {
+      this.log.error({ app, err: error }, error.message);
+      this.events.emit('fault', { app, reason: 'canary', error });
+    },
+  });
   readonly #configured = new ConfiguredApps({
     setTargetCapacity: (percent, isSameApps) => this.setTargetCapacity(percent, isSameApps),
     app: (name) => this.#apps.get(name),
@@ -250,7 +268,12 @@ export class Instance {
   }
 
   report(): Record<string, AppReport> {
-    return Object.fromEntries([...this.#apps].map(([name, app]) => [name, app.report()]));
+    return Object.fromEntries(
+      [...this.#apps].map(([name, app]) => {
+        const trial = this.#trials.report(name);
+        return [name, { ...app.report(), ...(trial && { trial }) }];
+      }),
+    );
   }
 
   /** How the host's own event loop does. */
@@ -278,7 +301,10 @@ export class Instance {
     );
   }
 
-  async delete(name: string, timeoutMs?: number): Promise<void> {
+  async delete(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
+    const [main = '', trial] = name.split('@');
+    if (trial !== undefined && this.#trials.has(main)) return this.#trials.end(main);
+    const ended = this.#trials.end(name);
     const app = this.#apps.get(name);
     if (app === undefined) return;
     const error = new ServeError('SERVE_UNAVAILABLE', `app '${name}' was deleted`, { app: name });
@@ -286,7 +312,7 @@ export class Instance {
     for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)]) {
       this.#route(name, deployment).bar(error);
     }
-    await app.delete(timeoutMs);
+    await Promise.all([app.delete(timeoutMs, isPatient), ended]);
     // A new app may have taken the name meanwhile.
     if (this.#apps.get(name) !== app) return;
     this.#apps.delete(name);
@@ -299,15 +325,27 @@ export class Instance {
     await this.#configured.deploy(config);
   }
 
+  /** Tries a new version beside an app. */
+  async try(ingress: BoundDeployment<unknown>, name: string, kind: TrialKind): Promise<void> {
+    this.#assertOpen();
+    await this.#trials.start(ingress, name, kind);
+  }
+
+  /** The app goes over to the version that is tried beside it. */
+  async promote(name: string): Promise<void> {
+    await this.#trials.promote(name);
+  }
+
   /** Goes over to the code on disk: fresh threads import it. */
   async reload(name: string, isWatched = true): Promise<void> {
     const app = this.#existing(name);
     await this.#goOver(app, app.compiled.again(), isWatched);
   }
 
-  /** Goes back to what an app was before its last update. */
+  /** Ends what is tried beside an app, else goes back to what it was before its last update. */
   async rollBack(name: string): Promise<void> {
     const app = this.#existing(name);
+    if (this.#trials.has(name)) return this.#trials.end(name);
     if (app.previous === undefined) {
       throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
     }
@@ -325,6 +363,7 @@ export class Instance {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
+    for (const app of this.#apps.values()) void app.delete(timeoutMs);
     await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
     clearInterval(this.#loop);
     this.#dev?.close();
@@ -334,6 +373,13 @@ export class Instance {
     this.#disownHandles();
     this.events.close();
     this.userMetrics.close();
+  }
+
+  #startTrial(compiled: CompiledApp): Promise<void> {
+    const { name } = compiled.spec;
+    const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#environment);
+    this.#apps.set(name, app);
+    return this.#goOver(app, compiled, true);
   }
 
   #deploy(
@@ -435,6 +481,7 @@ export class Instance {
   #tick(): void {
     const at = now();
     for (const app of this.#apps.values()) app.tick(at);
+    this.#trials.tick();
     this.#memory.tick();
   }
 }

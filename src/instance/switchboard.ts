@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { ServeError } from '../errors.ts';
+import type { DetourConfig } from '../handle/detour.ts';
 import {
   type DirectoryEvent,
   type InlineDescriptor,
@@ -52,6 +53,8 @@ export class Switchboard {
   /** `app/` stands for the ingress of the app. */
   readonly #ingress = new Map<string, string>();
   readonly #callers = new Set<CallerPort>();
+  /** By app: what is tried beside its ingress. */
+  readonly #detours = new Map<string, DetourConfig>();
 
   addCaller(caller: CallerPort): void {
     this.#callers.add(caller);
@@ -92,6 +95,14 @@ export class Switchboard {
       caller.send({ type: 'moved', key: alias }, []);
       this.subscribe(caller, alias);
     }
+  }
+
+  /** Calls to the ingress of an app go elsewhere as well, or instead; undefined: no longer. */
+  setDetour(app: string, detour: DetourConfig | undefined): void {
+    if (detour === undefined) this.#detours.delete(app);
+    else this.#detours.set(app, detour);
+    const entry = this.#entries.get(this.#resolve(routeKey(app, '')));
+    if (entry !== undefined) this.#broadcast(entry, (as) => ({ type: 'detour', key: as, detour }));
   }
 
   /** Calls to the deployment fail with this error until it is configured again. */
@@ -164,6 +175,9 @@ export class Switchboard {
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
     if (entry.inline !== undefined) caller.send({ type: 'inline', key: as, inline: entry.inline }, []);
+    const [app = ''] = key.split('/');
+    const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
+    if (detour !== undefined) caller.send({ type: 'detour', key: as, detour }, []);
   }
 
   #resolve(as: RouteKey): RouteKey {

@@ -1,10 +1,12 @@
 import { type CrashHistory, isOverBudget, nextStartAt, recordCrash } from '../controller/back-off.ts';
 import { reconcile } from '../controller/reconcile.ts';
+import type { VersionRecord } from '../controller/roll-out.ts';
 import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
+import { addTallies, NO_CALLS } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
@@ -191,6 +193,22 @@ export class ThreadDeployment implements RunningDeployment {
 
   async describe(): Promise<IngressDescription | undefined> {
     return [...this.#replicas].find(({ isRoutable }) => isRoutable)?.describe();
+  }
+
+  /** How the calls of its replicas went so far; from now on it is taken as well how long they took. */
+  observe(): VersionRecord {
+    let tally = NO_CALLS;
+    for (const replica of this.#replicas) {
+      replica.tally.isObserved = true;
+      tally = addTallies(tally, replica.tally.read());
+    }
+    return { ...tally, deaths: this.#restarts };
+  }
+
+  /** Nobody wants to know how long its calls take. */
+  ignore(): void {
+    if (this.#rollout !== undefined) return;
+    for (const { tally } of this.#replicas) tally.isObserved = false;
   }
 
   threads(): Iterable<ThreadReplica> {

@@ -1,7 +1,7 @@
 import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
 import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
-import { type Counter, type Counts, SHED_REASONS } from '../handle/counters.ts';
+import { type Counter, type Counts, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition } from '../user-metrics/table.ts';
@@ -256,6 +256,18 @@ function addCounters(add: Add): void {
         return value === undefined ? [] : [{ value, labels: { ...place(sample), reason } }];
       }),
     ),
+  );
+  add(
+    'shadow_results_total',
+    'counter',
+    'Copies of calls that a shadow got, by how they compared.',
+    (samples) =>
+      samples.flatMap((sample) =>
+        SHADOW_RESULTS.flatMap((result): Sample[] => {
+          const value = sample.counts[`shadow_${result}`];
+          return value === undefined ? [] : [{ value, labels: { ...place(sample), result } }];
+        }),
+      ),
   );
   const simple: [Counter, string][] = [
     ['retries', 'Calls sent again after their replica died.'],
