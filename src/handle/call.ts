@@ -257,6 +257,11 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     );
   }
 
+  #failWith(error: unknown): void {
+    this.twin?.originalFailed(error);
+    this.onError(error);
+  }
+
   #settle(outcome: Outcome, at: number, error?: unknown): boolean {
     if (this.state === CALL_STATE.settled) return false;
     const { state } = this;
