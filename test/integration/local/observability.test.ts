@@ -4,7 +4,7 @@ import { createServe, metrics } from '../../../src/index.ts';
 import { observed, requests } from '../../fixtures/observed.ts';
 import { lintExposition } from '../../support/exposition.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { eventually } from '../../support/until.ts';
+import { eventually, status } from '../../support/until.ts';
 import { listen } from '../listen.ts';
 
 const PLACE = 'app="Observed",deployment="Observed"';
@@ -13,6 +13,8 @@ describe("users' metrics", () => {
   test('of replicas are on the scrape of the host, summed; gauges by rank', async () => {
     await using serve = quietServe();
     const handle = await serve.run(observed.options({ numReplicas: 2 }).bind());
+    // A broadcast reaches the replicas that run.
+    await status(serve, 'Observed', 'Observed', 'HEALTHY');
     await Promise.all([
       handle.count.remote('a', 2),
       handle.count.remote('a', 3),
