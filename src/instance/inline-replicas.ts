@@ -1,5 +1,6 @@
 import type { InlineDescriptor } from '../handle/directory.ts';
 import { createInlineChannel, type InlineChannel } from '../replica/inline-channel.ts';
+import { copyPacked } from '../values/pack.ts';
 
 /** The inline replicas of the host's thread: made once, whoever asks first. */
 export class InlineReplicas {
@@ -8,7 +9,8 @@ export class InlineReplicas {
   make(inline: InlineDescriptor): Promise<InlineChannel> {
     const known = this.#channels.get(inline.replicaId);
     if (known !== undefined) return known;
-    const made = createInlineChannel(inline);
+    // What other threads make their replicas of stays as it is.
+    const made = createInlineChannel({ ...inline, args: copyPacked(inline.args) });
     this.#channels.set(inline.replicaId, made);
     return made;
   }

@@ -1,3 +1,4 @@
+import { isPlainObject } from '../validation/fields.ts';
 import { Capture, RESULT } from './capture.ts';
 import { describe } from './describe.ts';
 import type { Marks } from './marks.ts';
@@ -14,6 +15,35 @@ export function pack(value: unknown, name: string): Packed {
   const capture = new Capture();
   const captured = capture.take(value, name, RESULT);
   return { value: captured, marks: capture.marks };
+}
+
+/**
+ * A copy to unpack, where the packed value is still needed: unpacking changes it in place. Containers and stand-ins are
+ * copied, the rest stays itself.
+ */
+export function copyPacked({ value, marks }: Packed): Packed {
+  const copies = new Map<unknown, unknown>();
+  const copy = (item: unknown): unknown => {
+    if (copies.has(item)) return copies.get(item);
+    const empty = emptyLike(item);
+    if (empty === undefined) return item;
+    copies.set(item, empty);
+    if (empty instanceof Map)
+      for (const [key, inner] of item as typeof empty) empty.set(copy(key), copy(inner));
+    else if (empty instanceof Set) for (const inner of item as typeof empty) empty.add(copy(inner));
+    else
+      for (const key of Object.keys(item as object))
+        Reflect.set(empty, key, copy(Reflect.get(item as object, key)));
+    return empty;
+  };
+  return { value: copy(value), marks: marks?.map((mark) => copy(mark)) };
+}
+
+function emptyLike(item: unknown): object | undefined {
+  if (Array.isArray(item)) return new Array(item.length);
+  if (item instanceof Map) return new Map();
+  if (item instanceof Set) return new Set();
+  return isPlainObject(item) ? {} : undefined;
 }
 
 export function unpack({ value, marks }: Packed): unknown {

@@ -7,6 +7,7 @@ import {
   combiner,
   type Model,
   model,
+  outer,
   preprocess,
   sum,
 } from '../../fixtures/graph.ts';
@@ -142,5 +143,12 @@ describe("Ray's deployment graph examples", () => {
     );
     const handle = await serve.run(app);
     expect(await handle.predict.remote(5)).toBe(9);
+  });
+
+  test('a graph bound into another deployment runs in the thread of its replica', async () => {
+    await using serve = quietServe();
+    const graph = dag((input: InputNode<number>) => model.bind(2).forward.bind(sum.bind([input, 1])));
+    const handle = await serve.run(outer.bind(graph));
+    expect(await handle.remote(1)).toBe(4);
   });
 });
