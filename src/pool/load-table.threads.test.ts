@@ -5,6 +5,20 @@ import { expect, test } from 'vitest';
 import type { LoadCallerData } from '../../test/fixtures/load-caller.ts';
 import { DeploymentLoad, LinkLedger, QueueLedger, REPLICA_STATE, ReplicaLoad } from './load-table.ts';
 
+/** `AsyncDisposableStack`, which Node 22 lacks. */
+class Disposables {
+  readonly #all: AsyncDisposable[] = [];
+
+  use<T extends AsyncDisposable>(resource: T): T {
+    this.#all.push(resource);
+    return resource;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#all.map((resource) => resource[Symbol.asyncDispose]()));
+  }
+}
+
 const entry = new URL('../../test/fixtures/load-caller.ts', import.meta.url);
 
 type Gate = PromiseWithResolvers<void>;
@@ -121,7 +135,7 @@ test('never more than the limit, none lost, and nobody left waiting, while calle
       let inHand = 0;
       let most = 0;
       const burials: Promise<void>[] = [];
-      await using callers = new AsyncDisposableStack();
+      await using callers = new Disposables();
       const alive = kills.map(() => {
         const caller: Caller = new Caller(replica, CALLS, () => {
           calls++;
@@ -161,7 +175,7 @@ test('a caller may be killed in the middle of its bookkeeping', async () => {
   const replica = new Replica(2, -1);
   for (let round = 0; round < 4; round++) {
     Atomics.store(replica.gate, 0, 0);
-    await using stack = new AsyncDisposableStack();
+    await using stack = new Disposables();
     const callers = [0, 1].map(() => stack.use(new Caller(replica, 0, () => {})));
     await Promise.all(callers.map(({ here }) => here));
     replica.open();
