@@ -42,7 +42,8 @@ export function streaming(mount: Mount): void {
         using client = await get(`/stream/${name}`);
         const answer = await client.closed();
         expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/);
-        expect(answer).toMatch(/3\r\none\r\n3\r\ntwo\r\n$/);
+        // Node 26 puts into one chunk what is written in one turn of the loop.
+        expect(answer).toMatch(/\r\n\r\n(?:3\r\none\r\n3\r\ntwo|6\r\nonetwo)\r\n$/);
         expect(answer).not.toContain('secret');
       },
     );
