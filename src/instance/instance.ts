@@ -1,4 +1,3 @@
-import { BatchStats } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
 import { FULL_CAPACITY, nextCapacity, type TargetCapacity } from '../controller/target-capacity.ts';
 import { type CompiledApp, type CompileOptions, compileApp, defaultAppName } from '../deployment/app-spec.ts';
@@ -7,13 +6,11 @@ import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Resources } from '../deployment/resources.ts';
 import type { TrialKind } from '../deployment/trial-options.ts';
 import { ServeError } from '../errors.ts';
-import { CallStats } from '../handle/call-stats.ts';
-import { Counters } from '../handle/counters.ts';
-import { type DirectoryEvent, type RouteKey, routeKey } from '../handle/directory.ts';
+import { type DirectoryEvent, routeKey } from '../handle/directory.ts';
 import { EntryGate } from '../handle/entry-gate.ts';
 import { adoptHandles, createHandle } from '../handle/handle.ts';
 import type { Route } from '../handle/route.ts';
-import { type CountedCalls, Router } from '../handle/router.ts';
+import { Router } from '../handle/router.ts';
 import type { TenantsOptions } from '../handle/tenants.ts';
 import type { DeploymentHandle } from '../handle/types.ts';
 import { Events } from '../observe/events.ts';
@@ -25,6 +22,7 @@ import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
+import { CallBook } from './call-book.ts';
 import { ConfiguredApps } from './configured-apps.ts';
 import { DevReload } from './dev-reload.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
@@ -54,15 +52,6 @@ export interface InstanceOptions {
   readonly tenants: TenantsOptions | undefined;
   readonly hostGuard: HostGuardOptions;
   readonly growthWatch: GrowthWatchOptions;
-}
-
-/** What is counted of one deployment. */
-interface Counted {
-  readonly calls: CallStats;
-  readonly batches: BatchStats;
-  readonly counters: Counters;
-  /** Failed responses that nobody looked at. */
-  unobserved: number;
 }
 
 interface Place {
@@ -99,8 +88,8 @@ export class Instance {
     delete: (name, isPatient) => this.delete(name, undefined, isPatient),
     compile: (ingress, name, options) => compileApp(ingress, name, this.#version, options),
     counts: (app, deployment) => {
-      for (const counted of this.router.takeStats()) this.#merge(counted);
-      return this.#counted(app, deployment).counters.counts;
+      for (const counted of this.router.takeStats()) this.#book.merge(counted);
+      return this.#book.of(app, deployment).counters.counts;
     },
     fault: (app, error) => {
       this.log.error({ app, err: error }, error.message);
@@ -117,7 +106,7 @@ export class Instance {
     delete: (name) => this.delete(name),
   });
   /** What all threads counted since the start. */
-  readonly #counts = new Map<RouteKey, Counted>();
+  readonly #book = new CallBook();
 
   constructor(options: InstanceOptions) {
     this.log = options.log;
@@ -169,8 +158,8 @@ export class Instance {
       dev: this.#dev,
       tenants: options.tenants,
       nextCallerIndex: () => ++this.#callers,
-      mergeCalls: (counted) => this.#merge(counted),
-      mergeBatches: (app, deployment, series) => this.#counted(app, deployment).batches.merge(series),
+      mergeCalls: (counted) => this.#book.merge(counted),
+      mergeBatches: (app, deployment, series) => this.#book.of(app, deployment).batches.merge(series),
       mergeMetrics: (app, deployment, rank, deltas) => this.userMetrics.merge(deltas, app, deployment, rank),
       forgetMetrics: (app, deployment, rank) => this.userMetrics.forget(app, deployment, rank),
       reportUnobserved: (failure) => this.#reportUnobserved(failure),
@@ -283,22 +272,8 @@ export class Instance {
 
   /** What Prometheus gets to see. */
   samples(): DeploymentSample[] {
-    for (const counted of this.router.takeStats()) this.#merge(counted);
-    return [...this.#apps].flatMap(([app, runtime]) =>
-      Object.entries(runtime.report().deployments).map(([deployment, report]) => ({
-        app,
-        deployment,
-        calls: this.#counted(app, deployment).calls.series(),
-        batches: this.#counted(app, deployment).batches.series(),
-        counts: this.#counted(app, deployment).counters.counts,
-        ongoing: report.replicas.reduce((sum, { ongoing }) => sum + ongoing, 0),
-        queued: report.queued,
-        replicas: report.replicaStates,
-        restarts: report.restarts,
-        desired: report.scaling?.desired,
-        unobserved: this.#counted(app, deployment).unobserved,
-      })),
-    );
+    for (const counted of this.router.takeStats()) this.#book.merge(counted);
+    return [...this.#apps].flatMap(([name, app]) => this.#book.samples(name, app.report()));
   }
 
   async delete(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
@@ -442,33 +417,13 @@ export class Instance {
     return undefined;
   }
 
-  #counted(app: string, deployment: string): Counted {
-    const key = routeKey(app, deployment);
-    const known = this.#counts.get(key);
-    if (known !== undefined) return known;
-    const made: Counted = {
-      calls: new CallStats(),
-      batches: new BatchStats(),
-      counters: new Counters(),
-      unobserved: 0,
-    };
-    this.#counts.set(key, made);
-    return made;
-  }
-
-  #merge({ app, deployment, series, counts }: CountedCalls): void {
-    const counted = this.#counted(app, deployment);
-    counted.calls.merge(series);
-    counted.counters.merge(counts);
-  }
-
   #route(app: string, deployment: string): Route {
     return this.router.route(app, deployment, routeKey(app, deployment));
   }
 
   #reportUnobserved(failure: UnobservedFailure): void {
     const { error: err, ...about } = failure;
-    this.#counted(about.app, about.deployment).unobserved++;
+    this.#book.of(about.app, about.deployment).unobserved++;
     this.log.error({ ...about, err }, 'a call failed and nobody looked at it');
     this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
   }

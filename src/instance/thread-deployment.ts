@@ -1,9 +1,8 @@
-import { type CrashHistory, isOverBudget, nextStartAt, recordCrash } from '../controller/back-off.ts';
 import { reconcile } from '../controller/reconcile.ts';
 import type { VersionRecord } from '../controller/roll-out.ts';
 import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
-import { ServeError } from '../errors.ts';
+import type { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { addTallies, NO_CALLS } from '../pool/replica-tally.ts';
@@ -16,22 +15,12 @@ import { ReplicaSet } from './replica-set.ts';
 import { Rollout } from './rollout.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
+import { StartRecord } from './start-record.ts';
 import type { ThreadReplica } from './thread-replica.ts';
 import type { UpdateGroup } from './update-group.ts';
 
 /** Threads that cannot be ended, until no more are started: each keeps its memory and a core busy. */
 const MAX_ZOMBIES = 2;
-
-/** Failed starts with these codes are not tried again. */
-const HOPELESS: ReadonlySet<string> = new Set([
-  'SERVE_MODULE_MISMATCH',
-  'SERVE_MAIN_IN_WORKER',
-  'SERVE_INVALID_OPTION',
-  'SERVE_NOT_SERIALIZABLE',
-]);
-
-/** Failed starts in a row of a new version, until the old one stays. */
-const MAX_FAILED_STARTS_OF_UPDATE = 3;
 
 /** A change that somebody waits for. */
 interface Change {
@@ -56,11 +45,7 @@ export class ThreadDeployment implements RunningDeployment {
   /** It failed because no replica fits anywhere, and comes back once one does. */
   #isUnplaceable = false;
   #group: UpdateGroup | undefined = undefined;
-  #crashes: CrashHistory = [];
-  /** Failed starts of the current version. */
-  #failedStarts = 0;
-  /** A replica of the current version ran once. */
-  #hasRun = false;
+  readonly #record = new StartRecord();
   #failure: ServeError | undefined = undefined;
   #rollout: Rollout | undefined = undefined;
   #change: Change | undefined = undefined;
@@ -87,7 +72,7 @@ export class ThreadDeployment implements RunningDeployment {
     this.#replicas = new ReplicaSet(app, spec.name, environment, {
       ready: (replica) => {
         if (replica.fingerprint !== this.#spec.fingerprint) return;
-        this.#hasRun = true;
+        this.#record.hasRun = true;
         // It started before the config changed.
         if (!isConfigured(replica, this.#spec.options.userConfig)) this.#reconfigure().catch(() => {});
       },
@@ -145,9 +130,7 @@ export class ThreadDeployment implements RunningDeployment {
     if (isOther || this.#failure !== undefined) {
       this.#failure = undefined;
       this.#isUnplaceable = false;
-      this.#failedStarts = 0;
-      this.#crashes = [];
-      this.#hasRun = this.#running().length > 0;
+      this.#record.reset(this.#running().length > 0);
     }
     if (isOther) this.#rollout = new Rollout(spec.fingerprint, this.#replicas);
     const reconfigured = this.#reconfigure();
@@ -283,8 +266,7 @@ export class ThreadDeployment implements RunningDeployment {
   #reconcile(at: number): void {
     const { options, fingerprint } = this.#spec;
     const { rollout, restart, gracefulShutdownTimeoutMs, requestTimeoutMs } = options;
-    const isWaiting = at < nextStartAt(this.#crashes, restart, at);
-    const isHeld = this.#failure !== undefined || this.isDegraded || isWaiting;
+    const isHeld = this.#failure !== undefined || this.isDegraded || this.#record.isWaiting(restart, at);
     const isOnTrial = this.#rollout?.isOnTrial ?? false;
     const desired = { fingerprint, target: this.#count.target, ...rollout, isHeld, isOnTrial };
     const unplaced: string[] = [];
@@ -323,7 +305,7 @@ export class ThreadDeployment implements RunningDeployment {
   #crashed(replica: ThreadReplica, how: string, error: unknown): void {
     this.#restarts++;
     if (!how.startsWith('failed in')) this.#rollout?.died(replica);
-    this.#crashes = recordCrash(this.#crashes, now());
+    this.#record.crashed(now());
     this.#message = `replica ${replica.replicaId} ${how}: ${messageOf(error)}`;
     this.#voice.crashed(replica.replicaId, how, error);
     if (this.isDegraded) this.#reportDegraded();
@@ -336,15 +318,17 @@ export class ThreadDeployment implements RunningDeployment {
 
   #startFailed(replica: ThreadReplica, phase: string, error: unknown): void {
     this.#crashed(replica, `failed in ${phase}`, error);
-    if (replica.fingerprint !== this.#spec.fingerprint || this.#hasRun) return;
+    if (replica.fingerprint !== this.#spec.fingerprint || this.#record.hasRun) return;
     const { maxConstructorRetryCount, startTimeoutMs } = this.#spec.options;
-    const isUpdate = this.#isOldRunning();
-    // What is wrong with the code or its options is wrong the next time as well.
-    const isHopeless =
-      (error instanceof ServeError && HOPELESS.has(error.code)) ||
-      (isUpdate && (phase === 'import' || now() - replica.startedAt >= startTimeoutMs));
-    const most = isUpdate ? MAX_FAILED_STARTS_OF_UPDATE : Math.max(1, this.#count.target) * 3;
-    if (++this.#failedStarts < Math.min(maxConstructorRetryCount, most) && !isHopeless) return;
+    const isHopeless = this.#record.failed({
+      error,
+      phase,
+      isOverdue: now() - replica.startedAt >= startTimeoutMs,
+      isUpdate: this.#isOldRunning(),
+      target: this.#count.target,
+      maxConstructorRetryCount,
+    });
+    if (!isHopeless) return;
     this.#fail(this.#voice.failed(`${phase} failed: ${messageOf(error)}`, error));
   }
 
@@ -387,9 +371,9 @@ export class ThreadDeployment implements RunningDeployment {
       running,
       live,
       old,
-      hasRun: this.#hasRun,
+      hasRun: this.#record.hasRun,
       isFailed: this.#failure !== undefined,
-      isCrashing: isOverBudget(this.#crashes, options.restart, at) || this.isDegraded,
+      isCrashing: this.#record.isOverBudget(options.restart, at) || this.isDegraded,
       isChanging: this.#change !== undefined,
       scaling: this.#count.scaling,
     });
