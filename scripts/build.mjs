@@ -52,8 +52,6 @@ async function bundleThread() {
     platform: 'node',
     target: 'node22.18',
     packages: 'external',
-    sourcemap: true,
-    sourcesContent: false,
     // The source stays in the memory of each thread.
     minifyWhitespace: true,
     minifySyntax: true,

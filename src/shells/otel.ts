@@ -14,7 +14,6 @@ import {
   callTraces,
   type ReplicaTrace,
   replicaTraces,
-  runAround,
 } from '../tracing/channels.ts';
 
 export interface OtelOptions {
@@ -60,7 +59,13 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
   };
 
   const onReplica = {
-    start() {},
+    start(run: ReplicaTrace) {
+      const parent = withParent(context.active(), run.traceparent);
+      const attributes = { ...about(run), 'inserve.replica': run.replica };
+      const span = tracer.startSpan(nameOf(run), { kind: SpanKind.SERVER, attributes }, parent);
+      spans.set(run, span);
+      run.around = (execute) => context.with(trace.setSpan(parent, span), execute);
+    },
     end() {},
     asyncStart() {},
     asyncEnd(run: ReplicaTrace) {
@@ -71,18 +76,10 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
 
   callTraces.subscribe(onCall);
   replicaTraces.subscribe(onReplica);
-  runAround((run, execute) => {
-    const parent = withParent(context.active(), run.traceparent);
-    const attributes = { ...about(run), 'inserve.replica': run.replica };
-    const span = tracer.startSpan(nameOf(run), { kind: SpanKind.SERVER, attributes }, parent);
-    spans.set(run, span);
-    context.with(trace.setSpan(parent, span), execute);
-  });
   return () => {
     isOn = false;
     callTraces.unsubscribe(onCall);
     replicaTraces.unsubscribe(onReplica);
-    runAround((_run, execute) => execute());
   };
 }
 

@@ -23,6 +23,8 @@ export interface ReplicaTrace {
   readonly requestId: string;
   readonly replica: string;
   readonly traceparent: string | undefined;
+  /** A subscriber of `start` may set it, to run the user's code within a context of its own. It calls `run` once. */
+  around?: (run: () => void) => void;
   error?: unknown;
 }
 
@@ -45,19 +47,12 @@ export const callTraces: TracingChannel<unknown, CallTrace> = tracingChannel('in
 export const replicaTraces: TracingChannel<unknown, ReplicaTrace> = tracingChannel('inserve:replica');
 export const batchTraces: TracingChannel<unknown, BatchTrace> = tracingChannel('inserve:batch');
 
-/** Runs user code within what a tracer wants around it. */
-type Around = (trace: ReplicaTrace, run: () => void) => void;
-
-let around: Around = (_trace, run) => run();
-
-/** @internal A tracer whose context is no store that could be bound to the channel. */
-export function runAround(wrapper: Around): void {
-  around = wrapper;
-}
-
 /** @internal */
 export function startReplicaTrace(trace: ReplicaTrace, run: () => void): void {
-  replicaTraces.start.runStores(trace, () => around(trace, run));
+  replicaTraces.start.runStores(trace, () => {
+    if (trace.around === undefined) run();
+    else trace.around(run);
+  });
   replicaTraces.end.publish(trace);
 }
 

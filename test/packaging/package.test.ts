@@ -26,7 +26,7 @@ describe('the package', () => {
     const files = packedFiles();
     const unexpected = files.filter(
       ({ path }) =>
-        !/^(?:dist\/.+\.(?:js|js\.map|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
+        !/^(?:dist\/.+\.(?:js|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
     );
     expect(unexpected).toEqual([]);
     const paths = files.map(({ path }) => path);

@@ -1,8 +1,9 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { SpanKind } from '@opentelemetry/api';
+import { createServe, type Serve } from 'inserve';
 import { afterEach, describe, expect, test } from 'vitest';
 import { exporter, finishedSpans, leaf, type Root, root, type SpanRecord } from '../../fixtures/traced.ts';
-import { quietServe } from '../../support/quiet.ts';
+import { Records } from '../../support/quiet.ts';
 import { listen } from '../listen.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -12,11 +13,16 @@ function named(spans: readonly SpanRecord[], name: string, kind: SpanKind): Span
   return spans.find((span) => span.name === name && span.kind === kind) ?? expect.fail(`no span ${name}`);
 }
 
+/** As it is published, where the threads' half is a bundle of its own. */
+function packaged(): Serve {
+  return createServe({ logger: new Records() });
+}
+
 afterEach(() => exporter.reset());
 
 describe('traces', () => {
   test("from the client's context through every thread, each span the child of the one that made it", async () => {
-    await using serve = quietServe();
+    await using serve = packaged();
     await using server = await listen(serve.middleware(root));
     const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { traceparent: CLIENT } });
     const { traceparent, child } = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
@@ -44,7 +50,7 @@ describe('traces', () => {
   });
 
   test('a failure is told on both sides', async () => {
-    await using serve = quietServe();
+    await using serve = packaged();
     const handle = await serve.run(leaf);
     await expect(handle.fail.remote()).rejects.toThrow('no');
     expect(named(finishedSpans(), 'Leaf.fail', SpanKind.CLIENT)).toMatchObject({
@@ -57,7 +63,7 @@ describe('traces', () => {
   test.each(['nonsense', `00-${'0'.repeat(32)}-b7ad6b7169203331-01`, `ff-${TRACE}-b7ad6b7169203331-01`])(
     'a traceparent that is none is not passed on: %s',
     async (traceparent) => {
-      await using serve = quietServe();
+      await using serve = packaged();
       await using server = await listen(serve.middleware(root));
       const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { traceparent } });
       const seen = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
@@ -67,7 +73,7 @@ describe('traces', () => {
   );
 
   test('the channel tells of every call exactly one start and one end', async () => {
-    await using serve = quietServe();
+    await using serve = packaged();
     const handle = await serve.run(leaf);
     const events: string[] = [];
     const tell = (what: string) => (message: unknown) => {
