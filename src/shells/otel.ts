@@ -9,12 +9,7 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
-import {
-  type CallTrace,
-  callTraces,
-  type ReplicaTrace,
-  replicaTraces,
-} from '../tracing/channels.ts';
+import { type CallTrace, callTraces, type ReplicaTrace, replicaTraces } from '../tracing/channels.ts';
 
 export interface OtelOptions {
   /** Default: the global one. */

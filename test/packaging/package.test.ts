@@ -25,8 +25,7 @@ describe('the package', () => {
   test('holds what it needs, and nothing else', () => {
     const files = packedFiles();
     const unexpected = files.filter(
-      ({ path }) =>
-        !/^(?:dist\/.+\.(?:js|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
+      ({ path }) => !/^(?:dist\/.+\.(?:js|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
     );
     expect(unexpected).toEqual([]);
     const paths = files.map(({ path }) => path);
