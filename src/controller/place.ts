@@ -44,7 +44,8 @@ export function place(
   instances: readonly InstanceSpace[],
 ): Placed {
   const heap = new Candidates();
-  const candidates = instances.map((space) => new Candidate(space, demand));
+  const needs = Object.entries(demand.amounts);
+  const candidates = instances.map((space) => new Candidate(space, demand, needs));
   for (const candidate of candidates)
     if (candidate.replicas < maxPerInstance && candidate.room > 0) heap.push(candidate);
   const placements: Placement[] = [];
@@ -69,6 +70,9 @@ export function place(
   };
 }
 
+/** By resource, taken apart once for all instances. */
+type Needs = readonly (readonly [name: string, units: number])[];
+
 /** An instance while replicas are placed on it. */
 class Candidate {
   readonly id: string;
@@ -79,14 +83,14 @@ class Candidate {
   readonly #space: InstanceSpace;
   #gpus: readonly number[];
 
-  constructor(space: InstanceSpace, demand: Demand) {
+  constructor(space: InstanceSpace, demand: Demand, needs: Needs) {
     const { id, free, gpus, replicas } = space;
     this.#space = space;
     this.id = id;
     this.replicas = replicas;
     this.#demand = demand;
     this.#gpus = gpus;
-    this.room = Math.min(roomFor(demand.amounts, free), gpuRoom(demand.gpus, gpus));
+    this.room = Math.min(roomFor(needs, free), gpuRoom(demand.gpus, gpus));
   }
 
   take(): readonly number[] {
@@ -116,10 +120,9 @@ class Candidate {
   }
 }
 
-function roomFor(amounts: Amounts, free: Amounts): number {
+function roomFor(needs: Needs, free: Amounts): number {
   let room = Infinity;
-  for (const [name, need] of Object.entries(amounts))
-    room = Math.min(room, Math.floor((free[name] ?? 0) / need));
+  for (const [name, need] of needs) room = Math.min(room, Math.floor((free[name] ?? 0) / need));
   return room;
 }
 

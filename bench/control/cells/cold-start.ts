@@ -8,9 +8,7 @@ import { running } from '../scaling.ts';
 export const coldStart: Cell = {
   name: 'cold-start',
   units: { overConstruction: 'ms', warm: 'ms' },
-  keys: [
-    { key: 'control.cold_start_over_construction_ms', metric: 'overConstruction', goal: '≤ 1000 ms' },
-  ],
+  keys: [{ key: 'control.cold_start_over_construction_ms', metric: 'overConstruction', goal: '≤ 1000 ms' }],
   timeoutMs: 20_000,
   rounds: 7,
   async measure() {

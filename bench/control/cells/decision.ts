@@ -2,6 +2,7 @@ import { autoscale, initialState, replicasForLoad } from '../../../src/controlle
 import { type InstanceSpace, place } from '../../../src/controller/place.ts';
 import { autoscalingOf } from '../../../src/deployment/autoscaling-options.ts';
 import { demandOf } from '../../../src/deployment/resources.ts';
+import { mainThreadCpuNs } from '../../harness/cpu-time.ts';
 import { median } from '../../harness/statistics.ts';
 import type { Cell } from '../cell.ts';
 
@@ -16,11 +17,12 @@ const PASSES = 15;
  */
 export const decision: Cell = {
   name: 'decision',
-  units: { pass: 'ms' },
+  units: { pass: 'ms', cpu: 'ms' },
   keys: [{ key: 'control.decision_1000x10000_ms', metric: 'pass', goal: '≤ 50 ms' }],
   timeoutMs: 60_000,
   rounds: 3,
   async measure() {
+    const cpuBegin = mainThreadCpuNs();
     const times = Array.from({ length: PASSES }, () => {
       const begin = performance.now();
       const placed = pass();
@@ -28,7 +30,10 @@ export const decision: Cell = {
       if (placed !== (DEPLOYMENTS / 2) * (REPLICAS_EACH / 10)) throw new Error(`placed ${placed} replicas`);
       return took;
     });
-    return { pass: median(times) };
+    const cpuEnd = mainThreadCpuNs();
+    if (cpuBegin === undefined || cpuEnd === undefined) return { pass: median(times) };
+    // Of the mean pass; on a busy machine nearer to the truth.
+    return { pass: median(times), cpu: (cpuEnd - cpuBegin) / 1e6 / PASSES };
   },
 };
 
@@ -63,7 +68,12 @@ function pass(): number {
     const counts = new Map<number, number>();
     for (const { instance } of own) counts.set(instance, (counts.get(instance) ?? 0) + 1);
     const spaces = free.map(
-      (left, index): InstanceSpace => ({ id: String(index), free: left, gpus: [], replicas: counts.get(index) ?? 0 }),
+      (left, index): InstanceSpace => ({
+        id: String(index),
+        free: left,
+        gpus: [],
+        replicas: counts.get(index) ?? 0,
+      }),
     );
     placed += place({ demand, count, maxPerInstance: Infinity }, spaces).placements.length;
   }
