@@ -13,17 +13,20 @@ export {
   multiplexed,
 } from './batching/multiplexed.ts';
 export type { BatchOptions } from './batching/options.ts';
+export type { PendingReplicas } from './controller/place.ts';
 export type {
   AppReport,
   AppStatus,
   DeploymentReport,
   DeploymentStatus,
   ReplicaStatus,
+  ScalingReport,
   TrialReport,
 } from './controller/status.ts';
 export { serve } from './default-serve.ts';
 export type { AppConfig, DeploymentOverrides, ServeConfig } from './deployment/app-config.ts';
-export type { AutoscalingOptions } from './deployment/autoscaling-options.ts';
+export type { AutoscalingConfig } from './deployment/autoscaling-config.ts';
+export type { AutoscalingOptions, PanicOptions } from './deployment/autoscaling-options.ts';
 export type {
   AppAutoscalingPolicy,
   AutoscalingContext,
@@ -73,6 +76,7 @@ export type { FormField, FormFields, FormFile } from './input/form.ts';
 export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
 export type { GrowthWatchOptions } from './instance/growth-watch.ts';
 export type { HostGuardOptions } from './instance/host-guard.ts';
+export type { ResourceReport } from './instance/resource-ledger.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';
@@ -88,6 +92,7 @@ export type {
 export { type ServerSentEvent, type SseOptions, sse } from './replica/ingress/sse.ts';
 export {
   createServe,
+  type InstanceStatus,
   type OpenApiOptions,
   type RunOptions,
   type Serve,
