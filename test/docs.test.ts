@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SERVE_ERRORS } from '../src/errors.ts';
 
@@ -21,5 +22,33 @@ describe('docs/errors.md', () => {
     const mentioned = new Set(errorsPage.match(/SERVE_[A-Z_]+/g));
     mentioned.delete('SERVE_ERRORS');
     expect([...mentioned].filter((code) => !(code in SERVE_ERRORS))).toEqual([]);
+  });
+});
+
+describe('the pages', () => {
+  const pages = [
+    ...globSync('docs/**/*.md'),
+    ...globSync('examples/*/README.md'),
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    'bench/README.md',
+  ];
+
+  test.each(pages)('%s links to what is there', (page) => {
+    const text = readFileSync(page, 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '');
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)].map(
+      ([, target = '']) => target,
+    );
+    expect(targets.filter((target) => !existsSync(join(dirname(page), target)))).toEqual([]);
+  });
+
+  test('decisions are numbered once, and as their titles say', () => {
+    const files = globSync('docs/decisions/*.md').sort();
+    const numbers = files.map((file) => basename(file).slice(0, 3));
+    expect(numbers).toEqual(files.map((_, index) => String(index + 1).padStart(3, '0')));
+    for (const [index, file] of files.entries()) {
+      expect(readFileSync(file, 'utf8')).toMatch(new RegExp(`^# ${numbers[index]} `));
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { createServe, transfer } from 'inserve';
+import { createServe, type Serve, transfer } from 'inserve';
 import { EchoDeployment } from './deployments.ts';
 import type { Implementation } from './session.ts';
 
@@ -6,6 +6,7 @@ import type { Implementation } from './session.ts';
 export const inserve: Implementation = async (workers) => {
   const serve = createServe();
   const handle = await serve.run(EchoDeployment.options({ numReplicas: workers }).bind());
+  await allRunning(serve);
   return {
     echo: (payload) => handle.echo.remote(payload),
     measure: (bytes) => handle.measure.remote(bytes),
@@ -14,3 +15,12 @@ export const inserve: Implementation = async (workers) => {
     close: () => serve.close(),
   };
 };
+
+/** `run` resolves with the first replica that can serve; the others' starts must not be measured. */
+async function allRunning(serve: Serve): Promise<void> {
+  const isHealthy = () =>
+    Object.values(serve.status().apps).every(({ deployments }) =>
+      Object.values(deployments).every(({ status }) => status === 'HEALTHY'),
+    );
+  while (!isHealthy()) await new Promise((resolve) => setTimeout(resolve, 10));
+}

@@ -13,7 +13,7 @@ export interface QueueState {
 /**
  * What a call gets that is turned away before it starts. Too much to do is `SERVE_BACKPRESSURE`, with a time to come
  * back; a deadline that cannot be met is `SERVE_TIMEOUT`, as it would have been a moment later, and coming back with
- * the same deadline does not help against it (docs/decisions/013-overload.md).
+ * the same deadline does not help against it (docs/decisions/016-overload.md).
  */
 export function shedError(
   reason: ShedReason,
