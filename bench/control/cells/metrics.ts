@@ -4,8 +4,8 @@ import { median } from '../../harness/statistics.ts';
 import type { Cell } from '../cell.ts';
 import { EchoDeployment } from '../deployments.ts';
 
-const WINDOW_MS = 500;
-const PAIRS = 6;
+const WINDOW_MS = 1_000;
+const PAIRS = 8;
 /** Prometheus asks every 15 s by default; this is as often as anybody would. */
 const SCRAPE_MS = 250;
 
@@ -14,7 +14,7 @@ export const metrics: Cell = {
   name: 'metrics',
   units: { on_vs_off: 'ratio', off: 'calls/s' },
   keys: [{ key: 'control.metrics_on_vs_off', metric: 'on_vs_off', goal: '≥ 0.95 of the throughput' }],
-  timeoutMs: 30_000,
+  timeoutMs: 60_000,
   rounds: 3,
   async measure() {
     await using serve = createServe();

@@ -177,8 +177,9 @@ describe('the protocol', () => {
     using client = await SocketClient.connect(app.port, '/shout?key=s');
     client.ws.pause();
     await app.handle.until.remote('s:stopped');
-    expect(app.serve.log.records.map(({ message }) => message)).toContain(
-      'WebSocket: the connection is cut: the client reads too slowly',
-    );
+    // The host hears of it behind the answer to `until`.
+    await expect
+      .poll(() => app.serve.log.records.map(({ message }) => message))
+      .toContain('WebSocket: the connection is cut: the client reads too slowly');
   });
 });
