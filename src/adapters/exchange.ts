@@ -15,6 +15,9 @@ export interface HttpResponse {
   readonly destroyed: boolean;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
+  /** Missing where the response is somebody's stream: `cut` is there then. */
+  readonly writableCorked?: number;
+  uncork?(): void;
   getHeader(name: string): number | string | string[] | undefined;
   getHeaderNames(): string[];
   hasHeader(name: string): boolean;

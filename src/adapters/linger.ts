@@ -45,5 +45,7 @@ export function cut(res: HttpResponse): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   timer.unref();
   socket.once('close', () => clearTimeout(timer));
+  // Node 26 holds back what is written in one turn, in the response itself.
+  while (res.uncork !== undefined && (res.writableCorked ?? 0) > 0) res.uncork();
   socket.destroySoon();
 }

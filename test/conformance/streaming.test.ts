@@ -50,8 +50,9 @@ describe('streams through composition', () => {
     for (const way of WAYS) {
       using client = await RawClient.connect(app.port);
       client.head(`GET /${way}/breaking HTTP/1.1`, 'Host: h');
+      // Node 26 writes what comes in one turn as one chunk.
       expect(await client.closed()).toMatch(
-        /^HTTP\/1.1 200 OK[\s\S]*\r\n\r\n\w+\r\n(?:data: )?one\s+\w+\r\n(?:data: )?two\s+$/i,
+        /^HTTP\/1.1 200 OK[\s\S]*\r\n\r\n\w+\r\n(?:data: )?one\s*(?:\w+\r\n)?(?:data: )?two\s+$/i,
       );
     }
     const taken: string[] = [];
