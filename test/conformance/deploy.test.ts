@@ -44,6 +44,8 @@ describe('deploying', () => {
     expect(after.label).toBe('v2');
     expect(after.replica).not.toBe(before.replica);
     expect([...labels].sort()).toEqual(['v1', 'v2']);
+    // The last old replica may still be draining.
+    await shared.atLeast(CELL.disposed, 2);
     expect(shared.get(CELL.disposed)).toBe(2);
   });
 
