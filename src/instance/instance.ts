@@ -338,6 +338,7 @@ export class Instance {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
+    // All at once and within the limit, which what is tried beside an app would not have: it ends patiently.
     for (const app of this.#apps.values()) void app.delete(timeoutMs);
     await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
     clearInterval(this.#loop);

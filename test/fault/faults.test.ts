@@ -38,8 +38,9 @@ describe('faults under load', () => {
       await died;
       await replaced;
     });
-    expect(count(history, 'SERVE_REPLICA_DIED')).toBeLessThanOrEqual(PAIR.maxOngoingRequests);
-    expect(count(history, 'ok')).toBeGreaterThan(0);
+    // A call whose result had yet to leave is lost as well, and its place may have been taken: the number may pass the limit.
+    expect(history.threadsOf('SERVE_REPLICA_DIED').size).toBeLessThanOrEqual(1);
+    expect(history.threadsOf('ok').size).toBeGreaterThan(1);
     expect(serve.log.records.filter(({ message }) => message === 'Victim: replica died')).toHaveLength(1);
   });
 
@@ -139,6 +140,6 @@ describe('faults under load', () => {
       // More than an ArrayBuffer can hold.
       expect(await code(handle.huge.remote(2 ** 53))).toBeUndefined();
     });
-    expect(count(history, 'ok')).toBe(history.accepted);
+    expect(count(history, 'ok')).toBe(history.outcomes.size);
   });
 });

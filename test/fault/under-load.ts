@@ -8,7 +8,8 @@ const MOST_CALLS = 200_000;
 export interface History {
   /** Outcome of every call by its number: `ok`, or the code of its error. */
   readonly outcomes: Map<number, string>;
-  readonly accepted: number;
+  /** The threads that ran the calls which had this outcome. */
+  threadsOf(wanted: string): Set<number>;
 }
 
 /**
@@ -22,8 +23,10 @@ export async function underLoad(
 ): Promise<History> {
   const executed = new SharedArrayBuffer(MOST_CALLS * 4);
   const counts = new Int32Array(executed);
+  const ranOn = new SharedArrayBuffer(MOST_CALLS * 4);
+  const threads = new Int32Array(ranOn);
   const handle = await serve.run(
-    victim.options({ gracefulShutdownTimeoutMs: 200, ...options }).bind(executed),
+    victim.options({ gracefulShutdownTimeoutMs: 200, ...options }).bind(executed, ranOn),
   );
   const outcomes = new Map<number, string>();
   let accepted = 0;
@@ -56,7 +59,15 @@ export async function underLoad(
   }
   const report = serve.status().apps['Victim']?.deployments['Victim'];
   expect(report?.queued).toBe(0);
-  return { outcomes, accepted };
+  return {
+    outcomes,
+    threadsOf: (wanted) =>
+      new Set(
+        [...outcomes]
+          .filter(([call, outcome]) => outcome === wanted && Atomics.load(counts, call) > 0)
+          .map(([call]) => Atomics.load(threads, call)),
+      ),
+  };
 }
 
 /** How many calls had an outcome. */
