@@ -279,6 +279,7 @@ export class ThreadReplica implements Reachable {
       deploymentLoad,
       tally: this.tally.shared,
       tickMs: tickPeriod(options.stuckAfterMs),
+      healthCheckTimeoutMs: options.healthCheckTimeoutMs,
       logLevel: options.logging.level,
       isPooled: pool.isPooled,
     };

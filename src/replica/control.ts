@@ -33,6 +33,8 @@ export interface ReplicaInit {
   readonly logLevel: LogLevel;
   /** Period of the event loop's sign of life, in ms. */
   readonly tickMs: number;
+  /** For the first health check, in ms. */
+  readonly healthCheckTimeoutMs: number;
   /** The host wants to know which files are loaded. */
   readonly isTracked: boolean;
   /** The thread belongs to a poolifier pool, and answers its handshakes. */

@@ -2,6 +2,7 @@ import { batchAdvice } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
 import { BatchStats } from '../batching/batch-stats.ts';
 import { disposeModels, observeModels } from '../batching/multiplexed.ts';
+import { ServeError } from '../errors.ts';
 import { setReplicaContext } from '../handle/context.ts';
 import type { DirectoryEvent } from '../handle/directory.ts';
 import { adoptHandles } from '../handle/handle.ts';
@@ -11,6 +12,7 @@ import { DeploymentLoad, LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaChannel } from '../pool/replica-channel.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
+import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import { forwardConsole } from './console.ts';
@@ -85,7 +87,7 @@ export class ReplicaThread {
         await code.reconfigure(unpack(this.#init.userConfig));
       }
       phase = 'checkHealth';
-      await code.checkHealth();
+      await inTime(code.checkHealth(), this.#init.healthCheckTimeoutMs);
       this.#replica = new Replica(
         identity,
         code,
@@ -201,6 +203,12 @@ export class ReplicaThread {
   #post(message: ToHost): void {
     this.#init.control.postMessage(message);
   }
+}
+
+/** The first health check, which the host does not watch. */
+function inTime(check: Promise<void>, timeoutMs: number): Promise<void> {
+  const overdue = () => new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${timeoutMs} ms`);
+  return withTimeout(check, timeoutMs, overdue);
 }
 
 /** Errors do not survive `postMessage`; they travel beside the event. */
