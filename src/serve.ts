@@ -89,7 +89,11 @@ const RUN_FIELDS: Fields<RunOptions> = {
 
 export interface InstanceStatus {
   readonly id: string;
+  /** Where other instances of its fleet reach it; undefined without a fleet. */
+  readonly address: string | undefined;
   readonly state: 'ALIVE' | 'CLOSING';
+  /** p99 of the lag of the host's event loop, in ms, over the last half second. */
+  readonly lagMs: number;
   /** What it has, and how much of that replicas have reserved. */
   readonly resources: Readonly<Record<string, ResourceReport>>;
 }
@@ -273,7 +277,9 @@ export class Serve implements AsyncDisposable {
   status(): StatusReport {
     const { id, isClosing } = this.#instance;
     const state = isClosing ? 'CLOSING' : 'ALIVE';
-    const instances = [{ id, state, resources: this.#instance.resources() } as const];
+    const lagMs = Math.round(this.#instance.host.lagMs * 10) / 10;
+    const resources = this.#instance.resources();
+    const instances = [{ id, address: undefined, state, lagMs, resources } as const];
     return { instance: id, instances, apps: this.#instance.report() };
   }
 

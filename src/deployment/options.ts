@@ -129,7 +129,7 @@ export interface DeploymentOptions {
   env?: Record<string, string>;
   /** Period of `checkHealth()`, in ms. Default 10 000. */
   healthCheckPeriodMs?: number;
-  /** Default 30 000. */
+  /** A check that takes longer has failed, in ms; that at the start as well. Default 30 000. */
   healthCheckTimeoutMs?: number;
   /** An event loop without a turn for so long takes no more calls, in ms. Default 5 000. */
   stuckAfterMs?: number;

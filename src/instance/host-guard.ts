@@ -9,7 +9,7 @@ import { boolean, type Fields, milliseconds } from '../validation/fields.ts';
 
 /** When the host refuses calls because its own event loop lags. */
 export interface HostGuardOptions {
-  /** Default true. */
+  /** Default true. When it is off the lag is measured all the same. */
   enabled?: boolean;
   /** p99 of the event loop's lag from which on `sheddable` and `sheddable-plus` calls are refused, in ms. Default 100. */
   shedSheddableMs?: number;
@@ -66,7 +66,7 @@ export class HostGuard {
 
   /** Idempotent. */
   start(): void {
-    if (!this.#options.enabled || this.#timer !== undefined) return;
+    if (this.#timer !== undefined) return;
     this.#probe = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     this.#probe.enable();
     this.#timer = setInterval(() => this.#judge(), WINDOW_MS).unref();
@@ -83,6 +83,7 @@ export class HostGuard {
     if (probe === undefined || probe.count === 0) return;
     this.#lagMs = Math.max(0, probe.percentile(99) / 1e6 - RESOLUTION_MS);
     probe.reset();
+    if (!this.#options.enabled) return;
     const { level } = this.#state;
     this.#state = nextLag(this.#state, this.#lagMs, this.#options);
     if (this.#state.level !== level) this.#changed();

@@ -249,9 +249,12 @@ export class ThreadDeployment implements RunningDeployment {
     return Promise.all([promise, reconfigured]).then(() => {});
   }
 
-  /** Tells the running replicas the config that the spec has now. */
+  /** Tells the running replicas the config that the spec has now. One that is taken away cannot be told. */
   #reconfigure(): Promise<void> {
     const { userConfig, startTimeoutMs } = this.#spec.options;
+    if (userConfig === undefined) {
+      for (const replica of this.#running()) if (replica.userConfig !== undefined) replica.isUnfit = true;
+    }
     return this.#reconfiguration.apply(() => this.#running(), userConfig, startTimeoutMs);
   }
 

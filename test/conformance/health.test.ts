@@ -23,26 +23,29 @@ describe('health checks', () => {
   test.each([
     ['fails', CONDITION.fails],
     ['does not end in time', CONDITION.hangs],
-  ])('57: a check that %s three times in a row replaces that replica, and only that one', async (_what, condition) => {
-    await using serve = quietServe();
-    const shared = new Shared();
-    const { replicas } = await pair(serve, shared);
-    const before = await replicas();
-    const stopped: string[] = [];
-    serve.on('replica', ({ state, replica }) => state === 'STOPPED' && stopped.push(replica));
-    const unhealthy = event(serve, 'deployment', (data) => data.status === 'UNHEALTHY');
-    const replaced = event(serve, 'replica', ({ state }) => state === 'RUNNING');
-    shared.set(cellsOf(1).condition, condition);
-    await unhealthy;
-    await replaced;
-    await status(serve, 'Patient', 'Patient', 'HEALTHY');
-    expect(stopped).toEqual([before[1]]);
-    expect(shared.get(cellsOf(1).failures)).toBe(3);
-    const after = await replicas();
-    expect(Object.keys(after)).toEqual(['2', '3']);
-    expect(after[2]).toBe(before[2]);
-    expect(shared.get(HEALTH.disposed)).toBe(1);
-  });
+  ])(
+    '57: a check that %s three times in a row replaces that replica, and only that one',
+    async (_what, condition) => {
+      await using serve = quietServe();
+      const shared = new Shared();
+      const { replicas } = await pair(serve, shared);
+      const before = await replicas();
+      const stopped: string[] = [];
+      serve.on('replica', ({ state, replica }) => state === 'STOPPED' && stopped.push(replica));
+      const unhealthy = event(serve, 'deployment', (data) => data.status === 'UNHEALTHY');
+      const replaced = event(serve, 'replica', ({ state }) => state === 'RUNNING');
+      shared.set(cellsOf(1).condition, condition);
+      await unhealthy;
+      await replaced;
+      await status(serve, 'Patient', 'Patient', 'HEALTHY');
+      expect(stopped).toEqual([before[1]]);
+      expect(shared.get(cellsOf(1).failures)).toBe(3);
+      const after = await replicas();
+      expect(Object.keys(after)).toEqual(['2', '3']);
+      expect(after[2]).toBe(before[2]);
+      expect(shared.get(HEALTH.disposed)).toBe(1);
+    },
+  );
 
   test.each([
     ['every other check', CONDITION.alternates],
@@ -62,24 +65,29 @@ describe('health checks', () => {
   test.each([
     ['fails', CONDITION.fails, 'checkHealth failed: patient 3 is ill'],
     ['hangs', CONDITION.hangs, 'checkHealth failed: checkHealth() took longer than 60 ms'],
-  ])('58: a deployment whose first health check always %s fails to deploy', async (_what, condition, message) => {
-    await using serve = quietServe();
-    const shared = new Shared();
-    for (const number of [1, 2, 3, 4]) shared.set(cellsOf(number).condition, condition);
-    const bound = patient.options({ ...FREQUENT, restart: { maxDelayMs: 0 } }).bind(shared.buffer);
-    await expect(serve.run(bound)).rejects.toMatchObject({
-      code: 'SERVE_DEPLOY_FAILED',
-      message: expect.stringContaining(message),
-      cause: expect.any(Error),
-    });
-    // min(maxConstructorRetryCount, 3 × replicas)
-    expect(shared.get(HEALTH.constructed)).toBe(3);
-    expect(serve.status().apps['Patient']).toMatchObject({
-      status: 'DEPLOY_FAILED',
-      deployments: { Patient: { status: 'DEPLOY_FAILED', replicas: [] } },
-    });
-    await expect(serve.handle<typeof Patient>('Patient').remote()).rejects.toMatchObject({ statusCode: 503 });
-  });
+  ])(
+    '58: a deployment whose first health check always %s fails to deploy',
+    async (_what, condition, message) => {
+      await using serve = quietServe();
+      const shared = new Shared();
+      for (const number of [1, 2, 3, 4]) shared.set(cellsOf(number).condition, condition);
+      const bound = patient.options({ ...FREQUENT, restart: { maxDelayMs: 0 } }).bind(shared.buffer);
+      await expect(serve.run(bound)).rejects.toMatchObject({
+        code: 'SERVE_DEPLOY_FAILED',
+        message: expect.stringContaining(message),
+        cause: expect.any(Error),
+      });
+      // min(maxConstructorRetryCount, 3 × replicas)
+      expect(shared.get(HEALTH.constructed)).toBe(3);
+      expect(serve.status().apps['Patient']).toMatchObject({
+        status: 'DEPLOY_FAILED',
+        deployments: { Patient: { status: 'DEPLOY_FAILED', replicas: [] } },
+      });
+      await expect(serve.handle<typeof Patient>('Patient').remote()).rejects.toMatchObject({
+        statusCode: 503,
+      });
+    },
+  );
 });
 
 describe('the end of a replica', () => {

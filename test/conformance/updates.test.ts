@@ -62,6 +62,25 @@ describe('updates in place', () => {
     expect((await handle.broadcast('call')).map(({ config }) => config)).toEqual(['good', 'good']);
   });
 
+  test('a config that is taken away makes new replicas, surge first: reconfigure is not told of nothing', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const args = { label: 'v1', shared: shared.buffer };
+    const handle = await serve.run(release.options({ numReplicas: 2, userConfig: 'set' }).bind(args), APP);
+    await status(serve, 'app', 'Release', 'HEALTHY');
+    const before = ids(report(serve).replicas);
+    let fewest = Infinity;
+    serve.on('replica', () => {
+      fewest = Math.min(fewest, report(serve).replicaStates['RUNNING'] ?? 0);
+    });
+    await serve.run(release.options({ numReplicas: 2 }).bind(args), APP);
+    await status(serve, 'app', 'Release', 'HEALTHY');
+    expect((await handle.broadcast('call')).map(({ config }) => config)).toEqual([undefined, undefined]);
+    expect(ids(report(serve).replicas).filter((id) => before.includes(id))).toEqual([]);
+    expect(fewest).toBeGreaterThanOrEqual(2);
+    expect(shared.get(RELEASE.reconfigured)).toBe(2);
+  });
+
   test('5: replicas come and go in place: 2 → 4 → 1', async () => {
     await using serve = quietServe();
     const statuses: string[] = [];
@@ -207,6 +226,30 @@ describe('rolling updates', () => {
     });
     expect(report(serve).status).toBe('DEPLOY_FAILED');
     expect((await serve.handle<typeof Release>('app').remote()).label).toBe('v1');
+  });
+
+  test('without autoRollback calls that fail are told as well, and the update goes on', async () => {
+    await using serve = quietServe();
+    const stubborn = release.options({ numReplicas: 2, rollout: { autoRollback: false } });
+    const handle = await serve.run(stubborn.bind({ label: 'v1' }), APP);
+    await status(serve, 'app', 'Release', 'HEALTHY');
+    const fault = event(serve, 'fault', ({ reason }) => reason === 'rollout');
+    await steadyLoad(
+      4,
+      async () => (await handle.remote()).label,
+      async () => {
+        await serve.run(stubborn.bind({ label: 'v2', failing: 0.5 }), APP);
+        await fault;
+        await status(serve, 'app', 'Release', 'HEALTHY');
+      },
+    );
+    expect((await fault).error).toMatchObject({
+      code: 'SERVE_DEPLOY_FAILED',
+      cause: { message: expect.stringContaining('calls failed') },
+    });
+    expect(report(serve).message).toContain('the new version is no good');
+    const labels = (await handle.broadcast('describe')).map(({ label }) => label);
+    expect(labels).toEqual(['v2', 'v2']);
   });
 
   test('an app goes over as a whole, or not at all', async () => {

@@ -68,6 +68,16 @@ describe('host guard', () => {
   });
 });
 
+test('status() says how the host does, whether it sheds or not', async () => {
+  await using serve = quietServe();
+  await serve.run(worker.bind(new Shared().buffer));
+  const instance = () => serve.status().instances[0];
+  expect(instance()).toMatchObject({ id: serve.status().instance, address: undefined, state: 'ALIVE' });
+  const relax = busy(150);
+  await eventually(() => (instance()?.lagMs ?? 0) > 50);
+  relax();
+});
+
 describe('growth watch', () => {
   test('a replica that leaks is replaced before it is too late: a new one first, and no call fails', async () => {
     const rss = process.memoryUsage.rss() / 1_048_576;
