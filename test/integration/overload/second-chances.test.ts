@@ -53,7 +53,8 @@ describe('retries under load', () => {
     await using serve = quietServe();
     const options = { numReplicas: 3, idempotent: ['work'], restart: { maxCrashes: 1_000, maxDelayMs: 0 } };
     const executed = new SharedArrayBuffer(4 * 100_000);
-    const handle = await serve.run(victim.options(options).bind(executed));
+    const threads = new SharedArrayBuffer(4 * 100_000);
+    const handle = await serve.run(victim.options(options).bind(executed, threads));
     await status(serve, 'Victim', 'Victim', 'HEALTHY');
     const outcomes = new Map<number, unknown>();
     let [accepted, stop] = [0, false];
