@@ -16,7 +16,13 @@ import {
 } from '../validation/fields.ts';
 import { assertBound } from './app-spec.ts';
 import type { BoundDeployment } from './bound.ts';
-import { type DeploymentOptions, mergeOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
+import {
+  type DeploymentOptions,
+  mergeOptions,
+  NAME_PATTERN,
+  parseDeploymentOptions,
+  parseOverriddenOptions,
+} from './options.ts';
 
 /** Options of one deployment of an app, over those of its code. */
 export interface DeploymentOverrides extends Omit<DeploymentOptions, 'module' | 'schemas'> {
@@ -211,7 +217,7 @@ export function overridesOf(
 }
 
 function parseOverrides(given: unknown, at: string): DeploymentOverrides {
-  const { name, ...changes } = parseDeploymentOptions(given, at);
+  const { name, ...changes } = parseOverriddenOptions(given, at);
   if (name === undefined) throw invalidOption(`${at}.name`, undefined, APP_NAME.allowed);
   for (const fixed of ['module', 'schemas'] as const) {
     if (changes[fixed] !== undefined)

@@ -6,6 +6,7 @@ import { sha256 } from '../values/sha256.ts';
 import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, withNaming } from './bound.ts';
 import { Deployment } from './deployment.ts';
+import { assertRepeatable } from './idempotent.ts';
 import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 
 /** One deployment of an app as plain data. */
@@ -69,12 +70,14 @@ export function compileApp(
   const names = nameDeployments(ingress);
   const deployments: DeploymentSpec[] = [];
   for (const [bound, name] of names) {
-    const { module, exportName, options: own } = BoundDeployment.partsOf(bound);
+    const { target, module, exportName, options: own } = BoundDeployment.partsOf(bound);
     const args = withNaming(
       (nested) => ({ instance: '', app: appName, deployment: names.get(nested) ?? '', options: {} }),
       () => pack(BoundDeployment.argumentsOf(bound), `${name}.bind`),
     );
-    const resolved = resolveOptions(adjust(name, own));
+    const adjusted = adjust(name, own);
+    assertRepeatable(adjusted, target, name);
+    const resolved = resolveOptions(adjusted);
     const suffix = revision === 0 ? '' : `+r${revision}`;
     const fingerprint = fingerprintOf(name, module, exportName, args, resolved, appVersion + suffix);
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;

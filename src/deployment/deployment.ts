@@ -5,6 +5,7 @@ import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
 import { CallNode } from './graph-node.ts';
+import { assertRepeatable } from './idempotent.ts';
 import { type DeploymentOptions, mergeOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
 import type { DeploymentParts } from './parts.ts';
 import type { MatchingSchemas } from './schema-types.ts';
@@ -49,6 +50,7 @@ export class Deployment<T> {
         'to be set where deployment() is called, not later',
       );
     }
+    assertRepeatable(parsed, this.#parts.target, 'deployment');
     return new Deployment({ ...this.#parts, options: { ...parsed, name: parsed.name ?? this.name } });
   }
 
@@ -88,6 +90,7 @@ export function deployment<T extends Function, const S extends DeploymentSchemas
   if (!NAME_PATTERN.test(name)) {
     throw invalidOption('deployment.name', name, 'a name: give `name`, since the target has none that fits');
   }
+  assertRepeatable(parsed, target, 'deployment');
   if (isClass(target)) {
     const [reserved] = reservedMethods(target);
     if (reserved !== undefined) {

@@ -272,12 +272,17 @@ const DEFAULTS: ResolvedOptions = {
   rollout: { maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, autoRollback: true },
 };
 
+/** Each option by itself: of some that are to be merged with others. @throws ServeError `SERVE_INVALID_OPTION` */
+export function parseOverriddenOptions(options: unknown, what: string): DeploymentOptions {
+  return parseOptions<DeploymentOptions>(options, FIELDS, what);
+}
+
 /**
  * @param what how the options are called in an error
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
 export function parseDeploymentOptions(options: unknown, what = 'deployment'): DeploymentOptions {
-  const parsed = parseOptions<DeploymentOptions>(options, FIELDS, what);
+  const parsed = parseOverriddenOptions(options, what);
   const { stuckAfterMs = DEFAULTS.stuckAfterMs, stuckTerminateMs = DEFAULTS.stuckTerminateMs } = parsed;
   if (stuckTerminateMs < stuckAfterMs) {
     throw invalidOption(
@@ -287,7 +292,25 @@ export function parseDeploymentOptions(options: unknown, what = 'deployment'): D
     );
   }
   assertScalable(parsed, what);
+  assertHedgeable(parsed, what);
   return parsed;
+}
+
+/** Without methods that may run twice, or with one replica per caller, hedging would silently do nothing. */
+function assertHedgeable({ hedge, idempotent, isolation }: DeploymentOptions, what: string): void {
+  if (hedge === undefined) return;
+  if (idempotent === undefined || idempotent === false || (idempotent !== true && idempotent.length === 0))
+    throw invalidOption(
+      `${what}.hedge`,
+      hedge,
+      'only together with idempotent, which says what may run twice',
+    );
+  if (isolation === 'inline')
+    throw invalidOption(
+      `${what}.hedge`,
+      hedge,
+      "nothing with isolation 'inline': there is no second replica",
+    );
 }
 
 /** A number of replicas is fixed or follows the load, and only replicas in threads of their own can be counted. */

@@ -6,6 +6,7 @@ import type { Environment } from './environment.ts';
 export class DeploymentVoice {
   readonly #about: { readonly app: string; readonly deployment: string };
   readonly #environment: Environment;
+  #advice: string | undefined = undefined;
 
   constructor(app: string, deployment: string, environment: Environment) {
     this.#about = { app, deployment };
@@ -30,6 +31,13 @@ export class DeploymentVoice {
   crashed(replica: string, how: string, error: unknown): void {
     const about = { ...this.#about, replica, err: error };
     this.#environment.log.error(about, `${this.#about.deployment}: replica ${how}`);
+  }
+
+  /** Something should be set otherwise. Every replica may show so; said once is enough. */
+  advise(advice: string | undefined): void {
+    if (advice === undefined || advice === this.#advice) return;
+    this.#advice = advice;
+    this.#environment.log.warn(this.#about, `${this.#about.deployment}.${advice}`);
   }
 
   /** Something is wrong that no caller is told. */

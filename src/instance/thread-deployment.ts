@@ -2,6 +2,7 @@ import { reconcile } from '../controller/reconcile.ts';
 import type { VersionRecord } from '../controller/roll-out.ts';
 import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import { idempotentAdvice } from '../deployment/idempotent.ts';
 import type { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
@@ -73,6 +74,7 @@ export class ThreadDeployment implements RunningDeployment {
       ready: (replica) => {
         if (replica.fingerprint !== this.#spec.fingerprint) return;
         this.#record.hasRun = true;
+        this.#advise(replica);
         // It started before the config changed.
         if (!isConfigured(replica, this.#spec.options.userConfig)) this.#reconfigure().catch(() => {});
       },
@@ -133,6 +135,7 @@ export class ThreadDeployment implements RunningDeployment {
       this.#record.reset(this.#running().length > 0);
     }
     if (isOther) this.#rollout = new Rollout(spec.fingerprint, this.#replicas);
+    this.#advise(this.#running()[0]);
     const reconfigured = this.#reconfigure();
     return this.#begin(true, reconfigured);
   }
@@ -256,6 +259,11 @@ export class ThreadDeployment implements RunningDeployment {
       for (const replica of this.#running()) if (replica.userConfig !== undefined) replica.isUnfit = true;
     }
     return this.#reconfiguration.apply(() => this.#running(), userConfig, startTimeoutMs);
+  }
+
+  #advise(replica: ThreadReplica | undefined): void {
+    if (replica !== undefined)
+      this.#voice.advise(idempotentAdvice(this.#spec.options.idempotent, replica.methods));
   }
 
   /** Those of the current version. */

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { createServe, type ServeOptions } from '../../../src/index.ts';
+import { createServe, deployment, type ServeOptions } from '../../../src/index.ts';
 import { worker } from '../../fixtures/overload.ts';
+import { quietServe } from '../../support/quiet.ts';
+import { status } from '../../support/until.ts';
+
+const HEDGED = './test/fixtures/overload.ts:hedged';
 
 function refusal(attempt: () => unknown): unknown {
   try {
@@ -26,6 +30,13 @@ describe('options of overload are checked when they are given', () => {
   });
 
   test.each<[string, object]>([
+    ['deployment.hedge', { hedge: {} }],
+    ['deployment.hedge', { hedge: { afterMs: 50 }, idempotent: false }],
+    ['deployment.hedge', { hedge: {}, idempotent: [] }],
+    ['deployment.hedge', { hedge: {}, idempotent: true, isolation: 'inline' }],
+    ['deployment.idempotent[1]', { idempotent: ['where', 'websocket'] }],
+    ['deployment.idempotent[0]', { idempotent: ['checkHealth'] }],
+    ['deployment.idempotent[0]', { idempotent: ['_hidden'] }],
     ['deployment.hedge.afterMs', { hedge: { afterMs: 'p99' } }],
     ['deployment.hedge.maxExtraRatio', { hedge: { maxExtraRatio: 2 } }],
     ['deployment.idempotent', { idempotent: 'all' }],
@@ -35,5 +46,48 @@ describe('options of overload are checked when they are given', () => {
       code: 'SERVE_INVALID_OPTION',
       message: expect.stringContaining(`${option}: got`),
     });
+  });
+
+  test('a function has one method, and `fetch` stands for HTTP', () => {
+    const square = deployment((n: number) => n * n, { name: 'square' });
+    expect(square.options({ idempotent: ['call'], hedge: {} }).name).toBe('square');
+    expect(worker.options({ idempotent: ['fetch'] }).name).toBe('Worker');
+    expect(refusal(() => square.options({ idempotent: ['where'] }))).toMatchObject({
+      code: 'SERVE_INVALID_OPTION',
+      message: 'deployment.idempotent[0]: got "where"; allowed: \'call\': the deployment is a function',
+    });
+  });
+
+  test('a config may set hedge alone where the code says what is idempotent, and else is refused', async () => {
+    await using serve = quietServe();
+    const config = (name: string) => ({
+      apps: [{ name: 'app', import: HEDGED, deployments: [{ name, hedge: { afterMs: 50 } }] }],
+    });
+    await serve.deploy(config('Safe'));
+    await expect(serve.deploy(config('Unsafe'))).rejects.toMatchObject({
+      code: 'SERVE_INVALID_OPTION',
+      message: expect.stringContaining('config.apps[0].deployments[0].hedge: got'),
+    });
+  });
+
+  test('a method that no replica has is warned of, once', async () => {
+    await using serve = quietServe();
+    const bound = (idempotent: string[]) =>
+      worker.options({ idempotent, numReplicas: 2 }).bind(new SharedArrayBuffer(64));
+    await serve.run(bound(['where', 'wehre', 'call']));
+    await status(serve, 'Worker', 'Worker', 'HEALTHY');
+    const warnings = () => serve.log.records.filter(({ level }) => level === 'warn');
+    expect(warnings()).toMatchObject([
+      {
+        fields: { app: 'Worker', deployment: 'Worker' },
+        message: expect.stringMatching(
+          /^Worker\.idempotent: there is no method 'wehre', so nothing .*; there are .*where/,
+        ),
+      },
+    ]);
+    // In place, without new replicas.
+    await serve.run(bound(['where']));
+    await serve.run(bound(['here']));
+    expect(warnings()).toHaveLength(2);
   });
 });

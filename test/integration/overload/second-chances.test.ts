@@ -61,7 +61,9 @@ describe('retries under load', () => {
     const caller = async (): Promise<void> => {
       while (!stop && accepted < 100_000) {
         const call = accepted++;
-        const outcome = await handle.work.remote(call).catch((error: ServeError) => error.code);
+        const outcome = await handle.work
+          .remote(call)
+          .catch((error: ServeError) => error.code ?? error.message);
         expect(outcomes.has(call)).toBe(false);
         outcomes.set(call, outcome);
       }
