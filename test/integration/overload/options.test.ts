@@ -4,7 +4,7 @@ import { worker } from '../../fixtures/overload.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { status } from '../../support/until.ts';
 
-const HEDGED = './test/fixtures/overload.ts:hedged';
+const HEDGED = './test/fixtures/configured.ts:hedged';
 
 function refusal(attempt: () => unknown): unknown {
   try {
