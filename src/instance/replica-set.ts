@@ -8,6 +8,7 @@ import type { ThreadPool } from '../pool/thread.ts';
 import { createThreadPool } from '../pool/thread-pool.ts';
 import type { ToHost } from '../replica/control.ts';
 import { unpack } from '../values/pack.ts';
+import type { DrainLimits } from './drain.ts';
 import type { Environment } from './environment.ts';
 import { randomId } from './ids.ts';
 import { ReplicaWatch } from './replica-watch.ts';
@@ -134,12 +135,11 @@ export class ReplicaSet {
     }
   }
 
-  /** @param timeoutMs how long its calls may take */
-  stop(replicaId: string, timeoutMs: number): void {
+  stop(replicaId: string, limits: DrainLimits): void {
     const replica = this.find(replicaId);
     if (replica === undefined) return;
     this.#announce(replica, 'STOPPING');
-    void replica.drain(timeoutMs);
+    void replica.drain(limits);
   }
 
   /** Ends a replica at once; false if it is none of these. */
@@ -152,7 +152,7 @@ export class ReplicaSet {
   /** Stops all replicas and waits for it. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
-    await Promise.all([...this].map((replica) => replica.drain(timeoutMs)));
+    await Promise.all([...this].map((replica) => replica.drain({ graceMs: timeoutMs })));
     await this.#pool.close();
   }
 
@@ -177,7 +177,7 @@ export class ReplicaSet {
       hopeless: (why) => this.kill(replica, why),
       unhealthy: (error) => {
         this.#events.crashed(replica, 'is unhealthy', error);
-        void replica.drain(options.gracefulShutdownTimeoutMs);
+        void replica.drain({ graceMs: options.gracefulShutdownTimeoutMs });
       },
     });
   }

@@ -276,7 +276,7 @@ export class ThreadDeployment implements RunningDeployment {
 
   #reconcile(at: number): void {
     const { options, fingerprint } = this.#spec;
-    const { rollout, restart, gracefulShutdownTimeoutMs, requestTimeoutMs } = options;
+    const { rollout, restart, gracefulShutdownTimeoutMs: graceMs } = options;
     const isHeld = this.#failure !== undefined || this.isDegraded || this.#record.isWaiting(restart, at);
     const isOnTrial = this.#rollout?.isOnTrial ?? false;
     const desired = { fingerprint, target: this.#count.target, ...rollout, isHeld, isOnTrial };
@@ -284,7 +284,7 @@ export class ThreadDeployment implements RunningDeployment {
     for (const action of reconcile(desired, this.#replicas.observe())) {
       if (action.type === 'start') this.#start(unplaced);
       // Its calls were accepted: they may take as long as their deadlines say.
-      else this.#replicas.stop(action.id, Math.max(gracefulShutdownTimeoutMs, requestTimeoutMs));
+      else this.#replicas.stop(action.id, { graceMs, promised: options });
     }
     if (!isHeld) this.#judgePlacing(at, unplaced);
   }

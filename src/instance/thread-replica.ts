@@ -9,10 +9,11 @@ import type { IngressDescription } from '../openapi/types.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
-import type { ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
+import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
 import { clockEpoch, now } from '../time/clock.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { pack, packError, unpack } from '../values/pack.ts';
+import { callsEnded, type Draining, type DrainLimits } from './drain.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
 
 /** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn. */
@@ -22,7 +23,7 @@ export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
 const DESCRIBE_TIMEOUT_MS = 10_000;
 
 /** What a question to the replica's thread is answered with. */
-type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'error' | 'description' | 'stats'>;
+type Answer = Omit<Extract<ToHost, { type: 'answer' }>, 'type' | 'id'>;
 
 /** How a replica ended. */
 export interface ReplicaExit {
@@ -59,7 +60,7 @@ const TERMINATE_TIMEOUT_MS = 2_000;
  * The host's side of one replica in a worker thread: starts it, talks with it over its control port, and sees to it that
  * its end is known everywhere.
  */
-export class ThreadReplica implements Reachable {
+export class ThreadReplica implements Reachable, Draining {
   readonly replicaId: string;
   readonly instanceId: string;
   readonly version: string;
@@ -154,6 +155,11 @@ export class ThreadReplica implements Reachable {
     return deployment;
   }
 
+  /** Calls that hold a place; none once its thread is gone. */
+  get ongoing(): number {
+    return this.#isAlive() ? this.load.ongoing : 0;
+  }
+
   /** Whether it takes calls. */
   get isRoutable(): boolean {
     return this.#state === 'RUNNING' && !this.isStuck;
@@ -224,11 +230,8 @@ export class ThreadReplica implements Reachable {
     return description ?? { routes: [] };
   }
 
-  /**
-   * Takes no more calls, finishes those it has, runs the destructor, ends the thread.
-   * @param timeoutMs how long its calls may take
-   */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Takes no more calls, finishes those it has, runs the destructor, ends the thread. */
+  async drain(limits: DrainLimits): Promise<void> {
     if (this.#state === 'STOPPING' || this.#state === 'STOPPED') return this.gone;
     const wasRunning = this.#state === 'RUNNING';
     this.#state = 'STOPPING';
@@ -236,7 +239,7 @@ export class ThreadReplica implements Reachable {
     this.load.setState(REPLICA_STATE.draining);
     if (wasRunning) {
       this.#post({ type: 'drain' }, []);
-      await this.#idle(timeoutMs);
+      await callsEnded(this, limits);
       if (this.#isAlive())
         await within(
           DISPOSE_GRACE_MS,
@@ -337,18 +340,20 @@ export class ThreadReplica implements Reachable {
     }
   }
 
-  /** Until its calls are over. A reservation may also be given back by its caller, so the table is looked at as well. */
-  async #idle(timeoutMs: number): Promise<void> {
-    const deadline = now() + timeoutMs;
-    while (this.#isAlive() && this.load.ongoing > 0 && now() < deadline) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(50, Math.max(1, deadline - now())));
-        this.#onDrained = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+  /** A reservation may also be given back by its caller, so the table is looked at now and then as well. */
+  rest(ms: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#onDrained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async openCalls(): Promise<OpenCalls> {
+    const { openCalls } = await this.#question((id) => ({ type: 'openCalls', id }));
+    return openCalls ?? { deadline: 0, hasStreams: false };
   }
 
   async #ask(question: (id: number) => ToReplica): Promise<void> {

@@ -58,6 +58,11 @@ export class ReplicaChannel {
     this.outbox.flush();
   }
 
+  /** The calls that are not over. */
+  *calls(): Generator<Pick<InboundCall, 'deadline'> & { readonly isStreaming: boolean }> {
+    for (const call of this.open) if (call !== undefined) yield call;
+  }
+
   #receive(frames: unknown[]): void {
     for (let at = 0; at < frames.length; ) {
       const kind = frames[at] as FrameKind;
@@ -131,6 +136,7 @@ class ChannelCall implements InboundCall {
   readonly deadline: number;
   readonly meta: CallMeta | undefined;
   listener: InboundListener | undefined = undefined;
+  isStreaming = false;
   readonly #id: number;
   readonly #channel: ReplicaChannel;
   readonly #args: unknown[];
@@ -190,6 +196,7 @@ class ChannelCall implements InboundCall {
   }
 
   open(value: unknown, { marks, bytes, transfer }: Cargo): void {
+    this.isStreaming = true;
     this.#channel.outbox.frames.push(FRAME.open, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }

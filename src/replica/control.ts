@@ -54,8 +54,18 @@ export type ToReplica =
   | { type: 'describe'; id: number }
   /** No more calls come; conversations that would go on are to end. */
   | { type: 'drain' }
+  /** Until when its calls may take. */
+  | { type: 'openCalls'; id: number }
   | { type: 'autoscalingStats'; id: number }
   | { type: 'dispose'; id: number };
+
+/** What a replica says of the calls that it runs. */
+export interface OpenCalls {
+  /** The last one of their deadlines, a time of `clock.now()`; 0 = none has one. */
+  readonly deadline: number;
+  /** Some send a stream, which the deadline is no longer for. */
+  readonly hasStreams: boolean;
+}
 
 /** From a replica's thread to the host. */
 export type ToHost =
@@ -68,6 +78,7 @@ export type ToHost =
       error?: Packed;
       description?: IngressDescription;
       stats?: Record<string, number>;
+      openCalls?: OpenCalls;
     }
   /** User code logged. */
   | { type: 'log'; line: LogLine }

@@ -16,7 +16,7 @@ import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import { forwardConsole } from './console.ts';
-import type { ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
+import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { createInlineChannel } from './inline-channel.ts';
 import { guardListen } from './listen-guard.ts';
@@ -26,7 +26,7 @@ import { idleContext, Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
 
 /** What a question of the host is answered with. */
-type Answer = Pick<Extract<ToHost, { type: 'answer' }>, 'description' | 'stats'>;
+type Answer = Omit<Extract<ToHost, { type: 'answer' }>, 'type' | 'id' | 'error'>;
 
 /** How often counted calls are shipped to the host. */
 const STATS_MS = 1_000;
@@ -129,6 +129,9 @@ export class ReplicaThread {
       case 'drain':
         this.#replica?.drain();
         return;
+      case 'openCalls':
+        await this.#answer(message.id, async () => ({ openCalls: this.#openCalls() }));
+        return;
       case 'autoscalingStats':
         await this.#answer(message.id, async () => ({ stats: (await this.#code?.autoscalingStats()) ?? {} }));
         return;
@@ -174,6 +177,18 @@ export class ReplicaThread {
 
   async #describe(): Promise<Answer | void> {
     if (this.#code !== undefined) return { description: await this.#code.describe() };
+  }
+
+  #openCalls(): OpenCalls {
+    let deadline = 0;
+    let hasStreams = false;
+    for (const channel of this.#channels) {
+      for (const call of channel.calls()) {
+        if (call.isStreaming) hasStreams = true;
+        else deadline = Math.max(deadline, call.deadline);
+      }
+    }
+    return { deadline, hasStreams };
   }
 
   async #dispose(): Promise<void> {

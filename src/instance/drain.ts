@@ -1,0 +1,52 @@
+import type { OpenCalls } from '../replica/control.ts';
+import { now } from '../time/clock.ts';
+
+/** How long a replica that stops may go on with its calls. */
+export interface DrainLimits {
+  /** Whatever its calls are, in ms. */
+  readonly graceMs: number;
+  /** Given: its calls may take as long as they were promised when that is longer. In ms, 0 = nothing was promised. */
+  readonly promised?: { readonly requestTimeoutMs: number; readonly streamTimeoutMs: number };
+}
+
+/** A replica that stops, as far as its calls are concerned. */
+export interface Draining {
+  /** Calls that hold a place; 0 once its thread is gone. */
+  readonly ongoing: number;
+  /** Asks its thread, which answers as soon as its event loop turns. */
+  openCalls(): Promise<OpenCalls>;
+  /** Resolves when its last call is over, at the latest after so long. */
+  rest(ms: number): Promise<void>;
+}
+
+/** A caller gives up up to a tick of its wheel after the deadline: it is to hear of that, not of the replica's end. */
+const SLACK_MS = 100;
+/** For the last question; a thread that computes does not answer. */
+const ANSWER_MS = 1_000;
+const LOOK_MS = 50;
+
+/**
+ * Waits for the calls of a replica that takes no more: for the grace, and beyond it till the last of their deadlines. Only
+ * its thread knows these, so it is asked, once at the start and once before it is given up, for calls that were on their
+ * way then. Until it has answered the longest that they can be counts.
+ */
+export async function callsEnded(replica: Draining, { graceMs, promised }: DrainLimits): Promise<void> {
+  const from = now();
+  let until = from + Math.max(graceMs, promised?.requestTimeoutMs ?? 0, promised?.streamTimeoutMs ?? 0);
+  const learn = async (): Promise<void> => {
+    const { deadline, hasStreams } = await replica.openCalls();
+    const streams = hasStreams ? from + (promised?.streamTimeoutMs ?? 0) : 0;
+    until = Math.max(from + graceMs, streams, deadline === 0 ? 0 : deadline + SLACK_MS);
+  };
+  if (promised !== undefined) learn().catch(() => {});
+  while (replica.ongoing > 0) {
+    if (now() >= until && promised !== undefined)
+      await Promise.race([learn().catch(() => {}), sleep(ANSWER_MS)]);
+    if (now() >= until) return;
+    await replica.rest(Math.min(LOOK_MS, Math.max(1, until - now())));
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
