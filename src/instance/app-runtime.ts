@@ -51,10 +51,8 @@ export class AppRuntime {
     return this.compiled.spec;
   }
 
-  /** The deployment that calls to the app go to; undefined while it is not there, or inline. */
-  get ingress(): ThreadDeployment | undefined {
-    const found = this.#deployments.get(this.spec.ingress);
-    return found instanceof ThreadDeployment ? found : undefined;
+  get deployments(): ReadonlyMap<string, RunningDeployment> {
+    return this.#deployments;
   }
 
   get status(): AppStatus {

@@ -1,8 +1,10 @@
+import type { VersionRecord } from '../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { type InlineDescriptor, type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
+import { NO_CALLS } from '../pool/replica-tally.ts';
 import type { InlineChannel } from '../replica/inline-channel.ts';
 import { pack } from '../values/pack.ts';
 import type { Environment } from './environment.ts';
@@ -110,6 +112,18 @@ export class InlineDeployment implements RunningDeployment {
 
   expiredAt(): boolean {
     return false;
+  }
+
+  /** Of the calls that the host's thread made: those that enter the app. */
+  observe(): VersionRecord {
+    const tally = this.#channel?.tally;
+    if (tally === undefined) return { ...NO_CALLS, deaths: 0 };
+    tally.isObserved = true;
+    return { ...tally.read(), deaths: 0 };
+  }
+
+  ignore(): void {
+    if (this.#channel !== undefined) this.#channel.tally.isObserved = false;
   }
 
   async describe(): Promise<IngressDescription | undefined> {

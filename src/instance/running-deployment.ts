@@ -1,3 +1,4 @@
+import type { VersionRecord } from '../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import type { ServeError } from '../errors.ts';
@@ -22,6 +23,10 @@ export interface RunningDeployment {
    * @param note the status message of the deployment from now on
    */
   update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void>;
+  /** How its calls went so far; from now on it is taken as well how long they take. */
+  observe(): VersionRecord;
+  /** Nobody wants to know how long its calls take. */
+  ignore(): void;
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
   report(): Omit<DeploymentReport, 'scaling'>;

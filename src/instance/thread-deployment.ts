@@ -181,7 +181,6 @@ export class ThreadDeployment implements RunningDeployment {
     return [...this.#replicas].find(({ isRoutable }) => isRoutable)?.describe();
   }
 
-  /** How the calls of its replicas went so far; from now on it is taken as well how long they took. */
   observe(): VersionRecord {
     let tally = NO_CALLS;
     for (const replica of this.#replicas) {
@@ -191,7 +190,6 @@ export class ThreadDeployment implements RunningDeployment {
     return { ...tally, deaths: this.#restarts };
   }
 
-  /** Nobody wants to know how long its calls take. */
   ignore(): void {
     if (this.#rollout !== undefined) return;
     for (const { tally } of this.#replicas) tally.isObserved = false;

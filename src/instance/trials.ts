@@ -8,6 +8,7 @@ import { invalidOption, ServeError } from '../errors.ts';
 import type { Counts } from '../handle/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../handle/counters.ts';
 import { unitHash } from '../handle/detour.ts';
+import { NO_CALLS } from '../pool/replica-tally.ts';
 import type { AppRuntime } from './app-runtime.ts';
 import type { Switchboard } from './switchboard.ts';
 
@@ -103,7 +104,7 @@ export class Trials {
     if (trial === undefined) return;
     this.#trials.delete(name);
     this.#host.switchboard.setDetour(name, undefined);
-    this.#host.app(name)?.ingress?.ignore();
+    for (const deployment of this.#host.app(name)?.deployments.values() ?? []) deployment.ignore();
     await this.#host.delete(trial.as, true);
   }
 
@@ -132,14 +133,17 @@ export class Trials {
     return { kind: 'shadow', app: as, isOn, compared: compared as Record<ShadowResult, number> };
   }
 
-  /** The ingresses side by side: what fails behind one of them makes its calls fail. */
+  /** Each deployment beside the one of its name: an ingress may hide from its callers what fails behind it. */
   #faultOf(name: string, { as }: Trial): string | undefined {
-    const fresh = this.#host.app(as)?.ingress;
-    const baseline = this.#host.app(name)?.ingress;
-    if (fresh === undefined || baseline === undefined) return undefined;
-    const { autoRollback, observeMs } = fresh.spec.options.rollout;
-    if (!autoRollback || observeMs === 0) return undefined;
-    return faultOf(fresh.observe(), { ...baseline.observe(), deaths: 0 }, true);
+    const before = this.#host.app(name)?.deployments;
+    for (const [deployment, fresh] of this.#host.app(as)?.deployments ?? []) {
+      const { autoRollback, observeMs } = fresh.spec.options.rollout;
+      if (!autoRollback || observeMs === 0) continue;
+      const baseline = before?.get(deployment)?.observe() ?? NO_CALLS;
+      const fault = faultOf(fresh.observe(), { ...baseline, deaths: 0 }, true);
+      if (fault !== undefined) return `${deployment}: ${fault}`;
+    }
+    return undefined;
   }
 }
 

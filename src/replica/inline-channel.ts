@@ -6,6 +6,7 @@ import type { CallMeta, CancelCode } from '../pool/frames.ts';
 import type { Cargo, InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { RESERVED, type Reservation } from '../pool/load-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
+import { ReplicaTally } from '../pool/replica-tally.ts';
 import { beginBatch } from '../time/clock.ts';
 import { unpack } from '../values/pack.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
@@ -29,6 +30,7 @@ export async function createInlineChannel(inline: InlineDescriptor): Promise<Inl
 export class InlineChannel implements CallChannel {
   readonly methods: ReadonlyMap<string, number>;
   limit: number;
+  readonly tally = new ReplicaTally();
   readonly #code: UserCode;
   readonly #replica: Replica;
   readonly #open = new Map<OutboundCall, InlineCall>();
@@ -43,9 +45,8 @@ export class InlineChannel implements CallChannel {
     this.limit = maxOngoingRequests;
     this.#code = code;
     this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
-    this.#replica = new Replica({ app, deployment, replicaId, rank: 0 }, code, ingressProtocol, () =>
-      this.#done(),
-    );
+    const identity = { app, deployment, replicaId, rank: 0 };
+    this.#replica = new Replica(identity, code, ingressProtocol, () => this.#done(), this.tally);
   }
 
   get ongoing(): number {

@@ -1,7 +1,7 @@
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import type { RunOptions, Serve, TrialReport } from '../../src/index.ts';
-import { type Release, release } from '../fixtures/releases.ts';
+import { careful, type Release, release } from '../fixtures/releases.ts';
 import { echo, priced } from '../fixtures/trials.ts';
 import { listen } from '../integration/listen.ts';
 import { quietServe } from '../support/quiet.ts';
@@ -103,6 +103,44 @@ describe('a canary', () => {
     expect((await fault).error).toMatchObject({
       message: expect.stringContaining('calls failed (before: 0'),
     });
+    await eventually(() => Object.keys(serve.status().apps).length === 1);
+    expect((await handle.remote()).label).toBe('v1');
+  });
+
+  test.each(['thread', 'inline'] as const)(
+    'is taken back when a deployment fails behind an ingress that hides it: %s',
+    async (isolation) => {
+      await using serve = quietServe();
+      const front = careful.options({ isolation });
+      const handle = await serve.run(front.bind(release.bind({ label: 'v1' })), APP);
+      await serve.run(front.bind(release.bind({ label: 'v2', failing: 0.5 })), { ...APP, canary: 0.5 });
+      const fault = event(serve, 'fault', ({ reason }) => reason === 'canary');
+      const outcomes = await steadyLoad(
+        8,
+        () => handle.remote(),
+        () => fault,
+      );
+      expect((await fault).error).toMatchObject({
+        message: expect.stringMatching(/no good: Release: \d+ of \d+ calls failed \(before: 0 of/),
+      });
+      expect(outcomes.errors).toEqual([]);
+      await eventually(() => Object.keys(serve.status().apps).length === 1);
+      expect(await handle.remote()).toBe('v1');
+    },
+  );
+
+  test('is taken back when its ingress is inline, and fails itself', async () => {
+    await using serve = quietServe();
+    const inline = release.options({ isolation: 'inline' });
+    const handle = await serve.run(inline.bind({ label: 'v1' }), APP);
+    await serve.run(inline.bind({ label: 'v2', failing: 0.5 }), { ...APP, canary: 0.5 });
+    const fault = event(serve, 'fault', ({ reason }) => reason === 'canary');
+    await steadyLoad(
+      8,
+      async () => (await handle.remote()).label,
+      () => fault,
+    );
+    expect((await fault).error).toMatchObject({ message: expect.stringContaining('calls failed') });
     await eventually(() => Object.keys(serve.status().apps).length === 1);
     expect((await handle.remote()).label).toBe('v1');
   });
