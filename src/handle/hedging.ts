@@ -5,7 +5,7 @@ import { batchTime } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import type { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
-import { RetryBudget } from './retry-budget.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import type { RunTimes } from './run-times.ts';
 
 /** A second replica is never asked sooner: the timer's own grain is 8 ms. */
@@ -33,9 +33,9 @@ export class Hedging {
   readonly #budget: RetryBudget;
   readonly #hooks: HedgeHooks;
 
-  constructor(config: HedgeConfig, hooks: HedgeHooks) {
+  constructor(config: HedgeConfig, budget: RetryBudget, hooks: HedgeHooks) {
     this.#config = config;
-    this.#budget = new RetryBudget({ ratio: config.maxExtraRatio, perSecond: 0, windowSeconds: 10 });
+    this.#budget = budget;
     this.#hooks = hooks;
   }
 
@@ -43,7 +43,6 @@ export class Hedging {
   watch(call: Call, first: Endpoint, times: RunTimes | undefined): void {
     // A call is repeated once at most, and bytes that were moved or are streamed can be sent once only.
     if (call.hedge?.isSent === true) return;
-    this.#budget.deposit(1, call.sentAt);
     if (call.transfer !== undefined || call.meta?.upload !== undefined) return;
     const { afterMs } = this.#config;
     const delay = afterMs === 'p95' ? (times?.slowMs ?? 0) : afterMs;

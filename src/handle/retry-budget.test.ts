@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Harness } from '../../test/support/route-harness.ts';
 import { RETRY_BUDGET, RetryBudget } from './retry-budget.ts';
 import { retryPauseMs } from './retry-policy.ts';
 
@@ -73,5 +74,43 @@ describe('retry budget', () => {
     ]);
     expect(retryPauseMs(3, 0)).toBe(0);
     expect(retryPauseMs(2, 0.5)).toBe(25);
+  });
+});
+
+describe('a budget is that of a deployment, whichever threads call it', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test('retries', () => {
+    const mine = new Harness({ idempotent: true });
+    const theirs = new Harness({ idempotent: true }, -1, undefined, mine);
+    // Each call dies with its replica: what is retried waits for another one.
+    for (let n = 0; n < 100; n++) {
+      for (const harness of [mine, theirs]) {
+        const replica = harness.start();
+        harness.call();
+        harness.kill(replica, 1);
+      }
+    }
+    const count = (of: 'retries' | 'retries_denied'): number =>
+      [mine, theirs].reduce((sum, { route }) => sum + (route.counters.counts[of] ?? 0), 0);
+    // 10 per second over 10 s, and 20 % of 200 calls.
+    expect([count('retries'), count('retries_denied')]).toEqual([140, 60]);
+    for (const harness of [mine, theirs]) harness.finish();
+  });
+
+  test('hedges', () => {
+    const config = { idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 0.1 } } as const;
+    const mine = new Harness(config);
+    const theirs = new Harness(config, -1, undefined, mine);
+    for (const harness of [mine, theirs]) {
+      harness.start(100);
+      harness.start(100);
+      for (let n = 0; n < 50; n++) harness.call();
+    }
+    for (const { calls } of [mine, theirs]) for (const call of calls) call.hedge?.expire(call.sentAt + 10);
+    const hedges = [mine, theirs].map(({ route }) => route.counters.counts.hedges ?? 0);
+    expect(hedges).toEqual([10, 0]);
+    for (const harness of [mine, theirs]) harness.finish();
   });
 });

@@ -1,3 +1,5 @@
+import { SecondCounts } from '../pool/second-counts.ts';
+
 export interface BudgetOptions {
   /** Extra calls per call. */
   readonly ratio: number;
@@ -10,6 +12,12 @@ export interface BudgetOptions {
 /** Finagle's retry budget: 20 % of the calls and 10 per second, over 10 s. */
 export const RETRY_BUDGET: BudgetOptions = { ratio: 0.2, perSecond: 10, windowSeconds: 10 };
 
+/** What all threads of an instance count of the calls to one deployment. */
+export interface BudgetCounts {
+  readonly calls: SecondCounts;
+  readonly extra: SecondCounts;
+}
+
 /**
  * Bounds extra work by the work there is: an extra call is made only while the extra calls of the window, this one
  * included, are ≤ ratio × calls + perSecond × window. Both are kept per second and a call leaves the window no later than
@@ -18,53 +26,32 @@ export const RETRY_BUDGET: BudgetOptions = { ratio: 0.2, perSecond: 10, windowSe
  */
 export class RetryBudget {
   readonly #options: BudgetOptions;
-  /** Per second of the window; the slot of a second is that second modulo the window. */
-  readonly #calls: Float64Array;
-  readonly #extra: Float64Array;
-  /** The second of the newest slot. */
-  #second = Number.NEGATIVE_INFINITY;
-  #callsInWindow = 0;
-  #extraInWindow = 0;
+  readonly #counts: BudgetCounts;
 
-  constructor(options: BudgetOptions = RETRY_BUDGET) {
+  constructor(
+    options: BudgetOptions = RETRY_BUDGET,
+    counts: BudgetCounts = { calls: new SecondCounts(), extra: new SecondCounts() },
+  ) {
     this.#options = options;
-    this.#calls = new Float64Array(options.windowSeconds);
-    this.#extra = new Float64Array(options.windowSeconds);
+    this.#counts = counts;
   }
 
   /** Calls were made. @param at in ms */
   deposit(calls: number, at: number): void {
-    const slot = this.#slot(at);
-    (this.#calls[slot] as number) += calls;
-    this.#callsInWindow += calls;
+    this.#counts.calls.add(calls, secondOf(at));
   }
 
   /** Takes one extra call out; false if there is none left. @param at in ms */
   withdraw(at: number): boolean {
-    const slot = this.#slot(at);
+    const second = secondOf(at);
     const { ratio, perSecond, windowSeconds } = this.#options;
-    const allowed = ratio * this.#callsInWindow + perSecond * windowSeconds;
+    const { calls, extra } = this.#counts;
     // 1e-9: 0.2 × 5 calls are one extra call, whatever binary fractions make of it.
-    if (this.#extraInWindow + 1 > allowed + 1e-9) return false;
-    (this.#extra[slot] as number)++;
-    this.#extraInWindow++;
-    return true;
+    const allowed = ratio * calls.sum(second, windowSeconds) + perSecond * windowSeconds + 1e-9;
+    return extra.addWithin(allowed, second, windowSeconds);
   }
+}
 
-  #slot(at: number): number {
-    const { windowSeconds } = this.#options;
-    // A clock never goes back; a reading that was taken earlier may come later.
-    const second = Math.max(Math.floor(at / 1_000), this.#second);
-    const gone = Math.min(second - this.#second, windowSeconds);
-    for (let step = 0; step < gone; step++) this.#clear((second - step + windowSeconds) % windowSeconds);
-    this.#second = second;
-    return second % windowSeconds;
-  }
-
-  #clear(slot: number): void {
-    this.#callsInWindow -= this.#calls[slot] as number;
-    this.#extraInWindow -= this.#extra[slot] as number;
-    this.#calls[slot] = 0;
-    this.#extra[slot] = 0;
-  }
+function secondOf(at: number): number {
+  return Math.max(0, Math.floor(at / 1_000));
 }

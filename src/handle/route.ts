@@ -115,6 +115,7 @@ export class Route {
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig): void {
     this.#turnstile.adopt(load, ledger, this.#queue);
+    this.#secondChances.adopt(load);
     this.configure(config);
   }
 

@@ -1,10 +1,11 @@
+import { DeploymentLoad } from '../pool/load-table.ts';
 import type { Call } from './call.ts';
 import type { Counters } from './counters.ts';
 import type { RouteConfig } from './directory.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Hedging } from './hedging.ts';
 import type { MethodTimes } from './method-times.ts';
-import { RetryBudget } from './retry-budget.ts';
+import { RETRY_BUDGET, RetryBudget } from './retry-budget.ts';
 import { IdempotentMethods, MAX_ATTEMPTS, retryPauseMs } from './retry-policy.ts';
 
 /** Takes a place for a call at a replica, but not at `except`. */
@@ -14,14 +15,15 @@ export type Reserve = (call: Call, except: Endpoint) => Endpoint | undefined;
  * When a call to a deployment is sent a second time: after its replica died (retry), or because it is slow (hedge).
  *
  * One that had not started is moved: at once, for that costs nothing twice, and not on the budget (gRPC's transparent
- * retry). One that had started is repeated only if its method is idempotent, within the budget of its deployment,
- * after a pause. An error that was answered is an answer, never repeated: so the layers above do not repeat it either.
+ * retry). One that had started is repeated only if its method is idempotent, after a pause, within the budget of its
+ * deployment: that of all threads of the instance together. An error that was answered is an answer, never repeated: so the layers above do not repeat it either.
  */
 export class SecondChances {
   /** Some calls may be sent twice: they have to be watched. */
   isWatchful = false;
   #methods = new IdempotentMethods(false);
-  #budget = new RetryBudget();
+  #load = new DeploymentLoad();
+  #budget = retryBudget(this.#load);
   #hedging: Hedging | undefined = undefined;
   #configured = '';
   readonly #counters: Counters;
@@ -34,9 +36,15 @@ export class SecondChances {
     this.#reserve = reserve;
   }
 
+  /** The counts that all threads share arrived. */
+  adopt(load: DeploymentLoad): void {
+    this.#load = load;
+    this.#budget = retryBudget(load);
+    this.#configured = '';
+  }
+
   configure({ idempotent, hedge }: RouteConfig): void {
     const configured = JSON.stringify([idempotent, hedge]);
-    // Budgets go on where nothing changed.
     if (configured === this.#configured) return;
     this.#configured = configured;
     this.#methods = new IdempotentMethods(idempotent);
@@ -44,7 +52,7 @@ export class SecondChances {
     this.#hedging =
       hedge === undefined
         ? undefined
-        : new Hedging(hedge, {
+        : new Hedging(hedge, hedgeBudget(hedge.maxExtraRatio, this.#load), {
             reserve: this.#reserve,
             sent: () => this.#counters.add('hedges'),
             won: () => this.#counters.add('hedges_won'),
@@ -82,4 +90,14 @@ export class SecondChances {
     this.#counters.add(isPaid ? 'retries' : 'retries_denied');
     return isPaid ? pause : undefined;
   }
+}
+
+function retryBudget({ repeatable, retries }: DeploymentLoad): RetryBudget {
+  return new RetryBudget(RETRY_BUDGET, { calls: repeatable, extra: retries });
+}
+
+/** A share of the calls of the last 10 s. */
+function hedgeBudget(ratio: number, { repeatable, hedges }: DeploymentLoad): RetryBudget {
+  const { windowSeconds } = RETRY_BUDGET;
+  return new RetryBudget({ ratio, perSecond: 0, windowSeconds }, { calls: repeatable, extra: hedges });
 }

@@ -1,3 +1,5 @@
+import { SECOND_COUNTS_BYTES, SecondCounts } from './second-counts.ts';
+
 /**
  * Exact loads in shared memory. Every caller thread reads them and reserves a place with one compare-and-exchange
  * (measured: reserve and release 70–100 ns), so `maxOngoingRequests` and `maxQueuedRequests` hold over all threads
@@ -55,6 +57,8 @@ const D_BARRIER_AT = 5;
 const D_BY_PRIORITY = 6;
 const D_SEEN_WAITING = 10;
 const D_WATCHED = 14;
+/** … behind them, on cache lines of their own, what may be sent twice. */
+const DEPLOYMENT_TABLE_BYTES = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
 
 /** The barrier's word packs `priority << 24 | caller + 1`. */
 const BARRIER_SHIFT = 24;
@@ -194,11 +198,18 @@ export class ReplicaLoad {
 /** What all threads of an instance share about one deployment. */
 export class DeploymentLoad {
   readonly shared: SharedArrayBuffer;
+  /** Calls of idempotent methods, retries and hedges, by the second. */
+  readonly repeatable: SecondCounts;
+  readonly retries: SecondCounts;
+  readonly hedges: SecondCounts;
   readonly #words: Int32Array;
 
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(TABLE_BYTES)) {
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(DEPLOYMENT_TABLE_BYTES)) {
     this.shared = shared;
-    this.#words = new Int32Array(shared);
+    this.#words = new Int32Array(shared, 0, TABLE_BYTES / 4);
+    this.repeatable = new SecondCounts(shared, TABLE_BYTES);
+    this.retries = new SecondCounts(shared, TABLE_BYTES + SECOND_COUNTS_BYTES);
+    this.hedges = new SecondCounts(shared, TABLE_BYTES + 2 * SECOND_COUNTS_BYTES);
   }
 
   /** Calls that wait, over all threads of the instance. */

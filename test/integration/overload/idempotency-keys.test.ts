@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve, ServeError } from '../../../src/index.ts';
-import { WORK, type Worker, worker } from '../../fixtures/overload.ts';
+import { front, WORK, type Worker, worker } from '../../fixtures/overload.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
-import { eventually } from '../../support/until.ts';
+import { eventually, status } from '../../support/until.ts';
+import { listen } from '../listen.ts';
 
 type Handle = DeploymentHandle<typeof Worker>;
 
@@ -59,6 +60,60 @@ describe('idempotency keys', () => {
     shared.set(WORK.gate, 1);
     expect((await sameInOtherOrder).run).toBe((await first).run);
     await expect(keyed.hold.remote({ a: 2, b: 2 })).rejects.toMatchObject(reused);
+  });
+
+  test('security row 34: with equal keys nobody reads the result of another tenant, running or kept', async () => {
+    await using serve = quietServe();
+    const { handle, shared } = await start(serve);
+    const keyed = handle.options({ idempotencyKey: 'k' });
+    const tenants = [undefined, 'a', 'b', '["hold","a"]'].map((tenant) => keyed.options({ tenant }));
+    const secrets = tenants.map((_, n) => `secret of ${n}`);
+    const running = tenants.map((tenant, n) => tenant.hold.remote(secrets[n]));
+    await shared.atLeast(WORK.started, 4);
+    shared.set(WORK.gate, 1);
+    // Nor do they learn from a refusal that somebody else has used the key, with other arguments.
+    expect((await Promise.all(running)).map(({ value }) => value)).toEqual(secrets);
+    const kept = await Promise.all(tenants.map((tenant, n) => tenant.hold.remote(secrets[n])));
+    expect(kept.map(({ value }) => value)).toEqual(secrets);
+    expect(shared.get(WORK.started)).toBe(4);
+    // Nor does another method, or another deployment, give it away.
+    const [a] = tenants as [typeof keyed];
+    expect(await a.pause.remote(1)).toBe(1);
+  });
+
+  test('security row 34: the tenant of a request holds for the keys of the calls made in it', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    shared.set(WORK.gate, 1);
+    const app = front.bind(worker.bind(shared.buffer));
+    const call = ({ headers }: { headers: NodeJS.Dict<string | string[]> }) => ({
+      tenant: String(headers['x-tenant']),
+    });
+    const middleware = serve.middleware(app, { call });
+    await middleware.ready();
+    await using server = await listen(middleware);
+    const order = async (tenant: string): Promise<unknown> => {
+      const headers = { 'x-tenant': tenant };
+      return (await fetch(`http://127.0.0.1:${server.port}/?order=7`, { headers })).json();
+    };
+    const [first, other, again] = [await order('a'), await order('b'), await order('a')];
+    expect(first).toMatchObject({ value: '7', run: 1 });
+    expect(other).toMatchObject({ value: '7', run: 2 });
+    expect(again).toEqual(first);
+  });
+
+  test('a key holds for the thread that makes the calls: each replica of a caller has its own', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    shared.set(WORK.gate, 1);
+    const handle = await serve.run(front.options({ numReplicas: 2 }).bind(worker.bind(shared.buffer)));
+    await status(serve, 'Front', 'Front', 'HEALTHY');
+    await Promise.all(await handle.broadcast('order', '7'));
+    expect(shared.get(WORK.started)).toBe(2);
+    // With the key as their session, calls that lead there meet in one of them.
+    const session = handle.options({ sessionId: 'order 8' });
+    await Promise.all(Array.from({ length: 8 }, () => session.order.remote('8')));
+    expect(shared.get(WORK.started)).toBe(3);
   });
 
   test('a caller that leaves takes nobody along, the last one does', async () => {
