@@ -85,7 +85,7 @@ export class Front implements UpgradeDestinations {
     return {
       target: typeof target === 'object' && 'route' in target ? target : undefined,
       options,
-      takesWebSockets: app === undefined || app.spec.takesWebSockets,
+      takesWebSockets: app === undefined || app.serving.takesWebSockets,
     };
   }
 
@@ -128,7 +128,7 @@ export class Front implements UpgradeDestinations {
 
   #target(app: AppRuntime | undefined, prefix: string, targets: Targets): Destination {
     if (app === undefined) return 'unknown';
-    const { ingress } = app.spec;
+    const { ingress } = app.serving;
     const known = targets.get(app);
     if (known?.ingress === ingress && known.prefix === prefix && !known.route.isGone) return known;
     const route = this.#instance.ingressRoute(app.name);

@@ -43,8 +43,8 @@ export type DirectoryEvent =
     }
   | { type: 'config'; key: RouteKey; config: RouteConfig }
   | { type: 'up'; key: RouteKey; link: LinkDescriptor; port: MessagePort }
-  /** The deployment runs on each caller's own thread: make a replica there. */
-  | { type: 'inline'; key: RouteKey; inline: InlineDescriptor }
+  /** The deployment runs on each caller's own thread: make a replica there. The one before it goes when its calls are over. */
+  | { type: 'inline'; key: RouteKey; inline: InlineDescriptor; replaces: string | undefined }
   /** A new version is tried beside it from now on; undefined: no longer. */
   | { type: 'detour'; key: RouteKey; detour: DetourConfig | undefined }
   /** The key stands for another deployment from now on; calls that run end where they are. */
@@ -78,8 +78,14 @@ export interface InlineDescriptor {
   readonly maxOngoingRequests: number;
 }
 
+/** The way to a replica on the caller's own thread. */
+export interface InlineCallChannel extends CallChannel {
+  /** Resolves when the replica was closed, its calls are over and its destructor ran. */
+  readonly ended: Promise<void>;
+}
+
 /** Makes the replica of an inline deployment for this thread. */
-export type InlineFactory = (inline: InlineDescriptor) => Promise<CallChannel>;
+export type InlineFactory = (inline: InlineDescriptor) => Promise<InlineCallChannel>;
 
 /** Where a router learns of deployments: the switchboard itself on the host, a control port in a replica. */
 export interface Directory {

@@ -9,6 +9,7 @@ import { Canary, type Detour, type DetourConfig } from './detour.ts';
 import {
   type Directory,
   type DirectoryEvent,
+  type InlineCallChannel,
   type InlineDescriptor,
   type InlineFactory,
   type RouteKey,
@@ -35,6 +36,8 @@ export interface RouterHooks {
   onExpired(replicaId: string): void;
   /** A response failed and nobody looked at it. */
   onUnobserved(error: unknown, call: Call): void;
+  /** This thread is through with an inline replica that another one replaced. */
+  onReplaced(replicaId: string): void;
   /** Where calls of this thread enter the instance. Default: they are in it. */
   readonly gate?: EntryGate;
 }
@@ -63,6 +66,8 @@ export class Router {
   readonly #caller: Caller;
   readonly #directory: Directory;
   readonly #routes = new Map<RouteKey, Route>();
+  /** The inline replicas of this thread, or what is to become of them; undefined if one could not be made. */
+  readonly #inline = new WeakMap<Route, Promise<InlineCallChannel | undefined>>();
   readonly #waiting = new Set<Route>();
   readonly #hooks: RouterHooks;
   readonly #gate: EntryGate;
@@ -125,7 +130,7 @@ export class Router {
         route.add(this.#link(route, event));
         return;
       case 'inline':
-        void this.#addInline(route, event.inline);
+        void this.#addInline(route, event);
         return;
       case 'down':
         route.remove(event.replicaId, event.error);
@@ -174,14 +179,38 @@ export class Router {
     return new Endpoint(link.replicaId, link.instanceId, link.version, channel);
   }
 
-  async #addInline(route: Route, inline: InlineDescriptor): Promise<void> {
+  /** Versions take over in the order of their events, however long it takes to make them. */
+  async #addInline(
+    route: Route,
+    { inline, replaces }: Extract<DirectoryEvent, { type: 'inline' }>,
+  ): Promise<void> {
+    const before = this.#inline.get(route);
+    const made = this.#makeInline(route, inline, before);
+    this.#inline.set(route, made);
+    await made;
+    if (replaces === undefined) return;
+    route.remove(replaces, undefined);
+    await (await before)?.ended;
+    this.#hooks.onReplaced(replaces);
+  }
+
+  async #makeInline(
+    route: Route,
+    inline: InlineDescriptor,
+    before: Promise<unknown> | undefined,
+  ): Promise<InlineCallChannel | undefined> {
+    if (before !== undefined) await before;
     try {
       const channel = await this.#hooks.createInline(inline);
-      route.add(new Endpoint(inline.replicaId, inline.instanceId, inline.version, channel));
+      // The route may be gone by now: then nobody else would end it.
+      if (route.isGone) channel.close(undefined);
+      else route.add(new Endpoint(inline.replicaId, inline.instanceId, inline.version, channel));
+      return channel;
     } catch (cause) {
       const { app, deployment } = inline;
       const message = `${deployment}: the inline replica could not be made in this thread`;
       route.refuse(new ServeError('SERVE_DEPLOY_FAILED', message, { cause, app, deployment }));
+      return undefined;
     }
   }
 

@@ -18,6 +18,8 @@ export class AppRuntime {
   readonly #environment: Environment;
   readonly #scaler: AppScaler;
   readonly #deployments = new Map<string, RunningDeployment>();
+  /** Deployments that the app no longer has. */
+  readonly #stopping = new Map<string, Promise<void>>();
   #compiled: CompiledApp;
   /** What took over last. */
   #current: CompiledApp | undefined = undefined;
@@ -53,6 +55,11 @@ export class AppRuntime {
 
   get deployments(): ReadonlyMap<string, RunningDeployment> {
     return this.#deployments;
+  }
+
+  /** What calls go to: while it goes over to another version, still the one before. */
+  get serving(): AppSpec {
+    return (this.#current ?? this.#compiled).spec;
   }
 
   get status(): AppStatus {
@@ -98,6 +105,7 @@ export class AppRuntime {
     isWatched: boolean,
     note: string,
   ): Promise<void> {
+    const outgoing = this.#compiled;
     this.#compiled = compiled;
     const { deployments, ingress } = compiled.spec;
     const failure = Promise.withResolvers<never>();
@@ -119,19 +127,38 @@ export class AppRuntime {
     const { switchboard } = this.#environment;
     if (fallback === undefined && this.#current === undefined) switchboard.setIngress(this.name, ingress);
     const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
-    const wanted = new Set(deployments.map(({ name }) => name));
-    this.#scaler.follow(this.#threadDeployments(wanted), compiled.autoscalingPolicy);
+    this.#followScaling();
     this.#ready = Promise.race([failure.promise, started]).then(async () => {
       if (group !== this.#group) return;
       this.#current = compiled;
       this.#previous = fallback ?? this.#previous;
       switchboard.setIngress(this.name, ingress);
-      // Only now: callers of the old version may need them till the end of the rollout.
-      const leaving = [...this.#deployments.keys()].filter((name) => !wanted.has(name));
-      await Promise.all(leaving.map((name) => this.#stopOne(name)));
+      await this.#retire(outgoing, group);
     });
     this.#ready.catch(() => {});
     return this.#ready;
+  }
+
+  /** Stops what the app no longer has, once the requests that came before are over: they may still call it. */
+  async #retire(outgoing: CompiledApp, group: UpdateGroup): Promise<void> {
+    const isWanted = (name: string): boolean => this.spec.deployments.some((spec) => spec.name === name);
+    const leaving = (): string[] =>
+      this.#callersFirst([outgoing.spec]).filter((name) => !isWanted(name) && !this.#stopping.has(name));
+    if (leaving().length === 0) return;
+    await Promise.all([...this.#deployments.values()].map((deployment) => deployment.predecessorsGone()));
+    for (const name of leaving()) {
+      // Another version may have been asked for meanwhile: what that no longer has, it stops itself.
+      if (group !== this.#group || this.#deleting !== undefined) return;
+      await this.#stopOne(name, undefined, true);
+    }
+  }
+
+  /** Names of the deployments: the ingresses, then callers before callees, then what no spec has. */
+  #callersFirst(specs: readonly AppSpec[]): string[] {
+    const ingresses = specs.map(({ ingress }) => ingress);
+    const others = specs.flatMap(({ deployments }) => deployments.map(({ name }) => name).reverse());
+    const names = new Set([...ingresses, ...others, ...this.#deployments.keys()]);
+    return [...names].filter((name) => this.#deployments.has(name));
   }
 
   /** The target capacity changed. */
@@ -161,7 +188,7 @@ export class AppRuntime {
   async describe(): Promise<IngressDescription> {
     // One that serves on after a failed update describes what it serves.
     if (!this.isRoutable) await this.#ready;
-    const deployment = this.spec.ingress;
+    const deployment = this.serving.ingress;
     const description = await this.#deployments.get(deployment)?.describe();
     if (description !== undefined) return description;
     throw new ServeError('SERVE_UNAVAILABLE', `${deployment}: no replica runs`, {
@@ -194,11 +221,7 @@ export class AppRuntime {
   async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
     this.#scaler.close();
     const deadline = timeoutMs === undefined ? Infinity : now() + timeoutMs;
-    const callersFirst = [...this.spec.deployments].reverse();
-    const others = [...this.#deployments.keys()].filter(
-      (name) => !callersFirst.some((spec) => spec.name === name),
-    );
-    for (const name of [...others, ...callersFirst.map((spec) => spec.name)])
+    for (const name of this.#callersFirst([this.spec, this.serving]))
       await this.#stopOne(name, deadline - now(), isPatient);
     this.#environment.switchboard.removeApp(this.name);
   }
@@ -210,7 +233,20 @@ export class AppRuntime {
     }
   }
 
+  #followScaling(): void {
+    const { spec, autoscalingPolicy } = this.#compiled;
+    const wanted = new Set(spec.deployments.map(({ name }) => name));
+    this.#scaler.follow(this.#threadDeployments(wanted), autoscalingPolicy);
+  }
+
   async #deployOne(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
+    const stopping = this.#stopping.get(spec.name);
+    if (stopping !== undefined) {
+      await stopping;
+      const about = { app: this.name, deployment: spec.name };
+      if (group !== this.#group || this.#deleting !== undefined)
+        throw new ServeError('SERVE_UNAVAILABLE', `${spec.name}: deployed again meanwhile`, about);
+    }
     const known = this.#deployments.get(spec.name);
     if (known !== undefined) return known.update(spec, group, note);
     const { isolation } = spec.options;
@@ -219,18 +255,32 @@ export class AppRuntime {
         ? new InlineDeployment(this.name, spec, this.#environment)
         : new ThreadDeployment(this.name, spec, this.#environment);
     this.#deployments.set(spec.name, made);
-    return made.start(group);
+    const started = made.start(group);
+    if (stopping !== undefined) this.#followScaling();
+    return started;
   }
 
-  async #stopOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
+  #stopOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
     const deployment = this.#deployments.get(name);
-    if (deployment === undefined) return;
+    if (deployment === undefined) return Promise.resolve();
+    const stopping = this.#stopping.get(name) ?? this.#stop(name, deployment, timeoutMs, isPatient);
+    this.#stopping.set(name, stopping);
+    return stopping;
+  }
+
+  async #stop(
+    name: string,
+    deployment: RunningDeployment,
+    timeoutMs: number | undefined,
+    isPatient: boolean,
+  ): Promise<void> {
     const { gracefulShutdownTimeoutMs: graceful, requestTimeoutMs } = deployment.spec.options;
     const own = isPatient ? Math.max(graceful, requestTimeoutMs) : graceful;
     const about = { app: this.name, deployment: name };
     const error = new ServeError('SERVE_UNAVAILABLE', `${name}: the deployment was stopped`, about);
     await deployment.stop(Math.min(own, timeoutMs ?? own), error);
     this.#deployments.delete(name);
+    this.#stopping.delete(name);
   }
 }
 

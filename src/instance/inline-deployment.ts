@@ -1,35 +1,49 @@
 import type { VersionRecord } from '../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
-import { ServeError } from '../errors.ts';
-import { type InlineDescriptor, type RouteKey, routeKey } from '../handle/directory.ts';
+import type { ServeError } from '../errors.ts';
+import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { NO_CALLS } from '../pool/replica-tally.ts';
-import type { InlineChannel } from '../replica/inline-channel.ts';
-import { pack } from '../values/pack.ts';
+import { now } from '../time/clock.ts';
+import { within } from '../time/timeout.ts';
+import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
-import { randomId } from './ids.ts';
+import { InlineVersion } from './inline-version.ts';
+import { queueEmptied } from './queue-emptied.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 import type { ThreadReplica } from './thread-replica.ts';
 import type { UpdateGroup } from './update-group.ts';
+
+/** A version that works, and waits for the other deployments of the app. */
+interface Successor {
+  readonly version: InlineVersion;
+  readonly group: UpdateGroup;
+  readonly took: PromiseWithResolvers<void>;
+}
 
 /** A deployment on the callers' own event loops: one replica per caller thread, made when it is first called. */
 export class InlineDeployment implements RunningDeployment {
   readonly #key: RouteKey;
   readonly #app: string;
   readonly #environment: Environment;
+  readonly #voice: DeploymentVoice;
   #spec: DeploymentSpec;
   #status: DeploymentStatus = 'UPDATING';
   #message = '';
   #note = '';
-  #descriptor: InlineDescriptor | undefined = undefined;
-  #channel: InlineChannel | undefined = undefined;
+  #serving: InlineVersion | undefined = undefined;
+  #successor: Successor | undefined = undefined;
+  /** The ends of versions that took their last calls. */
+  readonly #leaving = new Set<Promise<void>>();
+  #isStopping = false;
 
   constructor(app: string, spec: DeploymentSpec, environment: Environment) {
     this.#app = app;
     this.#spec = spec;
     this.#environment = environment;
+    this.#voice = new DeploymentVoice(app, spec.name, environment);
     this.#key = routeKey(app, spec.name);
     this.#configure();
   }
@@ -43,7 +57,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   get isRoutable(): boolean {
-    return this.#channel !== undefined;
+    return this.#serving !== undefined;
   }
 
   get isReady(): boolean {
@@ -56,51 +70,39 @@ export class InlineDeployment implements RunningDeployment {
 
   /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
   async start(group: UpdateGroup): Promise<void> {
-    const { instanceId, inlineReplicas, switchboard } = this.#environment;
-    const { name, version, module, exportName, args, options } = this.#spec;
-    const inline: InlineDescriptor = {
-      replicaId: `${name}#${randomId(6)}`,
-      instanceId,
-      version,
-      app: this.#app,
-      deployment: name,
-      module,
-      exportName,
-      args,
-      userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
-      maxOngoingRequests: options.maxOngoingRequests,
-    };
-    try {
-      this.#channel = await inlineReplicas.make(inline);
-    } catch (cause) {
-      const failure = this.#failed(cause);
-      if (options.rollout.autoRollback) group.failed(failure);
-      throw failure;
-    }
+    const { name } = this.#spec;
+    const version = await this.#make(this.#spec, group);
     group.arrived(name);
-    const previous = this.#descriptor;
-    this.#descriptor = inline;
-    switchboard.connectInline(this.#key, inline);
-    if (previous !== undefined) inlineReplicas.forget(previous.replicaId);
-    this.#setStatus('HEALTHY', this.#note);
+    if (this.#serving === undefined) {
+      this.#takeOver(version);
+      return;
+    }
+    // What it calls may not be there yet; what it no longer calls, callers of the version before still need.
+    const took = Promise.withResolvers<void>();
+    this.#successor = { version, group, took };
+    this.tick();
+    await took.promise;
   }
 
   /** What concerns its callers alone changes in place; for the rest every caller makes a new one. */
   async update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
-    const previous = this.#spec;
+    this.#giveUpSuccessor();
     this.#spec = spec;
     this.#note = note;
     this.#configure();
-    const isSame =
-      previous.fingerprint === spec.fingerprint &&
-      previous.options.maxOngoingRequests === spec.options.maxOngoingRequests &&
-      JSON.stringify(previous.options.userConfig) === JSON.stringify(spec.options.userConfig);
-    if (!isSame || this.#channel === undefined) return this.start(group);
+    if (this.#serving?.is(spec) !== true) return this.start(group);
     group.arrived(spec.name);
     this.#setStatus('HEALTHY', note);
   }
 
-  tick(): void {}
+  /** The successor takes over with the others of its group. */
+  tick(): void {
+    if (this.#successor?.group.isOpen !== true) return;
+    const { version, took } = this.#successor;
+    this.#successor = undefined;
+    this.#takeOver(version);
+    took.resolve();
+  }
 
   threads(): ThreadReplica[] {
     return [];
@@ -116,40 +118,44 @@ export class InlineDeployment implements RunningDeployment {
 
   /** Of the calls that the host's thread made: those that enter the app. */
   observe(): VersionRecord {
-    const tally = this.#channel?.tally;
+    const tally = this.#serving?.channel.tally;
     if (tally === undefined) return { ...NO_CALLS, deaths: 0 };
     tally.isObserved = true;
     return { ...tally.read(), deaths: 0 };
   }
 
   ignore(): void {
-    if (this.#channel !== undefined) this.#channel.tally.isObserved = false;
+    if (this.#serving !== undefined) this.#serving.channel.tally.isObserved = false;
   }
 
   async describe(): Promise<IngressDescription | undefined> {
-    return this.#channel?.describe();
+    return this.#serving?.channel.describe();
+  }
+
+  async predecessorsGone(): Promise<void> {
+    await Promise.all(this.#leaving);
   }
 
   report(): Omit<DeploymentReport, 'scaling'> {
     const { instanceId, switchboard } = this.#environment;
-    const [channel, inline] = [this.#channel, this.#descriptor];
-    const isRunning = channel !== undefined && inline !== undefined;
+    const serving = this.#serving;
     return {
       status: this.#status,
       message: this.#message,
       targetReplicas: 1,
-      replicaStates: isRunning ? { RUNNING: 1 } : {},
-      replicas: isRunning
-        ? [
-            {
-              id: inline.replicaId,
-              state: 'RUNNING',
-              instance: instanceId,
-              version: inline.version,
-              ongoing: channel.ongoing,
-            },
-          ]
-        : [],
+      replicaStates: serving === undefined ? {} : { RUNNING: 1 },
+      replicas:
+        serving === undefined
+          ? []
+          : [
+              {
+                id: serving.descriptor.replicaId,
+                state: 'RUNNING',
+                instance: instanceId,
+                version: serving.descriptor.version,
+                ongoing: serving.channel.ongoing,
+              },
+            ],
       queued: switchboard.load(this.#key)?.queued ?? 0,
       restarts: 0,
       pending: undefined,
@@ -157,11 +163,46 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
-    const channel = this.#channel;
-    this.#channel = undefined;
-    this.#environment.switchboard.remove(this.#key, error);
-    if (this.#descriptor !== undefined) this.#environment.inlineReplicas.forget(this.#descriptor.replicaId);
-    await channel?.closed(timeoutMs);
+    this.#isStopping = true;
+    this.#giveUpSuccessor();
+    const deadline = now() + timeoutMs;
+    const { switchboard, inlineReplicas } = this.#environment;
+    await queueEmptied(switchboard.load(this.#key), () => this.isRoutable, deadline);
+    const serving = this.#serving;
+    this.#serving = undefined;
+    switchboard.remove(this.#key, error);
+    if (serving !== undefined) inlineReplicas.forget(serving.descriptor.replicaId);
+    serving?.channel.close();
+    const ends = [serving?.channel.ended, ...this.#leaving];
+    await within(Math.max(0, deadline - now()), Promise.all(ends));
+  }
+
+  #takeOver(version: InlineVersion): void {
+    const { switchboard, inlineReplicas } = this.#environment;
+    const previous = this.#serving;
+    this.#serving = version;
+    const replaced = switchboard.connectInline(this.#key, version.descriptor);
+    if (previous !== undefined) {
+      inlineReplicas.forget(previous.descriptor.replicaId);
+      const ended = previous.end(replaced).finally(() => this.#leaving.delete(ended));
+      this.#leaving.add(ended);
+    }
+    this.#setStatus('HEALTHY', this.#note);
+  }
+
+  /** Something else is wanted by now. */
+  #giveUpSuccessor(): void {
+    const successor = this.#successor;
+    if (successor === undefined) return;
+    this.#successor = undefined;
+    this.#discard(successor.version);
+    successor.took.reject(this.#superseded());
+  }
+
+  /** Nobody calls it yet. */
+  #discard({ channel, descriptor }: InlineVersion): void {
+    this.#environment.inlineReplicas.forget(descriptor.replicaId);
+    channel.close();
   }
 
   #configure(): void {
@@ -170,15 +211,28 @@ export class InlineDeployment implements RunningDeployment {
     switchboard.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
+  async #make(spec: DeploymentSpec, group: UpdateGroup): Promise<InlineVersion> {
+    let version: InlineVersion;
+    try {
+      version = await InlineVersion.make(this.#app, spec, this.#environment);
+    } catch (cause) {
+      if (spec !== this.#spec) throw this.#superseded();
+      const failure = this.#failed(cause);
+      if (spec.options.rollout.autoRollback) group.failed(failure);
+      throw failure;
+    }
+    if (spec === this.#spec && !this.#isStopping) return version;
+    this.#discard(version);
+    throw this.#superseded();
+  }
+
+  #superseded(): ServeError {
+    return this.#voice.unavailable('deployed again meanwhile');
+  }
+
   #failed(cause: unknown): ServeError {
-    const { name } = this.#spec;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const error = new ServeError('SERVE_DEPLOY_FAILED', `${name}: ${reason}`, {
-      cause,
-      app: this.#app,
-      deployment: name,
-    });
-    if (this.#channel === undefined) this.#environment.switchboard.fail(this.#key, error);
+    const error = this.#voice.failed(cause instanceof Error ? cause.message : String(cause), cause);
+    if (this.#serving === undefined) this.#environment.switchboard.fail(this.#key, error);
     this.#setStatus('DEPLOY_FAILED', error.message);
     return error;
   }
@@ -186,7 +240,6 @@ export class InlineDeployment implements RunningDeployment {
   #setStatus(status: DeploymentStatus, message: string): void {
     this.#status = status;
     this.#message = message;
-    const { name } = this.#spec;
-    this.#environment.events.emit('deployment', { app: this.#app, deployment: name, status, message });
+    this.#voice.status(status, message);
   }
 }

@@ -135,6 +135,7 @@ export class Instance {
           const { app, deployment } = route;
           this.#reportUnobserved({ app, deployment, method, requestId, error });
         },
+        onReplaced: (replicaId) => this.#switchboard.replaced(port, replicaId),
       },
     );
     this.#disownHandles = adoptHandles(this.router);
@@ -217,7 +218,7 @@ export class Instance {
   /** The route to the ingress of an app; undefined if there is no such app. */
   ingressRoute(name: string): Route | undefined {
     const app = this.#apps.get(name);
-    return app === undefined ? undefined : this.#route(name, app.spec.ingress);
+    return app === undefined ? undefined : this.#route(name, app.serving.ingress);
   }
 
   /** A handle to a deployment of an app; without its name to the app's ingress. */

@@ -149,6 +149,14 @@ export class ReplicaSet {
     return true;
   }
 
+  /** Resolves when no replica of another version is left of those that were told to stop. */
+  async othersGone(version: string): Promise<void> {
+    const others = [...this].filter(
+      ({ state, fingerprint }) => state === 'STOPPING' && fingerprint !== version,
+    );
+    await Promise.all(others.map(({ gone }) => gone));
+  }
+
   /** Stops all replicas and waits for it. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;

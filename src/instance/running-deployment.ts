@@ -38,6 +38,8 @@ export interface RunningDeployment {
   kill(replica: ThreadReplica, why: string): boolean;
   /** A call's deadline passed at a replica of it; false if the replica is another's. */
   expiredAt(replicaId: string, at: number): boolean;
+  /** Resolves when nothing is left of earlier versions: their calls are over. */
+  predecessorsGone(): Promise<void>;
   /** Serves what waits and runs, then ends. Later calls fail with `error`. */
   stop(timeoutMs: number, error: ServeError): Promise<void>;
 }

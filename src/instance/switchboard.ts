@@ -10,6 +10,7 @@ import {
 } from '../handle/directory.ts';
 import type { Caller } from '../handle/router.ts';
 import { DeploymentLoad, LinkLedger, QueueLedger, type ReplicaLoad } from '../pool/load-table.ts';
+import { Replacement } from './replacement.ts';
 
 /** A replica that can be connected to callers. */
 export interface Reachable {
@@ -55,6 +56,8 @@ export class Switchboard {
   readonly #callers = new Set<CallerPort>();
   /** By app: what is tried beside its ingress. */
   readonly #detours = new Map<string, DetourConfig>();
+  /** By inline replica: who still has calls there. */
+  readonly #replacements = new Map<string, Replacement>();
 
   addCaller(caller: CallerPort): void {
     this.#callers.add(caller);
@@ -67,6 +70,10 @@ export class Switchboard {
       for (const { queue } of entry.subscribers.get(caller) ?? []) queue.giveBack(entry.load);
       entry.subscribers.delete(caller);
       entry.load.announceFreed();
+    }
+    for (const [replicaId, replacement] of this.#replacements) {
+      replacement.forget(caller);
+      if (replacement.isOver) this.#replacements.delete(replicaId);
     }
   }
 
@@ -138,16 +145,30 @@ export class Switchboard {
       for (const name of names) this.#link(caller, name.key, replica);
   }
 
-  /** Every subscriber makes a replica of its own; one of an earlier version goes when its calls are over. */
-  connectInline(key: RouteKey, inline: InlineDescriptor): void {
+  /**
+   * Every subscriber makes a replica of its own.
+   * @returns when they are all through with the calls that the one before it had
+   */
+  connectInline(key: RouteKey, inline: InlineDescriptor): Promise<void> {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    const previous = entry.inline;
+    if (entry === undefined) return Promise.resolve();
+    const replaces = entry.inline?.replicaId;
     entry.inline = inline;
-    this.#broadcast(entry, (as) => ({ type: 'inline', key: as, inline }));
-    if (previous === undefined) return;
-    const { replicaId } = previous;
-    this.#broadcast(entry, (as) => ({ type: 'down', key: as, replicaId, error: undefined }));
+    const replacement = new Replacement();
+    for (const [caller, names] of entry.subscribers) {
+      if (replaces !== undefined) replacement.expect(caller, names.length);
+    }
+    if (replacement.isOver) replacement.end();
+    else if (replaces !== undefined) this.#replacements.set(replaces, replacement);
+    this.#broadcast(entry, (as) => ({ type: 'inline', key: as, inline, replaces }));
+    return replacement.over;
+  }
+
+  /** A caller thread is through with an inline replica, under one of the names that it knows it by. */
+  replaced(caller: CallerPort, replicaId: string): void {
+    const replacement = this.#replacements.get(replicaId);
+    replacement?.done(caller);
+    if (replacement?.isOver) this.#replacements.delete(replicaId);
   }
 
   /** A replica is gone: its calls that had not started go elsewhere, the others fail with this error. */
@@ -174,7 +195,8 @@ export class Switchboard {
     caller.send({ type: 'route', key: as, deployment, load: load.shared, queue: queue.shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
-    if (entry.inline !== undefined) caller.send({ type: 'inline', key: as, inline: entry.inline }, []);
+    if (entry.inline !== undefined)
+      caller.send({ type: 'inline', key: as, inline: entry.inline, replaces: undefined }, []);
     const [app = ''] = key.split('/');
     const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
     if (detour !== undefined) caller.send({ type: 'detour', key: as, detour }, []);

@@ -10,6 +10,7 @@ import { addTallies, NO_CALLS } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
+import { queueEmptied } from './queue-emptied.ts';
 import { isConfigured, Reconfiguration } from './reconfiguration.ts';
 import { ReplicaCount } from './replica-count.ts';
 import { ReplicaSet } from './replica-set.ts';
@@ -210,24 +211,20 @@ export class ThreadDeployment implements RunningDeployment {
     return true;
   }
 
+  predecessorsGone(): Promise<void> {
+    return this.#replicas.othersGone(this.#spec.fingerprint);
+  }
+
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
     this.#change?.reject(error);
     this.#count.forget();
     const deadline = now() + timeoutMs;
     const { switchboard } = this.#environment;
-    await this.#queueEmptied(deadline);
+    await queueEmptied(switchboard.load(this.#key), () => this.#mayServe(), deadline);
     switchboard.fail(this.#key, error);
     await this.#replicas.close(Math.max(0, deadline - now()));
     switchboard.remove(this.#key, error);
-  }
-
-  /** Until no call waits that a replica could still serve. */
-  async #queueEmptied(deadline: number): Promise<void> {
-    const load = this.#environment.switchboard.load(this.#key);
-    while (load !== undefined && load.queued > 0 && this.#mayServe() && now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
   }
 
   #mayServe(): boolean {

@@ -11,7 +11,7 @@ import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
 import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
 import { clockEpoch, now } from '../time/clock.ts';
-import { withTimeout } from '../time/timeout.ts';
+import { within, withTimeout } from '../time/timeout.ts';
 import { pack, packError, unpack } from '../values/pack.ts';
 import { callsEnded, type Draining, type DrainLimits } from './drain.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
@@ -335,6 +335,9 @@ export class ThreadReplica implements Reachable, Draining {
       case 'subscribe':
         this.#switchboard.subscribe(this.#callerPort, message.key);
         return;
+      case 'replaced':
+        this.#switchboard.replaced(this.#callerPort, message.replicaId);
+        return;
       default:
         this.#events.message(this, message);
     }
@@ -425,16 +428,4 @@ export class ThreadReplica implements Reachable, Draining {
 /** Of the event loop's sign of life, in ms. */
 function tickPeriod(stuckAfterMs: number): number {
   return Math.max(10, Math.min(1_000, stuckAfterMs / 4));
-}
-
-/** Waits for work that may fail or hang; answers when it is over or the time is up. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  work.then(
-    () => resolve(),
-    () => resolve(),
-  );
-  await promise;
-  clearTimeout(timer);
 }

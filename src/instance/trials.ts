@@ -62,7 +62,7 @@ export class Trials {
     assertExchangeable(app.compiled, compiled);
     const known = this.#trials.get(name);
     if (known !== undefined && known.as !== as) await this.end(name);
-    const counts = { ...this.#host.counts(name, app.spec.ingress) };
+    const counts = { ...this.#host.counts(name, app.serving.ingress) };
     const trial: Trial = { kind, ingress, as, isOn: known?.as === as && known.isOn, before: counts };
     this.#trials.set(name, trial);
     try {
@@ -126,7 +126,7 @@ export class Trials {
     if (trial === undefined || app === undefined) return undefined;
     const { kind, as, isOn, before } = trial;
     if ('canary' in kind) return { kind: 'canary', app: as, isOn, share: kind.canary };
-    const counts = this.#host.counts(name, app.spec.ingress);
+    const counts = this.#host.counts(name, app.serving.ingress);
     const since = (result: ShadowResult) =>
       (counts[`shadow_${result}`] ?? 0) - (before[`shadow_${result}`] ?? 0);
     const compared = Object.fromEntries(SHADOW_RESULTS.map((result) => [result, since(result)]));

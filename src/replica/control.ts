@@ -85,6 +85,8 @@ export type ToHost =
   /** Something that whoever configured the deployment should know. */
   | { type: 'advice'; message: string }
   | { type: 'subscribe'; key: RouteKey }
+  /** The thread is through with an inline replica that another one replaced. */
+  | { type: 'replaced'; replicaId: string }
   /** Draining, and the last call is over. */
   | { type: 'drained' }
   /** The deadline of a call passed at a replica. */

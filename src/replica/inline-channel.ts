@@ -1,5 +1,4 @@
-import type { InlineDescriptor } from '../handle/directory.ts';
-import type { CallChannel } from '../handle/endpoint.ts';
+import type { InlineCallChannel, InlineDescriptor } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { methodIndex, unknownMethod } from '../pool/caller-channel.ts';
 import type { CallMeta, CancelCode } from '../pool/frames.ts';
@@ -27,7 +26,7 @@ export async function createInlineChannel(inline: InlineDescriptor): Promise<Inl
  * A replica on the caller's own event loop. Values pass by reference, and its limit is this thread's own: no other thread
  * calls it.
  */
-export class InlineChannel implements CallChannel {
+export class InlineChannel implements InlineCallChannel {
   readonly methods: ReadonlyMap<string, number>;
   limit: number;
   readonly tally = new ReplicaTally();
@@ -118,6 +117,10 @@ export class InlineChannel implements CallChannel {
     await this.#code.reconfigure(userConfig);
   }
 
+  get ended(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   describe(): Promise<IngressDescription> {
     return this.#code.describe();
   }
@@ -128,14 +131,6 @@ export class InlineChannel implements CallChannel {
     this.#closed = true;
     this.#replica.drain();
     if (this.#ongoing === 0) this.#dispose();
-  }
-
-  /** Closes, and resolves when the destructor ran or the time is up. */
-  async closed(timeoutMs: number): Promise<void> {
-    this.close();
-    const timer = setTimeout(() => this.#gone.resolve(), timeoutMs);
-    await this.#gone.promise;
-    clearTimeout(timer);
   }
 
   #done(): void {

@@ -58,6 +58,7 @@ export class ReplicaThread {
           const { app, deployment } = route;
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });
         },
+        onReplaced: (replicaId) => this.#post({ type: 'replaced', replicaId }),
       },
     );
     adoptHandles(this.router);

@@ -12,3 +12,15 @@ export async function withTimeout<T>(work: Promise<T>, ms: number, error: () => 
     clearTimeout(timer);
   }
 }
+
+/** Waits for work that may fail or hang; answers when it is over or the time is up. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  work.then(
+    () => resolve(),
+    () => resolve(),
+  );
+  await promise;
+  clearTimeout(timer);
+}

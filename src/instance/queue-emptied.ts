@@ -1,0 +1,17 @@
+import type { DeploymentLoad } from '../pool/load-table.ts';
+import { now } from '../time/clock.ts';
+
+/**
+ * Resolves once no call waits that could still be served.
+ *
+ * @param deadline time of `clock.now()` at which it is given up
+ */
+export async function queueEmptied(
+  load: DeploymentLoad | undefined,
+  mayServe: () => boolean,
+  deadline: number,
+): Promise<void> {
+  while (load !== undefined && load.queued > 0 && mayServe() && now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
