@@ -18,6 +18,8 @@ export interface ReplicaStatus {
   readonly state: string;
   readonly instance: string;
   readonly version: string;
+  /** The `rank` label of its gauges. */
+  readonly rank: number;
   /** Calls that hold a place. */
   readonly ongoing: number;
 }

@@ -6,7 +6,11 @@ export interface ServeContext {
   readonly app: string;
   readonly deployment: string;
   readonly replicaId: string;
-  /** 0…n−1; a replacement takes the lowest free one. */
+  /**
+   * A number that no other replica of the deployment has at the same time; a new one takes the lowest that is free. Once a
+   * deployment has all its replicas and no others, 0…n−1: after an update or a scale-down a replica may get a lower one, so
+   * look at it where you need it.
+   */
   readonly rank: number;
   /** Empty outside a call. */
   readonly requestId: string;

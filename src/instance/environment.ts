@@ -41,6 +41,8 @@ export interface Environment {
   mergeBatches(app: string, deployment: string, series: readonly BatchSeries[]): void;
   /** A replica's thread counted what its user's code asked for. */
   mergeMetrics(app: string, deployment: string, rank: number, deltas: readonly MetricDelta[]): void;
+  /** A replica has another rank. */
+  renumberMetrics(app: string, deployment: string, from: number, to: number): void;
   /** A replica is gone, and what it alone knew. */
   forgetMetrics(app: string, deployment: string, rank: number): void;
   /** A response failed, in any thread, and nobody looked at it. */

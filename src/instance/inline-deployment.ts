@@ -153,6 +153,7 @@ export class InlineDeployment implements RunningDeployment {
                 state: 'RUNNING',
                 instance: instanceId,
                 version: serving.descriptor.version,
+                rank: 0,
                 ongoing: serving.channel.ongoing,
               },
             ],

@@ -162,6 +162,7 @@ export class Instance {
       mergeCalls: (counted) => this.#book.merge(counted),
       mergeBatches: (app, deployment, series) => this.#book.of(app, deployment).batches.merge(series),
       mergeMetrics: (app, deployment, rank, deltas) => this.userMetrics.merge(deltas, app, deployment, rank),
+      renumberMetrics: (app, deployment, from, to) => this.userMetrics.renumber(app, deployment, from, to),
       forgetMetrics: (app, deployment, rank) => this.userMetrics.forget(app, deployment, rank),
       reportUnobserved: (failure) => this.#reportUnobserved(failure),
       reportExpired: (replicaId) => this.#reportExpired(replicaId),

@@ -1,3 +1,4 @@
+import { freeRank, renumber } from '../controller/ranks.ts';
 import type { ObservedReplica } from '../controller/reconcile.ts';
 import type { ReplicaStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
@@ -73,11 +74,12 @@ export class ReplicaSet {
   }
 
   report(): ReplicaStatus[] {
-    return [...this].map(({ replicaId, state, instanceId, version, load, isStuck }) => ({
+    return [...this].map(({ replicaId, state, instanceId, version, rank, load, isStuck }) => ({
       id: replicaId,
       state: isStuck ? 'STUCK' : state,
       instance: instanceId,
       version,
+      rank,
       ongoing: load.ongoing,
     }));
   }
@@ -103,7 +105,7 @@ export class ReplicaSet {
       app: this.#app,
       instanceId,
       replicaId: `${this.#deployment}#${randomId(6)}`,
-      rank: this.#freeRank(spec.fingerprint),
+      rank: freeRank(this),
       callerIndex: this.#environment.nextCallerIndex(),
       isTracked: this.#environment.dev !== undefined,
       env: grant.env,
@@ -157,21 +159,25 @@ export class ReplicaSet {
     await Promise.all(others.map(({ gone }) => gone));
   }
 
+  /** Those that stay get the ranks 0…n−1, as far as none that stops has them still. */
+  renumber(): void {
+    const replicas = [...this];
+    const stopping = replicas.filter(({ state }) => state === 'STOPPING');
+    const moves = renumber(
+      replicas.filter((replica) => !stopping.includes(replica)),
+      stopping,
+    );
+    for (const [replica, rank] of moves) {
+      this.#environment.renumberMetrics(this.#app, this.#deployment, replica.rank, rank);
+      replica.take(rank);
+    }
+  }
+
   /** Stops all replicas and waits for it. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
     await Promise.all([...this].map((replica) => replica.drain({ graceMs: timeoutMs })));
     await this.#pool.close();
-  }
-
-  /** Ranks are 0…n−1 in each version; a replacement takes the lowest free one. */
-  #freeRank(version: string): number {
-    const taken = new Set(
-      [...this].filter(({ fingerprint }) => fingerprint === version).map(({ rank }) => rank),
-    );
-    let rank = 0;
-    while (taken.has(rank)) rank++;
-    return rank;
   }
 
   #watch(replica: ThreadReplica, { options }: DeploymentSpec): ReplicaWatch {

@@ -384,6 +384,7 @@ export class ThreadDeployment implements RunningDeployment {
       scaling: this.#count.scaling,
     });
     this.#setStatus(status);
+    if (status === 'HEALTHY') this.#replicas.renumber();
   }
 
   /** Replicas that have not been told to stop: all, those of other versions, and those of this one that run. */

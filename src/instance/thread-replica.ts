@@ -65,7 +65,6 @@ export class ThreadReplica implements Reachable, Draining {
   readonly instanceId: string;
   readonly version: string;
   readonly fingerprint: string;
-  readonly rank: number;
   readonly load = new ReplicaLoad();
   readonly tally = new ReplicaTally();
   readonly startedAt: number = now();
@@ -83,6 +82,7 @@ export class ThreadReplica implements Reachable, Draining {
   /** It has the hook `recordAutoscalingStats`. */
   hasStats = false;
   #state: ReplicaState = 'STARTING';
+  #rank: number;
   readonly #place: ReplicaPlace;
   readonly #key: RouteKey;
   readonly #switchboard: Switchboard;
@@ -110,7 +110,7 @@ export class ThreadReplica implements Reachable, Draining {
     this.#place = place;
     this.replicaId = place.replicaId;
     this.instanceId = place.instanceId;
-    this.rank = place.rank;
+    this.#rank = place.rank;
     this.version = spec.version;
     this.fingerprint = spec.fingerprint;
     this.userConfig = spec.options.userConfig;
@@ -144,6 +144,11 @@ export class ThreadReplica implements Reachable, Draining {
 
   get state(): ReplicaState {
     return this.#state;
+  }
+
+  /** No other replica of the deployment has it. */
+  get rank(): number {
+    return this.#rank;
   }
 
   get app(): string {
@@ -182,6 +187,12 @@ export class ThreadReplica implements Reachable, Draining {
     } catch {
       return 0;
     }
+  }
+
+  /** Takes another rank, free now. */
+  take(rank: number): void {
+    this.#rank = rank;
+    this.#post({ type: 'rank', rank }, []);
   }
 
   attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void {

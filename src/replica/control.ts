@@ -49,6 +49,7 @@ export type ToReplica =
   | { type: 'attach'; callerName: string; port: MessagePort; ledger: SharedArrayBuffer }
   | { type: 'directory'; event: DirectoryEvent; error?: Packed }
   | { type: 'reconfigure'; id: number; userConfig: Packed }
+  | { type: 'rank'; rank: number }
   | { type: 'tick'; tickMs: number }
   | { type: 'checkHealth'; id: number }
   | { type: 'describe'; id: number }

@@ -23,6 +23,7 @@ import { guardListen } from './listen-guard.ts';
 import { trackModules } from './module-tracker.ts';
 import { loadTarget } from './registry.ts';
 import { idleContext, Replica } from './replica.ts';
+import type { ReplicaIdentity } from './running-call.ts';
 import { UserCode } from './user-code.ts';
 
 /** What a question of the host is answered with. */
@@ -35,6 +36,8 @@ const STATS_MS = 1_000;
 export class ReplicaThread {
   readonly router: Router;
   readonly #init: ReplicaInit;
+  /** Its rank may change. */
+  readonly #identity: Omit<ReplicaIdentity, 'rank'> & { rank: number };
   readonly #load: ReplicaLoad;
   readonly #deploymentLoad: DeploymentLoad;
   readonly #batches = new BatchStats();
@@ -45,6 +48,8 @@ export class ReplicaThread {
 
   constructor(init: ReplicaInit) {
     this.#init = init;
+    const { app, deployment, replicaId, rank } = init;
+    this.#identity = { app, deployment, replicaId, rank };
     this.#load = new ReplicaLoad(init.load);
     this.#deploymentLoad = new DeploymentLoad(init.deploymentLoad);
     const { instanceId, callerIndex } = init;
@@ -72,9 +77,7 @@ export class ReplicaThread {
 
   /** Import, construct, reconfigure, check health; then the host may route to it. */
   async start(): Promise<void> {
-    const { app, deployment, replicaId, rank } = this.#init;
-    const identity = { app, deployment, replicaId, rank };
-    setReplicaContext(idleContext(identity));
+    setReplicaContext(idleContext(this.#identity));
     if (this.#init.isTracked) trackModules((url) => this.#post({ type: 'loaded', url }));
     const unguard = guardListen();
     let phase: StartPhase = 'import';
@@ -90,7 +93,7 @@ export class ReplicaThread {
       phase = 'checkHealth';
       await inTime(code.checkHealth(), this.#init.healthCheckTimeoutMs);
       this.#replica = new Replica(
-        identity,
+        this.#identity,
         code,
         ingressProtocol,
         () => this.#onDone(),
@@ -99,6 +102,8 @@ export class ReplicaThread {
       unguard();
       this.#load.tick(now());
       this.#post({ type: 'ready', methods: code.methodNames, hasStats: code.hasAutoscalingStats });
+      // Gauges that the constructor set are there as soon as the replica is.
+      this.#shipStats();
       const advice = batchAdvice(code.methods, this.#load.limit);
       if (advice !== undefined) this.#post({ type: 'advice', message: advice });
     } catch (error) {
@@ -117,6 +122,10 @@ export class ReplicaThread {
         return;
       case 'reconfigure':
         await this.#answer(message.id, () => this.#code?.reconfigure(unpack(message.userConfig)));
+        return;
+      case 'rank':
+        this.#identity.rank = message.rank;
+        setReplicaContext(idleContext(this.#identity));
         return;
       case 'tick':
         this.#tickEvery(message.tickMs);

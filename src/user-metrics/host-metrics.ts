@@ -48,6 +48,11 @@ export class HostMetrics {
     for (const table of this.#shipped.values()) table.forget(app, deployment, String(rank));
   }
 
+  /** A replica has another rank, and its gauges with it. */
+  renumber(app: string, deployment: string, from: number, to: number): void {
+    for (const table of this.#shipped.values()) table.renumber(app, deployment, String(from), String(to));
+  }
+
   /** Tells of every metric, those that are there already first. */
   watch(listener: (definition: MetricDefinition) => void): void {
     for (const definition of this.#defined.values()) listener(definition);

@@ -49,7 +49,7 @@ export class MetricTable {
 
   /** One that nobody reads, once there are too many. */
   series(app: string, deployment: string, values: readonly string[], rank = ''): MetricSeries {
-    const key = JSON.stringify([app, deployment, rank, ...values]);
+    const key = keyOf({ app, deployment, rank, values });
     const known = this.#series.get(key);
     if (known !== undefined) return known;
     const buckets = new Array<number>(
@@ -81,12 +81,26 @@ export class MetricTable {
     }
   }
 
+  /** The replica has another rank, and its gauges with it. */
+  renumber(app: string, deployment: string, from: string, to: string): void {
+    for (const [key, series] of this.#series) {
+      if (series.app !== app || series.deployment !== deployment || series.rank !== from) continue;
+      this.#series.delete(key);
+      const moved = { ...series, rank: to };
+      this.#series.set(keyOf(moved), moved);
+    }
+  }
+
   /** What came since the last time. Gauges stay: they hold until they are set again. */
   take(): readonly MetricSeries[] {
     const all = this.all;
     if (this.definition.kind !== 'gauge') this.#series.clear();
     return all;
   }
+}
+
+function keyOf({ app, deployment, rank, values }: Omit<MetricSeries, 'value' | 'buckets'>): string {
+  return JSON.stringify([app, deployment, rank, ...values]);
 }
 
 /** Whether two definitions of one name are the same metric. */
