@@ -189,6 +189,12 @@ export class ReplicaSet {
         this.#announce(replica, 'RUNNING', 'its event loop turns again');
       },
       hopeless: (why) => this.kill(replica, why),
+      greedy: (why) => {
+        if (replica.state !== 'RUNNING') return;
+        this.#announce(replica, 'RECYCLING', why);
+        this.#events.crashed(replica, 'is recycled', this.#died(replica, why));
+        void replica.drain({ graceMs: options.gracefulShutdownTimeoutMs, promised: options });
+      },
       unhealthy: (error) => {
         this.#events.crashed(replica, 'is unhealthy', error);
         void replica.drain({ graceMs: options.gracefulShutdownTimeoutMs });

@@ -1,6 +1,7 @@
 import type { ResolvedOptions } from '../deployment/options.ts';
 import { REPLICA_STATE } from '../pool/load-table.ts';
 import { HealthCheck } from './health-check.ts';
+import { MemoryQuota } from './memory-quota.ts';
 import type { ThreadReplica } from './thread-replica.ts';
 
 /** What the watch finds. */
@@ -11,6 +12,8 @@ export interface WatchEvents {
   turning(): void;
   /** It must be ended at once. */
   hopeless(why: string): void;
+  /** It holds more memory than was reserved for it. */
+  greedy(why: string): void;
   /** Its health check failed three times in a row. */
   unhealthy(error: unknown): void;
 }
@@ -21,11 +24,14 @@ export class ReplicaWatch {
   #options: ResolvedOptions;
   readonly #events: WatchEvents;
   #health: HealthCheck | undefined = undefined;
+  readonly #memory: MemoryQuota | undefined;
 
   constructor(replica: ThreadReplica, options: ResolvedOptions, events: WatchEvents) {
     this.#replica = replica;
     this.#options = options;
     this.#events = events;
+    const { memoryMb = 0 } = options.resources;
+    this.#memory = memoryMb === 0 ? undefined : new MemoryQuota(replica, memoryMb);
   }
 
   /** Other limits from now on. */
@@ -41,9 +47,13 @@ export class ReplicaWatch {
 
   tick(at: number): void {
     const { state, startedAt } = this.#replica;
-    if (state === 'RUNNING') this.#lookAtRunning(at);
-    else if (state === 'STARTING' && at - startedAt > this.#options.startTimeoutMs) {
-      this.#events.hopeless(`it did not start within ${this.#options.startTimeoutMs} ms`);
+    if (state === 'RUNNING') {
+      this.#memory?.tick(at, (why) => this.#events.greedy(why));
+      this.#lookAtRunning(at);
+    } else if (state === 'STARTING') {
+      this.#memory?.tick(at, (why) => this.#events.hopeless(why));
+      if (at - startedAt > this.#options.startTimeoutMs)
+        this.#events.hopeless(`it did not start within ${this.#options.startTimeoutMs} ms`);
     }
   }
 

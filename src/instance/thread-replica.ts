@@ -9,11 +9,12 @@ import type { IngressDescription } from '../openapi/types.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
-import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
-import { clockEpoch, now } from '../time/clock.ts';
+import type { OpenCalls, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
+import { now } from '../time/clock.ts';
 import { within, withTimeout } from '../time/timeout.ts';
 import { pack, packError, unpack } from '../values/pack.ts';
 import { callsEnded, type Draining, type DrainLimits } from './drain.ts';
+import { launch, type ReplicaPlace, tickPeriod } from './launch.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
 
 /** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn. */
@@ -38,17 +39,6 @@ export interface ReplicaEvents {
   ready(replica: ThreadReplica): void;
   exited(replica: ThreadReplica, exit: ReplicaExit): void;
   message(replica: ThreadReplica, message: ToHost): void;
-}
-
-export interface ReplicaPlace {
-  readonly instanceId: string;
-  readonly replicaId: string;
-  readonly rank: number;
-  readonly callerIndex: number;
-  readonly isTracked: boolean;
-  readonly app: string;
-  /** Variables that come with what it has reserved. */
-  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A thread that does not answer its end is terminated after so long, in ms. */
@@ -138,7 +128,8 @@ export class ThreadReplica implements Reachable, Draining {
       },
     };
     switchboard.addCaller(this.#callerPort);
-    this.#thread = this.#spawn(pool, spec, deploymentLoad, port2);
+    const shared = { load: this.load.shared, deploymentLoad, tally: this.tally.shared };
+    this.#thread = launch(place, spec, pool, shared, port2);
     this.#watch(this.#thread.worker);
   }
 
@@ -272,41 +263,6 @@ export class ThreadReplica implements Reachable, Draining {
     await this.#terminate();
   }
 
-  #spawn(
-    pool: ThreadPool,
-    spec: DeploymentSpec,
-    deploymentLoad: SharedArrayBuffer,
-    control: MessagePort,
-  ): PooledThread {
-    const { options } = spec;
-    const { env, ...place } = this.#place;
-    const init: ReplicaInit = {
-      ...place,
-      control,
-      epoch: clockEpoch(),
-      deployment: spec.name,
-      module: spec.module,
-      exportName: spec.exportName,
-      args: spec.args,
-      userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
-      load: this.load.shared,
-      deploymentLoad,
-      tally: this.tally.shared,
-      tickMs: tickPeriod(options.stuckAfterMs),
-      healthCheckTimeoutMs: options.healthCheckTimeoutMs,
-      logLevel: options.logging.level,
-      isPooled: pool.isPooled,
-    };
-    return pool.spawn({
-      workerData: init,
-      transferList: [control],
-      // Never shared with the host: a replica may have variables of its own.
-      env: { ...process.env, ...env, ...options.env },
-      resourceLimits: options.resourceLimits,
-      name: this.replicaId,
-    });
-  }
-
   #watch(worker: Worker): void {
     worker.on('error', (error) => {
       this.#failure ??= { phase: undefined, error };
@@ -407,10 +363,10 @@ export class ThreadReplica implements Reachable, Draining {
     this.#state = 'STOPPED';
     this.load.setState(REPLICA_STATE.dead);
     const { phase, error } = this.#failure ?? { phase: undefined, error: undefined };
-    this.#disconnect(error instanceof ServeError ? error : this.#died('its thread ended', error));
+    this.#disconnect(error instanceof ServeError ? error : this.#died(howItEnded(error), error));
     this.#switchboard.removeCaller(this.#callerPort);
     this.#control.close();
-    const unanswered = packError(this.#died('its thread ended', error));
+    const unanswered = packError(this.#died(howItEnded(error), error));
     for (const answer of this.#answers.values()) answer({ error: unanswered });
     this.#answers.clear();
     this.#started.resolve();
@@ -436,7 +392,9 @@ export class ThreadReplica implements Reachable, Draining {
   }
 }
 
-/** Of the event loop's sign of life, in ms. */
-function tickPeriod(stuckAfterMs: number): number {
-  return Math.max(10, Math.min(1_000, stuckAfterMs / 4));
+function howItEnded(error: unknown): string {
+  const isFull = error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
+  return isFull
+    ? 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)'
+    : 'its thread ended';
 }
