@@ -72,6 +72,10 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#first?.replicaId ?? '';
   }
 
+  get gpus(): readonly number[] {
+    return this.#first?.gpus ?? [];
+  }
+
   get rank(): number {
     return this.#first?.rank ?? 0;
   }

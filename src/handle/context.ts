@@ -12,6 +12,8 @@ export interface ServeContext {
    * look at it where you need it.
    */
   readonly rank: number;
+  /** Devices that were reserved for the replica, by the number that native code of this process knows them by. */
+  readonly gpus: readonly number[];
   /** Empty outside a call. */
   readonly requestId: string;
   /** W3C trace context of the call, as its caller or a tracer gave it. */

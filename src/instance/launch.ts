@@ -10,6 +10,7 @@ export interface ReplicaPlace {
   readonly instanceId: string;
   readonly replicaId: string;
   readonly rank: number;
+  readonly gpus: readonly number[];
   readonly callerIndex: number;
   readonly isTracked: boolean;
   readonly app: string;

@@ -109,6 +109,7 @@ export class ReplicaSet {
       callerIndex: this.#environment.nextCallerIndex(),
       isTracked: this.#environment.dev !== undefined,
       env: grant.env,
+      gpus: grant.gpus,
     };
     const replica = new ThreadReplica(place, spec, this.#pool, load.shared, switchboard, {
       ready: (ready) => {

@@ -14,6 +14,8 @@ export interface ReplicaInit {
   readonly instanceId: string;
   readonly replicaId: string;
   readonly rank: number;
+  /** Numbers of the devices that it has. */
+  readonly gpus: readonly number[];
   /** Index of this thread among the instance's callers. */
   readonly callerIndex: number;
   readonly app: string;

@@ -44,7 +44,7 @@ export class InlineChannel implements InlineCallChannel {
     this.limit = maxOngoingRequests;
     this.#code = code;
     this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
-    const identity = { app, deployment, replicaId, rank: 0 };
+    const identity = { app, deployment, replicaId, rank: 0, gpus: [] };
     this.#replica = new Replica(identity, code, ingressProtocol, () => this.#done(), this.tally);
   }
 

@@ -48,8 +48,8 @@ export class ReplicaThread {
 
   constructor(init: ReplicaInit) {
     this.#init = init;
-    const { app, deployment, replicaId, rank } = init;
-    this.#identity = { app, deployment, replicaId, rank };
+    const { app, deployment, replicaId, rank, gpus } = init;
+    this.#identity = { app, deployment, replicaId, rank, gpus };
     this.#load = new ReplicaLoad(init.load);
     this.#deploymentLoad = new DeploymentLoad(init.deploymentLoad);
     const { instanceId, callerIndex } = init;

@@ -12,6 +12,7 @@ export interface ReplicaIdentity {
   readonly deployment: string;
   readonly replicaId: string;
   readonly rank: number;
+  readonly gpus: readonly number[];
 }
 
 /**
@@ -58,6 +59,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
 
   get rank(): number {
     return this.#identity.rank;
+  }
+
+  get gpus(): readonly number[] {
+    return this.#identity.gpus;
   }
 
   get requestId(): string {

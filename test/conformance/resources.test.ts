@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { DeploymentOptions, DeploymentReport, Serve } from '../../src/index.ts';
 import { ELASTIC, elastic } from '../fixtures/autoscaling.ts';
 import { quietServe } from '../support/quiet.ts';
@@ -74,6 +74,18 @@ describe('resources', () => {
     expect(await whole.variable.remote('CUDA_VISIBLE_DEVICES')).toBe('0');
     expect(await shared.broadcast('variable', 'CUDA_VISIBLE_DEVICES')).toEqual(['1', '1']);
     expect(reserved(serve, 'gpus')).toEqual({ total: 2, reserved: 2 });
+    expect(await whole.gpus.remote()).toEqual({ inCall: [0], constructed: [0] });
+    expect((await shared.broadcast('gpus')).map(({ inCall }) => inCall)).toEqual([[1], [1]]);
+  });
+
+  test('gpus are numbered as native code of the process knows them', async () => {
+    // The process sees two devices, which are 0 and 1 to CUDA in it.
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', 'GPU-8f2a,5');
+    onTestFinished(() => vi.unstubAllEnvs());
+    await using serve = quietServe();
+    const handle = await serve.run(bind({ resources: { gpus: 2 } }));
+    expect(await handle.variable.remote('CUDA_VISIBLE_DEVICES')).toBe('GPU-8f2a,5');
+    expect(await handle.gpus.remote()).toEqual({ inCall: [0, 1], constructed: [0, 1] });
   });
 
   test('a replica that dies gives back what it had', async () => {
