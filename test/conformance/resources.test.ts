@@ -81,7 +81,7 @@ describe('resources', () => {
   test('gpus are numbered as native code of the process knows them', async () => {
     // The process sees two devices, which are 0 and 1 to CUDA in it.
     vi.stubEnv('CUDA_VISIBLE_DEVICES', 'GPU-8f2a,5');
-    onTestFinished(() => vi.unstubAllEnvs());
+    onTestFinished(() => void vi.unstubAllEnvs());
     await using serve = quietServe();
     const handle = await serve.run(bind({ resources: { gpus: 2 } }));
     expect(await handle.variable.remote('CUDA_VISIBLE_DEVICES')).toBe('GPU-8f2a,5');
