@@ -99,6 +99,7 @@ class Exchange implements HttpOutcome {
   }
 
   #takeBody(url: string): void {
+    const call = this.#call;
     const { req, body } = this.#host;
     const { bodyLimit } = this.#options;
     if (body instanceof Readable && body !== req) {
@@ -114,7 +115,11 @@ class Exchange implements HttpOutcome {
     if (parsed !== undefined) this.#dispatch(url, parsed.headers, parsed.body);
     else if (length === 0) this.#dispatch(url, requestHeaders(req), undefined);
     else if (!isLazy && isSmall(length))
-      this.#upload = new SmallBody(req, (bytes) => this.#dispatch(url, requestHeaders(req), bytes));
+      this.#upload = new SmallBody(req, (bytes) => {
+        // A slow client is not the replica's fault.
+        call.readyAt = now();
+        this.#dispatch(url, requestHeaders(req), bytes);
+      });
     else this.#streamBody(req, url, requestHeaders(req));
   }
 

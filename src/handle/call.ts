@@ -37,6 +37,12 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   /** Where it was sent to. */
   endpoint: Endpoint | undefined = undefined;
   readonly createdAt: number;
+  /** Since when it could be sent: its arguments are there. */
+  readyAt: number;
+  /** Since when it waits in the queue; 0 = it does not. */
+  queuedAt = 0;
+  /** How long it waited in all, in ms. */
+  queuedMs = 0;
   sentAt = 0;
   attempts = 0;
   entry: Entry = ENTRY.outside;
@@ -57,6 +63,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     this.method = method;
     this.number = ++counter;
     this.createdAt = now();
+    this.readyAt = this.createdAt;
   }
 
   get callerName(): string {
@@ -204,6 +211,12 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     this.endpoint?.channel.cancel(this, CANCEL_CODE.cancelled);
     this.endpoint = endpoint;
     this.sentAt = sentAt;
+  }
+
+  /** It left the queue, one way or the other. */
+  dequeued(at: number): void {
+    this.queuedMs += at - this.queuedAt;
+    this.queuedAt = 0;
   }
 
   /** Ends a queued call before it is sent: its deadline is too near. */

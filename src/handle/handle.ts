@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { ServeError } from '../errors.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import { RESERVED } from '../pool/load-table.ts';
+import { now } from '../time/clock.ts';
 import { Capture } from '../values/capture.ts';
 import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
 import { isRequest, PortableRequest } from '../values/request.ts';
@@ -191,6 +192,7 @@ class HandleTarget {
           return isRequest(arg) && !isByReference ? PortableRequest.from(arg) : arg;
         }),
       );
+      call.readyAt = now();
       if (!call.isSettled) this.#send(call, values);
     } catch (error) {
       call.reject(error);

@@ -1,4 +1,5 @@
 import { ServeError } from '../errors.ts';
+import { now } from '../time/clock.ts';
 import { CALL_STATE, Call } from './call.ts';
 import type { Route } from './route.ts';
 import { StreamReader, type StreamSource } from './stream.ts';
@@ -12,7 +13,7 @@ export interface CallExplanation {
   method: string;
   /** `queued`, `running`, `streaming` or how it ended. */
   state: string;
-  /** Time in the wait queue, in ms. */
+  /** Time in the wait queue, of all attempts, in ms. Not the time in which its arguments became values. */
   queuedMs: number;
   /** The replica that it was sent to last. */
   replica: string | undefined;
@@ -165,8 +166,6 @@ export class PromiseCall extends Call implements StreamSource {
   }
 
   explain(): CallExplanation {
-    // The time of the second copy, if that one answered, says nothing about the queue.
-    const sentAt = this.hedge?.firstSentAt ?? (this.sentAt || undefined);
     const fresh = this.attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';
     const states = [fresh, 'queued', 'running', 'streaming'];
     return {
@@ -174,7 +173,7 @@ export class PromiseCall extends Call implements StreamSource {
       deployment: this.route.deployment,
       method: this.method,
       state: this.state === CALL_STATE.settled ? this.#outcome : (states[this.state] ?? ''),
-      queuedMs: sentAt === undefined ? 0 : sentAt - this.createdAt,
+      queuedMs: this.queuedMs + (this.queuedAt === 0 ? 0 : now() - this.queuedAt),
       replica: this.endpoint?.replicaId,
       instance: this.endpoint?.instanceId,
       batchSize: this.batchSize,

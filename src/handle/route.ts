@@ -149,8 +149,10 @@ export class Route {
   refuse(error: unknown): void {
     this.#rejection = error;
     const waiting = this.#queue.drain();
+    const at = now();
     for (const call of waiting) {
       this.#turnstile.leave(call);
+      call.dequeued(at);
       call.state = CALL_STATE.fresh;
     }
     for (const call of waiting) call.reject(error);
@@ -212,7 +214,7 @@ export class Route {
     if (this.#queue.size === 0 && this.#turnstile.mayPass(call)) {
       const endpoint = this.#reserve(call);
       if (endpoint !== undefined) {
-        this.#send(call, endpoint, call.createdAt);
+        this.#send(call, endpoint, call.readyAt);
         return;
       }
     }
@@ -221,7 +223,7 @@ export class Route {
 
   /** Sends a call to a given replica on which a place was reserved. */
   dispatchTo(call: Call, endpoint: Endpoint): void {
-    this.#send(call, endpoint, call.createdAt);
+    this.#send(call, endpoint, call.readyAt);
   }
 
   /** Sends waiting calls as long as there is room. */
@@ -242,6 +244,7 @@ export class Route {
       if (!isDoomed && endpoint === undefined) break;
       this.#queue.shift();
       this.#turnstile.leave(call);
+      call.dequeued(at);
       if (endpoint === undefined) this.#shed(call, 'doomed');
       else this.#send(call, endpoint, at);
       call = this.#queue.peek();
@@ -276,6 +279,7 @@ export class Route {
   leftQueue(call: Call): void {
     this.#queue.forget(call);
     this.#turnstile.leave(call);
+    call.dequeued(now());
   }
 
   /** The deadline of a call passed. */
@@ -299,6 +303,7 @@ export class Route {
     if (pause === undefined) return false;
     call.state = CALL_STATE.fresh;
     call.endpoint = undefined;
+    call.batchSize = undefined;
     if (pause === 0) this.#sendAgain(call);
     // Not ref'ed: the wheel keeps the process alive while a call is open.
     else setTimeout(() => this.#sendAgain(call), pause).unref();
@@ -345,7 +350,9 @@ export class Route {
   }
 
   #enqueue(call: Call, accepted: boolean): void {
+    call.queuedAt = now();
     if (!this.#turnstile.enter(call, accepted) && !this.#displace(call)) {
+      call.queuedAt = 0;
       this.#shed(call, 'queue_full');
       return;
     }
@@ -368,6 +375,7 @@ export class Route {
     victim.state = CALL_STATE.fresh;
     this.#queue.forget(victim);
     this.#turnstile.replace(victim, newcomer);
+    victim.dequeued(newcomer.queuedAt);
     this.#shed(victim, 'displaced');
     return true;
   }

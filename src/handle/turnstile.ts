@@ -5,7 +5,7 @@ import type { Call } from './call.ts';
 const BARRIER_AFTER_MS = 50;
 
 function isOld(call: Call | undefined, at: number): boolean {
-  return call !== undefined && at - call.createdAt > BARRIER_AFTER_MS;
+  return call !== undefined && at - call.readyAt > BARRIER_AFTER_MS;
 }
 
 /**
@@ -47,7 +47,7 @@ export class Turnstile {
   /** A call starts to wait; false if the queue is full. @param accepted it was accepted before: the cap does not apply */
   enter(call: Call, accepted: boolean): boolean {
     if (!this.#load.enqueue(call.priorityRank, this.#ledger, accepted)) return false;
-    this.#load.announceWaiting(call.priorityRank, call.createdAt);
+    this.#load.announceWaiting(call.priorityRank, call.queuedAt);
     return true;
   }
 
@@ -59,12 +59,12 @@ export class Turnstile {
   /** One call takes the place of another one in the queue. */
   replace(leaving: Call, entering: Call): void {
     this.#load.exchange(leaving.priorityRank, entering.priorityRank, this.#ledger);
-    this.#load.announceWaiting(entering.priorityRank, entering.createdAt);
+    this.#load.announceWaiting(entering.priorityRank, entering.queuedAt);
   }
 
   /** Newcomers do not overtake more important calls nor old ones that are as important, in any thread. */
   mayPass(call: Call): boolean {
-    return this.#load.queued === 0 || this.isTurnOf(call, call.createdAt);
+    return this.#load.queued === 0 || this.isTurnOf(call, call.readyAt);
   }
 
   /** The same for the head of this thread's queue; old heads compete. */
