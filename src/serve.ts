@@ -133,6 +133,7 @@ export class Serve implements AsyncDisposable {
       () => this.#instance.samples(),
       () => this.#instance.host,
       this.#instance.userMetrics,
+      this.#instance.httpCounts,
     );
   }
 

@@ -21,6 +21,11 @@ export function deadlineOf(
   return limit === Infinity ? 0 : call.createdAt + limit;
 }
 
+/** Where the host serves an app, as far as it says so: never what a client sent, so there are few of them. */
+export function routeLabel(prefix: string, { path }: ResolvedMiddlewareOptions): string {
+  return prefix || (path ?? '/');
+}
+
 /**
  * Gives a call what rides along with it: what the host knows of the request. Asks the app's hooks, which may throw.
  */
@@ -29,10 +34,11 @@ export function describeCall(
   { req, context, url, originalUrl }: Described,
   prefix: string,
   requestId: string,
-  { locals, call: routing }: ResolvedMiddlewareOptions,
+  options: ResolvedMiddlewareOptions,
 ): void {
+  const { locals, call: routing } = options;
   const { config } = call.route;
-  const meta: CallMeta = { requestId };
+  const meta: CallMeta = { requestId, route: routeLabel(prefix, options) };
   call.meta = meta;
   const traceparent = givenTraceparent(req);
   if (traceparent !== undefined) meta.traceparent = traceparent;

@@ -41,10 +41,12 @@ export class Front implements UpgradeDestinations {
   /** One app, wherever the host mounts it. */
   toApp(name: string, options: ResolvedMiddlewareOptions): Destinations {
     const { nextRequestId } = this;
+    const { unrouted } = this.#instance.httpCounts;
     const { path } = options;
     if (path !== undefined) this.#mounts.push({ app: name, path: path.replace(/\/+$/, ''), options });
     return {
       nextRequestId,
+      unrouted,
       find: () =>
         this.#instance.isClosing ? 'closing' : this.#target(this.#instance.app(name), '', this.#mounted),
       ready: async () => {
@@ -59,9 +61,11 @@ export class Front implements UpgradeDestinations {
   /** All running apps, by the longest matching prefix on segment borders, and Ray's control paths. */
   byPrefix(options: ResolvedMiddlewareOptions): Destinations {
     const { nextRequestId } = this;
+    const { unrouted } = this.#instance.httpCounts;
     this.#options = options;
     return {
       nextRequestId,
+      unrouted,
       find: (url) => this.#find(url),
       ready: async () => {
         await Promise.all([...this.#instance.apps()].map(({ ready }) => ready));
@@ -134,7 +138,9 @@ export class Front implements UpgradeDestinations {
     const route = this.#instance.ingressRoute(app.name);
     if (route === undefined) return 'unknown';
     const { nextRequestId } = this;
-    const target: KnownTarget = { ingress, route, prefix, log: this.#instance.log, nextRequestId };
+    const { log, httpCounts } = this.#instance;
+    const counts = httpCounts.of(app.name, ingress);
+    const target: KnownTarget = { ingress, route, prefix, log, counts, nextRequestId };
     targets.set(app, target);
     return target;
   }

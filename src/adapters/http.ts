@@ -4,11 +4,12 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { ServeError } from '../errors.ts';
 import type { Route } from '../handle/route.ts';
+import type { IngressCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import type { FlatHeaders, RequestEnvelope } from '../replica/ingress/envelope.ts';
 import { now } from '../time/clock.ts';
-import { deadlineOf, describeCall } from './describe-call.ts';
+import { deadlineOf, describeCall, routeLabel } from './describe-call.ts';
 import type { HostExchange, HttpResponse, Next } from './exchange.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
 import { cut, endWithoutRequest } from './linger.ts';
@@ -23,6 +24,7 @@ export interface HttpTarget {
   /** The route to the ingress deployment. */
   readonly route: Route;
   readonly log: Logger;
+  readonly counts: IngressCounts;
   /** Leading part of the path that the ingress does not see. */
   readonly prefix: string;
   /** A unique id for a request that brings none. */
@@ -189,10 +191,10 @@ class Exchange implements HttpOutcome {
     const next = this.#next;
     if (this.#isDone) return;
     this.#leave();
-    const about = { requestId: this.requestId, method: this.#req.method, url: this.#req.url, err: error };
+    const about = { ...this.#about, method: this.#req.method, url: this.#req.url, err: error };
     if (res.destroyed || res.writableEnded) {
       this.#target.log.debug({ ...about, statusCode: 499 }, 'the client left before its answer');
-      this.#logAccess(499);
+      this.#record(499);
       this.#host.settled?.();
       return;
     }
@@ -200,6 +202,7 @@ class Exchange implements HttpOutcome {
     if (problem.isUnexpected) this.#target.log.error(about, 'request failed');
     if (!res.headersSent && this.#options.onError === 'next' && next !== undefined) {
       res.setHeader('x-request-id', this.requestId);
+      this.#record(problem.status);
       next(toFrameworkError(error, problem));
       return;
     }
@@ -207,25 +210,38 @@ class Exchange implements HttpOutcome {
     else if (this.#isEndless())
       prepareProblem(res, problem, this.requestId, (body) => endWithoutRequest(this.#req, res, body));
     else sendProblem(res, problem, this.requestId);
-    this.#logAccess(res.statusCode);
+    this.#record(res.statusCode);
     this.#host.settled?.();
   }
 
   done(): void {
     if (this.#isDone) return;
     this.#finish();
-    this.#logAccess(this.res.statusCode);
+    this.#record(this.res.statusCode);
     this.#host.settled?.();
   }
 
-  #logAccess(statusCode: number): void {
-    const { app, deployment, config } = this.#target.route;
-    if (!config.accessLog) return;
+  /** Counts the exchange, and logs it where that is asked for. */
+  #record(statusCode: number): void {
     const { method } = this.#req;
+    this.#target.counts.record(this.#routeLabel, method, statusCode);
+    if (!this.#target.route.config.accessLog) return;
     const [path] = this.#host.originalUrl.split('?', 1);
     const durationMs = now() - this.#call.createdAt;
-    const about = { requestId: this.requestId, app, deployment, method, path, statusCode, durationMs };
+    const about = { ...this.#about, method, path, statusCode, durationMs };
     this.#target.log.info(about, `${method} ${path} ${statusCode} ${durationMs.toFixed(1)} ms`);
+  }
+
+  /** What the log says of it. */
+  get #about(): object {
+    const { app, deployment } = this.#target.route;
+    const replica = this.#call.endpoint?.replicaId;
+    const about = { requestId: this.requestId, route: this.#routeLabel, app, deployment };
+    return replica === undefined ? about : { ...about, replica };
+  }
+
+  get #routeLabel(): string {
+    return routeLabel(this.#target.prefix, this.#options);
   }
 
   /** What listens for the end of the response hears it and goes with it: taking it off first would cost more. */

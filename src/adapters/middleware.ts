@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServeError } from '../errors.ts';
+import type { IngressCounts } from '../observe/http-counts.ts';
 import { fromNode, type HostContext, type HostExchange, type HttpResponse, type Next } from './exchange.ts';
 import { type HttpTarget, handleHttp } from './http.ts';
 import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
@@ -34,6 +35,8 @@ export interface Destinations {
   find(url: string): Destination;
   /** A unique id for a request that brings none. */
   nextRequestId(): string;
+  /** Where requests are counted that are answered without an app. */
+  readonly unrouted: IngressCounts;
   /** Resolves once the apps can serve. */
   ready(): Promise<void>;
 }
@@ -56,6 +59,7 @@ export function createMiddleware(
       return;
     } else {
       const problem = toProblem(toError(destination));
+      destinations.unrouted.record('', exchange.req.method, problem.status);
       if (next !== undefined && options.onError === 'next') {
         next(toFrameworkError(toError(destination), problem));
         return;

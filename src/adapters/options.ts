@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { MODEL_ID } from '../batching/model-id.ts';
 import { NAME_PATTERN } from '../deployment/options.ts';
 import { TRIAL_FIELDS, type TrialOptions } from '../deployment/trial-options.ts';
 import { PRIORITIES, type Priority } from '../handle/priority.ts';
@@ -66,7 +67,7 @@ const ROUTING_FIELDS: Fields<RequestRouting> = {
   tenant: string(),
   priority: oneOf(...PRIORITIES),
   sessionId: string(),
-  multiplexedModelId: string(),
+  multiplexedModelId: MODEL_ID,
 };
 
 /** @throws ServeError `SERVE_INVALID_OPTION` */

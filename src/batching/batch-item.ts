@@ -55,7 +55,10 @@ export class BatchItem<I, O> implements Member, Child {
   /** Items of one lane may share a batch: never two tenants, never two models. */
   get lane(): string {
     const context = this.scope?.context;
-    return context === undefined ? '' : `${context.tenant ?? ''}\0${context.multiplexedModelId}`;
+    if (context === undefined) return '';
+    const { tenant = '', multiplexedModelId } = context;
+    // With its length in front no tenant can end where another one's model begins.
+    return `${tenant.length} ${tenant}${multiplexedModelId}`;
   }
 
   joined(batch: BatchScope, items: number): void {

@@ -84,6 +84,11 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#first?.requestId ?? '';
   }
 
+  /** The first member's, as the request id is. */
+  get route(): string | undefined {
+    return this.#members[0]?.scope?.route;
+  }
+
   get traceparent(): string | undefined {
     return this.#first?.traceparent;
   }

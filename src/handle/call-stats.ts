@@ -7,6 +7,8 @@ export const DURATION_BOUNDS_MS: readonly number[] = [
   0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
 ];
 
+const OTHER_METHOD = 'other';
+
 /** Calls of one method with one outcome. */
 export interface CallSeries {
   readonly method: string;
@@ -23,6 +25,12 @@ export interface CallSeries {
  */
 export class CallStats {
   readonly #series = new Map<string, Array<CallSeries | undefined>>();
+  readonly #isKnown: (method: string) => boolean;
+
+  /** @param isKnown a method that is there; any other, which a caller may make up, counts as `other` */
+  constructor(isKnown: (method: string) => boolean = () => true) {
+    this.#isKnown = isKnown;
+  }
 
   record(method: string, outcome: Outcome, durationMs: number): void {
     const series = this.#find(method, outcome);
@@ -60,6 +68,7 @@ export class CallStats {
   #find(method: string, outcome: Outcome): CallSeries {
     let byOutcome = this.#series.get(method);
     if (byOutcome === undefined) {
+      if (method !== OTHER_METHOD && !this.#isKnown(method)) return this.#find(OTHER_METHOD, outcome);
       byOutcome = [];
       this.#series.set(method, byOutcome);
     }

@@ -43,6 +43,9 @@ export function createHandle<T>(
   return new HandleTarget(router, route, options).handle as DeploymentHandle<T>;
 }
 
+/** Methods that a handle remembers; a class has no more, but a caller who makes names up has. */
+const MOST_CACHED = 256;
+
 /** Names that must stay inert: JavaScript itself, or people's tools, look for them on any object. */
 const INERT = new Set([
   'then',
@@ -74,12 +77,13 @@ class HandleTarget {
     this.#options = options;
     this.#meta = metaOf(options);
     const { app, deployment } = route;
+    let cached = 0;
     const cache: Record<string, unknown> = Object.create(
       new Proxy(Object.freeze(Object.create(null)), {
         get: (_target, name) => {
           if (typeof name !== 'string' || INERT.has(name)) return undefined;
           const method = this.#method(name);
-          Object.defineProperty(cache, name, { value: method, enumerable: true });
+          if (cached++ < MOST_CACHED) Object.defineProperty(cache, name, { value: method, enumerable: true });
           return method;
         },
         has: () => false,
@@ -287,6 +291,7 @@ function metaOf(options: HandleOptions): CallMeta | undefined {
 function inherit(own: CallMeta | undefined, scope: CallScope): CallMeta {
   const { requestId } = scope;
   const meta: CallMeta = own === undefined ? { requestId } : { ...own, requestId };
+  if (scope.route !== undefined) meta.route = scope.route;
   if (scope.traceparent !== undefined) meta.traceparent = scope.traceparent;
   if (meta.tenant === undefined && scope.tenant !== undefined) meta.tenant = scope.tenant;
   if (meta.sessionId === undefined && scope.sessionId !== undefined) meta.sessionId = scope.sessionId;

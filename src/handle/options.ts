@@ -1,3 +1,4 @@
+import { MODEL_ID } from '../batching/model-id.ts';
 import {
   boolean,
   type Fields,
@@ -17,7 +18,7 @@ const id = string('a string of 1 to 256 characters', /^[\s\S]{1,256}$/);
 const HANDLE_FIELDS: Fields<HandleOptions> = {
   signal,
   timeoutMs: milliseconds(),
-  multiplexedModelId: id,
+  multiplexedModelId: MODEL_ID,
   priority: oneOf(...PRIORITIES),
   tenant: id,
   sessionId: id,

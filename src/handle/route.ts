@@ -1,3 +1,4 @@
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 import type { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
 import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
@@ -52,7 +53,7 @@ export class Route {
   deployment: string;
   /** Prefix of the request ids that this thread makes. */
   readonly callerName: string;
-  readonly stats: CallStats = new CallStats();
+  readonly stats: CallStats = new CallStats((method) => this.#methods.has(method));
   readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
   /** Where calls go besides, or instead. */
@@ -65,6 +66,8 @@ export class Route {
   readonly #endpoints: Endpoint[] = [];
   readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1);
   #isDraining = false;
+  /** Methods that a replica has, or had. */
+  readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   readonly #drainRate = new DrainRate();
   /** How long calls take is of interest once some had to wait, or may be sent twice. */
   #isLearning = false;
@@ -128,6 +131,7 @@ export class Route {
 
   add(endpoint: Endpoint): void {
     this.#endpoints.push(endpoint);
+    for (const method of endpoint.channel.methods.keys()) this.#methods.add(method);
     endpoint.channel.onFreed(() => {
       if (this.#queue.size > 0) this.drain();
     });

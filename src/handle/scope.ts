@@ -12,6 +12,8 @@ export interface Child {
  */
 export interface CallScope {
   readonly requestId: string;
+  /** Where the host serves the HTTP request that it belongs to; undefined if it belongs to none. */
+  readonly route: string | undefined;
   readonly traceparent: string | undefined;
   /** Time of `clock.now()`; 0 = none. */
   readonly deadlineAt: number;

@@ -14,6 +14,7 @@ import { Router } from '../handle/router.ts';
 import type { TenantsOptions } from '../handle/tenants.ts';
 import type { DeploymentHandle } from '../handle/types.ts';
 import { Events } from '../observe/events.ts';
+import { HttpCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
@@ -66,6 +67,7 @@ export class Instance {
   readonly log: Logger;
   readonly router: Router;
   readonly userMetrics: HostMetrics;
+  readonly httpCounts: HttpCounts = new HttpCounts();
   readonly #environment: Environment;
   readonly #switchboard = new Switchboard();
   readonly #apps = new Map<string, AppRuntime>();

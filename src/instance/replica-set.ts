@@ -223,9 +223,9 @@ export class ReplicaSet {
     } else if (message.type === 'expired') {
       this.#environment.reportExpired(message.replicaId);
     } else if (message.type === 'log') {
-      const { level, message: text, requestId } = message.line;
+      const { level, message: text, requestId, route = '' } = message.line;
       const about = { app: this.#app, deployment: this.#deployment, replica: from.replicaId };
-      this.#environment.log[level](requestId === undefined ? about : { ...about, requestId }, text);
+      this.#environment.log[level](requestId === undefined ? about : { ...about, requestId, route }, text);
     } else if (message.type === 'advice') {
       // Every replica says so; once is enough.
       if (this.#advice === message.message) return;

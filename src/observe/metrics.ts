@@ -6,6 +6,7 @@ import { methodLabel } from '../pool/caller-channel.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
+import type { HttpCounts } from './http-counts.ts';
 
 /** The part of a Prometheus registry that is used: prom-client's and @prometheus-io/client's both have it. */
 export interface MetricsRegister {
@@ -96,6 +97,7 @@ export class Metrics {
   readonly #sample: () => readonly DeploymentSample[];
   readonly #host: () => HostSample;
   readonly #userMetrics: HostMetrics;
+  readonly #http: HttpCounts;
   #register: Promise<MetricsRegister> | undefined = undefined;
 
   constructor(
@@ -103,11 +105,13 @@ export class Metrics {
     sample: () => readonly DeploymentSample[],
     host: () => HostSample,
     userMetrics: HostMetrics,
+    http: HttpCounts,
   ) {
     this.#options = options;
     this.#sample = sample;
     this.#host = host;
     this.#userMetrics = userMetrics;
+    this.#http = http;
     // An injected registry may be scraped by the app itself.
     if (options.register !== undefined) this.#register = Promise.resolve(this.#fill(options.register));
   }
@@ -151,6 +155,12 @@ export class Metrics {
             ),
           ),
         ),
+    );
+    add('http_requests_total', 'counter', 'HTTP requests answered, by where and how.', () =>
+      this.#http.read().map(({ app, deployment, route, method, statusCode, count }) => ({
+        value: count,
+        labels: { app, deployment, route, method, status_code: statusCode },
+      })),
     );
     add(
       'ongoing_requests',

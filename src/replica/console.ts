@@ -23,7 +23,8 @@ export function forwardConsole(level: LogLevel, send: (line: LogLine) => void): 
     console[method] = (...values: unknown[]) => {
       if (!isOn) return;
       const message = method === 'trace' ? (new Error(format(...values)).stack ?? '') : format(...values);
-      send({ level: own, message, requestId: callScope.getStore()?.requestId });
+      const scope = callScope.getStore();
+      send({ level: own, message, requestId: scope?.requestId, route: scope?.route });
     };
   }
 }

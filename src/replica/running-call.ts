@@ -71,6 +71,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     return this.#requestId;
   }
 
+  get route(): string | undefined {
+    return this.inbound.meta?.route;
+  }
+
   get traceparent(): string | undefined {
     return this.inbound.meta?.traceparent;
   }

@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text as textOf } from 'node:stream/consumers';
+
 /** One sample of a scrape. */
 interface Sample {
   readonly name: string;
@@ -5,7 +9,10 @@ interface Sample {
   readonly value: string;
 }
 
-const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/;
+const LABEL = String.raw`[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"`;
+const SAMPLE = new RegExp(
+  String.raw`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:${LABEL}(?:,${LABEL})*)?)\})? (\S+)$`,
+);
 const SUFFIXES = ['_bucket', '_sum', '_count'];
 const OTHER_UNITS = /_(?:milliseconds|ms|minutes|hours|kb|mb|kilobytes|megabytes|percent)(?:_|$)/;
 
@@ -80,4 +87,37 @@ function lintSample(
 function parse(line: string): Sample | undefined {
   const [, name, labels = '', value] = SAMPLE.exec(line) ?? [];
   return name === undefined || value === undefined ? undefined : { name, labels, value };
+}
+
+/** What `promtool check metrics` says, line by line: nothing is good. Undefined where it is not installed. */
+export async function promtoolCheck(exposition: string): Promise<string[] | undefined> {
+  const promtool = spawn('promtool', ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // It stops reading at the first syntax error.
+  promtool.stdin.on('error', () => {});
+  promtool.stdin.end(exposition);
+  try {
+    const [said, complained, [code]] = await Promise.all([
+      textOf(promtool.stdout),
+      textOf(promtool.stderr),
+      once(promtool, 'close') as Promise<[number]>,
+    ]);
+    const lines = `${said}${complained}`.split('\n').filter((line) => line !== '');
+    return code === 0 || lines.length > 0 ? lines : [`exit code ${code}`];
+  } catch (error) {
+    if (Reflect.get(error as Error, 'code') === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The table of metrics in a page: `| names | type | labels |`. */
+export function documentedMetrics(page: string): Map<string, { type: string; labels: string }> {
+  const found = new Map<string, { type: string; labels: string }>();
+  let above = '';
+  for (const line of page.split('\n')) {
+    const [, names = '', type = '', about = ''] = /^\| (`serve_[^|]*) \| (\w+) \| (.*) \|$/.exec(line) ?? [];
+    const labels = about.startsWith('the same') ? above : about;
+    above = labels;
+    for (const [, name = ''] of names.matchAll(/`(serve_\w+)`/g)) found.set(name, { type, labels });
+  }
+  return found;
 }

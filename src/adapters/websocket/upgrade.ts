@@ -135,7 +135,9 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     const problem = toProblem(error);
     const isGone = this.#client === undefined && socket.destroyed;
     if (problem.isUnexpected && !isGone) {
-      const about = { requestId: this.#requestId, method: req.method, url: req.url, err: error };
+      const { app, deployment } = this.#target.route;
+      const place = { app, deployment, replica: this.#call.endpoint?.replicaId };
+      const about = { requestId: this.#requestId, ...place, method: req.method, url: req.url, err: error };
       this.#target.log.error(about, 'WebSocket failed');
     }
     if (this.#client !== undefined) {

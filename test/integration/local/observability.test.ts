@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { createServe, metrics } from '../../../src/index.ts';
+import { batcher } from '../../fixtures/batching.ts';
 import { observed, requests } from '../../fixtures/observed.ts';
-import { lintExposition } from '../../support/exposition.ts';
+import { documentedMetrics, lintExposition, promtoolCheck } from '../../support/exposition.ts';
 import { quietServe } from '../../support/quiet.ts';
+import { Shared } from '../../support/shared.ts';
 import { eventually, status } from '../../support/until.ts';
 import { listen } from '../listen.ts';
 
@@ -143,13 +146,91 @@ describe('the log', () => {
   });
 });
 
-test('the scrape keeps to the rules of Prometheus', async () => {
-  await using serve = quietServe();
-  const handle = await serve.run(observed.bind());
-  await Promise.all([handle.count.remote('"a"\n', 1), handle.observe.remote(1, 2), handle.measure.remote(1)]);
+/** A scrape with all there is: calls of each kind, batches, HTTP, an autoscaler, metrics of users. */
+async function fullScrape(serve: ReturnType<typeof quietServe>): Promise<string> {
+  const handle = await serve.run(observed.options({ numReplicas: 'auto' }).bind(), {
+    routePrefix: '/observed',
+  });
+  const batched = await serve.run(batcher.bind(new Shared().buffer), { routePrefix: '/batcher' });
+  await Promise.all([1, 2, 3].map((n) => batched.double.remote(n)));
+  await Promise.all([
+    handle.count.remote('"a"\n\\', 1),
+    handle.observe.remote(1, 2),
+    handle.measure.remote(1),
+  ]);
   await handle.misuse.remote().catch(() => {});
-  await eventually(async () => (await serve.metrics()).includes('demo_rows_total{'));
-  const text = await serve.metrics();
-  expect(text).toContain('serve_requests_total{');
-  expect(lintExposition(text)).toEqual([]);
+  await using server = await listen(serve.middleware());
+  await fetch(`http://127.0.0.1:${server.port}/nowhere`);
+  const wanted = ['demo_rows_total{', 'serve_batch_size_count{', 'serve_autoscaling_desired_replicas{'];
+  await eventually(async () => {
+    const text = await serve.metrics();
+    return wanted.every((name) => text.includes(name));
+  });
+  return await serve.metrics();
+}
+
+const BUCKETS = [
+  '# HELP a_seconds x',
+  '# TYPE a_seconds histogram',
+  'a_seconds_bucket{le="1"} 1',
+  'a_seconds_bucket{le="+Inf"} 2',
+  'a_seconds_sum 3',
+  'a_seconds_count 2',
+  '',
+].join('\n');
+
+describe('the scrape', () => {
+  test('keeps to the rules of Prometheus, and promtool has nothing to say where it is installed', async () => {
+    await using serve = quietServe();
+    const text = await fullScrape(serve);
+    expect(text).toContain('serve_requests_total{');
+    expect(lintExposition(text)).toEqual([]);
+    expect((await promtoolCheck(text)) ?? []).toEqual([]);
+  });
+
+  test('is documented: each metric of the library, with its type and its labels', async () => {
+    await using serve = quietServe();
+    const text = await fullScrape(serve);
+    const documented = documentedMetrics(await readFile('docs/observability.md', 'utf8'));
+    const types = [...text.matchAll(/^# TYPE (serve_\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [
+      name,
+      type,
+    ]);
+    expect(types.length).toBeGreaterThan(15);
+    for (const [name = '', type] of types) {
+      const about = documented.get(name);
+      expect(about?.type, `${name} in docs/observability.md`).toBe(type);
+      const sample = new RegExp(`^${name}(?:_count)?\\{([^}]*)\\}`, 'm').exec(text);
+      for (const [, label = ''] of (sample?.[1] ?? '').matchAll(/(\w+)="/g))
+        expect(about?.labels, `labels of ${name}`).toContain(label);
+    }
+  });
+
+  const head = '# HELP a_total x\n# TYPE a_total counter\n';
+  test.each([
+    ['a counter without _total', '# HELP a x\n# TYPE a counter\na 1\n'],
+    ['a gauge with _total', '# HELP a_total x\n# TYPE a_total gauge\na_total 1\n'],
+    ['no help', '# TYPE a gauge\na 1\n'],
+    ['no base unit', '# HELP a_milliseconds x\n# TYPE a_milliseconds gauge\na_milliseconds 1\n'],
+    ['an abbreviated unit', '# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1\n'],
+    ['a type in its name', '# HELP a_gauge_b x\n# TYPE a_gauge_b gauge\na_gauge_b 1\n'],
+    ['camel case', '# HELP aB x\n# TYPE aB gauge\naB 1\n'],
+    ['a reserved suffix', '# HELP a_count x\n# TYPE a_count gauge\na_count 1\n'],
+    ['a value that is none', `${head}a_total one\n`],
+    ['a label without quotes', `${head}a_total{b=1} 1\n`],
+    ['help twice', `${head}# HELP a_total y\na_total 1\n`],
+  ])('the check finds %s, as promtool does', async (_what, text) => {
+    expect(lintExposition(text)).not.toEqual([]);
+    expect((await promtoolCheck(text)) ?? ['promtool is not installed']).not.toEqual([]);
+  });
+
+  test.each([
+    ['a sample twice', `${head}a_total{b="1"} 1\na_total{b="1"} 2\n`],
+    ['a sample before its type', 'a_total 1\n# HELP a_total x\n# TYPE a_total counter\n'],
+    ['buckets that fall', BUCKETS.replace('le="+Inf"} 2', 'le="+Inf"} 0')],
+    ['a value without an end', `${head}a_total NaN\n`],
+  ])('the check finds %s, which promtool lets pass', (_what, text) => {
+    expect(lintExposition(BUCKETS)).toEqual([]);
+    expect(lintExposition(text)).not.toEqual([]);
+  });
 });
