@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServeError } from '../errors.ts';
 import type { IngressCounts } from '../observe/http-counts.ts';
 import { fromNode, type HostContext, type HostExchange, type HttpResponse, type Next } from './exchange.ts';
+import { inspectServerOf } from './host-server.ts';
 import { type HttpTarget, handleHttp } from './http.ts';
 import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
@@ -50,6 +51,7 @@ export function createMiddleware(
     const { next, settled } = exchange;
     if (typeof destination !== 'string') {
       if ('route' in destination) {
+        inspectServerOf(exchange.req, destination.log);
         handleHttp(exchange, destination, options);
         return;
       }

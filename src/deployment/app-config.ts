@@ -54,7 +54,11 @@ export const APP_NAME: Field<string> = string('1 to 64 characters of A–Z, a–
 
 export const ROUTE_PREFIX: Field<string> = either(
   oneOf('/'),
-  string("a path that starts with '/', has no '/' at its end and no '{' or '}'", /^(?:\/[^/{}?#\s]+)+$/),
+  // No request has a segment of dots, or a backslash: those are refused.
+  string(
+    "a path that starts with '/', has no '/' at its end, no '{', '}' or '\\\\', and no segment '.' or '..'",
+    /^(?:\/(?!(?:\.|%2e){1,2}(?:\/|$))[^/{}?#\\\s]+)+$/i,
+  ),
 );
 
 function nullable<T>({ allowed, parse }: Field<T>): Field<T> {

@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { invalidOption, ServeError } from '../../errors.ts';
 import { parseOptions } from '../../validation/fields.ts';
+import { inspectServer } from '../host-server.ts';
 import type { HttpTarget } from '../http.ts';
 import type { ResolvedMiddlewareOptions } from '../options.ts';
 import { sendProblem, toProblem } from '../problem.ts';
@@ -74,6 +75,7 @@ class Upgrades {
       if (this.#isLast()) answerAsIfUnasked(this.#server, upgrade);
     } else if (found.takesWebSockets && found.target !== undefined) {
       taken.add(req);
+      inspectServer(this.#server, found.target.log);
       void new Upgrade(upgrade, found.target, this.#rulesOf(found.options)).start();
     } else if (this.#isLast()) {
       const error = found.takesWebSockets

@@ -1,4 +1,5 @@
 import { badRequest } from '../../input/bad-request.ts';
+import { parseJson } from '../../input/json-text.ts';
 import { type FlatHeaders, type RequestEnvelope, unflatten } from './envelope.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 import { normalizeUrl } from './request-url.ts';
@@ -161,12 +162,7 @@ function defineFacade(): RequestFactory {
     }
 
     async #json(): Promise<unknown> {
-      const text = await this.#text();
-      try {
-        return JSON.parse(text);
-      } catch (cause) {
-        throw badRequest('the body is not valid JSON', { cause });
-      }
+      return parseJson(await this.#text());
     }
 
     async #bytes(): Promise<Uint8Array> {

@@ -17,7 +17,7 @@ export function bodies(mount: Mount): void {
     test.each([
       ['with a length', (size: number) => Buffer.alloc(size), true],
       ['chunked', (size: number) => pieces(size), false],
-    ])('a body %s may have just as many bytes', async (_name, body, hasLength) => {
+    ])('security row 1: a body %s may have just as many bytes', async (_name, body, hasLength) => {
       const post = (size: number) =>
         send(shared.port, '/request/length', {
           method: 'POST',
@@ -31,7 +31,7 @@ export function bodies(mount: Mount): void {
       expect((await post(100_000)).text).toBe('100000');
     });
 
-    test('a length that is too large is refused before anything is sent, and the connection closed', async () => {
+    test('security row 1: a length that is too large is refused before anything is sent, and the connection closed', async () => {
       using client = await RawClient.connect(shared.port);
       client.head('POST /request/length HTTP/1.1', 'Host: h', 'Content-Length: 99999999999');
       expect(await client.until('\r\n\r\n{')).toMatch(/^HTTP\/1.1 413 [\s\S]*\r\nconnection: close\r\n/i);
@@ -40,7 +40,7 @@ export function bodies(mount: Mount): void {
       await client.closed();
     });
 
-    test('a client that does not stop is told why before it is cut off', async () => {
+    test('security row 1: a client that does not stop is told why before it is cut off', async () => {
       using client = await RawClient.connect(shared.port);
       client.socket.pause();
       client.head('POST /request/length HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked');

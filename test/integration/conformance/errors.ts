@@ -30,7 +30,7 @@ export function errors(mount: Mount): void {
     );
 
     test.each(['error', 'string', 'undefined', 'rejects', 'status-only', 'odd-status', 'SERVE_CANCELLED'])(
-      '%s: a user error is 500 without detail',
+      'security row 31: %s: a user error is 500 without detail',
       async (name) => {
         const answer = await fail(name);
         expect(answer.status).toBe(500);

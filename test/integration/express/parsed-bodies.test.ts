@@ -1,8 +1,8 @@
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import express, { type RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json, type SendOptions, send } from '../client.ts';
-import { type Mounted, sharedApp } from '../conformance/setup.ts';
+import { type Mounted, outcomes, sharedApp } from '../conformance/setup.ts';
 import { listen } from '../listen.ts';
 
 const shared = sharedApp();
@@ -88,6 +88,18 @@ describe('bodies that a parser has read', () => {
     expect(text).toBe('{"zipped":true}');
     expect(headers.has('content-encoding')).toBe(false);
     expect(headers.get('content-length')).toBe('15');
+  });
+
+  test('security row 2: a bomb is the parser’s to refuse: 413, and the app never hears of it', async () => {
+    const before = await outcomes(shared.serve, 'ok');
+    for (const [encoding, bomb] of [
+      ['gzip', gzipSync(' '.repeat(5_000_000))],
+      ['br', brotliCompressSync(' '.repeat(5_000_000))],
+    ] as const) {
+      const headers = { 'content-encoding': encoding };
+      expect((await post('/request/echo', 'application/json', bomb, headers)).status).toBe(413);
+    }
+    expect(await outcomes(shared.serve, 'ok')).toBe(before);
   });
 
   test('a gzipped body that no parser knows is left as it is', async () => {

@@ -244,7 +244,7 @@ describe('hooks of the host', () => {
     expect(await shared.probe.count.remote('refused:started')).toBe(0);
   });
 
-  test('preParsing decodes a body: the app gets it decoded, under the limit', async () => {
+  test('security row 2: preParsing decodes a body: the app gets it decoded, under the limit', async () => {
     await using host = await hosted((app, ours) => {
       app.addHook('preParsing', async (_request, _reply, payload) => payload.pipe(createGunzip()));
       return app.register(fastifyServe, ours({ bodyLimit: 1_000 }));

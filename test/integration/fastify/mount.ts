@@ -34,7 +34,8 @@ export const mountPlugin: Mount = async ({ serve, app, options, path = '/', behi
 };
 
 export function makeHost(): FastifyInstance {
-  return fastify({ forceCloseConnections: true });
+  // Fastify's own default is none, which is warned of.
+  return fastify({ forceCloseConnections: true, requestTimeout: 60_000 });
 }
 
 export async function start(host: FastifyInstance): Promise<Mounted> {

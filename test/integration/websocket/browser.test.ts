@@ -88,7 +88,7 @@ describe('in a browser', () => {
     await other.close();
   });
 
-  test('a page of another origin is not let in', async () => {
+  test('security row 35: a page of another origin is not let in', async () => {
     await using foreign = await listen((_req, res) => void res.end('<p>elsewhere'));
     const other = await browser.newPage();
     await other.goto(`http://127.0.0.1:${foreign.port}/`);

@@ -96,9 +96,9 @@ describe('the protocol', () => {
       [close(code, 'bye')],
       code,
     ]),
-    ['a message over the limit', [frame(2, Buffer.alloc(1_001))], 1009],
+    ['security row 35: a message over the limit', [frame(2, Buffer.alloc(1_001))], 1009],
     [
-      'fragments over the limit',
+      'security row 35: fragments over the limit',
       [frame(2, Buffer.alloc(600), { fin: false }), frame(0, Buffer.alloc(600))],
       1009,
     ],
@@ -156,7 +156,7 @@ describe('the protocol', () => {
     await client.until('\x81\x05eager\x81\x05later');
   });
 
-  test('a flood of pings closes with 1008', async () => {
+  test('security row 35: a flood of pings closes with 1008', async () => {
     using client = await open();
     client.write(Buffer.concat(Array.from({ length: 2_000 }, () => frame(9, Buffer.from('p')))));
     expect(await closeCode(client)).toBe(1008);

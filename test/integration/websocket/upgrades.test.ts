@@ -178,7 +178,7 @@ describe('every framework has a server', () => {
 });
 
 describe('who is let in', () => {
-  test('pages of the same host, unless origins say otherwise', async () => {
+  test('security row 35: pages of the same host, unless origins say otherwise', async () => {
     await using app = await talking({ app: inline.bind() });
     const own = `http://127.0.0.1:${app.port}`;
     expect(await echoes(app.port, '/echo', { origin: own })).toBe(true);
