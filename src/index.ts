@@ -99,6 +99,8 @@ export {
   type ServeOptions,
   type StatusReport,
 } from './serve.ts';
+export type { Clock } from './time/control-clock.ts';
+export { ManualClock } from './time/manual-clock.ts';
 export type {
   Counter,
   Gauge,

@@ -31,6 +31,7 @@ import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.
 import type { OpenApiDocument } from './openapi/types.ts';
 import { mainInWorker } from './replica/listen-guard.ts';
 import { replicaRouter } from './replica/thread-role.ts';
+import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
 import { boolean, type Fields, fn, milliseconds, object, parseOptions, string } from './validation/fields.ts';
 
 export interface ServeOptions {
@@ -46,6 +47,8 @@ export interface ServeOptions {
   hostGuard?: HostGuardOptions;
   /** When a replica whose memory grows without end is replaced. */
   growthWatch?: GrowthWatchOptions;
+  /** By which the control plane decides, for tests (`ManualClock`). Default: the machine's. */
+  clock?: Clock;
   /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
@@ -62,6 +65,7 @@ const SERVE_FIELDS: Fields<ServeOptions> = {
   tenants: object<TenantsOptions>(TENANTS_FIELDS),
   hostGuard: object<HostGuardOptions>(HOST_GUARD_FIELDS),
   growthWatch: object<GrowthWatchOptions>(GROWTH_WATCH_FIELDS),
+  clock: CLOCK_FIELD,
   logger: LOGGER_FIELD,
   version: string(),
   dev: boolean(),
@@ -119,6 +123,7 @@ export class Serve implements AsyncDisposable {
   constructor(options: ServeOptions) {
     this.#instance = new Instance({
       log: options.logger ?? defaultLogger,
+      clock: options.clock ?? machineClock,
       workerEntry: workerEntry(options.workerEntry),
       resources: options.resources ?? {},
       tenants: options.tenants,

@@ -113,7 +113,7 @@ export class AppRuntime {
     const group = new UpdateGroup(
       deployments.map(({ name }) => name),
       isWatched && fallback !== undefined,
-      () => queueMicrotask(() => this.tick(now())),
+      () => queueMicrotask(() => this.tick(this.#environment.clock.now())),
       (error) => {
         if (group !== this.#group || this.#deleting !== undefined || fallback === undefined) return false;
         failure.reject(error);
@@ -164,7 +164,7 @@ export class AppRuntime {
   /** The target capacity changed. */
   recount(): void {
     for (const deployment of this.#threadDeployments()) deployment.recount();
-    this.#scaler.tick(now(), true);
+    this.#scaler.tick(this.#environment.clock.now(), true);
   }
 
   tick(at: number): void {

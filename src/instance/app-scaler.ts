@@ -1,7 +1,6 @@
 import { readAppPolicyResult } from '../controller/policy.ts';
 import type { ScalingReport } from '../controller/status.ts';
 import type { AppAutoscalingPolicy, AutoscalingContext } from '../deployment/autoscaling-policy.ts';
-import { now } from '../time/clock.ts';
 import { DeploymentScaler } from './deployment-scaler.ts';
 import type { Environment } from './environment.ts';
 import { FaultReports } from './fault-reports.ts';
@@ -14,7 +13,7 @@ export class AppScaler {
   readonly #faults: FaultReports;
   readonly #scalers = new Map<string, DeploymentScaler>();
   #policy: AppAutoscalingPolicy | undefined = undefined;
-  #loop: NodeJS.Timeout | undefined = undefined;
+  #endLoop: (() => void) | undefined = undefined;
   #periodMs = 0;
 
   constructor(app: string, environment: Environment) {
@@ -41,7 +40,7 @@ export class AppScaler {
     for (const name of left) this.#remove(name);
     this.#warnOfTwoPolicies();
     this.#runLoop();
-    this.tick(now(), true);
+    this.tick(this.#environment.clock.now(), true);
   }
 
   /** The last decision about a deployment. */
@@ -64,8 +63,8 @@ export class AppScaler {
 
   /** The deployments of the app were stopped, or are about to be. */
   close(): void {
-    clearInterval(this.#loop);
-    this.#loop = undefined;
+    this.#endLoop?.();
+    this.#endLoop = undefined;
     for (const name of [...this.#scalers.keys()]) this.#remove(name);
   }
 
@@ -103,9 +102,10 @@ export class AppScaler {
   #runLoop(): void {
     const periods = [...this.#scalers.values()].map(({ config }) => config.metricsIntervalMs);
     const periodMs = periods.length === 0 ? 0 : Math.min(...periods);
-    if (periodMs === this.#periodMs && this.#loop !== undefined) return;
-    clearInterval(this.#loop);
+    if (periodMs === this.#periodMs && this.#endLoop !== undefined) return;
+    this.#endLoop?.();
     this.#periodMs = periodMs;
-    this.#loop = periodMs === 0 ? undefined : setInterval(() => this.tick(now()), periodMs).unref();
+    const { clock } = this.#environment;
+    this.#endLoop = periodMs === 0 ? undefined : clock.every(periodMs, () => this.tick(clock.now()));
   }
 }

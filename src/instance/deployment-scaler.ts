@@ -16,7 +16,6 @@ import type { ResolvedAutoscaling } from '../deployment/autoscaling-options.ts';
 import type { AutoscalingContext } from '../deployment/autoscaling-policy.ts';
 import { routeKey } from '../handle/directory.ts';
 import type { DeploymentLoad } from '../pool/load-table.ts';
-import { now } from '../time/clock.ts';
 import type { Environment } from './environment.ts';
 import { FaultReports } from './fault-reports.ts';
 import { ReplicaStats } from './replica-stats.ts';
@@ -109,7 +108,7 @@ export class DeploymentScaler {
     const inputs = this.#inputs;
     if (inputs === undefined || isColdStart(inputs)) return undefined;
     const { at, running, queued, ongoing, bounds } = inputs;
-    const currentTime = Date.now();
+    const currentTime = this.#environment.clock.timestamp();
     const { policy: _, ...config } = this.#config;
     return {
       appName: this.#app,
@@ -159,7 +158,7 @@ export class DeploymentScaler {
     this.#state = scaled.state;
     const { from, to, desired, reason } = scaled.decision;
     const { at: _, ...seen } = inputs;
-    this.#report = { at: Date.now(), from, to, desired, reason, inputs: seen };
+    this.#report = { at: this.#environment.clock.timestamp(), from, to, desired, reason, inputs: seen };
     if (to !== from) this.#apply(from, to, reason);
     this.#watchQueue();
   }
@@ -170,8 +169,8 @@ export class DeploymentScaler {
   }
 
   #apply(from: number, to: number, reason: string): void {
-    if (to > from) this.#lastUp = Date.now();
-    else this.#lastDown = Date.now();
+    if (to > from) this.#lastUp = this.#environment.clock.timestamp();
+    else this.#lastDown = this.#environment.clock.timestamp();
     const { name } = this.#deployment.spec;
     const about = { app: this.#app, deployment: name, from, to, reason };
     this.#environment.log.info(about, `${name}: ${from} → ${to} replicas`);
@@ -180,7 +179,7 @@ export class DeploymentScaler {
   }
 
   #startCold(): void {
-    this.sample(now());
+    this.sample(this.#environment.clock.now());
     this.decide({ hold: 'no call waits any more' });
   }
 

@@ -4,6 +4,7 @@ import type { CountedCalls } from '../handle/router.ts';
 import type { TenantsOptions } from '../handle/tenants.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
+import type { Clock } from '../time/control-clock.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { DevReload } from './dev-reload.ts';
 import type { InlineReplicas } from './inline-replicas.ts';
@@ -25,6 +26,7 @@ export interface Environment {
   readonly inlineReplicas: InlineReplicas;
   readonly events: Events;
   readonly log: Logger;
+  readonly clock: Clock;
   readonly resources: ResourceLedger;
   /** The share of every deployment that runs, as of now. */
   targetCapacity(): TargetCapacity;

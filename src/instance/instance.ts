@@ -20,6 +20,7 @@ import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
+import type { Clock } from '../time/control-clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
@@ -42,6 +43,7 @@ const TICK_MS = 250;
 
 export interface InstanceOptions {
   readonly log: Logger;
+  readonly clock: Clock;
   /** File of the replicas' worker entry. */
   readonly workerEntry: string;
   /** Part of every deployment's version. */
@@ -80,7 +82,8 @@ export class Instance {
   readonly #guard: HostGuard;
   readonly #growth: GrowthWatch;
   #callers = 0;
-  #loop: NodeJS.Timeout | undefined = undefined;
+  readonly #clock: Clock;
+  #endLoop: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   readonly #trials = new Trials({
     switchboard: this.#switchboard,
@@ -112,6 +115,7 @@ export class Instance {
 
   constructor(options: InstanceOptions) {
     this.log = options.log;
+    this.#clock = options.clock;
     this.#version = options.version;
     this.events = new Events((err) => this.log.error({ err }, 'a listener of serve.on() threw'));
     this.userMetrics = new HostMetrics((name, why) =>
@@ -155,6 +159,7 @@ export class Instance {
       inlineReplicas,
       events: this.events,
       log: this.log,
+      clock: this.#clock,
       resources: this.#resources,
       targetCapacity: () => this.#capacity,
       workerEntry: options.workerEntry,
@@ -345,7 +350,7 @@ export class Instance {
     // All at once and within the limit, which what is tried beside an app would not have: it ends patiently.
     for (const app of this.#apps.values()) void app.delete(timeoutMs);
     await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
-    clearInterval(this.#loop);
+    this.#endLoop?.();
     this.#dev?.close();
     this.#guard.stop();
     this.#growth.stop();
@@ -375,7 +380,7 @@ export class Instance {
     const compiled = compileApp(ingress, name, this.#version, { ...options, revision });
     const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
     this.#apps.set(name, app);
-    this.#loop ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    this.#endLoop ??= this.#clock.every(TICK_MS, () => this.#tick());
     this.#guard.start();
     this.#growth.start();
     const deployed = this.#goOver(app, compiled, true);
@@ -439,7 +444,7 @@ export class Instance {
   }
 
   #tick(): void {
-    const at = now();
+    const at = this.#clock.now();
     for (const app of this.#apps.values()) app.tick(at);
     this.#trials.tick();
     this.#memory.tick();

@@ -1,5 +1,6 @@
 import type { ResolvedOptions } from '../deployment/options.ts';
 import { REPLICA_STATE } from '../pool/load-table.ts';
+import { now } from '../time/clock.ts';
 import { HealthCheck } from './health-check.ts';
 import { MemoryQuota } from './memory-quota.ts';
 import type { ThreadReplica } from './thread-replica.ts';
@@ -45,6 +46,10 @@ export class ReplicaWatch {
     this.#options = options;
   }
 
+  /**
+   * Threads start and block by the machine's time.
+   * @param at time of the control plane's clock, by which health and memory are looked at
+   */
   tick(at: number): void {
     const { state, startedAt } = this.#replica;
     if (state === 'RUNNING') {
@@ -52,7 +57,7 @@ export class ReplicaWatch {
       this.#lookAtRunning(at);
     } else if (state === 'STARTING') {
       this.#memory?.tick(at, (why) => this.#events.hopeless(why));
-      if (at - startedAt > this.#options.startTimeoutMs)
+      if (now() - startedAt > this.#options.startTimeoutMs)
         this.#events.hopeless(`it did not start within ${this.#options.startTimeoutMs} ms`);
     }
   }
@@ -60,7 +65,7 @@ export class ReplicaWatch {
   #lookAtRunning(at: number): void {
     const replica = this.#replica;
     const { stuckAfterMs, healthCheckPeriodMs, healthCheckTimeoutMs } = this.#options;
-    const silentMs = (at - replica.load.lastTick) | 0;
+    const silentMs = (now() - replica.load.lastTick) | 0;
     const isSilent = silentMs > stuckAfterMs;
     if (isSilent !== replica.isStuck) this.#turn(isSilent, silentMs);
     if (isSilent) {

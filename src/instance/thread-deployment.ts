@@ -8,6 +8,7 @@ import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { addTallies, NO_CALLS } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
+import type { Clock } from '../time/control-clock.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
 import { queueEmptied } from './queue-emptied.ts';
@@ -62,7 +63,7 @@ export class ThreadDeployment implements RunningDeployment {
       this.#fail(failure);
       return failure;
     },
-    settled: () => this.tick(now()),
+    settled: () => this.tick(this.#clock.now()),
   });
   #isStopping = false;
 
@@ -82,7 +83,7 @@ export class ThreadDeployment implements RunningDeployment {
       ended: (replica) => this.#rollout?.ended(replica),
       crashed: (replica, how, error) => this.#crashed(replica, how, error),
       startFailed: (replica, phase, error) => this.#startFailed(replica, phase, error),
-      changed: () => this.tick(now()),
+      changed: () => this.tick(this.#clock.now()),
     });
     this.#configureRoutes();
     this.#count = new ReplicaCount(this.#key, spec.options, environment);
@@ -169,13 +170,13 @@ export class ThreadDeployment implements RunningDeployment {
   /** Goes for another number of replicas. */
   scaleTo(target: number): void {
     this.#count.aimAt(target);
-    this.tick(now());
+    this.tick(this.#clock.now());
   }
 
   /** The target capacity changed. */
   recount(): void {
     this.#count.follow(this.#spec.options);
-    this.tick(now());
+    this.tick(this.#clock.now());
   }
 
   async describe(): Promise<IngressDescription | undefined> {
@@ -231,6 +232,10 @@ export class ThreadDeployment implements RunningDeployment {
     return [...this.#replicas].some(({ isRoutable, state }) => isRoutable || state === 'STARTING');
   }
 
+  get #clock(): Clock {
+    return this.#environment.clock;
+  }
+
   #configureRoutes(): void {
     const { options } = this.#spec;
     const { switchboard, tenants } = this.#environment;
@@ -243,7 +248,7 @@ export class ThreadDeployment implements RunningDeployment {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => {});
     this.#change = { promise, resolve, reject, isUpdate };
-    this.tick(now());
+    this.tick(this.#clock.now());
     return Promise.all([promise, reconfigured]).then(() => {});
   }
 
@@ -311,7 +316,7 @@ export class ThreadDeployment implements RunningDeployment {
   #crashed(replica: ThreadReplica, how: string, error: unknown): void {
     this.#restarts++;
     if (!how.startsWith('failed in')) this.#rollout?.died(replica);
-    this.#record.crashed(now());
+    this.#record.crashed(this.#clock.now());
     this.#message = `replica ${replica.replicaId} ${how}: ${messageOf(error)}`;
     this.#voice.crashed(replica.replicaId, how, error);
     if (this.isDegraded) this.#reportDegraded();

@@ -1,0 +1,36 @@
+import { instanceOf } from '../validation/fields.ts';
+import { now } from './clock.ts';
+
+/**
+ * The time by which the control plane decides: when it samples and scales, checks health, restarts, gives up a placement,
+ * judges an update. Calls, their deadlines and everything that waits for a thread go by the machine's time.
+ */
+export interface Clock {
+  /** In ms, from any origin; never goes back. */
+  now(): number;
+  /** Like `Date.now()`: what policies and `status()` are given. */
+  timestamp(): number;
+  /**
+   * Calls `run` every so many ms, and does not keep the process alive.
+   * @returns ends that
+   */
+  every(ms: number, run: () => void): () => void;
+}
+
+/** The default. */
+export const machineClock: Clock = {
+  now,
+  timestamp: () => Date.now(),
+  every(ms, run) {
+    const timer = setInterval(run, ms).unref();
+    return () => clearInterval(timer);
+  },
+};
+
+export const CLOCK_FIELD = instanceOf<Clock>(
+  'a clock with now, timestamp and every',
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    ['now', 'timestamp', 'every'].every((member) => typeof Reflect.get(value, member) === 'function'),
+);
