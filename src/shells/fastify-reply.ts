@@ -6,14 +6,27 @@ import { cut } from '../adapters/linger.ts';
 /** A body that is written to at one end and read by Fastify at the other. */
 class ReplyBody extends Readable {
   readonly #onRead: () => void;
+  readonly #onTaken: () => void;
 
-  constructor(onRead: () => void) {
+  /**
+   * @param onRead there is room for more
+   * @param onTaken nothing of what was written waits any more
+   */
+  constructor(onRead: () => void, onTaken: () => void) {
     super();
     this.#onRead = onRead;
+    this.#onTaken = onTaken;
   }
 
   override _read(): void {
     this.#onRead();
+  }
+
+  /** Not `_read` tells that the last chunk was taken: it asks for the next one before that, and once. */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size);
+    if (chunk !== null && this.readableLength === 0) this.#onTaken();
+    return chunk;
   }
 }
 
@@ -160,7 +173,7 @@ export class ReplyResponse implements HttpResponse {
     if (this.#body !== undefined) return this.#body;
     const length = this.strictContentLength ? this.getHeader('content-length') : undefined;
     this.#length = length === undefined ? undefined : Number(length);
-    this.#body = new ReplyBody(this.#onRead);
+    this.#body = new ReplyBody(this.#onRead, this.#onTaken);
     this.#isSent = true;
     this.#reply.send(this.#body);
     return this.#body;
@@ -170,8 +183,11 @@ export class ReplyResponse implements HttpResponse {
   readonly #onRead = (): void => {
     const { raw } = this.#reply;
     if (this.#flushes && !raw.headersSent && !raw.destroyed) raw.flushHeaders();
-    if (this.#cuts && this.#body?.readableLength === 0) cut(raw);
-    else this.#onDrain?.();
+    if (!this.#cuts) this.#onDrain?.();
+  };
+
+  readonly #onTaken = (): void => {
+    if (this.#cuts) cut(this.#reply.raw);
   };
 }
 

@@ -15,3 +15,4 @@ export { mounting, routing } from './conformance/routing.ts';
 export { security } from './conformance/security.ts';
 export type { Mount, Mounted } from './conformance/setup.ts';
 export { streaming } from './conformance/streaming.ts';
+export { validation } from './conformance/validation.ts';

@@ -17,6 +17,7 @@ import {
   routing,
   security,
   streaming,
+  validation,
 } from './http-conformance.ts';
 import { listen } from './listen.ts';
 
@@ -35,6 +36,7 @@ for (const suite of [
   routing,
   security,
   streaming,
+  validation,
 ]) {
   suite(mountListener);
 }

@@ -36,7 +36,7 @@ export function streaming(mount: Mount): void {
       await client.until('at last');
     });
 
-    test.each(['breaking', 'breaking-response'])(
+    test.each(['breaking', 'breaking-now', 'breaking-response'])(
       '%s: an error after two chunks breaks the connection',
       async (name) => {
         using client = await get(`/stream/${name}`);

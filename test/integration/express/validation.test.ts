@@ -1,0 +1,4 @@
+import { validation } from '../http-conformance.ts';
+import { mountExpress } from './mount.ts';
+
+validation(mountExpress);
