@@ -147,10 +147,10 @@ describe('batch', () => {
     expect(await settle([fn(1), fn(2), fn(3)])).toEqual([1, new RangeError('two'), 3]);
   });
 
-  test.each([1, 2, 3, 8, 16, 64])(
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 33, 64])(
     'bisecting %i items finds the poison in at most 2·log2(n) runs more',
     async (size) => {
-      for (const poison of new Set([0, size >> 1, size - 1])) {
+      for (let poison = 0; poison < size; poison++) {
         let runs = 0;
         const fn = batch<number, number>({ maxBatchSize: size, bisectOnError: true }, async (numbers) => {
           runs++;
@@ -161,7 +161,7 @@ describe('batch', () => {
         expect(outcomes).toEqual(
           Array.from({ length: size }, (_, n) => (n === poison ? new RangeError('poison') : n)),
         );
-        expect(runs - 1).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(size)));
+        expect(runs - 1).toBeLessThanOrEqual(2 * Math.log2(size));
       }
     },
   );

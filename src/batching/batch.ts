@@ -105,6 +105,18 @@ async function runUnary<I, O>(
   items: BatchItem<I, O>[],
   bisect: boolean,
 ): Promise<void> {
+  const failure = await attempt(fn, self, items);
+  if (failure === undefined) return;
+  if (bisect) await bisectItems(fn, self, items, failure.error);
+  else for (const item of items) item.fail(failure.error);
+}
+
+/** Runs the function once. What it throws is answered, and no item has failed then. */
+async function attempt<I, O>(
+  fn: BatchFunction<I, O>,
+  self: unknown,
+  items: readonly BatchItem<I, O>[],
+): Promise<{ readonly error: unknown } | undefined> {
   let results: readonly O[];
   try {
     results = await fn.call(
@@ -112,8 +124,7 @@ async function runUnary<I, O>(
       items.map(({ value }) => value),
     );
   } catch (error) {
-    await failed(fn, self, items, bisect, error);
-    return;
+    return { error };
   }
   const wrong = wrongLength(results, items.length);
   for (const [index, item] of items.entries()) {
@@ -122,24 +133,43 @@ async function runUnary<I, O>(
     else if (wrong !== undefined) item.fail(wrong);
     else item.resolve(result as O);
   }
+  return undefined;
 }
 
-/** The function threw: all fail, or the halves are tried until the item that makes it throw is alone. */
-async function failed<I, O>(
+/**
+ * These items made the function throw: its halves are tried until those that do are alone. The smaller half goes first: when
+ * it succeeds the other one holds the culprit, and is halved without being run as a whole. So one poison item among n
+ * costs at most 2·log₂(n) runs, for any n: W(n) = max(1 + W(⌈n/2⌉), 2 + W(⌊n/2⌋)), W(1) = 1 where it has not run alone.
+ */
+async function bisectItems<I, O>(
   fn: BatchFunction<I, O>,
   self: unknown,
-  items: BatchItem<I, O>[],
-  bisect: boolean,
+  items: readonly BatchItem<I, O>[],
   error: unknown,
 ): Promise<void> {
-  const open = items.filter(({ isSettled }) => !isSettled);
-  if (!bisect || open.length <= 1) {
-    for (const item of open) item.fail(error);
+  if (items.length === 1) {
+    items[0]?.fail(error);
     return;
   }
-  const middle = Math.ceil(open.length / 2);
-  await runUnary(fn, self, open.slice(0, middle), true);
-  await runUnary(fn, self, open.slice(middle), true);
+  // Who left meanwhile is not run again, and may have been the culprit.
+  const open = items.filter(({ isSettled }) => !isSettled);
+  const isComplete = open.length === items.length;
+  const middle = Math.floor(open.length / 2);
+  const [smaller, larger] = [open.slice(0, middle), open.slice(middle)];
+  const hasFailed = smaller.length > 0 && (await tryItems(fn, self, smaller));
+  if (isComplete && !hasFailed && larger.length > 1) await bisectItems(fn, self, larger, error);
+  else if (larger.length > 0) await tryItems(fn, self, larger);
+}
+
+/** Runs items, and halves them if the function throws. @returns whether it did */
+async function tryItems<I, O>(
+  fn: BatchFunction<I, O>,
+  self: unknown,
+  items: readonly BatchItem<I, O>[],
+): Promise<boolean> {
+  const failure = await attempt(fn, self, items);
+  if (failure !== undefined) await bisectItems(fn, self, items, failure.error);
+  return failure !== undefined;
 }
 
 /** Each yielded list has one value per item; `END_OF_STREAM` in its place ends an item's stream. */

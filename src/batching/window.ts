@@ -24,6 +24,10 @@ export interface WindowState {
 const LATE_GAPS = 4;
 const LATE_SLACK_MS = 0.5;
 
+/** A batch may take longer than predicted, and its results have a way to go. */
+const COST_MARGIN = 1.1;
+const RETURN_MS = 2;
+
 /** When the batch should start, as a time of `clock.now()`; now or earlier means at once. Pure. */
 export function startTime(state: WindowState, cost: CostModel, arrivals: Arrivals): number {
   if (state.isFull) return state.now;
@@ -32,9 +36,11 @@ export function startTime(state: WindowState, cost: CostModel, arrivals: Arrival
   return Math.min(latest, adaptiveStart(state, cost, arrivals));
 }
 
-/** So that the tightest member can still make it. */
-function latestForDeadline({ tightestDeadline, count }: WindowState, cost: CostModel): number {
-  return tightestDeadline === 0 ? Infinity : tightestDeadline - cost.predict(count);
+/** So that the tightest member can still make it; half of its time is for the batch as long as nobody knows its cost. */
+function latestForDeadline({ tightestDeadline, count, openedAt }: WindowState, cost: CostModel): number {
+  if (tightestDeadline === 0) return Infinity;
+  if (!cost.isKnown) return (openedAt + tightestDeadline) / 2;
+  return tightestDeadline - cost.predict(count) * COST_MARGIN - RETURN_MS;
 }
 
 /**
