@@ -1,25 +1,33 @@
 import { BATCHED } from './batch.ts';
 import type { ResolvedBatchOptions } from './options.ts';
 
+/** What a replica knows of its options that bears on its batches. */
+export interface BatchSurroundings {
+  readonly maxOngoingRequests: number;
+  readonly idempotent: boolean | readonly string[];
+}
+
 /**
- * What stands in the way of full batches: a replica that takes fewer calls at a time than its batches hold. Undefined
- * if nothing does, or if items have weights.
+ * What should be set otherwise: a replica takes fewer calls at a time than its batches hold (unless items have weights), or
+ * runs items again though nobody said that they may run twice.
  *
  * @param methods remote methods by name
  */
-export function batchAdvice(
+export function* batchAdvice(
   methods: ReadonlyMap<string, unknown>,
-  maxOngoingRequests: number,
-): string | undefined {
+  { maxOngoingRequests, idempotent }: BatchSurroundings,
+): Generator<string> {
   for (const [name, method] of methods) {
     if (typeof method !== 'function' || !(BATCHED in method)) continue;
-    const { maxBatchSize, maxConcurrentBatches, sizeOf } = method[BATCHED] as ResolvedBatchOptions<never>;
+    const options = method[BATCHED] as ResolvedBatchOptions<never>;
+    const { maxBatchSize, maxConcurrentBatches, sizeOf, bisectOnError } = options;
     const wanted = maxBatchSize * maxConcurrentBatches;
-    if (sizeOf !== undefined || wanted <= maxOngoingRequests) continue;
-    return (
-      `${name}: batches will not fill up: maxOngoingRequests is ${maxOngoingRequests}, less than maxBatchSize × ` +
-      `maxConcurrentBatches (${maxBatchSize} × ${maxConcurrentBatches} = ${wanted})`
-    );
+    if (sizeOf === undefined && wanted > maxOngoingRequests) {
+      yield `${name}: batches will not fill up: maxOngoingRequests is ${maxOngoingRequests}, less than maxBatchSize × ` +
+        `maxConcurrentBatches (${maxBatchSize} × ${maxConcurrentBatches} = ${wanted})`;
+    }
+    const mayRepeat = typeof idempotent === 'boolean' ? idempotent : idempotent.includes(name);
+    if (bisectOnError && !mayRepeat)
+      yield `${name}: bisectOnError runs items again that ran before: say that they may, with idempotent: ['${name}']`;
   }
-  return undefined;
 }

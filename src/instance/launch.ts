@@ -43,6 +43,7 @@ export function launch(
     tickMs: tickPeriod(options.stuckAfterMs),
     healthCheckTimeoutMs: options.healthCheckTimeoutMs,
     logLevel: options.logging.level,
+    idempotent: options.idempotent,
     isPooled: pool.isPooled,
   };
   return pool.spawn({

@@ -40,7 +40,7 @@ export class ReplicaSet {
   readonly #replicas = new Map<ThreadReplica, ReplicaWatch>();
   #zombies = 0;
   #isClosing = false;
-  #advice = '';
+  readonly #advice = new Set<string>();
 
   constructor(app: string, deployment: string, environment: Environment, events: ReplicaSetEvents) {
     this.#app = app;
@@ -228,8 +228,8 @@ export class ReplicaSet {
       this.#environment.log[level](requestId === undefined ? about : { ...about, requestId, route }, text);
     } else if (message.type === 'advice') {
       // Every replica says so; once is enough.
-      if (this.#advice === message.message) return;
-      this.#advice = message.message;
+      if (this.#advice.has(message.message)) return;
+      this.#advice.add(message.message);
       const where = { app: this.#app, deployment: this.#deployment };
       this.#environment.log.warn(where, `${this.#deployment}.${message.message}`);
     } else if (message.type === 'loaded') {

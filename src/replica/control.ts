@@ -33,6 +33,8 @@ export interface ReplicaInit {
   readonly tally: SharedArrayBuffer;
   /** From which level on the thread's `console` is heard. */
   readonly logLevel: LogLevel;
+  /** Methods that may run twice. */
+  readonly idempotent: boolean | readonly string[];
   /** Period of the event loop's sign of life, in ms. */
   readonly tickMs: number;
   /** For the first health check, in ms. */

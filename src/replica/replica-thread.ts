@@ -104,8 +104,9 @@ export class ReplicaThread {
       this.#post({ type: 'ready', methods: code.methodNames, hasStats: code.hasAutoscalingStats });
       // Gauges that the constructor set are there as soon as the replica is.
       this.#shipStats();
-      const advice = batchAdvice(code.methods, this.#load.limit);
-      if (advice !== undefined) this.#post({ type: 'advice', message: advice });
+      const { idempotent } = this.#init;
+      for (const message of batchAdvice(code.methods, { maxOngoingRequests: this.#load.limit, idempotent }))
+        this.#post({ type: 'advice', message });
     } catch (error) {
       unguard();
       this.#post({ type: 'failed', phase, error: packError(error) });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ServeError } from '../../../src/index.ts';
+import { batches } from '../../fixtures/batches.ts';
 import { batcher, hub, SEEN } from '../../fixtures/batching.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
@@ -57,6 +58,19 @@ describe('batching in a replica', () => {
       'Batcher.who: batches will not fill up: maxOngoingRequests is 4, less than maxBatchSize × ' +
         'maxConcurrentBatches (8 × 1 = 8)',
     ]);
+  });
+
+  test('a batch that is bisected though its items may not run twice is warned of', async () => {
+    await using serve = quietServe();
+    const warnings = () => serve.log.records.filter(({ level }) => level === 'warn');
+    await serve.run(batches.options({ idempotent: false }).bind(new Shared().buffer));
+    await eventually(() => warnings().length > 0);
+    expect(warnings().map(({ message }) => message)).toEqual([
+      "Batches.echo: bisectOnError runs items again that ran before: say that they may, with idempotent: ['echo']",
+    ]);
+    const quiet = await serve.run(batches.bind(new Shared().buffer), { name: 'quiet', routePrefix: null });
+    await quiet.five.remote(1);
+    expect(warnings()).toHaveLength(1);
   });
 
   test('a batch knows its callers, and never mixes tenants', async () => {
