@@ -2,12 +2,15 @@ import type { Call } from '../handle/call.ts';
 import { priorityRank } from '../handle/priority.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import { Capture, RESULT } from '../values/capture.ts';
-import type { HostExchange } from './exchange.ts';
+import type { HostContext, HostExchange } from './exchange.ts';
 import { parseRouting, type RequestRouting, type ResolvedMiddlewareOptions } from './options.ts';
 import { clientIp, givenTimeout, givenTraceparent, mountPath, routeParams } from './request-head.ts';
 
 /** What of an exchange a call is told about. */
-type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'>;
+type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'> & {
+  /** Who knows the client's address, if it is not who the hooks are given. */
+  readonly client?: HostContext;
+};
 
 /** The deadline of a request: the shortest of what the deployment, the middleware and the client say; 0 = none. */
 export function deadlineOf(
@@ -31,7 +34,7 @@ export function routeLabel(prefix: string, { path }: ResolvedMiddlewareOptions):
  */
 export function describeCall(
   call: Call,
-  { req, context, url, originalUrl }: Described,
+  { req, context, url, originalUrl, client = context }: Described,
   prefix: string,
   requestId: string,
   options: ResolvedMiddlewareOptions,
@@ -43,7 +46,7 @@ export function describeCall(
   const traceparent = givenTraceparent(req);
   if (traceparent !== undefined) meta.traceparent = traceparent;
   call.priorityRank = config.priorityRank;
-  const ip = clientIp(req, context);
+  const ip = clientIp(req, client);
   if (ip !== undefined) meta.ip = ip;
   const params = routeParams(context);
   if (params !== undefined) meta.params = params;

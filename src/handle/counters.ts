@@ -6,8 +6,14 @@ export type ShedReason = (typeof SHED_REASONS)[number];
 export const SHADOW_RESULTS = ['match', 'mismatch', 'error', 'dropped'] as const;
 export type ShadowResult = (typeof SHADOW_RESULTS)[number];
 
+/** From the client and to it; the `direction` label of the WebSocket metrics. */
+export const DIRECTIONS = ['in', 'out'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
 /** What happens to calls besides their outcome. */
 export type Counter =
+  | `websocket_messages_${Direction}`
+  | `websocket_bytes_${Direction}`
   | `shed_${ShedReason}`
   | `shadow_${ShadowResult}`
   /** Sent again after a replica died. */
@@ -24,12 +30,12 @@ export type Counter =
 
 export type Counts = Partial<Record<Counter, number>>;
 
-/** Counts rare things; a replica's thread ships what came since the last time to the host. */
+/** Counts what calls do not have in common; a replica's thread ships what came since the last time to the host. */
 export class Counters {
   #counts: Counts = {};
 
-  add(counter: Counter): void {
-    this.#counts[counter] = (this.#counts[counter] ?? 0) + 1;
+  add(counter: Counter, count = 1): void {
+    this.#counts[counter] = (this.#counts[counter] ?? 0) + count;
   }
 
   merge(other: Counts): void {

@@ -1,7 +1,7 @@
 import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
 import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
-import { type Counter, type Counts, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
+import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition } from '../user-metrics/table.ts';
@@ -259,26 +259,20 @@ type Add = (name: string, type: MetricType, help: string, read: Read) => void;
 
 /** What happens to calls besides their outcome. */
 function addCounters(add: Add): void {
-  add('shed_total', 'counter', 'Calls turned away before they started, by reason.', (samples) =>
-    samples.flatMap((sample) =>
-      SHED_REASONS.flatMap((reason): Sample[] => {
-        const value = sample.counts[`shed_${reason}`];
-        return value === undefined ? [] : [{ value, labels: { ...place(sample), reason } }];
-      }),
-    ),
+  addLabelled(
+    add,
+    'shed_total',
+    'Calls turned away before they started, by reason.',
+    'shed',
+    'reason',
+    SHED_REASONS,
   );
-  add(
-    'shadow_results_total',
-    'counter',
-    'Copies of calls that a shadow got, by how they compared.',
-    (samples) =>
-      samples.flatMap((sample) =>
-        SHADOW_RESULTS.flatMap((result): Sample[] => {
-          const value = sample.counts[`shadow_${result}`];
-          return value === undefined ? [] : [{ value, labels: { ...place(sample), result } }];
-        }),
-      ),
-  );
+  const compared = 'Copies of calls that a shadow got, by how they compared.';
+  addLabelled(add, 'shadow_results_total', compared, 'shadow', 'result', SHADOW_RESULTS);
+  const messages = 'Messages over WebSockets, from clients and to them.';
+  addLabelled(add, 'websocket_messages_total', messages, 'websocket_messages', 'direction', DIRECTIONS);
+  const bytes = 'Payload of messages over WebSockets, before compression.';
+  addLabelled(add, 'websocket_bytes_total', bytes, 'websocket_bytes', 'direction', DIRECTIONS);
   const simple: [Counter, string][] = [
     ['retries', 'Calls sent again after their replica died.'],
     ['retries_denied', 'Calls not sent again because the retry budget was spent.'],
@@ -295,6 +289,25 @@ function addCounters(add: Add): void {
       gauge(({ counts }) => counts[counter] ?? 0),
     );
   }
+}
+
+/** Counters of one kind that share a metric, told apart by a label; those that never counted are left out. */
+function addLabelled<Kind extends string, Value extends string>(
+  add: Add,
+  name: string,
+  help: string,
+  kind: Kind,
+  label: string,
+  values: readonly (Value & (`${Kind}_${Value}` extends Counter ? Value : never))[],
+): void {
+  add(name, 'counter', help, (samples) =>
+    samples.flatMap((sample) =>
+      values.flatMap((one): Sample[] => {
+        const value = sample.counts[`${kind}_${one}` as Counter];
+        return value === undefined ? [] : [{ value, labels: { ...place(sample), [label]: one } }];
+      }),
+    ),
+  );
 }
 
 function place({ app, deployment }: DeploymentSample): { app: string; deployment: string } {

@@ -35,13 +35,18 @@ export function assertHandshake(req: IncomingMessage): void {
 /**
  * Browsers let any page connect to any server, with the user's cookies, and say only where the page is from.
  *
+ * @param host what the client called the server, where the `Host` header is a trusted proxy's
  * @throws Refusal
  */
-export function assertOrigin(req: IncomingMessage, origins: ResolvedWebSocketOptions['origins']): void {
+export function assertOrigin(
+  req: IncomingMessage,
+  origins: ResolvedWebSocketOptions['origins'],
+  host: string | undefined = req.headers.host,
+): void {
   const { origin } = req.headers;
   if (origin === undefined || origins === 'any') return;
   const isAllowed =
-    origins === 'same' ? isSameHost(origin, req.headers.host) : origins.some((one) => isSame(one, origin));
+    origins === 'same' ? isSameHost(origin, host) : origins.some((one) => isSame(one, origin));
   if (!isAllowed) throw new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'pages of this origin may not connect');
 }
 

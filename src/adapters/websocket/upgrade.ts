@@ -1,4 +1,5 @@
 import { ServeError } from '../../errors.ts';
+import type { Direction } from '../../handle/counters.ts';
 import { NO_CARGO } from '../../pool/inbound-call.ts';
 import { StreamWindow } from '../../pool/stream-window.ts';
 import type {
@@ -28,9 +29,6 @@ const QUEUE_MS = 1_000;
 /** What a client may send before it is answered, in bytes. */
 const MAX_EARLY_BYTES = 65_536;
 
-/** What a framework would know of the request. */
-const NOTHING_MORE: HostContext = {};
-
 /** How the upgrades of one app are taken. */
 export interface UpgradeRules {
   readonly middleware: ResolvedMiddlewareOptions;
@@ -44,6 +42,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   readonly #upgrade: UpgradeRequest;
   readonly #target: HttpTarget;
   readonly #rules: UpgradeRules;
+  readonly #viewOf: () => HostContext;
   readonly #requestId: string;
   readonly #call: WebSocketCall;
   readonly #window = new StreamWindow();
@@ -54,7 +53,9 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   #patience: NodeJS.Timeout | undefined = undefined;
   #isOver = false;
 
-  constructor(upgrade: UpgradeRequest, target: HttpTarget, rules: UpgradeRules) {
+  /** @param viewOf what the host's app would say of the client; it may throw */
+  constructor(upgrade: UpgradeRequest, target: HttpTarget, rules: UpgradeRules, viewOf: () => HostContext) {
+    this.#viewOf = viewOf;
     this.#upgrade = upgrade;
     this.#target = target;
     this.#rules = rules;
@@ -72,16 +73,17 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     this.#watchClient();
     try {
       assertHandshake(req);
-      assertOrigin(req, webSocket.origins);
+      const view = this.#viewOf();
+      assertOrigin(req, webSocket.origins, view.host);
       if (!(await webSocket.authorize(req)))
         throw new ServeError('SERVE_UNAUTHORIZED', 'authorize(req) refused the connection');
       this.#accept = await this.#rules.accept();
       if (call.isSettled) return;
       const { url: target = '/' } = req;
-      const url = absoluteUrl(target, req, NOTHING_MORE, prefix);
+      const url = absoluteUrl(target, req, view, prefix);
       if (url instanceof ServeError) throw url;
       // No framework has seen it: the hooks are given Node's own request.
-      const host = { req, url: target, originalUrl: target, context: req as HostContext };
+      const host = { req, url: target, originalUrl: target, context: req as HostContext, client: view };
       describeCall(call, host, prefix, this.#requestId, middleware);
       const envelope: RequestEnvelope = [req.method ?? 'GET', url, requestHeaders(req), undefined];
       const protocol = agreedProtocol(offeredProtocols(req), webSocket.protocols) ?? '';
@@ -106,6 +108,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
 
   frame(frame: SocketFrame): void {
     if (typeof frame === 'string' || frame instanceof Uint8Array) {
+      this.#count('out', Buffer.byteLength(frame));
       this.#client?.send(frame);
       return;
     }
@@ -154,6 +157,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   message(data: string | Uint8Array<ArrayBuffer>, bytes: number): void {
     const isLarge = typeof data !== 'string' && bytes >= LARGE_BYTES;
     this.#window.sent(bytes);
+    this.#count('in', bytes);
     this.#call.endpoint?.channel.upload(this.#call, data, {
       marks: undefined,
       transfer: isLarge ? [data.buffer] : undefined,
@@ -171,6 +175,12 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     channel?.upload(this.#call, how, NO_CARGO);
     channel?.endUpload(this.#call);
     this.#log(`closed with ${how[0]}`);
+  }
+
+  #count(direction: Direction, bytes: number): void {
+    const { counters } = this.#call.route;
+    counters.add(`websocket_messages_${direction}`);
+    counters.add(`websocket_bytes_${direction}`, bytes);
   }
 
   #finish(): void {

@@ -3,12 +3,14 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { invalidOption, ServeError } from '../../errors.ts';
 import { parseOptions } from '../../validation/fields.ts';
+import type { HostContext } from '../exchange.ts';
 import { inspectServer } from '../host-server.ts';
 import type { HttpTarget } from '../http.ts';
 import type { ResolvedMiddlewareOptions } from '../options.ts';
 import { sendProblem, toProblem } from '../problem.ts';
 import { createAccept, type UpgradeRequest } from './client-socket.ts';
 import { isWebSocket } from './handshake.ts';
+import { hostView } from './host-view.ts';
 import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './options.ts';
 import { responseInstead } from './unupgraded.ts';
 import { Upgrade, type UpgradeRules } from './upgrade.ts';
@@ -76,7 +78,8 @@ class Upgrades {
     } else if (found.takesWebSockets && found.target !== undefined) {
       taken.add(req);
       inspectServer(this.#server, found.target.log);
-      void new Upgrade(upgrade, found.target, this.#rulesOf(found.options)).start();
+      const viewOf = (): HostContext => hostView(this.#server.listeners('request'), req);
+      void new Upgrade(upgrade, found.target, this.#rulesOf(found.options), viewOf).start();
     } else if (this.#isLast()) {
       const error = found.takesWebSockets
         ? new ServeError('SERVE_UNAVAILABLE', 'the app is not served any more')

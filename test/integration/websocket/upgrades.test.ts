@@ -357,9 +357,20 @@ describe('the life of a replica', () => {
     }
   });
 
-  test('connections and how they ended are counted', async () => {
+  test('connections and how they ended are counted, and so are messages and their bytes', async () => {
     await using app = await talking();
+    expect(await app.serve.metrics()).not.toContain('serve_websocket_messages_total{');
     using client = await SocketClient.connect(app.port, '/echo');
+    for (const message of ['é', Buffer.alloc(70_000), '']) {
+      client.send(message);
+      await client.next();
+    }
+    const metrics = await app.serve.metrics();
+    for (const direction of ['in', 'out']) {
+      const labels = `{app="Talker",deployment="Talker",direction="${direction}"}`;
+      expect(metrics).toContain(`serve_websocket_messages_total${labels} 3\n`);
+      expect(metrics).toContain(`serve_websocket_bytes_total${labels} 70002\n`);
+    }
     client.ws.close();
     await once(client.ws, 'close');
     await eventually(async () => (await app.serve.metrics()).includes('method="websocket",outcome="ok"} 1'));

@@ -1,0 +1,30 @@
+import type { IncomingMessage } from 'node:http';
+import type { HostContext } from '../exchange.ts';
+
+const NOTHING_MORE: HostContext = {};
+
+/**
+ * What the host's app would say of the client that asks for an upgrade. Express' app is the listener itself and has the
+ * prototype of its requests, whose getters follow `trust proxy`; other frameworks keep theirs where nobody finds them.
+ *
+ * @param listeners of the server's requests
+ */
+export function hostView(listeners: readonly unknown[], req: IncomingMessage): HostContext {
+  const prototype = listeners.map(requestsOf).find((found) => found !== undefined);
+  if (prototype === undefined) return NOTHING_MORE;
+  const { headers, socket } = req;
+  const view: HostContext = Object.create(prototype, {
+    headers: { value: headers },
+    socket: { value: socket },
+  });
+  const { protocol, host, ip } = view;
+  return { ...(protocol && { protocol }), ...(host && { host }), ...(ip && { ip }) };
+}
+
+function requestsOf(listener: unknown): object | undefined {
+  if (typeof listener !== 'function') return undefined;
+  const settings: unknown = Reflect.get(listener, 'settings');
+  const request: unknown = Reflect.get(listener, 'request');
+  const isExpress = typeof settings === 'object' && settings !== null && 'trust proxy fn' in settings;
+  return isExpress && typeof request === 'object' && request !== null ? request : undefined;
+}
