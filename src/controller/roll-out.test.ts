@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { type ObservedReplica, reconcile } from './reconcile.ts';
 import {
+  baselineOf,
   faultOf,
   ROLLOUT_BEGIN,
   type RolloutState,
@@ -17,6 +18,25 @@ function record(calls: number, failures = 0, ms = 5, deaths = 0): VersionRecord 
   for (let call = 0; call < calls; call++) tally.record(call < failures, ms);
   return { ...tally.read(), deaths };
 }
+
+describe('what a version is compared with', () => {
+  test('the calls of the same time: who depends on something that fails now is no worse than before', () => {
+    const outage = baselineOf(record(100, 30), record(100_000, 30));
+    expect(outage).toMatchObject({ calls: 100, failures: 30 });
+    expect(faultOf(record(100, 30), { ...outage, deaths: 0 }, true)).toBeUndefined();
+  });
+
+  test('… nor is one excused by what failed last week', () => {
+    const quiet = baselineOf(record(100), record(100_000, 50_000));
+    expect(faultOf(record(100, 30), { ...quiet, deaths: 0 }, true)).toContain('30 of 100');
+  });
+
+  test('all that it ever served, while that is little', () => {
+    const { calls, failures, latencies } = baselineOf(record(3), record(1_000, 5));
+    expect({ calls, failures }).toEqual({ calls: 1_000, failures: 5 });
+    expect(latencies).toEqual(record(3).latencies);
+  });
+});
 
 describe('faultOf compares a version with the one before', () => {
   test.each<[string, VersionRecord, VersionRecord]>([
@@ -72,6 +92,7 @@ const VIEW: RolloutView = {
   ongoing: 0,
   fresh: record(0),
   baseline: record(0),
+  company: 0,
   observeMs: 30_000,
   othersReady: true,
 };
@@ -104,6 +125,33 @@ describe('rollOut', () => {
     const busy = { running: 1, ongoing: 1, baseline: record(1), fresh: record(3) };
     expect(reached(called, { ...busy, at: 10_999 }).phase).toBe('proving');
     expect(reached(called, { ...busy, at: 11_000 }).phase).toBe('shifting');
+  });
+
+  test('does not take over while none of its calls ends and those to the old version do', () => {
+    const hanging = { running: 1, ongoing: 5 };
+    expect(reached(proving, { ...hanging, at: 11_000, company: 19 }).phase).toBe('shifting');
+    expect(reached(proving, { ...hanging, at: 30_999, company: 20 }).phase).toBe('proving');
+    expect(rollOut(proving, { ...VIEW, ...hanging, at: 30_999, company: 20 }).fault).toBeUndefined();
+    expect(rollOut(proving, { ...VIEW, ...hanging, at: 31_000, company: 20 }).fault).toBe(
+      'none of its calls ended in 30 s',
+    );
+    const slow = { ...hanging, at: 31_000, company: 20, fresh: record(1) };
+    expect(rollOut(proving, { ...VIEW, ...slow })).toMatchObject({
+      fault: undefined,
+      state: { phase: 'shifting' },
+    });
+  });
+
+  test('… nor while all callers wait for it, and the old version was never nearly so slow', () => {
+    const stuck = { running: 1, ongoing: 8, baseline: record(100, 0, 500) };
+    expect(reached(proving, { ...stuck, at: 11_000 }).phase).toBe('proving');
+    expect(rollOut(proving, { ...VIEW, ...stuck, at: 31_000 }).fault).toContain('none of its calls ended');
+    // Ten calls of the longest kind would not have ended by now either.
+    expect(reached(proving, { ...stuck, at: 11_000, baseline: record(100, 0, 1_000) }).phase).toBe(
+      'shifting',
+    );
+    const idleTill8 = reached(proving, { ...stuck, at: 8_000, ongoing: 0 });
+    expect(reached(idleTill8, { ...stuck, at: 11_000 }).phase).toBe('shifting');
   });
 
   test('waits for the deployments that change along with it', () => {

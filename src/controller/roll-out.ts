@@ -24,9 +24,20 @@ export interface RolloutState {
   readonly activeAt: number;
   /** How many calls had ended by then. */
   readonly calls: number;
+  /** How many of them were the old version's when the first new replica ran. */
+  readonly company: number;
+  /** Since when the new version has had calls without a break, in ms. */
+  readonly busySince: number;
 }
 
-export const ROLLOUT_BEGIN: RolloutState = { phase: 'surging', runningSince: 0, activeAt: 0, calls: 0 };
+export const ROLLOUT_BEGIN: RolloutState = {
+  phase: 'surging',
+  runningSince: 0,
+  activeAt: 0,
+  calls: 0,
+  company: 0,
+  busySince: 0,
+};
 
 export interface RolloutView {
   readonly at: number;
@@ -39,6 +50,8 @@ export interface RolloutView {
   readonly ongoing: number;
   readonly fresh: VersionRecord;
   readonly baseline: VersionRecord;
+  /** Calls to the old version that ended since the rollout began. */
+  readonly company: number;
   /** How long the new version is watched from its first running replica on; 0 = it need only start. */
   readonly observeMs: number;
   /** Whether everything else that changes along with it has got as far. */
@@ -55,6 +68,10 @@ export interface RolloutStep {
 const ENOUGH_CALLS = 200;
 /** Both versions are held side by side for at most this share of the time that the new one is observed. */
 const PROVING_SHARE = 1 / 3;
+/** Calls of the old version that must have ended for a comparison with those that did not. */
+const LEAST_COMPANY = 20;
+/** Than the longest of them: then it is no coincidence. */
+const LONGER_BY = 10;
 /** Without a call for so long there is nothing to be learnt by waiting. */
 const IDLE_MS = 250;
 
@@ -62,27 +79,49 @@ const IDLE_MS = 250;
 export function rollOut(state: RolloutState, view: RolloutView): RolloutStep {
   const { at, observeMs } = view;
   const calls = view.fresh.calls + view.baseline.calls;
-  const seen = calls === state.calls ? state : { ...state, calls, activeAt: at };
+  const busySince = view.ongoing === 0 ? at : state.busySince;
+  const seen = calls === state.calls ? { ...state, busySince } : { ...state, busySince, calls, activeAt: at };
   if (seen.phase === 'done') return { state: seen, fault: undefined };
   if (seen.phase === 'surging') {
     if (view.old > 0 && view.running === 0 && view.target > 0) return { state: seen, fault: undefined };
     const phase = view.old > 0 && view.running > 0 && observeMs > 0 ? 'proving' : 'shifting';
-    return rollOut({ ...seen, phase, runningSince: at, activeAt: at }, view);
+    const { company } = view;
+    return rollOut({ ...seen, phase, runningSince: at, activeAt: at, busySince: at, company }, view);
   }
-  const fault = observeMs > 0 ? faultOf(view.fresh, view.baseline, seen.phase !== 'watching') : undefined;
+  const fault = observeMs > 0 ? faultNow(seen, view) : undefined;
   if (fault !== undefined) return { state: seen, fault };
   return { state: { ...seen, phase: nextPhase(seen, view) }, fault: undefined };
 }
 
 /** Whether the new version has shown what it can, whatever the other deployments do. */
-export function isProved({ runningSince, activeAt }: RolloutState, view: RolloutView): boolean {
+export function isProved(state: RolloutState, view: RolloutView): boolean {
+  const { runningSince, activeAt } = state;
   const { at, observeMs, fresh, ongoing } = view;
   return (
     fresh.calls >= ENOUGH_CALLS ||
     durations(fresh) >= LEAST_DURATIONS ||
-    at - runningSince >= observeMs * PROVING_SHARE ||
+    (at - runningSince >= observeMs * PROVING_SHARE && !isHanging(state, view)) ||
     (ongoing === 0 && at - activeAt >= IDLE_MS)
   );
+}
+
+function faultNow(state: RolloutState, view: RolloutView): string | undefined {
+  const hasCompany = state.phase !== 'watching';
+  const fault = faultOf(view.fresh, view.baseline, hasCompany);
+  const ms = view.at - state.runningSince;
+  if (fault !== undefined || !hasCompany || ms < view.observeMs || !isHanging(state, view)) return fault;
+  return `none of its calls ended in ${Math.round(ms / 1_000)} s`;
+}
+
+/**
+ * Calls begin and none ends, while those to the old version do, or used to long before: their deadlines may be far away,
+ * and callers that wait call nobody else.
+ */
+function isHanging({ company, busySince }: RolloutState, view: RolloutView): boolean {
+  const { at, fresh, baseline, ongoing } = view;
+  if (fresh.calls > 0 || ongoing === 0) return false;
+  if (view.company - company >= LEAST_COMPANY) return true;
+  return durations(baseline) >= LEAST_COMPANY && at - busySince > LONGER_BY * longestMs(baseline);
 }
 
 function nextPhase(state: RolloutState, view: RolloutView): RolloutPhase {
@@ -112,6 +151,18 @@ const LEAST_DEATHS = 2;
 const SLOWER_BY = 3;
 const SLOWER_BY_MS = 2;
 const LEAST_DURATIONS = 50;
+
+/** Fewer calls of the same time say too little. */
+const LEAST_RECENT = 50;
+
+/**
+ * What a version is compared with: the calls of the one before at the same time, since both suffer alike when something
+ * behind them fails. While these are few, all that it ever served. Durations are always of the same time.
+ */
+export function baselineOf(recent: Tally, all: Tally): Tally {
+  const { calls, failures } = recent.calls < LEAST_RECENT ? all : recent;
+  return { calls, failures, latencies: recent.latencies };
+}
 
 /**
  * What is wrong with a version, compared with the one before: it dies, more of its calls fail, or they take longer.
@@ -164,6 +215,11 @@ function slowness(fresh: Tally, baseline: Tally): string | undefined {
 /** How many were taken. */
 function durations({ latencies }: Tally): number {
   return latencies.reduce((sum, count) => sum + count, 0);
+}
+
+/** Upper bound of the last bucket that holds one. */
+function longestMs({ latencies }: Tally): number {
+  return bucketMs(latencies.findLastIndex((count) => count > 0));
 }
 
 /** Upper bound of the bucket that holds the median; undefined if too little was measured. */

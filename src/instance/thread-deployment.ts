@@ -57,6 +57,8 @@ export class ThreadDeployment implements RunningDeployment {
   /** Outlives the change that it came with. */
   #note = '';
   #restarts = 0;
+  /** What replicas counted that are gone. */
+  #gone = NO_CALLS;
   readonly #reconfiguration = new Reconfiguration({
     refused: (cause) => {
       const failure = this.#voice.failed(`reconfigure failed: ${messageOf(cause)}`, cause);
@@ -80,7 +82,10 @@ export class ThreadDeployment implements RunningDeployment {
         // It started before the config changed.
         if (!isConfigured(replica, this.#spec.options.userConfig)) this.#reconfigure().catch(() => {});
       },
-      ended: (replica) => this.#rollout?.ended(replica),
+      ended: (replica) => {
+        this.#gone = addTallies(this.#gone, replica.tally.read());
+        this.#rollout?.ended(replica);
+      },
       crashed: (replica, how, error) => this.#crashed(replica, how, error),
       startFailed: (replica, phase, error) => this.#startFailed(replica, phase, error),
       changed: () => this.tick(this.#clock.now()),
@@ -184,7 +189,7 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   observe(): VersionRecord {
-    let tally = NO_CALLS;
+    let tally = this.#gone;
     for (const replica of this.#replicas) {
       replica.tally.isObserved = true;
       tally = addTallies(tally, replica.tally.read());

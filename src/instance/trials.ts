@@ -1,4 +1,4 @@
-import { faultOf } from '../controller/roll-out.ts';
+import { baselineOf, faultOf } from '../controller/roll-out.ts';
 import type { TrialReport } from '../controller/status.ts';
 import type { CompiledApp, CompileOptions } from '../deployment/app-spec.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
@@ -8,7 +8,7 @@ import { invalidOption, ServeError } from '../errors.ts';
 import type { Counts } from '../handle/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../handle/counters.ts';
 import { unitHash } from '../handle/detour.ts';
-import { NO_CALLS } from '../pool/replica-tally.ts';
+import { NO_CALLS, type Tally, tallySince } from '../pool/replica-tally.ts';
 import type { AppRuntime } from './app-runtime.ts';
 import type { Switchboard } from './switchboard.ts';
 
@@ -36,6 +36,8 @@ interface Trial {
   isOn: boolean;
   /** What had been counted before. */
   readonly before: Readonly<Counts>;
+  /** How the calls to the app's deployments had gone before it was on. */
+  baseline: ReadonlyMap<string, Tally>;
 }
 
 /** New versions that are tried beside apps, each as an app of its own: `speech@canary`, `speech@shadow`. */
@@ -63,7 +65,15 @@ export class Trials {
     const known = this.#trials.get(name);
     if (known !== undefined && known.as !== as) await this.end(name);
     const counts = { ...this.#host.counts(name, app.serving.ingress) };
-    const trial: Trial = { kind, ingress, as, isOn: known?.as === as && known.isOn, before: counts };
+    const baseline = known?.baseline ?? new Map();
+    const trial: Trial = {
+      kind,
+      ingress,
+      as,
+      isOn: known?.as === as && known.isOn,
+      before: counts,
+      baseline,
+    };
     this.#trials.set(name, trial);
     try {
       await this.#host.start(compiled);
@@ -74,6 +84,7 @@ export class Trials {
     if (this.#trials.get(name) !== trial) {
       throw new ServeError('SERVE_UNAVAILABLE', `${as}: ended before it began`, { app: name });
     }
+    if (!trial.isOn) trial.baseline = talliesOf(app);
     trial.isOn = true;
     this.#host.switchboard.setDetour(name, {
       kind: 'canary' in kind ? 'canary' : 'shadow',
@@ -134,17 +145,22 @@ export class Trials {
   }
 
   /** Each deployment beside the one of its name: an ingress may hide from its callers what fails behind it. */
-  #faultOf(name: string, { as }: Trial): string | undefined {
-    const before = this.#host.app(name)?.deployments;
+  #faultOf(name: string, { as, baseline }: Trial): string | undefined {
+    const main = this.#host.app(name)?.deployments;
     for (const [deployment, fresh] of this.#host.app(as)?.deployments ?? []) {
       const { autoRollback, observeMs } = fresh.spec.options.rollout;
       if (!autoRollback || observeMs === 0) continue;
-      const baseline = before?.get(deployment)?.observe() ?? NO_CALLS;
-      const fault = faultOf(fresh.observe(), { ...baseline, deaths: 0 }, true);
+      const all = main?.get(deployment)?.observe() ?? NO_CALLS;
+      const recent = tallySince(baseline.get(deployment) ?? NO_CALLS, all);
+      const fault = faultOf(fresh.observe(), { ...baselineOf(recent, all), deaths: 0 }, true);
       if (fault !== undefined) return `${deployment}: ${fault}`;
     }
     return undefined;
   }
+}
+
+function talliesOf(app: AppRuntime): Map<string, Tally> {
+  return new Map([...app.deployments].map(([name, deployment]) => [name, deployment.observe()]));
 }
 
 /** A canary has its share of the replicas; a copy of a call is never repeated. */

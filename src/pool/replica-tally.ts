@@ -74,3 +74,12 @@ export function addTallies(a: Tally, b: Tally): Tally {
     latencies: Array.from({ length }, (_, i) => (a.latencies[i] ?? 0) + (b.latencies[i] ?? 0)),
   };
 }
+
+/** What came since an earlier look at the same tally. */
+export function tallySince(earlier: Tally, tally: Tally): Tally {
+  return {
+    calls: tally.calls - earlier.calls,
+    failures: tally.failures - earlier.failures,
+    latencies: tally.latencies.map((count, bucket) => count - (earlier.latencies[bucket] ?? 0)),
+  };
+}

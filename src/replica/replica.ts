@@ -59,7 +59,7 @@ export class Replica {
 
   /** Starts a call. Exactly one last frame follows, and one `onDone`. */
   begin(inbound: InboundCall): void {
-    const call = new RunningCall(inbound, this.identity);
+    const call = new RunningCall(inbound, this.identity, this.#timedOut);
     inbound.listener = call;
     if (this.#tally?.isObserved) call.startedAt = now();
     // It may have waited in a message for longer than it had.
@@ -84,6 +84,12 @@ export class Replica {
     call.trace = trace;
     startReplicaTrace(trace, () => callScope.run(call, this.#execute, call));
   }
+
+  /** Counted now: its code may never end. */
+  readonly #timedOut = (call: RunningCall): void => {
+    call.isCounted = true;
+    this.#tally?.record(true, undefined);
+  };
 
   readonly #execute = (call: RunningCall): void => {
     const { inbound } = call;
@@ -240,10 +246,10 @@ export class Replica {
     }
   }
 
-  #end(call: RunningCall, isFailure = call.cancellation?.code === 'SERVE_TIMEOUT'): void {
+  #end(call: RunningCall, isFailure = false): void {
     call.inbound.listener = undefined;
     const isTimed = call.startedAt !== 0 && !call.isStreamed;
-    this.#tally?.record(isFailure, isTimed ? now() - call.startedAt : undefined);
+    if (!call.isCounted) this.#tally?.record(isFailure, isTimed ? now() - call.startedAt : undefined);
     if (call.trace !== undefined) endTrace(replicaTraces, call.trace);
     this.#onDone();
   }

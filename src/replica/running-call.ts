@@ -22,6 +22,7 @@ export interface ReplicaIdentity {
 export class RunningCall implements InboundListener, CallScope, ServeContext {
   readonly inbound: InboundCall;
   readonly #identity: ReplicaIdentity;
+  readonly #onTimeout: (call: RunningCall) => void;
   #controller: AbortController | undefined = undefined;
   #children: Set<Child> | undefined = undefined;
   #cancellation: ServeError | undefined = undefined;
@@ -32,13 +33,17 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   #requestId: string | undefined = undefined;
   /** Time of `clock.now()`; 0 = its duration is not taken. */
   startedAt = 0;
+  /** It was counted as a failure, though its code still runs. */
+  isCounted = false;
   /** While somebody listens. */
   trace: ReplicaTrace | undefined = undefined;
   readonly items: readonly ServeContext[] | undefined = undefined;
 
-  constructor(inbound: InboundCall, identity: ReplicaIdentity) {
+  /** @param onTimeout the deadline passed while it runs */
+  constructor(inbound: InboundCall, identity: ReplicaIdentity, onTimeout: (call: RunningCall) => void) {
     this.inbound = inbound;
     this.#identity = identity;
+    this.#onTimeout = onTimeout;
   }
 
   get context(): ServeContext {
@@ -170,6 +175,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
       ? this.#error('SERVE_TIMEOUT', 'the deadline of the call passed')
       : this.#error('SERVE_CANCELLED', 'the caller cancelled the call');
     this.#cancellation = error;
+    if (isTimeout) this.#onTimeout(this);
     this.#stopWork(error);
     this.#upload?.failed(error);
     this.#stream?.stop();

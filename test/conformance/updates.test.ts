@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DeploymentReport, ReplicaStatus, Serve } from '../../src/index.ts';
+import type { DeploymentOptions, DeploymentReport, ReplicaStatus, Serve } from '../../src/index.ts';
 import { RELEASE, type Release, release, storefront } from '../fixtures/releases.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
@@ -197,6 +197,32 @@ describe('rolling updates', () => {
     expect(ids(report(serve).replicas)).toEqual(before);
     expect(report(serve).message).toContain('rolled back');
     expect((await handle.remote()).label).toBe('v1');
+  });
+
+  test.each<[string, DeploymentOptions, string]>([
+    ['long before their deadlines', { requestTimeoutMs: 3_000 }, 'none of its calls ended in 1 s'],
+    ['as their deadlines pass', { requestTimeoutMs: 200 }, 'calls failed'],
+  ])('a version whose calls hang is taken back, %s', async (_what, options, cause) => {
+    await using serve = quietServe();
+    const rollout = { observeMs: 1_000 };
+    const both = release.options({ ...options, numReplicas: 2, rollout, gracefulShutdownTimeoutMs: 100 });
+    const handle = await serve.run(both.bind({ label: 'v1' }), APP);
+    await status(serve, 'app', 'Release', 'HEALTHY');
+    const before = ids(report(serve).replicas);
+    const outcomes = await steadyLoad(
+      8,
+      async () => (await handle.remote()).label,
+      async () => {
+        const error = await serve.run(both.bind({ label: 'v2', hangs: true }), APP).catch((thrown) => thrown);
+        expect(error).toMatchObject({ cause: { message: expect.stringContaining(cause) } });
+        await status(serve, 'app', 'Release', 'HEALTHY');
+      },
+    );
+    expect(new Set(outcomes.errors.map((error) => (error as { code: string }).code))).toEqual(
+      new Set(['SERVE_TIMEOUT']),
+    );
+    expect([...outcomes.labels.keys()]).toEqual(['v1']);
+    expect(ids(report(serve).replicas)).toEqual(before);
   });
 
   test('a version that turns bad after it took over is taken back as well', async () => {
