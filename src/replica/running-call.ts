@@ -22,7 +22,7 @@ export interface ReplicaIdentity {
 export class RunningCall implements InboundListener, CallScope, ServeContext {
   readonly inbound: InboundCall;
   readonly #identity: ReplicaIdentity;
-  readonly #onTimeout: (call: RunningCall) => void;
+  readonly #onTimeout: ((call: RunningCall) => void) | undefined;
   #controller: AbortController | undefined = undefined;
   #children: Set<Child> | undefined = undefined;
   #cancellation: ServeError | undefined = undefined;
@@ -40,7 +40,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   readonly items: readonly ServeContext[] | undefined = undefined;
 
   /** @param onTimeout the deadline passed while it runs */
-  constructor(inbound: InboundCall, identity: ReplicaIdentity, onTimeout: (call: RunningCall) => void) {
+  constructor(inbound: InboundCall, identity: ReplicaIdentity, onTimeout?: (call: RunningCall) => void) {
     this.inbound = inbound;
     this.#identity = identity;
     this.#onTimeout = onTimeout;
@@ -175,7 +175,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
       ? this.#error('SERVE_TIMEOUT', 'the deadline of the call passed')
       : this.#error('SERVE_CANCELLED', 'the caller cancelled the call');
     this.#cancellation = error;
-    if (isTimeout) this.#onTimeout(this);
+    if (isTimeout) this.#onTimeout?.(this);
     this.#stopWork(error);
     this.#upload?.failed(error);
     this.#stream?.stop();
