@@ -1,7 +1,7 @@
 import { ServeError } from '../errors.ts';
 import { callScope } from '../handle/scope.ts';
 import { now } from '../time/clock.ts';
-import { batchTraces } from '../tracing/channels.ts';
+import { batchTraces, traceBatch } from '../tracing/channels.ts';
 import { Arrivals } from './arrivals.ts';
 import { BatchItem, type ItemSink } from './batch-item.ts';
 import { BatchScope } from './batch-scope.ts';
@@ -208,8 +208,9 @@ export class BatchQueue<I, O> {
     if (!batchTraces.start.hasSubscribers) return run();
     const { app, deployment, replicaId: replica, items } = scope;
     const requestIds = items.map(({ requestId }) => requestId);
-    const trace = { app, deployment, replica, function: this.#name(), size: items.length, requestIds };
-    return batchTraces.tracePromise(run, trace);
+    const traceparents = items.map(({ traceparent }) => traceparent);
+    const about = { function: this.#name(), size: scope.size, requestIds, traceparents };
+    return traceBatch({ app, deployment, replica, ...about }, run);
   }
 
   async #start(self: unknown, items: BatchItem<I, O>[]): Promise<void> {

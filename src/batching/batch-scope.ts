@@ -37,6 +37,11 @@ export class BatchScope implements CallScope, ServeContext {
     return this;
   }
 
+  /** Items, those from outside a call as well. */
+  get size(): number {
+    return this.#members.length;
+  }
+
   get items(): readonly ServeContext[] {
     return this.#members.flatMap(({ scope }) => (scope === undefined ? [] : [scope.context]));
   }

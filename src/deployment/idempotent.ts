@@ -1,6 +1,6 @@
 import { invalidOption } from '../errors.ts';
 import { isClass, isRemoteName } from '../replica/methods.ts';
-import type { DeploymentOptions } from './options.ts';
+import type { DeploymentOptions, ResolvedOptions } from './options.ts';
 
 /**
  * A list of idempotent methods may name what only an instance has, such as a `batch()` field, but nothing that can never
@@ -20,15 +20,24 @@ export function assertRepeatable({ idempotent }: DeploymentOptions, target: Func
   }
 }
 
-/** What a replica shows to be missing: methods in the list that it does not have. Undefined if all are there. */
-export function idempotentAdvice(
-  idempotent: boolean | readonly string[],
+/**
+ * What would silently do nothing, as far as only a running replica shows it: methods in the list that it does not have, and
+ * hedging without a second replica.
+ */
+export function* repeatAdvice(
+  { idempotent, hedge, numReplicas, autoscaling }: ResolvedOptions,
   methods: readonly string[],
-): string | undefined {
-  if (typeof idempotent === 'boolean') return undefined;
-  // Both stand for HTTP, whichever of them the class has.
-  const missing = idempotent.filter((name) => name !== 'fetch' && name !== 'call' && !methods.includes(name));
-  if (missing.length === 0) return undefined;
-  const names = missing.map((name) => `'${name}'`).join(', ');
-  return `idempotent: there is no method ${names}, so nothing is retried or hedged for it; there are ${methods.join(', ')}`;
+): Generator<string> {
+  const missing = typeof idempotent === 'boolean' ? [] : idempotent.filter((name) => !isKnown(name, methods));
+  if (missing.length > 0) {
+    const names = missing.map((name) => `'${name}'`).join(', ');
+    yield `idempotent: there is no method ${names}, so nothing is retried or hedged for it; there are ${methods.join(', ')}`;
+  }
+  if (hedge !== undefined && autoscaling === undefined && numReplicas === 1)
+    yield 'hedge: there is no second replica to ask: set numReplicas to 2 or more';
+}
+
+/** `fetch` and `call` stand for HTTP, whichever of them the class has. */
+function isKnown(name: string, methods: readonly string[]): boolean {
+  return name === 'fetch' || name === 'call' || methods.includes(name);
 }

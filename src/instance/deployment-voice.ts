@@ -6,7 +6,7 @@ import type { Environment } from './environment.ts';
 export class DeploymentVoice {
   readonly #about: { readonly app: string; readonly deployment: string };
   readonly #environment: Environment;
-  #advice: string | undefined = undefined;
+  readonly #advice = new Set<string>();
 
   constructor(app: string, deployment: string, environment: Environment) {
     this.#about = { app, deployment };
@@ -34,10 +34,12 @@ export class DeploymentVoice {
   }
 
   /** Something should be set otherwise. Every replica may show so; said once is enough. */
-  advise(advice: string | undefined): void {
-    if (advice === undefined || advice === this.#advice) return;
-    this.#advice = advice;
-    this.#environment.log.warn(this.#about, `${this.#about.deployment}.${advice}`);
+  advise(advice: Iterable<string>): void {
+    for (const message of advice) {
+      if (this.#advice.has(message)) continue;
+      this.#advice.add(message);
+      this.#environment.log.warn(this.#about, `${this.#about.deployment}.${message}`);
+    }
   }
 
   /** Something is wrong that no caller is told. */

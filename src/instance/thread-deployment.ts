@@ -2,7 +2,7 @@ import { reconcile } from '../controller/reconcile.ts';
 import type { VersionRecord } from '../controller/roll-out.ts';
 import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '../controller/status.ts';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
-import { idempotentAdvice } from '../deployment/idempotent.ts';
+import { repeatAdvice } from '../deployment/idempotent.ts';
 import type { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
@@ -267,8 +267,7 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   #advise(replica: ThreadReplica | undefined): void {
-    if (replica !== undefined)
-      this.#voice.advise(idempotentAdvice(this.#spec.options.idempotent, replica.methods));
+    if (replica !== undefined) this.#voice.advise(repeatAdvice(this.#spec.options, replica.methods));
   }
 
   /** Those of the current version. */

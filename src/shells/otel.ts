@@ -2,6 +2,7 @@ import {
   type Context,
   context,
   isSpanContextValid,
+  ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
@@ -9,7 +10,14 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
-import { type CallTrace, callTraces, type ReplicaTrace, replicaTraces } from '../tracing/channels.ts';
+import {
+  type BatchTrace,
+  batchTraces,
+  type CallTrace,
+  callTraces,
+  type ReplicaTrace,
+  replicaTraces,
+} from '../tracing/channels.ts';
 
 export interface OtelOptions {
   /** Default: the global one. */
@@ -20,7 +28,8 @@ let isOn = false;
 
 /**
  * Turns calls into OpenTelemetry spans: one where a call is made (`CLIENT`), one where it runs (`SERVER`), which is active
- * while the user's code runs, so that spans made there are its children. The trace context travels with the call between
+ * while the user's code runs, so that spans made there are its children. A batch is a span as well: a child of its first
+ * caller's, with links to all of them. The trace context travels with the call between
  * threads, and comes from the client's `traceparent` when nothing is active.
  *
  * Each thread traces for itself: call it on the host, and in the module of the deployments, behind the set-up of an SDK.
@@ -69,12 +78,44 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
     error() {},
   };
 
+  const onBatch = {
+    start(batch: BatchTrace) {
+      // Whatever is active here is some earlier call's: the batch belongs to its first caller, and links to all.
+      const parent = withParent(ROOT_CONTEXT, batch.traceparents[0]);
+      const links = batch.traceparents.flatMap((traceparent) => {
+        const spanContext = trace.getSpanContext(withParent(ROOT_CONTEXT, traceparent));
+        return spanContext === undefined ? [] : [{ context: spanContext }];
+      });
+      const attributes = {
+        'inserve.app': batch.app,
+        'inserve.deployment': batch.deployment,
+        'inserve.replica': batch.replica,
+        'inserve.batch_size': batch.size,
+      };
+      const span = tracer.startSpan(
+        `${batch.deployment}.${batch.function} batch`,
+        { attributes, links },
+        parent,
+      );
+      spans.set(batch, span);
+      batch.around = (run) => context.with(trace.setSpan(parent, span), run);
+    },
+    end() {},
+    asyncStart() {},
+    asyncEnd(batch: BatchTrace) {
+      finish(spans.get(batch), batch.error);
+    },
+    error() {},
+  };
+
   callTraces.subscribe(onCall);
   replicaTraces.subscribe(onReplica);
+  batchTraces.subscribe(onBatch);
   return () => {
     isOn = false;
     callTraces.unsubscribe(onCall);
     replicaTraces.unsubscribe(onReplica);
+    batchTraces.unsubscribe(onBatch);
   };
 }
 

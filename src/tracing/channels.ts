@@ -37,6 +37,11 @@ export interface BatchTrace {
   readonly size: number;
   /** Of its items' callers, in order. */
   readonly requestIds: readonly string[];
+  /** W3C trace contexts of the same. */
+  readonly traceparents: readonly (string | undefined)[];
+  /** A subscriber of `start` may set it, to run the function within a context of its own. It calls `run` once. */
+  around?: (run: () => Promise<void>) => Promise<void>;
+  error?: unknown;
 }
 
 /**
@@ -54,6 +59,16 @@ export function startReplicaTrace(trace: ReplicaTrace, run: () => void): void {
     else trace.around(run);
   });
   replicaTraces.end.publish(trace);
+}
+
+/** @internal */
+export async function traceBatch(trace: BatchTrace, run: () => Promise<void>): Promise<void> {
+  const done = batchTraces.start.runStores(trace, () =>
+    trace.around === undefined ? run() : trace.around(run),
+  );
+  batchTraces.end.publish(trace);
+  await done;
+  endTrace(batchTraces, trace);
 }
 
 /** @internal Ends what `start` began, exactly once. */

@@ -49,6 +49,27 @@ describe('traces', () => {
     expect(child).toBe(`00-${TRACE}-${leafCall.spanId}-01`);
   });
 
+  test('a batch is one span: of its first caller, with links to all, and around what the function does', async () => {
+    await using serve = packaged();
+    const handle = await serve.run(leaf);
+    // Twice: what is active when the second one starts belongs to the first.
+    for (let round = 0; round < 2; round++) {
+      await Promise.all([1, 2, 3].map((n) => handle.together.remote(n)));
+    }
+    const calls = finishedSpans().filter(({ name }) => name === 'Leaf.together');
+    const spans = await handle.spans.remote();
+    const batches = spans.filter(({ name }) => name === 'Leaf.together batch');
+    const inside = spans.filter(({ name }) => name === 'in batch');
+    expect(batches.map(({ batchSize }) => batchSize)).toEqual([3, 3]);
+    for (const [round, batch] of batches.entries()) {
+      const callers = calls.slice(3 * round, 3 * round + 3);
+      expect(batch.links.sort()).toEqual(callers.map(({ spanId }) => spanId).sort());
+      expect(callers.map(({ spanId }) => spanId)).toContain(batch.parent);
+      expect(callers.map(({ traceId }) => traceId)).toContain(batch.traceId);
+      expect(inside[round]).toMatchObject({ parent: batch.spanId, traceId: batch.traceId });
+    }
+  });
+
   test('a failure is told on both sides', async () => {
     await using serve = packaged();
     const handle = await serve.run(leaf);

@@ -90,4 +90,17 @@ describe('options of overload are checked when they are given', () => {
     await serve.run(bound(['here']));
     expect(warnings()).toHaveLength(2);
   });
+
+  test('hedging with one replica is warned of', async () => {
+    await using serve = quietServe();
+    const bound = (numReplicas: number) =>
+      worker.options({ idempotent: true, hedge: {}, numReplicas }).bind(new SharedArrayBuffer(64));
+    const warnings = () => serve.log.records.map(({ message }) => message);
+    await serve.run(bound(2));
+    expect(warnings()).toEqual([]);
+    await serve.run(bound(1));
+    expect(warnings()).toEqual([
+      'Worker.hedge: there is no second replica to ask: set numReplicas to 2 or more',
+    ]);
+  });
 });

@@ -108,6 +108,22 @@ describe('hedging', () => {
     expect(await serve.metrics()).toMatch(/serve_hedges_won_total\{[^}]*\} 1\n/);
   });
 
+  test("'p95': nobody is asked twice before it is known how long calls take, then once one takes longer", async () => {
+    await using serve = quietServe();
+    const hedge = { afterMs: 'p95', maxExtraRatio: 1 } as const;
+    const { handle, shared } = await start(serve, { numReplicas: 2, idempotent: true, hedge });
+    const unknown = handle.options({ timeoutMs: 100 }).slowAt.remote(1);
+    await expect(unknown).rejects.toMatchObject({ code: 'SERVE_TIMEOUT' });
+    expect(unknown.explain().hedged).toBe(false);
+    // Short calls are looked at one in sixteen, as sixteen.
+    for (let n = 0; n < 40; n++) await handle.slowAt.remote(1);
+    const next = shared.get(WORK.started) + 1;
+    const call = handle.slowAt.remote(next);
+    expect(await call).toMatch(/^Worker#/);
+    expect(call.explain()).toMatchObject({ hedged: true, attempts: 1 });
+    await shared.atLeast(WORK.aborted, 2);
+  });
+
   test('methods that are not idempotent are never hedged', async () => {
     await using serve = quietServe();
     const hedge = { afterMs: 10, maxExtraRatio: 1 };
