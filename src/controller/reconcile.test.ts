@@ -9,6 +9,7 @@ const DESIRED: DesiredReplicas = {
   maxUnavailable: 0,
   isHeld: false,
   isOnTrial: false,
+  isCramped: false,
 };
 
 function replicas(fingerprint: string, count: number, isRunning = true): ObservedReplica[] {
@@ -53,6 +54,20 @@ describe('reconcile', () => {
       replicas('a', 1, false),
       stops('as0'),
     ],
+    ['update without room: none may go', { isCramped: true }, replicas('a', 2), starts(1)],
+    [
+      'update without room: one goes, though none has proved itself',
+      { isCramped: true, isOnTrial: true, maxUnavailable: 1 },
+      replicas('a', 2),
+      [...starts(1), ...stops('a0')],
+    ],
+    [
+      'update without room: even the last one, if that is allowed',
+      { isCramped: true, target: 1, maxUnavailable: 1 },
+      replicas('a', 1),
+      [...starts(1), ...stops('a0')],
+    ],
+    ['update with room: never the last one', { target: 1, maxUnavailable: 1 }, replicas('a', 1), starts(1)],
     ['update: a single replica has no dip', { target: 1 }, replicas('a', 1), starts(1)],
     [
       'update with room below',

@@ -11,6 +11,8 @@ export interface DesiredReplicas {
   readonly isHeld: boolean;
   /** The version has not shown yet that it is good: all replicas of others stay. */
   readonly isOnTrial: boolean;
+  /** New replicas fit nowhere, and nothing is on its way out: only others of the deployment can make room. */
+  readonly isCramped: boolean;
 }
 
 /** A replica that has not been told to stop. */
@@ -77,12 +79,13 @@ function stopsOfOld(
   const starting = old.filter(({ isRunning }) => !isRunning);
   const running = old.filter(({ isRunning }) => isRunning).sort((a, b) => a.startedAt - b.startedAt);
   const currentRunning = current.filter(({ isRunning }) => isRunning).length;
-  const floor = Math.max(
-    desired.target === 0 ? 0 : 1,
-    Math.ceil(desired.target * (1 - desired.maxUnavailable)),
-  );
+  const { target, isCramped } = desired;
+  // With room for one more there is no need to have none, whatever is allowed.
+  const least = target === 0 || isCramped ? 0 : 1;
+  const floor = Math.max(least, Math.ceil(target * (1 - desired.maxUnavailable)));
   const spare = currentRunning + running.length - floor;
-  const most = desired.target === 0 ? running.length : Math.min(running.length, Math.max(0, spare));
-  const leaving = desired.isOnTrial ? 0 : most;
+  const most = target === 0 ? running.length : Math.min(running.length, Math.max(0, spare));
+  // One at a time makes room; its successor may have to show first that it is good.
+  const leaving = isCramped ? Math.min(1, most) : desired.isOnTrial ? 0 : most;
   return [...starting, ...running.slice(0, leaving)].map(({ id }) => ({ type: 'stop', id }));
 }

@@ -244,7 +244,7 @@ function simulate(plan: Plan, look: (replicas: readonly ObservedReplica[], isOnT
       if (step.fault !== undefined) wanted = 'old';
     }
     const isOnTrial = wanted === 'new' && (state.phase === 'surging' || state.phase === 'proving');
-    const desired = { ...plan, fingerprint: wanted, isHeld: false, isOnTrial };
+    const desired = { ...plan, fingerprint: wanted, isHeld: false, isOnTrial, isCramped: false };
     for (const action of reconcile(desired, replicas)) {
       if (action.type === 'stop') replicas = replicas.filter(({ id }) => id !== action.id);
       else {

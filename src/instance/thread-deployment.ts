@@ -233,6 +233,10 @@ export class ThreadDeployment implements RunningDeployment {
     switchboard.remove(this.#key, error);
   }
 
+  #isAnyStopping(): boolean {
+    return [...this.#replicas].some(({ state }) => state === 'STOPPING');
+  }
+
   #mayServe(): boolean {
     return [...this.#replicas].some(({ isRoutable, state }) => isRoutable || state === 'STARTING');
   }
@@ -283,7 +287,9 @@ export class ThreadDeployment implements RunningDeployment {
     const { rollout, restart, gracefulShutdownTimeoutMs: graceMs } = options;
     const isHeld = this.#failure !== undefined || this.isDegraded || this.#record.isWaiting(restart, at);
     const isOnTrial = this.#rollout?.isOnTrial ?? false;
-    const desired = { fingerprint, target: this.#count.target, ...rollout, isHeld, isOnTrial };
+    const isCramped = this.#count.pending !== undefined && !this.#isAnyStopping();
+    const { target } = this.#count;
+    const desired = { fingerprint, target, ...rollout, isHeld, isOnTrial, isCramped };
     const unplaced: string[] = [];
     for (const action of reconcile(desired, this.#replicas.observe())) {
       if (action.type === 'start') this.#start(unplaced);
@@ -303,7 +309,7 @@ export class ThreadDeployment implements RunningDeployment {
     this.#count.observePending(at, unplaced.length, unplaced[0] ?? '');
     const reason = this.#count.overdue(at);
     const { live, old } = this.#look();
-    if (reason === undefined || live > old) return;
+    if (reason === undefined || live > old || this.#isAnyStopping()) return;
     this.#isUnplaceable = true;
     this.#fail(this.#voice.failed(`no replica could be placed: ${reason}`, undefined));
   }
@@ -377,10 +383,7 @@ export class ThreadDeployment implements RunningDeployment {
     const { options } = this.#spec;
     const { running, old, live } = this.#look();
     this.#judgeChange(running, old);
-    this.#count.observe(
-      running,
-      [...this.#replicas].some(({ state }) => state === 'STOPPING'),
-    );
+    this.#count.observe(running, this.#isAnyStopping());
     const status = deploymentStatus({
       target: this.#count.target,
       running,

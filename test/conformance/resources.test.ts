@@ -55,6 +55,40 @@ describe('resources', () => {
     expect(await waiting.remote()).toMatch(/^Elastic#/);
   });
 
+  test.each([1, 2])(
+    'an update without room for one replica more goes by maxUnavailable: %d replicas',
+    async (n) => {
+      await using serve = quietServe({ resources: { slots: n } });
+      const at = (version: string) =>
+        bind({
+          version,
+          numReplicas: n,
+          resources: { slots: 1 },
+          rollout: { maxUnavailable: 1 / n },
+          pendingTimeoutMs: 5_000,
+        });
+      await serve.run(at('v1'));
+      await status(serve, 'Elastic', 'Elastic', 'HEALTHY');
+      await serve.run(at('v2'));
+      await status(serve, 'Elastic', 'Elastic', 'HEALTHY');
+      expect(report(serve).replicas.map(({ version }) => version)).toEqual(Array(n).fill('v2'));
+    },
+  );
+
+  test('an update that has no room, and may not make any, fails; the old version serves on', async () => {
+    await using serve = quietServe({ resources: { slots: 1 } });
+    const at = (version: string) => bind({ version, resources: { slots: 1 }, pendingTimeoutMs: 300 });
+    const handle = await serve.run(at('v1'));
+    const before = await handle.remote();
+    await expect(serve.run(at('v2'))).rejects.toMatchObject({
+      code: 'SERVE_DEPLOY_FAILED',
+      message: expect.stringContaining('a replica needs 1 slots where 0 are free here'),
+    });
+    await status(serve, 'Elastic', 'Elastic', 'HEALTHY');
+    expect(await handle.remote()).toBe(before);
+    expect(report(serve)).toMatchObject({ pending: undefined, replicas: [{ version: 'v1' }] });
+  });
+
   test('maxReplicasPerInstance', async () => {
     await using serve = quietServe();
     await serve.run(bind({ numReplicas: 3, maxReplicasPerInstance: 2 }));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentOptions, DeploymentReport, ReplicaStatus, Serve } from '../../src/index.ts';
-import { RELEASE, type Release, release, storefront } from '../fixtures/releases.ts';
+import { LOOPER, looper, RELEASE, type Release, release, storefront } from '../fixtures/releases.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { steadyLoad } from '../support/steady-load.ts';
@@ -171,6 +171,34 @@ describe('rolling updates', () => {
     shared.set(RELEASE.gate, 1);
     await updated;
     expect((await handle.broadcast('call')).map(({ label }) => label)).toEqual(Array(5).fill('v2'));
+  });
+
+  test('61: while the controller stands still calls go on, nobody is taken for dead, and the update goes on after', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const frail = release.options({ numReplicas: 2, stuckAfterMs: 300, stuckTerminateMs: 600 });
+    const at = (label: string) => looper.bind(frail.bind({ label }), shared.buffer);
+    const handle = await serve.run(at('v1'), APP);
+    await status(serve, 'app', 'Release', 'HEALTHY');
+    const looping = handle.loop.remote();
+    await shared.atLeast(LOOPER.calls, 10);
+    const ends: string[] = [];
+    serve.on('replica', ({ state }) => (state === 'STUCK' || state === 'STOPPED') && ends.push(state));
+    const fresh = event(serve, 'replica', ({ state }) => state === 'RUNNING');
+    const updated = serve.run(at('v2'), APP);
+    await fresh;
+    const before = shared.get(LOOPER.calls);
+    // The host's thread, and the controller with it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+    expect(shared.get(LOOPER.calls) - before).toBeGreaterThan(50);
+    await updated;
+    await eventually(() => report(serve).replicas.length === 2);
+    await status(serve, 'app', 'Release', 'HEALTHY');
+    expect(report(serve)).toMatchObject({ targetReplicas: 2, restarts: 0 });
+    expect(ends).toEqual(['STOPPED', 'STOPPED']);
+    shared.set(LOOPER.stop, 1);
+    expect(await looping).toEqual(['v1', 'v2']);
+    expect(shared.get(LOOPER.errors)).toBe(0);
   });
 
   test.each<[string, Parameters<typeof release.bind>[0], string, RegExp]>([
