@@ -8,7 +8,7 @@ import {
   validate,
 } from '../validation/schema.ts';
 import { isThenable } from '../validation/thenable.ts';
-import { takeTransfer, transfer } from '../values/transfer.ts';
+import { markAs, takeTransfer } from '../values/transfer.ts';
 import { isStream, leave } from './stream-pump.ts';
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
@@ -73,8 +73,10 @@ function checkResult(name: string, output: Schema, result: unknown): unknown {
   const moved = typeof result === 'object' && result !== null ? takeTransfer(result) : undefined;
   const checked = validate(output, result, refuse);
   if (moved === undefined) return checked;
-  const mark = (value: unknown): unknown =>
-    typeof value === 'object' && value !== null ? transfer(value, moved) : value;
+  const mark = (value: unknown): unknown => {
+    if (typeof value === 'object' && value !== null) markAs(value, moved);
+    return value;
+  };
   return isThenable(checked) ? checked.then(mark) : mark(checked);
 }
 

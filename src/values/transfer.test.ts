@@ -84,3 +84,15 @@ describe('refuses', () => {
     );
   });
 });
+
+test('two copies of the package in one thread agree on what is moved', async () => {
+  const copy: typeof import('./transfer.ts') = await import('./transfer.ts?copy' as string);
+  expect(copy.transfer).not.toBe(transfer);
+  const pixels = Uint8Array.of(1);
+  expect(capture(copy.transfer({ pixels }, [pixels.buffer])).transfer).toEqual([pixels.buffer]);
+  const given = { pixels: new Float64Array(65_536) };
+  copy.giveAway(given);
+  // Itself, and with the mark used up a copy.
+  expect(capture(given).transfer?.[0]).toBe(given.pixels.buffer);
+  expect(capture(given).transfer?.[0]).not.toBe(given.pixels.buffer);
+});

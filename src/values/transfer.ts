@@ -5,10 +5,24 @@ import type { Marks } from './marks.ts';
 /** What `transfer()` can move. */
 export type Transferable = ArrayBuffer;
 
-/** This very list stands for whatever memory is in the value. */
-export const ALL: readonly Transferable[] = Object.freeze([]);
+/** Stands for whatever memory is in the value. */
+export const ALL = 'all';
+type Mark = readonly Transferable[] | typeof ALL;
 
-const marked = new WeakMap<object, readonly Transferable[]>();
+const KEY = Symbol.for('inserve.transfers');
+const marked = marks();
+
+/**
+ * On `globalThis`, so that two copies of the package in one thread agree: in a replica the driver of a graph is loaded
+ * beside the bundle that sends its values.
+ */
+function marks(): WeakMap<object, Mark> {
+  const known: unknown = Reflect.get(globalThis, KEY);
+  if (known instanceof WeakMap) return known;
+  const made = new WeakMap<object, Mark>();
+  Object.defineProperty(globalThis, KEY, { value: made });
+  return made;
+}
 
 /**
  * Marks buffers inside `value` to be moved to the receiving thread instead of copied. Returns `value` itself, for use as
@@ -43,8 +57,13 @@ export function giveAway(value: object): void {
   if (!marked.has(value)) marked.set(value, ALL);
 }
 
+/** Marks what has taken the place of a marked value as that was. */
+export function markAs(value: object, mark: Mark): void {
+  marked.set(value, mark);
+}
+
 /** The buffers that were marked together with `value`. The mark is used up. */
-export function takeTransfer(value: object): readonly Transferable[] | undefined {
+export function takeTransfer(value: object): Mark | undefined {
   const buffers = marked.get(value);
   if (buffers !== undefined) marked.delete(value);
   return buffers;
