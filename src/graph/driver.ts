@@ -4,7 +4,7 @@ import type { DeploymentHandle } from '../handle/types.ts';
 import { type HttpAdapter, jsonRequest, toAdapter } from '../input/adapters.ts';
 import type { RouteDescription } from '../openapi/types.ts';
 import { MAX_ONGOING_LIMIT } from '../pool/load-table.ts';
-import { ROUTES } from '../replica/describe.ts';
+import { ONLY_READS, ROUTES } from '../replica/describe.ts';
 import { toJsonSchema } from '../validation/json-schema.ts';
 import { isSchema, type Schema } from '../validation/schema.ts';
 import { ROOT_ROUTE } from './compile.ts';
@@ -24,6 +24,8 @@ export class GraphDriver {
   readonly #adapter: (request: Request) => unknown;
   /** Undefined if the adapter is a function: what that reads is its own affair. */
   readonly #schema: Schema | undefined;
+  /** What an adapter of the user's does with a request is not known. */
+  readonly [ONLY_READS]: boolean;
 
   /** @param callees the deployments that the plan counts */
   constructor(
@@ -42,6 +44,7 @@ export class GraphDriver {
     this.#isSingle = plan.isSingle;
     const given = HostValue.valueIn(adapter);
     this.#schema = isSchema(given) ? given : undefined;
+    this[ONLY_READS] = given === undefined || this.#schema !== undefined;
     this.#adapter = given === undefined ? inputOf : toAdapter(given, 'httpAdapter');
   }
 

@@ -5,6 +5,9 @@ import type { MethodSchemas } from '../validation/schema.ts';
 /** Under it an ingress of the library lists its own routes. */
 export const ROUTES: unique symbol = Symbol('inserve.routes');
 
+/** Under it an ingress of the library says whether it only reads its requests. */
+export const ONLY_READS: unique symbol = Symbol.for('inserve.onlyReads');
+
 /** What is known of the ingress of a replica. */
 export interface Ingress {
   readonly instance: object;

@@ -8,7 +8,7 @@ import type { OutboundCall } from '../pool/outbound-call.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { beginBatch } from '../time/clock.ts';
 import { unpack } from '../values/pack.ts';
-import { ingressProtocol } from './ingress/protocol.ts';
+import { ingressProtocol, routerProtocol } from './ingress/protocol.ts';
 import { loadTarget } from './registry.ts';
 import { Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
@@ -45,7 +45,13 @@ export class InlineChannel implements InlineCallChannel {
     this.#code = code;
     this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
     const identity = { app, deployment, replicaId, rank: 0, gpus: [] };
-    this.#replica = new Replica(identity, code, ingressProtocol, () => this.#done(), this.tally);
+    this.#replica = new Replica(
+      identity,
+      code,
+      code.makesRequests ? routerProtocol : ingressProtocol,
+      () => this.#done(),
+      this.tally,
+    );
   }
 
   get ongoing(): number {

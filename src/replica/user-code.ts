@@ -3,7 +3,7 @@ import type { IngressDescription } from '../openapi/types.ts';
 import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import { isPlainObject } from '../validation/fields.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
-import { describeIngress } from './describe.ts';
+import { describeIngress, ONLY_READS } from './describe.ts';
 import { isClass, remoteMethods } from './methods.ts';
 import type { Registration } from './registry.ts';
 import { type Method, withRequestSchemas, withSchemas } from './schemas.ts';
@@ -78,6 +78,11 @@ export class UserCode {
   /** Whether it has `websocket(socket, request)`. */
   get takesWebSockets(): boolean {
     return this.#websocket !== undefined;
+  }
+
+  /** Whether it is a router: those make requests of requests. */
+  get makesRequests(): boolean {
+    return this.ingressKind === 'fetch' && Reflect.get(this.#instance, ONLY_READS) !== true;
   }
 
   /** Runs a remote method; its `this` is the instance. */

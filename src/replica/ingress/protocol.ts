@@ -12,21 +12,31 @@ const UPGRADE_REQUIRED: ResponseEnvelope = [
   'Upgrade Required: this URL speaks WebSocket',
 ];
 
-/** HTTP and WebSocket at the replica's end: envelope → `Request`, result → envelope, frames ↔ socket. */
-export const ingressProtocol: IngressProtocol = {
-  request(call) {
-    const upload = call.inbound.meta?.upload !== undefined ? new UploadBody(call) : undefined;
-    return createRequest(call.inbound.args[0] as RequestEnvelope, upload, call);
-  },
-  respond,
-  requireUpgrade(call) {
-    call.inbound.result(UPGRADE_REQUIRED, { marks: undefined, transfer: undefined, bytes: 64 });
-  },
-  async converse(call, accept) {
-    const [envelope, how] = call.inbound.args as [RequestEnvelope, SocketEnvelope];
-    const request = createRequest(envelope, undefined, call);
-    const conversation = new Conversation(call, how);
-    const socket = new IngressSocket(conversation, request.url);
-    await conversation.until(accept(socket, request));
-  },
-};
+/**
+ * HTTP and WebSocket at the replica's end: envelope → `Request`, result → envelope, frames ↔ socket.
+ *
+ * @param isWhole the ingress may make other requests of its own
+ */
+function ingressProtocolOf(isWhole: boolean): IngressProtocol {
+  return {
+    request(call) {
+      const upload = call.inbound.meta?.upload !== undefined ? new UploadBody(call) : undefined;
+      return createRequest(call.inbound.args[0] as RequestEnvelope, upload, call, isWhole);
+    },
+    respond,
+    requireUpgrade(call) {
+      call.inbound.result(UPGRADE_REQUIRED, { marks: undefined, transfer: undefined, bytes: 64 });
+    },
+    async converse(call, accept) {
+      const [envelope, how] = call.inbound.args as [RequestEnvelope, SocketEnvelope];
+      const request = createRequest(envelope, undefined, call, isWhole);
+      const conversation = new Conversation(call, how);
+      const socket = new IngressSocket(conversation, request.url);
+      await conversation.until(accept(socket, request));
+    },
+  };
+}
+
+export const ingressProtocol: IngressProtocol = ingressProtocolOf(false);
+/** For routers on the host's thread, whose middleware makes requests of requests. */
+export const routerProtocol: IngressProtocol = ingressProtocolOf(true);

@@ -1,9 +1,10 @@
-import { badRequest } from '../../input/bad-request.ts';
 import { parseJson } from '../../input/json-text.ts';
 import { type FlatHeaders, type RequestEnvelope, unflatten } from './envelope.ts';
 import { isHopByHop } from './hop-by-hop.ts';
+import { quiet, readForm } from './reading.ts';
 import { normalizeUrl } from './request-url.ts';
 import type { UploadBody } from './upload-body.ts';
+import { defineWholeRequest } from './whole-request.ts';
 
 /** What a request needs from the call it belongs to. */
 export interface RequestSource {
@@ -14,6 +15,7 @@ type RequestFactory = (
   envelope: RequestEnvelope,
   upload: UploadBody | undefined,
   source: RequestSource,
+  isWhole: boolean,
 ) => Request;
 
 let factory: RequestFactory | undefined;
@@ -27,15 +29,18 @@ export function adaptGlobals(): void {
 /**
  * A WHATWG `Request` whose parts are made when they are touched. undici's own object is built only when user code needs
  * what is not answered here: building it for every request halves the throughput of an Express app (0.53–0.77).
+ *
+ * @param isWhole user code may make other requests of it: on the host's thread it gets undici's own
  */
 export function createRequest(
   envelope: RequestEnvelope,
   upload: UploadBody | undefined,
   source: RequestSource,
+  isWhole: boolean,
 ): Request {
   // Made at the first request: touching the global `Request` loads undici.
   factory ??= defineFacade();
-  return factory(envelope, upload, source);
+  return factory(envelope, upload, source, isWhole && !isOwnThread);
 }
 
 /** What belongs to the client's connection is left out; `fetch(request)` would refuse to send it on. */
@@ -67,6 +72,8 @@ const DELEGATED = [
 
 function defineFacade(): RequestFactory {
   const NativeRequest = globalThis.Request;
+
+  const WholeRequest = defineWholeRequest(NativeRequest);
 
   class RequestFacade {
     readonly #envelope: RequestEnvelope;
@@ -143,7 +150,7 @@ function defineFacade(): RequestFactory {
     }
 
     formData(): Promise<FormData> {
-      return quiet(this.#formData());
+      return quiet(readForm(this, () => this.native.formData()));
     }
 
     clone(): Request {
@@ -177,18 +184,6 @@ function defineFacade(): RequestFactory {
       return (isWhole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
     }
 
-    async #formData(): Promise<FormData> {
-      const { native } = this;
-      if (this.bodyUsed || native.body?.locked === true) return native.formData();
-      try {
-        return await native.formData();
-      } catch (cause) {
-        // Anything else is why the body could not be read.
-        if (!(cause instanceof TypeError)) throw cause;
-        throw badRequest('the body is not valid form data', { cause });
-      }
-    }
-
     /** Reads the body once. */
     async #read(): Promise<Uint8Array | string> {
       if (this.#isUsed) throw new TypeError('Body is unusable: Body has already been read');
@@ -198,15 +193,21 @@ function defineFacade(): RequestFactory {
       return this.#upload?.bytes() ?? body ?? '';
     }
 
-    #build(): Request {
+    /** undici's request in the place of this one. */
+    get whole(): Request {
+      return this.#build(WholeRequest);
+    }
+
+    #build(made: Function = NativeRequest): Request {
       const [method] = this.#envelope;
       const body = this.#takeBody(method);
-      const native = new NativeRequest(this.url, {
+      const init = {
         method,
         headers: this.headers,
         signal: this.#source.signal,
         ...(body === undefined ? {} : { body, duplex: 'half' }),
-      });
+      };
+      const native: Request = Reflect.construct(NativeRequest, [this.url, init], made);
       // Its body was read before it was made.
       if (this.#isUsed) void native.text();
       return native;
@@ -230,16 +231,10 @@ function defineFacade(): RequestFactory {
   // `instanceof Request` holds, as in Hono's node-server.
   Object.setPrototypeOf(RequestFacade.prototype, NativeRequest.prototype);
   if (isOwnThread) acceptFacades((value) => (value instanceof RequestFacade ? value.native : value));
-  return (envelope, upload, source) => new RequestFacade(envelope, upload, source) as unknown as Request;
-}
-
-/**
- * A body that breaks off while user code does something else, and looks at the promise later, is no unhandled rejection:
- * that would end the replica, and any client could do it.
- */
-function quiet<T>(reading: Promise<T>): Promise<T> {
-  reading.catch(() => {});
-  return reading;
+  return (envelope, upload, source, isWhole) => {
+    const facade = new RequestFacade(envelope, upload, source);
+    return isWhole ? facade.whole : (facade as unknown as Request);
+  };
 }
 
 /**

@@ -1,0 +1,42 @@
+import { parseJson } from '../../input/json-text.ts';
+import { quiet, readForm } from './reading.ts';
+
+/**
+ * undici's own request, whose body is read as that of a facade. For code that makes other requests of it, which undici
+ * allows only for what its own constructor made.
+ *
+ * @returns what to construct it as: `Reflect.construct(NativeRequest, …, this)`
+ */
+export function defineWholeRequest(NativeRequest: typeof Request): Function {
+  const native = NativeRequest.prototype;
+  const self = (request: WholeRequest): Request => request as unknown as Request;
+
+  class WholeRequest {
+    text(): Promise<string> {
+      return quiet(native.text.call(self(this)));
+    }
+
+    json(): Promise<unknown> {
+      return quiet(native.text.call(self(this)).then(parseJson));
+    }
+
+    bytes(): Promise<Uint8Array> {
+      return quiet(native.arrayBuffer.call(self(this)).then((buffer) => new Uint8Array(buffer)));
+    }
+
+    arrayBuffer(): Promise<ArrayBuffer> {
+      return quiet(native.arrayBuffer.call(self(this)));
+    }
+
+    blob(): Promise<Blob> {
+      return quiet(native.blob.call(self(this)));
+    }
+
+    formData(): Promise<FormData> {
+      return quiet(readForm(self(this), () => native.formData.call(self(this))));
+    }
+  }
+
+  Object.setPrototypeOf(WholeRequest.prototype, native);
+  return WholeRequest;
+}
