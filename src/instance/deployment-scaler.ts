@@ -94,7 +94,8 @@ export class DeploymentScaler {
     this.#stats.ask(at, running);
     this.#inputs = {
       at,
-      running: running.length,
+      // An update has more for a while; a small factor would take them for wanted.
+      running: Math.min(running.length, this.#deployment.target),
       queued,
       ongoing,
       load: this.#window.mean(at, this.#config.lookBackPeriodMs),

@@ -83,6 +83,45 @@ describe('createServe({ clock }): what takes minutes passes at once', () => {
     await eventually(() => running(serve) === 1);
   });
 
+  test('what an update has running beside the target is no reason to have more', async () => {
+    const clock = new ManualClock();
+    await using serve = quietServe({ clock });
+    const changes = changesOf(serve);
+    const shared = new Shared();
+    const at = (version: string) =>
+      elastic
+        .options({
+          version,
+          maxOngoingRequests: 2,
+          rollout: { maxSurge: 1 },
+          autoscaling: {
+            maxReplicas: 5,
+            initialReplicas: 2,
+            targetOngoingRequests: 2.5,
+            downscalingFactor: 0.5,
+          },
+        })
+        .bind(shared.buffer);
+    const handle = await serve.run(at('v1'));
+    await eventually(() => running(serve) === 2);
+    const calls = Array.from({ length: 5 }, () => handle.hold.remote());
+    await shared.atLeast(ELASTIC.started, 4);
+    const updated = serve.run(at('v2'));
+    // The fifth is at the new version, which proves itself for ten seconds.
+    await shared.atLeast(ELASTIC.started, 5);
+    await eventually(() => running(serve) === 4);
+    await clock.advance(9_000);
+    expect(running(serve)).toBe(4);
+    expect(changes).toEqual([]);
+    shared.set(ELASTIC.gate, 1);
+    await Promise.all(calls);
+    await eventually(async () => {
+      await clock.advance(250);
+      return serve.status().apps['Elastic']?.deployments['Elastic']?.status === 'HEALTHY';
+    });
+    await updated;
+  });
+
   test('a policy goes by the clock that it is given', async () => {
     const clock = new ManualClock(Date.UTC(2030, 0, 1, 5, 55));
     await using serve = quietServe({ clock });
