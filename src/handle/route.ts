@@ -1,5 +1,5 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
-import type { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
+import type { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';

@@ -1,6 +1,7 @@
 import { ServeError } from '../errors.ts';
 import { CallerChannel } from '../pool/caller-channel.ts';
-import { DeploymentLoad, LinkLedger, QueueLedger, ReplicaLoad } from '../pool/load-table.ts';
+import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import { LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
 import { now } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { CallSeries } from './call-stats.ts';

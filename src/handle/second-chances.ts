@@ -1,4 +1,4 @@
-import { DeploymentLoad } from '../pool/load-table.ts';
+import { DeploymentLoad } from '../pool/deployment-load.ts';
 import type { Call } from './call.ts';
 import type { Counters } from './counters.ts';
 import type { RouteConfig } from './directory.ts';

@@ -1,4 +1,4 @@
-import { DeploymentLoad, QueueLedger } from '../pool/load-table.ts';
+import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import type { Call } from './call.ts';
 
 /** A waiter older than this stops newcomers of other threads from barging in. */

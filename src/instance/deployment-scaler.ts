@@ -15,7 +15,7 @@ import { boundsAt } from '../controller/target-capacity.ts';
 import type { ResolvedAutoscaling } from '../deployment/autoscaling-options.ts';
 import type { AutoscalingContext } from '../deployment/autoscaling-policy.ts';
 import { routeKey } from '../handle/directory.ts';
-import type { DeploymentLoad } from '../pool/load-table.ts';
+import type { DeploymentLoad } from '../pool/deployment-load.ts';
 import type { Environment } from './environment.ts';
 import { FaultReports } from './fault-reports.ts';
 import { ReplicaStats } from './replica-stats.ts';

@@ -1,4 +1,4 @@
-import type { DeploymentLoad } from '../pool/load-table.ts';
+import type { DeploymentLoad } from '../pool/deployment-load.ts';
 import { now } from '../time/clock.ts';
 
 /**

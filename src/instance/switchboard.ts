@@ -9,7 +9,8 @@ import {
   routeKey,
 } from '../handle/directory.ts';
 import type { Caller } from '../handle/router.ts';
-import { DeploymentLoad, LinkLedger, QueueLedger, type ReplicaLoad } from '../pool/load-table.ts';
+import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import { LinkLedger, type ReplicaLoad } from '../pool/load-table.ts';
 import { Replacement } from './replacement.ts';
 
 /** A replica that can be connected to callers. */

@@ -1,14 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import {
-  DeploymentLoad,
-  LinkLedger,
-  MAX_ONGOING_LIMIT,
-  QueueLedger,
-  REPLICA_STATE,
-  RESERVED,
-  ReplicaLoad,
-} from './load-table.ts';
+import { DeploymentLoad, QueueLedger } from './deployment-load.ts';
+import { LinkLedger, MAX_ONGOING_LIMIT, REPLICA_STATE, RESERVED, ReplicaLoad } from './load-table.ts';
 
 function ready(limit: number): ReplicaLoad {
   const load = new ReplicaLoad();

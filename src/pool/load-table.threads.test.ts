@@ -3,7 +3,8 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { LoadCallerData } from '../../test/fixtures/load-caller.ts';
-import { DeploymentLoad, LinkLedger, QueueLedger, REPLICA_STATE, ReplicaLoad } from './load-table.ts';
+import { DeploymentLoad, QueueLedger } from './deployment-load.ts';
+import { LinkLedger, REPLICA_STATE, ReplicaLoad } from './load-table.ts';
 
 /** `AsyncDisposableStack`, which Node 22 lacks. */
 class Disposables {

@@ -4,7 +4,7 @@ import type { RouteConfig } from '../../src/handle/directory.ts';
 import { EntryGate } from '../../src/handle/entry-gate.ts';
 import { Route } from '../../src/handle/route.ts';
 import type { TenantsOptions } from '../../src/handle/tenants.ts';
-import { DeploymentLoad, QueueLedger } from '../../src/pool/load-table.ts';
+import { DeploymentLoad, QueueLedger } from '../../src/pool/deployment-load.ts';
 import { now } from '../../src/time/clock.ts';
 import { FakeReplica, TestCall, TestKeyedCall } from './fake-replica.ts';
 

@@ -1,0 +1,206 @@
+import { TABLE_BYTES } from './load-table.ts';
+import { SECOND_COUNTS_BYTES, SecondCounts } from './second-counts.ts';
+
+// Words of a deployment's table. The last two are arrays of four, one word per priority.
+const D_QUEUED = 0;
+const D_MAX_QUEUED = 1;
+const D_FREED = 2;
+const D_WAITERS = 3;
+const D_BARRIER = 4;
+const D_BARRIER_AT = 5;
+const D_BY_PRIORITY = 6;
+const D_SEEN_WAITING = 10;
+const D_WATCHED = 14;
+/** … behind them, on cache lines of their own, what may be sent twice. */
+const DEPLOYMENT_TABLE_BYTES = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
+
+/** The barrier's word packs `priority << 24 | caller + 1`. */
+const BARRIER_SHIFT = 24;
+const BARRIER_OWNER = (1 << BARRIER_SHIFT) - 1;
+
+/** What a thread said about its waiters counts for so long: the thread may have blocked or died since. */
+const WAITING_LIFETIME_MS = 250;
+
+// Words of a queue's ledger: four counters by priority, then their sum and the armed waits.
+const PRIORITIES = 4;
+const Q_QUEUED = 4;
+const Q_ARMED = 5;
+
+/** What all threads of an instance share about one deployment. */
+export class DeploymentLoad {
+  readonly shared: SharedArrayBuffer;
+  /** Calls of idempotent methods, retries and hedges, by the second. */
+  readonly repeatable: SecondCounts;
+  readonly retries: SecondCounts;
+  readonly hedges: SecondCounts;
+  readonly #words: Int32Array;
+
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(DEPLOYMENT_TABLE_BYTES)) {
+    this.shared = shared;
+    this.#words = new Int32Array(shared, 0, TABLE_BYTES / 4);
+    this.repeatable = new SecondCounts(shared, TABLE_BYTES);
+    this.retries = new SecondCounts(shared, TABLE_BYTES + SECOND_COUNTS_BYTES);
+    this.hedges = new SecondCounts(shared, TABLE_BYTES + 2 * SECOND_COUNTS_BYTES);
+  }
+
+  /** Calls that wait, over all threads of the instance. */
+  get queued(): number {
+    return Atomics.load(this.#words, D_QUEUED);
+  }
+
+  get maxQueued(): number {
+    return Atomics.load(this.#words, D_MAX_QUEUED);
+  }
+
+  /** −1 = no cap. */
+  set maxQueued(value: number) {
+    Atomics.store(this.#words, D_MAX_QUEUED, value);
+  }
+
+  /**
+   * Takes a place in the queue and charges the thread's ledger with it; false when the queue is full.
+   * @param accepted the call was accepted before (a retry): the cap does not apply
+   */
+  enqueue(priority: number, ledger: QueueLedger, accepted: boolean): boolean {
+    const charged = ledger.words;
+    const limit = accepted ? -1 : this.maxQueued;
+    for (;;) {
+      const queued = Atomics.load(this.#words, D_QUEUED);
+      if (limit !== -1 && queued >= limit) return false;
+      if (Atomics.compareExchange(this.#words, D_QUEUED, queued, queued + 1) === queued) {
+        (charged[Q_QUEUED] as number)++;
+        Atomics.add(this.#words, D_BY_PRIORITY + priority, 1);
+        (charged[priority] as number)++;
+        if (Atomics.load(this.#words, D_WATCHED) === 1) this.wakeWatcher();
+        return true;
+      }
+    }
+  }
+
+  /** One waiting call gives its place in the queue to another one. */
+  exchange(leaving: number, entering: number, ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.sub(this.#words, D_BY_PRIORITY + leaving, 1);
+    (charged[leaving] as number)--;
+    Atomics.add(this.#words, D_BY_PRIORITY + entering, 1);
+    (charged[entering] as number)++;
+  }
+
+  dequeue(priority: number, ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.sub(this.#words, D_QUEUED, 1);
+    (charged[Q_QUEUED] as number)--;
+    Atomics.sub(this.#words, D_BY_PRIORITY + priority, 1);
+    (charged[priority] as number)--;
+  }
+
+  /**
+   * Resolves when a call is queued, at once if one waits already: how the host learns of the first call to a deployment
+   * without replicas, whichever thread makes it. Does not keep the process alive.
+   */
+  waitQueued(): Promise<unknown> {
+    // Before the look at the queue: a call that comes in between is either seen or wakes.
+    Atomics.store(this.#words, D_WATCHED, 1);
+    if (this.queued > 0) return Promise.resolve();
+    const wait = Atomics.waitAsync(this.#words, D_WATCHED, 1);
+    return wait.async ? wait.value : Promise.resolve(wait.value);
+  }
+
+  /** Ends `waitQueued`. */
+  wakeWatcher(): void {
+    if (Atomics.exchange(this.#words, D_WATCHED, 0) === 1) Atomics.notify(this.#words, D_WATCHED);
+  }
+
+  /** A thread has a call of this priority waiting. Repeated while it waits, since the word fades. */
+  announceWaiting(priority: number, at: number): void {
+    Atomics.store(this.#words, D_SEEN_WAITING + priority, at | 0);
+  }
+
+  /** Whether a call of a higher priority (a lower number) than `priority` waits in any thread that is alive. */
+  hasWaitingAbove(priority: number, at: number): boolean {
+    for (let higher = 0; higher < priority; higher++) {
+      if (Atomics.load(this.#words, D_BY_PRIORITY + higher) === 0) continue;
+      const age = ((at | 0) - Atomics.load(this.#words, D_SEEN_WAITING + higher)) | 0;
+      if (age < WAITING_LIFETIME_MS) return true;
+    }
+    return false;
+  }
+
+  /**
+   * A thread whose oldest waiter is too old asks the others not to barge in, with calls that are no more important. The
+   * barrier fades by itself, so that a thread that dies or blocks behind it holds nobody up.
+   */
+  raiseBarrier(caller: number, priority: number, at: number): void {
+    Atomics.store(this.#words, D_BARRIER_AT, at | 0);
+    Atomics.store(this.#words, D_BARRIER, (priority << BARRIER_SHIFT) | (caller + 1));
+  }
+
+  lowerBarrier(caller: number): void {
+    const word = Atomics.load(this.#words, D_BARRIER);
+    if ((word & BARRIER_OWNER) === caller + 1) Atomics.compareExchange(this.#words, D_BARRIER, word, 0);
+  }
+
+  /** Whether another thread than `caller` has a barrier up against calls of this priority. */
+  isBarred(caller: number, priority: number, at: number): boolean {
+    const word = Atomics.load(this.#words, D_BARRIER);
+    const owner = word & BARRIER_OWNER;
+    if (owner === 0 || owner === caller + 1 || word >>> BARRIER_SHIFT > priority) return false;
+    const age = ((at | 0) - Atomics.load(this.#words, D_BARRIER_AT)) | 0;
+    return age < WAITING_LIFETIME_MS;
+  }
+
+  /** A replica freed places: wakes every waiting thread (waking one loses the wake-up when that thread is busy). */
+  announceFreed(): void {
+    if (Atomics.load(this.#words, D_WAITERS) === 0) return;
+    Atomics.add(this.#words, D_FREED, 1);
+    Atomics.notify(this.#words, D_FREED);
+  }
+
+  /** The value to hand to `waitFreed`; read it before the last look at the loads. */
+  get freedSequence(): number {
+    return Atomics.load(this.#words, D_FREED);
+  }
+
+  /** Resolves at the next freed place; at once if there was one since `seen`. Does not keep the process alive. */
+  waitFreed(seen: number): Promise<unknown> {
+    const wait = Atomics.waitAsync(this.#words, D_FREED, seen);
+    return wait.async ? wait.value : Promise.resolve(wait.value);
+  }
+
+  arm(ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.add(this.#words, D_WAITERS, 1);
+    (charged[Q_ARMED] as number)++;
+  }
+
+  disarm(ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.sub(this.#words, D_WAITERS, 1);
+    (charged[Q_ARMED] as number)--;
+  }
+
+  /** Takes out what a thread held that is gone. */
+  giveBack(ledger: QueueLedger): void {
+    for (let priority = 0; priority < PRIORITIES; priority++) {
+      Atomics.sub(this.#words, D_BY_PRIORITY + priority, Atomics.exchange(ledger.words, priority, 0));
+    }
+    Atomics.sub(this.#words, D_QUEUED, Atomics.exchange(ledger.words, Q_QUEUED, 0));
+    Atomics.sub(this.#words, D_WAITERS, Atomics.exchange(ledger.words, Q_ARMED, 0));
+  }
+}
+
+/** What one caller thread holds of a deployment's queue; the host gives it back when the thread dies. */
+export class QueueLedger {
+  readonly shared: SharedArrayBuffer;
+  /** @internal */ readonly words: Int32Array;
+
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(TABLE_BYTES)) {
+    this.shared = shared;
+    this.words = new Int32Array(shared);
+  }
+
+  /** Called by the host once the thread is gone. */
+  giveBack(load: DeploymentLoad): void {
+    load.giveBack(this);
+  }
+}
