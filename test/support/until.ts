@@ -1,4 +1,4 @@
-import type { Serve, ServeEventName, ServeEvents } from '../../src/index.ts';
+import type { ManualClock, Serve, ServeEventName, ServeEvents } from '../../src/index.ts';
 
 /** Resolves with the first event that fits. Rejects after `timeoutMs`: a test must not hang. */
 export function event<K extends ServeEventName>(
@@ -37,4 +37,18 @@ export async function eventually(
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** What comes of work while a manual clock goes on, as far as threads keep up. */
+export async function whileTimePasses<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
+  };
+  work.then(end, end);
+  await eventually(async () => {
+    await clock.advance(250);
+    return isOver;
+  });
+  return await work;
 }
