@@ -24,6 +24,7 @@ import type { Clock } from '../time/control-clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
+import { Apps } from './apps.ts';
 import { CallBook } from './call-book.ts';
 import { ConfiguredApps } from './configured-apps.ts';
 import { DevReload } from './dev-reload.ts';
@@ -57,11 +58,6 @@ export interface InstanceOptions {
   readonly growthWatch: GrowthWatchOptions;
 }
 
-interface Place {
-  readonly app: string;
-  readonly deployment: string;
-}
-
 /** Everything that runs for one `Serve`: the apps, the host's router, and the control loop. */
 export class Instance {
   readonly id: string = randomId(8);
@@ -72,7 +68,7 @@ export class Instance {
   readonly httpCounts: HttpCounts = new HttpCounts();
   readonly #environment: Environment;
   readonly #switchboard = new Switchboard();
-  readonly #apps = new Map<string, AppRuntime>();
+  readonly #apps = new Apps();
   readonly #disownHandles: () => void;
   readonly #version: string;
   readonly #memory: MemoryWatch;
@@ -92,10 +88,7 @@ export class Instance {
     goOver: (app, compiled) => this.#goOver(app, compiled, true),
     delete: (name, isPatient) => this.delete(name, undefined, isPatient),
     compile: (ingress, name, options) => compileApp(ingress, name, this.#version, options),
-    counts: (app, deployment) => {
-      for (const counted of this.router.takeStats()) this.#book.merge(counted);
-      return this.#book.of(app, deployment).counters.counts;
-    },
+    counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
     fault: (app, error) => {
       this.log.error({ app, err: error }, error.message);
       this.events.emit('fault', { app, reason: 'canary', error });
@@ -104,7 +97,7 @@ export class Instance {
   readonly #configured = new ConfiguredApps({
     setTargetCapacity: (percent, isSameApps) => this.setTargetCapacity(percent, isSameApps),
     app: (name) => this.#apps.get(name),
-    apps: () => this.#apps.values(),
+    apps: () => this.#apps,
     check: (ingress, name, adjust) => void compileApp(ingress, name, this.#version, { adjust }),
     start: (ingress, name, routePrefix, adjust) =>
       this.#deploy(ingress, name, routePrefix, { adjust }).deployed,
@@ -147,11 +140,9 @@ export class Instance {
     this.#disownHandles = adoptHandles(this.router);
     this.#switchboard.addCaller(port);
     const memoryMb = options.resources.memoryMb ?? detectMemoryMb();
-    const replicas = () => [...this.#apps.values()].flatMap((app) => [...app.threads()]);
+    const replicas = () => this.#apps.threads();
     this.#growth = new GrowthWatch(options.growthWatch, memoryMb, replicas, this.events, this.log);
-    this.#memory = new MemoryWatch(memoryMb, replicas, (replica, why) => {
-      for (const app of this.#apps.values()) if (app.kill(replica, why)) return;
-    });
+    this.#memory = new MemoryWatch(memoryMb, replicas, (replica, why) => this.#apps.kill(replica, why));
     this.#dev = options.isDev ? new DevReload((name) => this.reload(name, false), this.log) : undefined;
     this.#environment = {
       instanceId: this.id,
@@ -194,7 +185,7 @@ export class Instance {
    */
   setTargetCapacity(percent: number | undefined, isSameApps: boolean): void {
     this.#capacity = nextCapacity(this.#capacity, percent, isSameApps);
-    for (const app of this.#apps.values()) app.recount();
+    for (const app of this.#apps) app.recount();
   }
 
   /**
@@ -202,9 +193,9 @@ export class Instance {
    * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
    */
   ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
-    const appName = name ?? this.#placeOf(ingress, undefined)?.app ?? defaultAppName(ingress);
+    const appName = name ?? this.#apps.placeOf(ingress, undefined)?.app ?? defaultAppName(ingress);
     const known = this.#apps.get(appName);
-    const place = this.#placeOf(ingress, appName);
+    const place = this.#apps.placeOf(ingress, appName);
     if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) return known;
     if (known !== undefined) {
       throw new ServeError(
@@ -219,8 +210,8 @@ export class Instance {
     return this.#apps.get(name);
   }
 
-  apps(): IterableIterator<AppRuntime> {
-    return this.#apps.values();
+  apps(): Iterable<AppRuntime> {
+    return this.#apps;
   }
 
   /** The route to the ingress of an app; undefined if there is no such app. */
@@ -236,7 +227,7 @@ export class Instance {
 
   /** A handle to a bound deployment: where it runs already, else as an app of its own. */
   handleTo<T>(bound: BoundDeployment<unknown>, appName: string | undefined): DeploymentHandle<T> {
-    const place = this.#placeOf(bound, appName);
+    const place = this.#apps.placeOf(bound, appName);
     if (place !== undefined) return this.handle<T>(place.app, place.deployment);
     if (appName !== undefined && this.#apps.has(appName)) {
       throw new ServeError('SERVE_NOT_FOUND', `app '${appName}' does not hold that bound deployment`, {
@@ -257,19 +248,19 @@ export class Instance {
    * @throws ServeError `SERVE_NOT_FOUND`, `SERVE_DEPLOY_FAILED`, `SERVE_UNAVAILABLE`
    */
   async openapi(name: string, prefix: string | undefined): Promise<OpenApiDocument> {
-    const app = this.#apps.get(name);
-    if (app === undefined)
-      throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
-    const description = await app.describe();
-    const options = { title: name, version: this.#version, prefix: prefix ?? app.routePrefix ?? '/' };
-    return openApiDocument(description, options);
+    const app = this.#apps.existing(name);
+    return openApiDocument(await app.describe(), {
+      title: name,
+      version: this.#version,
+      prefix: prefix ?? app.routePrefix ?? '/',
+    });
   }
 
   report(): Record<string, AppReport> {
     return Object.fromEntries(
-      [...this.#apps].map(([name, app]) => {
-        const trial = this.#trials.report(name);
-        return [name, { ...app.report(), ...(trial && { trial }) }];
+      [...this.#apps].map((app) => {
+        const trial = this.#trials.report(app.name);
+        return [app.name, { ...app.report(), ...(trial && { trial }) }];
       }),
     );
   }
@@ -281,8 +272,8 @@ export class Instance {
 
   /** What Prometheus gets to see. */
   samples(): DeploymentSample[] {
-    for (const counted of this.router.takeStats()) this.#book.merge(counted);
-    return [...this.#apps].flatMap(([name, app]) => this.#book.samples(name, app.report()));
+    const book = this.#counted();
+    return [...this.#apps].flatMap((app) => book.samples(app.name, app.report()));
   }
 
   async delete(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
@@ -297,10 +288,7 @@ export class Instance {
       this.#route(name, deployment).bar(error);
     }
     await Promise.all([app.delete(timeoutMs, isPatient), ended]);
-    // A new app may have taken the name meanwhile.
-    if (this.#apps.get(name) !== app) return;
-    this.#apps.delete(name);
-    this.#dev?.forget(name);
+    if (this.#apps.remove(app)) this.#dev?.forget(name);
   }
 
   /** Makes the apps what a config says. */
@@ -322,13 +310,13 @@ export class Instance {
 
   /** Goes over to the code on disk: fresh threads import it. */
   async reload(name: string, isWatched = true): Promise<void> {
-    const app = this.#existing(name);
+    const app = this.#apps.existing(name);
     await this.#goOver(app, app.compiled.again(), isWatched);
   }
 
   /** Ends what is tried beside an app, else goes back to what it was before its last update. */
   async rollBack(name: string): Promise<void> {
-    const app = this.#existing(name);
+    const app = this.#apps.existing(name);
     if (this.#trials.has(name)) return this.#trials.end(name);
     if (app.previous === undefined) {
       throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
@@ -348,8 +336,8 @@ export class Instance {
 
   async #close(timeoutMs: number | undefined): Promise<void> {
     // All at once and within the limit, which what is tried beside an app would not have: it ends patiently.
-    for (const app of this.#apps.values()) void app.delete(timeoutMs);
-    await Promise.all([...this.#apps.keys()].map((name) => this.delete(name, timeoutMs)));
+    for (const app of this.#apps) void app.delete(timeoutMs);
+    await Promise.all([...this.#apps].map(({ name }) => this.delete(name, timeoutMs)));
     this.#endLoop?.();
     this.#dev?.close();
     this.#guard.stop();
@@ -363,7 +351,7 @@ export class Instance {
   #startTrial(compiled: CompiledApp): Promise<void> {
     const { name } = compiled.spec;
     const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#environment);
-    this.#apps.set(name, app);
+    this.#apps.add(app);
     return this.#goOver(app, compiled, true);
   }
 
@@ -374,12 +362,12 @@ export class Instance {
     options: Omit<CompileOptions, 'revision'> = {},
   ): { app: AppRuntime; deployed: Promise<void> } {
     this.#assertOpen();
-    this.#assertPrefixIsFree(name, routePrefix);
+    this.#apps.assertPrefixIsFree(name, routePrefix);
     const known = this.#apps.get(name);
     const revision = known?.compiled.revision ?? 0;
     const compiled = compileApp(ingress, name, this.#version, { ...options, revision });
     const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
-    this.#apps.set(name, app);
+    this.#apps.add(app);
     this.#endLoop ??= this.#clock.every(TICK_MS, () => this.#tick());
     this.#guard.start();
     this.#growth.start();
@@ -400,35 +388,14 @@ export class Instance {
     if (this.isClosing) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
   }
 
-  #existing(name: string): AppRuntime {
-    const app = this.#apps.get(name);
-    if (app === undefined)
-      throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
-    return app;
-  }
-
-  #assertPrefixIsFree(name: string, routePrefix: string | null): void {
-    if (routePrefix === null) return;
-    for (const app of this.#apps.values()) {
-      if (app.name === name || app.routePrefix !== routePrefix) continue;
-      throw new ServeError(
-        'SERVE_INVALID_OPTION',
-        `run.routePrefix: '${routePrefix}' belongs to app '${app.name}' already; allowed: another prefix, or null`,
-      );
-    }
-  }
-
-  /** Where a bound deployment runs now. */
-  #placeOf(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
-    for (const [app, { compiled }] of this.#apps) {
-      const deployment = compiled.names.get(bound);
-      if (deployment !== undefined && (appName ?? app) === app) return { app, deployment };
-    }
-    return undefined;
-  }
-
   #route(app: string, deployment: string): Route {
     return this.router.route(app, deployment, routeKey(app, deployment));
+  }
+
+  /** With what the host's thread counted up to now. */
+  #counted(): CallBook {
+    for (const counted of this.router.takeStats()) this.#book.merge(counted);
+    return this.#book;
   }
 
   #reportUnobserved(failure: UnobservedFailure): void {
@@ -439,13 +406,12 @@ export class Instance {
   }
 
   #reportExpired(replicaId: string): void {
-    const at = now();
-    for (const app of this.#apps.values()) if (app.expiredAt(replicaId, at)) return;
+    this.#apps.expiredAt(replicaId, now());
   }
 
   #tick(): void {
     const at = this.#clock.now();
-    for (const app of this.#apps.values()) app.tick(at);
+    for (const app of this.#apps) app.tick(at);
     this.#trials.tick();
     this.#memory.tick();
   }
