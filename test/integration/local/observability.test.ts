@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Registry as OfficialRegistry } from '@prometheus-io/client';
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { createServe, metrics } from '../../../src/index.ts';
@@ -178,6 +179,39 @@ const BUCKETS = [
   'a_seconds_count 2',
   '',
 ].join('\n');
+
+describe('an injected registry', () => {
+  test.each([
+    ['prom-client', () => new Registry()],
+    ['@prometheus-io/client', () => new OfficialRegistry()],
+  ])('of %s has all that the own one would have', async (_name, create) => {
+    const register = create();
+    await using serve = quietServe({ metrics: { register } });
+    const handle = await serve.run(observed.bind());
+    await handle.observe.remote(1, 2);
+    const wanted = `demo_size_sum{${PLACE}} 3`;
+    await eventually(async () => (await register.metrics()).includes(wanted));
+    const text = await register.metrics();
+    expect(text).toContain(`serve_requests_total{${PLACE},method="observe",outcome="ok"} 1`);
+    expect(text).toContain(`serve_request_duration_seconds_count{${PLACE},method="observe",outcome="ok"} 1`);
+    expect(lintExposition(text)).toEqual([]);
+    expect((await promtoolCheck(text)) ?? []).toEqual([]);
+  });
+
+  test('may speak OpenMetrics', async () => {
+    const register = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
+    register.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    await using serve = quietServe({ metrics: { register } });
+    const handle = await serve.run(observed.bind());
+    await handle.observe.remote(1);
+    for (let scrape = 0; scrape < 2; scrape++) {
+      const text = await serve.metrics();
+      expect(text).toContain('# TYPE serve_requests counter');
+      expect(text).toContain(`serve_requests_total{${PLACE},method="observe",outcome="ok"} 1`);
+      expect(text.endsWith('# EOF\n')).toBe(true);
+    }
+  });
+});
 
 describe('the scrape', () => {
   test('keeps to the rules of Prometheus, and promtool has nothing to say where it is installed', async () => {
