@@ -9,6 +9,8 @@ export interface ItemSink<O> {
   next(value: O): void;
   end(): void;
   fail(error: unknown): void;
+  /** Resolves when a streaming item's caller is not too far behind. */
+  room?(): Promise<void>;
 }
 
 /** One caller's item: in a queue, then in a batch, then settled. */
@@ -68,6 +70,11 @@ export class BatchItem<I, O> implements Member, Child {
 
   next(value: O): void {
     if (!this.#isSettled) this.#sink.next(value);
+  }
+
+  /** Resolves when the caller has read enough of what came, or has left. */
+  async room(): Promise<void> {
+    if (!this.#isSettled) await this.#sink.room?.();
   }
 
   resolve(value: O): void {

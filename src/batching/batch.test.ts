@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { eventually } from '../../test/support/until.ts';
 import { batch } from './batch.ts';
 import { batchError } from './batch-error.ts';
 
@@ -101,6 +102,39 @@ describe('batch', () => {
       [1, 'mid-way'],
       [2, 'mid-way'],
     ]);
+  });
+
+  test('a reader that lags far behind stops the generator instead of filling memory, until it reads on or leaves', async () => {
+    let [yielded, isClosed] = [0, false];
+    const fn = batch<string, number>({ maxBatchSize: 2 }, async function* (items) {
+      try {
+        for (;;) {
+          yield items.map(() => yielded++);
+          if (yielded % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      } finally {
+        isClosed = true;
+      }
+    });
+    const [slow, fast] = [fn('slow'), fn('fast')].map((stream) => stream[Symbol.asyncIterator]());
+    let read = 0;
+    const reading = (async () => {
+      for (let next = await fast?.next(); next?.done !== true; next = await fast?.next()) read++;
+    })();
+    const stopsAt = async (count: number): Promise<void> => {
+      await eventually(() => read === count);
+      for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(read).toBe(count);
+    };
+    await stopsAt(1_024);
+    // What is read is told in groups of 16.
+    for (let n = 0; n < 100; n++) await slow?.next();
+    await stopsAt(1_024 + 96);
+    await slow?.return?.();
+    await eventually(() => read >= 5_000);
+    await fast?.return?.();
+    await reading;
+    await eventually(() => isClosed);
   });
 
   test('47: two batched functions have queues of their own', async () => {

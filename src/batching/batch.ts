@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { invalidOption } from '../errors.ts';
 import { StreamReader } from '../handle/stream.ts';
+import { StreamWindow } from '../pool/stream-window.ts';
 import { BatchError } from './batch-error.ts';
 import type { BatchItem } from './batch-item.ts';
 import { BatchQueue, type BatchRecord } from './batch-queue.ts';
@@ -26,6 +27,9 @@ type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly (O | typeof 
 
 /** The end of one item's stream, in the place of its next value. */
 export const END_OF_STREAM: unique symbol = Symbol.for('inserve.endOfStream');
+
+/** Values that a caller of a stream may be behind before those it shares its batch with wait for it. */
+const MAX_AHEAD = 1_024;
 
 /** Marks a batched function, with its options: it takes the name of its field, for the metrics. */
 export const BATCHED: unique symbol = Symbol.for('inserve.batched');
@@ -90,11 +94,25 @@ export function batch<I, O>(
 }
 
 function addStreaming<I, O>(queue: BatchQueue<I, O>, self: unknown, item: I): AsyncIterable<O> {
-  const reader = new StreamReader({ credit() {}, cancel: () => added?.cancel() });
+  const window = new StreamWindow(MAX_AHEAD);
+  const reader = new StreamReader({
+    credit: (chunks) => window.credited(chunks),
+    cancel: () => added?.cancel(),
+  });
   const added = queue.add(self, item, {
-    next: (value) => reader.push(value, 0),
-    end: () => reader.end(),
-    fail: (error) => reader.fail(error),
+    next: (value) => {
+      window.sent(0);
+      reader.push(value, 0);
+    },
+    end: () => {
+      window.close();
+      reader.end();
+    },
+    fail: (error) => {
+      window.close();
+      reader.fail(error);
+    },
+    room: () => window.room(),
   });
   return reader as AsyncIterable<O>;
 }
@@ -172,7 +190,10 @@ async function tryItems<I, O>(
   return failure !== undefined;
 }
 
-/** Each yielded list has one value per item; `END_OF_STREAM` in its place ends an item's stream. */
+/**
+ * Each yielded list has one value per item; `END_OF_STREAM` in its place ends an item's stream. The generator runs no
+ * further ahead than `MAX_AHEAD` values of the slowest reader: it would fill the replica's memory.
+ */
 async function runStream<I, O>(
   fn: BatchGenerator<I, O>,
   self: unknown,
@@ -192,6 +213,7 @@ async function runStream<I, O>(
         else item.next(value as O);
       }
       if (items.every(({ isSettled }) => isSettled)) return;
+      for (const item of items) await item.room();
     }
     for (const item of items) item.end();
   } catch (error) {

@@ -8,13 +8,18 @@ const MAX_BYTES = 262_144;
  * reader stops it instead of filling memory.
  */
 export class StreamWindow {
+  readonly #maxChunks: number;
   readonly #sizes: number[] = [];
   #bytes = 0;
   #closed = false;
   #wake: (() => void) | undefined = undefined;
 
+  constructor(maxChunks: number = MAX_CHUNKS) {
+    this.#maxChunks = maxChunks;
+  }
+
   get hasRoom(): boolean {
-    return this.#closed || (this.#sizes.length < MAX_CHUNKS && this.#bytes < MAX_BYTES);
+    return this.#closed || (this.#sizes.length < this.#maxChunks && this.#bytes < MAX_BYTES);
   }
 
   /** Sent and not yet consumed. */
