@@ -14,7 +14,7 @@ export function disconnects(mount: Mount): void {
       return client;
     };
 
-    test('while its request runs: the signal aborts, the place is freed when the code ends', async () => {
+    test('25: while its request runs: the signal aborts, the place is freed when the code ends', async () => {
       const key = freshKey();
       const before = await outcomes(shared.serve, 'cancelled');
       using client = await leave(`/wait/x?key=${key}`);
@@ -28,7 +28,7 @@ export function disconnects(mount: Mount): void {
       await expect.poll(() => ongoing(shared.serve)).toBe(0);
     });
 
-    test('is a matter for the log at its lowest level', async () => {
+    test('25: is a matter for the log at its lowest level', async () => {
       const { records, logger } = recorder();
       await using serve = createServe({ logger });
       const app = probe.bind();

@@ -30,7 +30,7 @@ export function errors(mount: Mount): void {
     );
 
     test.each(['error', 'string', 'undefined', 'rejects', 'status-only', 'odd-status', 'SERVE_CANCELLED'])(
-      'security row 31: %s: a user error is 500 without detail',
+      '19, security row 31: %s: a user error is 500 without detail',
       async (name) => {
         const answer = await fail(name);
         expect(answer.status).toBe(500);
@@ -66,13 +66,20 @@ export function errors(mount: Mount): void {
       });
     });
 
-    test('an error leaves the connection as it was', async () => {
+    test('19: an error leaves the connection as it was, and the replica', async () => {
+      const replicas = () =>
+        Object.values(shared.serve.status().apps).flatMap(({ deployments }) =>
+          Object.values(deployments).flatMap((deployment) => deployment.replicas.map(({ id }) => id)),
+        );
+      const before = replicas();
       const answer = await send(shared.port, '/fail/error', {
         method: 'POST',
         body: 'small',
         headers: { connection: 'keep-alive' },
       });
       expect(answer.headers['connection']).toBe('keep-alive');
+      expect((await send(shared.port, '/kind/number')).text).toBe('0.5');
+      expect(replicas()).toEqual(before);
     });
   });
 
@@ -125,7 +132,7 @@ export function errors(mount: Mount): void {
       expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
     });
 
-    test('the deadline passes: 504, running and queued', async () => {
+    test('21: the deadline passes: 504, running and queued', async () => {
       await using serve = createServe({ logger: quiet });
       const app = probe.options({ maxOngoingRequests: 1 }).bind();
       await using server = await mount({ serve, app, options: { requestTimeoutMs: 300 } });
@@ -141,7 +148,21 @@ export function errors(mount: Mount): void {
       expect(await outcomes(serve, 'timeout')).toBe(2);
     });
 
-    test('a replica that dies: 500, and the next request finds another', async () => {
+    test('21, 22: so is a slow child’s; the client’s own deadline needs no other, and nothing of it is left', async () => {
+      await using serve = createServe({ logger: quiet });
+      const unlimited = { requestTimeoutMs: 0 };
+      const slow = child.options(unlimited).bind();
+      await using server = await mount({ serve, app: parent.options(unlimited).bind(slow) });
+      expect((await send(server.port, '/')).status).toBe(200);
+      for (let count = 0; count < 2; count++) {
+        const answer = await send(server.port, '/slow', { headers: { 'x-request-timeout-ms': '200' } });
+        expect(json(answer)).toMatchObject({ status: 504, code: 'SERVE_TIMEOUT' });
+      }
+      await expect.poll(() => serve.handle(slow).aborted.remote()).toBe(2);
+      await expect.poll(() => ongoing(serve)).toBe(0);
+    });
+
+    test('20: a replica that dies: 500, and the next request finds another', async () => {
       await using serve = createServe({ logger: quiet });
       await using server = await mount({ serve, app: probe.bind() });
       const answer = await send(server.port, '/fail/exit');

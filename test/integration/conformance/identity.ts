@@ -21,7 +21,7 @@ export function identity(mount: Mount): void {
       'a'.repeat(128),
       'Root=1-67891233-abcdef;x'.replace(';x', ''),
       'a.b_c~d:e@f=g+h/i',
-    ])('a safe one is kept: %s', async (id) => {
+    ])('24: a safe one is kept: %s', async (id) => {
       const answer = await send(shared.port, '/context', { headers: { 'x-request-id': id } });
       expect(answer.headers['x-request-id']).toBe(id);
       expect((json(answer) as Seen).requestId).toBe(id);
@@ -53,7 +53,7 @@ export function identity(mount: Mount): void {
       expect(answer.headers['x-request-id']).not.toMatch(/one|two/);
     });
 
-    test('each request without one gets its own', async () => {
+    test('24: each request without one gets its own', async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, () => send(shared.port, '/context')));
       expect(new Set(answers.map((answer) => (json(answer) as Seen).requestId)).size).toBe(20);
     });
@@ -63,7 +63,7 @@ export function identity(mount: Mount): void {
       expect(answer.headers['x-request-id']).toBe('ours');
     });
 
-    test('a child call carries it', async () => {
+    test('24: a child call carries it', async () => {
       await using serve = createServe({ logger: quiet });
       await using server = await mount({ serve, app: parent.bind(child.bind()) });
       const answer = await send(server.port, '/', { headers: { 'x-request-id': 'parent' } });
@@ -78,7 +78,7 @@ export function identity(mount: Mount): void {
       return (json(answer) as Seen).remainingMs;
     };
 
-    test('shortens the deadline', async () => {
+    test('22: shortens the deadline', async () => {
       expect(await remaining('5000')).toBeLessThanOrEqual(5_002);
       const late = await send(shared.port, '/wait/x?key=client', {
         headers: { 'x-request-timeout-ms': '40' },

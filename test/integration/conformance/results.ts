@@ -34,7 +34,7 @@ export function results(mount: Mount): void {
       ['response-json', 'application/json', '{"ok":true}'],
       ['blob', 'text/css', 'a blob'],
       ['url-search-params', 'application/x-www-form-urlencoded;charset=UTF-8', 'a=b+c'],
-    ])('%s: %s, whole', async (kind, type, text) => {
+    ])('18: %s: %s, whole', async (kind, type, text) => {
       const answer = await get(kind);
       expect(answer.headers['content-type']).toBe(type);
       expect(answer.text).toBe(text);
@@ -47,7 +47,7 @@ export function results(mount: Mount): void {
       ['array-buffer', [7, 8]],
       ['floats', [0, 0, 192, 63]],
       ['empty-bytes', []],
-    ])('%s: application/octet-stream', async (kind, bytes) => {
+    ])('18: %s: application/octet-stream', async (kind, bytes) => {
       const answer = await get(kind);
       expect(answer.headers['content-type']).toBe(BYTES);
       expect([...answer.body]).toEqual(bytes);
@@ -72,13 +72,13 @@ export function results(mount: Mount): void {
       expect(answer).toMatchObject({ status: 200, text: '' });
     });
 
-    test.each(['undefined', 'null'])('%s: 204', async (kind) => {
+    test.each(['undefined', 'null'])('18: %s: 204', async (kind) => {
       const answer = await get(kind);
       expect(answer).toMatchObject({ status: 204, text: '' });
       expect(answer.headers['content-type']).toBeUndefined();
     });
 
-    test('a Response passes through', async () => {
+    test('18: a Response passes through', async () => {
       const answer = await get('response');
       expect(answer).toMatchObject({ status: 201, text: 'made' });
       expect(answer.headers).toMatchObject({

@@ -8,7 +8,7 @@ import { type Mount, quiet, sharedApp, sharedProbe } from './setup.ts';
 /** Which app gets a request. */
 export function routing(mount: Mount): void {
   describe('middleware without an app', () => {
-    test('the longest prefix wins, on segment borders', async () => {
+    test('16, 17: health and routes; the longest prefix wins, on segment borders', async () => {
       await using serve = createServe({ logger: quiet });
       await using server = await mount({ serve });
       const get = async (path: string) => {
@@ -52,7 +52,7 @@ export function routing(mount: Mount): void {
       expect(await get('/-/healthz')).toBe(503);
     });
 
-    test('what belongs to no app is 404 with problem details', async () => {
+    test('17: what belongs to no app is 404 with problem details', async () => {
       await using serve = createServe({ logger: quiet });
       await using server = await mount({ serve });
       const answer = await send(server.port, '/none', { headers: { 'x-request-id': 'lost' } });
@@ -71,7 +71,7 @@ export function mounting(mount: Mount): void {
       ['/mounted/here/request/echo?q=1', '/request/echo?q=1'],
       ['http://h/mounted/here/request/echo', '/request/echo'],
       ['/mounted/here//request/echo', '//request/echo'],
-    ])('%s: the ingress sees the URL without it', async (target, rest) => {
+    ])('26: %s: the ingress sees the URL without it', async (target, rest) => {
       using client = await RawClient.connect(shared.port);
       client.head(`GET ${target} HTTP/1.1`, 'Host: h', 'Connection: close');
       const answer = await client.closed();
@@ -90,7 +90,7 @@ export function mounting(mount: Mount): void {
       }
     });
 
-    test.each(['relative', 'absolute'])('a redirect stays below it: %s', async (kind) => {
+    test.each(['relative', 'absolute'])('26: a redirect stays below it: %s', async (kind) => {
       const url = `http://127.0.0.1:${shared.port}/mounted/here/redirect/${kind}`;
       const followed = await fetch(url, { method: 'POST', body: 'x' });
       expect(followed.url).toBe(`http://127.0.0.1:${shared.port}/mounted/here/kind/number`);

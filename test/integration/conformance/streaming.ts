@@ -15,7 +15,7 @@ export function streaming(mount: Mount): void {
     };
 
     test.each(['gated', 'gated-response'])(
-      '%s: a chunk reaches the client before the next is produced',
+      '53: %s: a chunk reaches the client before the next is produced',
       async (name) => {
         const key = freshKey();
         using client = await get(`/stream/${name}?key=${key}`);
@@ -37,7 +37,7 @@ export function streaming(mount: Mount): void {
     });
 
     test.each(['breaking', 'breaking-now', 'breaking-response'])(
-      '%s: an error after two chunks breaks the connection',
+      '54: %s: an error after two chunks breaks the connection',
       async (name) => {
         using client = await get(`/stream/${name}`);
         const answer = await client.closed();
@@ -132,7 +132,7 @@ export function streaming(mount: Mount): void {
     test.each([
       ['streamIdleTimeoutMs', 'gated', 'first'],
       ['streamTimeoutMs', 'ticking', 'tick 1'],
-    ])('%s cuts the connection', async (option, name, expected) => {
+    ])('23: %s cuts the connection', async (option, name, expected) => {
       await using serve = createServe({ logger: quiet });
       const app = probe.options({ [option]: 200 }).bind();
       await using server = await mount({ serve, app });
@@ -148,7 +148,7 @@ export function streaming(mount: Mount): void {
       expect(await outcomes(serve, 'timeout')).toBe(1);
     });
 
-    test('the deadline holds until the first chunk, though the head is sent', async () => {
+    test('23: the deadline holds until the first chunk, though the head is sent', async () => {
       await using serve = createServe({ logger: quiet });
       const app = probe.bind();
       await using server = await mount({ serve, app, options: { requestTimeoutMs: 300 } });
