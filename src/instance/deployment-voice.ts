@@ -2,11 +2,15 @@ import type { DeploymentStatus } from '../controller/status.ts';
 import { ServeError } from '../errors.ts';
 import type { Environment } from './environment.ts';
 
-/** What a deployment has to say: its errors, its events and its lines in the log, all with its name on them. */
+/** What a deployment has to say: its status, its errors, its events and its lines in the log, all with its name on them. */
 export class DeploymentVoice {
   readonly #about: { readonly app: string; readonly deployment: string };
   readonly #environment: Environment;
   readonly #advice = new Set<string>();
+  #state: DeploymentStatus = 'UPDATING';
+  #note = '';
+  /** Why it is as it is. */
+  message = '';
 
   constructor(app: string, deployment: string, environment: Environment) {
     this.#about = { app, deployment };
@@ -21,6 +25,24 @@ export class DeploymentVoice {
 
   unavailable(what: string): ServeError {
     return new ServeError('SERVE_UNAVAILABLE', `${this.#about.deployment}: ${what}`, this.#about);
+  }
+
+  get state(): DeploymentStatus {
+    return this.#state;
+  }
+
+  /** The message from now on, and again whenever it has become healthy: outlives the change that it came with. */
+  note(note: string): void {
+    this.#note = note;
+    this.message = note;
+  }
+
+  /** Its status, told if it is another one. */
+  turn(status: DeploymentStatus): void {
+    if (status === this.#state) return;
+    this.#state = status;
+    if (status === 'HEALTHY') this.message = this.#note;
+    this.status(status, this.message);
   }
 
   status(status: DeploymentStatus, message: string): void {

@@ -5,6 +5,7 @@ import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { demandOf } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
+import { addTallies, NO_CALLS, type Tally } from '../pool/replica-tally.ts';
 import type { ThreadPool } from '../pool/thread.ts';
 import { createThreadPool } from '../pool/thread-pool.ts';
 import type { ToHost } from '../replica/control.ts';
@@ -39,6 +40,7 @@ export class ReplicaSet {
   readonly #pool: ThreadPool;
   readonly #replicas = new Map<ThreadReplica, ReplicaWatch>();
   #zombies = 0;
+  #goneTally = NO_CALLS;
   #isClosing = false;
   readonly #advice = new Set<string>();
 
@@ -58,6 +60,58 @@ export class ReplicaSet {
 
   [Symbol.iterator](): IterableIterator<ThreadReplica> {
     return this.#replicas.keys();
+  }
+
+  /** Whether one takes calls. */
+  get isRoutable(): boolean {
+    return this.#isAny(({ isRoutable }) => isRoutable);
+  }
+
+  /** Whether one takes calls that is of another version. */
+  isOtherRoutable(version: string): boolean {
+    return this.#isAny(({ isRoutable, fingerprint }) => isRoutable && fingerprint !== version);
+  }
+
+  /** Whether one takes calls, or is about to. */
+  get mayServe(): boolean {
+    return this.#isAny(({ isRoutable, state }) => isRoutable || state === 'STARTING');
+  }
+
+  /** Whether one has been told to stop and is still there. */
+  get isStopping(): boolean {
+    return this.#isAny(({ state }) => state === 'STOPPING');
+  }
+
+  /** Those of a version that run and may stay. */
+  running(version: string): ThreadReplica[] {
+    return [...this].filter(
+      ({ isRoutable, isUnfit, fingerprint }) => isRoutable && !isUnfit && fingerprint === version,
+    );
+  }
+
+  /** Those that have not been told to stop: all, those of other versions, and those of this one that run. */
+  census(version: string): { live: number; old: number; running: number } {
+    const observed = this.observe();
+    const current = observed.filter(({ fingerprint }) => fingerprint === version);
+    const running = current.filter(({ isRunning }) => isRunning).length;
+    return { live: observed.length, old: observed.length - current.length, running };
+  }
+
+  /** Number of replicas by state. */
+  states(): Record<string, number> {
+    const states: Record<string, number> = {};
+    for (const { state } of this) states[state] = (states[state] ?? 0) + 1;
+    return states;
+  }
+
+  /** How the calls of all replicas went that there ever were. */
+  get tally(): Tally {
+    return [...this].reduce((sum, { tally }) => addTallies(sum, tally.read()), this.#goneTally);
+  }
+
+  /** Whether it is taken how long calls take. */
+  setObserved(isObserved: boolean): void {
+    for (const { tally } of this) tally.isObserved = isObserved;
   }
 
   /** Replicas that have not been told to stop. */
@@ -181,6 +235,10 @@ export class ReplicaSet {
     await this.#pool.close();
   }
 
+  #isAny(fits: (replica: ThreadReplica) => boolean): boolean {
+    return [...this].some(fits);
+  }
+
   #watch(replica: ThreadReplica, { options }: DeploymentSpec): ReplicaWatch {
     return new ReplicaWatch(replica, options, {
       stuck: (silentMs) =>
@@ -205,6 +263,7 @@ export class ReplicaSet {
 
   #onExited(replica: ThreadReplica, { isExpected, phase, error }: ReplicaExit): void {
     this.#replicas.delete(replica);
+    this.#goneTally = addTallies(this.#goneTally, replica.tally.read());
     this.#environment.forgetMetrics(this.#app, this.#deployment, replica.rank);
     if (replica.isZombie) this.#zombies++;
     this.#announce(replica, 'STOPPED', undefined, isExpected ? undefined : error);

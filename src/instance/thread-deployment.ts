@@ -6,9 +6,9 @@ import { repeatAdvice } from '../deployment/idempotent.ts';
 import type { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import { addTallies, NO_CALLS } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import type { Clock } from '../time/control-clock.ts';
+import { Change } from './change.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
 import { queueEmptied } from './queue-emptied.ts';
@@ -24,16 +24,6 @@ import type { UpdateGroup } from './update-group.ts';
 
 /** Threads that cannot be ended, until no more are started: each keeps its memory and a core busy. */
 const MAX_ZOMBIES = 2;
-
-/** A change that somebody waits for. */
-interface Change {
-  /** Resolves when the deployment is what it should be, rejects when it cannot be. */
-  readonly promise: Promise<void>;
-  resolve(): void;
-  reject(error: unknown): void;
-  /** An update is over when no old replica is left; a first deployment when one replica is there. */
-  readonly isUpdate: boolean;
-}
 
 /**
  * A deployment in worker threads. It looks at its replicas, lets the controller decide, and does what that says.
@@ -52,13 +42,7 @@ export class ThreadDeployment implements RunningDeployment {
   #failure: ServeError | undefined = undefined;
   #rollout: Rollout | undefined = undefined;
   #change: Change | undefined = undefined;
-  #status: DeploymentStatus = 'UPDATING';
-  #message = '';
-  /** Outlives the change that it came with. */
-  #note = '';
   #restarts = 0;
-  /** What replicas counted that are gone. */
-  #gone = NO_CALLS;
   readonly #reconfiguration = new Reconfiguration({
     refused: (cause) => {
       const failure = this.#voice.failed(`reconfigure failed: ${messageOf(cause)}`, cause);
@@ -82,10 +66,7 @@ export class ThreadDeployment implements RunningDeployment {
         // It started before the config changed.
         if (!isConfigured(replica, this.#spec.options.userConfig)) this.#reconfigure().catch(() => {});
       },
-      ended: (replica) => {
-        this.#gone = addTallies(this.#gone, replica.tally.read());
-        this.#rollout?.ended(replica);
-      },
+      ended: (replica) => this.#rollout?.ended(replica),
       crashed: (replica, how, error) => this.#crashed(replica, how, error),
       startFailed: (replica, phase, error) => this.#startFailed(replica, phase, error),
       changed: () => this.tick(this.#clock.now()),
@@ -99,12 +80,11 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   get status(): DeploymentStatus {
-    return this.#status;
+    return this.#voice.state;
   }
 
   get isRoutable(): boolean {
-    for (const { isRoutable } of this.#replicas) if (isRoutable) return true;
-    return false;
+    return this.#replicas.isRoutable;
   }
 
   get isReady(): boolean {
@@ -130,8 +110,7 @@ export class ThreadDeployment implements RunningDeployment {
     const previous = this.#spec;
     this.#spec = spec;
     this.#group = group;
-    this.#note = note;
-    this.#message = note;
+    this.#voice.note(note);
     this.#configureRoutes();
     this.#count.follow(spec.options);
     this.#replicas.configure(spec);
@@ -139,10 +118,10 @@ export class ThreadDeployment implements RunningDeployment {
     if (isOther || this.#failure !== undefined) {
       this.#failure = undefined;
       this.#isUnplaceable = false;
-      this.#record.reset(this.#running().length > 0);
+      this.#record.reset(this.#current().length > 0);
     }
     if (isOther) this.#rollout = new Rollout(spec.fingerprint, this.#replicas);
-    this.#advise(this.#running()[0]);
+    this.#advise(this.#current()[0]);
     const reconfigured = this.#reconfigure();
     return this.#begin(true, reconfigured);
   }
@@ -158,13 +137,11 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   report(): Omit<DeploymentReport, 'scaling'> {
-    const replicaStates: Record<string, number> = {};
-    for (const { state } of this.#replicas) replicaStates[state] = (replicaStates[state] ?? 0) + 1;
     return {
-      status: this.#status,
-      message: this.#message,
+      status: this.#voice.state,
+      message: this.#voice.message,
       targetReplicas: this.#count.target,
-      replicaStates,
+      replicaStates: this.#replicas.states(),
       replicas: this.#replicas.report(),
       queued: this.#environment.switchboard.load(this.#key)?.queued ?? 0,
       restarts: this.#restarts,
@@ -189,17 +166,12 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   observe(): VersionRecord {
-    let tally = this.#gone;
-    for (const replica of this.#replicas) {
-      replica.tally.isObserved = true;
-      tally = addTallies(tally, replica.tally.read());
-    }
-    return { ...tally, deaths: this.#restarts };
+    this.#replicas.setObserved(true);
+    return { ...this.#replicas.tally, deaths: this.#restarts };
   }
 
   ignore(): void {
-    if (this.#rollout !== undefined) return;
-    for (const { tally } of this.#replicas) tally.isObserved = false;
+    if (this.#rollout === undefined) this.#replicas.setObserved(false);
   }
 
   threads(): Iterable<ThreadReplica> {
@@ -223,22 +195,14 @@ export class ThreadDeployment implements RunningDeployment {
 
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
-    this.#change?.reject(error);
+    this.#change?.giveUp(error);
     this.#count.forget();
     const deadline = now() + timeoutMs;
     const { switchboard } = this.#environment;
-    await queueEmptied(switchboard.load(this.#key), () => this.#mayServe(), deadline);
+    await queueEmptied(switchboard.load(this.#key), () => this.#replicas.mayServe, deadline);
     switchboard.fail(this.#key, error);
     await this.#replicas.close(Math.max(0, deadline - now()));
     switchboard.remove(this.#key, error);
-  }
-
-  #isAnyStopping(): boolean {
-    return [...this.#replicas].some(({ state }) => state === 'STOPPING');
-  }
-
-  #mayServe(): boolean {
-    return [...this.#replicas].some(({ isRoutable, state }) => isRoutable || state === 'STARTING');
   }
 
   get #clock(): Clock {
@@ -253,33 +217,29 @@ export class ThreadDeployment implements RunningDeployment {
 
   /** @param reconfigured the running replicas have the new config */
   #begin(isUpdate: boolean, reconfigured: Promise<void> = Promise.resolve()): Promise<void> {
-    this.#change?.reject(this.#voice.unavailable('deployed again meanwhile'));
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    promise.catch(() => {});
-    this.#change = { promise, resolve, reject, isUpdate };
+    this.#change?.giveUp(this.#voice.unavailable('deployed again meanwhile'));
+    const change = new Change(isUpdate);
+    this.#change = change;
     this.tick(this.#clock.now());
-    return Promise.all([promise, reconfigured]).then(() => {});
+    return Promise.all([change.over, reconfigured]).then(() => {});
   }
 
   /** Tells the running replicas the config that the spec has now. One that is taken away cannot be told. */
   #reconfigure(): Promise<void> {
     const { userConfig, startTimeoutMs } = this.#spec.options;
     if (userConfig === undefined) {
-      for (const replica of this.#running()) if (replica.userConfig !== undefined) replica.isUnfit = true;
+      for (const replica of this.#current()) if (replica.userConfig !== undefined) replica.isUnfit = true;
     }
-    return this.#reconfiguration.apply(() => this.#running(), userConfig, startTimeoutMs);
+    return this.#reconfiguration.apply(() => this.#current(), userConfig, startTimeoutMs);
   }
 
   #advise(replica: ThreadReplica | undefined): void {
     if (replica !== undefined) this.#voice.advise(repeatAdvice(this.#spec.options, replica.methods));
   }
 
-  /** Those of the current version. */
-  #running(): ThreadReplica[] {
-    return [...this.#replicas].filter(
-      ({ isRoutable, isUnfit, fingerprint }) =>
-        isRoutable && !isUnfit && fingerprint === this.#spec.fingerprint,
-    );
+  /** Those of the current version that run. */
+  #current(): ThreadReplica[] {
+    return this.#replicas.running(this.#spec.fingerprint);
   }
 
   #reconcile(at: number): void {
@@ -287,7 +247,7 @@ export class ThreadDeployment implements RunningDeployment {
     const { rollout, restart, gracefulShutdownTimeoutMs: graceMs } = options;
     const isHeld = this.#failure !== undefined || this.isDegraded || this.#record.isWaiting(restart, at);
     const isOnTrial = this.#rollout?.isOnTrial ?? false;
-    const isCramped = this.#count.pending !== undefined && !this.#isAnyStopping();
+    const isCramped = this.#count.pending !== undefined && !this.#replicas.isStopping;
     const { target } = this.#count;
     const desired = { fingerprint, target, ...rollout, isHeld, isOnTrial, isCramped };
     const unplaced: string[] = [];
@@ -308,8 +268,8 @@ export class ThreadDeployment implements RunningDeployment {
   #judgePlacing(at: number, unplaced: readonly string[]): void {
     this.#count.observePending(at, unplaced.length, unplaced[0] ?? '');
     const reason = this.#count.overdue(at);
-    const { live, old } = this.#look();
-    if (reason === undefined || live > old || this.#isAnyStopping()) return;
+    const { live, old } = this.#replicas.census(this.#spec.fingerprint);
+    if (reason === undefined || live > old || this.#replicas.isStopping) return;
     this.#isUnplaceable = true;
     this.#fail(this.#voice.failed(`no replica could be placed: ${reason}`, undefined));
   }
@@ -319,7 +279,7 @@ export class ThreadDeployment implements RunningDeployment {
     if (!this.#count.fits()) return;
     this.#isUnplaceable = false;
     this.#failure = undefined;
-    this.#message = '';
+    this.#voice.message = '';
     this.#configureRoutes();
   }
 
@@ -327,14 +287,14 @@ export class ThreadDeployment implements RunningDeployment {
     this.#restarts++;
     if (!how.startsWith('failed in')) this.#rollout?.died(replica);
     this.#record.crashed(this.#clock.now());
-    this.#message = `replica ${replica.replicaId} ${how}: ${messageOf(error)}`;
+    this.#voice.message = `replica ${replica.replicaId} ${how}: ${messageOf(error)}`;
     this.#voice.crashed(replica.replicaId, how, error);
     if (this.isDegraded) this.#reportDegraded();
   }
 
   #reportDegraded(): void {
-    this.#message = `${this.#replicas.zombies} threads are blocked in native code and cannot be ended: restart the process`;
-    this.#voice.fault('degraded', this.#voice.unavailable(this.#message));
+    this.#voice.message = `${this.#replicas.zombies} threads are blocked in native code and cannot be ended: restart the process`;
+    this.#voice.fault('degraded', this.#voice.unavailable(this.#voice.message));
   }
 
   #startFailed(replica: ThreadReplica, phase: string, error: unknown): void {
@@ -345,7 +305,7 @@ export class ThreadDeployment implements RunningDeployment {
       error,
       phase,
       isOverdue: now() - replica.startedAt >= startTimeoutMs,
-      isUpdate: this.#isOldRunning(),
+      isUpdate: this.#replicas.isOtherRoutable(this.#spec.fingerprint),
       target: this.#count.target,
       maxConstructorRetryCount,
     });
@@ -364,28 +324,23 @@ export class ThreadDeployment implements RunningDeployment {
 
   /** The current version never ran and never will. */
   #giveUp(failure: ServeError): void {
-    this.#change?.reject(failure);
+    this.#change?.giveUp(failure);
     this.#change = undefined;
     this.#failure = failure;
-    this.#message = failure.message;
-    if (![...this.#replicas].some(({ isRoutable }) => isRoutable))
-      this.#environment.switchboard.fail(this.#key, failure);
-  }
-
-  #isOldRunning(): boolean {
-    return [...this.#replicas].some(
-      ({ isRoutable, fingerprint }) => isRoutable && fingerprint !== this.#spec.fingerprint,
-    );
+    this.#voice.message = failure.message;
+    if (!this.isRoutable) this.#environment.switchboard.fail(this.#key, failure);
   }
 
   /** What the state of the replicas says about the deployment. */
   #judge(at: number): void {
     const { options } = this.#spec;
-    const { running, old, live } = this.#look();
-    this.#judgeChange(running, old);
-    this.#count.observe(running, this.#isAnyStopping());
+    const { target } = this.#count;
+    const { running, old, live } = this.#replicas.census(this.#spec.fingerprint);
+    if (!this.#reconfiguration.isRunning && this.#change?.judge(target, running, old) === true)
+      this.#change = undefined;
+    this.#count.observe(running, this.#replicas.isStopping);
     const status = deploymentStatus({
-      target: this.#count.target,
+      target,
       running,
       live,
       old,
@@ -395,17 +350,8 @@ export class ThreadDeployment implements RunningDeployment {
       isChanging: this.#change !== undefined,
       scaling: this.#count.scaling,
     });
-    this.#setStatus(status);
+    this.#voice.turn(status);
     if (status === 'HEALTHY') this.#replicas.renumber();
-  }
-
-  /** Replicas that have not been told to stop: all, those of other versions, and those of this one that run. */
-  #look(): { live: number; old: number; running: number } {
-    const { fingerprint } = this.#spec;
-    const observed = this.#replicas.observe();
-    const current = observed.filter((replica) => replica.fingerprint === fingerprint);
-    const running = current.filter(({ isRunning }) => isRunning).length;
-    return { live: observed.length, old: observed.length - current.length, running };
   }
 
   /** @returns what is wrong with the new version */
@@ -414,7 +360,7 @@ export class ThreadDeployment implements RunningDeployment {
     const group = this.#group;
     const { name, options } = this.#spec;
     const { target } = this.#count;
-    const { running, old } = this.#look();
+    const { running, old } = this.#replicas.census(this.#spec.fingerprint);
     if (rollout === undefined || group === undefined) {
       if (running >= Math.min(1, target) && !this.#reconfiguration.isRunning) group?.arrived(name);
       return undefined;
@@ -439,25 +385,8 @@ export class ThreadDeployment implements RunningDeployment {
     this.#voice.fault('rollout', failure);
     if (this.#goesBack(failure)) return true;
     this.#rollout = undefined;
-    this.#note = failure.message;
-    this.#message = failure.message;
+    this.#voice.note(failure.message);
     return false;
-  }
-
-  #judgeChange(running: number, old: number): void {
-    const change = this.#change;
-    if (change === undefined || this.#reconfiguration.isRunning) return;
-    const { target } = this.#count;
-    if (running < (change.isUpdate ? target : Math.min(1, target)) || (change.isUpdate && old > 0)) return;
-    change.resolve();
-    if (running === target) this.#change = undefined;
-  }
-
-  #setStatus(status: DeploymentStatus): void {
-    if (status === this.#status) return;
-    this.#status = status;
-    if (status === 'HEALTHY') this.#message = this.#note;
-    this.#voice.status(status, this.#message);
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import { json, send } from '../../integration/client.ts';
 import { listen } from '../../integration/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
+import { status } from '../../support/until.ts';
 import { postJson } from './post-json.ts';
 
 /** Ray Serve's deployment graph examples, under their names. */
@@ -89,6 +90,7 @@ describe("Ray's deployment graph examples", () => {
       json(await postJson(server.port, '/my-dag', ['5', [1, 3], operation]));
     expect(await ask('sum')).toBe(8);
     expect(await ask('max')).toBe(5);
+    await status(serve, 'tutorial', 'Combiner', 'HEALTHY');
     expect(serve.status().apps['tutorial']?.deployments['Combiner']?.replicaStates).toEqual({ RUNNING: 2 });
   });
 
