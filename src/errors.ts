@@ -9,7 +9,7 @@ export const SERVE_ERRORS = {
     retryable: true,
     title: 'Too many queued requests',
     meaning:
-      'Too much to do: the wait queue of the deployment (or of a child) is full, a tenant used up its quota, or the host lags.',
+      'Too much to do: the wait queue of the deployment (or of a child) is full, a tenant used up its quota, a replica is asked for too many models, or the host lags.',
     remedy: 'Retry after `Retry-After`; raise `maxQueuedRequests`, `maxOngoingRequests` or `numReplicas`.',
   },
   SERVE_TIMEOUT: {

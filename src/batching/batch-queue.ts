@@ -14,6 +14,10 @@ export type RunBatch<I, O> = (self: unknown, items: BatchItem<I, O>[]) => Promis
 
 /** One finished batch, for the metrics. */
 export interface BatchRecord {
+  /** Whose batch it was; empty outside a call. An inline replica's thread is another one's as well. */
+  readonly app: string;
+  readonly deployment: string;
+  readonly replica: string;
   readonly size: number;
   /** Time that the oldest item waited, in ms. */
   readonly waitMs: number;
@@ -226,7 +230,9 @@ export class BatchQueue<I, O> {
     this.#runningItems -= items.length;
     this.#cost.observe(items.length, durationMs);
     const first = items[0] as BatchItem<I, O>;
-    this.#onBatch({ size: items.length, waitMs: startedAt - first.arrivedAt, durationMs });
+    const { app, deployment, replicaId: replica } = scope;
+    const waitMs = startedAt - first.arrivedAt;
+    this.#onBatch({ app, deployment, replica, size: items.length, waitMs, durationMs });
     this.reconsider();
   }
 }

@@ -15,7 +15,42 @@ export interface BatchSeries {
   readonly waits: number[];
 }
 
-/** Counts the batches of a thread. A replica ships what came since the last time to the host. */
+/** Batches of one deployment. */
+export interface CountedBatches {
+  readonly app: string;
+  readonly deployment: string;
+  readonly series: readonly BatchSeries[];
+}
+
+/** Counts the batches of a thread, which may run inline replicas of other deployments beside its own. */
+export class ThreadBatches {
+  readonly #own: { readonly app: string; readonly deployment: string };
+  readonly #stats = new Map<string, BatchStats>();
+
+  /** @param own whose batches those are that belong to no call */
+  constructor(own: { readonly app: string; readonly deployment: string }) {
+    this.#own = own;
+  }
+
+  record(name: string, record: BatchRecord): void {
+    const { app, deployment } = record.replica === '' ? this.#own : record;
+    const key = `${app}/${deployment}`;
+    const stats = this.#stats.get(key) ?? new BatchStats();
+    this.#stats.set(key, stats);
+    stats.record(name, record);
+  }
+
+  /** What was counted so far, and starts again from zero. */
+  take(): CountedBatches[] {
+    return [...this.#stats].flatMap(([key, stats]) => {
+      const [app = '', deployment = ''] = key.split('/');
+      const series = stats.take();
+      return series.length === 0 ? [] : [{ app, deployment, series }];
+    });
+  }
+}
+
+/** Counts the batches of a deployment. A replica ships what came since the last time to the host. */
 export class BatchStats {
   readonly #series = new Map<string, BatchSeries>();
 

@@ -34,11 +34,14 @@ const MAX_AHEAD = 1_024;
 /** Marks a batched function, with its options: it takes the name of its field, for the metrics. */
 export const BATCHED: unique symbol = Symbol.for('inserve.batched');
 
-let observer: (name: string, record: BatchRecord) => void = () => {};
+type BatchListener = (name: string, record: BatchRecord) => void;
 
-/** @internal The replica's thread counts batches. */
-export function observeBatches(listener: (name: string, record: BatchRecord) => void): void {
-  observer = listener;
+const listeners = new Set<BatchListener>();
+
+/** @internal Batches of this thread are counted: by its replica, by the instances of a host. @returns takes it back */
+export function observeBatches(listener: BatchListener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 /**
@@ -68,7 +71,9 @@ export function batch<I, O>(
   const queue = new BatchQueue<I, O>(
     resolved,
     run,
-    (record) => observer(batched.name, record),
+    (record) => {
+      for (const listener of listeners) listener(batched.name, record);
+    },
     () => batched.name,
   );
   const batched = isStream

@@ -1,4 +1,4 @@
-import type { BatchSeries } from '../batching/batch-stats.ts';
+import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { TargetCapacity } from '../controller/target-capacity.ts';
 import type { CountedCalls } from '../handle/router.ts';
 import type { TenantsOptions } from '../handle/tenants.ts';
@@ -40,7 +40,7 @@ export interface Environment {
   /** A replica's thread counted calls. */
   mergeCalls(counted: CountedCalls): void;
   /** A replica's thread counted batches. */
-  mergeBatches(app: string, deployment: string, series: readonly BatchSeries[]): void;
+  mergeBatches(counted: CountedBatches): void;
   /** A replica's thread counted what its user's code asked for. */
   mergeMetrics(app: string, deployment: string, rank: number, deltas: readonly MetricDelta[]): void;
   /** A replica has another rank. */

@@ -15,6 +15,10 @@ export class InlineReplicas {
     return made;
   }
 
+  has(replicaId: string): boolean {
+    return this.#channels.has(replicaId);
+  }
+
   forget(replicaId: string): void {
     this.#channels.delete(replicaId);
   }

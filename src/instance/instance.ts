@@ -1,3 +1,4 @@
+import { observeBatches } from '../batching/batch.ts';
 import type { AppReport } from '../controller/status.ts';
 import { FULL_CAPACITY, nextCapacity, type TargetCapacity } from '../controller/target-capacity.ts';
 import { type CompiledApp, type CompileOptions, compileApp, defaultAppName } from '../deployment/app-spec.ts';
@@ -70,6 +71,7 @@ export class Instance {
   readonly #switchboard = new Switchboard();
   readonly #apps = new Apps();
   readonly #disownHandles: () => void;
+  readonly #ignoreBatches: () => void;
   readonly #version: string;
   readonly #memory: MemoryWatch;
   readonly #resources: ResourceLedger;
@@ -138,6 +140,10 @@ export class Instance {
       },
     );
     this.#disownHandles = adoptHandles(this.router);
+    this.#ignoreBatches = observeBatches((name, record) => {
+      if (inlineReplicas.has(record.replica))
+        this.#book.of(record.app, record.deployment).batches.record(name, record);
+    });
     this.#switchboard.addCaller(port);
     const memoryMb = options.resources.memoryMb ?? detectMemoryMb();
     const replicas = () => this.#apps.threads();
@@ -158,7 +164,7 @@ export class Instance {
       tenants: options.tenants,
       nextCallerIndex: () => ++this.#callers,
       mergeCalls: (counted) => this.#book.merge(counted),
-      mergeBatches: (app, deployment, series) => this.#book.of(app, deployment).batches.merge(series),
+      mergeBatches: ({ app, deployment, series }) => this.#book.of(app, deployment).batches.merge(series),
       mergeMetrics: (app, deployment, rank, deltas) => this.userMetrics.merge(deltas, app, deployment, rank),
       renumberMetrics: (app, deployment, from, to) => this.userMetrics.renumber(app, deployment, from, to),
       forgetMetrics: (app, deployment, rank) => this.userMetrics.forget(app, deployment, rank),
@@ -344,6 +350,7 @@ export class Instance {
     this.#growth.stop();
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
     this.#disownHandles();
+    this.#ignoreBatches();
     this.events.close();
     this.userMetrics.close();
   }

@@ -277,7 +277,7 @@ export class ReplicaSet {
   #onMessage(from: ThreadReplica, message: ToHost): void {
     if (message.type === 'stats') {
       for (const counted of message.calls) this.#environment.mergeCalls(counted);
-      this.#environment.mergeBatches(this.#app, this.#deployment, message.batches);
+      for (const counted of message.batches) this.#environment.mergeBatches(counted);
       this.#environment.mergeMetrics(this.#app, this.#deployment, from.rank, message.metrics);
     } else if (message.type === 'expired') {
       this.#environment.reportExpired(message.replicaId);

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { BatchSeries } from '../batching/batch-stats.ts';
+import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/directory.ts';
 import type { CountedCalls } from '../handle/router.ts';
 import type { IngressDescription } from '../openapi/types.ts';
@@ -99,7 +99,7 @@ export type ToHost =
   | {
       type: 'stats';
       calls: readonly CountedCalls[];
-      batches: readonly BatchSeries[];
+      batches: readonly CountedBatches[];
       metrics: readonly MetricDelta[];
     }
   /** A failed response that nobody observed. */

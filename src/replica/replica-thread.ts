@@ -1,6 +1,6 @@
 import { batchAdvice } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
-import { BatchStats } from '../batching/batch-stats.ts';
+import { ThreadBatches } from '../batching/batch-stats.ts';
 import { disposeModels, observeModels } from '../batching/multiplexed.ts';
 import { ServeError } from '../errors.ts';
 import { setReplicaContext } from '../handle/context.ts';
@@ -41,7 +41,7 @@ export class ReplicaThread {
   readonly #identity: Omit<ReplicaIdentity, 'rank'> & { rank: number };
   readonly #load: ReplicaLoad;
   readonly #deploymentLoad: DeploymentLoad;
-  readonly #batches = new BatchStats();
+  readonly #batches: ThreadBatches;
   readonly #channels = new Set<ReplicaChannel>();
   #ticker: NodeJS.Timeout | undefined = undefined;
   #code: UserCode | undefined = undefined;
@@ -49,6 +49,7 @@ export class ReplicaThread {
 
   constructor(init: ReplicaInit) {
     this.#init = init;
+    this.#batches = new ThreadBatches(init);
     const { app, deployment, replicaId, rank, gpus } = init;
     this.#identity = { app, deployment, replicaId, rank, gpus };
     this.#load = new ReplicaLoad(init.load);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ServeError } from '../../../src/index.ts';
-import { batches } from '../../fixtures/batches.ts';
+import { batches, sender } from '../../fixtures/batches.ts';
 import { batcher, hub, SEEN } from '../../fixtures/batching.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
@@ -58,6 +58,18 @@ describe('batching in a replica', () => {
       'Batcher.who: batches will not fill up: maxOngoingRequests is 4, less than maxBatchSize × ' +
         'maxConcurrentBatches (8 × 1 = 8)',
     ]);
+  });
+
+  test('batches of inline replicas are counted as their own, on the host and in another deployment', async () => {
+    await using serve = quietServe();
+    const inline = batches.options({ isolation: 'inline', name: 'Inline' }).bind(new Shared().buffer);
+    const handle = await serve.run(sender.bind(inline));
+    await handle.send.remote();
+    const own = serve.handle(inline);
+    await Promise.all([1, 2, 3, 4, 5].map((n) => own.five.remote(n)));
+    const count = 'serve_batch_size_count{app="Sender",deployment="Inline",function="five"} 2';
+    await eventually(async () => (await serve.metrics()).includes(count));
+    expect(await serve.metrics()).not.toMatch(/serve_batch_size_count\{[^}]*deployment="Sender"/);
   });
 
   test('a batch that is bisected though its items may not run twice is warned of', async () => {
