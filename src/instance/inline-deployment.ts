@@ -10,6 +10,7 @@ import { within } from '../time/timeout.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
 import { InlineVersion } from './inline-version.ts';
+import { InlineWatch } from './inline-watch.ts';
 import { queueEmptied } from './queue-emptied.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
@@ -38,6 +39,8 @@ export class InlineDeployment implements RunningDeployment {
   /** The ends of versions that took their last calls. */
   readonly #leaving = new Set<Promise<void>>();
   #isStopping = false;
+  #group: UpdateGroup | undefined = undefined;
+  readonly #watch = new InlineWatch();
 
   constructor(app: string, spec: DeploymentSpec, environment: Environment) {
     this.#app = app;
@@ -71,6 +74,7 @@ export class InlineDeployment implements RunningDeployment {
   /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
   async start(group: UpdateGroup): Promise<void> {
     const { name } = this.#spec;
+    this.#group = group;
     const version = await this.#make(this.#spec, group);
     group.arrived(name);
     if (this.#serving === undefined) {
@@ -80,7 +84,7 @@ export class InlineDeployment implements RunningDeployment {
     // What it calls may not be there yet; what it no longer calls, callers of the version before still need.
     const took = Promise.withResolvers<void>();
     this.#successor = { version, group, took };
-    this.tick();
+    this.tick(this.#environment.clock.now());
     await took.promise;
   }
 
@@ -96,7 +100,9 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   /** The successor takes over with the others of its group. */
-  tick(): void {
+  tick(at: number): void {
+    const fault = this.#watch.look(at, this.#spec.options.rollout.observeMs);
+    if (fault !== undefined) this.#faulted(fault);
     if (this.#successor?.group.isOpen !== true) return;
     const { version, took } = this.#successor;
     this.#successor = undefined;
@@ -178,8 +184,18 @@ export class InlineDeployment implements RunningDeployment {
     await within(Math.max(0, deadline - now()), Promise.all(ends));
   }
 
+  /** The new version serves, and is no good. */
+  #faulted(fault: string): void {
+    const failure = this.#voice.failed(`the new version is no good: ${fault}`, new Error(fault));
+    this.#voice.fault('rollout', failure);
+    if (this.#spec.options.rollout.autoRollback && this.#group?.failed(failure) === true) return;
+    this.#setStatus('HEALTHY', failure.message);
+  }
+
   #takeOver(version: InlineVersion): void {
-    const { switchboard, inlineReplicas } = this.#environment;
+    const { switchboard, inlineReplicas, clock } = this.#environment;
+    const { observeMs } = this.#spec.options.rollout;
+    this.#watch.follow(version.channel.tally, clock.now(), this.#group?.isWatched === true ? observeMs : 0);
     const previous = this.#serving;
     this.#serving = version;
     const replaced = switchboard.connectInline(this.#key, version.descriptor);

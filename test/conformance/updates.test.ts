@@ -272,6 +272,27 @@ describe('rolling updates', () => {
     expect((await handle.remote()).label).toBe('v1');
   });
 
+  test('an inline version that fails is taken back as well', async () => {
+    await using serve = quietServe();
+    const inline = release.options({ isolation: 'inline' });
+    const handle = await serve.run(inline.bind({ label: 'v1' }), APP);
+    const fault = event(serve, 'fault', ({ reason }) => reason === 'rollout');
+    await steadyLoad(
+      4,
+      async () => (await handle.remote()).label,
+      async (so) => {
+        await eventually(() => so.of('v1') > 60);
+        await serve.run(inline.bind({ label: 'v2', failing: 0.5 }), APP);
+        await fault;
+        await eventually(() => report(serve).message.startsWith('rolled back'));
+      },
+    );
+    expect((await fault).error).toMatchObject({
+      message: expect.stringMatching(/calls failed \(before: 0 of/),
+    });
+    expect((await handle.remote()).label).toBe('v1');
+  });
+
   test('without autoRollback the failure is told, and the new version stays', async () => {
     await using serve = quietServe();
     const stubborn = release.options({ rollout: { autoRollback: false } });
