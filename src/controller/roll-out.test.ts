@@ -156,6 +156,10 @@ describe('rollOut', () => {
 
   test('waits for the deployments that change along with it', () => {
     expect(reached(proving, { at: 9_000, running: 1, othersReady: false }).phase).toBe('proving');
+    const unwatched = { running: 1, observeMs: 0 };
+    const waiting = reached(ROLLOUT_BEGIN, { ...unwatched, othersReady: false });
+    expect(waiting.phase).toBe('proving');
+    expect(reached(waiting, { ...unwatched, at: 9_000 }).phase).toBe('shifting');
   });
 
   test('needs no proof when it is not watched, or nothing else serves', () => {

@@ -84,7 +84,8 @@ export function rollOut(state: RolloutState, view: RolloutView): RolloutStep {
   if (seen.phase === 'done') return { state: seen, fault: undefined };
   if (seen.phase === 'surging') {
     if (view.old > 0 && view.running === 0 && view.target > 0) return { state: seen, fault: undefined };
-    const phase = view.old > 0 && view.running > 0 && observeMs > 0 ? 'proving' : 'shifting';
+    const isTrial = observeMs > 0 || !view.othersReady;
+    const phase = view.old > 0 && view.running > 0 && isTrial ? 'proving' : 'shifting';
     const { company } = view;
     return rollOut({ ...seen, phase, runningSince: at, activeAt: at, busySince: at, company }, view);
   }
@@ -98,6 +99,7 @@ export function isProved(state: RolloutState, view: RolloutView): boolean {
   const { runningSince, activeAt } = state;
   const { at, observeMs, fresh, ongoing } = view;
   return (
+    observeMs === 0 ||
     fresh.calls >= ENOUGH_CALLS ||
     durations(fresh) >= LEAST_DURATIONS ||
     (at - runningSince >= observeMs * PROVING_SHARE && !isHanging(state, view)) ||

@@ -15,6 +15,7 @@ import { MethodTimes } from './method-times.ts';
 import { SecondChances } from './second-chances.ts';
 import { shedError } from './shed-error.ts';
 import { type KeyedCall, SingleFlight } from './single-flight.ts';
+import { having, isSkewed } from './skew.ts';
 import { policyOf } from './tenants.ts';
 import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
@@ -64,6 +65,8 @@ export class Route {
   #rejection: unknown = undefined;
   readonly #turnstile: Turnstile;
   readonly #endpoints: Endpoint[] = [];
+  /** While two versions run side by side that have not the same methods. */
+  #isSkewed = false;
   readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1);
   #isDraining = false;
   /** Methods that a replica has, or had. */
@@ -131,6 +134,7 @@ export class Route {
 
   add(endpoint: Endpoint): void {
     this.#endpoints.push(endpoint);
+    this.#isSkewed = isSkewed(this.#endpoints);
     for (const method of endpoint.channel.methods.keys()) this.#methods.add(method);
     endpoint.channel.onFreed(() => {
       if (this.#queue.size > 0) this.drain();
@@ -141,6 +145,7 @@ export class Route {
   remove(replicaId: string, error: unknown): void {
     const index = this.#endpoints.findIndex((endpoint) => endpoint.replicaId === replicaId);
     const [endpoint] = index === -1 ? [] : this.#endpoints.splice(index, 1);
+    this.#isSkewed = isSkewed(this.#endpoints);
     endpoint?.channel.close(error);
   }
 
@@ -385,7 +390,8 @@ export class Route {
   }
 
   #reserve(call: Call, except?: Endpoint): Endpoint | undefined {
-    return reservePlace(call, this.#endpoints, except);
+    const endpoints = this.#isSkewed ? having(call.method, this.#endpoints) : this.#endpoints;
+    return reservePlace(call, endpoints, except);
   }
 
   /** Turns a call away that has not started. */

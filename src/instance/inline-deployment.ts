@@ -76,12 +76,14 @@ export class InlineDeployment implements RunningDeployment {
     const { name } = this.#spec;
     this.#group = group;
     const version = await this.#make(this.#spec, group);
-    group.arrived(name);
     if (this.#serving === undefined) {
+      group.arrived(name);
       this.#takeOver(version);
       return;
     }
     // What it calls may not be there yet; what it no longer calls, callers of the version before still need.
+    group.hold(name);
+    group.arrived(name);
     const took = Promise.withResolvers<void>();
     this.#successor = { version, group, took };
     this.tick(this.#environment.clock.now());
@@ -103,10 +105,11 @@ export class InlineDeployment implements RunningDeployment {
   tick(at: number): void {
     const fault = this.#watch.look(at, this.#spec.options.rollout.observeMs);
     if (fault !== undefined) this.#faulted(fault);
-    if (this.#successor?.group.isOpen !== true) return;
-    const { version, took } = this.#successor;
+    if (this.#successor?.group.isReady !== true) return;
+    const { version, group, took } = this.#successor;
     this.#successor = undefined;
     this.#takeOver(version);
+    void this.predecessorsGone().then(() => group.release(this.#spec.name));
     took.resolve();
   }
 

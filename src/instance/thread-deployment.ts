@@ -372,7 +372,8 @@ export class ThreadDeployment implements RunningDeployment {
       old,
       queued: this.#environment.switchboard.load(this.#key)?.queued ?? 0,
       observeMs: group.isWatched ? options.rollout.observeMs : 0,
-      othersReady: group.isOpen,
+      // What goes back does so at once.
+      othersReady: group.isOpen || !group.isWatched,
     });
     if (fault === undefined && isProved) group.arrived(name);
     if (rollout.isDone) this.#rollout = undefined;

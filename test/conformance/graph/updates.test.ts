@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoundDag, DAGDriver, dag, InputNode } from '../../../src/index.ts';
-import { caller, chain, STEP, type StepArgs, step } from '../../fixtures/graph-updates.ts';
+import { caller, chain, rewritten, STEP, type StepArgs, step } from '../../fixtures/graph-updates.ts';
 import { listen } from '../../integration/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 import { steadyLoad } from '../../support/steady-load.ts';
-import { event, status } from '../../support/until.ts';
+import { event, eventually, status } from '../../support/until.ts';
 
 const APP = { name: 'graph' };
 
@@ -64,6 +64,37 @@ describe('a graph is deployed again', () => {
     expect(await old).toBe('gated gate last');
     await updated;
     expect(deployments()).toEqual(['DAGDriver', 'gate']);
+  });
+
+  test('a node whose method has another name: each plan finds the replicas that have its own', async () => {
+    const gate = () => node('gate', { isGated: true });
+    const before = pipeline(gate(), node('last', { takes: 2 }));
+    const after = dag((input: InputNode<string>) =>
+      rewritten
+        .options({ name: 'last', rollout: { observeMs: 0 } })
+        .bind('rewritten')
+        .run.bind(gate().go.bind(input)),
+    );
+    const handle = await serve.run(before, APP);
+    const old = handle.predict.remote('gated');
+    await shared.atLeast(STEP.started, 1);
+    let updated: Promise<unknown> = Promise.resolve();
+    const outcomes = await steadyLoad(
+      4,
+      () => handle.predict.remote('x'),
+      async (sofar) => {
+        updated = serve.run(after, APP);
+        await eventually(() => sofar.of('x gate rewritten') > 20);
+        // An old replica waits for the request that may need it.
+        expect(serve.status().apps['graph']?.deployments['last']?.replicaStates).toEqual({ RUNNING: 2 });
+        shared.set(STEP.gate, 1);
+        await updated;
+      },
+    );
+    expect(await old).toBe('gated gate last');
+    expect(outcomes.errors).toEqual([]);
+    expect([...outcomes.labels.keys()]).toEqual(['x gate last', 'x gate rewritten']);
+    expect(serve.status().apps['graph']?.deployments['last']?.replicaStates['RUNNING']).toBe(1);
   });
 
   test('the new plan waits for its deployments, the old one serves meanwhile', async () => {
