@@ -30,6 +30,20 @@ export interface RouteConfig {
   readonly tenants: TenantsOptions | undefined;
 }
 
+/** Until the switchboard answers. */
+export const UNKNOWN_CONFIG: RouteConfig = {
+  requestTimeoutMs: 30_000,
+  streamIdleTimeoutMs: 60_000,
+  streamTimeoutMs: 0,
+  priorityRank: 1,
+  isByReference: false,
+  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
+  idempotent: false,
+  hedge: undefined,
+  accessLog: false,
+  tenants: undefined,
+};
+
 /** What the switchboard tells a caller thread about a deployment. Plain data but for the port. */
 export type DirectoryEvent =
   | {

@@ -7,7 +7,7 @@ import { CallStats, type Outcome } from './call-stats.ts';
 import { reservePlace } from './choice.ts';
 import { Counters, type ShedReason } from './counters.ts';
 import type { Detour } from './detour.ts';
-import type { RouteConfig } from './directory.ts';
+import { type RouteConfig, UNKNOWN_CONFIG } from './directory.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENTRY, type EntryGate } from './entry-gate.ts';
@@ -19,20 +19,6 @@ import { having, isSkewed } from './skew.ts';
 import { policyOf } from './tenants.ts';
 import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
-
-/** Until the switchboard answers. */
-const UNKNOWN_CONFIG: RouteConfig = {
-  requestTimeoutMs: 30_000,
-  streamIdleTimeoutMs: 60_000,
-  streamTimeoutMs: 0,
-  priorityRank: 1,
-  isByReference: false,
-  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
-  idempotent: false,
-  hedge: undefined,
-  accessLog: false,
-  tenants: undefined,
-};
 
 /** What the route tells its router. */
 export interface RouteHooks {
