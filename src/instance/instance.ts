@@ -294,7 +294,10 @@ export class Instance {
       this.#route(name, deployment).bar(error);
     }
     await Promise.all([app.delete(timeoutMs, isPatient), ended]);
-    if (this.#apps.remove(app)) this.#dev?.forget(name);
+    // A new app may have taken the name meanwhile.
+    if (!this.#apps.remove(app)) return;
+    this.httpCounts.forget(name);
+    this.#dev?.forget(name);
   }
 
   /** Makes the apps what a config says. */

@@ -61,6 +61,11 @@ export class HttpCounts {
     return made;
   }
 
+  /** The app is gone, and what it counted with it. */
+  forget(app: string): void {
+    for (const key of this.#ingresses.keys()) if (key.startsWith(`${app}/`)) this.#ingresses.delete(key);
+  }
+
   read(): HttpSeries[] {
     return [...this.#ingresses].flatMap(([key, counts]) => {
       const [app = '', deployment = ''] = key.split('/');
