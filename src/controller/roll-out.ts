@@ -70,8 +70,9 @@ const ENOUGH_CALLS = 200;
 const PROVING_SHARE = 1 / 3;
 /** Calls of the old version that must have ended for a comparison with those that did not. */
 const LEAST_COMPANY = 20;
-/** Than the longest of them: then it is no coincidence. */
-const LONGER_BY = 10;
+/** Than nearly all of them take: it is time to wonder. And than the longest ever: it is no coincidence. */
+const LONGER_THAN_MOST = 10;
+const LONGER_THAN_ANY = 2;
 /** Without a call for so long there is nothing to be learnt by waiting. */
 const IDLE_MS = 250;
 
@@ -112,6 +113,7 @@ function faultNow(state: RolloutState, view: RolloutView): string | undefined {
   const fault = faultOf(view.fresh, view.baseline, hasCompany);
   const ms = view.at - state.runningSince;
   if (fault !== undefined || !hasCompany || ms < view.observeMs || !isHanging(state, view)) return fault;
+  if (view.at - state.busySince <= LONGER_THAN_ANY * quantileMs(view.baseline, 1)) return undefined;
   return `none of its calls ended in ${Math.round(ms / 1_000)} s`;
 }
 
@@ -123,7 +125,9 @@ function isHanging({ company, busySince }: RolloutState, view: RolloutView): boo
   const { at, fresh, baseline, ongoing } = view;
   if (fresh.calls > 0 || ongoing === 0) return false;
   if (view.company - company >= LEAST_COMPANY) return true;
-  return durations(baseline) >= LEAST_COMPANY && at - busySince > LONGER_BY * longestMs(baseline);
+  return (
+    durations(baseline) >= LEAST_COMPANY && at - busySince > LONGER_THAN_MOST * quantileMs(baseline, 0.95)
+  );
 }
 
 function nextPhase(state: RolloutState, view: RolloutView): RolloutPhase {
@@ -219,20 +223,19 @@ function durations({ latencies }: Tally): number {
   return latencies.reduce((sum, count) => sum + count, 0);
 }
 
-/** Upper bound of the last bucket that holds one. */
-function longestMs({ latencies }: Tally): number {
-  return bucketMs(latencies.findLastIndex((count) => count > 0));
+/** The median; undefined if too little was measured. */
+function medianMs(tally: Tally): number | undefined {
+  return durations(tally) < LEAST_DURATIONS ? undefined : quantileMs(tally, 0.5);
 }
 
-/** Upper bound of the bucket that holds the median; undefined if too little was measured. */
-function medianMs(tally: Tally): number | undefined {
+/** Upper bound of the bucket that holds a quantile; 0 of nothing. */
+function quantileMs(tally: Tally, share: number): number {
   const total = durations(tally);
-  if (total < LEAST_DURATIONS) return undefined;
-  const { latencies } = tally;
+  if (total === 0) return 0;
   let below = 0;
-  const bucket = latencies.findIndex((count) => {
+  const bucket = tally.latencies.findIndex((count) => {
     below += count;
-    return below >= total / 2;
+    return below >= total * share;
   });
   return bucketMs(bucket);
 }

@@ -228,11 +228,11 @@ describe('rolling updates', () => {
   });
 
   test.each<[string, DeploymentOptions, string]>([
-    ['long before their deadlines', { requestTimeoutMs: 3_000 }, 'none of its calls ended in 1 s'],
+    ['long before their deadlines', { requestTimeoutMs: 4_000 }, 'none of its calls ended in 2 s'],
     ['as their deadlines pass', { requestTimeoutMs: 200 }, 'calls failed'],
   ])('a version whose calls hang is taken back, %s', async (_what, options, cause) => {
     await using serve = quietServe();
-    const rollout = { observeMs: 1_000 };
+    const rollout = { observeMs: 2_000 };
     const both = release.options({ ...options, numReplicas: 2, rollout, gracefulShutdownTimeoutMs: 100 });
     const handle = await serve.run(both.bind({ label: 'v1' }), APP);
     await status(serve, 'app', 'Release', 'HEALTHY');
