@@ -1,9 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
-import { createServe } from '../../src/index.ts';
 import { probe } from '../fixtures/http/probe.ts';
 import { send } from './client.ts';
-import { quiet } from './conformance/setup.ts';
+import { calmServe } from './conformance/setup.ts';
 import {
   bodies,
   disconnects,
@@ -42,7 +41,7 @@ for (const suite of [
 }
 
 test('nobody comes behind: passthrough and onError are answered here', async () => {
-  await using serve = createServe({ logger: quiet });
+  await using serve = calmServe();
   const options = { passthrough: true, onError: 'next' } as const;
   await using server = await mountListener({ serve, app: probe.bind(), options });
   expect(await send(server.port, '/none', { method: 'POST', body: 'x' })).toMatchObject({ status: 404 });
@@ -54,7 +53,7 @@ test('nobody comes behind: passthrough and onError are answered here', async () 
 });
 
 test('the head of an answer: nothing twice, and what others have set or wait for', async () => {
-  await using serve = createServe({ logger: quiet });
+  await using serve = calmServe();
   const middleware = serve.middleware(probe.bind());
   await using bare = await listen(middleware);
   const answer = await send(bare.port, '/kind/own-head', { headers: { 'x-request-id': 'given' } });

@@ -1,13 +1,12 @@
 import Koa from 'koa';
 import mount from 'koa-mount';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createServe } from '../../src/index.ts';
 import { h3Router, honoRouter, openApiRouter, ownRouter } from '../fixtures/http/routers.ts';
 import { type Answer, json, type SendOptions, send } from './client.ts';
-import { type Mounted, quiet } from './conformance/setup.ts';
+import { calmServe, type Mounted } from './conformance/setup.ts';
 import { listen } from './listen.ts';
 
-const serve = createServe({ logger: quiet });
+const serve = calmServe();
 let server: Mounted;
 
 /** Each router below a mount path that it knows nothing of. */

@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { createServe } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
 import { RawClient, send } from '../client.ts';
-import { freshKey, type Mount, ongoing, outcomes, queued, quiet, recorder, sharedProbe } from './setup.ts';
+import {
+  calmServe,
+  freshKey,
+  type Mount,
+  ongoing,
+  outcomes,
+  queued,
+  recorder,
+  sharedProbe,
+} from './setup.ts';
 
 /** A client that goes away, at each stage of its request. */
 export function disconnects(mount: Mount): void {
@@ -30,7 +38,7 @@ export function disconnects(mount: Mount): void {
 
     test('25: is a matter for the log at its lowest level', async () => {
       const { records, logger } = recorder();
-      await using serve = createServe({ logger });
+      await using serve = calmServe(logger);
       const app = probe.bind();
       await using server = await mount({ serve, app });
       using client = await RawClient.connect(server.port);
@@ -116,7 +124,7 @@ export function disconnects(mount: Mount): void {
 
   describe('a client that leaves while its request is queued', () => {
     test('its request never runs, and those behind it move up', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.options({ maxOngoingRequests: 1 }).bind();
       await using server = await mount({ serve, app });
       const first = send(server.port, '/wait/x?key=first');

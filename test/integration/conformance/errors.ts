@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { createServe, SERVE_ERRORS } from '../../../src/index.ts';
+import { SERVE_ERRORS } from '../../../src/index.ts';
 import { child, parent, probe } from '../../fixtures/http/probe.ts';
 import { failsToStart, startsSlowly } from '../../fixtures/http/shapes.ts';
 import { json, RawClient, send } from '../client.ts';
-import { type Mount, ongoing, outcomes, queued, quiet, recorder, sharedProbe } from './setup.ts';
+import { calmServe, type Mount, ongoing, outcomes, queued, recorder, sharedProbe } from './setup.ts';
 
 /** What a client gets to know of a failure, and what the log does. */
 export function errors(mount: Mount): void {
@@ -86,7 +86,7 @@ export function errors(mount: Mount): void {
   describe('errors in the log', () => {
     test('what the client does not see is there in full', async () => {
       const { records, logger } = recorder();
-      await using serve = createServe({ logger });
+      await using serve = calmServe(logger);
       await using server = await mount({ serve, app: probe.bind() });
       await send(server.port, '/fail/error?q=1', { headers: { 'x-request-id': 'logged' } });
       await send(server.port, '/fail/exposed');
@@ -104,7 +104,7 @@ export function errors(mount: Mount): void {
 
   describe('errors of the serving layer', () => {
     test('a full queue: 503 or 429 with Retry-After; what waits is served', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe
         .options({
           maxOngoingRequests: 1,
@@ -126,14 +126,14 @@ export function errors(mount: Mount): void {
     });
 
     test('a child’s full queue is the client’s 503 as well', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: parent.bind(child.bind()) });
       const answer = await send(server.port, '/fail');
       expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
     });
 
     test('21: the deadline passes: 504, running and queued', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.options({ maxOngoingRequests: 1 }).bind();
       await using server = await mount({ serve, app, options: { requestTimeoutMs: 300 } });
       await serve.handle(app).count.remote('');
@@ -149,7 +149,7 @@ export function errors(mount: Mount): void {
     });
 
     test('21, 22: so is a slow child’s; the client’s own deadline needs no other, and nothing of it is left', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const unlimited = { requestTimeoutMs: 0 };
       const slow = child.options(unlimited).bind();
       await using server = await mount({ serve, app: parent.options(unlimited).bind(slow) });
@@ -163,7 +163,7 @@ export function errors(mount: Mount): void {
     });
 
     test('20: a replica that dies: 500, and the next request finds another', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: probe.bind() });
       const answer = await send(server.port, '/fail/exit');
       expect(answer.status).toBe(500);
@@ -173,7 +173,7 @@ export function errors(mount: Mount): void {
     });
 
     test('requests that come before the app is ready wait', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const flag = new SharedArrayBuffer(4);
       await using server = await mount({ serve, app: startsSlowly.bind(flag) });
       const early = send(server.port, '/');
@@ -185,7 +185,7 @@ export function errors(mount: Mount): void {
     });
 
     test('an app that failed to start: 503 at once', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: failsToStart.bind() });
       for (const answer of [await send(server.port, '/'), await send(server.port, '/')]) {
         expect(answer.status).toBe(503);
@@ -195,7 +195,7 @@ export function errors(mount: Mount): void {
     });
 
     test('an unknown app, and one that was deleted: 404', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: 'later' });
       const unknown = await send(server.port, '/', { headers: { 'x-request-id': 'abc' } });
       expect(unknown).toMatchObject({ status: 404, headers: { 'x-request-id': 'abc' } });
@@ -209,7 +209,7 @@ export function errors(mount: Mount): void {
     });
 
     test('an instance that closes: 503 for what comes, an answer for what runs', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: probe.bind() });
       using running = await RawClient.connect(server.port);
       running.head(

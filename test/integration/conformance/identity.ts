@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createServe, type MiddlewareOptions } from '../../../src/index.ts';
+import type { MiddlewareOptions } from '../../../src/index.ts';
 import { child, parent, probe } from '../../fixtures/http/probe.ts';
 import { json, RawClient, send } from '../client.ts';
-import { type Mount, ongoing, queued, quiet, recorder, sharedApp, sharedProbe } from './setup.ts';
+import { calmServe, type Mount, ongoing, queued, recorder, sharedApp, sharedProbe } from './setup.ts';
 
 interface Seen {
   requestId: string;
@@ -64,7 +64,7 @@ export function identity(mount: Mount): void {
     });
 
     test('24: a child call carries it', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: parent.bind(child.bind()) });
       const answer = await send(server.port, '/', { headers: { 'x-request-id': 'parent' } });
       expect(json(answer)).toEqual({ own: 'parent', child: 'parent' });
@@ -175,7 +175,7 @@ export function identity(mount: Mount): void {
     });
 
     test('the priority that call(req) gives decides who goes first', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.options({ maxOngoingRequests: 1 }).bind();
       const options: MiddlewareOptions = {
         call: (req) => ({ priority: (req.url ?? '').includes('less') ? 'sheddable' : 'critical' }),

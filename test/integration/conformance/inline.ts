@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createServe } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
 import { honoRouter } from '../../fixtures/http/routers.ts';
 import { json, RawClient, send } from '../client.ts';
-import { type Mount, ongoing, quiet } from './setup.ts';
+import { calmServe, type Mount, ongoing } from './setup.ts';
 
 async function* chunked(text: string): AsyncGenerator<string> {
   yield text;
@@ -13,7 +12,7 @@ async function* chunked(text: string): AsyncGenerator<string> {
 export function inline(mount: Mount): void {
   describe('an inline ingress', () => {
     test('answers, streams, fails and is cancelled like any other', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.options({ isolation: 'inline' }).bind();
       const user = { greet: () => 'by reference' };
       await using server = await mount({ serve, app, options: { locals: () => user } });
@@ -42,7 +41,7 @@ export function inline(mount: Mount): void {
     });
 
     test('a router gets a Request of which others can be made, without a change to the globals', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const { Request: before } = globalThis;
       const app = honoRouter.options({ isolation: 'inline' }).bind('hello');
       await using server = await mount({ serve, app });

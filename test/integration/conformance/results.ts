@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { createServe } from '../../../src/index.ts';
 import {
   asFunction,
   asGeneratorFunction,
@@ -8,7 +7,7 @@ import {
   withoutParameters,
 } from '../../fixtures/http/shapes.ts';
 import { json, send } from '../client.ts';
-import { type Mount, quiet, sharedProbe } from './setup.ts';
+import { calmServe, type Mount, sharedProbe } from './setup.ts';
 
 const TEXT = 'text/plain; charset=utf-8';
 const BYTES = 'application/octet-stream';
@@ -123,19 +122,19 @@ export function results(mount: Mount): void {
       ['a generator function', asGeneratorFunction, 'GET streamed'],
       ['call() without parameters', withoutParameters, 'arguments: 0'],
     ])('%s', async (_name, deployment, text) => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: deployment.bind() });
       expect((await send(server.port, '/path')).text).toBe(text);
     });
 
     test('fetch(request) goes before call(request)', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: withFetch.bind('hello') });
       expect((await send(server.port, '/path')).text).toBe('hello /path');
     });
 
     test('a class with neither answers 500', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve, app: withNeither.bind() });
       const answer = await send(server.port, '/');
       expect(answer.status).toBe(500);

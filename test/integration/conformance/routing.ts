@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { createServe, type MiddlewareOptions } from '../../../src/index.ts';
+import type { MiddlewareOptions } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
 import { asFunction } from '../../fixtures/http/shapes.ts';
 import { json, RawClient, send } from '../client.ts';
-import { type Mount, quiet, sharedApp, sharedProbe } from './setup.ts';
+import { calmServe, type Mount, sharedApp, sharedProbe } from './setup.ts';
 
 /** Which app gets a request. */
 export function routing(mount: Mount): void {
   describe('middleware without an app', () => {
     test('16, 17: health and routes; the longest prefix wins, on segment borders', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve });
       const get = async (path: string) => {
         const answer = await send(server.port, path);
@@ -53,7 +53,7 @@ export function routing(mount: Mount): void {
     });
 
     test('17: what belongs to no app is 404 with problem details', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       await using server = await mount({ serve });
       const answer = await send(server.port, '/none', { headers: { 'x-request-id': 'lost' } });
       expect(answer).toMatchObject({ status: 404, headers: { 'x-request-id': 'lost' } });
@@ -115,7 +115,7 @@ export function mounting(mount: Mount): void {
     ])(
       'a %s body of a request that the app answers with 404 is there for those behind',
       async (_name, body) => {
-        await using serve = createServe({ logger: quiet });
+        await using serve = calmServe();
         await using server = await mount({
           serve,
           app: probe.bind(),

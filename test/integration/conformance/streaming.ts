@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createServe } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
 import { open, RawClient, send, start } from '../client.ts';
-import { freshKey, type Mount, ongoing, outcomes, quiet, settled, sharedProbe } from './setup.ts';
+import { calmServe, freshKey, type Mount, ongoing, outcomes, settled, sharedProbe } from './setup.ts';
 
 /** Bodies that come and go in pieces, at the pace of the slower side. */
 export function streaming(mount: Mount): void {
@@ -133,7 +132,7 @@ export function streaming(mount: Mount): void {
       ['streamIdleTimeoutMs', 'gated', 'first'],
       ['streamTimeoutMs', 'ticking', 'tick 1'],
     ])('23: %s cuts the connection', async (option, name, expected) => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.options({ [option]: 200 }).bind();
       await using server = await mount({ serve, app });
       const key = freshKey();
@@ -149,7 +148,7 @@ export function streaming(mount: Mount): void {
     });
 
     test('23: the deadline holds until the first chunk, though the head is sent', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.bind();
       await using server = await mount({ serve, app, options: { requestTimeoutMs: 300 } });
       await serve.run(app);
@@ -161,7 +160,7 @@ export function streaming(mount: Mount): void {
     });
 
     test('the deadline ends with the first chunk', async () => {
-      await using serve = createServe({ logger: quiet });
+      await using serve = calmServe();
       const app = probe.options({ requestTimeoutMs: 300 }).bind();
       await using server = await mount({ serve, app });
       await serve.run(app);

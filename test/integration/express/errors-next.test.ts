@@ -1,9 +1,9 @@
 import express, { type ErrorRequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
-import { createServe, type MiddlewareOptions, ServeError } from '../../../src/index.ts';
+import { type MiddlewareOptions, ServeError } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
 import { json, send } from '../client.ts';
-import { type Mount, quiet, recorder, sharedProbe } from '../conformance/setup.ts';
+import { calmServe, type Mount, recorder, sharedProbe } from '../conformance/setup.ts';
 import { listen } from '../listen.ts';
 
 /** What the app's own error handler gets to see. */
@@ -81,7 +81,7 @@ describe("onError: 'next' and Express' own error handler", () => {
 });
 
 test("onError: 'next' for what is no app's", async () => {
-  await using serve = createServe({ logger: quiet });
+  await using serve = calmServe();
   await using server = await withHandler({ serve, app: 'unknown' });
   const answer = await send(server.port, '/');
   expect(json(answer)).toMatchObject({ status: 404, code: 'SERVE_NOT_FOUND', expose: true });
@@ -91,7 +91,7 @@ test("onError: 'next' for what is no app's", async () => {
 
 test("onError: 'next' logs what is unexpected all the same", async () => {
   const { records, logger } = recorder();
-  await using serve = createServe({ logger });
+  await using serve = calmServe(logger);
   await using server = await withHandler({ serve, app: probe.bind() });
   await send(server.port, '/fail/error');
   await send(server.port, '/fail/exposed');

@@ -5,11 +5,11 @@ import cookie from '@fastify/cookie';
 import type { FastifyInstance } from 'fastify';
 import fastify from 'fastify';
 import { describe, expect, test } from 'vitest';
-import { createServe, type Serve } from '../../../src/index.ts';
+import type { Serve } from '../../../src/index.ts';
 import { type FastifyServeOptions, fastifyServe } from '../../../src/shells/fastify.ts';
 import { asFunction } from '../../fixtures/http/shapes.ts';
 import { json, open, RawClient, send } from '../client.ts';
-import { quiet, sharedApp } from '../conformance/setup.ts';
+import { calmServe, sharedApp } from '../conformance/setup.ts';
 import { makeHost, start } from './mount.ts';
 
 const shared = sharedApp();
@@ -79,7 +79,7 @@ describe('the scope of the plugin', () => {
   });
 
   test('another instance where there is one: in a scope of its own, or not at all', async () => {
-    await using other = createServe({ logger: quiet });
+    await using other = calmServe();
     const app = makeHost();
     await app.register(fastifyServe, { serve: shared.serve, app: shared.app, prefix: '/x' });
     await app.register(async (scope) => {
@@ -94,7 +94,7 @@ describe('the scope of the plugin', () => {
   });
 
   test('without an app: all running apps by their route prefix, below that of the scope', async () => {
-    await using serve = createServe({ logger: quiet });
+    await using serve = calmServe();
     await serve.run(asFunction.bind(), { routePrefix: '/fn' });
     await using host = await hosted((app) => app.register(fastifyServe, { serve, prefix: '/api' }));
     expect((await send(host.port, '/api/fn/x')).text).toBe('function /x');
