@@ -33,7 +33,7 @@ const SERVERS: readonly ServerSpec[] = [
   { framework: 'node', backend: 'piscina-default', cells: JSON_ONLY },
 ];
 
-export const http: Bench = async ({ rounds = 5, ms = 400, only = '', autocannon = false }) => {
+export const http: Bench = async ({ rounds = 3, ms = 400, only = '', autocannon = false }) => {
   const start = (name: string): Promise<Load> =>
     Child.start(name, LOAD, [autocannon ? 'autocannon' : 'own'], START_TIMEOUT_MS);
   const loads = { load: await start('load'), background: await start('background load') };
