@@ -82,6 +82,9 @@ describe('when a batch starts', () => {
     );
     // 12 ms for two, a tenth more, and 2 for the way back.
     expect(at).toBeCloseTo(99.8, 0);
+    const roomy = { mode: 'fixed', openedAt: 100, count: 2, waitMs: 1_000, tightestDeadline: 500 } as const;
+    // … and where there is more time a twentieth of it, for timers that are late.
+    expect(startTime(state(roomy), cost, arrivals)).toBeCloseTo(466.8, 0);
     const unknown = startTime(
       state({ mode: 'fixed', openedAt: 100, waitMs: 1_000, tightestDeadline: 120 }),
       new CostModel(),

@@ -27,6 +27,8 @@ const LATE_SLACK_MS = 0.5;
 /** A batch may take longer than predicted, and its results have a way to go. */
 const COST_MARGIN = 1.1;
 const RETURN_MS = 2;
+/** Of the time that the tightest member had: timers are late on a busy machine, and who waits till the last moment misses it. */
+const LATE_SHARE = 0.05;
 
 /** When the batch should start, as a time of `clock.now()`; now or earlier means at once. Pure. */
 export function startTime(state: WindowState, cost: CostModel, arrivals: Arrivals): number {
@@ -40,7 +42,8 @@ export function startTime(state: WindowState, cost: CostModel, arrivals: Arrival
 function latestForDeadline({ tightestDeadline, count, openedAt }: WindowState, cost: CostModel): number {
   if (tightestDeadline === 0) return Infinity;
   if (!cost.isKnown) return (openedAt + tightestDeadline) / 2;
-  return tightestDeadline - cost.predict(count) * COST_MARGIN - RETURN_MS;
+  const slack = Math.max(RETURN_MS, (tightestDeadline - openedAt) * LATE_SHARE);
+  return tightestDeadline - cost.predict(count) * COST_MARGIN - slack;
 }
 
 /**
