@@ -125,11 +125,13 @@ function tooManyLoads(id: string, perSecond: number): ServeError {
   return new ServeError('SERVE_BACKPRESSURE', what, { retryAfterMs: Math.ceil(1_000 / perSecond) });
 }
 
-/** A model that cannot be disposed of must not keep the next one from loading. */
+/** A model that cannot be disposed of must not keep the next one from loading; a replica's console is its log. */
 async function dispose(model: unknown): Promise<void> {
   if (typeof model !== 'object' || model === null) return;
   const hook: unknown = Reflect.get(model, Symbol.asyncDispose) ?? Reflect.get(model, Symbol.dispose);
   try {
     if (typeof hook === 'function') await hook.call(model);
-  } catch {}
+  } catch (error) {
+    console.error('multiplexed(): a model could not be disposed of:', error);
+  }
 }

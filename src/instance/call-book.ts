@@ -1,4 +1,4 @@
-import { BatchStats } from '../batching/batch-stats.ts';
+import { BatchStats, type CountedBatches } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
 import { CallStats } from '../handle/call-stats.ts';
 import { Counters } from '../handle/counters.ts';
@@ -37,6 +37,10 @@ export class CallBook {
     const counted = this.of(app, deployment);
     counted.calls.merge(series);
     counted.counters.merge(counts);
+  }
+
+  mergeBatches({ app, deployment, series }: CountedBatches): void {
+    this.of(app, deployment).batches.merge(series);
   }
 
   /** What Prometheus gets to see of the deployments of an app. */

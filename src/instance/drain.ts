@@ -1,5 +1,6 @@
 import type { OpenCalls } from '../replica/control.ts';
 import { now } from '../time/clock.ts';
+import { within } from '../time/timeout.ts';
 
 /** How long a replica that stops may go on with its calls. */
 export interface DrainLimits {
@@ -40,13 +41,8 @@ export async function callsEnded(replica: Draining, { graceMs, promised }: Drain
   };
   if (promised !== undefined) learn().catch(() => {});
   while (replica.ongoing > 0) {
-    if (now() >= until && promised !== undefined)
-      await Promise.race([learn().catch(() => {}), sleep(ANSWER_MS)]);
+    if (now() >= until && promised !== undefined) await within(ANSWER_MS, learn());
     if (now() >= until) return;
     await replica.rest(Math.min(LOOK_MS, Math.max(1, until - now())));
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

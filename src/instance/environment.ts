@@ -1,11 +1,10 @@
-import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { TargetCapacity } from '../controller/target-capacity.ts';
-import type { CountedCalls } from '../handle/router.ts';
 import type { TenantsOptions } from '../handle/tenants.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../time/control-clock.ts';
-import type { MetricDelta } from '../user-metrics/table.ts';
+import type { HostMetrics } from '../user-metrics/host-metrics.ts';
+import type { CallBook } from './call-book.ts';
 import type { DevReload } from './dev-reload.ts';
 import type { InlineReplicas } from './inline-replicas.ts';
 import type { ResourceLedger } from './resource-ledger.ts';
@@ -37,16 +36,10 @@ export interface Environment {
   readonly dev: DevReload | undefined;
   /** Indices of the threads that make calls; the host is 0. */
   nextCallerIndex(): number;
-  /** A replica's thread counted calls. */
-  mergeCalls(counted: CountedCalls): void;
-  /** A replica's thread counted batches. */
-  mergeBatches(counted: CountedBatches): void;
-  /** A replica's thread counted what its user's code asked for. */
-  mergeMetrics(app: string, deployment: string, rank: number, deltas: readonly MetricDelta[]): void;
-  /** A replica has another rank. */
-  renumberMetrics(app: string, deployment: string, from: number, to: number): void;
-  /** A replica is gone, and what it alone knew. */
-  forgetMetrics(app: string, deployment: string, rank: number): void;
+  /** What all threads counted of calls and batches. */
+  readonly book: CallBook;
+  /** What user code counts, in all threads. */
+  readonly userMetrics: HostMetrics;
   /** A response failed, in any thread, and nobody looked at it. */
   reportUnobserved(failure: UnobservedFailure): void;
   /** A call's deadline passed at a replica. */

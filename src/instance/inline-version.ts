@@ -1,7 +1,7 @@
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import type { InlineDescriptor } from '../handle/directory.ts';
 import type { InlineChannel } from '../replica/inline-channel.ts';
-import { within } from '../time/timeout.ts';
+import { within, withTimeout } from '../time/timeout.ts';
 import { pack } from '../values/pack.ts';
 import type { Environment } from './environment.ts';
 import { randomId } from './ids.ts';
@@ -18,7 +18,7 @@ export class InlineVersion {
     this.channel = channel;
   }
 
-  /** Makes the host's replica. Rejects with what its constructor, `reconfigure` or `checkHealth` threw. */
+  /** Makes the host's replica. Rejects with what its constructor, `reconfigure` or `checkHealth` threw, or when they take too long. */
   static async make(app: string, spec: DeploymentSpec, environment: Environment): Promise<InlineVersion> {
     const { name, version, module, exportName, args, options } = spec;
     const descriptor: InlineDescriptor = {
@@ -33,7 +33,20 @@ export class InlineVersion {
       userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
       maxOngoingRequests: options.maxOngoingRequests,
     };
-    return new InlineVersion(spec, descriptor, await environment.inlineReplicas.make(descriptor));
+    const { startTimeoutMs } = options;
+    const overdue = () => new Error(`it did not start within ${startTimeoutMs} ms`);
+    const made = environment.inlineReplicas.make(descriptor);
+    try {
+      return new InlineVersion(spec, descriptor, await withTimeout(made, startTimeoutMs, overdue));
+    } catch (error) {
+      environment.inlineReplicas.forget(descriptor.replicaId);
+      // It may come up yet, when nobody wants it any more.
+      made.then(
+        (channel) => channel.close(),
+        () => {},
+      );
+      throw error;
+    }
   }
 
   /** Whether it is what a spec asks for. What else a spec says concerns the callers. */

@@ -163,11 +163,8 @@ export class Instance {
       dev: this.#dev,
       tenants: options.tenants,
       nextCallerIndex: () => ++this.#callers,
-      mergeCalls: (counted) => this.#book.merge(counted),
-      mergeBatches: ({ app, deployment, series }) => this.#book.of(app, deployment).batches.merge(series),
-      mergeMetrics: (app, deployment, rank, deltas) => this.userMetrics.merge(deltas, app, deployment, rank),
-      renumberMetrics: (app, deployment, from, to) => this.userMetrics.renumber(app, deployment, from, to),
-      forgetMetrics: (app, deployment, rank) => this.userMetrics.forget(app, deployment, rank),
+      book: this.#book,
+      userMetrics: this.userMetrics,
       reportUnobserved: (failure) => this.#reportUnobserved(failure),
       reportExpired: (replicaId) => this.#reportExpired(replicaId),
     };

@@ -26,6 +26,8 @@ export interface ReplicaSetEvents {
   ended(replica: ThreadReplica): void;
   /** A replica never came up. */
   startFailed(replica: ThreadReplica, phase: string, error: unknown): void;
+  /** Something should be set otherwise; every replica says so. */
+  advised(message: string): void;
   /** Something changed: time to look whether all is as it should be. */
   changed(): void;
 }
@@ -42,7 +44,6 @@ export class ReplicaSet {
   #zombies = 0;
   #goneTally = NO_CALLS;
   #isClosing = false;
-  readonly #advice = new Set<string>();
 
   constructor(app: string, deployment: string, environment: Environment, events: ReplicaSetEvents) {
     this.#app = app;
@@ -223,7 +224,7 @@ export class ReplicaSet {
       stopping,
     );
     for (const [replica, rank] of moves) {
-      this.#environment.renumberMetrics(this.#app, this.#deployment, replica.rank, rank);
+      this.#environment.userMetrics.renumber(this.#app, this.#deployment, replica.rank, rank);
       replica.take(rank);
     }
   }
@@ -264,7 +265,7 @@ export class ReplicaSet {
   #onExited(replica: ThreadReplica, { isExpected, phase, error }: ReplicaExit): void {
     this.#replicas.delete(replica);
     this.#goneTally = addTallies(this.#goneTally, replica.tally.read());
-    this.#environment.forgetMetrics(this.#app, this.#deployment, replica.rank);
+    this.#environment.userMetrics.forget(this.#app, this.#deployment, replica.rank);
     if (replica.isZombie) this.#zombies++;
     this.#announce(replica, 'STOPPED', undefined, isExpected ? undefined : error);
     if (this.#isClosing) return;
@@ -276,9 +277,10 @@ export class ReplicaSet {
 
   #onMessage(from: ThreadReplica, message: ToHost): void {
     if (message.type === 'stats') {
-      for (const counted of message.calls) this.#environment.mergeCalls(counted);
-      for (const counted of message.batches) this.#environment.mergeBatches(counted);
-      this.#environment.mergeMetrics(this.#app, this.#deployment, from.rank, message.metrics);
+      const { book, userMetrics } = this.#environment;
+      for (const counted of message.calls) book.merge(counted);
+      for (const counted of message.batches) book.mergeBatches(counted);
+      userMetrics.merge(message.metrics, this.#app, this.#deployment, from.rank);
     } else if (message.type === 'expired') {
       this.#environment.reportExpired(message.replicaId);
     } else if (message.type === 'log') {
@@ -286,11 +288,7 @@ export class ReplicaSet {
       const about = { app: this.#app, deployment: this.#deployment, replica: from.replicaId };
       this.#environment.log[level](requestId === undefined ? about : { ...about, requestId, route }, text);
     } else if (message.type === 'advice') {
-      // Every replica says so; once is enough.
-      if (this.#advice.has(message.message)) return;
-      this.#advice.add(message.message);
-      const where = { app: this.#app, deployment: this.#deployment };
-      this.#environment.log.warn(where, `${this.#deployment}.${message.message}`);
+      this.#events.advised(message.message);
     } else if (message.type === 'loaded') {
       this.#environment.dev?.loaded(this.#app, message.url);
     } else if (message.type === 'unobserved') {

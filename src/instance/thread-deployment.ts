@@ -69,6 +69,7 @@ export class ThreadDeployment implements RunningDeployment {
       ended: (replica) => this.#rollout?.ended(replica),
       crashed: (replica, how, error) => this.#crashed(replica, how, error),
       startFailed: (replica, phase, error) => this.#startFailed(replica, phase, error),
+      advised: (message) => this.#voice.advise([message]),
       changed: () => this.tick(this.#clock.now()),
     });
     this.#configureRoutes();

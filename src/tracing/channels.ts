@@ -67,8 +67,14 @@ export async function traceBatch(trace: BatchTrace, run: () => Promise<void>): P
     trace.around === undefined ? run() : trace.around(run),
   );
   batchTraces.end.publish(trace);
-  await done;
-  endTrace(batchTraces, trace);
+  try {
+    await done;
+  } catch (error) {
+    trace.error = error;
+    throw error;
+  } finally {
+    endTrace(batchTraces, trace);
+  }
 }
 
 /** @internal Ends what `start` began, exactly once. */

@@ -31,9 +31,15 @@ export function copyPacked({ value, marks }: Packed): Packed {
     if (empty instanceof Map)
       for (const [key, inner] of item as typeof empty) empty.set(copy(key), copy(inner));
     else if (empty instanceof Set) for (const inner of item as typeof empty) empty.add(copy(inner));
+    // Not assigned: `__proto__` may be a key like any other.
     else
-      for (const key of Object.keys(item as object))
-        Reflect.set(empty, key, copy(Reflect.get(item as object, key)));
+      for (const [key, inner] of Object.entries(item as object))
+        Object.defineProperty(empty, key, {
+          value: copy(inner),
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
     return empty;
   };
   return { value: copy(value), marks: marks?.map((mark) => copy(mark)) };

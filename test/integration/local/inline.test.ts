@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { threadId } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import type { ServeError } from '../../../src/index.ts';
+import { slow } from '../../fixtures/faults.ts';
 import { inline, inlineIngress, inThread } from '../../fixtures/inline.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
@@ -31,6 +32,17 @@ describe('an inline deployment', () => {
     expect(shared.get(0)).toBe(2);
     const call = handle.ids.remote();
     expect(await call).toEqual([call.requestId, call.requestId]);
+  });
+
+  test('that does not start in time is given up, and the next one under the name starts', async () => {
+    await using serve = quietServe();
+    const hanging = slow.options({ name: 'Inline', isolation: 'inline', startTimeoutMs: 50 }).bind();
+    await expect(serve.run(hanging)).rejects.toMatchObject({
+      code: 'SERVE_DEPLOY_FAILED',
+      message: expect.stringContaining('did not start within 50 ms'),
+    });
+    const handle = await serve.run(inline.bind(new Shared().buffer), { name: 'Inline' });
+    expect((await handle.remote()).threadId).toBe(threadId);
   });
 
   test('keeps limits, queue and cancellation', async () => {
