@@ -18,6 +18,8 @@ export abstract class OutboundCall extends Expiring {
   meta: CallMeta | undefined = undefined;
   /** Items of the batch that the call ran in; undefined outside of one. */
   batchSize: number | undefined = undefined;
+  /** How long the replica ran the call, in ms; 0 where it did not say. */
+  ranMs = 0;
 
   /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
   /** @internal How many calls the channel had sent, this one included. */ sequence = 0;
