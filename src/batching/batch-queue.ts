@@ -1,6 +1,6 @@
 import { ServeError } from '../errors.ts';
 import { callScope } from '../handle/scope.ts';
-import { now } from '../time/clock.ts';
+import { now, type Timer, time } from '../time/clock.ts';
 import { batchTraces, traceBatch } from '../tracing/channels.ts';
 import { Arrivals } from './arrivals.ts';
 import { BatchItem, type ItemSink } from './batch-item.ts';
@@ -31,7 +31,7 @@ const DOOMED_SHARE = 0.8;
 class Lane<I, O> {
   readonly items: BatchItem<I, O>[] = [];
   weight = 0;
-  timer: NodeJS.Timeout | undefined = undefined;
+  timer: Timer | undefined = undefined;
   self: unknown = undefined;
 }
 
@@ -50,7 +50,7 @@ export class BatchQueue<I, O> {
   #runningBatches = 0;
   #runningItems = 0;
   #queuedItems = 0;
-  #immediate: NodeJS.Immediate | undefined = undefined;
+  #immediate: Timer | undefined = undefined;
 
   /** @param name of the function; known once its field is */
   constructor(
@@ -123,7 +123,7 @@ export class BatchQueue<I, O> {
   }
 
   #drop(key: string, lane: Lane<I, O>): void {
-    clearTimeout(lane.timer);
+    time.cancel(lane.timer);
     this.#lanes.delete(key);
   }
 
@@ -133,10 +133,10 @@ export class BatchQueue<I, O> {
     if (first === undefined || this.#runningBatches >= this.options.maxConcurrentBatches) return;
     const at = now();
     const due = this.#startTime(lane, first, at);
-    clearTimeout(lane.timer);
+    time.cancel(lane.timer);
     lane.timer = undefined;
-    if (due <= at) this.#immediate ??= setImmediate(() => this.#startDue());
-    else lane.timer = setTimeout(() => this.#schedule(lane), due - at);
+    if (due <= at) this.#immediate ??= time.soon(() => this.#startDue());
+    else lane.timer = time.after(due - at, () => this.#schedule(lane));
   }
 
   #startTime(lane: Lane<I, O>, first: BatchItem<I, O>, at: number): number {

@@ -1,4 +1,5 @@
 import { RESERVED } from '../pool/load-table.ts';
+import { time } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { hash, mix } from './hash.ts';
@@ -69,9 +70,9 @@ function powerOfTwoChoices(
 ): Endpoint | undefined {
   const count = endpoints.length;
   if (count === 0) return undefined;
-  const first = Math.floor(Math.random() * count);
+  const first = Math.floor(time.random() * count);
   let best = endpoints[first] as Endpoint;
-  const second = (first + 1 + Math.floor(Math.random() * (count - 1))) % count;
+  const second = (first + 1 + Math.floor(time.random() * (count - 1))) % count;
   let other = endpoints[second] as Endpoint;
   if (other.score < best.score) [best, other] = [other, best];
   if (reserveAt(best, except) !== undefined) return best;

@@ -1,4 +1,5 @@
 import { ServeError } from '../errors.ts';
+import { time } from '../time/clock.ts';
 import { parseMapOptions } from './options.ts';
 import type { DeploymentResponse } from './response.ts';
 import type { Route } from './route.ts';
@@ -119,7 +120,7 @@ class MapRun {
         outcome = { status: 'fulfilled', value: await response };
       } catch (reason) {
         const isFull = reason instanceof ServeError && reason.code === 'SERVE_BACKPRESSURE';
-        if (isFull && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, pause));
+        if (isFull && !this.#stopped) await new Promise<void>((resolve) => time.after(pause, resolve));
         else outcome = { status: 'rejected', reason };
       } finally {
         this.#running.delete(response);

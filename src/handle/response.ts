@@ -1,5 +1,5 @@
 import { ServeError } from '../errors.ts';
-import { now } from '../time/clock.ts';
+import { now, time } from '../time/clock.ts';
 import { CALL_STATE, Call } from './call.ts';
 import type { Route } from './route.ts';
 import { StreamReader, type StreamSource } from './stream.ts';
@@ -219,7 +219,7 @@ export class PromiseCall extends Call implements StreamSource {
   #watchUnobserved(error: unknown): void {
     Promise.prototype.then.call(this.response, undefined, () => {});
     this.isObserved = false;
-    setImmediate(() => {
+    time.soon(() => {
       if (!this.isObserved) this.route.unobserved(error, this);
     });
   }

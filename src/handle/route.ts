@@ -1,6 +1,6 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 import type { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
-import { now } from '../time/clock.ts';
+import { now, time } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
 import { CallStats, type Outcome } from './call-stats.ts';
@@ -301,7 +301,7 @@ export class Route {
     call.batchSize = undefined;
     if (pause === 0) this.#sendAgain(call);
     // Not ref'ed: the wheel keeps the process alive while a call is open.
-    else setTimeout(() => this.#sendAgain(call), pause).unref();
+    else time.after(pause, () => this.#sendAgain(call)).unref();
     return true;
   }
 
@@ -388,7 +388,7 @@ export class Route {
       shedError(reason, call, {
         queued,
         maxQueued,
-        retryAfterMs: this.#drainRate.retryAfterMs(queued, Math.random()),
+        retryAfterMs: this.#drainRate.retryAfterMs(queued, time.random()),
       }),
     );
   }

@@ -2,7 +2,7 @@ import { ServeError } from '../errors.ts';
 import { CallerChannel } from '../pool/caller-channel.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
-import { now } from '../time/clock.ts';
+import { now, type Timer, time } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { CallSeries } from './call-stats.ts';
 import type { Counts } from './counters.ts';
@@ -76,7 +76,7 @@ export class Router {
   #closedWith: unknown = undefined;
   /** Counts of routes that are gone. */
   readonly #left: CountedCalls[] = [];
-  #tender: NodeJS.Timeout | undefined = undefined;
+  #tender: Timer | undefined = undefined;
 
   constructor(caller: Caller, directory: Directory, hooks: RouterHooks) {
     this.#caller = caller;
@@ -157,7 +157,7 @@ export class Router {
   /** Closes every link; calls that run are rejected. */
   close(error: unknown): void {
     this.#closedWith = error;
-    clearInterval(this.#tender);
+    time.cancel(this.#tender);
     this.#tender = undefined;
     for (const route of this.#routes.values()) route.close(error);
     this.#routes.clear();
@@ -219,17 +219,18 @@ export class Router {
     this.#waiting.add(route);
     if (this.#tender !== undefined) return;
     // Not ref'ed: the wheel keeps the process alive while a call waits.
-    this.#tender = setInterval(() => {
+    this.#tender = time.every(TEND_MS, () => {
       const at = now();
       for (const waiting of this.#waiting) {
         waiting.tend(at);
         if (waiting.queued === 0) this.#waiting.delete(waiting);
       }
       if (this.#waiting.size === 0) {
-        clearInterval(this.#tender);
+        time.cancel(this.#tender);
         this.#tender = undefined;
       }
-    }, TEND_MS).unref();
+    });
+    this.#tender.unref();
   }
 }
 

@@ -1,4 +1,5 @@
 import { DeploymentLoad } from '../pool/deployment-load.ts';
+import { time } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { Counters } from './counters.ts';
 import type { RouteConfig } from './directory.ts';
@@ -83,7 +84,7 @@ export class SecondChances {
       this.#counters.add('retries');
       return 0;
     }
-    const pause = retryPauseMs(call.attempts, Math.random());
+    const pause = retryPauseMs(call.attempts, time.random());
     const isTooLate = call.expiresAt !== 0 && at + pause >= call.expiresAt;
     if (isTooLate || !this.isIdempotent(call.method)) return undefined;
     const isPaid = this.#budget.withdraw(at);

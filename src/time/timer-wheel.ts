@@ -1,4 +1,4 @@
-import { now } from './clock.ts';
+import { now, type Timer, time } from './clock.ts';
 
 /** Width of a slot in ms: a deadline fires at most this much late on a free event loop. */
 const TICK_MS = 8;
@@ -30,7 +30,7 @@ export class TimerWheel {
   #size = 0;
   #holds = 0;
   #cursor = 0;
-  #ticker: NodeJS.Timeout | undefined = undefined;
+  #ticker: Timer | undefined = undefined;
   #referenced = false;
   readonly #now: () => number;
 
@@ -86,7 +86,7 @@ export class TimerWheel {
     this.#referenced = referenced;
     if (this.#ticker === undefined) {
       this.#cursor = Math.floor(this.#now() / TICK_MS);
-      this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+      this.#ticker = time.every(TICK_MS, () => this.#tick());
     }
     if (referenced) this.#ticker.ref();
     else this.#ticker.unref();
@@ -125,7 +125,7 @@ export class TimerWheel {
   }
 
   #stop(): void {
-    clearInterval(this.#ticker);
+    time.cancel(this.#ticker);
     this.#ticker = undefined;
     this.#referenced = false;
   }
