@@ -1,0 +1,45 @@
+/** Calls that the mean reaches back over. */
+const WINDOW = 10;
+/** Below this mean, in ms, calls are quick: they are begun as they come, and their results are coalesced. */
+export const QUICK_MS = 0.2;
+/** As much work may wait at the replica, in ms, so that it never idles while the next call is on its way. */
+const AHEAD_MS = 1;
+/** From this mean on nothing waits at a replica whose loop is held: the way there is short against the call. */
+const LONG_MS = 4;
+
+/**
+ * How long a call holds the event loop of its replica, on average, and how many calls may wait there for the loop.
+ *
+ * The mean, not the median: where one call in a hundred takes 200 ms, most calls that wait at the replica wait for that
+ * one (with 0.1 and 208 ms the median gave 1.55 times the ideal wait, the mean 1.1).
+ */
+export class HoldingTime {
+  #meanMs = 0;
+  #calls = 0;
+
+  /** @param activeMs time for which the loop was busy @param ended calls that ended meanwhile, at least 1 */
+  observe(activeMs: number, ended: number): void {
+    this.#calls += ended;
+    const memory = Math.min(this.#calls, WINDOW);
+    // Exact for one call at a time; many at once replace the whole window.
+    const weight = ended === 1 ? 1 / memory : 1 - (1 - 1 / memory) ** ended;
+    this.#meanMs += (activeMs / ended - this.#meanMs) * weight;
+  }
+
+  /** Undefined until the first call ended. */
+  get meanMs(): number | undefined {
+    return this.#calls === 0 ? undefined : this.#meanMs;
+  }
+
+  /** Whether calls hold the loop so briefly that it pays to coalesce them. */
+  get isQuick(): boolean {
+    return this.#calls > 0 && this.#meanMs < QUICK_MS;
+  }
+
+  /** Calls that may wait at the replica. @param isHeld a call holds the loop now */
+  ahead(isHeld: boolean): number {
+    if (this.#calls === 0) return 1;
+    if (this.#meanMs < AHEAD_MS) return Math.floor(AHEAD_MS / Math.max(this.#meanMs, 0.001));
+    return this.#meanMs < LONG_MS || !isHeld ? 1 : 0;
+  }
+}
