@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HoldingTime } from './holding-time.ts';
 
-function after(...calls: readonly number[]): HoldingTime {
+function measured(...calls: readonly number[]): HoldingTime {
   const time = new HoldingTime();
   for (const ms of calls) time.observe(ms, 1);
   return time;
@@ -16,19 +16,19 @@ describe('HoldingTime', () => {
   });
 
   it('keeps about a millisecond of work ahead of short calls', () => {
-    expect(after(0.05).ahead(true)).toBe(20);
-    expect(after(0.4).ahead(true)).toBe(2);
-    expect(after(0.05).isQuick).toBe(true);
-    expect(after(0.4).isQuick).toBe(false);
+    expect(measured(0.05).ahead(true)).toBe(20);
+    expect(measured(0.4).ahead(true)).toBe(2);
+    expect(measured(0.05).isQuick).toBe(true);
+    expect(measured(0.4).isQuick).toBe(false);
   });
 
   it('keeps one call ahead below 4 ms, and none while a longer one holds the loop', () => {
-    expect([after(2).ahead(false), after(2).ahead(true)]).toEqual([1, 1]);
-    expect([after(20).ahead(false), after(20).ahead(true)]).toEqual([1, 0]);
+    expect([measured(2).ahead(false), measured(2).ahead(true)]).toEqual([1, 1]);
+    expect([measured(20).ahead(false), measured(20).ahead(true)]).toEqual([1, 0]);
   });
 
   it('follows the mean of about the last ten calls', () => {
-    const time = after(...Array.from({ length: 50 }, () => 0.1), 200);
+    const time = measured(...Array.from({ length: 50 }, () => 0.1), 200);
     expect(time.meanMs).toBeGreaterThan(15);
     time.observe(10, 100);
     expect(time.meanMs).toBeCloseTo(0.1, 2);
