@@ -197,7 +197,13 @@ export class ServeError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && brand in value;
+    if (typeof value !== 'object' || value === null) return false;
+    try {
+      return brand in value;
+    } catch {
+      // A Proxy that is revoked, or whose trap throws: whoever asks handles an error already.
+      return false;
+    }
   }
 }
 
@@ -215,6 +221,14 @@ export function invalidOption(option: string, value: unknown, allowed: string): 
 }
 
 function describe(value: unknown): string {
+  try {
+    return inWords(value);
+  } catch {
+    return `an unreadable ${typeof value}`;
+  }
+}
+
+function inWords(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (typeof value === 'object' && value !== null) {

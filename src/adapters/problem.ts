@@ -1,4 +1,6 @@
 import { SERVE_ERRORS, ServeError, type ValidationIssue } from '../errors.ts';
+import { isInstance, peek } from '../validation/peek.ts';
+import { describe, messageOf } from '../values/describe.ts';
 import type { HttpResponse } from './exchange.ts';
 
 /** What a client may know of an error. */
@@ -47,14 +49,13 @@ export function toProblem(error: unknown): Problem {
       isUnexpected: statusCode === 500,
     };
   }
-  const exposed = error instanceof Error ? exposedStatus(error) : undefined;
+  const exposed = isInstance(error, Error) ? exposedStatus(error) : undefined;
   if (exposed === undefined) return INTERNAL;
-  const { message } = error as Error;
-  const code: unknown = Reflect.get(error as Error, 'code');
+  const code = peek(error, 'code');
   return {
     status: exposed,
     code: typeof code === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : 'ERROR',
-    title: message,
+    title: messageOf(error),
     isExposed: true,
     retryAfterMs: undefined,
     isUnexpected: exposed >= 500,
@@ -62,15 +63,15 @@ export function toProblem(error: unknown): Problem {
 }
 
 function exposedStatus(error: Error): number | undefined {
-  const status: unknown = Reflect.get(error, 'statusCode');
-  if (Reflect.get(error, 'expose') !== true || typeof status !== 'number') return undefined;
+  const status = peek(error, 'statusCode');
+  if (peek(error, 'expose') !== true || typeof status !== 'number') return undefined;
   return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
 }
 
 /** The error as frameworks expect it: they look for `statusCode` or `status`, `expose`, `code` and `headers`. */
 export function toFrameworkError(error: unknown, problem: Problem): Error {
   const { status, code, isExposed, retryAfterMs } = problem;
-  const thrown: Error & { code?: unknown } = error instanceof Error ? error : new Error(String(error));
+  const thrown: Error & { code?: unknown } = isInstance(error, Error) ? error : new Error(describe(error));
   const headers = retryAfterMs === undefined ? {} : { headers: { 'retry-after': retryAfter(retryAfterMs) } };
   return Object.assign(thrown, {
     status,

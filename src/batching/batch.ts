@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { invalidOption } from '../errors.ts';
 import { StreamReader } from '../handle/stream.ts';
 import { StreamWindow } from '../pool/stream-window.ts';
+import { isInstance } from '../validation/peek.ts';
 import { BatchError } from './batch-error.ts';
 import type { BatchItem } from './batch-item.ts';
 import { BatchQueue, type BatchRecord } from './batch-queue.ts';
@@ -141,18 +142,21 @@ async function attempt<I, O>(
   items: readonly BatchItem<I, O>[],
 ): Promise<{ readonly error: unknown } | undefined> {
   let results: readonly O[];
+  let wrong: TypeError | undefined;
   try {
-    results = await fn.call(
+    const given = await fn.call(
       self,
       items.map(({ value }) => value),
     );
+    wrong = wrongLength(given, items.length);
+    // A copy: the list may be a Proxy, whose traps may throw.
+    results = wrong === undefined ? given.slice() : [];
   } catch (error) {
     return { error };
   }
-  const wrong = wrongLength(results, items.length);
   for (const [index, item] of items.entries()) {
     const result: unknown = wrong ?? results[index];
-    if (result instanceof BatchError) item.fail(result.error);
+    if (isInstance(result, BatchError)) item.fail(result.error);
     else if (wrong !== undefined) item.fail(wrong);
     else item.resolve(result as O);
   }
@@ -213,7 +217,7 @@ async function runStream<I, O>(
       if (wrong !== undefined) throw wrong;
       for (const [index, item] of items.entries()) {
         const value: unknown = values[index];
-        if (value instanceof BatchError) item.fail(value.error);
+        if (isInstance(value, BatchError)) item.fail(value.error);
         else if (value === END_OF_STREAM) item.end();
         else item.next(value as O);
       }

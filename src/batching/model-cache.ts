@@ -128,8 +128,8 @@ function tooManyLoads(id: string, perSecond: number): ServeError {
 /** A model that cannot be disposed of must not keep the next one from loading; a replica's console is its log. */
 async function dispose(model: unknown): Promise<void> {
   if (typeof model !== 'object' || model === null) return;
-  const hook: unknown = Reflect.get(model, Symbol.asyncDispose) ?? Reflect.get(model, Symbol.dispose);
   try {
+    const hook: unknown = Reflect.get(model, Symbol.asyncDispose) ?? Reflect.get(model, Symbol.dispose);
     if (typeof hook === 'function') await hook.call(model);
   } catch (error) {
     console.error('multiplexed(): a model could not be disposed of:', error);

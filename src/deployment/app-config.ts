@@ -14,6 +14,7 @@ import {
   parseOptions,
   string,
 } from '../validation/fields.ts';
+import { messageOf } from '../values/describe.ts';
 import { assertBound } from './app-spec.ts';
 import type { BoundDeployment } from './bound.ts';
 import {
@@ -228,8 +229,4 @@ function parseOverrides(given: unknown, at: string): DeploymentOverrides {
       throw invalidOption(`${at}.${fixed}`, changes[fixed], 'to be set where deployment() is called');
   }
   return { name, ...changes };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

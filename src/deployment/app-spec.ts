@@ -1,5 +1,6 @@
 import { invalidOption } from '../errors.ts';
 import { isPlainObject } from '../validation/fields.ts';
+import { isInstance } from '../validation/peek.ts';
 import { canonical } from '../values/canonical.ts';
 import { type Packed, pack } from '../values/pack.ts';
 import { sha256 } from '../values/sha256.ts';
@@ -154,7 +155,9 @@ function fingerprintOf(
 
 /** @throws ServeError `SERVE_INVALID_OPTION` */
 export function assertBound(value: unknown, what: string): asserts value is BoundDeployment<unknown> {
-  if (value instanceof BoundDeployment) return;
-  const hint = value instanceof Deployment ? 'a bound deployment: call .bind() on it' : 'a bound deployment';
+  if (isInstance(value, BoundDeployment)) return;
+  const hint = isInstance(value, Deployment)
+    ? 'a bound deployment: call .bind() on it'
+    : 'a bound deployment';
   throw invalidOption(what, value, hint);
 }

@@ -358,11 +358,20 @@ function json(): ReturnType<typeof anything<unknown>> {
   return {
     allowed,
     parse(value, option) {
-      const bad = findNonJson(value, option);
+      const bad = nonJsonIn(value, option);
       if (bad !== undefined) throw invalidOption(bad.path, bad.value, allowed);
       return structuredClone(value);
     },
   };
+}
+
+/** The first part that JSON cannot say; the whole where its parts cannot be read. */
+function nonJsonIn(value: unknown, path: string): { path: string; value: unknown } | undefined {
+  try {
+    return findNonJson(value, path);
+  } catch {
+    return { path, value };
+  }
 }
 
 function findNonJson(value: unknown, path: string, depth = 64): { path: string; value: unknown } | undefined {

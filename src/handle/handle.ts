@@ -3,6 +3,7 @@ import { ServeError } from '../errors.ts';
 import type { CallMeta } from '../pool/frames.ts';
 import { RESERVED } from '../pool/load-table.ts';
 import { now } from '../time/clock.ts';
+import { isInstance } from '../validation/peek.ts';
 import { Capture } from '../values/capture.ts';
 import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
 import { isRequest, PortableRequest } from '../values/request.ts';
@@ -190,10 +191,12 @@ class HandleTarget {
   async #resolveThenSend(call: PromiseCall, args: unknown[]): Promise<void> {
     const { isByReference } = this.route.config;
     try {
-      const values = await Promise.all(
-        args.map((arg) => {
-          if (arg instanceof DeploymentResponse) return arg;
-          return isRequest(arg) && !isByReference ? PortableRequest.from(arg) : arg;
+      const values = [...args];
+      await Promise.all(
+        args.map(async (arg, index) => {
+          if (!needsResolving(arg)) return;
+          if (!isRequest(arg)) values[index] = await arg;
+          else if (!isByReference) values[index] = await PortableRequest.from(arg);
         }),
       );
       call.readyAt = now();
@@ -230,9 +233,15 @@ class HandleTarget {
 /** Whether an argument becomes another value first, which takes a while: a response, or a request. */
 export function needsResolving(arg: unknown): boolean {
   if (typeof arg !== 'object' || arg === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(arg);
+  let prototype: unknown;
+  try {
+    prototype = Object.getPrototypeOf(arg);
+  } catch {
+    // A Proxy; it is refused when it is captured.
+    return false;
+  }
   if (prototype === Object.prototype || prototype === Array.prototype) return false;
-  return arg instanceof DeploymentResponse || isRequest(arg);
+  return isInstance(arg, DeploymentResponse) || isRequest(arg);
 }
 
 const shared = new Capture();

@@ -1,5 +1,6 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 import { canonical } from '../values/canonical.ts';
+import { describe } from '../values/describe.ts';
 import { Call, outcomeOf, type Twin } from './call.ts';
 import type { Counters } from './counters.ts';
 import type { Detour } from './detour.ts';
@@ -78,7 +79,7 @@ class ShadowCall extends Call implements Twin {
   }
 
   originalFailed(error: unknown): void {
-    if (outcomeOf(error) === 'error') this.#original = { isError: true, text: String(error) };
+    if (outcomeOf(error) === 'error') this.#original = { isError: true, text: describe(error) };
     this.#end();
     if (this.#original === undefined) this.cancel();
   }
@@ -99,7 +100,8 @@ class ShadowCall extends Call implements Twin {
 
   protected override onError(error: unknown): void {
     const outcome = outcomeOf(error);
-    if (outcome !== 'cancelled' && outcome !== 'rejected') this.#own = { isError: true, text: String(error) };
+    if (outcome !== 'cancelled' && outcome !== 'rejected')
+      this.#own = { isError: true, text: describe(error) };
     this.#end();
   }
 

@@ -1,3 +1,4 @@
+import { describe } from '../values/describe.ts';
 import type { Environment } from './environment.ts';
 
 /** Reports what fails again and again once per change: in the log and as an event `fault`. */
@@ -25,7 +26,7 @@ export class FaultReports {
   }
 
   report(what: string, error: unknown): void {
-    const message = String(error);
+    const message = describe(error);
     if (this.#known.get(what) === message) return;
     this.#known.set(what, message);
     this.#environment.log.error({ ...this.#about, err: error }, `${what} failed`);

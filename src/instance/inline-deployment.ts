@@ -7,6 +7,7 @@ import type { IngressDescription } from '../openapi/types.ts';
 import { NO_CALLS } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { within } from '../time/timeout.ts';
+import { messageOf } from '../values/describe.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
 import { InlineVersion } from './inline-version.ts';
@@ -251,7 +252,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   #failed(cause: unknown): ServeError {
-    const error = this.#voice.failed(cause instanceof Error ? cause.message : String(cause), cause);
+    const error = this.#voice.failed(messageOf(cause), cause);
     if (this.#serving === undefined) this.#environment.switchboard.fail(this.#key, error);
     this.#setStatus('DEPLOY_FAILED', error.message);
     return error;

@@ -8,6 +8,7 @@ import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
 import type { Clock } from '../time/control-clock.ts';
+import { messageOf } from '../values/describe.ts';
 import { Change } from './change.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import type { Environment } from './environment.ts';
@@ -390,8 +391,4 @@ export class ThreadDeployment implements RunningDeployment {
     this.#voice.note(failure.message);
     return false;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

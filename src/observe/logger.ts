@@ -1,4 +1,6 @@
 import { instanceOf } from '../validation/fields.ts';
+import { isInstance, peek } from '../validation/peek.ts';
+import { describe } from '../values/describe.ts';
 
 /** Pino-shaped: the object first, then the message. */
 export interface Logger {
@@ -13,7 +15,7 @@ export const LOGGER_FIELD = instanceOf<Logger>(
   (value) =>
     typeof value === 'object' &&
     value !== null &&
-    ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
+    ['debug', 'info', 'warn', 'error'].every((level) => typeof peek(value, level) === 'function'),
 );
 
 /** Lines of JSON on stderr; nothing below `info`. */
@@ -26,11 +28,24 @@ export const defaultLogger: Logger = {
 
 function write(level: string, fields: object, message: string): void {
   const record = { level, time: new Date().toISOString(), name: 'inserve', ...fields, msg: message };
-  process.stderr.write(`${JSON.stringify(record, withErrors)}\n`);
+  process.stderr.write(`${toJson(record)}\n`);
+}
+
+/** What cannot be written as JSON, such as a cycle or a Proxy that throws, is described: a log line is never lost. */
+function toJson(record: object): string {
+  try {
+    return JSON.stringify(record, withErrors);
+  } catch {
+    const described = Object.entries(record).map(([key, value]) => [
+      key,
+      typeof value === 'object' && value !== null ? describe(value) : value,
+    ]);
+    return JSON.stringify(Object.fromEntries(described), withErrors);
+  }
 }
 
 function withErrors(_key: string, value: unknown): unknown {
-  if (!(value instanceof Error)) return typeof value === 'bigint' ? String(value) : value;
+  if (!isInstance(value, Error)) return typeof value === 'bigint' ? String(value) : value;
   const { name, message, stack, cause } = value;
   return { ...value, name, message, stack, ...(cause === undefined ? {} : { cause }) };
 }

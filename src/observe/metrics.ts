@@ -6,6 +6,7 @@ import { methodLabel } from '../pool/caller-channel.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
+import { messageOf } from '../values/describe.ts';
 import type { HttpCounts } from './http-counts.ts';
 
 /** The part of a Prometheus registry that is used: prom-client's and @prometheus-io/client's both have it. */
@@ -227,7 +228,7 @@ export class Metrics {
     try {
       register.registerMetric(new PulledMetric(name, help, kind, read) as never);
     } catch (cause) {
-      this.#userMetrics.warn(name, cause instanceof Error ? cause.message : String(cause));
+      this.#userMetrics.warn(name, messageOf(cause));
     }
   }
 

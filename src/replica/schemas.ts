@@ -1,5 +1,6 @@
 import { ServeError, type ValidationIssue } from '../errors.ts';
 import { jsonRequest } from '../input/adapters.ts';
+import { peek } from '../validation/peek.ts';
 import {
   invalidInput,
   invalidResult,
@@ -110,5 +111,5 @@ function checkEach(
 }
 
 function isResponse(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Reflect.get(value, Symbol.toStringTag) === 'Response';
+  return peek(value, Symbol.toStringTag) === 'Response';
 }

@@ -18,6 +18,8 @@ import {
   type ReplicaTrace,
   replicaTraces,
 } from '../tracing/channels.ts';
+import { isInstance } from '../validation/peek.ts';
+import { messageOf } from '../values/describe.ts';
 
 export interface OtelOptions {
   /** Default: the global one. */
@@ -152,8 +154,8 @@ function format(span: Span): string | undefined {
 
 function finish(span: Span | undefined, error: unknown): void {
   if (error !== undefined) {
-    const message = error instanceof Error ? error.message : String(error);
-    span?.recordException(error instanceof Error ? error : message);
+    const message = messageOf(error);
+    span?.recordException(isInstance(error, Error) ? error : message);
     span?.setStatus({ code: SpanStatusCode.ERROR, message });
   }
   span?.end();

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ServeError, type ValidationIssue } from '../errors.ts';
+import { peek } from './peek.ts';
 import { isThenable } from './thenable.ts';
 
 /** A schema of zod, valibot, arktype or any other library that follows https://standardschema.dev. */
@@ -26,10 +27,8 @@ const MAX_KEY_LENGTH = 100;
 
 /** Some schemas are functions (arktype), so this is asked before whether something is one. */
 export function isSchema(value: unknown): value is Schema {
-  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
-  const standard: unknown = Reflect.get(value, '~standard');
-  if (typeof standard !== 'object' || standard === null) return false;
-  return Reflect.get(standard, 'version') === 1 && typeof Reflect.get(standard, 'validate') === 'function';
+  const standard = peek(value, '~standard');
+  return peek(standard, 'version') === 1 && typeof peek(standard, 'validate') === 'function';
 }
 
 /**

@@ -1,4 +1,24 @@
-/** Whether the value is a promise, of whatever make. */
+import { peek } from './peek.ts';
+
+/** Whether the value is a promise, of whatever make. Never throws: where `then` cannot be read there is no promise. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';
+  return typeof peek(value, 'then') === 'function';
+}
+
+const { then } = Promise.prototype;
+
+/**
+ * Calls one of the two functions once, as soon as the promise is settled. Looks at the promise as `await` does: the `then`
+ * of a foreign one may throw, or call back twice.
+ */
+export function whenSettled(
+  promise: PromiseLike<unknown>,
+  onValue: (value: unknown) => void,
+  onError: (error: unknown) => void,
+): void {
+  try {
+    then.call(Promise.resolve(promise), onValue, onError);
+  } catch (error) {
+    onError(error);
+  }
 }

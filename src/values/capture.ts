@@ -1,5 +1,6 @@
 import { isDeepStrictEqual, types } from 'node:util';
 import { ServeError } from '../errors.ts';
+import { isInstance } from '../validation/peek.ts';
 import { describe } from './describe.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
 import { isBuiltIn, isForeign, reasonAgainst, viewConstructor } from './kinds.ts';
@@ -227,9 +228,9 @@ export class Capture {
     if (types.isSet(value) && isBuiltIn(prototype, Set)) return this.#set(value, path);
     if (types.isDate(value) && isBuiltIn(prototype, Date)) return this.#leaf(value, new Date(value));
     if (types.isRegExp(value) && isBuiltIn(prototype, RegExp)) return this.#leaf(value, new RegExp(value));
-    if (types.isNativeError(value) || value instanceof Error) return this.#error(value, path);
+    if (types.isNativeError(value) || isInstance(value, Error)) return this.#error(value, path);
     if (isPortable(value)) return this.#portable(value);
-    if (value instanceof Blob && prototype === Blob.prototype) return value;
+    if (isInstance(value, Blob) && prototype === Blob.prototype) return value;
     if (Array.isArray(value) && isForeign(prototype, 'Array')) return this.#array(value, path);
     if (isForeign(prototype, 'Object')) return this.#plain(value, path);
     throw this.#refused(path, reasonAgainst(value));

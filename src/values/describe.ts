@@ -1,3 +1,5 @@
+import { peek } from '../validation/peek.ts';
+
 /** A few words about any value, also one that cannot be read. Never throws. */
 export function describe(value: unknown): string {
   try {
@@ -6,4 +8,10 @@ export function describe(value: unknown): string {
   } catch {
     return `an unreadable ${typeof value}`;
   }
+}
+
+/** The message of an error, a few words about anything else that was thrown. Never throws. */
+export function messageOf(error: unknown): string {
+  const message = typeof error === 'object' ? peek(error, 'message') : undefined;
+  return typeof message === 'string' ? message : describe(error);
 }

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { SERVE_ERRORS, ServeError, type ServeErrorCode } from '../errors.ts';
+import { isInstance, peek } from '../validation/peek.ts';
 import { describe } from './describe.ts';
 
 /**
@@ -36,23 +37,22 @@ type Take = (value: unknown, key: string) => unknown;
  */
 export function toErrorEnvelope(error: Error, take: Take): ErrorEnvelope {
   const base = baseOf(error);
-  const stack = read(error, 'stack');
+  const stack = peek(error, 'stack');
   const envelope: ErrorEnvelope = {
     base,
-    name: describe(read(error, 'name') ?? 'Error'),
-    message: describe(read(error, 'message') ?? ''),
+    name: describe(peek(error, 'name') ?? 'Error'),
+    message: describe(peek(error, 'message') ?? ''),
     stack: typeof stack === 'string' ? stack : undefined,
     data: {},
   };
   const { data } = envelope;
   for (const key of Object.keys(error)) if (isData(key, base)) put(data, key, error, take);
   if (base !== 'DOMException') {
-    for (const key of CARRIED) if (!Object.hasOwn(data, key) && key in error) put(data, key, error, take);
+    for (const key of CARRIED) if (!Object.hasOwn(data, key) && has(error, key)) put(data, key, error, take);
   }
-  if ('cause' in error) envelope.cause = takeOr(read(error, 'cause'), 'cause', take);
+  if (has(error, 'cause')) envelope.cause = takeOr(peek(error, 'cause'), 'cause', take);
   if (base === 'AggregateError') {
-    const errors = read(error, 'errors');
-    envelope.errors = Array.isArray(errors) ? errors.map((item) => takeOr(item, 'errors', take)) : [];
+    envelope.errors = itemsOf(peek(error, 'errors')).map((item) => takeOr(item, 'errors', take));
   }
   return envelope;
 }
@@ -62,12 +62,21 @@ function isData(key: string, base: string): boolean {
   return key !== 'name' && key !== 'message' && key !== 'stack' && key !== 'cause';
 }
 
-/** A getter that throws must not take the place of the error. */
-function read(error: Error, key: string): unknown {
+/** `in`; false where the prototypes of the error cannot be read. */
+function has(error: Error, key: string): boolean {
   try {
-    return Reflect.get(error, key);
+    return key in error;
   } catch {
-    return undefined;
+    return false;
+  }
+}
+
+/** The items of an array; none of one that cannot be read. */
+function itemsOf(errors: unknown): unknown[] {
+  try {
+    return Array.isArray(errors) ? [...errors] : [];
+  } catch {
+    return [];
   }
 }
 
@@ -89,16 +98,16 @@ function takeOr(value: unknown, key: string, take: Take): unknown {
 
 function baseOf(error: Error): string {
   if (error instanceof ServeError) return 'ServeError';
-  if (error instanceof DOMException) return 'DOMException';
-  if (error instanceof AggregateError) return 'AggregateError';
-  for (const [name, builtIn] of BUILT_IN) if (error instanceof builtIn) return name;
-  return types.isNativeError(error) && !(error instanceof Error) ? foreignBase(error) : 'Error';
+  if (isInstance(error, DOMException)) return 'DOMException';
+  if (isInstance(error, AggregateError)) return 'AggregateError';
+  for (const [name, builtIn] of BUILT_IN) if (isInstance(error, builtIn)) return name;
+  return types.isNativeError(error) && !isInstance(error, Error) ? foreignBase(error) : 'Error';
 }
 
 /** The built-in class of an error of another realm (`node:vm`): same name, other constructor. */
 function foreignBase(error: object): string {
-  for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {
-    const name: unknown = Object.hasOwn(at, 'constructor') ? at.constructor.name : undefined;
+  for (let at: object | null = error; at !== null && !types.isProxy(at); at = Object.getPrototypeOf(at)) {
+    const name = Object.hasOwn(at, 'constructor') ? peek(peek(at, 'constructor'), 'name') : undefined;
     if (typeof name === 'string' && (BUILT_IN.has(name) || name === 'AggregateError')) return name;
   }
   return 'Error';

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { isInstance, peek } from '../validation/peek.ts';
 
 type ViewConstructor = new (buffer: ArrayBuffer) => ArrayBufferView;
 
@@ -36,10 +37,9 @@ export function viewConstructor(value: ArrayBufferView): ViewConstructor | undef
 
 /** Whether this is the prototype of a built-in of another realm, such as `Object.prototype` inside `node:vm`. */
 export function isForeign(prototype: object | null, name: string): boolean {
-  if (prototype === null) return false;
-  const maker: unknown = Object.hasOwn(prototype, 'constructor')
-    ? Reflect.get(prototype, 'constructor')
-    : undefined;
+  // A prototype may be a Proxy, whose traps may throw.
+  if (prototype === null || types.isProxy(prototype)) return false;
+  const maker = Object.hasOwn(prototype, 'constructor') ? peek(prototype, 'constructor') : undefined;
   return (
     typeof maker === 'function' &&
     maker.name === name &&
@@ -56,11 +56,11 @@ export function isBuiltIn(prototype: object | null, builtIn: Function): boolean 
 /** Why an object of no allowed kind is refused. */
 export function reasonAgainst(value: object): string {
   if (types.isProxy(value)) return 'it is a Proxy; pass a plain copy of what it stands for';
-  if (value instanceof AbortSignal) return 'it is an AbortSignal; pass it with `options({ signal })`';
-  if (value instanceof Request) return 'a Request is allowed as a whole argument only, not inside a value';
-  if (value instanceof ReadableStream) return 'it is a stream; return it from the method to stream a result';
+  if (isInstance(value, AbortSignal)) return 'it is an AbortSignal; pass it with `options({ signal })`';
+  if (isInstance(value, Request)) return 'a Request is allowed as a whole argument only, not inside a value';
+  if (isInstance(value, ReadableStream))
+    return 'it is a stream; return it from the method to stream a result';
   if (types.isPromise(value)) return 'it is a promise; await it first (a response may be a whole argument)';
-  const maker: unknown = value.constructor;
-  const name: unknown = typeof maker === 'function' ? maker.name : undefined;
+  const name = peek(peek(value, 'constructor'), 'name');
   return `it is an instance of class ${typeof name === 'string' && name !== '' ? name : '(anonymous)'}`;
 }

@@ -1,3 +1,5 @@
+import { peek } from '../validation/peek.ts';
+
 /**
  * What structured clone would mangle travels as a plain stand-in plus a mark. Identity survives a clone, so a message
  * carries the list of its stand-ins, and the receiver swaps exactly those objects: no reserved key, nothing to escape.
@@ -20,5 +22,5 @@ export interface Portable {
 }
 
 export function isPortable(value: object): value is Portable {
-  return PORTABLE in value;
+  return typeof peek(value, PORTABLE) === 'function';
 }

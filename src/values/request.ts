@@ -1,3 +1,4 @@
+import { isInstance, peek } from '../validation/peek.ts';
 import { MARK, PORTABLE, type Portable } from './marks.ts';
 
 /** A WHATWG request as plain data. */
@@ -10,8 +11,7 @@ export interface RequestData {
 
 /** Told by its name first: the global `Request` loads undici when it is touched. */
 export function isRequest(value: unknown): value is Request {
-  if (typeof value !== 'object' || value === null) return false;
-  return Reflect.get(value, Symbol.toStringTag) === 'Request' && value instanceof Request;
+  return peek(value, Symbol.toStringTag) === 'Request' && isInstance(value, Request);
 }
 
 /** A request whose body was read, ready to cross a thread as a whole argument. */

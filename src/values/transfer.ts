@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { invalidOption, ServeError } from '../errors.ts';
+import { messageOf } from './describe.ts';
 import type { Marks } from './marks.ts';
 
 /** What `transfer()` can move. */
@@ -87,7 +88,6 @@ export function moveNow({ value, marks, transfer = [], bytes }: Parcel, method: 
   try {
     return { ...structuredClone({ value, marks, transfer }, { transfer }), bytes };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ServeError('SERVE_NOT_SERIALIZABLE', `${method}: ${reason}`, { cause });
+    throw new ServeError('SERVE_NOT_SERIALIZABLE', `${method}: ${messageOf(cause)}`, { cause });
   }
 }

@@ -1,5 +1,6 @@
 import { ServeError } from '../../errors.ts';
 import { NO_CARGO } from '../../pool/inbound-call.ts';
+import { isThenable, whenSettled } from '../../validation/thenable.ts';
 import type { RunningCall, StreamListener, UploadListener } from '../running-call.ts';
 import type { CloseEnvelope, SocketEnvelope, SocketFrame } from './envelope.ts';
 import type { SocketClose, SocketMessage } from './server-web-socket.ts';
@@ -61,9 +62,10 @@ export class Conversation implements StreamListener, UploadListener {
    */
   until(result: unknown): Promise<void> {
     if (isThenable(result)) {
-      result.then(
+      whenSettled(
+        result,
         () => this.#returned(),
-        (error: unknown) => this.#threw(error),
+        (error) => this.#threw(error),
       );
     } else {
       this.#hasReturned = true;
@@ -183,8 +185,4 @@ export class Conversation implements StreamListener, UploadListener {
     if (this.#failure === undefined) this.#over.resolve();
     else this.#over.reject(this.#failure.error);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';
 }

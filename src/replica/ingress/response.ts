@@ -1,5 +1,8 @@
+import { types } from 'node:util';
 import { ServeError } from '../../errors.ts';
+import { peek } from '../../validation/peek.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
+import { describe } from '../../values/describe.ts';
 import type { RunningCall } from '../running-call.ts';
 import { isStream } from '../stream-pump.ts';
 import { type FlatHeaders, flatten, type ResponseEnvelope } from './envelope.ts';
@@ -36,7 +39,7 @@ async function respondWithObject(call: RunningCall, result: object): Promise<voi
     finish(call, 200, BYTES, bytes);
     return;
   }
-  switch (Reflect.get(result, Symbol.toStringTag)) {
+  switch (peek(result, Symbol.toStringTag)) {
     case 'Response':
       return respondWith(call, result as Response);
     // As `fetch` would send them as a body: with the type they have.
@@ -124,14 +127,20 @@ function finish(call: RunningCall, status: number, headers: FlatHeaders, body: C
 
 function asBytes(value: object): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (types.isArrayBuffer(value)) return new Uint8Array(value);
   // A socket writes no shared memory.
-  if (value instanceof SharedArrayBuffer) return new Uint8Array(value).slice();
+  if (types.isSharedArrayBuffer(value)) return new Uint8Array(value).slice();
   return undefined;
 }
 
 function toJson(value: unknown): string {
-  const text = JSON.stringify(value);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    const reason = `the result cannot be sent as JSON: ${describe(cause)}`;
+    throw new ServeError('SERVE_NOT_SERIALIZABLE', reason, { cause });
+  }
   if (text === undefined)
     throw new ServeError('SERVE_NOT_SERIALIZABLE', `a ${typeof value} cannot be sent as JSON`);
   return text;

@@ -1,4 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { types } from 'node:util';
+import { isInstance, tagOf } from '../../validation/peek.ts';
+import { isThenable, whenSettled } from '../../validation/thenable.ts';
 import { type Conversation, SOCKET_STATE } from './conversation.ts';
 import type {
   ServerWebSocket,
@@ -182,7 +185,12 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
           typeof listener === 'function'
             ? listener.call(this, event)
             : (listener as { handleEvent(event: Event): unknown }).handleEvent(event);
-        if (result instanceof Promise) result.catch((error: unknown) => this.#conversation.failed(error));
+        if (isThenable(result))
+          whenSettled(
+            result,
+            () => {},
+            (error) => this.#conversation.failed(error),
+          );
       } catch (error) {
         this.#conversation.failed(error);
       }
@@ -201,10 +209,8 @@ function isCloseCode(code: number): boolean {
 
 /** Bytes are copied: user code may change them at once, and they leave at the end of the turn. */
 function toMessage(data: unknown): string | Uint8Array | Blob {
-  if (typeof data === 'string' || data instanceof Blob) return data;
+  if (typeof data === 'string' || isInstance(data, Blob)) return data;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
-  throw new TypeError(
-    `a WebSocket sends text, ArrayBuffers, views and Blobs, and not ${Object.prototype.toString.call(data)}`,
-  );
+  if (types.isAnyArrayBuffer(data)) return new Uint8Array(data).slice();
+  throw new TypeError(`a WebSocket sends text, ArrayBuffers, views and Blobs, and not ${tagOf(data)}`);
 }
