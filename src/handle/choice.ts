@@ -1,8 +1,8 @@
-import { RESERVED } from '../pool/load-table.ts';
-import { time } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
-import { hash, mix } from './hash.ts';
+import { hash } from './hash.ts';
+import { powerOfTwoChoices, reserveAt } from './power-of-two.ts';
+import { byRendezvous } from './rendezvous.ts';
 
 /**
  * Takes a place for a call at a replica; undefined if there is none free. What the call should stay close to decides
@@ -20,10 +20,6 @@ export function reservePlace(
   if (affine === undefined) return powerOfTwoChoices(endpoints, except);
   for (const endpoint of affine) if (reserveAt(endpoint, except) !== undefined) return endpoint;
   return undefined;
-}
-
-function reserveAt(endpoint: Endpoint, except: Endpoint | undefined): Endpoint | undefined {
-  return endpoint !== except && endpoint.channel.reserve() === RESERVED.ok ? endpoint : undefined;
 }
 
 /** All replicas, those that the call should go to first; undefined if it does not matter. */
@@ -44,43 +40,4 @@ function* byModel(modelId: string, endpoints: readonly Endpoint[]): Generator<En
   yield* endpoints.filter(isHolder).sort((a, b) => a.score - b.score);
   const ranked = [...byRendezvous(modelId, endpoints)].filter((endpoint) => !isHolder(endpoint));
   yield* ranked.sort((a, b) => a.channel.models - b.channel.models);
-}
-
-/**
- * Rendezvous hashing (Thaler, Ravishankar 1996): each session ranks the replicas in its own way. A replica more or less
- * moves only the sessions that it wins or that were its own, and a full one spills to the same next one every time.
- */
-export function* byRendezvous(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
-  const key = hash(session);
-  const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
-  let [best] = endpoints as [Endpoint];
-  for (const endpoint of endpoints) if (weightOf(endpoint) > weightOf(best)) best = endpoint;
-  yield best;
-  // Only now is the order of the others of interest.
-  yield* endpoints.filter((endpoint) => endpoint !== best).sort((a, b) => weightOf(b) - weightOf(a));
-}
-
-/**
- * The cheaper of two at random (Mitzenmacher 1996); when both are full every other replica is tried, so a free place is
- * never missed.
- */
-function powerOfTwoChoices(
-  endpoints: readonly Endpoint[],
-  except: Endpoint | undefined,
-): Endpoint | undefined {
-  const count = endpoints.length;
-  if (count === 0) return undefined;
-  const first = Math.floor(time.random() * count);
-  let best = endpoints[first] as Endpoint;
-  const second = (first + 1 + Math.floor(time.random() * (count - 1))) % count;
-  let other = endpoints[second] as Endpoint;
-  if (other.score < best.score) [best, other] = [other, best];
-  if (reserveAt(best, except) !== undefined) return best;
-  if (reserveAt(other, except) !== undefined) return other;
-  for (let step = 1; count > 2 && step < count; step++) {
-    const endpoint = endpoints[(first + step) % count] as Endpoint;
-    const isTried = endpoint === best || endpoint === other;
-    if (!isTried && reserveAt(endpoint, except) !== undefined) return endpoint;
-  }
-  return undefined;
 }
