@@ -1,17 +1,27 @@
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './harness/bench.ts';
+import { otherBuild } from './harness/builds.ts';
+import type { Comparison } from './harness/comparison.ts';
 
-/** Each bench is loaded only when it is asked for, so that a bench may need what another does not. */
-const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
-  batching: async () => (await import('./batching/bench.ts')).batching,
-  control: async () => (await import('./control/bench.ts')).control,
-  graph: async () => (await import('./graph/bench.ts')).graph,
-  threads: async () => (await import('./threads/bench.ts')).threads,
-  http: async () => (await import('./http/bench.ts')).http,
+interface Entry {
+  /** Loaded only when it is asked for, so that a bench may need what another does not. */
+  readonly load: () => Promise<Bench>;
+  /** Can run another build in its rounds. */
+  readonly compares?: boolean;
+}
+
+const BENCHES: Readonly<Record<string, Entry>> = {
+  batching: { load: async () => (await import('./batching/bench.ts')).batching, compares: true },
+  control: { load: async () => (await import('./control/bench.ts')).control },
+  graph: { load: async () => (await import('./graph/bench.ts')).graph },
+  threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
+  http: { load: async () => (await import('./http/bench.ts')).http, compares: true },
 };
 
-const USAGE = `usage: node bench/main.ts <name> [--rounds N] [--ms N] [--only substring] [--autocannon]
-benches: ${Object.keys(BENCHES).join(', ')}`;
+const COMPARING = Object.keys(BENCHES).filter((name) => BENCHES[name]?.compares === true);
+
+const USAGE = `usage: node bench/main.ts <name> [--rounds N] [--ms N] [--only substring] [--autocannon] [--against DIR]
+benches: ${Object.keys(BENCHES).join(', ')}; with --against, the directory of another built checkout: ${COMPARING.join(', ')}`;
 
 await main();
 
@@ -23,10 +33,11 @@ async function main(): Promise<void> {
     return;
   }
   const bench = await command.load();
-  const { report, ratios, rows, failures } = await bench(command.options);
+  const { report, ratios, comparisons, rows, failures } = await bench(command.options);
   console.log(report);
   for (const { implementation, round, during, message } of failures) {
-    console.error(`FAILED: ${implementation}, round ${round + 1}, ${during}: ${message}\n`);
+    const where = round === undefined ? during : `round ${round + 1}, ${during}`;
+    console.error(`FAILED: ${implementation}, ${where}: ${message}\n`);
   }
   if (rows.length === 0) console.error('nothing was measured');
   process.exitCode = failures.length > 0 || rows.length === 0 ? 1 : 0;
@@ -35,6 +46,7 @@ async function main(): Promise<void> {
     JSON.stringify({
       bench: command.name,
       ratios: Object.fromEntries(ratios.map(({ key, value }) => [key, rounded(value)])),
+      ...(comparisons !== undefined && { intervals: intervalsOf(comparisons) }),
       rows: rows.map((row) => ({
         ...row,
         median: rounded(row.median),
@@ -55,21 +67,43 @@ function readCommand() {
         ms: { type: 'string' },
         only: { type: 'string' },
         autocannon: { type: 'boolean' },
+        against: { type: 'string' },
       },
     });
     const [name = ''] = positionals;
-    const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-    if (load === undefined || positionals.length > 1) return `no bench named '${positionals.join(' ')}'`;
+    const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+    if (bench === undefined || positionals.length > 1) return `no bench named '${positionals.join(' ')}'`;
+    if (values.against !== undefined && bench.compares !== true) {
+      return `--against is for ${COMPARING.join(', ')}, not for ${name}`;
+    }
     const options: BenchOptions = {
       ...(values.rounds !== undefined && { rounds: positiveInteger('--rounds', values.rounds) }),
       ...(values.ms !== undefined && { ms: positiveInteger('--ms', values.ms) }),
       ...(values.only !== undefined && { only: values.only }),
       ...(values.autocannon === true && { autocannon: true }),
+      ...(values.against !== undefined && { against: otherBuild(values.against) }),
     };
-    return { name, load, options };
+    return { name, load: bench.load, options };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+function intervalsOf(comparisons: readonly Comparison[]) {
+  return Object.fromEntries(
+    comparisons.map(({ key, pairs, interval, limit }) => [
+      key,
+      {
+        ...(interval !== undefined && {
+          low: rounded(interval.low),
+          high: rounded(interval.high),
+          confidence: rounded(interval.confidence),
+        }),
+        pairs,
+        ...limit,
+      },
+    ]),
+  );
 }
 
 function positiveInteger(option: string, text: string): number {

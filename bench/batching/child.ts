@@ -1,5 +1,6 @@
 import { createServe, type DeploymentHandle } from 'inserve';
 import { answer } from '../harness/answer.ts';
+import { mainThreadCpuNs } from '../harness/cpu-time.ts';
 import type { Metrics } from '../harness/samples.ts';
 import { percentile } from '../harness/statistics.ts';
 import { type Model, ModelDeployment } from './deployments.ts';
@@ -36,8 +37,12 @@ answer<MeasureLoad, Metrics>(
     const calls = Math.max(4, Math.round(((optimum(callers) / callers) * ms) / 1e3));
     await run(callers, Math.ceil(calls / 4), []);
     const latencies: number[] = [];
+    const cpuBegin = mainThreadCpuNs();
     const elapsedMs = await run(callers, calls, latencies);
+    const cpuEnd = mainThreadCpuNs();
     return {
+      ...(cpuBegin !== undefined &&
+        cpuEnd !== undefined && { cpu: (cpuEnd - cpuBegin) / (callers * calls) / 1e3 }),
       throughput: (callers * calls * 1e3) / elapsedMs,
       p50: percentile(Float64Array.from(latencies).sort(), 0.5),
     };

@@ -1,3 +1,5 @@
+import type { OtherBuild } from './builds.ts';
+import type { Comparison } from './comparison.ts';
 import type { Failure } from './rounds.ts';
 import type { Row } from './samples.ts';
 
@@ -10,6 +12,8 @@ export interface BenchOptions {
   readonly only?: string;
   /** Sends the requests with autocannon instead of the bench's own generator. */
   readonly autocannon?: boolean;
+  /** Runs only inserve, and this other build of it in the same rounds. */
+  readonly against?: OtherBuild;
 }
 
 /** A number of the last line's `ratios`. */
@@ -22,6 +26,8 @@ export interface BenchResult {
   /** The human-readable part. */
   readonly report: string;
   readonly ratios: readonly KeyedValue[];
+  /** What `ratios` has against the other build, with its confidence interval. */
+  readonly comparisons?: readonly Comparison[];
   readonly rows: readonly Row[];
   readonly failures: readonly Failure[];
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { FromChild, ToChild } from './answer.ts';
+import { loadFrom } from './builds.ts';
 
 const STOP_MS = 5_000;
 const KILL_MS = 1_000;
@@ -16,10 +17,13 @@ export class Child<Request, Reply> {
   #output = '';
   #closed = false;
 
-  private constructor(name: string, script: URL, args: readonly string[]) {
+  private constructor(name: string, script: URL, args: readonly string[], root: URL | undefined) {
     this.#name = name;
     // What the child prints is kept for failure reports; our own stdout ends in one machine-readable line.
-    this.#process = fork(script, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#process = fork(script, args, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      ...(root !== undefined && { execArgv: [...process.execArgv, ...loadFrom(root)] }),
+    });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (chunk: string) => {
         this.#output = (this.#output + chunk).slice(-OUTPUT_LIMIT);
@@ -30,14 +34,18 @@ export class Child<Request, Reply> {
     });
   }
 
-  /** Resolves once the child says that it is ready. */
+  /**
+   * Resolves once the child says that it is ready.
+   * @param root checkout that the child and its threads load the package from; default: the one of the script
+   */
   static async start<Request, Reply>(
     name: string,
     script: URL,
     args: readonly string[],
     timeoutMs: number,
+    root?: URL,
   ): Promise<Child<Request, Reply>> {
-    const child = new Child<Request, Reply>(name, script, args);
+    const child = new Child<Request, Reply>(name, script, args, root);
     const message = await child.#next('start', timeoutMs);
     if ('ready' in message) return child;
     child.#process.kill('SIGKILL');

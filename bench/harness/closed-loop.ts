@@ -12,12 +12,18 @@ export interface ClosedLoop {
   readonly call: (slot: number) => Call;
 }
 
-export const CLOSED_LOOP_UNITS = { throughput: 'calls/s', p50: 'µs', p99: 'µs', cpu: 'µs/call' };
+export const CLOSED_LOOP_UNITS = {
+  throughput: 'calls/s',
+  p50: 'µs',
+  p99: 'µs',
+  cpu: 'µs/call',
+  process: 'µs/call',
+};
 
 /**
  * Keeps `inFlight` calls open for `ms` milliseconds, after a run-up of a fifth of that. Latency is measured
  * at one call in flight only: above that it is `inFlight / throughput` (Little's law) and says nothing new.
- * `cpu` is the main thread's on-CPU time per call.
+ * `cpu` is the main thread's on-CPU time per call, `process` that of all threads of the process.
  */
 export async function closedLoop({ inFlight, ms, call }: ClosedLoop): Promise<Metrics> {
   const latencies: number[] = [];
@@ -40,10 +46,12 @@ export async function closedLoop({ inFlight, ms, call }: ClosedLoop): Promise<Me
   completed = 0;
   latencies.length = 0;
   const cpuBegin = mainThreadCpuNs();
+  const processBegin = process.cpuUsage();
   const begin = performance.now();
   await wait(ms);
   const elapsedMs = performance.now() - begin;
   const cpuEnd = mainThreadCpuNs();
+  const { user, system } = process.cpuUsage(processBegin);
   const calls = completed;
   const measured = Float64Array.from(latencies).sort();
   stopped = true;
@@ -54,6 +62,7 @@ export async function closedLoop({ inFlight, ms, call }: ClosedLoop): Promise<Me
     metrics['p50'] = percentile(measured, 0.5) * 1e3;
     metrics['p99'] = percentile(measured, 0.99) * 1e3;
   }
+  if (calls > 0) metrics['process'] = (user + system) / calls;
   if (cpuBegin !== undefined && cpuEnd !== undefined && calls > 0) {
     metrics['cpu'] = (cpuEnd - cpuBegin) / calls / 1e3;
   }

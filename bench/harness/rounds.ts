@@ -15,7 +15,8 @@ export interface Contender {
 
 export interface Failure {
   readonly implementation: string;
-  readonly round: number;
+  /** Counted from 0; absent where all rounds together are the reason. */
+  readonly round?: number;
   readonly during: string;
   readonly message: string;
 }

@@ -17,9 +17,8 @@ export interface Row extends Summary {
   readonly unit: string;
 }
 
-/** A key figure: what one contender measured in a cell, mostly in relation to what another did. */
-export interface KeySpec {
-  readonly key: string;
+/** One metric of one cell, of one contender and mostly against another. */
+export interface PairSpec {
   readonly cell: string;
   readonly metric: string;
   readonly of: string;
@@ -27,6 +26,13 @@ export interface KeySpec {
   readonly against?: string;
   /** How it is compared. Default: the ratio. */
   readonly how?: 'ratio' | 'difference';
+  /** The other's value is multiplied by this first. Default: 1. */
+  readonly times?: number;
+}
+
+/** A key figure: what one contender measured in a cell, mostly in relation to what another did. */
+export interface KeySpec extends PairSpec {
+  readonly key: string;
 }
 
 export interface KeyFigure extends KeySpec, Summary {}
@@ -54,24 +60,30 @@ export function rowsOf(samples: readonly Sample[], units: Readonly<Record<string
  */
 export function figuresOf(samples: readonly Sample[], specs: readonly KeySpec[]): KeyFigure[] {
   return specs.flatMap((spec) => {
-    const perRound: number[] = [];
-    const others = spec.against === undefined ? undefined : valuesByRound(samples, spec, spec.against);
-    for (const [round, value] of valuesByRound(samples, spec, spec.of)) {
-      const figure = others === undefined ? value : compare(value, others.get(round), spec.how);
-      if (figure !== undefined) perRound.push(figure);
-    }
+    const perRound = figuresPerRound(samples, spec);
     return perRound.length === 0 ? [] : [{ ...spec, ...summarize(perRound) }];
   });
 }
 
-function compare(value: number, other: number | undefined, how: KeySpec['how']): number | undefined {
-  if (other === undefined) return undefined;
-  if (how === 'difference') return value - other;
-  // A cell can complete no call at all in a very short window: no ratio, rather than Infinity.
-  return other > 0 ? value / other : undefined;
+/** The figure of each round in which both sides were measured. */
+export function figuresPerRound(samples: readonly Sample[], spec: PairSpec): number[] {
+  const perRound: number[] = [];
+  const others = spec.against === undefined ? undefined : valuesByRound(samples, spec, spec.against);
+  for (const [round, value] of valuesByRound(samples, spec, spec.of)) {
+    const figure = others === undefined ? value : compare(value, others.get(round), spec);
+    if (figure !== undefined) perRound.push(figure);
+  }
+  return perRound;
 }
 
-function valuesByRound(samples: readonly Sample[], { cell, metric }: KeySpec, implementation: string) {
+function compare(value: number, other: number | undefined, { how, times = 1 }: PairSpec): number | undefined {
+  if (other === undefined) return undefined;
+  if (how === 'difference') return value - times * other;
+  // A cell can complete no call at all in a very short window: no ratio, rather than Infinity.
+  return other > 0 ? value / (times * other) : undefined;
+}
+
+function valuesByRound(samples: readonly Sample[], { cell, metric }: PairSpec, implementation: string) {
   const values = new Map<number, number>();
   for (const sample of samples) {
     if (sample.implementation !== implementation || sample.cell !== cell) continue;

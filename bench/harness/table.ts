@@ -42,8 +42,9 @@ export function listing(title: string, rows: readonly Row[]): string {
 export function figureTable(figures: readonly KeyFigure[]): string {
   if (figures.length === 0) return '';
   const lines = figures.map((figure) => {
-    const { of, against, how = 'ratio', metric, cell } = figure;
-    const compared = against === undefined ? '' : ` ${how === 'ratio' ? '/' : '−'} ${against}`;
+    const { of, against, how = 'ratio', times, metric, cell } = figure;
+    const other = times === undefined ? against : `${times} × ${against}`;
+    const compared = against === undefined ? '' : ` ${how === 'ratio' ? '/' : '−'} ${other}`;
     return [figure.key, spread(figure), `${of}${compared}, ${metric} of ${cell}`];
   });
   return `key figures, per round, then median (min–max) of the rounds\n${align(lines)}\n`;
@@ -58,11 +59,12 @@ function spread({ median, min, max }: Summary, per = 1): string {
 }
 
 /** Three significant digits, never in exponential form. */
-function short(value: number): string {
+export function short(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
-function align(lines: readonly (readonly string[])[]): string {
+/** Lines of columns of equal width, indented. */
+export function align(lines: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const line of lines) {
     line.forEach((text, index) => {

@@ -1,13 +1,15 @@
 import { availableParallelism } from 'node:os';
 import type { Bench } from '../harness/bench.ts';
+import { buildsOf, type OtherBuild, PAIRS } from '../harness/builds.ts';
 import { Child } from '../harness/child.ts';
+import { comparisonsOf, comparisonTable, failuresOf } from '../harness/comparison.ts';
 import { type Contender, runRounds } from '../harness/rounds.ts';
 import { figuresOf, rowsOf } from '../harness/samples.ts';
 import { figureTable, table } from '../harness/table.ts';
 import { REPLICA_CELLS, REPLICA_CONTENDERS } from '../replica/contenders.ts';
 import { CELLS, cellName, NEIGHBOUR } from './cells.ts';
-import { type Load, type ServerSpec, serverContender, UNITS } from './contenders.ts';
-import { KEYS, TABLES } from './report.ts';
+import { type Load, type Loads, type ServerSpec, serverContender, UNITS } from './contenders.ts';
+import { KEYS, TABLES, versusBefore } from './report.ts';
 
 const LOAD = new URL('../load/child.ts', import.meta.url);
 const START_TIMEOUT_MS = 20_000;
@@ -15,6 +17,26 @@ const START_TIMEOUT_MS = 20_000;
 const ALL = CELLS.map(({ name }) => name);
 const WITHOUT_STREAM = CELLS.flatMap(({ name, workload }) => (workload === 'stream' ? [] : [name]));
 const JSON_ONLY = [1, 64, 256].map((connections) => cellName('json', connections));
+
+/** What two builds are compared in: one round takes 45 s. */
+const COMPARED: readonly ServerSpec[] = [
+  {
+    framework: 'express',
+    backend: 'thread',
+    cells: [
+      ...JSON_ONLY,
+      ...(['echo', 'upload', 'stream'] as const).map((workload) => cellName(workload, 64)),
+    ],
+  },
+  { framework: 'express', backend: 'inline', cells: [cellName('json', 64)] },
+  { framework: 'node', backend: 'thread', cells: JSON_ONLY },
+];
+
+const COMPARISONS = COMPARED.flatMap(({ framework, backend, cells }) =>
+  CELLS.filter(({ name }) => cells.includes(name)).flatMap((cell) =>
+    versusBefore(`${framework}-${backend}`, cell),
+  ),
+);
 
 const SERVERS: readonly ServerSpec[] = [
   { framework: 'express', backend: 'plain', cells: [...ALL, NEIGHBOUR] },
@@ -33,40 +55,69 @@ const SERVERS: readonly ServerSpec[] = [
   { framework: 'node', backend: 'piscina-default', cells: JSON_ONLY },
 ];
 
-export const http: Bench = async ({ rounds = 3, ms = 400, only = '', autocannon = false }) => {
+export const http: Bench = async ({
+  against,
+  rounds = against ? PAIRS : 3,
+  ms = 400,
+  only = '',
+  autocannon = false,
+}) => {
   const start = (name: string): Promise<Load> =>
     Child.start(name, LOAD, [autocannon ? 'autocannon' : 'own'], START_TIMEOUT_MS);
   const loads = { load: await start('load'), background: await start('background load') };
   try {
     const { samples, failures, notes } = await runRounds({
-      contenders: [...SERVERS.map((spec) => serverContender(spec, ms, loads)), ...REPLICA_CONTENDERS]
-        .map((contender) => chosen(contender, only))
-        .filter(({ cells }) => cells.length > 0),
+      contenders: contenders(against, ms, loads, only),
       cells: [...ALL, NEIGHBOUR, ...REPLICA_CELLS],
       rounds,
       progress: (line) => console.error(line),
     });
     const rows = rowsOf(samples, UNITS);
     const figures = figuresOf(samples, KEYS);
+    const comparisons = against === undefined ? [] : comparisonsOf(samples, COMPARISONS);
     const generator = autocannon ? 'autocannon' : 'the own generator';
     const header = `http: Node ${process.version}, ${availableParallelism()} cores, ${rounds} rounds, ${ms} ms per cell, ${generator}.
 Values: median (min–max) over the rounds. Key figures: taken within each round, where both sides ran moments apart,
 then the median of the rounds' figures, so that slow phases of a noisy machine cancel out.\n`;
-    const report = [header, ...TABLES.map((spec) => table(spec, rows)), figureTable(figures), ...notes]
+    const report = [
+      header,
+      ...TABLES.map((spec) => table(spec, rows)),
+      figureTable(figures),
+      comparisonTable(comparisons, against),
+      ...notes,
+    ]
       .filter((part) => part !== '')
       .join('\n');
-    const ratios = figures.map(({ key, median }) => ({ key, value: median }));
-    return { report, ratios, rows, failures };
+    const ratios = [...figures, ...comparisons].map(({ key, median }) => ({ key, value: median }));
+    return { report, ratios, comparisons, rows, failures: [...failures, ...failuresOf(comparisons)] };
   } finally {
     await Promise.all([loads.load.stop(), loads.background.stop()]);
   }
 };
 
-function chosen(contender: Contender, only: string): Contender {
-  const { name, cells } = contender;
-  const parts = only.split(',');
-  return {
-    ...contender,
-    cells: cells.filter((cell) => parts.some((part) => `${name}/${cell}`.includes(part))),
-  };
+function contenders(
+  against: OtherBuild | undefined,
+  ms: number,
+  loads: Loads,
+  only: string,
+): readonly Contender[] {
+  const servers = (against === undefined ? SERVERS : COMPARED).map((spec) => chosen(spec, only));
+  const others = REPLICA_CONTENDERS.map(({ name, cells, start }) => ({
+    name,
+    cells: cells.filter((cell) => isChosen(name, cell, only)),
+    start,
+  }));
+  return [
+    ...servers.flatMap((spec) => buildsOf(against).map((build) => serverContender(spec, build, ms, loads))),
+    ...(against === undefined ? others : []),
+  ].filter(({ cells }) => cells.length > 0);
+}
+
+function chosen(spec: ServerSpec, only: string): ServerSpec {
+  const cells = spec.cells.filter((cell) => isChosen(`${spec.framework}-${spec.backend}`, cell, only));
+  return { ...spec, cells };
+}
+
+function isChosen(contender: string, cell: string, only: string): boolean {
+  return only.split(',').some((part) => `${contender}/${cell}`.includes(part));
 }

@@ -1,3 +1,4 @@
+import type { Build } from '../harness/builds.ts';
 import { Child } from '../harness/child.ts';
 import type { Contender } from '../harness/rounds.ts';
 import type { Metrics } from '../harness/samples.ts';
@@ -53,13 +54,19 @@ export const UNITS = {
   memory: 'MiB',
 };
 
-export function serverContender(spec: ServerSpec, ms: number, loads: Loads): Contender {
-  const name = `${spec.framework}-${spec.backend}`;
+export function serverContender(
+  spec: ServerSpec,
+  { suffix, root }: Build,
+  ms: number,
+  loads: Loads,
+): Contender {
+  const name = `${spec.framework}-${spec.backend}${suffix}`;
   return {
     name,
     cells: spec.cells,
     start: async () => {
-      const server: Server = await Child.start(name, CHILD, [spec.framework, spec.backend], START_TIMEOUT_MS);
+      const args = [spec.framework, spec.backend];
+      const server: Server = await Child.start(name, CHILD, args, START_TIMEOUT_MS, root);
       try {
         const { port } = await server.ask({ ask: 'port' }, SLACK_MS);
         await warmUp(spec, port, loads.load);

@@ -1,6 +1,7 @@
+import { type ComparisonSpec, CPU_LIMIT, THROUGHPUT_LIMIT } from '../harness/comparison.ts';
 import type { KeySpec } from '../harness/samples.ts';
 import type { TableSpec } from '../harness/table.ts';
-import { CONNECTIONS, cellName, NEIGHBOUR, type Workload } from './cells.ts';
+import { type Cell, CONNECTIONS, cellName, NEIGHBOUR, type Workload } from './cells.ts';
 
 const TITLES: Readonly<Record<Workload, string>> = {
   json: 'no-op JSON',
@@ -97,4 +98,17 @@ export const KEYS: readonly KeySpec[] = [
 
 function vsPlain(name: string, of: string, against: string): KeySpec {
   return { key: `http.${name}_vs_plain`, cell: json64, metric: 'throughput', of, against };
+}
+
+/** One server of this build against the other's in one cell. */
+export function versusBefore(of: string, { name: cell, workload }: Cell): readonly ComparisonSpec[] {
+  const key = (metric: string) => `http.${metric}_${of}_${cell}_vs_before`;
+  // A window is too short for many whole streams: it is their chunks that are counted.
+  const isStream = workload === 'stream';
+  const metric = isStream ? 'chunks' : 'throughput';
+  return [
+    { key: key('throughput'), cell, metric, of, limit: THROUGHPUT_LIMIT },
+    { key: key('cpu'), cell, metric: 'main', of, ...(!isStream && { limit: CPU_LIMIT }) },
+    { key: key('process'), cell, metric: 'process', of },
+  ];
 }

@@ -1,6 +1,7 @@
+import { type ComparisonSpec, CPU_LIMIT, type Limit, THROUGHPUT_LIMIT } from '../harness/comparison.ts';
 import type { KeySpec } from '../harness/samples.ts';
 import type { Column, TableSpec } from '../harness/table.ts';
-import { cellName, type Load, WAYS } from './cells.ts';
+import { CELLS, cellName, type Load, WAYS } from './cells.ts';
 
 const thousands = (header: string, cell: string): Column => ({
   header,
@@ -65,4 +66,19 @@ export const RATIOS: readonly KeySpec[] = [
 function throughput(name: string, against: string, load: Load, inFlight: number, workers = 1): KeySpec {
   const cell = cellName(load, inFlight, workers);
   return { key: `threads.${name}_vs_${against}`, cell, metric: 'throughput', of: 'inserve', against };
+}
+
+/**
+ * This build against another. Only the quick calls are judged: those with 1 MiB vary so much that one of their many keys
+ * would lie beyond its limit by chance.
+ */
+export const COMPARISONS: readonly ComparisonSpec[] = CELLS.flatMap(({ name, load }) => [
+  versusBefore('throughput', name, load === 'small' ? THROUGHPUT_LIMIT : undefined),
+  versusBefore('cpu', name, load === 'small' ? CPU_LIMIT : undefined),
+  versusBefore('process', name, name === cellName('small', 64) ? CPU_LIMIT : undefined),
+]);
+
+function versusBefore(metric: string, cell: string, limit: Limit | undefined): ComparisonSpec {
+  const key = `threads.${metric}_${cell}_vs_before`;
+  return { key, cell, metric, of: 'inserve', ...(limit !== undefined && { limit }) };
 }
