@@ -40,8 +40,10 @@ export const SERVE_ERRORS = {
     statusCode: 503,
     retryable: false,
     title: 'Deployment failed',
-    meaning: 'No replica of the deployment could be started; `cause` is the original error.',
-    remedy: 'Fix the constructor, `create`, `reconfigure` or `checkHealth`, then deploy again.',
+    meaning:
+      'No replica of the deployment could be started (`cause` is the original error), or its class answers nothing and cannot be exposed.',
+    remedy:
+      'Fix the constructor, `create`, `reconfigure` or `checkHealth`, then deploy again; give the ingress a method `call`, `fetch` or `websocket`.',
   },
   SERVE_UNAVAILABLE: {
     statusCode: 503,

@@ -35,6 +35,7 @@ export type {
   TimedValue,
 } from './deployment/autoscaling-policy.ts';
 export { type Deployment, deployment } from './deployment/deployment.ts';
+export type { Exposable, NotExposable } from './deployment/exposable.ts';
 export type { GraphNode } from './deployment/graph-node.ts';
 export type { DeploymentOptions } from './deployment/options.ts';
 export type { Resources } from './deployment/resources.ts';

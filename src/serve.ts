@@ -16,6 +16,7 @@ import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-confi
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
 import type { AppAutoscalingPolicy } from './deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
+import type { Exposable } from './deployment/exposable.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
 import { TRIAL_FIELDS, type TrialKind, type TrialOptions, trialKind } from './deployment/trial-options.ts';
 import { invalidOption } from './errors.ts';
@@ -175,7 +176,7 @@ export class Serve implements AsyncDisposable {
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
   middleware<Req = IncomingMessage>(
-    app?: BoundDeployment<unknown> | string,
+    app?: (BoundDeployment<unknown> & Exposable) | string,
     options: MiddlewareOptions<Req> = {},
   ): ServeMiddleware {
     const parsed = parseMiddlewareOptions(options);

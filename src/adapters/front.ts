@@ -31,6 +31,8 @@ export class Front implements UpgradeDestinations {
   /** Of the apps that are served by their prefix. */
   #options = parseMiddlewareOptions({});
   #hasWarned = false;
+  /** Apps of which the log has told that they answer nothing. */
+  readonly #hidden = new WeakSet<AppRuntime>();
   #requests = 0;
   readonly nextRequestId = (): string => `${this.#instance.id}-${(++this.#requests).toString(36)}`;
 
@@ -49,11 +51,13 @@ export class Front implements UpgradeDestinations {
       unrouted,
       find: () =>
         this.#instance.isClosing ? 'closing' : this.#target(this.#instance.app(name), '', this.#mounted),
+      exposable: () => this.#exposable(name),
       ready: async () => {
         const app = this.#instance.app(name);
         if (app === undefined)
           throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
         await app.ready;
+        await this.#exposable(name);
       },
     };
   }
@@ -67,6 +71,7 @@ export class Front implements UpgradeDestinations {
       nextRequestId,
       unrouted,
       find: (url) => this.#find(url),
+      exposable: () => Promise.resolve(),
       ready: async () => {
         await Promise.all([...this.#instance.apps()].map(({ ready }) => ready));
       },
@@ -89,15 +94,15 @@ export class Front implements UpgradeDestinations {
     return {
       target: typeof target === 'object' && 'route' in target ? target : undefined,
       options,
-      takesWebSockets: app === undefined || app.serving.takesWebSockets,
+      takesWebSockets: app?.face?.webSocket ?? true,
     };
   }
 
   /** Frameworks do not tell where they mount a middleware. */
   #warnOfUnreachable(): void {
     if (this.#hasWarned) return;
-    for (const { name, routePrefix, spec } of this.#instance.apps()) {
-      if (!spec.takesWebSockets || routePrefix !== null || this.#mounts.some(({ app }) => app === name))
+    for (const { name, routePrefix, face } of this.#instance.apps()) {
+      if (face?.webSocket !== true || routePrefix !== null || this.#mounts.some(({ app }) => app === name))
         continue;
       this.#hasWarned = true;
       const hint = `app '${name}' has websocket(), and nobody said where it is mounted`;
@@ -106,8 +111,9 @@ export class Front implements UpgradeDestinations {
   }
 
   *#prefixes(): Generator<Mount> {
-    for (const { name, routePrefix } of this.#instance.apps()) {
-      if (routePrefix === null) continue;
+    for (const app of this.#instance.apps()) {
+      const { name, routePrefix } = app;
+      if (routePrefix === null || this.#isHidden(app)) continue;
       yield { app: name, path: routePrefix === '/' ? '' : routePrefix, options: this.#options };
     }
   }
@@ -120,7 +126,7 @@ export class Front implements UpgradeDestinations {
     let best: AppRuntime | undefined;
     let longest = '';
     for (const app of this.#instance.apps()) {
-      if (app.routePrefix === null) continue;
+      if (app.routePrefix === null || this.#isHidden(app)) continue;
       const prefix = app.routePrefix === '/' ? '' : app.routePrefix;
       if (!isUnder(path, prefix)) continue;
       if (best !== undefined && prefix.length <= longest.length) continue;
@@ -130,8 +136,26 @@ export class Front implements UpgradeDestinations {
     return this.#target(best, longest, this.#prefixed);
   }
 
+  async #exposable(name: string): Promise<void> {
+    const app = this.#instance.app(name);
+    await app?.faceKnown();
+    const why = app?.notExposable;
+    if (why !== undefined) throw why;
+  }
+
+  /** Whether an app answers nothing that could come from outside. The log tells so once. */
+  #isHidden(app: AppRuntime): boolean {
+    const why = app.notExposable;
+    if (why !== undefined && !this.#hidden.has(app)) {
+      this.#hidden.add(app);
+      this.#instance.log.warn({ app: app.name }, `app '${app.name}' is not exposed: ${why.message}`);
+    }
+    return why !== undefined;
+  }
+
   #target(app: AppRuntime | undefined, prefix: string, targets: Targets): Destination {
     if (app === undefined) return 'unknown';
+    if (this.#isHidden(app)) return app.notExposable ?? 'unknown';
     const { ingress } = app.serving;
     const known = targets.get(app);
     if (known?.ingress === ingress && known.prefix === prefix && !known.route.isGone) return known;
@@ -147,8 +171,8 @@ export class Front implements UpgradeDestinations {
 
   #routes(): Record<string, string> {
     const routes: Record<string, string> = {};
-    for (const { routePrefix, name } of this.#instance.apps())
-      if (routePrefix !== null) routes[routePrefix] = name;
+    for (const app of this.#instance.apps())
+      if (app.routePrefix !== null && !this.#isHidden(app)) routes[app.routePrefix] = app.name;
     return routes;
   }
 

@@ -18,6 +18,8 @@ export interface ServeMiddleware {
   (ctx: KoaContext, next: KoaNext): Promise<void>;
   /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
   ready(): Promise<void>;
+  /** @internal Rejects once it is known that the app answers nothing. Other failures of its start are no matter. */
+  exposable(): Promise<void>;
   /** @internal Takes an exchange of any other framework. */
   handle(exchange: HostExchange): void;
 }
@@ -28,8 +30,11 @@ export interface ControlAnswer {
   readonly json: unknown;
 }
 
-/** What answers a request: an app, one of the control paths, nobody because there is no such app, or nobody any more. */
-export type Destination = HttpTarget | ControlAnswer | 'unknown' | 'closing';
+/**
+ * What answers a request: an app, one of the control paths, nobody because there is no such app, or nobody any more; an
+ * error if the app cannot be exposed.
+ */
+export type Destination = HttpTarget | ControlAnswer | ServeError | 'unknown' | 'closing';
 
 /** Where requests go. */
 export interface Destinations {
@@ -38,7 +43,9 @@ export interface Destinations {
   nextRequestId(): string;
   /** Where requests are counted that are answered without an app. */
   readonly unrouted: IngressCounts;
-  /** Resolves once the apps can serve. */
+  /** Rejects if the app answers nothing; resolves as soon as that is known. */
+  exposable(): Promise<void>;
+  /** Resolves once the apps can serve; rejects if the app of the middleware answers nothing. */
   ready(): Promise<void>;
 }
 
@@ -49,7 +56,7 @@ export function createMiddleware(
   const handle = (exchange: HostExchange): void => {
     const destination = destinations.find(exchange.url);
     const { next, settled } = exchange;
-    if (typeof destination !== 'string') {
+    if (typeof destination !== 'string' && !(destination instanceof ServeError)) {
       if ('route' in destination) {
         inspectServerOf(exchange.req, destination.log);
         handleHttp(exchange, destination, options);
@@ -60,10 +67,11 @@ export function createMiddleware(
       next();
       return;
     } else {
-      const problem = toProblem(toError(destination));
+      const error = toError(destination);
+      const problem = toProblem(error);
       destinations.unrouted.record('', exchange.req.method, problem.status);
       if (next !== undefined && options.onError === 'next') {
-        next(toFrameworkError(toError(destination), problem));
+        next(toFrameworkError(error, problem));
         return;
       }
       sendProblem(exchange.res, problem, givenRequestId(exchange.req) ?? destinations.nextRequestId());
@@ -79,10 +87,15 @@ export function createMiddleware(
     if (typeof second === 'function') return fromKoa(first as KoaContext, second, handle);
     handle(fromNode(first as IncomingMessage & HostContext, second, next));
   }
-  return Object.assign(serveMiddleware as ServeMiddleware, { ready: () => destinations.ready(), handle });
+  return Object.assign(serveMiddleware as ServeMiddleware, {
+    ready: () => destinations.ready(),
+    exposable: () => destinations.exposable(),
+    handle,
+  });
 }
 
-function toError(destination: 'unknown' | 'closing'): ServeError {
+function toError(destination: ServeError | 'unknown' | 'closing'): ServeError {
+  if (destination instanceof ServeError) return destination;
   return destination === 'closing'
     ? new ServeError('SERVE_UNAVAILABLE', 'the instance is closing')
     : new ServeError('SERVE_NOT_FOUND', 'no app serves this path');

@@ -8,6 +8,7 @@ import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, withNaming } from './bound.ts';
 import { Deployment } from './deployment.ts';
 import { assertRepeatable } from './idempotent.ts';
+import { type IngressFace, ingressFaceOf } from './ingress-face.ts';
 import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 
 /** One deployment of an app as plain data. */
@@ -29,8 +30,10 @@ export interface DeploymentSpec {
 export interface AppSpec {
   readonly name: string;
   readonly ingress: string;
-  /** Whether the ingress has `websocket(socket, request)`. */
-  readonly takesWebSockets: boolean;
+  /** Name of the class or function of the ingress. */
+  readonly ingressClass: string;
+  /** What the ingress answers, as far as its class shows. */
+  readonly ingressFace: IngressFace;
   /** The ingress last: callees before callers. */
   readonly deployments: readonly DeploymentSpec[];
 }
@@ -84,8 +87,14 @@ export function compileApp(
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;
     deployments.push({ name, module, exportName, args, options: resolved, version, fingerprint });
   }
-  const takesWebSockets = 'websocket' in Object(BoundDeployment.partsOf(ingress).target.prototype);
-  const spec = { name: appName, ingress: names.get(ingress) ?? '', takesWebSockets, deployments };
+  const { target } = BoundDeployment.partsOf(ingress);
+  const spec: AppSpec = {
+    name: appName,
+    ingress: names.get(ingress) ?? '',
+    ingressClass: target.name,
+    ingressFace: ingressFaceOf(target),
+    deployments,
+  };
   const again = (): CompiledApp =>
     compileApp(ingress, appName, appVersion, { ...options, revision: revision + 1 });
   return { spec, names, revision, autoscalingPolicy, again };

@@ -10,6 +10,7 @@ import type {
 import type { TypeProblem } from '../handle/type-problem.ts';
 import type { Argument, Received } from '../handle/types.ts';
 import type { BoundDeployment } from './bound.ts';
+import type { Exposed, Verdict } from './exposable.ts';
 import type { GraphNode } from './graph-node.ts';
 
 /** The target cannot be a deployment. */
@@ -116,7 +117,9 @@ type BoundMethods<I> = {
  * A bound deployment of a class, of a function, or of anything that has the methods of an interface. It has one member
  * per remote method, for graphs: `bound.method.bind(node)`.
  */
-export type BoundDeploymentOf<T> = BoundDeployment<InstanceOf<T>> & BoundMethods<InstanceOf<T>>;
+export type BoundDeploymentOf<T> = BoundDeployment<InstanceOf<T>> &
+  BoundMethods<InstanceOf<T>> &
+  Exposed<Verdict<InstanceOf<T>>>;
 
 /** `bind()` of a function deployment. */
 interface BindFunction<T extends AnyFunction> {

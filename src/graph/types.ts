@@ -51,6 +51,8 @@ export interface GraphMethods<In, R> {
   predict(...args: GraphArguments<In>): R;
   /** Runs the graph of a route. */
   predictWithRoute(route: string, ...args: GraphArguments<In>): R;
+  /** Answers HTTP requests; not remote. */
+  fetch(request: Request): Promise<unknown>;
 }
 
 /** A deployment graph with its driver: `run`, `middleware` and `handle` accept it. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type AppReport, type AppStatus, appStatus } from '../controller/status.ts';
 import type { AppSpec, CompiledApp, DeploymentSpec } from '../deployment/app-spec.ts';
+import { answers, type IngressFace, notExposable } from '../deployment/ingress-face.ts';
 import { invalidOption, ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { now } from '../time/clock.ts';
@@ -28,6 +29,8 @@ export class AppRuntime {
   #group: UpdateGroup | undefined = undefined;
   #ready: Promise<void> = Promise.resolve();
   #deleting: Promise<void> | undefined = undefined;
+  /** What the replicas of the serving ingress answer that its class does not show. */
+  #hidden: { readonly spec: AppSpec; readonly face: IngressFace } | undefined = undefined;
   /** `null` = not exposed. */
   routePrefix: string | null;
 
@@ -60,6 +63,26 @@ export class AppRuntime {
   /** What calls go to: while it goes over to another version, still the one before. */
   get serving(): AppSpec {
     return (this.#current ?? this.#compiled).spec;
+  }
+
+  /** What the serving ingress answers. Undefined if only a replica can tell, and none has been asked yet. */
+  get face(): IngressFace | undefined {
+    const { serving } = this;
+    if (this.#hidden?.spec === serving) return this.#hidden.face;
+    return answers(serving.ingressFace) ? serving.ingressFace : undefined;
+  }
+
+  /** Resolves once it is known whether it can be exposed; at once where its class shows that it can. */
+  async faceKnown(): Promise<void> {
+    if (this.face === undefined) await this.#ready.catch(() => {});
+  }
+
+  /** Why nobody can reach it from outside; undefined if it can be reached, or may. */
+  get notExposable(): ServeError | undefined {
+    const { face } = this;
+    if (face === undefined || answers(face)) return undefined;
+    const { ingress: deployment, ingressClass } = this.serving;
+    return notExposable(ingressClass || deployment, { app: this.name, deployment });
   }
 
   get status(): AppStatus {
@@ -129,6 +152,8 @@ export class AppRuntime {
     const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
     this.#followScaling();
     this.#ready = Promise.race([failure.promise, started]).then(async () => {
+      if (group === this.#group && !answers(compiled.spec.ingressFace))
+        await this.#lookAtIngress(compiled.spec);
       if (group !== this.#group) return;
       this.#current = compiled;
       this.#previous = fallback ?? this.#previous;
@@ -137,6 +162,15 @@ export class AppRuntime {
     });
     this.#ready.catch(() => {});
     return this.#ready;
+  }
+
+  /** Asks a replica for methods that the class does not show. One that cannot say may answer anything. */
+  async #lookAtIngress(spec: AppSpec): Promise<void> {
+    const description = await this.#deployments
+      .get(spec.ingress)
+      ?.describe()
+      .catch(() => undefined);
+    if (description?.face !== undefined) this.#hidden = { spec, face: description.face };
   }
 
   /** Stops what the app no longer has, once the requests that came before are over: they may still call it. */

@@ -15,6 +15,8 @@ export interface RouteDescription {
 
 /** An ingress as its replica describes it. */
 export interface IngressDescription {
+  /** What it answers; missing if the replica did not say. */
+  readonly face?: { readonly http: boolean; readonly webSocket: boolean };
   readonly routes: readonly RouteDescription[];
   /** What the ingress says of itself: the result of its `openapi()`. */
   readonly document?: JsonSchema;

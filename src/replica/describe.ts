@@ -13,6 +13,7 @@ export interface Ingress {
   readonly instance: object;
   readonly kind: 'fetch' | 'call' | 'none';
   readonly takesRequest: boolean;
+  readonly takesWebSockets: boolean;
   /** The user's own method. */
   readonly method: Function | undefined;
   readonly schemas: MethodSchemas;
@@ -32,7 +33,8 @@ export async function describeIngress(ingress: Ingress): Promise<IngressDescript
       : ingress.kind === 'call'
         ? [await describeCall(ingress)]
         : [];
-  return document === undefined ? { routes } : { routes, document };
+  const face = { http: ingress.kind !== 'none', webSocket: ingress.takesWebSockets };
+  return { face, routes, ...(document !== undefined && { document }) };
 }
 
 async function describeCall({ method, schemas, takesRequest }: Ingress): Promise<RouteDescription> {

@@ -1,3 +1,4 @@
+import { notExposable } from '../deployment/ingress-face.ts';
 import { ServeError } from '../errors.ts';
 import type { ServeContext } from '../handle/context.ts';
 import { callScope } from '../handle/scope.ts';
@@ -125,10 +126,7 @@ export class Replica {
   #httpArguments(call: RunningCall): unknown[] {
     if (this.#code.ingressKind === 'none') {
       const { deployment } = this.identity;
-      throw new ServeError(
-        'SERVE_UNKNOWN_METHOD',
-        `${deployment} has neither fetch(request) nor call(request)`,
-      );
+      throw notExposable(deployment, { deployment });
     }
     const request = this.#ingress.request(call);
     return this.#code.ingressTakesRequest ? [request] : [];

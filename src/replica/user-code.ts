@@ -144,6 +144,7 @@ export class UserCode {
       instance,
       kind: this.ingressKind,
       takesRequest: this.ingressTakesRequest,
+      takesWebSockets: this.takesWebSockets,
       method: this.#isFunction ? (instance as Method) : (Reflect.get(instance, 'call') as Method | undefined),
       schemas: this.#schemas['call'] ?? {},
     });

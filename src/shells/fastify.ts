@@ -8,8 +8,12 @@ import type {
 import { withoutSegments } from '../adapters/request-head.ts';
 import { invalidOption } from '../errors.ts';
 import { serve as defaultServe, type Serve } from '../index.ts';
+import { within } from '../time/timeout.ts';
 import { ReplyResponse } from './fastify-reply.ts';
 import { type App, middlewareOf, type ShellOptions } from './options.ts';
+
+/** How long `fastify.ready()` waits for a replica to tell what its ingress answers, if the class does not show that, in ms. */
+const FACE_MS = 5_000;
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -30,6 +34,8 @@ export interface FastifyServeOptions extends ShellOptions<FastifyRequest>, Regis
  * Answers go through `reply.send()`, so hooks of that scope hold, `onSend` included. `onError: 'next'` hands errors to
  * Fastify's error handler, `passthrough` what the app does not know to its 404 handler.
  *
+ * `fastify.ready()` rejects with `SERVE_DEPLOY_FAILED` if the ingress of the app answers nothing.
+ *
  * @throws ServeError `SERVE_INVALID_OPTION`, also for a `serve` that is not the one which the scope has already
  */
 export const fastifyServe: FastifyPluginAsync<FastifyServeOptions> = Object.assign(
@@ -39,6 +45,11 @@ export const fastifyServe: FastifyPluginAsync<FastifyServeOptions> = Object.assi
     // Where WebSockets are to find it.
     const path = `${fastify.prefix}${prefix}` || '/';
     const middleware = middlewareOf(app, { ...(path.startsWith('/') ? { path } : {}), ...rest, serve });
+    fastify.addHook('onReady', async () => {
+      const exposable = middleware.exposable();
+      const { pluginTimeout = 0 } = fastify.initialConfig;
+      await Promise.race([exposable, within(Math.min(FACE_MS, pluginTimeout / 2 || FACE_MS), exposable)]);
+    });
     fastify.register(async (scope) => {
       const depth = scope.prefix.split('/').filter(Boolean).length;
       const handler = (request: FastifyRequest, reply: FastifyReply): void =>

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { BoundDeployment, MiddlewareOptions, Serve, ServeMiddleware } from '../index.ts';
+import type { BoundDeployment, Exposable, MiddlewareOptions, Serve, ServeMiddleware } from '../index.ts';
 import { serve as defaultServe } from '../index.ts';
 
 /** What a shell takes beside an app. */
@@ -9,7 +9,7 @@ export interface ShellOptions<Req = IncomingMessage> extends MiddlewareOptions<R
 }
 
 /** The app: bound, by its name, or undefined for all running apps by their `routePrefix`. */
-export type App = BoundDeployment<unknown> | string | undefined;
+export type App = (BoundDeployment<unknown> & Exposable) | string | undefined;
 
 export function middlewareOf<Req>(app: App, options: ShellOptions<Req>): ServeMiddleware {
   const { serve = defaultServe, ...rest } = options;

@@ -68,6 +68,9 @@ deployment(Segmenter).bind(detector);
 // error: NotSerializable<" … "bind(arg 0).detect" … "it is a function">
 deployment(Wrapper).bind(detector);
 
+// error: 'NotExposable<"it has neither call(request), fetch(request) nor websocket(socket, request)">'
+serve.middleware(detector);
+
 class Reserved {
   map(): void {}
 }

@@ -2,7 +2,18 @@ import { createServer } from 'node:http';
 import middie from '@fastify/middie';
 import express from 'express';
 import fastify, { type FastifyRequest } from 'fastify';
-import { type BoundDeployment, createServe, type Serve, serve } from 'inserve';
+import {
+  type BoundDeployment,
+  batch,
+  createServe,
+  type DeploymentHandle,
+  dag,
+  deployment,
+  describeGraph,
+  type Serve,
+  type ServerWebSocket,
+  serve,
+} from 'inserve';
 import { expressServe } from 'inserve/express';
 import { fastifyServe } from 'inserve/fastify';
 import { koaServe } from 'inserve/koa';
@@ -42,6 +53,51 @@ await host.register(fastifyServe, {
   call: (request: FastifyRequest) => ({ tenant: request.ip }),
 });
 export const decorated: Serve = host.serve;
+
+// An app that answers nothing can run, and cannot be exposed.
+class Worker {
+  work(): number {
+    return 1;
+  }
+}
+class Talker {
+  websocket(socket: ServerWebSocket): void {
+    socket.close();
+  }
+}
+class Batched {
+  call = batch({}, async (requests: Request[]) => requests.map((request) => request.url));
+}
+const worker = deployment(Worker).bind();
+serve.handle(worker).work.remote();
+export const running: Promise<DeploymentHandle<Worker>> = serve.run(worker);
+// @ts-expect-error it has neither call, fetch nor websocket
+serve.middleware(worker);
+// @ts-expect-error the same
+expressServe(worker);
+// @ts-expect-error the same
+koaServe(worker);
+// @ts-expect-error the same
+nodeServe(worker);
+// @ts-expect-error the same
+void host.register(fastifyServe, { app: worker });
+
+expressServe(deployment(Talker).bind());
+koaServe(deployment(Batched).bind());
+nodeServe(
+  deployment(function answer(request: Request) {
+    return request.url;
+  }).bind(),
+);
+void host.register(fastifyServe, { app: deployment(Talker).bind() });
+serve.middleware(dag(() => worker.work.bind()));
+declare const unknownApp: BoundDeployment<unknown>;
+void host.register(fastifyServe, { app: unknownApp });
+const anyDeployment: BoundDeployment<unknown> = worker;
+serve.middleware(anyDeployment);
+export function described<T>(bound: BoundDeployment<T>): unknown {
+  return describeGraph(bound);
+}
 
 // @ts-expect-error not bound
 expressServe(Ingress);

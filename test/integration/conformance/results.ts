@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  asFunction,
-  asGeneratorFunction,
-  withFetch,
-  withNeither,
-  withoutParameters,
-} from '../../fixtures/http/shapes.ts';
-import { json, send } from '../client.ts';
+import { asFunction, asGeneratorFunction, withFetch, withoutParameters } from '../../fixtures/http/shapes.ts';
+import { send } from '../client.ts';
 import { calmServe, type Mount, sharedProbe } from './setup.ts';
 
 const TEXT = 'text/plain; charset=utf-8';
@@ -131,14 +125,6 @@ export function results(mount: Mount): void {
       await using serve = calmServe();
       await using server = await mount({ serve, app: withFetch.bind('hello') });
       expect((await send(server.port, '/path')).text).toBe('hello /path');
-    });
-
-    test('a class with neither answers 500', async () => {
-      await using serve = calmServe();
-      await using server = await mount({ serve, app: withNeither.bind() });
-      const answer = await send(server.port, '/');
-      expect(answer.status).toBe(500);
-      expect(json(answer)).toMatchObject({ code: 'SERVE_UNKNOWN_METHOD' });
     });
   });
 }

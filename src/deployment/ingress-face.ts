@@ -1,0 +1,28 @@
+import { ServeError, type ServeErrorOptions } from '../errors.ts';
+import { isClass } from '../replica/methods.ts';
+
+/** What an ingress answers. */
+export interface IngressFace {
+  readonly http: boolean;
+  readonly webSocket: boolean;
+}
+
+const HTTP_METHODS = ['call', 'fetch'] as const;
+
+/** What the prototype of an ingress shows. Methods that its constructor makes are known only to its replicas. */
+export function ingressFaceOf(target: Function): IngressFace {
+  if (!isClass(target)) return { http: true, webSocket: false };
+  const prototype = Object(target.prototype) as object;
+  return { http: HTTP_METHODS.some((name) => name in prototype), webSocket: 'websocket' in prototype };
+}
+
+/** Whether an ingress with this face can be reached from outside. */
+export function answers({ http, webSocket }: IngressFace): boolean {
+  return http || webSocket;
+}
+
+/** Why an ingress cannot be exposed that answers nothing. */
+export function notExposable(what: string, about: ServeErrorOptions): ServeError {
+  const methods = 'call(request), fetch(request) nor websocket(socket, request)';
+  return new ServeError('SERVE_DEPLOY_FAILED', `${what} cannot be exposed: it has neither ${methods}`, about);
+}
