@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { ReplicaTally } from '../pool/replica-tally.ts';
 import type { Packed } from '../values/pack.ts';
 import type { DetourConfig } from './detour.ts';
 import type { CallChannel } from './endpoint.ts';
@@ -75,6 +76,8 @@ export interface LinkDescriptor {
   readonly version: string;
   readonly load: SharedArrayBuffer;
   readonly ledger: SharedArrayBuffer;
+  /** Where the replica counts how its calls went. */
+  readonly tally: SharedArrayBuffer;
   readonly methods: readonly string[];
 }
 
@@ -94,6 +97,8 @@ export interface InlineDescriptor {
 
 /** The way to a replica on the caller's own thread. */
 export interface InlineCallChannel extends CallChannel {
+  /** How its calls went. */
+  readonly tally: ReplicaTally;
   /** Resolves when the replica was closed, its calls are over and its destructor ran. */
   readonly ended: Promise<void>;
 }

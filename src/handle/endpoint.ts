@@ -2,6 +2,7 @@ import type { CancelCode } from '../pool/frames.ts';
 import type { Cargo } from '../pool/inbound-call.ts';
 import type { Reservation } from '../pool/load-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
+import { ReplicaTally } from '../pool/replica-tally.ts';
 import { hash } from './hash.ts';
 
 /** The way to one replica: a channel to a thread, or the replica itself when it is inline. */
@@ -44,17 +45,26 @@ export class Endpoint {
   readonly instanceId: string;
   readonly version: string;
   readonly channel: CallChannel;
+  /** How the calls of all callers to the replica went. */
+  readonly tally: ReplicaTally;
   /** What sessions rank the replica by. */
   readonly affinityHash: number;
   #latencyMs = 0;
   #observedAt = 0;
   #served: number;
 
-  constructor(replicaId: string, instanceId: string, version: string, channel: CallChannel) {
+  constructor(
+    replicaId: string,
+    instanceId: string,
+    version: string,
+    channel: CallChannel,
+    tally: ReplicaTally = new ReplicaTally(),
+  ) {
     this.replicaId = replicaId;
     this.instanceId = instanceId;
     this.version = version;
     this.channel = channel;
+    this.tally = tally;
     this.affinityHash = hash(replicaId);
     this.#served = channel.served;
   }

@@ -2,6 +2,7 @@ import { ServeError } from '../errors.ts';
 import { CallerChannel } from '../pool/caller-channel.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
+import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import type { CallSeries } from './call-stats.ts';
@@ -177,7 +178,8 @@ export class Router {
       () => route.remove(link.replicaId, undefined),
       OBITUARY_MS,
     );
-    return new Endpoint(link.replicaId, link.instanceId, link.version, channel);
+    const { replicaId, instanceId, version } = link;
+    return new Endpoint(replicaId, instanceId, version, channel, new ReplicaTally(link.tally));
   }
 
   /** Versions take over in the order of their events, however long it takes to make them. */
@@ -203,9 +205,10 @@ export class Router {
     if (before !== undefined) await before;
     try {
       const channel = await this.#hooks.createInline(inline);
+      const { replicaId, instanceId, version } = inline;
       // The route may be gone by now: then nobody else would end it.
       if (route.isGone) channel.close(undefined);
-      else route.add(new Endpoint(inline.replicaId, inline.instanceId, inline.version, channel));
+      else route.add(new Endpoint(replicaId, instanceId, version, channel, channel.tally));
       return channel;
     } catch (cause) {
       const { app, deployment } = inline;

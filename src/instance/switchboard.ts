@@ -11,6 +11,7 @@ import {
 import type { Caller } from '../handle/router.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { LinkLedger, type ReplicaLoad } from '../pool/load-table.ts';
+import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { Replacement } from './replacement.ts';
 
 /** A replica that can be connected to callers. */
@@ -19,6 +20,8 @@ export interface Reachable {
   readonly instanceId: string;
   readonly version: string;
   readonly load: ReplicaLoad;
+  /** How its calls went. */
+  readonly tally: ReplicaTally;
   readonly methods: readonly string[];
   /** Gives the replica its end of a channel to a caller. */
   attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void;
@@ -213,8 +216,9 @@ export class Switchboard {
     const { port1, port2 } = new MessageChannel();
     const ledger = new LinkLedger();
     replica.attach(caller.caller.name, port2, ledger.shared);
-    const { replicaId, instanceId, version, load, methods } = replica;
-    const link = { replicaId, instanceId, version, load: load.shared, ledger: ledger.shared, methods };
+    const { replicaId, instanceId, version, load, tally, methods } = replica;
+    const shared = { load: load.shared, ledger: ledger.shared, tally: tally.shared };
+    const link = { replicaId, instanceId, version, ...shared, methods };
     caller.send({ type: 'up', key, link, port: port1 }, [port1]);
   }
 

@@ -1,3 +1,5 @@
+import { EJECTION_RECORD_BYTES, EjectionRecord } from './ejection-record.ts';
+
 const T_OBSERVED = 0;
 const T_CALLS = 1;
 const T_FAILURES = 2;
@@ -7,6 +9,7 @@ const T_BUCKETS = 3;
 const FIRST_BOUND_MS = 0.1;
 const GROWTH = Math.log(1.25);
 const BUCKETS = 64;
+const COUNT_BYTES = 8 * (T_BUCKETS + BUCKETS);
 /** Calls of a fresh replica that are slow because its code is not compiled yet. */
 const WARM_UP_CALLS = 20;
 
@@ -21,37 +24,53 @@ export interface Tally {
 export const NO_CALLS: Tally = { calls: 0, failures: 0, latencies: [] };
 
 /**
- * How the calls of one replica went, in shared memory: its thread alone writes, the host reads whenever it compares two
- * versions. Durations cost two looks at the clock per call, so they are taken only while they are asked for.
+ * How the calls of one replica went, in shared memory: its thread alone writes, the host and all callers read. Durations
+ * cost two looks at the clock per call, so they are taken only while they are asked for.
+ *
+ * The counts are doubles, which never wrap: a replica serves 2³¹ calls in 30 h at 20,000 a second. An aligned double is
+ * written at once on every 64-bit machine.
  */
 export class ReplicaTally {
   readonly shared: SharedArrayBuffer;
-  readonly #words: Int32Array;
+  /** Whether callers leave the replica out because of these counts; callers write this part. */
+  readonly ejection: EjectionRecord;
+  readonly #counts: Float64Array;
 
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer((T_BUCKETS + BUCKETS) * 4)) {
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(COUNT_BYTES + EJECTION_RECORD_BYTES)) {
     this.shared = shared;
-    this.#words = new Int32Array(shared);
+    this.#counts = new Float64Array(shared, 0, T_BUCKETS + BUCKETS);
+    this.ejection = new EjectionRecord(shared, COUNT_BYTES);
   }
 
   get isObserved(): boolean {
-    return this.#words[T_OBSERVED] !== 0;
+    return this.#counts[T_OBSERVED] !== 0;
   }
 
   set isObserved(value: boolean) {
-    this.#words[T_OBSERVED] = Number(value);
+    this.#counts[T_OBSERVED] = Number(value);
+  }
+
+  /** Calls that ended, however they went. */
+  get calls(): number {
+    return this.#counts[T_CALLS] as number;
+  }
+
+  /** Calls that failed through no fault of their caller. */
+  get failures(): number {
+    return this.#counts[T_FAILURES] as number;
   }
 
   /** @param durationMs undefined if it was not taken */
   record(isFailure: boolean, durationMs: number | undefined): void {
-    const words = this.#words;
-    const calls = ++(words[T_CALLS] as number);
-    if (isFailure) (words[T_FAILURES] as number)++;
+    const counts = this.#counts;
+    const calls = ++(counts[T_CALLS] as number);
+    if (isFailure) (counts[T_FAILURES] as number)++;
     else if (durationMs !== undefined && calls > WARM_UP_CALLS)
-      (words[T_BUCKETS + bucketOf(durationMs)] as number)++;
+      (counts[T_BUCKETS + bucketOf(durationMs)] as number)++;
   }
 
   read(): Tally {
-    const [, calls = 0, failures = 0, ...latencies] = this.#words;
+    const [, calls = 0, failures = 0, ...latencies] = this.#counts;
     return { calls, failures, latencies };
   }
 }
