@@ -15,6 +15,7 @@ import { HttpCall, type HttpOutcome } from './http-call.ts';
 import { cut, endWithoutRequest } from './linger.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
 import { decodedHeaders, parsedBody } from './parsed-body.ts';
+import { type ParsedForm, parsedForm } from './parsed-form.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './problem.ts';
 import { absoluteUrl, givenRequestId, requestHeaders } from './request-head.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './upload.ts';
@@ -109,6 +110,11 @@ class Exchange implements HttpOutcome {
       return;
     }
     const length = declaredLength(req);
+    const form = length === 0 || body === req ? undefined : parsedForm(req, body, this.#host.context);
+    if (form !== undefined) {
+      this.#streamForm(form, url);
+      return;
+    }
     const parsed = length === 0 || body === req ? undefined : parsedBody(req, body);
     // Nothing is read, nor refused, before the app asks for it where another handler may have to.
     const isLazy = this.#mayPass;
@@ -125,6 +131,13 @@ class Exchange implements HttpOutcome {
     else this.#streamBody(req, url, requestHeaders(req));
   }
 
+  /** What a parser has read is under that parser's limit. */
+  #streamForm({ source, type }: ParsedForm, url: string): void {
+    source.on('error', (cause) => this.#call.giveUp(new Error('a parsed file cannot be read', { cause })));
+    const upload = new BodyUpload(source, this.#call, Infinity, true);
+    this.#dispatchStream(upload, url, decodedHeaders(this.#req, type));
+  }
+
   /** @param source the request, or what the host made of it */
   #streamBody(source: Readable, url: string, headers: FlatHeaders): void {
     const call = this.#call;
@@ -133,8 +146,13 @@ class Exchange implements HttpOutcome {
         call.giveUp(new ServeError('SERVE_BAD_REQUEST', 'the request body cannot be read', { cause })),
       );
     }
-    this.#stream = new BodyUpload(source, call, this.#options.bodyLimit);
-    this.#upload = this.#stream;
+    this.#dispatchStream(new BodyUpload(source, call, this.#options.bodyLimit), url, headers);
+  }
+
+  #dispatchStream(upload: BodyUpload, url: string, headers: FlatHeaders): void {
+    const call = this.#call;
+    this.#stream = upload;
+    this.#upload = upload;
     (call.meta as CallMeta).upload = this.#mayPass ? 'lazy' : 'eager';
     this.#dispatch(url, headers, undefined);
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type FlatHeaders, flatten } from '../replica/ingress/envelope.ts';
+import { formEntries } from './form-fields.ts';
 
 /** A body that the host's parser has read, written anew, with the headers that fit it. */
 export interface ParsedBody {
@@ -17,15 +18,45 @@ export function parsedBody(req: IncomingMessage, body: unknown): ParsedBody | un
   if (body === undefined || (!isRead && isEmptyObject(body))) {
     return isRead ? { body: '', headers: headersFor(req, '', undefined) } : undefined;
   }
-  if (typeof body === 'string') return { body, headers: headersFor(req, body, typeInUtf8(req)) };
+  if (typeof body === 'string') {
+    const text = isJson(req) && !isRawText(req, body) ? JSON.stringify(body) : body;
+    return { body: text, headers: headersFor(req, text, typeInUtf8(req)) };
+  }
   // A copy of exactly these bytes: a small Buffer would drag its whole pool across.
   if (body instanceof Uint8Array)
     return { body: new Uint8Array(body), headers: headersFor(req, body, undefined) };
   const given = (req.headers['content-type'] ?? '').toLowerCase();
   const isForm = given.startsWith('application/x-www-form-urlencoded');
   const text = isForm ? formText(body) : (JSON.stringify(body) ?? '');
-  const isAsGiven = isForm || /^application\/(?:[^;]+\+)?json\b/.test(given);
+  const isAsGiven = isForm || isJson(req);
   return { body: text, headers: headersFor(req, text, isAsGiven ? typeInUtf8(req) : 'application/json') };
+}
+
+function isJson(req: IncomingMessage): boolean {
+  return /^application\/(?:[^;]+\+)?json\b/i.test(req.headers['content-type'] ?? '');
+}
+
+/**
+ * Whether a string under a JSON type is the text of the body, and not a string that a JSON parser has read: that one is at
+ * least its quotes shorter.
+ */
+function isRawText(req: IncomingMessage, text: string): boolean {
+  const { 'content-length': given, 'content-encoding': encoding, 'content-type': type = '' } = req.headers;
+  const isAsSent = encoding === undefined && !/;\s*charset=(?!"?utf-?8\b)/i.test(type);
+  if (given === undefined || !isAsSent) return isJsonText(text);
+  const length = Number(given);
+  const bytes = Buffer.byteLength(text);
+  // Longer than what was sent: bytes that are no UTF-8 have become replacement characters.
+  return bytes === length || (bytes > length - 2 && isJsonText(text));
+}
+
+function isJsonText(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @param type undefined: as the client says */
@@ -36,9 +67,15 @@ function headersFor(req: IncomingMessage, body: Uint8Array | string, type: strin
   return flatten(pairs);
 }
 
-/** The headers that hold for a body which somebody has decoded. */
-export function decodedHeaders(req: IncomingMessage): FlatHeaders {
-  return flatten(unframed(req, undefined));
+/**
+ * The headers that hold for a body which somebody has decoded.
+ *
+ * @param type undefined: as the client says
+ */
+export function decodedHeaders(req: IncomingMessage, type?: string): FlatHeaders {
+  const pairs = unframed(req, type);
+  if (type !== undefined) pairs.push('content-type', type);
+  return flatten(pairs);
 }
 
 function unframed(req: IncomingMessage, type: string | undefined): string[] {
@@ -63,22 +100,9 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
-/** As `qs` reads it: `a[b]=c` for what is nested, the name again for each item of a list. */
+/** As `qs` reads it. */
 function formText(body: unknown): string {
   const form = new URLSearchParams();
-  const append = (name: string, value: unknown): void => {
-    if (Array.isArray(value)) {
-      for (const [index, item] of value.entries()) append(isNested(item) ? `${name}[${index}]` : name, item);
-    } else if (isNested(value)) {
-      for (const [key, item] of Object.entries(value)) append(name === '' ? key : `${name}[${key}]`, item);
-    } else {
-      form.append(name, String(value));
-    }
-  };
-  append('', body);
+  for (const [name, value] of formEntries(body, () => false)) form.append(name, String(value));
   return form.toString();
-}
-
-function isNested(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

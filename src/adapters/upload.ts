@@ -40,6 +40,7 @@ export class SmallBody implements Upload {
     this.#onRead = onRead;
     source.on('data', this.#onData);
     source.on('end', this.#onEnd);
+    unpause(source);
   }
 
   stop(): void {
@@ -66,14 +67,17 @@ export class BodyUpload implements Upload {
   readonly #source: Readable;
   readonly #call: HttpCall;
   readonly #limit: number;
+  readonly #isOwn: boolean;
   readonly #window = new StreamWindow();
   #received = 0;
   #state: 'untouched' | 'started' | 'stopped' = 'untouched';
 
-  constructor(source: Readable, call: HttpCall, limit: number) {
+  /** @param isOwn nobody else waits for the end of the source */
+  constructor(source: Readable, call: HttpCall, limit: number, isOwn = false) {
     this.#source = source;
     this.#call = call;
     this.#limit = limit;
+    this.#isOwn = isOwn;
   }
 
   start(): void {
@@ -81,11 +85,13 @@ export class BodyUpload implements Upload {
     this.#state = 'started';
     this.#source.on('data', this.#onData);
     this.#source.on('end', this.#onEnd);
+    unpause(this.#source);
   }
 
   stop(): void {
     // What was never touched may still be another handler's to read.
-    if (this.#state === 'started') drop(this.#source, this.#onData, this.#onEnd);
+    if (this.#isOwn) this.#source.destroy();
+    else if (this.#state === 'started') drop(this.#source, this.#onData, this.#onEnd);
     this.#state = 'stopped';
   }
 
@@ -127,6 +133,11 @@ function ownBytes(chunk: Buffer | string, source: Readable): Uint8Array<ArrayBuf
   return new Uint8Array(
     typeof chunk === 'string' ? Buffer.from(chunk, source.readableEncoding ?? 'utf8') : chunk,
   );
+}
+
+/** Middleware in front may have paused the request until it knew what to do with it; a listener does not end that. */
+function unpause(source: Readable): void {
+  if (source.readableFlowing === false) source.resume();
 }
 
 function drop(source: Readable, onData: (chunk: Buffer) => void, onEnd: () => void): void {
