@@ -2,6 +2,21 @@ import { ServeError } from '../errors.ts';
 import type { CallScope } from '../handle/scope.ts';
 import { now } from '../time/clock.ts';
 
+/** What a cache tells of itself. */
+export interface ModelCacheListener {
+  /** Other models are there, or coming. */
+  changed(): void;
+  /** Another model is the least recently used one. */
+  used(): void;
+  /** A model was loaded in so many ms, room for it included. */
+  loaded(ms: number): void;
+}
+
+interface Loaded<M> {
+  readonly promise: Promise<M>;
+  readonly usedAt: number;
+}
+
 /** A load that waits for its turn, or runs. */
 interface Loading<M> {
   readonly promise: Promise<M>;
@@ -17,9 +32,9 @@ interface Loading<M> {
 export class ModelCache<M> {
   readonly #limit: number;
   readonly #loadsPerSecond: number;
-  readonly #onChange: () => void;
+  readonly #listener: ModelCacheListener;
   /** In the order of use, the least recent first. */
-  readonly #loaded = new Map<string, Promise<M>>();
+  readonly #loaded = new Map<string, Loaded<M>>();
   readonly #loading = new Map<string, Loading<M>>();
   /** The end of the last load; the next one waits for it. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -28,12 +43,11 @@ export class ModelCache<M> {
   #filledAt = now();
   #isClosed = false;
 
-  /** @param onChange other models are there, or coming */
-  constructor(limit: number, loadsPerSecond: number, onChange: () => void) {
+  constructor(limit: number, loadsPerSecond: number, listener: ModelCacheListener) {
     this.#limit = limit;
     this.#loadsPerSecond = loadsPerSecond;
     this.#tokens = Math.max(1, loadsPerSecond);
-    this.#onChange = onChange;
+    this.#listener = listener;
   }
 
   /** Models that are there, the least recently used first, and those that come. */
@@ -41,12 +55,18 @@ export class ModelCache<M> {
     return [...this.#loaded.keys(), ...this.#loading.keys()];
   }
 
+  /** When the model that makes room for the next one was last used; undefined while there is room for one more. */
+  get stalestAt(): number | undefined {
+    if (this.#loaded.size + this.#loading.size < this.#limit) return undefined;
+    const [stalest] = this.#loaded.values();
+    return stalest?.usedAt ?? now();
+  }
+
   get(id: string, scope: CallScope | undefined, load: () => Promise<M> | M): Promise<M> {
     const known = this.#loaded.get(id);
     if (known !== undefined) {
-      this.#loaded.delete(id);
-      this.#loaded.set(id, known);
-      return known;
+      this.#use(id, known.promise);
+      return known.promise;
     }
     const coming = this.#loading.get(id);
     if (coming !== undefined) {
@@ -62,7 +82,7 @@ export class ModelCache<M> {
     this.#isClosed = true;
     const models = [...this.#loaded.values()];
     this.#loaded.clear();
-    await Promise.all(models.map(async (model) => dispose(await model)));
+    await Promise.all(models.map(async ({ promise }) => dispose(await promise)));
     await this.#turn;
   }
 
@@ -71,33 +91,43 @@ export class ModelCache<M> {
     const promise = this.#turn.then(async () => {
       const reason = abandoned(waiting);
       if (reason !== undefined) throw reason;
+      const startedAt = now();
       await this.#makeRoom();
-      return await load();
+      const model = await load();
+      this.#listener.loaded(now() - startedAt);
+      return model;
     });
     this.#loading.set(id, { promise, waiting });
     this.#turn = promise.then(
       async (model) => {
         this.#loading.delete(id);
         if (this.#isClosed) await dispose(model);
-        else this.#loaded.set(id, promise);
+        else this.#use(id, promise);
       },
       () => {
         // Not remembered: the next call tries again.
         this.#loading.delete(id);
-        this.#onChange();
+        this.#listener.changed();
       },
     );
-    this.#onChange();
+    this.#listener.changed();
     return promise;
+  }
+
+  #use(id: string, promise: Promise<M>): void {
+    const isStalest = this.#loaded.keys().next().value === id;
+    this.#loaded.delete(id);
+    this.#loaded.set(id, { promise, usedAt: now() });
+    if (isStalest || this.#loaded.size === 1) this.#listener.used();
   }
 
   /** Disposes of the least recently used until one more fits. */
   async #makeRoom(): Promise<void> {
-    for (const [id, model] of this.#loaded) {
+    for (const [id, { promise }] of this.#loaded) {
       if (this.#loaded.size < this.#limit) return;
       this.#loaded.delete(id);
-      this.#onChange();
-      await dispose(await model);
+      this.#listener.changed();
+      await dispose(await promise);
     }
   }
 

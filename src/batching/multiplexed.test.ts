@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CallScope } from '../handle/scope.ts';
+import { machineTime, useTime } from '../time/clock.ts';
 import { ModelCache } from './model-cache.ts';
 import { type MultiplexedOptions, multiplexed, observeModels } from './multiplexed.ts';
 
@@ -100,7 +101,7 @@ describe('multiplexed', () => {
   test('a load whose callers have all left before its turn is not made', async () => {
     const loads: string[] = [];
     const gate = Promise.withResolvers<void>();
-    const cache = new ModelCache<string>(3, Infinity, () => {});
+    const cache = new ModelCache<string>(3, Infinity, { changed() {}, used() {}, loaded() {} });
     const load = (id: string) => async () => {
       loads.push(id);
       await gate.promise;
@@ -127,16 +128,40 @@ describe('multiplexed', () => {
     expect(cache.ids).toEqual(['wanted', 'by itself']);
   });
 
-  test('the models that are there, or coming, are advertised', async () => {
-    const seen: string[][] = [];
-    observeModels((ids) => seen.push([...ids]));
-    const { get } = hub({ maxModelsPerReplica: 1 });
+  test('the models that are there, or coming, are advertised, and what a load costs, and how stale the stalest is', async () => {
+    let at = 1_000;
+    using _ = useTime({ ...machineTime, now: () => at });
+    let [models, stalestAt]: [readonly string[], number | undefined] = [[], undefined];
+    const loads: number[] = [];
+    observeModels({
+      changed(ids) {
+        models = ids;
+      },
+      used(usedAt) {
+        stalestAt = usedAt;
+      },
+      loaded: (ms) => loads.push(ms),
+    });
+    const get = multiplexed({ maxModelsPerReplica: 2 }, async (id: string) => {
+      at += id === 'slow' ? 300 : 100;
+      const dispose = () => {
+        at += 10;
+      };
+      return { id, [Symbol.dispose]: dispose };
+    });
     const first = get('a');
-    expect(seen.at(-1)).toEqual(['a']);
+    expect(models).toEqual(['a']);
     await first;
+    expect(stalestAt).toBeUndefined();
     await get('b');
-    expect(seen.at(-1)).toEqual(['b']);
-    observeModels(() => {});
+    expect([models, stalestAt]).toEqual([['a', 'b'], 1_100]);
+    at += 50;
+    await get('a');
+    // Room for another one would be made by `b`.
+    expect(stalestAt).toBe(1_200);
+    await get('slow');
+    expect([models, stalestAt]).toEqual([['a', 'slow'], 1_250]);
+    expect(loads).toEqual([100, 100, 310]);
   });
 
   test('an empty id, and wrong options, are refused', async () => {

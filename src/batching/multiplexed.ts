@@ -1,7 +1,7 @@
 import { invalidOption } from '../errors.ts';
 import { callScope } from '../handle/scope.ts';
 import { either, type Fields, integer, number, oneOf, parseOptions } from '../validation/fields.ts';
-import { ModelCache } from './model-cache.ts';
+import { ModelCache, type ModelCacheListener } from './model-cache.ts';
 import { MODEL_ID } from './model-id.ts';
 
 export interface MultiplexedOptions {
@@ -30,18 +30,24 @@ export interface Multiplexed<M> {
   readonly [MULTIPLEXED]: true;
 }
 
-type ModelsListener = (modelIds: readonly string[]) => void;
+/** Hears of the models of this thread. */
+export interface ModelsListener {
+  /** Other models are there, or coming. */
+  changed(modelIds: readonly string[]): void;
+  /** When the model that makes room for the next one was last used; undefined while there is room for one more. */
+  used(stalestAt: number | undefined): void;
+  /** A model was loaded in so many ms. */
+  loaded(ms: number): void;
+}
 
-let onModels: ModelsListener = () => {};
-let isReplica = false;
+let listener: ModelsListener | undefined;
 
 /** Those of this thread: a replica may have several. */
 const caches = new Set<ModelCache<unknown>>();
 
 /** @internal The replica of this thread advertises its models to the routers. */
-export function observeModels(listener: ModelsListener): void {
-  onModels = listener;
-  isReplica = true;
+export function observeModels(observer: ModelsListener): void {
+  listener = observer;
 }
 
 /** @internal The replica of this thread ends, and its models with it. */
@@ -49,9 +55,20 @@ export async function disposeModels(): Promise<void> {
   await Promise.all([...caches].map((cache) => cache.clear()));
 }
 
-function advertise(): void {
-  onModels([...caches].flatMap(({ ids }) => ids));
-}
+const advertising: ModelCacheListener = {
+  changed() {
+    listener?.changed([...caches].flatMap(({ ids }) => ids));
+    advertising.used();
+  },
+  used() {
+    let stalest: number | undefined;
+    for (const { stalestAt = Infinity } of caches) stalest = Math.min(stalestAt, stalest ?? Infinity);
+    listener?.used(stalest === Infinity ? undefined : stalest);
+  },
+  loaded(ms) {
+    listener?.loaded(ms);
+  },
+};
 
 /** The model id that the caller of the current call asked for; empty if none. */
 export function getMultiplexedModelId(): string {
@@ -81,8 +98,8 @@ export function multiplexed<M>(
     'multiplexed',
   );
   const limit = maxModelsPerReplica === -1 ? Infinity : maxModelsPerReplica;
-  const models = new ModelCache<M>(limit, maxLoadsPerSecond, advertise);
-  if (isReplica) caches.add(models as ModelCache<unknown>);
+  const models = new ModelCache<M>(limit, maxLoadsPerSecond, advertising);
+  if (listener !== undefined) caches.add(models as ModelCache<unknown>);
   const get = async function (this: unknown, modelId: string = getMultiplexedModelId()): Promise<M> {
     if (modelId === '')
       throw invalidOption('modelId', modelId, 'a model id: the caller sets multiplexedModelId');

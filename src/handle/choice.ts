@@ -36,8 +36,8 @@ function preferred(call: Call, endpoints: readonly Endpoint[]): Iterable<Endpoin
  */
 function* byModel(modelId: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
   const key = hash(modelId);
-  const isHolder = ({ channel }: Endpoint): boolean => channel.holdsModel(key);
+  const isHolder = ({ channel }: Endpoint): boolean => channel.models.holds(key);
   yield* endpoints.filter(isHolder).sort((a, b) => a.score - b.score);
   const ranked = [...byRendezvous(modelId, endpoints)].filter((endpoint) => !isHolder(endpoint));
-  yield* ranked.sort((a, b) => a.channel.models - b.channel.models);
+  yield* ranked.sort((a, b) => a.channel.models.count - b.channel.models.count);
 }

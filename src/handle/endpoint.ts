@@ -1,6 +1,7 @@
 import type { CancelCode } from '../pool/frames.ts';
 import type { Cargo } from '../pool/inbound-call.ts';
 import type { Reservation } from '../pool/load-table.ts';
+import type { ReplicaModels } from '../pool/model-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { hash } from './hash.ts';
@@ -13,12 +14,12 @@ export interface CallChannel {
   readonly ongoing: number;
   /** Places that are free now. */
   readonly free: number;
-  /** Multiplexed models that the replica holds or loads. */
-  readonly models: number;
-  /** Whether one of them has that hash. */
-  holdsModel(hash: number): boolean;
+  /** Its multiplexed models. */
+  readonly models: ReplicaModels;
   /** Calls that the replica ended, for whichever caller (wraps with 32 bits). */
   readonly served: number;
+  /** What `reserve` would answer now. */
+  readonly room: Reservation;
   reserve(): Reservation;
   reserveBeyondLimit(): Reservation;
   /** Gives a place back whose call is not sent. */

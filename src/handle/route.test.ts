@@ -100,7 +100,7 @@ describe('route', () => {
     for (let replica = 0; replica < 3; replica++) harness.start(1_000);
     const [r0, r1, r2] = harness.replicas as [FakeReplica, FakeReplica, FakeReplica];
     const placeOf = (model: string) => harness.call({ model }).endpoint?.replicaId;
-    r1.held.add(hash('a'));
+    r1.models.advertise([hash('a')]);
     expect(new Set(Array.from({ length: 20 }, () => placeOf('a')))).toEqual(new Set(['r1']));
 
     // Nobody holds it: all that come before the first has begun to load agree, on one with the fewest models.
@@ -109,7 +109,7 @@ describe('route', () => {
     expect(places).not.toContain('r1');
 
     // Of two that hold it, the one with less to do.
-    r2.held.add(hash('a'));
+    r2.models.advertise([hash('a')]);
     r1.ongoing = 500;
     expect(placeOf('a')).toBe('r2');
     r1.limit = r2.limit = 0;

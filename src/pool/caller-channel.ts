@@ -15,6 +15,7 @@ import {
 } from './frames.ts';
 import type { Cargo } from './inbound-call.ts';
 import { type LinkLedger, RESERVED, type ReplicaLoad, type Reservation } from './load-table.ts';
+import type { ReplicaModels } from './model-table.ts';
 import type { OutboundCall } from './outbound-call.ts';
 import { Outbox } from './outbox.ts';
 
@@ -103,12 +104,12 @@ export class CallerChannel {
     return Math.max(0, this.#load.limit - this.#load.ongoing);
   }
 
-  get models(): number {
+  get models(): ReplicaModels {
     return this.#load.models;
   }
 
-  holdsModel(hash: number): boolean {
-    return this.#load.holdsModel(hash);
+  get room(): Reservation {
+    return this.#closed ? RESERVED.gone : this.#load.room;
   }
 
   get served(): number {

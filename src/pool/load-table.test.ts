@@ -59,6 +59,21 @@ describe('a replica', () => {
     expect(ready(1).release(0)).toBe(false);
   });
 
+  test('tells beforehand what a reservation would be answered with', () => {
+    const [load, ledger] = [ready(1), new LinkLedger()];
+    const answers = () => {
+      const { room } = load;
+      const reserved = load.reserve(ledger);
+      if (reserved === RESERVED.ok) load.unreserve(ledger);
+      return [room, reserved];
+    };
+    expect(answers()).toEqual([RESERVED.ok, RESERVED.ok]);
+    load.reserve(ledger);
+    expect(answers()).toEqual([RESERVED.full, RESERVED.full]);
+    load.setState(REPLICA_STATE.stuck);
+    expect(answers()).toEqual([RESERVED.gone, RESERVED.gone]);
+  });
+
   test('tells its tick and what it served', () => {
     const load = new ReplicaLoad();
     load.tick(1_234.9);

@@ -1,3 +1,5 @@
+import { MODEL_TABLE_BYTES, ModelTable } from './model-table.ts';
+
 /**
  * Exact loads in shared memory. Every caller thread reads them and reserves a place with one compare-and-exchange
  * (measured: reserve and release 70–100 ns), so `maxOngoingRequests` and `maxQueuedRequests` hold over all threads
@@ -38,12 +40,8 @@ const R_WORD = 0;
 const R_LIMIT = 1;
 const R_TICK = 2;
 const R_SERVED = 3;
-const R_MODELS = 4;
-/** … and from here on their hashes. */
-const R_FIRST_MODEL = 16;
-/** Models of a replica that callers know of: the last ones used. */
-export const MAX_KNOWN_MODELS = 48;
-const REPLICA_TABLE_BYTES = 4 * (R_FIRST_MODEL + MAX_KNOWN_MODELS);
+/** … and behind them, on cache lines of its own, the table of its models. */
+const REPLICA_TABLE_BYTES = TABLE_BYTES + MODEL_TABLE_BYTES;
 
 // Words of a link's ledger.
 const L_RESERVED = 0;
@@ -53,10 +51,13 @@ const L_SEALED = 2;
 /** One replica's place in the load table. */
 export class ReplicaLoad {
   readonly shared: SharedArrayBuffer;
+  /** Its multiplexed models. */
+  readonly models: ModelTable;
   readonly #words: Int32Array;
 
   constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(REPLICA_TABLE_BYTES)) {
     this.shared = shared;
+    this.models = new ModelTable(shared, TABLE_BYTES);
     this.#words = new Int32Array(shared);
   }
 
@@ -90,28 +91,6 @@ export class ReplicaLoad {
     return Atomics.load(this.#words, R_SERVED);
   }
 
-  /** Multiplexed models that the replica holds or loads. */
-  get models(): number {
-    return Atomics.load(this.#words, R_MODELS);
-  }
-
-  /** Whether a model is among them, by its hash. May be wrong for a moment: it is a preference, not a promise. */
-  holdsModel(hash: number): boolean {
-    const count = Math.min(this.models, MAX_KNOWN_MODELS);
-    for (let index = 0; index < count; index++) {
-      if (Atomics.load(this.#words, R_FIRST_MODEL + index) === (hash | 0)) return true;
-    }
-    return false;
-  }
-
-  /** @param hashes of the models' ids, the least recently used first */
-  advertiseModels(hashes: readonly number[]): void {
-    for (const [index, hash] of hashes.slice(-MAX_KNOWN_MODELS).entries()) {
-      Atomics.store(this.#words, R_FIRST_MODEL + index, hash | 0);
-    }
-    Atomics.store(this.#words, R_MODELS, hashes.length);
-  }
-
   /** Changes the state unless the replica is dead already. Reservations see it with the next exchange. */
   setState(state: ReplicaStateCode): boolean {
     for (;;) {
@@ -120,6 +99,13 @@ export class ReplicaLoad {
       const next = (state << STATE_SHIFT) | (word & ONGOING_MASK);
       if (Atomics.compareExchange(this.#words, R_WORD, word, next) === word) return true;
     }
+  }
+
+  /** What `reserve` would answer now. */
+  get room(): Reservation {
+    const word = Atomics.load(this.#words, R_WORD);
+    if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
+    return (word & ONGOING_MASK) >= Atomics.load(this.#words, R_LIMIT) ? RESERVED.full : RESERVED.ok;
   }
 
   /** Takes a place for one call and charges the caller's ledger with it. */

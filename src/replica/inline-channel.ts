@@ -4,6 +4,7 @@ import { methodIndex, unknownMethod } from '../pool/caller-channel.ts';
 import type { CallMeta, CancelCode } from '../pool/frames.ts';
 import type { Cargo, InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { RESERVED, type Reservation } from '../pool/load-table.ts';
+import type { ReplicaModels } from '../pool/model-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { beginBatch } from '../time/clock.ts';
@@ -12,6 +13,14 @@ import { ingressProtocol, routerProtocol } from './ingress/protocol.ts';
 import { loadTarget } from './registry.ts';
 import { Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
+
+const EVERY_MODEL: ReplicaModels = {
+  count: 0,
+  loadMs: 0,
+  stalestAt: 0,
+  holds: () => true,
+  at: () => undefined,
+};
 
 /** Makes the replica of an inline deployment on this thread, and the way to it. */
 export async function createInlineChannel(inline: InlineDescriptor): Promise<InlineChannel> {
@@ -63,11 +72,7 @@ export class InlineChannel implements InlineCallChannel {
   }
 
   /** There is no other replica to prefer. */
-  readonly models = 0;
-
-  holdsModel(): boolean {
-    return true;
-  }
+  readonly models: ReplicaModels = EVERY_MODEL;
 
   get served(): number {
     return this.#served;
@@ -77,8 +82,13 @@ export class InlineChannel implements InlineCallChannel {
     this.#onFreed = listener;
   }
 
+  get room(): Reservation {
+    if (this.#closed) return RESERVED.gone;
+    return this.#ongoing >= this.limit ? RESERVED.full : RESERVED.ok;
+  }
+
   reserve(): Reservation {
-    return this.#ongoing >= this.limit && !this.#closed ? RESERVED.full : this.reserveBeyondLimit();
+    return this.room === RESERVED.ok ? this.reserveBeyondLimit() : this.room;
   }
 
   reserveBeyondLimit(): Reservation {

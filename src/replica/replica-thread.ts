@@ -6,7 +6,6 @@ import { ServeError } from '../errors.ts';
 import { setReplicaContext } from '../handle/context.ts';
 import type { DirectoryEvent } from '../handle/directory.ts';
 import { adoptHandles } from '../handle/handle.ts';
-import { hash } from '../handle/hash.ts';
 import { Router } from '../handle/router.ts';
 import { DeploymentLoad } from '../pool/deployment-load.ts';
 import { LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
@@ -21,6 +20,7 @@ import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './co
 import { ingressProtocol } from './ingress/protocol.ts';
 import { createInlineChannel } from './inline-channel.ts';
 import { guardListen } from './listen-guard.ts';
+import { ModelReporter } from './model-reporter.ts';
 import { trackModules } from './module-tracker.ts';
 import { loadTarget } from './registry.ts';
 import { idleContext, Replica } from './replica.ts';
@@ -70,7 +70,7 @@ export class ReplicaThread {
     );
     adoptHandles(this.router);
     forwardConsole(init.logLevel, (line) => this.#post({ type: 'log', line }));
-    observeModels((ids) => this.#load.advertiseModels(ids.map(hash)));
+    observeModels(new ModelReporter(this.#load.models, this.#deploymentLoad));
     observeBatches((name, record) => this.#batches.record(name, record));
     init.control.on('message', (message: ToReplica) => void this.#receive(message));
     this.#tickEvery(init.tickMs);

@@ -2,6 +2,7 @@ import { Call } from '../../src/handle/call.ts';
 import { type CallChannel, Endpoint } from '../../src/handle/endpoint.ts';
 import { KeyedCall } from '../../src/handle/single-flight.ts';
 import { RESERVED, type Reservation } from '../../src/pool/load-table.ts';
+import { MODEL_TABLE_BYTES, ModelTable } from '../../src/pool/model-table.ts';
 import type { OutboundCall } from '../../src/pool/outbound-call.ts';
 import { beginBatch } from '../../src/time/clock.ts';
 
@@ -18,8 +19,7 @@ export class FakeReplica implements CallChannel {
   peak = 0;
   served = 0;
   isClosed = false;
-  /** Hashes of the models that it holds. */
-  readonly held = new Set<number>();
+  readonly models = new ModelTable(new SharedArrayBuffer(MODEL_TABLE_BYTES), 0);
   readonly #listeners: Array<() => void> = [];
 
   constructor(name: string, limit: number) {
@@ -27,21 +27,18 @@ export class FakeReplica implements CallChannel {
     this.endpoint = new Endpoint(name, 'instance', 'v1', this);
   }
 
-  get models(): number {
-    return this.held.size;
-  }
-
-  holdsModel(model: number): boolean {
-    return this.held.has(model);
-  }
-
   get free(): number {
     return Math.max(0, this.limit - this.ongoing);
   }
 
-  reserve(): Reservation {
+  get room(): Reservation {
     if (this.isClosed) return RESERVED.gone;
-    if (this.ongoing >= this.limit) return RESERVED.full;
+    return this.ongoing >= this.limit ? RESERVED.full : RESERVED.ok;
+  }
+
+  reserve(): Reservation {
+    const { room } = this;
+    if (room !== RESERVED.ok) return room;
     this.ongoing++;
     this.peak = Math.max(this.peak, this.ongoing);
     return RESERVED.ok;

@@ -1,0 +1,91 @@
+const M_COUNT = 0;
+const M_LOAD = 1;
+const M_STALEST = 2;
+/** From here on, on cache lines of their own: the models' hashes. */
+const M_FIRST = 16;
+/** Models of a replica that callers know of: the last ones loaded. */
+export const MAX_KNOWN_MODELS = 48;
+export const MODEL_TABLE_BYTES: number = 4 * (M_FIRST + MAX_KNOWN_MODELS);
+
+/** Durations are shared in units of 1/16 ms. */
+const UNITS = 16;
+const MAX_WORD = 2 ** 31 - 1;
+
+/** What callers know of the multiplexed models of a replica. */
+export interface ReplicaModels {
+  /** Models that the replica holds or loads. */
+  readonly count: number;
+  /** Mean time of a load, in ms; 0 = not known. */
+  readonly loadMs: number;
+  /**
+   * When the model that would make room for the next one was last used, in ms of the instance's clock (wraps with 32
+   * bits); 0 = there is room for one more.
+   */
+  readonly stalestAt: number;
+  /** Whether it holds a model, by the hash of its id. May be wrong for a moment: it is a preference, not a promise. */
+  holds(hash: number): boolean;
+  /** Hash of one of them; undefined beyond the last one that callers know of. */
+  at(index: number): number | undefined;
+}
+
+/** The part of a replica's load table that says which models it holds. The replica writes, callers read. */
+export class ModelTable implements ReplicaModels {
+  readonly #words: Int32Array;
+
+  constructor(shared: SharedArrayBuffer, byteOffset: number) {
+    this.#words = new Int32Array(shared, byteOffset, MODEL_TABLE_BYTES / 4);
+  }
+
+  get count(): number {
+    return Atomics.load(this.#words, M_COUNT);
+  }
+
+  get #known(): number {
+    return Math.min(this.count, MAX_KNOWN_MODELS);
+  }
+
+  at(index: number): number | undefined {
+    return index < this.#known ? Atomics.load(this.#words, M_FIRST + index) >>> 0 : undefined;
+  }
+
+  holds(hash: number): boolean {
+    const known = this.#known;
+    for (let index = 0; index < known; index++)
+      if (Atomics.load(this.#words, M_FIRST + index) === (hash | 0)) return true;
+    return false;
+  }
+
+  /**
+   * A model that stays is copied to its new place before it leaves the old one, so that readers go on seeing it.
+   * @param hashes of the ids, the last ones loaded at the end
+   */
+  advertise(hashes: readonly number[]): void {
+    const words = this.#words;
+    const coming = new Set(hashes.slice(-MAX_KNOWN_MODELS).map((hash) => hash | 0));
+    let known = this.#known;
+    for (let index = known - 1; index >= 0; index--) {
+      if (coming.delete(Atomics.load(words, M_FIRST + index))) continue;
+      known--;
+      Atomics.store(words, M_FIRST + index, Atomics.load(words, M_FIRST + known));
+      Atomics.store(words, M_COUNT, known);
+    }
+    for (const hash of coming) Atomics.store(words, M_FIRST + known++, hash);
+    Atomics.store(words, M_COUNT, hashes.length);
+  }
+
+  get loadMs(): number {
+    return Atomics.load(this.#words, M_LOAD) / UNITS;
+  }
+
+  set loadMs(ms: number) {
+    Atomics.store(this.#words, M_LOAD, Math.min(Math.max(1, Math.round(ms * UNITS)), MAX_WORD));
+  }
+
+  get stalestAt(): number {
+    return Atomics.load(this.#words, M_STALEST);
+  }
+
+  set stalestAt(at: number) {
+    Atomics.store(this.#words, M_STALEST, at | 0);
+  }
+}

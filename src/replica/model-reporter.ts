@@ -1,0 +1,33 @@
+import type { ModelsListener } from '../batching/multiplexed.ts';
+import { hash } from '../handle/hash.ts';
+import type { DeploymentLoad } from '../pool/deployment-load.ts';
+import type { ModelTable } from '../pool/model-table.ts';
+
+/** Weight of the newest load in the mean: about the last seven count. */
+const NEWEST = 0.25;
+
+/** Tells the callers of a replica which models it holds, and what a load costs. */
+export class ModelReporter implements ModelsListener {
+  readonly #table: ModelTable;
+  readonly #deploymentLoad: DeploymentLoad;
+
+  constructor(table: ModelTable, deploymentLoad: DeploymentLoad) {
+    this.#table = table;
+    this.#deploymentLoad = deploymentLoad;
+  }
+
+  changed(modelIds: readonly string[]): void {
+    this.#table.advertise(modelIds.map(hash));
+    // Calls that wait for a model which is not here any more may go elsewhere.
+    this.#deploymentLoad.announceFreed();
+  }
+
+  used(stalestAt: number | undefined): void {
+    this.#table.stalestAt = stalestAt === undefined ? 0 : stalestAt | 0 || 1;
+  }
+
+  loaded(ms: number): void {
+    const { loadMs } = this.#table;
+    this.#table.loadMs = loadMs === 0 ? ms : loadMs + NEWEST * (ms - loadMs);
+  }
+}
