@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ServeError } from '../errors.ts';
 import { StreamWindow } from '../pool/stream-window.ts';
-import { LARGE_BYTES } from '../values/capture.ts';
+import { LARGE_BYTES } from '../values/memory.ts';
 import type { HttpCall } from './http-call.ts';
 
 export function tooLarge(limit: number): ServeError {

@@ -28,7 +28,7 @@ export function assertInGraph(what: string): undefined {
 /** A copy of bound arguments, taken when they are bound. Bound deployments (and nodes, where allowed) stay themselves. */
 export function copyArguments(args: readonly unknown[], name: string): readonly unknown[] {
   const capture = new Capture();
-  const taken = args.map((arg, index) => capture.take(arg, name, index));
+  const taken = capture.takeAll(args, name);
   return capture.marks === undefined ? taken : (revive(taken, capture.marks) as unknown[]);
 }
 

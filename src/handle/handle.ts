@@ -259,9 +259,7 @@ function takeArguments(call: Call, args: readonly unknown[]): boolean {
   isCapturing = true;
   try {
     capture.reset();
-    const captured = new Array<unknown>(args.length);
-    for (let index = 0; index < args.length; index++)
-      captured[index] = capture.take(args[index], call.method, index);
+    const captured = capture.takeAll(args, call.method);
     const { marks, transfer, bytes, isMoving } = capture;
     const taken: Parcel = { value: captured, marks, transfer, bytes };
     const sent = isMoving ? moveNow(taken, call.method) : taken;

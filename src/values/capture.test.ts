@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { makeView, VIEW_NAMES, valueGraph } from '../../test/arbitraries/value.ts';
 import { isSameGraph } from '../../test/support/graph.ts';
 import { send } from '../../test/support/post.ts';
-import { Capture, LARGE_BYTES } from './capture.ts';
+import { Capture } from './capture.ts';
+import { LARGE_BYTES } from './memory.ts';
 
 describe('what arrives', () => {
   test('is the same graph: equal values, the same sharing, the same cycles', () => {

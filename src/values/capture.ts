@@ -1,24 +1,22 @@
-import { isDeepStrictEqual, types } from 'node:util';
+import { types } from 'node:util';
 import { ServeError } from '../errors.ts';
 import { isInstance } from '../validation/peek.ts';
+import { mayHaveNames } from './array-members.ts';
 import { describe } from './describe.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
 import { isBuiltIn, isForeign, reasonAgainst, viewConstructor } from './kinds.ts';
 import { isPortable, MARK, type Marks, PORTABLE, type Portable } from './marks.ts';
+import { CapturedMemory } from './memory.ts';
 import { below, type Path, spell } from './path.ts';
 import { ALL, type Transferable, takeTransfer } from './transfer.ts';
 
-/** From here on a buffer is copied once and moved, which costs half of a structured clone (390 against 963 µs for 1 MiB). */
-export const LARGE_BYTES = 65_536;
+export { LARGE_BYTES } from './memory.ts';
 
 /**
  * Deepest nesting. The receiver's stack is the limit (main thread, 984 KiB: 1,624 levels of objects), and a message that it
  * cannot read is lost with all calls in it.
  */
 const MAX_DEPTH = 1_000;
-
-/** Arrays longer than this are looked through for named properties by comparison: 1.6 against 6.0 µs for 1,000 items. */
-const LONG_ARRAY = 64;
 
 const DETACHED = 'its memory was moved to another thread before (the buffer is detached)';
 
@@ -34,15 +32,13 @@ export const RESULT = -1;
  * during the walk ends both, and is cheaper than remembering identities (13 ns against 50 ns for `{ x: 1 }`).
  */
 export class Capture {
-  /** Moved with the message. */
-  transfer: Transferable[] | undefined = undefined;
   marks: Marks | undefined = undefined;
-  /** A rough size in bytes, for early flushing. */
-  bytes = 0;
+  /** Bytes of everything but memory. */
+  #bytes = 0;
+  #memory: CapturedMemory | undefined = undefined;
   #seen: Map<object, unknown> | undefined = undefined;
   #root: object | undefined = undefined;
   #rootCopy: unknown = undefined;
-  #moved: Set<Transferable> | undefined = undefined;
   /** Inside a value that was given away: its large buffers are not copied. */
   #isGiven = false;
   #method = '';
@@ -50,19 +46,28 @@ export class Capture {
 
   /** Forgets everything, so that one instance serves all calls of a thread. */
   reset(): void {
-    this.transfer = undefined;
     this.marks = undefined;
-    this.bytes = 0;
+    this.#bytes = 0;
+    this.#memory = undefined;
     this.#seen = undefined;
     this.#root = undefined;
     this.#rootCopy = undefined;
-    this.#moved = undefined;
     this.#isGiven = false;
+  }
+
+  /** Moved with the message. */
+  get transfer(): Transferable[] | undefined {
+    return this.#memory?.transfer;
+  }
+
+  /** A rough size in bytes, for early flushing. */
+  get bytes(): number {
+    return this.#memory === undefined ? this.#bytes : this.#bytes + this.#memory.bytes;
   }
 
   /** Whether its owner gave memory away (`transfer()`): it must be gone for him now, not when the message is posted. */
   get isMoving(): boolean {
-    return this.#moved !== undefined;
+    return this.#memory?.isMoving === true;
   }
 
   /**
@@ -76,16 +81,44 @@ export class Capture {
     this.#index = index;
     if (typeof value !== 'object' || value === null) return this.#primitive(value, undefined);
     try {
-      return this.#object(value, undefined);
+      const taken = this.#object(value, undefined);
+      return this.#memory === undefined ? taken : this.#memory.join(taken, this.marks);
     } catch (error) {
-      if (error instanceof ServeError) throw error;
-      // The stack was short already, memory ran out, or a trap of a Proxy threw.
-      throw this.#refused(undefined, `it cannot be read: ${describe(error)}`, error);
+      throw this.#failure(error);
     }
   }
 
+  /**
+   * All arguments of a method, as they will be posted.
+   * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
+   */
+  takeAll(values: readonly unknown[], method: string): unknown[] {
+    this.#method = method;
+    const taken = new Array<unknown>(values.length);
+    try {
+      for (let index = 0; index < values.length; index++) {
+        const value = values[index];
+        this.#index = index;
+        taken[index] =
+          typeof value === 'object' && value !== null
+            ? this.#object(value, undefined)
+            : this.#primitive(value, undefined);
+      }
+      if (this.#memory !== undefined) this.#memory.join(taken, this.marks);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+    return taken;
+  }
+
+  #failure(error: unknown): ServeError {
+    if (error instanceof ServeError) return error;
+    // The stack was short already, memory ran out, or a trap of a Proxy threw.
+    return this.#refused(undefined, `it cannot be read: ${describe(error)}`, error);
+  }
+
   #primitive(value: unknown, path: Path | undefined): unknown {
-    if (typeof value === 'string') this.bytes += value.length;
+    if (typeof value === 'string') this.#bytes += value.length;
     else if (typeof value === 'function') throw this.#refused(path, `it is a function${named(value)}`);
     else if (typeof value === 'symbol') throw this.#refused(path, 'it is a symbol');
     return value;
@@ -134,14 +167,10 @@ export class Capture {
     const buffers = takeTransfer(value);
     if (buffers === undefined) return false;
     if (buffers === ALL) return true;
-    this.#moved ??= new Set();
-    this.transfer ??= [];
+    const memory = this.#memoryNow();
     for (const buffer of buffers) {
-      if (this.#moved.has(buffer)) continue;
-      if (buffer.detached) throw this.#refused(path, DETACHED);
-      this.#moved.add(buffer);
-      this.transfer.push(buffer);
-      this.bytes += buffer.byteLength;
+      if (buffer.detached && !memory.isMoved(buffer)) throw this.#refused(path, DETACHED);
+      memory.move(buffer);
     }
     return false;
   }
@@ -160,13 +189,13 @@ export class Capture {
       if (typeof item === 'object') {
         if (item !== null) copy[key] = this.#object(item, below(path, key));
       } else if (typeof item === 'string') {
-        this.bytes += item.length;
+        this.#bytes += item.length;
       } else if ((typeof item === 'function' || typeof item === 'symbol') && Object.hasOwn(copy, key)) {
         // Its own: some libraries add functions to Object.prototype.
         this.#primitive(item, below(path, key));
       }
     }
-    this.bytes += 16;
+    this.#bytes += 16;
     return copy;
   }
 
@@ -185,12 +214,12 @@ export class Capture {
       if (typeof item === 'object') {
         if (item !== null) copy[index] = this.#object(item, below(path, index));
       } else if (typeof item === 'string') {
-        this.bytes += item.length;
+        this.#bytes += item.length;
       } else if (typeof item === 'function' || typeof item === 'symbol') {
         this.#primitive(item, below(path, index));
       }
     }
-    this.bytes += copy.length * 8;
+    this.#bytes += copy.length * 8;
     if (hasNames) this.#names(value, copy, path);
     return copy;
   }
@@ -244,7 +273,7 @@ export class Capture {
   #portable(value: Portable): object {
     const standIn = value[PORTABLE]();
     if (standIn === undefined) return value;
-    this.bytes += standIn.bytes ?? 0;
+    this.#bytes += standIn.bytes ?? 0;
     return this.#leaf(value, this.#mark({ ...standIn.data }, standIn.kind));
   }
 
@@ -261,7 +290,7 @@ export class Capture {
       const at = below(path, typeof key === 'string' ? key : '<key>');
       copy.set(this.#nested(key, at), this.#nested(item, at));
     }
-    this.bytes += copy.size * 16;
+    this.#bytes += copy.size * 16;
     return copy;
   }
 
@@ -269,7 +298,7 @@ export class Capture {
     const copy = new Set();
     this.#remember(value, copy);
     for (const item of value) copy.add(this.#nested(item, below(path, '<item>')));
-    this.bytes += copy.size * 8;
+    this.#bytes += copy.size * 8;
     return copy;
   }
 
@@ -289,16 +318,18 @@ export class Capture {
    * that were copied half (another member may hold the same object).
    */
   #attempt(value: unknown, path: Path): unknown {
-    const { bytes, marks, transfer } = this;
-    const [marked, moved, known] = [marks?.length ?? 0, transfer?.length ?? 0, this.#seen?.size ?? 0];
+    const { marks } = this;
+    const [bytes, marked, known] = [this.#bytes, marks?.length ?? 0, this.#seen?.size ?? 0];
+    const memory = this.#memory;
+    const state = memory?.state;
     try {
       return this.#nested(value, path);
     } catch (error) {
-      this.bytes = bytes;
+      this.#bytes = bytes;
       this.marks = marks;
-      this.transfer = transfer;
       if (marks !== undefined) marks.length = marked;
-      if (transfer !== undefined) transfer.length = moved;
+      this.#memory = memory;
+      if (state !== undefined) memory?.restore(state);
       // In the order in which they were added.
       let index = 0;
       for (const key of this.#seen?.keys() ?? []) if (index++ >= known) this.#seen?.delete(key);
@@ -306,13 +337,17 @@ export class Capture {
     }
   }
 
+  #memoryNow(): CapturedMemory {
+    this.#memory ??= new CapturedMemory();
+    return this.#memory;
+  }
+
   #buffer(value: ArrayBuffer, path: Path | undefined): ArrayBuffer {
-    if (this.#moved?.has(value)) return value;
+    const memory = this.#memoryNow();
+    if (memory.isMoved(value)) return value;
     if (value.detached) throw this.#refused(path, DETACHED);
-    // A resizable buffer stays one; `slice` would fix its length.
-    const copy = this.#isWholeGift(value) ? value : value.resizable ? structuredClone(value) : value.slice(0);
+    const copy = memory.buffer(value, this.#isGiven);
     this.#remember(value, copy);
-    this.#count(copy);
     return copy;
   }
 
@@ -320,21 +355,11 @@ export class Capture {
     const isBuffer = Buffer.isBuffer(value);
     const View = isBuffer ? Uint8Array : viewConstructor(value);
     if (View === undefined) throw this.#refused(path, reasonAgainst(value));
+    const memory = this.#memoryNow();
     const { buffer } = value;
-    let copy: ArrayBufferView;
-    if (types.isSharedArrayBuffer(buffer) || this.#moved?.has(buffer as ArrayBuffer)) {
-      copy = isBuffer ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : value;
-    } else {
-      if ((buffer as ArrayBuffer).detached) throw this.#refused(path, DETACHED);
-      const { byteOffset, byteLength } = value;
-      // Only the bytes of the view: a 16-byte Buffer would otherwise drag its whole pool (8–64 KiB) along.
-      const isWhole = byteLength === buffer.byteLength && this.#isWholeGift(buffer as ArrayBuffer);
-      const own = isWhole
-        ? (buffer as ArrayBuffer)
-        : (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
-      copy = new View(own);
-      this.#count(own);
-    }
+    if (types.isArrayBuffer(buffer) && buffer.detached && !memory.isMoved(buffer))
+      throw this.#refused(path, DETACHED);
+    const copy = memory.view(value, View, this.#isGiven);
     this.#remember(value, copy);
     return isBuffer ? this.#mark(copy, MARK.buffer) : copy;
   }
@@ -361,31 +386,9 @@ export class Capture {
       cause === undefined ? {} : { cause },
     );
   }
-
-  #isWholeGift(buffer: ArrayBuffer): boolean {
-    return this.#isGiven && buffer.byteLength >= LARGE_BYTES && !buffer.resizable;
-  }
-
-  #count(own: ArrayBuffer): void {
-    // Two views of one buffer that was given away.
-    if (this.#isGiven && this.transfer?.includes(own) === true) return;
-    this.bytes += own.byteLength;
-    if (own.byteLength < LARGE_BYTES) return;
-    this.transfer ??= [];
-    this.transfer.push(own);
-  }
 }
 
 const { slice } = Array.prototype;
-
-/** Whether an array may have properties that are no items; false is certain. @param items those it has, in a new array */
-function mayHaveNames(value: unknown[], items: unknown[]): boolean {
-  const { length } = value;
-  if (length > LONG_ARRAY) return !isDeepStrictEqual(value, items);
-  const keys = Object.keys(value);
-  // Items come first, so that a name shows at the end even where a hole makes up for it in number.
-  return keys.length !== length || (length > 0 && keys[length - 1] !== `${length - 1}`);
-}
 
 function named(value: Function): string {
   return typeof value.name !== 'string' || value.name === '' ? '' : ` (${value.name})`;

@@ -1,7 +1,12 @@
 import { types } from 'node:util';
 import { isInstance, peek } from '../validation/peek.ts';
 
-type ViewConstructor = new (buffer: ArrayBuffer) => ArrayBufferView;
+/** Makes views of one kind; a `DataView` has elements of one byte. */
+export type ViewConstructor = (new (
+  buffer: ArrayBuffer,
+  start?: number,
+  length?: number,
+) => ArrayBufferView) & { readonly BYTES_PER_ELEMENT?: number };
 
 const viewConstructors = new Map<object, ViewConstructor>();
 for (const name of [

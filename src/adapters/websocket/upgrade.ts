@@ -8,7 +8,7 @@ import type {
   SocketEnvelope,
   SocketFrame,
 } from '../../replica/ingress/envelope.ts';
-import { LARGE_BYTES } from '../../values/capture.ts';
+import { LARGE_BYTES } from '../../values/memory.ts';
 import { deadlineOf, describeCall } from '../describe-call.ts';
 import type { HostContext } from '../exchange.ts';
 import type { HttpTarget } from '../http.ts';

@@ -1,6 +1,6 @@
 import type { InboundCall } from '../../pool/inbound-call.ts';
 import { StreamWindow } from '../../pool/stream-window.ts';
-import { LARGE_BYTES } from '../../values/capture.ts';
+import { LARGE_BYTES } from '../../values/memory.ts';
 import type { CloseEnvelope, SocketFrame } from './envelope.ts';
 
 /** What waits for room; a `Blob` has no frame before it is read. */
