@@ -7,6 +7,18 @@ export interface BatchSurroundings {
   readonly idempotent: boolean | readonly string[];
 }
 
+/** @returns how many calls may wait for a batch while another one runs: as many as fit; 0 without batched methods */
+export function batchRoom(methods: ReadonlyMap<string, unknown>): () => number {
+  // A method may change its own options.
+  const all: ResolvedBatchOptions<never>[] = [];
+  for (const method of methods.values())
+    if (typeof method === 'function' && BATCHED in method)
+      all.push(method[BATCHED] as ResolvedBatchOptions<never>);
+  if (all.length === 0) return () => 0;
+  return () =>
+    Math.max(...all.map(({ maxBatchSize, maxConcurrentBatches }) => maxBatchSize * maxConcurrentBatches));
+}
+
 /**
  * What should be set otherwise: a replica takes fewer calls at a time than its batches hold (unless items have weights), or
  * runs items again though nobody said that they may run twice.

@@ -1,6 +1,7 @@
 import type { ServeContext } from '../handle/context.ts';
 import type { CallScope, Child } from '../handle/scope.ts';
 import { now } from '../time/clock.ts';
+import { loop } from '../time/loop.ts';
 
 /** What a batch needs to know of one of its members. */
 export interface Member {
@@ -117,6 +118,10 @@ export class BatchScope implements CallScope, ServeContext {
   get priorityRank(): number | undefined {
     const ranks = this.#members.flatMap(({ scope }) => scope?.priorityRank ?? []);
     return ranks.length === 0 ? undefined : Math.min(...ranks);
+  }
+
+  async yield(): Promise<void> {
+    await loop.yield();
   }
 
   /** A batch within a batch: the callers hear of the outer one. */

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { invalidOption } from '../errors.ts';
 import { StreamReader } from '../handle/stream.ts';
 import { StreamWindow } from '../pool/stream-window.ts';
+import { loop } from '../time/loop.ts';
 import { isInstance } from '../validation/peek.ts';
 import { BatchError } from './batch-error.ts';
 import type { BatchItem } from './batch-item.ts';
@@ -223,6 +224,8 @@ async function runStream<I, O>(
       }
       if (items.every(({ isSettled }) => isSettled)) return;
       for (const item of items) await item.room();
+      const turned = loop.yield();
+      if (turned !== undefined) await turned;
     }
     for (const item of items) item.end();
   } catch (error) {

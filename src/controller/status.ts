@@ -22,6 +22,8 @@ export interface ReplicaStatus {
   readonly rank: number;
   /** Calls that hold a place. */
   readonly ongoing: number;
+  /** Share of the last second for which its event loop was busy, 0…1. */
+  readonly utilization: number;
 }
 
 /** The last decision about a number of replicas, and what it was made from. */
@@ -47,6 +49,8 @@ export interface DeploymentReport {
   readonly replicas: readonly ReplicaStatus[];
   /** Calls that wait. */
   readonly queued: number;
+  /** Where its calls hold the event loops of their replicas: how much, and that they run one at a time. */
+  readonly scheduling: string | undefined;
   /** Replicas that ended without being asked to, so far. */
   readonly restarts: number;
   /** Replicas that should be there and fit nowhere. */

@@ -213,6 +213,16 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     this.sentAt = sentAt;
   }
 
+  /** @internal It was sent and has not begun: it waits again, as if it had never left. */
+  takenBack(): void {
+    this.hedge?.stop();
+    this.hedge = undefined;
+    this.state = CALL_STATE.queued;
+    this.endpoint = undefined;
+    this.attempts--;
+    this.queuedAt = this.sentAt;
+  }
+
   /** It left the queue, one way or the other. */
   dequeued(at: number): void {
     this.queuedMs += at - this.queuedAt;
@@ -239,7 +249,6 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     const error = this.#error('SERVE_TIMEOUT', `the deadline passed ${what} (after ${waited} ms)`, {
       retryable: this.attempts === 0,
     });
-    this.route.expired(this);
     this.abandon('timeout', error, CANCEL_CODE.timeout);
   }
 

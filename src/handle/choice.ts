@@ -9,16 +9,18 @@ import { byRendezvous } from './rendezvous.ts';
  * first, else the power of two choices does.
  *
  * @param except a replica that will not do
+ * @param at the time, as exactly as the caller knows it
  */
 export function reservePlace(
   call: Call,
   endpoints: readonly Endpoint[],
   except: Endpoint | undefined,
+  at: number,
 ): Endpoint | undefined {
-  if (endpoints.length === 1) return reserveAt(endpoints[0] as Endpoint, except);
+  if (endpoints.length === 1) return reserveAt(endpoints[0] as Endpoint, except, at);
   const affine = preferred(call, endpoints);
-  if (affine === undefined) return powerOfTwoChoices(endpoints, except);
-  for (const endpoint of affine) if (reserveAt(endpoint, except) !== undefined) return endpoint;
+  if (affine === undefined) return powerOfTwoChoices(endpoints, except, at);
+  for (const endpoint of affine) if (reserveAt(endpoint, except, at) !== undefined) return endpoint;
   return undefined;
 }
 

@@ -36,6 +36,11 @@ export interface ServeContext {
   readonly mountPath: string;
   /** In a batch: one context per item, in order. */
   readonly items: readonly ServeContext[] | undefined;
+  /**
+   * Lets the event loop turn if it has been held for about a millisecond, so that other calls, cancellations and health
+   * checks get through: `await` it in a loop that computes. Costs next to nothing where the loop has just turned.
+   */
+  yield(): Promise<void>;
 }
 
 let replicaContext: ServeContext | undefined;

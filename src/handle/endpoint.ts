@@ -5,6 +5,7 @@ import type { ReplicaModels } from '../pool/model-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { hash } from './hash.ts';
+import type { Holding } from './holding.ts';
 
 /** The way to one replica: a channel to a thread, or the replica itself when it is inline. */
 export interface CallChannel {
@@ -18,14 +19,26 @@ export interface CallChannel {
   readonly models: ReplicaModels;
   /** Calls that the replica ended, for whichever caller (wraps with 32 bits). */
   readonly served: number;
+  /** Calls of this thread that were sent and are not over. */
+  readonly outstanding: number;
+  /** Whether the replica's loop has been held for longer than a moment at this time. */
+  isHeld(at: number): boolean;
+  /** Whether its loop does not turn, and nothing has moved on it for long. */
+  readonly isStuck: boolean;
+  readonly holding: Holding;
   /** What `reserve` would answer now. */
-  readonly room: Reservation;
-  reserve(): Reservation;
+  room(at: number): Reservation;
+  /** @param at the time, as exactly as the caller knows it */
+  reserve(at: number): Reservation;
   reserveBeyondLimit(): Reservation;
   /** Gives a place back whose call is not sent. */
   unreserve(): void;
   /** Sends a call for which a place was reserved. */
   send(call: OutboundCall): void;
+  /** Takes a call back that the replica has not begun, and frees its place; false if it has. */
+  takeBack(call: OutboundCall): boolean;
+  /** Calls of this thread that the replica has not begun. */
+  waiting(): Iterable<OutboundCall>;
   cancel(call: OutboundCall, code: CancelCode): void;
   credit(call: OutboundCall, chunks: number): void;
   upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void;

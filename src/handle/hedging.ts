@@ -19,7 +19,7 @@ export interface HedgeConfig {
 /** What hedging needs of its route. */
 export interface HedgeHooks {
   /** Takes a place at another replica. */
-  reserve(call: Call, except: Endpoint): Endpoint | undefined;
+  reserve(call: Call, except: Endpoint, at: number): Endpoint | undefined;
   sent(): void;
   won(): void;
 }
@@ -58,7 +58,7 @@ export class Hedging {
   ask(hedge: Hedge, at: number): void {
     const { call } = hedge;
     if (!call.isWaitingForAnswer) return;
-    const endpoint = this.#hooks.reserve(call, hedge.first);
+    const endpoint = this.#hooks.reserve(call, hedge.first, at);
     if (endpoint === undefined) return;
     // Another version may not know the method, and would answer first with just that.
     const isKnown = call.method === HTTP_METHOD_NAME || endpoint.channel.methods.has(call.method);

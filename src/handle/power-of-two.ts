@@ -2,9 +2,17 @@ import { RESERVED } from '../pool/load-table.ts';
 import { time } from '../time/clock.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** Takes a place at a replica unless it is the excepted one; undefined if none is free. */
-export function reserveAt(endpoint: Endpoint, except: Endpoint | undefined): Endpoint | undefined {
-  return endpoint !== except && endpoint.channel.reserve() === RESERVED.ok ? endpoint : undefined;
+/**
+ * Takes a place at a replica unless it is the excepted one; undefined if none is free.
+ *
+ * @param at the time, as exactly as the caller knows it
+ */
+export function reserveAt(
+  endpoint: Endpoint,
+  except: Endpoint | undefined,
+  at: number,
+): Endpoint | undefined {
+  return endpoint !== except && endpoint.channel.reserve(at) === RESERVED.ok ? endpoint : undefined;
 }
 
 /**
@@ -14,6 +22,7 @@ export function reserveAt(endpoint: Endpoint, except: Endpoint | undefined): End
 export function powerOfTwoChoices(
   endpoints: readonly Endpoint[],
   except: Endpoint | undefined,
+  at: number,
 ): Endpoint | undefined {
   const count = endpoints.length;
   if (count === 0) return undefined;
@@ -22,12 +31,12 @@ export function powerOfTwoChoices(
   const second = (first + 1 + Math.floor(time.random() * (count - 1))) % count;
   let other = endpoints[second] as Endpoint;
   if (other.score < best.score) [best, other] = [other, best];
-  if (reserveAt(best, except) !== undefined) return best;
-  if (reserveAt(other, except) !== undefined) return other;
+  if (reserveAt(best, except, at) !== undefined) return best;
+  if (reserveAt(other, except, at) !== undefined) return other;
   for (let step = 1; count > 2 && step < count; step++) {
     const endpoint = endpoints[(first + step) % count] as Endpoint;
     const isTried = endpoint === best || endpoint === other;
-    if (!isTried && reserveAt(endpoint, except) !== undefined) return endpoint;
+    if (!isTried && reserveAt(endpoint, except, at) !== undefined) return endpoint;
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { ServeError } from '../errors.ts';
 import { now, time } from '../time/clock.ts';
 import { CALL_STATE, Call } from './call.ts';
+import { describeHolding } from './holding.ts';
 import type { Route } from './route.ts';
 import { StreamReader, type StreamSource } from './stream.ts';
 
@@ -23,6 +24,10 @@ export interface CallExplanation {
   batchSize: number | undefined;
   attempts: number;
   hedged: boolean;
+  /** How long its replica ran it, in ms; undefined while it runs, and where calls are too quick to be timed. */
+  ranMs: number | undefined;
+  /** Where the calls of its replica hold the event loop: how much, and that they run one at a time. */
+  scheduling: string | undefined;
 }
 
 type Settle = (value: unknown) => void;
@@ -179,6 +184,8 @@ export class PromiseCall extends Call implements StreamSource {
       batchSize: this.batchSize,
       attempts: this.attempts,
       hedged: this.hedge?.isSent ?? false,
+      ranMs: this.ranMs === 0 ? undefined : this.ranMs,
+      scheduling: this.endpoint && describeHolding(this.route.deployment, this.endpoint.channel.holding),
     };
   }
 

@@ -1,6 +1,6 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 import type { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
-import { now, time } from '../time/clock.ts';
+import { batchTime, now, time } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
 import { CallStats, type Outcome } from './call-stats.ts';
@@ -12,6 +12,7 @@ import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENTRY, type EntryGate } from './entry-gate.ts';
 import { MethodTimes } from './method-times.ts';
+import { hasOutstanding, recallBelow, recallHeld } from './recall.ts';
 import { SecondChances } from './second-chances.ts';
 import { shedError } from './shed-error.ts';
 import { type KeyedCall, SingleFlight } from './single-flight.ts';
@@ -20,12 +21,13 @@ import { policyOf } from './tenants.ts';
 import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
 
+/** Calls are moved from one replica to another at most this often, in ms. */
+const REBALANCE_MS = 1;
+
 /** What the route tells its router. */
 export interface RouteHooks {
-  /** Calls wait from now on. */
-  onQueued(route: Route): void;
-  /** The deadline of a call passed at a replica. */
-  onExpired(endpoint: Endpoint): void;
+  /** It has calls that wait, or that may have to move: `tend` is to be called every so often while it is busy. */
+  onBusy(route: Route): void;
   /** A response failed and nobody looked at it. */
   onUnobserved(error: unknown, call: Call): void;
 }
@@ -45,6 +47,8 @@ export class Route {
   config: RouteConfig = UNKNOWN_CONFIG;
   /** Where calls go besides, or instead. */
   detour: Detour | undefined = undefined;
+  /** `tend` is called every so often. */
+  isTended = false;
   /** The deployment is gone; another one of its name would have a new route. */
   isGone = false;
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
@@ -61,10 +65,13 @@ export class Route {
   /** How long calls take is of interest once some had to wait, or may be sent twice. */
   #isLearning = false;
   readonly #times = new MethodTimes();
-  readonly #secondChances = new SecondChances(this.counters, this.#times, (call, except) =>
-    this.#reserve(call, except),
+  readonly #secondChances = new SecondChances(this.counters, this.#times, (call, except, at) =>
+    this.#reserve(call, at, except),
   );
   #flights: SingleFlight | undefined = undefined;
+  /** Rank of the least important call that was sent and may wait at a replica. */
+  #lowestRank = 0;
+  #rebalancedAt = 0;
   readonly #gate: EntryGate;
   readonly #hooks: RouteHooks;
 
@@ -97,11 +104,14 @@ export class Route {
     return this.#queue.size;
   }
 
-  /** Places that are free now, over all replicas. */
+  /** Calls that may come now and would neither be refused nor wait behind others: free places, less those who wait for them. */
   get free(): number {
-    let free = 0;
-    for (const endpoint of this.#endpoints) free += endpoint.channel.free;
-    return free;
+    return Math.max(0, this.#places() - this.#turnstile.queued);
+  }
+
+  /** Whether it has to be tended. */
+  get isBusy(): boolean {
+    return this.#queue.size > 0 || hasOutstanding(this.#endpoints);
   }
 
   /** The shared tables arrived; calls that came before them are charged now. */
@@ -124,6 +134,7 @@ export class Route {
     for (const method of endpoint.channel.methods.keys()) this.#methods.add(method);
     endpoint.channel.onFreed(() => {
       if (this.#queue.size > 0) this.drain();
+      else if (this.#endpoints.length > 1) this.#rebalance(batchTime);
     });
     this.drain();
   }
@@ -207,7 +218,7 @@ export class Route {
   /** Sends a call that was let in. */
   #accept(call: Call): void {
     if (this.#queue.size === 0 && this.#turnstile.mayPass(call)) {
-      const endpoint = this.#reserve(call);
+      const endpoint = this.#reserve(call, call.readyAt);
       if (endpoint !== undefined) {
         this.#send(call, endpoint, call.readyAt);
         return;
@@ -235,7 +246,7 @@ export class Route {
     let call = this.#queue.peek();
     while (call !== undefined) {
       const isDoomed = this.#isDoomed(call, at);
-      const endpoint = isDoomed || !this.#turnstile.isTurnOf(call, at) ? undefined : this.#reserve(call);
+      const endpoint = isDoomed || !this.#turnstile.isTurnOf(call, at) ? undefined : this.#reserve(call, at);
       if (!isDoomed && endpoint === undefined) break;
       this.#queue.shift();
       this.#turnstile.leave(call);
@@ -261,8 +272,9 @@ export class Route {
     return true;
   }
 
-  /** Called every so often while calls wait: the net under a lost wake-up, and the guard of the old waiters. */
+  /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
   tend(at: number): void {
+    this.#requeue(recallHeld(this.#endpoints, at), at);
     let ended = 0;
     for (const endpoint of this.#endpoints) ended += endpoint.takeServed();
     this.#drainRate.sample(ended, at);
@@ -275,11 +287,6 @@ export class Route {
     this.#queue.forget(call);
     this.#turnstile.leave(call);
     call.dequeued(now());
-  }
-
-  /** The deadline of a call passed. */
-  expired(call: Call): void {
-    if (call.state !== CALL_STATE.queued && call.endpoint !== undefined) this.#hooks.onExpired(call.endpoint);
   }
 
   /** A response failed and nobody looked at it. */
@@ -340,13 +347,34 @@ export class Route {
     call.sentAt = at;
     call.attempts++;
     if (this.#secondChances.isWatchful) this.#secondChances.watch(call, endpoint);
+    if (call.priorityRank > this.#lowestRank) this.#lowestRank = call.priorityRank;
+    if (!this.isTended) this.#hooks.onBusy(this);
     endpoint.channel.send(call);
     call.onSent();
   }
 
+  /** Calls that were sent and have not begun wait here again: elsewhere there is room, or a more important one came. */
+  #requeue(calls: Iterable<Call>, at: number): void {
+    for (const call of calls) {
+      call.takenBack();
+      this.#turnstile.enter(call, true, this.#places);
+      this.#queue.push(call);
+    }
+    if (this.#queue.size === 0) this.#lowestRank = hasOutstanding(this.#endpoints) ? this.#lowestRank : 0;
+    else this.#turnstile.arm(this.#look);
+    this.#rebalancedAt = at;
+  }
+
+  /** A replica has room and nothing waits here: it takes over what waits behind a long call at another one. */
+  #rebalance(at: number): void {
+    if (at - this.#rebalancedAt < REBALANCE_MS) return;
+    this.#requeue(recallHeld(this.#endpoints, at), at);
+    if (this.#queue.size > 0) this.drain();
+  }
+
   #enqueue(call: Call, accepted: boolean): void {
     call.queuedAt = now();
-    if (!this.#turnstile.enter(call, accepted) && !this.#displace(call)) {
+    if (!this.#turnstile.enter(call, accepted, this.#places) && !this.#displace(call)) {
       call.queuedAt = 0;
       this.#shed(call, 'queue_full');
       return;
@@ -354,9 +382,18 @@ export class Route {
     this.#isLearning = true;
     call.state = CALL_STATE.queued;
     this.#queue.push(call);
-    this.#hooks.onQueued(this);
+    if (!this.isTended) this.#hooks.onBusy(this);
+    if (call.priorityRank < this.#lowestRank)
+      this.#requeue(recallBelow(this.#endpoints, call.priorityRank), call.queuedAt);
     this.#turnstile.arm(this.#look);
   }
+
+  /** Free places by the limits of the replicas. */
+  readonly #places = (): number => {
+    let free = 0;
+    for (const { channel } of this.#endpoints) free += channel.free;
+    return free;
+  };
 
   readonly #look = (): boolean => {
     this.drain();
@@ -375,9 +412,9 @@ export class Route {
     return true;
   }
 
-  #reserve(call: Call, except?: Endpoint): Endpoint | undefined {
+  #reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
     const endpoints = this.#isSkewed ? having(call.method, this.#endpoints) : this.#endpoints;
-    return reservePlace(call, endpoints, except);
+    return reservePlace(call, endpoints, except, at);
   }
 
   /** Turns a call away that has not started. */

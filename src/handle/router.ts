@@ -1,7 +1,8 @@
 import { ServeError } from '../errors.ts';
 import { CallerChannel } from '../pool/caller-channel.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
-import { LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
+import { LinkLedger } from '../pool/link-ledger.ts';
+import { ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import type { Call } from './call.ts';
@@ -22,7 +23,7 @@ import { EntryGate } from './entry-gate.ts';
 import { Route } from './route.ts';
 import { Shadow } from './shadow.ts';
 
-/** How often threads with waiting calls look after them. */
+/** How often a thread looks after its calls. */
 const TEND_MS = 50;
 
 /**
@@ -34,8 +35,6 @@ const OBITUARY_MS = 1_000;
 /** What a router needs of the thread it serves. */
 export interface RouterHooks {
   readonly createInline: InlineFactory;
-  /** A call's deadline passed at a replica: its event loop may be blocked. */
-  onExpired(replicaId: string): void;
   /** A response failed and nobody looked at it. */
   onUnobserved(error: unknown, call: Call): void;
   /** This thread is through with an inline replica that another one replaced. */
@@ -70,7 +69,8 @@ export class Router {
   readonly #routes = new Map<RouteKey, Route>();
   /** The inline replicas of this thread, or what is to become of them; undefined if one could not be made. */
   readonly #inline = new WeakMap<Route, Promise<InlineCallChannel | undefined>>();
-  readonly #waiting = new Set<Route>();
+  /** Routes with calls that wait, or that may have to move. */
+  readonly #busy = new Set<Route>();
   readonly #hooks: RouterHooks;
   readonly #gate: EntryGate;
   /** What every call gets once the router is closed. */
@@ -96,8 +96,7 @@ export class Router {
     const known = this.#routes.get(key);
     if (known !== undefined) return known;
     const route = new Route(app, deployment, this.#caller, this.#gate, {
-      onQueued: (queued) => this.#tend(queued),
-      onExpired: (endpoint) => this.#hooks.onExpired(endpoint.replicaId),
+      onBusy: (busy) => this.#tend(busy),
       onUnobserved: (error, call) => this.#hooks.onUnobserved(error, call),
     });
     this.#routes.set(key, route);
@@ -219,16 +218,18 @@ export class Router {
   }
 
   #tend(route: Route): void {
-    this.#waiting.add(route);
+    route.isTended = true;
+    this.#busy.add(route);
     if (this.#tender !== undefined) return;
     // Not ref'ed: the wheel keeps the process alive while a call waits.
     this.#tender = time.every(TEND_MS, () => {
       const at = now();
-      for (const waiting of this.#waiting) {
-        waiting.tend(at);
-        if (waiting.queued === 0) this.#waiting.delete(waiting);
+      for (const busy of this.#busy) {
+        busy.tend(at);
+        busy.isTended = busy.isBusy;
+        if (!busy.isTended) this.#busy.delete(busy);
       }
-      if (this.#waiting.size === 0) {
+      if (this.#busy.size === 0) {
         time.cancel(this.#tender);
         this.#tender = undefined;
       }

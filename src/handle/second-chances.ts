@@ -10,7 +10,7 @@ import { RETRY_BUDGET, RetryBudget } from './retry-budget.ts';
 import { IdempotentMethods, MAX_ATTEMPTS, retryPauseMs } from './retry-policy.ts';
 
 /** Takes a place for a call at a replica, but not at `except`. */
-export type Reserve = (call: Call, except: Endpoint) => Endpoint | undefined;
+export type Reserve = (call: Call, except: Endpoint, at: number) => Endpoint | undefined;
 
 /**
  * When a call to a deployment is sent a second time: after its replica died (retry), or because it is slow (hedge).

@@ -4,6 +4,8 @@ import type { Call } from './call.ts';
 /** A waiter older than this stops newcomers of other threads from barging in. */
 const BARRIER_AFTER_MS = 50;
 
+const NO_PLACES = (): number => 0;
+
 function isOld(call: Call | undefined, at: number): boolean {
   return call !== undefined && at - call.readyAt > BARRIER_AFTER_MS;
 }
@@ -38,15 +40,19 @@ export class Turnstile {
   adopt(load: DeploymentLoad, ledger: QueueLedger, waiting: Iterable<Call>): void {
     for (const call of waiting) {
       this.leave(call);
-      load.enqueue(call.priorityRank, ledger, true);
+      load.enqueue(call.priorityRank, ledger, true, NO_PLACES);
     }
     this.#load = load;
     this.#ledger = ledger;
   }
 
-  /** A call starts to wait; false if the queue is full. @param accepted it was accepted before: the cap does not apply */
-  enter(call: Call, accepted: boolean): boolean {
-    if (!this.#load.enqueue(call.priorityRank, this.#ledger, accepted)) return false;
+  /**
+   * A call starts to wait; false if the queue is full.
+   * @param accepted it was accepted before: the cap does not apply
+   * @param places free places at the replicas: calls that wait for them are not queued yet
+   */
+  enter(call: Call, accepted: boolean, places: () => number): boolean {
+    if (!this.#load.enqueue(call.priorityRank, this.#ledger, accepted, places)) return false;
     this.#load.announceWaiting(call.priorityRank, call.queuedAt);
     return true;
   }

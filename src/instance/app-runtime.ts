@@ -213,11 +213,6 @@ export class AppRuntime {
     return [...this.#deployments.values()].some((deployment) => deployment.kill(replica, why));
   }
 
-  expiredAt(replicaId: string, at: number): boolean {
-    for (const deployment of this.#deployments.values()) if (deployment.expiredAt(replicaId, at)) return true;
-    return false;
-  }
-
   /** The ingress, as a replica describes it, once the app is deployed. */
   async describe(): Promise<IngressDescription> {
     // One that serves on after a failed update describes what it serves.

@@ -72,9 +72,4 @@ export class Apps {
   kill(replica: ThreadReplica, why: string): void {
     for (const app of this) if (app.kill(replica, why)) return;
   }
-
-  /** A call of a replica passed its deadline. */
-  expiredAt(replicaId: string, at: number): void {
-    for (const app of this) if (app.expiredAt(replicaId, at)) return;
-  }
 }

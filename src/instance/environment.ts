@@ -42,6 +42,4 @@ export interface Environment {
   readonly userMetrics: HostMetrics;
   /** A response failed, in any thread, and nobody looked at it. */
   reportUnobserved(failure: UnobservedFailure): void;
-  /** A call's deadline passed at a replica. */
-  reportExpired(replicaId: string): void;
 }

@@ -5,8 +5,9 @@ import type { ThreadReplica } from './thread-replica.ts';
 const MAX_FAILURES = 3;
 
 /**
- * Asks a replica for its health every period (±10 %, so that replicas do not all ask at once); three failures in a row
- * end it. One success starts the count anew.
+ * Asks a replica's `checkHealth()` every period (±10 %, so that replicas do not all ask at once); three failures in a row
+ * end it, and one success starts the count anew. The check is timed from when it begins: a replica that computes comes to
+ * it later, and is as healthy.
  */
 export class HealthCheck {
   readonly #replica: ThreadReplica;
@@ -40,12 +41,16 @@ export class HealthCheck {
 
   async #check(): Promise<unknown> {
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    const timer = setTimeout(
-      () => resolve(new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${this.#timeoutMs} ms`)),
-      this.#timeoutMs,
-    );
-    timer.unref();
-    this.#replica.checkHealth().then(
+    let timer: NodeJS.Timeout | undefined;
+    const onBegun = (): void => {
+      timer = setTimeout(
+        () =>
+          resolve(new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${this.#timeoutMs} ms`)),
+        this.#timeoutMs,
+      );
+      timer.unref();
+    };
+    this.#replica.checkHealth(onBegun).then(
       () => resolve(undefined),
       (error: unknown) => resolve(error ?? new Error('checkHealth() failed')),
     );

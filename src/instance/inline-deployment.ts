@@ -122,10 +122,6 @@ export class InlineDeployment implements RunningDeployment {
     return false;
   }
 
-  expiredAt(): boolean {
-    return false;
-  }
-
   /** Of the calls that the host's thread made: those that enter the app. */
   observe(): VersionRecord {
     const tally = this.#serving?.channel.tally;
@@ -165,10 +161,12 @@ export class InlineDeployment implements RunningDeployment {
                 version: serving.descriptor.version,
                 rank: 0,
                 ongoing: serving.channel.ongoing,
+                utilization: 0,
               },
             ],
       queued: switchboard.load(this.#key)?.queued ?? 0,
       restarts: 0,
+      scheduling: undefined,
       pending: undefined,
     };
   }

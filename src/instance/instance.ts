@@ -20,7 +20,6 @@ import type { Logger } from '../observe/logger.ts';
 import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/types.ts';
-import { now } from '../time/clock.ts';
 import type { Clock } from '../time/control-clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
@@ -131,7 +130,6 @@ export class Instance {
       {
         gate,
         createInline: (inline) => inlineReplicas.make(inline),
-        onExpired: (replicaId) => this.#reportExpired(replicaId),
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#reportUnobserved({ app, deployment, method, requestId, error });
@@ -166,7 +164,6 @@ export class Instance {
       book: this.#book,
       userMetrics: this.userMetrics,
       reportUnobserved: (failure) => this.#reportUnobserved(failure),
-      reportExpired: (replicaId) => this.#reportExpired(replicaId),
     };
   }
 
@@ -410,10 +407,6 @@ export class Instance {
     this.#book.of(about.app, about.deployment).unobserved++;
     this.log.error({ ...about, err }, 'a call failed and nobody looked at it');
     this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
-  }
-
-  #reportExpired(replicaId: string): void {
-    this.#apps.expiredAt(replicaId, now());
   }
 
   #tick(): void {

@@ -5,6 +5,7 @@ import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { demandOf } from '../deployment/resources.ts';
 import { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
+import { describeHolding } from '../handle/holding.ts';
 import { addTallies, NO_CALLS, type Tally } from '../pool/replica-tally.ts';
 import type { ThreadPool } from '../pool/thread.ts';
 import { createThreadPool } from '../pool/thread-pool.ts';
@@ -66,6 +67,11 @@ export class ReplicaSet {
   /** Whether one takes calls. */
   get isRoutable(): boolean {
     return this.#isAny(({ isRoutable }) => isRoutable);
+  }
+
+  /** Whether one runs, though it may be stuck in a call. */
+  get isRunning(): boolean {
+    return this.#isAny(({ state }) => state === 'RUNNING');
   }
 
   /** Whether one takes calls that is of another version. */
@@ -136,7 +142,19 @@ export class ReplicaSet {
       version,
       rank,
       ongoing: load.ongoing,
+      utilization: load.utilization,
     }));
+  }
+
+  /** How its calls are scheduled, if they hold the loops of their replicas. */
+  get scheduling(): string | undefined {
+    const running = [...this].filter(({ isRoutable, load }) => isRoutable && load.meanHoldingMs > 0);
+    const mean = (of: (replica: ThreadReplica) => number): number =>
+      running.reduce((sum, replica) => sum + of(replica), 0) / Math.max(1, running.length);
+    return describeHolding(this.#deployment, {
+      meanHoldingMs: mean(({ load }) => load.meanHoldingMs),
+      utilization: mean(({ load }) => load.utilization),
+    });
   }
 
   find(replicaId: string): ThreadReplica | undefined {
@@ -243,7 +261,7 @@ export class ReplicaSet {
   #watch(replica: ThreadReplica, { options }: DeploymentSpec): ReplicaWatch {
     return new ReplicaWatch(replica, options, {
       stuck: (silentMs) =>
-        this.#announce(replica, 'STUCK', `its event loop has not turned for ${silentMs} ms`),
+        this.#announce(replica, 'STUCK', `its event loop has been blocked for ${silentMs} ms`),
       turning: () => {
         this.#environment.switchboard.load(this.#key)?.announceFreed();
         this.#announce(replica, 'RUNNING', 'its event loop turns again');
@@ -281,8 +299,6 @@ export class ReplicaSet {
       for (const counted of message.calls) book.merge(counted);
       for (const counted of message.batches) book.mergeBatches(counted);
       userMetrics.merge(message.metrics, this.#app, this.#deployment, from.rank);
-    } else if (message.type === 'expired') {
-      this.#environment.reportExpired(message.replicaId);
     } else if (message.type === 'log') {
       const { level, message: text, requestId, route = '' } = message.line;
       const about = { app: this.#app, deployment: this.#deployment, replica: from.replicaId };

@@ -7,7 +7,7 @@ import type { ThreadReplica } from './thread-replica.ts';
 
 /** What the watch finds. */
 export interface WatchEvents {
-  /** Its event loop has not turned for so long: it takes no more calls. */
+  /** Its event loop has not turned, and no call has begun or ended, for so long: it takes no more calls. */
   stuck(silentMs: number): void;
   /** Its event loop turns again. */
   turning(): void;
@@ -72,6 +72,7 @@ export class ReplicaWatch {
       this.#lookAtStuck(silentMs);
       return;
     }
+    if (!replica.hasHealthCheck) return;
     this.#health ??= new HealthCheck(replica, healthCheckPeriodMs, healthCheckTimeoutMs, at);
     this.#health.tick(at, (error) => this.#events.unhealthy(error));
   }
@@ -83,11 +84,12 @@ export class ReplicaWatch {
     else this.#events.turning();
   }
 
-  /** Its calls are lost once the deadline of one of them passed, at the latest after `stuckTerminateMs`. */
+  /** It is ended once the deadline of the call that holds its loop passed; `stuckTerminateMs` is for code without one. */
   #lookAtStuck(silentMs: number): void {
-    const { load, expiredAt } = this.#replica;
-    const isOverdue = ((expiredAt - load.lastTick) | 0) > 0 && expiredAt !== 0;
-    if (!isOverdue && silentMs <= this.#options.stuckTerminateMs) return;
+    const deadline = this.#replica.load.holdingDeadline;
+    const isOverdue =
+      deadline === 0 ? silentMs > this.#options.stuckTerminateMs : ((now() - deadline) | 0) > 0;
+    if (!isOverdue) return;
     this.#events.hopeless(`its event loop was blocked for ${silentMs} ms`);
   }
 }

@@ -36,8 +36,6 @@ export interface RunningDeployment {
   threads(): Iterable<ThreadReplica>;
   /** Ends a replica at once; false if it is another's. */
   kill(replica: ThreadReplica, why: string): boolean;
-  /** A call's deadline passed at a replica of it; false if the replica is another's. */
-  expiredAt(replicaId: string, at: number): boolean;
   /** Resolves when nothing is left of earlier versions: their calls are over. */
   predecessorsGone(): Promise<void>;
   /** Serves what waits and runs, then ends. Later calls fail with `error`. */

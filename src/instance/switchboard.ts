@@ -10,7 +10,8 @@ import {
 } from '../handle/directory.ts';
 import type { Caller } from '../handle/router.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
-import { LinkLedger, type ReplicaLoad } from '../pool/load-table.ts';
+import { LinkLedger } from '../pool/link-ledger.ts';
+import type { ReplicaLoad } from '../pool/load-table.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { Replacement } from './replacement.ts';
 

@@ -90,7 +90,7 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   get isReady(): boolean {
-    return this.isRoutable || (this.#count.target === 0 && this.#failure === undefined);
+    return this.#replicas.isRunning || (this.#count.target === 0 && this.#failure === undefined);
   }
 
   /** Replicas that there should be. */
@@ -147,6 +147,7 @@ export class ThreadDeployment implements RunningDeployment {
       replicas: this.#replicas.report(),
       queued: this.#environment.switchboard.load(this.#key)?.queued ?? 0,
       restarts: this.#restarts,
+      scheduling: this.#replicas.scheduling,
       pending: this.#count.pending,
     };
   }
@@ -182,13 +183,6 @@ export class ThreadDeployment implements RunningDeployment {
 
   kill(replica: ThreadReplica, why: string): boolean {
     return this.#replicas.kill(replica, why);
-  }
-
-  expiredAt(replicaId: string, at: number): boolean {
-    const replica = this.#replicas.find(replicaId);
-    if (replica === undefined) return false;
-    replica.expiredAt = at;
-    return true;
   }
 
   predecessorsGone(): Promise<void> {

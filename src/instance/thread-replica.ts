@@ -64,13 +64,13 @@ export class ThreadReplica implements Reachable, Draining {
   isZombie = false;
   /** Something is wrong with it: it serves till another one has taken its place. */
   isUnfit = false;
-  /** When the deadline of a call passed here last; time of `clock.now()`. */
-  expiredAt = 0;
   methods: readonly string[] = [];
   /** The last one that it was told. */
   userConfig: unknown;
   /** It has the hook `recordAutoscalingStats`. */
   hasStats = false;
+  /** It has the hook `checkHealth`. */
+  hasHealthCheck = false;
   #state: ReplicaState = 'STARTING';
   #rank: number;
   readonly #place: ReplicaPlace;
@@ -81,6 +81,7 @@ export class ThreadReplica implements Reachable, Draining {
   readonly #thread: PooledThread;
   readonly #callerPort: CallerPort;
   readonly #answers = new Map<number, (answer: Answer) => void>();
+  readonly #begun = new Map<number, () => void>();
   readonly #started = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
   #questions = 0;
@@ -211,8 +212,12 @@ export class ThreadReplica implements Reachable, Draining {
     this.#post({ type: 'tick', tickMs: tickPeriod(stuckAfterMs) }, []);
   }
 
-  checkHealth(): Promise<void> {
-    return this.#ask((id) => ({ type: 'checkHealth', id }));
+  /** Asks its hook `checkHealth`. @param onBegun its thread has come to the question: the check begins */
+  checkHealth(onBegun: () => void): Promise<void> {
+    return this.#ask((id) => {
+      this.#begun.set(id, onBegun);
+      return { type: 'checkHealth', id };
+    });
   }
 
   /** Asks its hook `recordAutoscalingStats`. */
@@ -281,6 +286,7 @@ export class ThreadReplica implements Reachable, Draining {
         if (this.#state !== 'STARTING') return;
         this.methods = message.methods;
         this.hasStats = message.hasStats;
+        this.hasHealthCheck = message.hasHealthCheck;
         this.#hasRun = true;
         this.#state = 'RUNNING';
         this.load.setState(REPLICA_STATE.ready);
@@ -292,9 +298,13 @@ export class ThreadReplica implements Reachable, Draining {
         this.#started.resolve();
         void this.#terminate();
         return;
+      case 'begun':
+        this.#begun.get(message.id)?.();
+        return;
       case 'answer':
         this.#answers.get(message.id)?.(message);
         this.#answers.delete(message.id);
+        this.#begun.delete(message.id);
         return;
       case 'drained':
         this.#onDrained();

@@ -2,7 +2,8 @@ import { MessageChannel } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { CallerChannel } from './caller-channel.ts';
 import { FRAME } from './frames.ts';
-import { LinkLedger, REPLICA_STATE, ReplicaLoad } from './load-table.ts';
+import { LinkLedger } from './link-ledger.ts';
+import { REPLICA_STATE, ReplicaLoad } from './load-table.ts';
 import { OutboundCall } from './outbound-call.ts';
 
 class RecordedCall extends OutboundCall {
@@ -34,7 +35,7 @@ test('an answer that was posted before the replica ended counts, though the news
   const channel = new CallerChannel(port1, load, new LinkLedger(), new Map([['call', 0]]), () => {});
   const calls = [new RecordedCall(), new RecordedCall()] as const;
   for (const call of calls) {
-    channel.reserve();
+    channel.reserve(0);
     channel.send(call);
   }
   port2.postMessage([FRAME.result, calls[0].slot, 'in time']);

@@ -10,7 +10,7 @@ import { REPLICA_STATE, RESERVED } from './load-table.ts';
 
 /** A link whose replica answers each call with its arguments. */
 function echo(limit?: number): Link {
-  const link: Link = new Link((call) => new Answers(link.load).result(call, call.args), limit);
+  const link: Link = new Link((call) => new Answers().result(call, call.args), limit);
   return link;
 }
 
@@ -42,7 +42,7 @@ describe('places', () => {
   test('are taken up to the limit, and given back', async () => {
     await using link = echo(2);
     const { caller, load } = link;
-    expect([caller.reserve(), caller.reserve(), caller.reserve()]).toEqual([
+    expect([caller.reserve(0), caller.reserve(0), caller.reserve(0)]).toEqual([
       RESERVED.ok,
       RESERVED.ok,
       RESERVED.full,
@@ -51,9 +51,9 @@ describe('places', () => {
     expect(caller.reserveBeyondLimit()).toBe(RESERVED.ok);
     expect(caller.free).toBe(0);
     for (let place = 0; place < 3; place++) caller.unreserve();
-    expect([caller.ongoing, caller.free, link.ledger.outstanding]).toEqual([0, 2, 0]);
+    expect([caller.ongoing, caller.free, link.ledger.reserved]).toEqual([0, 2, 0]);
     load.setState(REPLICA_STATE.draining);
-    expect([caller.reserve(), caller.reserveBeyondLimit()]).toEqual([RESERVED.gone, RESERVED.gone]);
+    expect([caller.reserve(0), caller.reserveBeyondLimit()]).toEqual([RESERVED.gone, RESERVED.gone]);
   });
 
   test('may be free again after each batch of answers: the route is told', async () => {
@@ -116,7 +116,7 @@ describe('a call that cannot be cloned', () => {
     expect(await after.over).toEqual(result(['after']));
     expect(bad.endings).toMatchObject([{ type: 'failed', error: { code: 'SERVE_NOT_SERIALIZABLE' } }]);
     expect(link.begun).toHaveLength(2);
-    expect([link.load.ongoing, link.ledger.outstanding]).toEqual([0, 0]);
+    expect(link.load.ongoing).toBe(0);
   });
 
   test('fails alone also as the only one of its batch, and the route hears of the place', async () => {
@@ -132,7 +132,7 @@ describe('a call that cannot be cloned', () => {
     const calls = [new RecordedCall('first', [1]), uncloneable(), new RecordedCall('first', [2])];
     for (const call of calls) link.send(call);
     await turn();
-    // Posted, not yet admitted.
+    // Posted, not yet begun.
     const closed = link.closed();
     link.caller.close(undefined);
     expect(calls[0]?.endings).toEqual([{ type: 'orphaned', started: false, error: undefined }]);
@@ -167,9 +167,9 @@ describe('a cancelled call', () => {
   test('keeps its id until its last frame: no other call gets its answer', async () => {
     const heard: unknown[] = [];
     await using link = silent(heard);
-    const answers = new Answers(link.load);
+    const answers = new Answers();
     const cancelled = link.send(new RecordedCall('first', ['cancelled']));
-    await turn();
+    while (link.begun.length === 0) await turn();
     link.caller.cancel(cancelled, CANCEL_CODE.timeout);
     const next = link.send(new RecordedCall('first', ['next']));
     while (link.begun.length < 2) await turn();
@@ -186,12 +186,28 @@ describe('a cancelled call', () => {
     expect([cancelled.endings, next.endings, third.endings].map(({ length }) => length)).toEqual([1, 1, 1]);
   });
 
+  test('that has not begun never does: its place and its id are free at once', async () => {
+    await using link = silent();
+    const call = link.send(new RecordedCall('first', []));
+    await turn();
+    // Its message is on its way.
+    link.caller.cancel(call, CANCEL_CODE.cancelled);
+    expect([call.slot, link.load.ongoing, link.ledger.reserved, link.freed]).toEqual([-1, 0, 0, 1]);
+    const next = link.send(new RecordedCall('second', []));
+    expect(next.slot).toBe(0);
+    while (link.begun.length === 0) await turn();
+    new Answers().result(link.begun[0] as InboundCall, 'for the next');
+    expect(await next.over).toEqual(result('for the next'));
+    expect(link.begun.map(({ method }) => method)).toEqual([1]);
+    expect(call.endings).toEqual([]);
+  });
+
   test('that is over already is not mentioned', async () => {
     const heard: unknown[] = [];
     await using link = silent(heard);
     const call = link.send(new RecordedCall('first', []));
     while (link.begun.length === 0) await turn();
-    new Answers(link.load).result(link.begun[0] as InboundCall, 1);
+    new Answers().result(link.begun[0] as InboundCall, 1);
     await call.over;
     link.caller.cancel(call, CANCEL_CODE.cancelled);
     link.caller.credit(call, 1);
@@ -200,7 +216,7 @@ describe('a cancelled call', () => {
     // The id is another call's now.
     const next = link.send(new RecordedCall('first', []));
     while (link.begun.length < 2) await turn();
-    new Answers(link.load).result(link.begun[1] as InboundCall, 2);
+    new Answers().result(link.begun[1] as InboundCall, 2);
     expect(await next.over).toEqual(result(2));
     expect(heard).toEqual([]);
   });
@@ -214,6 +230,7 @@ test('uploads, their end, credit and cancellation reach the call in order', asyn
   link.caller.upload(call, bytes, { marks: undefined, transfer: [bytes.buffer], bytes: 2 });
   link.caller.credit(call, 3);
   link.caller.endUpload(call);
+  while (link.begun.length === 0) await turn();
   link.caller.cancel(call, CANCEL_CODE.cancelled);
   while (heard.length < 4) await turn();
   expect(heard).toEqual([
@@ -231,6 +248,7 @@ test('an upload that cannot be cloned fails the call and stops the replica', asy
   const heard: unknown[] = [];
   await using link = silent(heard);
   const call = link.send(new RecordedCall('first', []));
+  while (link.begun.length === 0) await turn();
   link.caller.upload(call, () => {}, NO_CARGO);
   expect(await call.over).toMatchObject({ type: 'failed', error: { code: 'SERVE_NOT_SERIALIZABLE' } });
   while (heard.length === 0) await turn();
@@ -247,7 +265,7 @@ describe('an answer that cannot be read', () => {
     const calls = [0, 1].map(() => link.send(new RecordedCall('first', [])));
     while (link.begun.length < 2) await turn();
     link.begun[0]?.result({ handle }, cargo);
-    new Answers(link.load).result(link.begun[1] as InboundCall, 'fine');
+    new Answers().result(link.begun[1] as InboundCall, 'fine');
     expect(await calls[1]?.over).toEqual(result('fine'));
     expect(calls[0]?.endings).toMatchObject([{ type: 'failed', error: { code: 'SERVE_NOT_SERIALIZABLE' } }]);
   });
@@ -282,7 +300,7 @@ describe('an answer that cannot be read', () => {
     while (heard.length < 2) await turn();
     const next = link.send(new RecordedCall('first', []));
     while (link.begun.length < 3) await turn();
-    new Answers(link.load).result(link.begun[2] as InboundCall, 'fine');
+    new Answers().result(link.begun[2] as InboundCall, 'fine');
     expect(await next.over).toEqual(result('fine'));
   });
 });

@@ -14,7 +14,8 @@ import {
   packMeta,
 } from './frames.ts';
 import type { Cargo } from './inbound-call.ts';
-import { type LinkLedger, RESERVED, type ReplicaLoad, type Reservation } from './load-table.ts';
+import type { LinkLedger } from './link-ledger.ts';
+import { REPLICA_STATE, RESERVED, type ReplicaLoad, type Reservation } from './load-table.ts';
 import type { ReplicaModels } from './model-table.ts';
 import type { OutboundCall } from './outbound-call.ts';
 import { Outbox } from './outbox.ts';
@@ -55,7 +56,6 @@ export class CallerChannel {
   /** Open calls by slot; free slots are chained through `#free`. */
   readonly #open: Array<OutboundCall | undefined> = [];
   readonly #free: number[] = [];
-  #sent = 0;
   /** Nothing is sent any more. */
   #closed = false;
   /** Every call was told. */
@@ -108,16 +108,35 @@ export class CallerChannel {
     return this.#load.models;
   }
 
-  get room(): Reservation {
-    return this.#closed ? RESERVED.gone : this.#load.room;
-  }
-
   get served(): number {
     return this.#load.served;
   }
 
-  reserve(): Reservation {
-    return this.#closed ? RESERVED.gone : this.#load.reserve(this.#ledger);
+  /** Calls that were sent and are not over. */
+  get outstanding(): number {
+    return this.#open.length - this.#free.length;
+  }
+
+  /** Whether the replica's loop has been held for longer than a moment, or is stuck. */
+  isHeld(at: number): boolean {
+    return this.#load.isHeld(at) || this.isStuck;
+  }
+
+  get isStuck(): boolean {
+    return this.#load.state === REPLICA_STATE.stuck;
+  }
+
+  /** How its calls hold the loop of the replica. */
+  get holding(): ReplicaLoad {
+    return this.#load;
+  }
+
+  room(at: number): Reservation {
+    return this.#closed ? RESERVED.gone : this.#load.room(at);
+  }
+
+  reserve(at: number): Reservation {
+    return this.#closed ? RESERVED.gone : this.#load.reserve(this.#ledger, at);
   }
 
   reserveBeyondLimit(): Reservation {
@@ -138,10 +157,11 @@ export class CallerChannel {
       return;
     }
     const slot = this.#free.pop() ?? this.#open.length;
+    if (!this.#ledger.hasSlot(slot)) this.#addSlots();
     this.#open[slot] = call;
     call.slot = slot;
-    call.sequence = ++this.#sent;
     const { args, meta, marks } = call;
+    this.#ledger.sent(slot, call.number);
     const frames = this.#outbox.frames;
     const extra = meta !== undefined || marks !== undefined;
     frames.push(
@@ -157,9 +177,34 @@ export class CallerChannel {
     this.#outbox.commit(call.bytes, call.transfer);
   }
 
-  /** Tells the replica; the call stays open (and its place taken) until the replica's last frame for it. */
+  /**
+   * Takes a call back that the replica has not begun: it never will, and its place is free.
+   * @returns false if the replica has begun it, or it is over
+   */
+  takeBack(call: OutboundCall): boolean {
+    const { slot } = call;
+    if (slot === -1 || !this.#ledger.takeBack(slot, call.number)) return false;
+    this.#finish(call);
+    this.unreserve();
+    return true;
+  }
+
+  /** The calls that the replica has not begun. A look: each may begin at any time. */
+  *waiting(): Generator<OutboundCall> {
+    for (const [slot, call] of this.#open.entries())
+      if (call !== undefined && this.#ledger.isWaiting(slot, call.number)) yield call;
+  }
+
+  /**
+   * Ends a call that its caller is not interested in any more. One that has begun stays open (and its place taken) until the
+   * replica's last frame for it.
+   */
   cancel(call: OutboundCall, code: CancelCode): void {
     if (call.slot === -1 || this.#closed) return;
+    if (this.takeBack(call)) {
+      this.#onFreed();
+      return;
+    }
     this.#outbox.frames.push(FRAME.cancel, call.slot, code);
     this.#outbox.commit(0, undefined);
   }
@@ -194,8 +239,9 @@ export class CallerChannel {
     this.#onClosed();
     for (const call of this.#open.splice(0)) {
       if (call === undefined) continue;
+      const hasBegun = !this.#ledger.takeBack(call.slot, call.number);
       call.slot = -1;
-      call.orphaned(this.#ledger.wasAdmitted(call.sequence), error);
+      call.orphaned(hasBegun, error);
     }
   }
 
@@ -207,7 +253,7 @@ export class CallerChannel {
     if (this.#closed) return;
     this.#shut();
     for (const [slot, call] of this.#open.entries()) {
-      if (call === undefined || this.#ledger.wasAdmitted(call.sequence)) continue;
+      if (call === undefined || !this.#ledger.takeBack(slot, call.number)) continue;
       this.#open[slot] = undefined;
       call.slot = -1;
       call.orphaned(false, undefined);
@@ -238,7 +284,6 @@ export class CallerChannel {
   #shut(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#ledger.seal();
     this.#outbox.close();
     this.#port.close();
   }
@@ -310,6 +355,7 @@ export class CallerChannel {
   }
 
   #finish(call: OutboundCall): void {
+    call.ranMs = this.#ledger.ranMs(call.slot);
     this.#open[call.slot] = undefined;
     this.#free.push(call.slot);
     call.slot = -1;
@@ -320,23 +366,16 @@ export class CallerChannel {
     const call = this.#open[frame[1] as number];
     if (call === undefined) return;
     const kind = frame[0];
-    if (kind === FRAME.call || kind === FRAME.callExtra) {
-      this.#finish(call);
-      this.#unsend(call);
-    } else {
-      this.cancel(call, CANCEL_CODE.cancelled);
-    }
+    if (kind === FRAME.call || kind === FRAME.callExtra) this.takeBack(call);
+    else this.cancel(call, CANCEL_CODE.cancelled);
     failNow(call, notSerializable(call, messageOf(cause), cause));
     this.#onFreed();
   }
 
-  /** The call will never be admitted: those that were sent after it move up. */
-  #unsend({ sequence }: OutboundCall): void {
-    this.unreserve();
-    this.#sent--;
-    for (const call of this.#open) {
-      if (call !== undefined && ((call.sequence - sequence) | 0) > 0) call.sequence--;
-    }
+  /** Precedes the first call that uses the new slots. */
+  #addSlots(): void {
+    this.#outbox.frames.push(FRAME.slots, this.#ledger.grow());
+    this.#outbox.commit(0, undefined);
   }
 }
 

@@ -60,13 +60,14 @@ export class DeploymentLoad {
   /**
    * Takes a place in the queue and charges the thread's ledger with it; false when the queue is full.
    * @param accepted the call was accepted before (a retry): the cap does not apply
+   * @param places free places at the replicas: so many more may wait, since they wait for a loop and not for a place
    */
-  enqueue(priority: number, ledger: QueueLedger, accepted: boolean): boolean {
+  enqueue(priority: number, ledger: QueueLedger, accepted: boolean, places: () => number): boolean {
     const charged = ledger.words;
     const limit = accepted ? -1 : this.maxQueued;
     for (;;) {
       const queued = Atomics.load(this.#words, D_QUEUED);
-      if (limit !== -1 && queued >= limit) return false;
+      if (limit !== -1 && queued >= limit && queued >= limit + places()) return false;
       if (Atomics.compareExchange(this.#words, D_QUEUED, queued, queued + 1) === queued) {
         (charged[Q_QUEUED] as number)++;
         Atomics.add(this.#words, D_BY_PRIORITY + priority, 1);

@@ -33,6 +33,7 @@ const FIELDS: ReadonlyArray<readonly [number, number]> = [
   [FRAME.end, 1],
   [FRAME.credit, 2],
   [FRAME.batched, 2],
+  [FRAME.slots, 1],
 ];
 
 const fixed = fc

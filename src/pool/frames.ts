@@ -31,6 +31,8 @@ export const FRAME = {
   credit: 10,
   /** id, items: the call runs in a batch of so many */
   batched: 11,
+  /** segment: room for more slots in the link's ledger, for the calls that follow */
+  slots: 12,
 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
@@ -99,6 +101,7 @@ export function frameLength(frames: readonly unknown[], at: number): number {
     case FRAME.chunkMarked:
       return 5;
     case FRAME.end:
+    case FRAME.slots:
       return 2;
     default:
       throw new TypeError(`unknown frame kind ${String(frames[at])} at ${at} of ${frames.length}`);

@@ -1,11 +1,13 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { DeploymentLoad, QueueLedger } from './deployment-load.ts';
-import { LinkLedger, MAX_ONGOING_LIMIT, REPLICA_STATE, RESERVED, ReplicaLoad } from './load-table.ts';
+import { LinkLedger } from './link-ledger.ts';
+import { MAX_ONGOING_LIMIT, REPLICA_STATE, RESERVED, ReplicaLoad } from './load-table.ts';
 
 function ready(limit: number): ReplicaLoad {
   const load = new ReplicaLoad();
   load.limit = limit;
+  load.setOpen(limit, 0);
   load.setState(REPLICA_STATE.ready);
   return load;
 }
@@ -22,16 +24,19 @@ describe('a replica', () => {
   test('has as many places as its limit says, in the state ready only', () => {
     const [load, ledger] = [ready(2), new LinkLedger()];
     const other = new ReplicaLoad(load.shared);
-    expect([load.reserve(ledger), other.reserve(ledger), load.reserve(ledger)]).toEqual([
+    expect([load.reserve(ledger, 0), other.reserve(ledger, 0), load.reserve(ledger, 0)]).toEqual([
       RESERVED.ok,
       RESERVED.ok,
       RESERVED.full,
     ]);
     expect(load.reserveBeyondLimit(ledger)).toBe(RESERVED.ok);
-    expect([other.ongoing, ledger.outstanding]).toEqual([3, 3]);
+    expect([other.ongoing, ledger.reserved]).toEqual([3, 3]);
     for (const state of ['starting', 'stuck', 'draining', 'dead'] as const) {
       load.setState(REPLICA_STATE[state]);
-      expect([load.reserve(ledger), load.reserveBeyondLimit(ledger)]).toEqual([RESERVED.gone, RESERVED.gone]);
+      expect([load.reserve(ledger, 0), load.reserveBeyondLimit(ledger)]).toEqual([
+        RESERVED.gone,
+        RESERVED.gone,
+      ]);
       expect([load.state, load.ongoing]).toEqual([REPLICA_STATE[state], 3]);
     }
     expect(load.setState(REPLICA_STATE.ready)).toBe(false);
@@ -40,19 +45,20 @@ describe('a replica', () => {
 
   test('may have its limit changed while it works', () => {
     const [load, ledger] = [ready(1), new LinkLedger()];
-    load.reserve(ledger);
+    load.setOpen(1_000, 0);
+    load.reserve(ledger, 0);
     load.limit = 2;
-    expect(load.reserve(ledger)).toBe(RESERVED.ok);
+    expect(load.reserve(ledger, 0)).toBe(RESERVED.ok);
     load.limit = 1;
-    expect(load.reserve(ledger)).toBe(RESERVED.full);
+    expect(load.reserve(ledger, 0)).toBe(RESERVED.full);
     expect(load.ongoing).toBe(2);
     load.limit = MAX_ONGOING_LIMIT;
-    expect(load.reserve(ledger)).toBe(RESERVED.ok);
+    expect(load.reserve(ledger, 0)).toBe(RESERVED.ok);
   });
 
   test('is drained by the release of its last place, and by no other', () => {
     const [load, ledger] = [ready(3), new LinkLedger()];
-    for (let place = 0; place < 3; place++) load.reserve(ledger);
+    for (let place = 0; place < 3; place++) load.reserve(ledger, 0);
     expect(load.release(1)).toBe(false);
     load.setState(REPLICA_STATE.draining);
     expect([load.release(1), load.release(1), load.ongoing]).toEqual([false, true, 0]);
@@ -62,13 +68,13 @@ describe('a replica', () => {
   test('tells beforehand what a reservation would be answered with', () => {
     const [load, ledger] = [ready(1), new LinkLedger()];
     const answers = () => {
-      const { room } = load;
-      const reserved = load.reserve(ledger);
+      const room = load.room(0);
+      const reserved = load.reserve(ledger, 0);
       if (reserved === RESERVED.ok) load.unreserve(ledger);
       return [room, reserved];
     };
     expect(answers()).toEqual([RESERVED.ok, RESERVED.ok]);
-    load.reserve(ledger);
+    load.reserve(ledger, 0);
     expect(answers()).toEqual([RESERVED.full, RESERVED.full]);
     load.setState(REPLICA_STATE.stuck);
     expect(answers()).toEqual([RESERVED.gone, RESERVED.gone]);
@@ -77,7 +83,7 @@ describe('a replica', () => {
   test('tells its tick and what it served', () => {
     const load = new ReplicaLoad();
     load.tick(1_234.9);
-    load.countServed();
+    load.countServed(1);
     expect([load.lastTick, load.served]).toEqual([1_234, 1]);
     // 25 days on: the difference of two ticks still is one.
     load.tick(2 ** 31 + 5);
@@ -85,34 +91,46 @@ describe('a replica', () => {
   });
 });
 
-describe('the ledger of a link', () => {
-  test('knows which calls started: they are admitted in the order in which they were sent', () => {
-    const [load, ledger] = [ready(5), new LinkLedger()];
-    for (let call = 0; call < 3; call++) load.reserve(ledger);
-    expect(ledger.admit()).toBe(true);
-    expect([1, 2, 3].map((sequence) => ledger.wasAdmitted(sequence))).toEqual([true, false, false]);
-    expect(ledger.outstanding).toBe(2);
-    load.unreserve(ledger);
-    expect([ledger.outstanding, load.ongoing]).toEqual([1, 2]);
+describe('a replica that computes', () => {
+  test('takes no more calls than it is open for, whatever its limit', () => {
+    const [load, ledger] = [new ReplicaLoad(), new LinkLedger()];
+    load.limit = 16;
+    load.setState(REPLICA_STATE.ready);
+    // A new one takes one call, until more is known.
+    expect([load.reserve(ledger, 0), load.reserve(ledger, 0)]).toEqual([RESERVED.ok, RESERVED.full]);
+    expect([load.setOpen(2, 0), load.hasRoom, load.reserve(ledger, 0)]).toEqual([true, true, RESERVED.ok]);
+    expect([load.setOpen(1, 0), load.setOpen(1, 0), load.hasRoom]).toEqual([false, false, false]);
   });
 
-  test('admits nothing once it is sealed, so that a call which was told it never started never does', () => {
-    const [load, ledger] = [ready(5), new LinkLedger()];
-    for (let call = 0; call < 2; call++) load.reserve(ledger);
-    ledger.admit();
-    new LinkLedger(ledger.shared).seal();
-    expect([ledger.admit(), ledger.wasAdmitted(2), ledger.outstanding]).toEqual([false, false, 1]);
+  test('takes none while its loop is held, but for those that fill the next batch', () => {
+    const [load, ledger] = [ready(16), new LinkLedger()];
+    load.hold(1_000, 0);
+    expect([load.isHeld(1_001), load.reserve(ledger, 1_001)]).toEqual([false, RESERVED.ok]);
+    expect([load.isHeld(1_002), load.reserve(ledger, 1_002)]).toEqual([true, RESERVED.full]);
+    load.setOpen(16, 2);
+    expect([load.reserve(ledger, 1_002), load.reserve(ledger, 1_002)]).toEqual([RESERVED.ok, RESERVED.full]);
+    load.letGo();
+    expect([load.isHeld(1_002), load.reserve(ledger, 1_002)]).toEqual([false, RESERVED.ok]);
   });
 
-  test('counts beyond 32 bits', () => {
-    const ledger = new LinkLedger();
-    const words = new Int32Array(ledger.shared).fill(2 ** 31 - 1, 0, 2);
+  test('knows how long its loop is held also when the time wraps', () => {
+    const [load, at] = [ready(1), 2 ** 31 / 16 - 0.5];
+    load.hold(at, 0);
+    expect([load.isHeld(at + 0.9), load.isHeld(at + 2)]).toEqual([false, true]);
+  });
+
+  test('says until when the call that holds its loop has, and if that is not known, all of them', () => {
     const load = ready(1);
-    load.reserve(ledger);
-    expect(words[0]).toBe(-(2 ** 31));
-    expect([ledger.outstanding, ledger.wasAdmitted(2 ** 31)]).toEqual([1, false]);
-    ledger.admit();
-    expect([ledger.outstanding, ledger.wasAdmitted(2 ** 31)]).toEqual([0, true]);
+    load.latestDeadline = 9_000;
+    expect(load.holdingDeadline).toBe(9_000);
+    load.hold(1_000, 5_000);
+    expect(load.holdingDeadline).toBe(5_000);
+    load.holdingDeadline = 0;
+    expect(load.holdingDeadline).toBe(0);
+    load.letGo();
+    expect(load.holdingDeadline).toBe(9_000);
+    load.latestDeadline = Infinity;
+    expect(load.holdingDeadline).toBe(0);
   });
 });
 
@@ -120,16 +138,20 @@ describe('the queue of a deployment', () => {
   test('has as many places as it may, over all threads; a call that was accepted before always gets one', () => {
     const [load, mine, theirs] = [new DeploymentLoad(), new QueueLedger(), new QueueLedger()];
     load.maxQueued = 2;
-    expect(load.enqueue(1, mine, false)).toBe(true);
-    expect(new DeploymentLoad(load.shared).enqueue(0, theirs, false)).toBe(true);
-    expect(load.enqueue(1, mine, false)).toBe(false);
-    expect(load.enqueue(1, mine, true)).toBe(true);
+    expect(load.enqueue(1, mine, false, () => 0)).toBe(true);
+    expect(new DeploymentLoad(load.shared).enqueue(0, theirs, false, () => 0)).toBe(true);
+    expect(load.enqueue(1, mine, false, () => 0)).toBe(false);
+    expect(load.enqueue(1, mine, true, () => 0)).toBe(true);
     expect(load.queued).toBe(3);
     load.dequeue(1, mine);
     load.maxQueued = 0;
-    expect(load.enqueue(1, mine, false)).toBe(false);
+    expect(load.enqueue(1, mine, false, () => 0)).toBe(false);
+    expect(load.enqueue(1, mine, false, () => 2)).toBe(false);
+    // Free places: the calls that wait for them are not queued yet.
+    expect(load.enqueue(1, mine, false, () => 3)).toBe(true);
+    load.dequeue(1, mine);
     load.maxQueued = -1;
-    expect(load.enqueue(1, mine, false)).toBe(true);
+    expect(load.enqueue(1, mine, false, () => 0)).toBe(true);
     mine.giveBack(load);
     expect(load.queued).toBe(1);
     theirs.giveBack(load);
@@ -140,7 +162,7 @@ describe('the queue of a deployment', () => {
   test('tells whether a more important call waits, as long as its thread says so', () => {
     const [load, ledger] = [new DeploymentLoad(), new QueueLedger()];
     expect(load.hasWaitingAbove(3, 1_000)).toBe(false);
-    load.enqueue(2, ledger, true);
+    load.enqueue(2, ledger, true, () => 0);
     load.announceWaiting(2, 1_000);
     expect([1, 2, 3].map((priority) => load.hasWaitingAbove(priority, 1_000))).toEqual([false, false, true]);
     expect([load.hasWaitingAbove(3, 1_249), load.hasWaitingAbove(3, 1_250)]).toEqual([true, false]);
@@ -193,12 +215,15 @@ describe('a thread that is ended at any point leaves nothing behind that its led
   deployment.maxQueued = -1;
 
   test.each<[string, (link: LinkLedger, queue: QueueLedger) => void]>([
-    ['reserving', (link) => load.reserve(link) === RESERVED.ok && load.unreserve(link)],
+    ['reserving', (link) => load.reserve(link, 0) === RESERVED.ok && load.unreserve(link)],
     [
       'reserving for a broadcast',
       (link) => load.reserveBeyondLimit(link) === RESERVED.ok && load.unreserve(link),
     ],
-    ['queueing', (_link, queue) => deployment.enqueue(2, queue, false) && deployment.dequeue(2, queue)],
+    [
+      'queueing',
+      (_link, queue) => deployment.enqueue(2, queue, false, () => 0) && deployment.dequeue(2, queue),
+    ],
     [
       'waiting',
       (_link, queue) => {
@@ -210,7 +235,7 @@ describe('a thread that is ended at any point leaves nothing behind that its led
     const [link, queue] = [new LinkLedger(), new QueueLedger()];
     for (let time = 0; time < 50; time++) {
       cutShort(() => work(link, queue));
-      load.release(link.outstanding);
+      load.release(link.reserved);
       new Int32Array(link.shared).fill(0);
       queue.giveBack(deployment);
       expect(load.ongoing).toBe(0);

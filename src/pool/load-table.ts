@@ -10,9 +10,9 @@ import { MODEL_TABLE_BYTES, ModelTable } from './model-table.ts';
  *
  * | table | one per | written by |
  * | --- | --- | --- |
- * | `ReplicaLoad` | replica | callers reserve, the replica releases, the host sets state and limit |
+ * | `ReplicaLoad` | replica | callers reserve, the replica releases and says for how many it is open, the host sets state and limit |
  * | `DeploymentLoad` | deployment and instance | callers queue, replicas announce freed places |
- * | `LinkLedger` | channel | the caller counts what it reserved, the replica what it admitted |
+ * | `LinkLedger` | channel | the caller counts what it reserved; whichever end has a call claims it |
  * | `QueueLedger` | caller thread and deployment | the caller; the host gives it back when the caller dies |
  *
  * A caller thread may be terminated at any time, and what it held must be known then. V8 ends a thread at calls and loops,
@@ -40,13 +40,40 @@ const R_WORD = 0;
 const R_LIMIT = 1;
 const R_TICK = 2;
 const R_SERVED = 3;
+/** Calls for which the replica is open: begun, and a few ahead. */
+const R_OPEN = 5;
+/** For so many it stays open while its loop is held: batches fill up meanwhile. */
+const R_OPEN_HELD = 6;
+/** Since when its loop has been held by the calls that it begins; 0 = it turns. */
+const R_HELD_SINCE = 7;
+/** Deadlines of the call that holds the loop, and the latest one of all that are begun; 0 = none. */
+const R_OWNER_DEADLINE = 8;
+const R_LATEST_DEADLINE = 9;
+/** Share of the time for which the loop is held, and its mean holding time per call. */
+const R_UTILIZATION = 10;
+const R_HOLDING_MS = 11;
 /** … and behind them, on cache lines of its own, the table of its models. */
 const REPLICA_TABLE_BYTES = TABLE_BYTES + MODEL_TABLE_BYTES;
 
-// Words of a link's ledger.
+/** Times within a second are shared in units of 1/16 ms: 37 h before the word wraps. */
+const FINE = 16;
+/** Nothing is sent to a loop that has been held for longer, in these units: 1 ms. */
+const HELD = FINE;
+/** Shares and means are shared in thousandths, and in µs. */
+const MILLI = 1_000;
+
+// The word of a link's ledger that reservations are charged to.
 const L_RESERVED = 0;
-const L_ADMITTED = 1;
-const L_SEALED = 2;
+
+/** A time in ms as a word in finer units; never 0. */
+function fine(at: number): number {
+  return (at * FINE) | 0 || 1;
+}
+
+/** What a reservation is charged to: the ledger of the link. */
+export interface Charged {
+  readonly words: Int32Array;
+}
 
 /** One replica's place in the load table. */
 export class ReplicaLoad {
@@ -55,10 +82,12 @@ export class ReplicaLoad {
   readonly models: ModelTable;
   readonly #words: Int32Array;
 
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(REPLICA_TABLE_BYTES)) {
-    this.shared = shared;
-    this.models = new ModelTable(shared, TABLE_BYTES);
-    this.#words = new Int32Array(shared);
+  /** @param shared the table of another thread; a new one belongs to a replica that is open for one call */
+  constructor(shared?: SharedArrayBuffer) {
+    this.shared = shared ?? new SharedArrayBuffer(REPLICA_TABLE_BYTES);
+    this.#words = new Int32Array(this.shared);
+    this.models = new ModelTable(this.shared, TABLE_BYTES);
+    if (shared === undefined) this.#words[R_OPEN] = 1;
   }
 
   get state(): ReplicaStateCode {
@@ -68,6 +97,80 @@ export class ReplicaLoad {
   /** Calls that hold a place: reserved, in a message, or running. */
   get ongoing(): number {
     return Atomics.load(this.#words, R_WORD) & ONGOING_MASK;
+  }
+
+  /** Calls for which the replica is open now, whatever its limit: those that it has begun, and some that may wait there. */
+  get open(): number {
+    return Atomics.load(this.#words, R_OPEN);
+  }
+
+  /**
+   * The replica says for how many calls it is open.
+   * @param whileHeld for how many of them also while its loop is held
+   * @returns whether more may come than before
+   */
+  setOpen(open: number, whileHeld: number): boolean {
+    const before = this.#words[R_OPEN] as number;
+    this.#words[R_OPEN_HELD] = whileHeld;
+    if (before === open) return false;
+    Atomics.store(this.#words, R_OPEN, open);
+    return open > before;
+  }
+
+  /** Whether a call may come now. */
+  get hasRoom(): boolean {
+    const { ongoing } = this;
+    return ongoing < this.limit && ongoing < this.open;
+  }
+
+  /** The replica's loop is held from now on. @param deadline of the call that holds it; 0 or infinite = none */
+  hold(at: number, deadline: number): void {
+    this.holdingDeadline = deadline;
+    Atomics.store(this.#words, R_HELD_SINCE, fine(at));
+  }
+
+  /** The replica's loop turns. */
+  letGo(): void {
+    Atomics.store(this.#words, R_HELD_SINCE, 0);
+  }
+
+  /** Whether the calls that the replica begins have held its loop for longer than a moment. */
+  isHeld(at: number): boolean {
+    const since = Atomics.load(this.#words, R_HELD_SINCE);
+    return since !== 0 && ((fine(at) - since) | 0) > HELD;
+  }
+
+  /** Deadline of the call that holds the loop; where that is not known, the latest of all begun ones; 0 = none. */
+  get holdingDeadline(): number {
+    const isKnown = Atomics.load(this.#words, R_HELD_SINCE) !== 0;
+    return Atomics.load(this.#words, isKnown ? R_OWNER_DEADLINE : R_LATEST_DEADLINE);
+  }
+
+  /** Another call holds the loop now. */
+  set holdingDeadline(at: number) {
+    this.#words[R_OWNER_DEADLINE] = at | 0;
+  }
+
+  set latestDeadline(at: number) {
+    this.#words[R_LATEST_DEADLINE] = at | 0;
+  }
+
+  /** For how long a call holds the replica's loop on average, in ms; 0 = not known. */
+  get meanHoldingMs(): number {
+    return Atomics.load(this.#words, R_HOLDING_MS) / MILLI;
+  }
+
+  set meanHoldingMs(ms: number) {
+    this.#words[R_HOLDING_MS] = Math.min(2 ** 31 - 1, Math.round(ms * MILLI));
+  }
+
+  /** The share of the last second for which the replica's loop was busy, whatever kept it busy. */
+  get utilization(): number {
+    return Atomics.load(this.#words, R_UTILIZATION) / MILLI;
+  }
+
+  set utilization(share: number) {
+    this.#words[R_UTILIZATION] = Math.round(share * MILLI);
   }
 
   get limit(): number {
@@ -101,20 +204,23 @@ export class ReplicaLoad {
     }
   }
 
-  /** What `reserve` would answer now. */
-  get room(): Reservation {
+  /** What `reserve` would answer. */
+  room(at: number): Reservation {
     const word = Atomics.load(this.#words, R_WORD);
     if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
-    return (word & ONGOING_MASK) >= Atomics.load(this.#words, R_LIMIT) ? RESERVED.full : RESERVED.ok;
+    return this.#isFull(word & ONGOING_MASK, at) ? RESERVED.full : RESERVED.ok;
   }
 
-  /** Takes a place for one call and charges the caller's ledger with it. */
-  reserve(ledger: LinkLedger): Reservation {
+  /**
+   * Takes a place for one call and charges the caller's ledger with it.
+   * @param at the time, as exactly as the caller knows it
+   */
+  reserve(ledger: Charged, at: number): Reservation {
     const charged = ledger.words;
     for (;;) {
       const word = Atomics.load(this.#words, R_WORD);
       if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
-      if ((word & ONGOING_MASK) >= Atomics.load(this.#words, R_LIMIT)) return RESERVED.full;
+      if (this.#isFull(word & ONGOING_MASK, at)) return RESERVED.full;
       if (Atomics.compareExchange(this.#words, R_WORD, word, word + 1) === word) {
         (charged[L_RESERVED] as number)++;
         return RESERVED.ok;
@@ -123,7 +229,7 @@ export class ReplicaLoad {
   }
 
   /** Takes a place whatever the limit says: for broadcasts. */
-  reserveBeyondLimit(ledger: LinkLedger): Reservation {
+  reserveBeyondLimit(ledger: Charged): Reservation {
     const charged = ledger.words;
     for (;;) {
       const word = Atomics.load(this.#words, R_WORD);
@@ -136,7 +242,7 @@ export class ReplicaLoad {
   }
 
   /** Gives back a place whose call is not sent, and takes the charge off the caller's ledger. */
-  unreserve(ledger: LinkLedger): void {
+  unreserve(ledger: Charged): void {
     const charged = ledger.words;
     Atomics.sub(this.#words, R_WORD, 1);
     (charged[L_RESERVED] as number)--;
@@ -148,49 +254,14 @@ export class ReplicaLoad {
     return word >>> STATE_SHIFT === REPLICA_STATE.draining && (word & ONGOING_MASK) === places;
   }
 
-  /** Counts a call that was served to its end. */
-  countServed(): void {
-    Atomics.add(this.#words, R_SERVED, 1);
-  }
-}
-
-/**
- * What one caller reserved on one replica and what the replica admitted of it. Calls are admitted in the order in which
- * they were sent, so after a death the difference tells both sides the truth: the replica gives back the places of a
- * caller that died before its frames were flushed, and a caller knows which of its calls never started.
- */
-export class LinkLedger {
-  readonly shared: SharedArrayBuffer;
-  /** @internal */ readonly words: Int32Array;
-
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(TABLE_BYTES)) {
-    this.shared = shared;
-    this.words = new Int32Array(shared);
+  /** Counts calls that were served to their end. */
+  countServed(calls: number): void {
+    Atomics.add(this.#words, R_SERVED, calls);
   }
 
-  /**
-   * The replica takes a call over: from here on it is the replica that releases the place. False if the caller has closed
-   * the link: it may have told the call that it never started, so it must not.
-   */
-  admit(): boolean {
-    Atomics.add(this.words, L_ADMITTED, 1);
-    if (Atomics.load(this.words, L_SEALED) === 0) return true;
-    Atomics.sub(this.words, L_ADMITTED, 1);
-    return false;
-  }
-
-  /** The caller closes the link. What `wasAdmitted` denies from now on never starts. */
-  seal(): void {
-    Atomics.store(this.words, L_SEALED, 1);
-  }
-
-  /** Whether the `sequence`-th call sent over the link (counted from 1) was started. */
-  wasAdmitted(sequence: number): boolean {
-    return ((sequence - Atomics.load(this.words, L_ADMITTED)) | 0) <= 0;
-  }
-
-  /** Places reserved whose calls the replica has not admitted. */
-  get outstanding(): number {
-    return (Atomics.load(this.words, L_RESERVED) - Atomics.load(this.words, L_ADMITTED)) | 0;
+  #isFull(ongoing: number, at: number): boolean {
+    if (ongoing >= Atomics.load(this.#words, R_LIMIT)) return true;
+    if (ongoing >= Atomics.load(this.#words, R_OPEN)) return true;
+    return this.isHeld(at) && ongoing >= (this.#words[R_OPEN_HELD] as number);
   }
 }

@@ -22,7 +22,6 @@ export abstract class OutboundCall extends Expiring {
   ranMs = 0;
 
   /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
-  /** @internal How many calls the channel had sent, this one included. */ sequence = 0;
 
   /** Prefix of the request ids of this thread. */
   abstract readonly callerName: string;

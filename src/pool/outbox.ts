@@ -1,4 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
+import { now } from '../time/clock.ts';
+import { type Collector, type EventLoop, loop } from '../time/loop.ts';
 import { LARGE_BYTES } from '../values/capture.ts';
 import { FRAME, frameLength } from './frames.ts';
 
@@ -9,29 +11,47 @@ import { FRAME, frameLength } from './frames.ts';
 const MAX_FRAMES = 16;
 
 /**
- * Collects frames and posts them, at the latest at the end of the event loop's turn.
+ * Posts that a thread whose loop is held makes at once, per outbox and millisecond: results leave before the next call
+ * begins, and so do the first of many calls that a method makes before it computes. Beyond that, frames are collected.
+ */
+const AT_ONCE = 4;
+const WINDOW_MS = 1;
+
+/**
+ * Collects frames and posts them, at the latest at the end of the event loop's turn; on a thread whose loop is held, at
+ * once (a post in the middle of a held loop reaches the other thread in 0.13 ms).
  *
  * `setImmediate`, not a microtask: in a server each socket callback drains its own microtasks, so those coalesce
  * nothing (1.00 calls per post; `setImmediate` 35.6, and 25 k → 41 k req/s).
  */
-export class Outbox {
+export class Outbox implements Collector {
   readonly #port: MessagePort;
   readonly #onRefused: (frame: readonly unknown[], error: unknown) => void;
+  readonly #onPosted: () => void;
+  readonly #loop: EventLoop;
   #frames: unknown[] = [];
   #transfer: ArrayBuffer[] | undefined = undefined;
   #bytes = 0;
   #count = 0;
-  #scheduled = false;
+  #isCollected = false;
   #closed = false;
-  readonly #flush = (): void => {
-    this.#scheduled = false;
-    this.flush();
-  };
+  #windowAt = 0;
+  #posted = 0;
 
-  /** @param onRefused a frame that the serializer refused; the others of its batch were sent */
-  constructor(port: MessagePort, onRefused: (frame: readonly unknown[], error: unknown) => void) {
+  /**
+   * @param onRefused a frame that the serializer refused; the others of its batch were sent
+   * @param onPosted the frames that were committed so far are posted, or dropped since the outbox is closed
+   */
+  constructor(
+    port: MessagePort,
+    onRefused: (frame: readonly unknown[], error: unknown) => void,
+    onPosted: () => void = () => {},
+    eventLoop: EventLoop = loop,
+  ) {
+    this.#loop = eventLoop;
     this.#port = port;
     this.#onRefused = onRefused;
+    this.#onPosted = onPosted;
   }
 
   /** The open batch: push one whole frame, then `commit`. */
@@ -52,14 +72,31 @@ export class Outbox {
     }
     if (cloned > 0) this.#bytes += cloned;
     if (++this.#count === MAX_FRAMES || this.#bytes >= LARGE_BYTES) {
-      this.flush();
-    } else if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(this.#flush);
+      this.#post();
+    } else if (this.#loop.postsAtOnce && this.#mayPost()) {
+      this.#post();
+    } else if (!this.#isCollected) {
+      this.#isCollected = true;
+      this.#loop.collect(this);
     }
   }
 
+  /** Posts what is collected. */
   flush(): void {
+    this.#isCollected = false;
+    this.#post();
+  }
+
+  #mayPost(): boolean {
+    const at = now();
+    if (at - this.#windowAt >= WINDOW_MS) {
+      this.#windowAt = at;
+      this.#posted = 0;
+    }
+    return this.#posted++ < AT_ONCE;
+  }
+
+  #post(): void {
     const frames = this.#frames;
     if (frames.length === 0) return;
     const transfer = this.#transfer;
@@ -67,18 +104,20 @@ export class Outbox {
     this.#transfer = undefined;
     this.#bytes = 0;
     this.#count = 0;
-    if (this.#closed) return;
-    try {
-      this.#port.postMessage(frames, transfer);
-    } catch (error) {
-      this.#postSingly(frames, transfer ?? [], error);
+    if (!this.#closed) {
+      try {
+        this.#port.postMessage(frames, transfer);
+      } catch (error) {
+        this.#postSingly(frames, transfer ?? [], error);
+      }
     }
+    this.#onPosted();
   }
 
+  /** Drops what is collected and what comes. */
   close(): void {
     this.#closed = true;
-    this.#frames = [];
-    this.#transfer = undefined;
+    this.#post();
   }
 
   /**

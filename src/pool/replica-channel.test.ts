@@ -6,14 +6,15 @@ import { transfer } from '../values/transfer.ts';
 import { CallerChannel } from './caller-channel.ts';
 import { CANCEL_CODE } from './frames.ts';
 import { type InboundCall, type InboundListener, NO_CARGO } from './inbound-call.ts';
-import { LinkLedger, REPLICA_STATE, ReplicaLoad } from './load-table.ts';
+import { LinkLedger } from './link-ledger.ts';
+import { REPLICA_STATE, ReplicaLoad } from './load-table.ts';
 
 /** A link whose calls wait to be answered by the test. */
 async function waiting(calls: number): Promise<{ link: Link; sent: RecordedCall[]; answers: Answers }> {
   const link = new Link(() => {});
   const sent = Array.from({ length: calls }, () => link.send(new RecordedCall('first', [])));
   while (link.begun.length < calls) await turn();
-  return { link, sent, answers: new Answers(link.load) };
+  return { link, sent, answers: new Answers() };
 }
 
 /** Hears what a call is told, and nothing by default. */
@@ -31,7 +32,6 @@ test('a result that cannot be cloned becomes its own call’s error', async () =
   const { link, sent, answers } = await waiting(3);
   await using _ = link;
   answers.result(link.begun[0] as InboundCall, 'fine');
-  link.load.release(1);
   link.begun[1]?.result(gone(), NO_CARGO);
   answers.result(link.begun[2] as InboundCall, 'fine too');
   await Promise.all(sent.map(({ over }) => over));
@@ -86,7 +86,7 @@ test('… also when the stream had ended before the batch was posted, and its id
 });
 
 test('arguments are revived together, when the call looks at them', async () => {
-  const link: Link = new Link((call) => new Answers(link.load).result(call, call.args.length));
+  const link: Link = new Link((call) => new Answers().result(call, call.args.length));
   await using _ = link;
   const buffer = Buffer.from('b');
   await link.send(new RecordedCall('first', [{ buffer }, buffer, 1])).over;
@@ -99,9 +99,9 @@ test('arguments are revived together, when the call looks at them', async () => 
 test('arguments that cannot be revived fail the call that looks at them, not the channel', async () => {
   const link: Link = new Link((call) => {
     try {
-      new Answers(link.load).result(call, call.args);
+      new Answers().result(call, call.args);
     } catch (error) {
-      new Answers(link.load).error(call, error);
+      new Answers().error(call, error);
     }
   });
   await using _ = link;
@@ -118,14 +118,15 @@ test('when the caller leaves, its calls are cancelled and its unused places repo
   const codes: number[] = [];
   for (const call of link.begun) call.listener = listener({ cancelled: (code) => codes.push(code) });
   // Never flushed: the thread of a caller may end at any point.
-  for (let unused = 0; unused < 3; unused++) link.caller.reserve();
+  for (let unused = 0; unused < 3; unused++) link.caller.reserve(0);
   const closed = link.closed();
   link.callerPort.close();
   await closed;
   expect(codes).toEqual([CANCEL_CODE.cancelled, CANCEL_CODE.cancelled]);
   expect(link.load.ongoing).toBe(2);
   // Answers for nobody: dropped.
-  for (const call of link.begun) new Answers(link.load).result(call, 1);
+  for (const call of link.begun) new Answers().result(call, 1);
+  await turn();
   expect(link.load.ongoing).toBe(0);
 });
 
@@ -161,7 +162,7 @@ test('a message that cannot be read ends the replica: calls are lost with it, an
     let value: unknown = 1;
     for (let level = 0; level < depth; level++) value = { a: value };
     const made = new RecordedCall('first', [value]);
-    caller.reserve();
+    caller.reserve(0);
     caller.send(made);
     return made;
   };

@@ -1,8 +1,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import { ServeError } from '../errors.ts';
+import { now } from '../time/clock.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
+import type { ArrivedCall, CallIntake } from './call-intake.ts';
 import {
   CANCEL_CODE,
   type CallMeta,
@@ -13,43 +15,65 @@ import {
   unpackMeta,
 } from './frames.ts';
 import type { Cargo, InboundCall, InboundListener } from './inbound-call.ts';
-import type { LinkLedger } from './load-table.ts';
+import type { LinkLedger } from './link-ledger.ts';
 import { Outbox } from './outbox.ts';
+
+/** The shortest time that is told of a call, in ms: zero stands for one that was not measured. */
+const SHORTEST_MS = 0.01;
 
 /** The replica's end of a channel to one caller thread. */
 export class ReplicaChannel {
   readonly callerName: string;
   /** @internal */ readonly outbox: Outbox;
-  /** @internal Open calls by id. */
+  /** @internal Calls that arrived and are not over, by slot. */
   readonly open: Array<ChannelCall | undefined> = [];
   readonly #ledger: LinkLedger;
+  readonly #intake: CallIntake;
   readonly #begin: (call: InboundCall) => void;
+  #isClosed = false;
+  /** Calls that were begun. */
+  #begun = 0;
+  /** Calls whose last frame is in the outbox. */
+  #unposted = 0;
 
   /**
-   * @param begin starts a call
-   * @param onClosed the caller thread is gone; `outstanding` places were reserved by it and never used
+   * @param begin runs a call
+   * @param onClosed the caller thread is gone
    */
   constructor(
     callerName: string,
     port: MessagePort,
     ledger: LinkLedger,
+    intake: CallIntake,
     begin: (call: InboundCall) => void,
-    onClosed: (outstanding: number) => void,
+    onClosed: () => void,
   ) {
     this.callerName = callerName;
     this.#ledger = ledger;
+    this.#intake = intake;
     this.#begin = begin;
-    this.outbox = new Outbox(port, (frame, error) => this.#refused(frame, error));
-    port.on('message', (frames: unknown[]) => this.#receive(frames));
-    // Calls are lost with the message, and with them the count of what was admitted: nothing is left to rely on.
+    this.outbox = new Outbox(
+      port,
+      (frame, error) => this.#refused(frame, error),
+      () => this.#posted(),
+      intake.loop,
+    );
+    port.on('message', (frames: unknown[]) => {
+      if (intake.received()) this.#receive(frames);
+      else intake.defer(() => this.#receive(frames));
+    });
+    // Calls are lost with the message, and with them the count of what has begun: nothing is left to rely on.
     port.on('messageerror', (error) => {
       throw error;
     });
-    // Comes after every message that was posted before the other end died, so `outstanding` is final.
+    // Comes after every message that was posted before the other end died, so the count of reserved places is final.
     port.on('close', () => {
+      this.#isClosed = true;
       this.outbox.close();
       for (const call of this.open) call?.listener?.cancelled(CANCEL_CODE.cancelled);
-      onClosed(this.#ledger.outstanding);
+      onClosed();
+      const unused = this.#ledger.reserved - this.#begun;
+      if (unused > 0) intake.release(unused);
     });
   }
 
@@ -63,20 +87,52 @@ export class ReplicaChannel {
     for (const call of this.open) if (call !== undefined) yield call;
   }
 
+  /** @internal Runs a call, unless its caller has taken it back or is gone. */
+  claim(call: ChannelCall, slot: number): boolean {
+    if (this.#isClosed || !this.#ledger.begin(slot, call.number)) {
+      if (this.open[slot] === call) this.open[slot] = undefined;
+      return false;
+    }
+    this.#begun++;
+    this.#begin(call);
+    return true;
+  }
+
+  /** @internal The last frame of a call is in the outbox. @param ranMs 0 = it was not measured */
+  over(slot: number, ranMs: number): void {
+    this.open[slot] = undefined;
+    this.#unposted++;
+    if (ranMs !== 0) this.#ledger.ran(slot, ranMs);
+    this.#intake.ended(ranMs !== 0);
+  }
+
+  /** @internal The answer of a call is a stream from now on. */
+  streams(): void {
+    this.#intake.streams();
+  }
+
+  /** Places are free once the answers have left: the next call may hold the loop. */
+  #posted(): void {
+    const calls = this.#unposted;
+    if (calls === 0) return;
+    this.#unposted = 0;
+    this.#intake.answered(calls);
+  }
+
   #receive(frames: unknown[]): void {
     for (let at = 0; at < frames.length; ) {
       const kind = frames[at] as FrameKind;
       if (kind === FRAME.call || kind === FRAME.callExtra) {
-        at = this.#admit(kind, frames, at);
+        at = this.#arrived(kind, frames, at);
         continue;
       }
-      const listener = this.open[frames[at + 1] as number]?.listener;
-      if (listener !== undefined) deliver(kind, listener, frames, at);
+      if (kind === FRAME.slots) this.#ledger.adopt(frames[at + 1] as SharedArrayBuffer);
+      else this.open[frames[at + 1] as number]?.deliver(kind, frames, at);
       at += frameLength(frames, at);
     }
   }
 
-  #admit(kind: FrameKind, frames: unknown[], at: number): number {
+  #arrived(kind: FrameKind, frames: unknown[], at: number): number {
     const id = frames[at + 1] as number;
     const argc = frames[at + 5] as number;
     const first = at + 6;
@@ -84,15 +140,12 @@ export class ReplicaChannel {
     const args: unknown[] = new Array(argc);
     for (let index = 0; index < argc; index++) args[index] = frames[first + index];
     const hasExtra = kind === FRAME.callExtra;
-    const next = hasExtra ? end + 2 : end;
-    // The caller has given the call up.
-    if (!this.#ledger.admit()) return next;
     const meta = hasExtra ? unpackMeta(frames[end]) : undefined;
     const marks = hasExtra ? (frames[end + 1] as Marks | undefined) : undefined;
     const call = new ChannelCall(this, id, frames[at + 2], frames[at + 3], frames[at + 4], args, marks, meta);
     this.open[id] = call;
-    this.#begin(call);
-    return next;
+    this.#intake.offer(call);
+    return hasExtra ? end + 2 : end;
   }
 
   /** The serializer refused an answer: its call gets the reason instead. */
@@ -111,7 +164,7 @@ export class ReplicaChannel {
   }
 }
 
-function deliver(kind: FrameKind, listener: InboundListener, frames: unknown[], at: number): void {
+function deliver(kind: FrameKind, listener: InboundListener, frames: readonly unknown[], at: number): void {
   switch (kind) {
     case FRAME.cancel:
       listener.cancelled(frames[at + 2] as CancelCode);
@@ -130,7 +183,7 @@ function deliver(kind: FrameKind, listener: InboundListener, frames: unknown[], 
   }
 }
 
-class ChannelCall implements InboundCall {
+class ChannelCall implements InboundCall, ArrivedCall {
   readonly number: number;
   readonly method: number;
   readonly deadline: number;
@@ -141,6 +194,11 @@ class ChannelCall implements InboundCall {
   readonly #channel: ReplicaChannel;
   readonly #args: unknown[];
   #marks: Marks | undefined;
+  #hasBegun = false;
+  /** Time of `clock.now()`; 0 = how long it runs is not measured. */
+  #begunAt = 0;
+  /** Frames for it that came before it began. */
+  #early: unknown[][] | undefined = undefined;
 
   constructor(
     channel: ReplicaChannel,
@@ -174,6 +232,24 @@ class ChannelCall implements InboundCall {
     return this.#args;
   }
 
+  begin(at: number): boolean {
+    this.#hasBegun = true;
+    this.#begunAt = at;
+    if (!this.#channel.claim(this, this.#id)) return false;
+    for (const frames of this.#early ?? []) this.deliver(frames[0] as FrameKind, frames, 0);
+    return true;
+  }
+
+  /** Takes a frame that its caller sent after the call. */
+  deliver(kind: FrameKind, frames: readonly unknown[], at: number): void {
+    if (this.#hasBegun) {
+      if (this.listener !== undefined) deliver(kind, this.listener, frames, at);
+      return;
+    }
+    this.#early ??= [];
+    this.#early.push(frames.slice(at, at + frameLength(frames, at)));
+  }
+
   get callerName(): string {
     return this.#channel.callerName;
   }
@@ -183,20 +259,21 @@ class ChannelCall implements InboundCall {
   }
 
   result(value: unknown, { marks, bytes, transfer }: Cargo): void {
-    this.#channel.open[this.#id] = undefined;
+    this.#over();
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
     else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
 
   error(value: unknown, { marks, bytes, transfer }: Cargo): void {
-    this.#channel.open[this.#id] = undefined;
+    this.#over();
     this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
 
   open(value: unknown, { marks, bytes, transfer }: Cargo): void {
     this.isStreaming = true;
+    this.#channel.streams();
     this.#channel.outbox.frames.push(FRAME.open, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
@@ -208,7 +285,7 @@ class ChannelCall implements InboundCall {
   }
 
   end(): void {
-    this.#channel.open[this.#id] = undefined;
+    this.#over();
     this.#channel.outbox.frames.push(FRAME.end, this.#id);
     this.#channel.outbox.commit(0, undefined);
   }
@@ -221,5 +298,8 @@ class ChannelCall implements InboundCall {
   batched(items: number): void {
     this.#channel.outbox.frames.push(FRAME.batched, this.#id, items);
     this.#channel.outbox.commit(0, undefined);
+  }
+  #over(): void {
+    this.#channel.over(this.#id, this.#begunAt === 0 ? 0 : Math.max(now() - this.#begunAt, SHORTEST_MS));
   }
 }

@@ -74,8 +74,10 @@ export interface OpenCalls {
 
 /** From a replica's thread to the host. */
 export type ToHost =
-  /** `hasStats`: it has the hook `recordAutoscalingStats`. */
-  | { type: 'ready'; methods: readonly string[]; hasStats: boolean }
+  /** `hasStats`, `hasHealthCheck`: it has the hooks `recordAutoscalingStats`, `checkHealth`. */
+  | { type: 'ready'; methods: readonly string[]; hasStats: boolean; hasHealthCheck: boolean }
+  /** The thread has come to a question that user code answers. */
+  | { type: 'begun'; id: number }
   | { type: 'failed'; phase: StartPhase; error: Packed }
   | {
       type: 'answer';
@@ -94,8 +96,6 @@ export type ToHost =
   | { type: 'replaced'; replicaId: string }
   /** Draining, and the last call is over. */
   | { type: 'drained' }
-  /** The deadline of a call passed at a replica. */
-  | { type: 'expired'; replicaId: string }
   | {
       type: 'stats';
       calls: readonly CountedCalls[];

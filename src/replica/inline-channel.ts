@@ -1,4 +1,5 @@
 import type { InlineCallChannel, InlineDescriptor } from '../handle/directory.ts';
+import { HOLDS_NOTHING } from '../handle/holding.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { methodIndex, unknownMethod } from '../pool/caller-channel.ts';
 import type { CallMeta, CancelCode } from '../pool/frames.ts';
@@ -58,7 +59,6 @@ export class InlineChannel implements InlineCallChannel {
       identity,
       code,
       code.makesRequests ? routerProtocol : ingressProtocol,
-      () => this.#done(),
       this.tally,
     );
   }
@@ -82,13 +82,33 @@ export class InlineChannel implements InlineCallChannel {
     this.#onFreed = listener;
   }
 
-  get room(): Reservation {
+  get outstanding(): number {
+    return this.#open.size;
+  }
+
+  readonly isStuck = false;
+
+  isHeld(): boolean {
+    return false;
+  }
+
+  readonly holding = HOLDS_NOTHING;
+
+  room(): Reservation {
     if (this.#closed) return RESERVED.gone;
     return this.#ongoing >= this.limit ? RESERVED.full : RESERVED.ok;
   }
 
+  /** A call begins as it is sent. */
+  takeBack(): boolean {
+    return false;
+  }
+
+  *waiting(): Generator<OutboundCall> {}
+
   reserve(): Reservation {
-    return this.room === RESERVED.ok ? this.reserveBeyondLimit() : this.room;
+    const room = this.room();
+    return room === RESERVED.ok ? this.reserveBeyondLimit() : room;
   }
 
   reserveBeyondLimit(): Reservation {
@@ -108,7 +128,7 @@ export class InlineChannel implements InlineCallChannel {
       call.failed(unknownMethod(call.method, this.methods));
       return;
     }
-    const inbound = new InlineCall(call, method, () => this.#open.delete(call));
+    const inbound = new InlineCall(call, method, () => this.#done(call));
     this.#open.set(call, inbound);
     this.#replica.begin(inbound);
   }
@@ -149,7 +169,9 @@ export class InlineChannel implements InlineCallChannel {
     if (this.#ongoing === 0) this.#dispose();
   }
 
-  #done(): void {
+  /** The caller has its answer. */
+  #done(call: OutboundCall): void {
+    this.#open.delete(call);
     this.#ongoing--;
     this.#served++;
     if (this.#closed && this.#ongoing === 0) this.#dispose();
@@ -201,14 +223,14 @@ class InlineCall implements InboundCall {
 
   result(value: unknown): void {
     beginBatch();
-    this.#onEnded();
     this.#call.succeeded(value);
+    this.#onEnded();
   }
 
   error(error: unknown): void {
     beginBatch();
-    this.#onEnded();
     this.#call.failed(error);
+    this.#onEnded();
   }
 
   open(head: unknown): void {
@@ -223,8 +245,8 @@ class InlineCall implements InboundCall {
 
   end(): void {
     beginBatch();
-    this.#onEnded();
     this.#call.ended();
+    this.#onEnded();
   }
 
   credit(chunks: number): void {

@@ -1,4 +1,5 @@
-import { batchAdvice } from '../batching/advice.ts';
+import { performance } from 'node:perf_hooks';
+import { batchAdvice, batchRoom } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
 import { ThreadBatches } from '../batching/batch-stats.ts';
 import { disposeModels, observeModels } from '../batching/multiplexed.ts';
@@ -7,8 +8,10 @@ import { setReplicaContext } from '../handle/context.ts';
 import type { DirectoryEvent } from '../handle/directory.ts';
 import { adoptHandles } from '../handle/handle.ts';
 import { Router } from '../handle/router.ts';
+import { CallIntake } from '../pool/call-intake.ts';
 import { DeploymentLoad } from '../pool/deployment-load.ts';
-import { LinkLedger, ReplicaLoad } from '../pool/load-table.ts';
+import { LinkLedger } from '../pool/link-ledger.ts';
+import { ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaChannel } from '../pool/replica-channel.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
@@ -32,6 +35,8 @@ type Answer = Omit<Extract<ToHost, { type: 'answer' }>, 'type' | 'id' | 'error'>
 
 /** How often counted calls are shipped to the host. */
 const STATS_MS = 1_000;
+/** The share of time for which the loop is busy is taken over so long. */
+const UTILIZATION_MS = 1_000;
 
 /** One replica in a thread of its own: starts the user's code, takes callers in, and answers the host. */
 export class ReplicaThread {
@@ -46,6 +51,9 @@ export class ReplicaThread {
   #ticker: NodeJS.Timeout | undefined = undefined;
   #code: UserCode | undefined = undefined;
   #replica: Replica | undefined = undefined;
+  #intake: CallIntake | undefined = undefined;
+  #busy = performance.eventLoopUtilization();
+  #busySince = 0;
 
   constructor(init: ReplicaInit) {
     this.#init = init;
@@ -60,7 +68,6 @@ export class ReplicaThread {
       { subscribe: (key) => this.#post({ type: 'subscribe', key }) },
       {
         createInline: createInlineChannel,
-        onExpired: (replicaId) => this.#post({ type: 'expired', replicaId }),
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });
@@ -94,16 +101,17 @@ export class ReplicaThread {
       }
       phase = 'checkHealth';
       await inTime(code.checkHealth(), this.#init.healthCheckTimeoutMs);
-      this.#replica = new Replica(
-        this.#identity,
-        code,
-        ingressProtocol,
-        () => this.#onDone(),
-        new ReplicaTally(this.#init.tally),
+      this.#replica = new Replica(this.#identity, code, ingressProtocol, new ReplicaTally(this.#init.tally));
+      this.#intake = new CallIntake(
+        this.#load,
+        this.#deploymentLoad,
+        () => this.#post({ type: 'drained' }),
+        batchRoom(code.methods),
       );
       unguard();
       this.#load.tick(now());
-      this.#post({ type: 'ready', methods: code.methodNames, hasStats: code.hasAutoscalingStats });
+      const { methodNames: methods, hasAutoscalingStats: hasStats, hasHealthCheck } = code;
+      this.#post({ type: 'ready', methods, hasStats, hasHealthCheck });
       // Gauges that the constructor set are there as soon as the replica is.
       this.#shipStats();
       const { idempotent } = this.#init;
@@ -134,6 +142,7 @@ export class ReplicaThread {
         this.#tickEvery(message.tickMs);
         return;
       case 'checkHealth':
+        this.#post({ type: 'begun', id: message.id });
         await this.#answer(message.id, () => this.#code?.checkHealth());
         return;
       case 'describe':
@@ -157,35 +166,35 @@ export class ReplicaThread {
   /** The event loop's sign of life; the timer keeps the thread alive. */
   #tickEvery(ms: number): void {
     clearInterval(this.#ticker);
-    const tick = (): void => this.#load.tick(now());
+    const tick = (): void => {
+      const at = now();
+      this.#load.tick(at);
+      if (at - this.#busySince >= UTILIZATION_MS) this.#measureUtilization(at);
+    };
     tick();
     this.#ticker = setInterval(tick, ms);
   }
 
+  #measureUtilization(at: number): void {
+    const busy = performance.eventLoopUtilization();
+    this.#load.utilization = performance.eventLoopUtilization(busy, this.#busy).utilization;
+    this.#busy = busy;
+    this.#busySince = at;
+  }
+
   #attach({ callerName, port, ledger }: Extract<ToReplica, { type: 'attach' }>): void {
     const replica = this.#replica;
-    if (replica === undefined) return;
+    const intake = this.#intake;
+    if (replica === undefined || intake === undefined) return;
     const channel = new ReplicaChannel(
       callerName,
       port,
       new LinkLedger(ledger),
+      intake,
       (call) => replica.begin(call),
-      (outstanding) => {
-        this.#channels.delete(channel);
-        if (outstanding > 0) this.#release(outstanding);
-      },
+      () => this.#channels.delete(channel),
     );
     this.#channels.add(channel);
-  }
-
-  #onDone(): void {
-    this.#load.countServed();
-    this.#release(1);
-  }
-
-  #release(places: number): void {
-    if (this.#load.release(places)) this.#post({ type: 'drained' });
-    this.#deploymentLoad.announceFreed();
   }
 
   async #describe(): Promise<Answer | void> {

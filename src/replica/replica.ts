@@ -6,6 +6,7 @@ import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
+import { loop } from '../time/loop.ts';
 import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '../tracing/channels.ts';
 import { isThenable } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
@@ -34,31 +35,20 @@ export class Replica {
   readonly identity: ReplicaIdentity;
   readonly #code: UserCode;
   readonly #ingress: IngressProtocol;
-  readonly #onDone: () => void;
   readonly #tally: ReplicaTally | undefined;
   readonly #capture = new Capture();
   readonly #conversations = new Set<RunningCall>();
   #isDraining = false;
 
-  /**
-   * @param onDone a call is over, its place is free
-   * @param tally where it is counted how the calls went
-   */
-  constructor(
-    identity: ReplicaIdentity,
-    code: UserCode,
-    ingress: IngressProtocol,
-    onDone: () => void,
-    tally?: ReplicaTally,
-  ) {
+  /** @param tally where it is counted how the calls went */
+  constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, tally?: ReplicaTally) {
     this.identity = identity;
     this.#code = code;
     this.#ingress = ingress;
-    this.#onDone = onDone;
     this.#tally = tally;
   }
 
-  /** Starts a call. Exactly one last frame follows, and one `onDone`. */
+  /** Starts a call. Exactly one last frame follows. */
   begin(inbound: InboundCall): void {
     const call = new RunningCall(inbound, this.identity, this.#timedOut);
     inbound.listener = call;
@@ -249,7 +239,6 @@ export class Replica {
     const isTimed = call.startedAt !== 0 && !call.isStreamed;
     if (!call.isCounted) this.#tally?.record(isFailure, isTimed ? now() - call.startedAt : undefined);
     if (call.trace !== undefined) endTrace(replicaTraces, call.trace);
-    this.#onDone();
   }
 }
 
@@ -284,5 +273,8 @@ export function idleContext(identity: ReplicaIdentity): ServeContext {
     params: {},
     mountPath: '',
     items: undefined,
+    async yield() {
+      await loop.yield();
+    },
   };
 }

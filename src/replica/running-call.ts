@@ -4,6 +4,7 @@ import type { CallScope, Child } from '../handle/scope.ts';
 import { CANCEL_CODE, type CancelCode, METHOD_WEBSOCKET } from '../pool/frames.ts';
 import type { InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { now } from '../time/clock.ts';
+import { loop } from '../time/loop.ts';
 import type { ReplicaTrace } from '../tracing/channels.ts';
 
 /** Where the running call's identity comes from. */
@@ -133,6 +134,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
 
   get mountPath(): string {
     return this.inbound.meta?.mountPath ?? '';
+  }
+
+  async yield(): Promise<void> {
+    await loop.yield();
   }
 
   get cancellation(): ServeError | undefined {

@@ -1,5 +1,6 @@
 import type { InboundCall } from '../pool/inbound-call.ts';
 import { StreamWindow } from '../pool/stream-window.ts';
+import { loop } from '../time/loop.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { StreamListener } from './running-call.ts';
 
@@ -22,7 +23,8 @@ export async function leave(iterator: AnyIterator): Promise<void> {
 }
 
 /**
- * Sends the values of an iterator as chunks, no faster than the reader takes them. When the reader leaves, the
+ * Sends the values of an iterator as chunks, no faster than the reader takes them. Where computing them holds the event
+ * loop, the loop turns between two of them. When the reader leaves, the
  * iterator's `finally` blocks run.
  */
 export class StreamPump implements StreamListener {
@@ -68,6 +70,8 @@ export class StreamPump implements StreamListener {
       if (done === true || this.#stopped) break;
       this.#send(value);
       if (!this.#window.hasRoom) await this.#window.room();
+      const turned = loop.yield();
+      if (turned !== undefined) await turned;
     }
     if (this.#failure !== undefined) throw this.#failure.error;
   }

@@ -132,6 +132,11 @@ export class UserCode {
     throw new TypeError('recordAutoscalingStats() must return an object of finite numbers by name');
   }
 
+  /** Whether it says itself how it is. */
+  get hasHealthCheck(): boolean {
+    return this.#hook('checkHealth') !== undefined;
+  }
+
   /** Throws if the replica is not healthy. */
   async checkHealth(): Promise<void> {
     await this.#hook('checkHealth')?.call(this.#instance);

@@ -1,5 +1,6 @@
 import { Call } from '../../src/handle/call.ts';
 import { type CallChannel, Endpoint } from '../../src/handle/endpoint.ts';
+import { HOLDS_NOTHING } from '../../src/handle/holding.ts';
 import { KeyedCall } from '../../src/handle/single-flight.ts';
 import { RESERVED, type Reservation } from '../../src/pool/load-table.ts';
 import { MODEL_TABLE_BYTES, ModelTable } from '../../src/pool/model-table.ts';
@@ -31,13 +32,39 @@ export class FakeReplica implements CallChannel {
     return Math.max(0, this.limit - this.ongoing);
   }
 
-  get room(): Reservation {
+  get outstanding(): number {
+    return this.open.length;
+  }
+
+  /** Its loop is held, as a test says. */
+  isLoopHeld = false;
+  isStuck = false;
+  readonly holding = HOLDS_NOTHING;
+  /** Calls that it has not begun, as a test says. */
+  readonly unbegun = new Set<OutboundCall>();
+
+  isHeld(): boolean {
+    return this.isLoopHeld || this.isStuck;
+  }
+
+  takeBack(call: OutboundCall): boolean {
+    if (!this.unbegun.delete(call)) return false;
+    this.open.splice(this.open.indexOf(call), 1);
+    this.ongoing--;
+    return true;
+  }
+
+  waiting(): Iterable<OutboundCall> {
+    return this.unbegun;
+  }
+
+  room(): Reservation {
     if (this.isClosed) return RESERVED.gone;
-    return this.ongoing >= this.limit ? RESERVED.full : RESERVED.ok;
+    return this.ongoing >= this.limit || this.isHeld() ? RESERVED.full : RESERVED.ok;
   }
 
   reserve(): Reservation {
-    const { room } = this;
+    const room = this.room();
     if (room !== RESERVED.ok) return room;
     this.ongoing++;
     this.peak = Math.max(this.peak, this.ongoing);

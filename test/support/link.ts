@@ -1,10 +1,15 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { CallIntake } from '../../src/pool/call-intake.ts';
 import { CallerChannel } from '../../src/pool/caller-channel.ts';
+import { DeploymentLoad } from '../../src/pool/deployment-load.ts';
+import { HoldingMeter } from '../../src/pool/holding-meter.ts';
 import type { InboundCall } from '../../src/pool/inbound-call.ts';
-import { LinkLedger, REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/pool/load-table.ts';
+import { LinkLedger } from '../../src/pool/link-ledger.ts';
+import { REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/pool/load-table.ts';
 import { OutboundCall } from '../../src/pool/outbound-call.ts';
 import { ReplicaChannel } from '../../src/pool/replica-channel.ts';
+import { EventLoop } from '../../src/time/loop.ts';
 import { Capture, RESULT } from '../../src/values/capture.ts';
 
 export type Ending =
@@ -12,6 +17,8 @@ export type Ending =
   | { type: 'failed'; error: unknown }
   | { type: 'ended' }
   | { type: 'orphaned'; started: boolean; error: unknown };
+
+let numbers = 0;
 
 /** A call that writes down what its channel tells it. */
 export class RecordedCall extends OutboundCall {
@@ -27,6 +34,7 @@ export class RecordedCall extends OutboundCall {
   constructor(method: string, args: readonly unknown[]) {
     super();
     this.method = method;
+    this.number = ++numbers;
     this.recapture(args);
   }
 
@@ -80,6 +88,16 @@ export class RecordedCall extends OutboundCall {
   }
 }
 
+/** All calls are quick, however busy the machine is. */
+class QuickMeter extends HoldingMeter {
+  constructor() {
+    super();
+    this.holding.observe(0.01, 1);
+  }
+
+  override turned(): void {}
+}
+
 /** Both ends of a channel between a caller and a replica, on one thread. */
 export class Link {
   readonly load = new ReplicaLoad();
@@ -91,6 +109,8 @@ export class Link {
   /** Calls that the replica began, in order. */
   readonly begun: InboundCall[] = [];
   freed = 0;
+  drained = 0;
+  readonly intake: CallIntake;
   readonly #gone = Promise.withResolvers<void>();
 
   constructor(begin: (call: InboundCall) => void, limit = 1_000) {
@@ -98,6 +118,7 @@ export class Link {
     this.callerPort = port1;
     this.replicaPort = port2;
     this.load.limit = limit;
+    this.load.setOpen(limit, 0);
     this.load.setState(REPLICA_STATE.ready);
     const methods = new Map([
       ['first', 0],
@@ -105,15 +126,24 @@ export class Link {
     ]);
     this.caller = new CallerChannel(port1, this.load, this.ledger, methods, this.#gone.resolve);
     this.caller.onFreed(() => this.freed++);
+    this.intake = new CallIntake(
+      this.load,
+      new DeploymentLoad(),
+      () => this.drained++,
+      () => limit,
+      new EventLoop(),
+      new QuickMeter(),
+    );
     this.replica = new ReplicaChannel(
       'test',
       port2,
       new LinkLedger(this.ledger.shared),
+      this.intake,
       (call) => {
         this.begun.push(call);
         begin(call);
       },
-      (outstanding) => this.load.release(outstanding),
+      () => {},
     );
   }
 
@@ -124,7 +154,7 @@ export class Link {
 
   /** Reserves and sends. */
   send(call: RecordedCall): RecordedCall {
-    if (this.caller.reserve() !== RESERVED.ok) throw new Error('no place was free');
+    if (this.caller.reserveBeyondLimit() !== RESERVED.ok) throw new Error('no place was free');
     this.caller.send(call);
     return call;
   }
@@ -142,25 +172,17 @@ export class Link {
   }
 }
 
-/** Answers as a replica does: the value is captured, then the place is free, then the frame goes out. */
+/** Answers as a replica does. */
 export class Answers {
-  readonly #load: ReplicaLoad;
-
-  constructor(load: ReplicaLoad) {
-    this.#load = load;
-  }
-
   result(call: InboundCall, value: unknown): void {
     const capture = new Capture();
     const captured = capture.take(value, 'answer', RESULT);
-    this.#load.release(1);
     call.result(captured, capture);
   }
 
   error(call: InboundCall, error: unknown): void {
     const capture = new Capture();
     const captured = capture.take(error, 'answer', RESULT);
-    this.#load.release(1);
     call.error(captured, capture);
   }
 
@@ -170,7 +192,6 @@ export class Answers {
   }
 
   end(call: InboundCall): void {
-    this.#load.release(1);
     call.end();
   }
 }

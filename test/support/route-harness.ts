@@ -35,8 +35,7 @@ export class Harness {
     this.load = other?.load ?? new DeploymentLoad();
     this.gate = new EntryGate(tenants);
     this.route = new Route('app', 'Model', { index: other === undefined ? 0 : 1, name: 'i' }, this.gate, {
-      onQueued() {},
-      onExpired() {},
+      onBusy() {},
       onUnobserved() {},
     });
     this.load.maxQueued = maxQueued;

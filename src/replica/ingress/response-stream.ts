@@ -1,5 +1,6 @@
 import { type InboundCall, NO_CARGO } from '../../pool/inbound-call.ts';
 import { StreamWindow } from '../../pool/stream-window.ts';
+import { loop } from '../../time/loop.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import type { RunningCall, StreamListener } from '../running-call.ts';
 import { leave } from '../stream-pump.ts';
@@ -113,6 +114,8 @@ export class ResponseStream implements StreamListener {
     this.#window.sent(capture.bytes);
     this.#inbound.chunk(taken, { marks: undefined, transfer: capture.transfer, bytes: capture.bytes });
     if (!this.#window.hasRoom) await this.#window.room();
+    const turned = loop.yield();
+    if (turned !== undefined) await turned;
     return !this.#stopped;
   }
 }
