@@ -1,18 +1,21 @@
-/** How much an old sample still counts, per new one: about the last 50 matter (BentoML's window, without its refits). */
-const FORGETTING = 0.98;
+/** How much an old sample still counts, per new one that says the same: about the last 20 matter. */
+const FORGETTING = 0.95;
 /** Until there are so many samples nothing is predicted. */
 const MIN_SAMPLES = 4;
 
 /**
- * Learns how long a batch takes as `a·n + b`, by recursive least squares with exponential forgetting (Haykin, "Adaptive
- * Filter Theory", ch. 10), one update of a few multiplications per batch.
+ * Learns how long a batch takes as `a·n + b`, by recursive least squares with directional forgetting (Kulhavý, "Restricted
+ * exponential forgetting in real-time identification", Automatica 23, 1987): a sample replaces older ones only as far as
+ * it says the same. With plain exponential forgetting what is known of other sizes fades while all batches have one size,
+ * and the covariance grows without bound: after 1,500 batches the model was wrong by a factor of three and learned
+ * nothing any more.
  */
 export class CostModel {
   /** Per item, ms. */
   #a = 0;
   /** Per batch, ms. */
   #b = 0;
-  // The inverse correlation matrix, symmetric.
+  // The covariance of both, symmetric.
   #p11 = 1_000;
   #p12 = 0;
   #p22 = 1_000;
@@ -23,16 +26,15 @@ export class CostModel {
     this.#samples++;
     const g1 = this.#p11 * n + this.#p12;
     const g2 = this.#p12 * n + this.#p22;
-    const scale = FORGETTING + n * g1 + g2;
-    const k1 = g1 / scale;
-    const k2 = g2 / scale;
-    const error = ms - (this.#a * n + this.#b);
-    this.#a += k1 * error;
-    this.#b += k2 * error;
-    const p12 = this.#p12;
-    this.#p11 = (this.#p11 - k1 * g1) / FORGETTING;
-    this.#p12 = (p12 - k1 * g2) / FORGETTING;
-    this.#p22 = (this.#p22 - k2 * g2) / FORGETTING;
+    /** How uncertain the prediction for `n` was, in units of one sample. */
+    const doubt = g1 * n + g2;
+    const error = (ms - (this.#a * n + this.#b)) / (1 + doubt);
+    this.#a += g1 * error;
+    this.#b += g2 * error;
+    const gained = (FORGETTING - (1 - FORGETTING) / doubt) / (FORGETTING * (1 + doubt));
+    this.#p11 -= gained * g1 * g1;
+    this.#p12 -= gained * g1 * g2;
+    this.#p22 -= gained * g2 * g2;
   }
 
   /** Whether there is anything to go by. */
