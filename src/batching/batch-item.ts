@@ -20,24 +20,24 @@ export class BatchItem<I, O> implements Member, Child {
   readonly scope: CallScope | undefined;
   readonly arrivedAt: number = now();
   readonly #sink: ItemSink<O>;
-  readonly #onLeft: (item: BatchItem<I, O>) => void;
+  readonly #onSettled: (item: BatchItem<I, O>) => void;
   #batch: BatchScope | undefined = undefined;
   #isSettled = false;
   #isCancelled = false;
 
-  /** @param onLeft it was cancelled before its batch started */
+  /** @param onSettled called once, before the caller hears of it */
   constructor(
     value: I,
     weight: number,
     scope: CallScope | undefined,
     sink: ItemSink<O>,
-    onLeft: (item: BatchItem<I, O>) => void,
+    onSettled: (item: BatchItem<I, O>) => void,
   ) {
     this.value = value;
     this.weight = weight;
     this.scope = scope;
     this.#sink = sink;
-    this.#onLeft = onLeft;
+    this.#onSettled = onSettled;
     scope?.adopt(this);
   }
 
@@ -47,6 +47,11 @@ export class BatchItem<I, O> implements Member, Child {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Whether its batch has started. */
+  get hasJoined(): boolean {
+    return this.#batch !== undefined;
   }
 
   /** Time of `clock.now()`; 0 = none. */
@@ -100,8 +105,7 @@ export class BatchItem<I, O> implements Member, Child {
     this.#sink.fail(
       reason instanceof ServeError ? reason : new ServeError('SERVE_CANCELLED', 'cancelled', cause),
     );
-    if (batch === undefined) this.#onLeft(this);
-    else batch.memberCancelled(reason);
+    batch?.memberCancelled(reason);
   }
 
   /** It cannot be done before its deadline: it is not even tried. */
@@ -113,6 +117,7 @@ export class BatchItem<I, O> implements Member, Child {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     this.scope?.disown(this);
+    this.#onSettled(this);
     return true;
   }
 }

@@ -48,6 +48,9 @@ export class BatchQueue<I, O> {
   readonly #cost = new CostModel();
   readonly #arrivals = new Arrivals();
   #runningBatches = 0;
+  /** Since when a batch could have started. */
+  #freeSince = 0;
+  /** Items of running batches that are not answered yet. */
   #runningItems = 0;
   #queuedItems = 0;
   #immediate: Timer | undefined = undefined;
@@ -74,7 +77,7 @@ export class BatchQueue<I, O> {
       sink.fail(error);
       return undefined;
     }
-    const item = new BatchItem<I, O>(value, weight, callScope.getStore(), sink, (left) => this.#left(left));
+    const item = new BatchItem<I, O>(value, weight, callScope.getStore(), sink, this.#onSettled);
     const { lane: key } = item;
     const lane = this.#lanes.get(key) ?? new Lane<I, O>();
     this.#lanes.set(key, lane);
@@ -110,6 +113,15 @@ export class BatchQueue<I, O> {
     }
     return weight;
   }
+
+  readonly #onSettled = (item: BatchItem<I, O>): void => {
+    if (item.hasJoined) {
+      this.#runningItems--;
+      if (!this.#arrivals.isAnswered) this.#arrivals.answered(now());
+    } else {
+      this.#left(item);
+    }
+  };
 
   #left(item: BatchItem<I, O>): void {
     const key = item.lane;
@@ -150,8 +162,10 @@ export class BatchQueue<I, O> {
         mode,
         now: at,
         count: lane.items.length,
+        queued: this.#queuedItems,
         isFull: lane.weight >= maxBatchSize,
         openedAt: first.arrivedAt,
+        freeSince: this.#freeSince,
         tightestDeadline: tightest,
         running: this.#runningItems,
         maxBatchSize,
@@ -219,15 +233,16 @@ export class BatchQueue<I, O> {
 
   async #start(self: unknown, items: BatchItem<I, O>[]): Promise<void> {
     const scope = new BatchScope(items);
-    for (const item of items) item.joined(scope, items.length);
     this.#runningBatches++;
     this.#runningItems += items.length;
+    for (const item of items) item.joined(scope, items.length);
     this.#arrivals.batchStarted();
     const startedAt = now();
     await callScope.run(scope, () => this.#traced(scope, () => this.#run(self, items)));
-    const durationMs = now() - startedAt;
+    const endedAt = now();
+    const durationMs = endedAt - startedAt;
+    if (this.#runningBatches >= this.options.maxConcurrentBatches) this.#freeSince = endedAt;
     this.#runningBatches--;
-    this.#runningItems -= items.length;
     this.#cost.observe(items.length, durationMs);
     const first = items[0] as BatchItem<I, O>;
     const { app, deployment, replicaId: replica } = scope;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { exponential, seededRandom } from '../../bench/harness/random.ts';
 import { Arrivals } from './arrivals.ts';
 import { CostModel } from './cost-model.ts';
 import { startTime, type WindowState } from './window.ts';
@@ -10,33 +11,68 @@ function learned(a: number, b: number, sizes = [1, 4, 16, 8, 2, 32, 12, 5]): Cos
   return cost;
 }
 
-/** Callers that came back in bursts of `burst`, `gap` ms apart, one burst per `period` ms. */
-function bursts(burst: number, gap: number, period: number): { arrivals: Arrivals; now: number } {
+/** Callers that came back `gap` ms apart right after each batch, which took `period` ms: none has come since the last. */
+function returning(callers: number, gap: number, period: number): { arrivals: Arrivals; now: number } {
   const arrivals = new Arrivals();
   let now = 1_000;
-  for (let round = 0; round < 5; round++) {
-    for (let n = 1; n <= burst; n++) {
-      arrivals.arrived(now, n);
+  for (let round = 0; round < 40; round++) {
+    for (let n = 1; n <= callers; n++) {
       now += gap;
+      arrivals.arrived(now, n);
     }
     arrivals.batchStarted();
     now += period;
+    arrivals.answered(now);
   }
   return { arrivals, now };
 }
 
-const state = (changes: Partial<WindowState>): WindowState => ({
-  mode: 'adaptive',
-  now: 0,
-  count: 1,
-  isFull: false,
-  openedAt: 0,
-  tightestDeadline: 0,
-  running: 0,
-  maxBatchSize: 64,
-  waitMs: 10,
-  ...changes,
-});
+/** Independent callers of a function that takes `cost.predict(n)`, each batch started when the one before it is over. */
+function independent(gapMs: number, cost: CostModel, seed: number): { arrivals: Arrivals; now: number } {
+  const arrivals = new Arrivals();
+  const random = seededRandom(seed);
+  let now = 1_000;
+  let queued = 0;
+  let running = 0;
+  let over = 0;
+  for (let arrival = 0; arrival < 200; arrival++) {
+    now += exponential(random, gapMs);
+    while (running > 0 && over <= now) {
+      arrivals.answered(over);
+      running = queued;
+      queued = 0;
+      if (running > 0) arrivals.batchStarted();
+      over += cost.predict(running);
+    }
+    arrivals.arrived(now, queued + running + 1);
+    if (running > 0) {
+      queued++;
+    } else {
+      running = 1;
+      arrivals.batchStarted();
+      over = now + cost.predict(1);
+    }
+  }
+  return { arrivals, now: Math.max(now, over) };
+}
+
+const state = (changes: Partial<WindowState>): WindowState => {
+  const { count = 1 } = changes;
+  return {
+    mode: 'adaptive',
+    now: 0,
+    count,
+    queued: count,
+    isFull: false,
+    openedAt: 0,
+    freeSince: 0,
+    tightestDeadline: 0,
+    running: 0,
+    maxBatchSize: 64,
+    waitMs: 10,
+    ...changes,
+  };
+};
 
 describe('the cost model', () => {
   test('learns what a batch costs, and what an item adds', () => {
@@ -57,6 +93,16 @@ describe('the cost model', () => {
     expect([cost.isKnown, cost.predict(1), cost.fixedMs]).toEqual([false, 0, 0]);
   });
 
+  test('keeps what it knows of other sizes while all batches have one size, and follows their change', () => {
+    const random = seededRandom(7);
+    const cost = learned(1, 10);
+    for (let batch = 0; batch < 5_000; batch++) cost.observe(32, 42 * (0.95 + 0.1 * random()));
+    expect(cost.predict(1)).toBeCloseTo(11, 0);
+    expect(Math.abs(cost.predict(32) - 42)).toBeLessThan(1);
+    for (let batch = 0; batch < 200; batch++) cost.observe(32, 60);
+    expect(cost.predict(32)).toBeCloseTo(60, 1);
+  });
+
   test('survives batches of one size, and of no time', () => {
     const cost = new CostModel();
     for (let round = 0; round < 1_000; round++) cost.observe(8, round % 2 === 0 ? 0 : 0.001);
@@ -68,13 +114,13 @@ describe('when a batch starts', () => {
   const cost = learned(1, 10);
 
   test('fixed: after the wait of its oldest item, at once when it is full', () => {
-    const { arrivals } = bursts(8, 0.01, 20);
+    const { arrivals } = returning(8, 0.01, 20);
     expect(startTime(state({ mode: 'fixed', openedAt: 100, now: 103 }), cost, arrivals)).toBe(110);
     expect(startTime(state({ mode: 'fixed', now: 103, isFull: true }), cost, arrivals)).toBe(103);
   });
 
   test('the tightest deadline shortens the wait', () => {
-    const { arrivals } = bursts(8, 0.01, 20);
+    const { arrivals } = returning(8, 0.01, 20);
     const at = startTime(
       state({ mode: 'fixed', openedAt: 100, count: 2, tightestDeadline: 115 }),
       cost,
@@ -94,27 +140,55 @@ describe('when a batch starts', () => {
   });
 
   test('adaptive: a lone caller never waits', () => {
-    const { arrivals, now } = bursts(1, 0, 11);
+    const { arrivals, now } = returning(1, 0.1, 11);
+    arrivals.arrived(now + 0.1, 1);
     expect(startTime(state({ now, openedAt: now }), cost, arrivals)).toBe(now);
   });
 
-  test('adaptive: the first of a burst waits for the others, and starts when they are there', () => {
-    const { arrivals, now } = bursts(32, 0.02, 50);
-    arrivals.arrived(now, 1);
-    const due = startTime(state({ now, openedAt: now, count: 1 }), cost, arrivals);
-    expect(due).toBeGreaterThan(now);
+  test('adaptive: the first caller that comes back waits for the others, and starts when they are there', () => {
+    const { arrivals, now } = returning(32, 0.02, 42);
+    arrivals.arrived(now + 0.02, 1);
+    const due = startTime(state({ now: now + 0.02, openedAt: now + 0.02 }), cost, arrivals);
+    expect(due).toBeGreaterThan(now + 0.5);
     expect(due).toBeLessThan(now + 2);
     expect(startTime(state({ now, openedAt: now, count: 32 }), cost, arrivals)).toBe(now);
+    // Two tenants: all are there, in two lanes.
+    expect(startTime(state({ now, openedAt: now, count: 16, queued: 32 }), cost, arrivals)).toBe(now);
   });
 
-  test('adaptive: nobody waits for arrivals that cost more than they save', () => {
-    const { arrivals, now } = bursts(40, 3, 50);
-    arrivals.arrived(now, 5);
-    expect(startTime(state({ now, openedAt: now, count: 5 }), cost, arrivals)).toBe(now);
+  test('adaptive: callers that waited for the end of a batch wait for those whom it answered', () => {
+    const { arrivals, now } = returning(8, 0.02, 18);
+    const waiting = { openedAt: now - 18, freeSince: now, now, count: 4 };
+    const due = startTime(state(waiting), cost, arrivals);
+    expect(due).toBeGreaterThan(now + 0.5);
+    expect(due).toBeLessThan(now + 2);
   });
+
+  test('adaptive: nobody waits for callers that take too long to come back', () => {
+    const { arrivals, now } = returning(40, 3, 50);
+    arrivals.arrived(now + 3, 1);
+    expect(startTime(state({ now, openedAt: now }), cost, arrivals)).toBe(now);
+  });
+
+  test('adaptive: nobody waits for more callers than a batch takes', () => {
+    const { arrivals, now } = returning(65, 0.01, 50);
+    arrivals.arrived(now, 65);
+    expect(startTime(state({ now, openedAt: now, count: 1 }), cost, arrivals)).toBe(now);
+  });
+
+  test.each([20, 8, 4, 2, 1.5])(
+    'adaptive: nobody waits for independent callers, %d ms apart on average',
+    (gap) => {
+      for (let seed = 1; seed <= 50; seed++) {
+        const { arrivals, now } = independent(gap, cost, seed);
+        arrivals.arrived(now + gap, 1);
+        expect(startTime(state({ now, openedAt: now, freeSince: now }), cost, arrivals)).toBe(now);
+      }
+    },
+  );
 
   test('adaptive never waits longer than fixed', () => {
-    const { arrivals, now } = bursts(32, 0.02, 50);
+    const { arrivals, now } = returning(32, 0.02, 50);
     expect(startTime(state({ now: now + 9.9, openedAt: now, count: 3 }), cost, arrivals)).toBeLessThanOrEqual(
       now + 10,
     );
