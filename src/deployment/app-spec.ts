@@ -136,9 +136,9 @@ function* nestedIn(value: unknown, seen = new Set<unknown>()): Generator<BoundDe
 }
 
 function itemsOf(value: unknown): Iterable<unknown> {
-  if (Array.isArray(value) || value instanceof Set) return value;
+  if (value instanceof Set) return value;
   if (value instanceof Map) return [...value].flat();
-  return isPlainObject(value) ? Object.values(value) : [];
+  return Array.isArray(value) || isPlainObject(value) ? Object.values(value) : [];
 }
 
 /** What makes a replica of one version different from a replica of another. */

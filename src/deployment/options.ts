@@ -380,7 +380,10 @@ function findNonJson(value: unknown, path: string, depth = 64): { path: string; 
   if (typeof value !== 'object' || depth === 0) return { path, value };
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return { path, value };
-  for (const [key, item] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  // Neither holes nor named properties of an array.
+  if (Array.isArray(value) && entries.length !== value.length) return { path, value };
+  for (const [key, item] of entries) {
     const bad = findNonJson(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, depth - 1);
     if (bad !== undefined) return bad;
   }

@@ -90,7 +90,8 @@ export function listOf<T>(item: Field<T>): Field<T[]> {
   return {
     allowed,
     parse(value, option) {
-      if (!Array.isArray(value)) throw invalidOption(option, value, allowed);
+      if (!Array.isArray(value) || Object.keys(value).length < value.length)
+        throw invalidOption(option, value, allowed);
       return value.map((entry, index) => item.parse(entry, `${option}[${index}]`));
     },
   };

@@ -25,6 +25,13 @@ function called(name: string): new () => object {
   return Object.defineProperty(class {}, 'name', { value: name });
 }
 
+/** An array of a length, with some first items. */
+function sparse(length: number, ...items: unknown[]): unknown[] {
+  const list = [...items];
+  list.length = length;
+  return list;
+}
+
 const TOO_DEEP = 'predict(arg 0) cannot cross a thread: it is nested more than 1000 levels deep';
 
 const NESTED = [
@@ -99,6 +106,32 @@ describe('a value that cannot cross is refused, naming the path', () => {
     expect(refusal({ items }).message).toContain('predict(arg 0).items[1] cannot cross');
     const named = Object.defineProperty([1, 2], 'first', { get: () => value.image, enumerable: true });
     expect(refusal({ named }).message).toContain('predict(arg 0).named.first cannot cross');
+  });
+
+  test.each([
+    ['of the longest length', sparse(2 ** 32 - 1)],
+    ['one item at the end', Object.assign([], { [1e8]: {} })],
+    ['allocated and empty', new Array(100_000)],
+    ['just too long', sparse(1_003, 1)],
+    ['named properties', Object.assign(sparse(10_000), { unit: 'ms' })],
+    ['a getter', Object.defineProperty(sparse(10_000), 5, { get: () => 1, enumerable: true })],
+  ])('an array that is much longer than it has members: %s', (_what, list) => {
+    const members = Object.keys(list).length;
+    const started = performance.now();
+    expect(refusal({ list }).message).toBe(
+      `predict(arg 0).list cannot cross a thread: it is a sparse array: its length is ${list.length}, its members are ${members}`,
+    );
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  test('what only looks like an array', () => {
+    const fake = Object.assign(Object.create(Array.prototype), { length: 2 ** 32 });
+    expect(refusal(fake).message).toContain('it is an instance of class Array');
+  });
+
+  test('no array with fewer holes', () => {
+    for (const list of [sparse(1_000), sparse(1_002, 1), sparse(5_000, ...new Array(2_000).fill(undefined))])
+      expect(isSameGraph(list, send(list))).toBe(true);
   });
 
   test('memory that was moved away before', () => {

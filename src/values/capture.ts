@@ -1,10 +1,10 @@
 import { types } from 'node:util';
 import { ServeError } from '../errors.ts';
 import { isInstance } from '../validation/peek.ts';
-import { mayHaveNames } from './array-members.ts';
+import { mayHaveNames, membersOfSparse } from './array-members.ts';
 import { describe } from './describe.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
-import { isBuiltIn, isForeign, reasonAgainst, viewConstructor } from './kinds.ts';
+import { isBuiltIn, isForeign, reasonAgainst, reasonAgainstPrimitive, viewConstructor } from './kinds.ts';
 import { isPortable, MARK, type Marks, PORTABLE, type Portable } from './marks.ts';
 import { CapturedMemory } from './memory.ts';
 import { below, type Path, spell } from './path.ts';
@@ -119,8 +119,8 @@ export class Capture {
 
   #primitive(value: unknown, path: Path | undefined): unknown {
     if (typeof value === 'string') this.#bytes += value.length;
-    else if (typeof value === 'function') throw this.#refused(path, `it is a function${named(value)}`);
-    else if (typeof value === 'symbol') throw this.#refused(path, 'it is a symbol');
+    else if (typeof value === 'function' || typeof value === 'symbol')
+      throw this.#refused(path, reasonAgainstPrimitive(value));
     return value;
   }
 
@@ -134,7 +134,7 @@ export class Capture {
     if (types.isProxy(value)) throw this.#refused(path, reasonAgainst(value));
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#plain(value, path);
-    if (prototype === Array.prototype) return this.#array(value as unknown[], path);
+    if (prototype === Array.prototype && Array.isArray(value)) return this.#array(value, path);
     return this.#builtin(value, prototype, path);
   }
 
@@ -201,12 +201,19 @@ export class Capture {
 
   #array(value: unknown[], path: Path | undefined): unknown[] {
     let copy: unknown[];
+    let members: number | undefined;
     try {
+      members = membersOfSparse(value);
       // Not `value.slice`: that of another realm makes an array of the other realm.
-      copy = slice.call(value);
+      copy = members === undefined ? slice.call(value) : [];
     } catch (error) {
       throw this.#unreadable(value, path, error);
     }
+    if (members !== undefined)
+      throw this.#refused(
+        path,
+        `it is a sparse array: its length is ${value.length}, its members are ${members}`,
+      );
     const hasNames = mayHaveNames(value, copy);
     this.#remember(value, copy);
     for (let index = 0; index < copy.length; index++) {
@@ -389,7 +396,3 @@ export class Capture {
 }
 
 const { slice } = Array.prototype;
-
-function named(value: Function): string {
-  return typeof value.name !== 'string' || value.name === '' ? '' : ` (${value.name})`;
-}

@@ -71,10 +71,10 @@ function has(error: Error, key: string): boolean {
   }
 }
 
-/** The items of an array; none of one that cannot be read. */
+/** The items of an array, without its holes; none of one that cannot be read. */
 function itemsOf(errors: unknown): unknown[] {
   try {
-    return Array.isArray(errors) ? [...errors] : [];
+    return Array.isArray(errors) ? Object.values(errors) : [];
   } catch {
     return [];
   }

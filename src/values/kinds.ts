@@ -69,3 +69,9 @@ export function reasonAgainst(value: object): string {
   const name = peek(peek(value, 'constructor'), 'name');
   return `it is an instance of class ${typeof name === 'string' && name !== '' ? name : '(anonymous)'}`;
 }
+
+export function reasonAgainstPrimitive(value: Function | symbol): string {
+  if (typeof value === 'symbol') return 'it is a symbol';
+  const name = peek(value, 'name');
+  return typeof name === 'string' && name !== '' ? `it is a function (${name})` : 'it is a function';
+}
