@@ -45,6 +45,8 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   queuedMs = 0;
   sentAt = 0;
   attempts = 0;
+  /** It is for one replica and no other. */
+  isPinned = false;
   entry: Entry = ENTRY.outside;
   /** The second copy that a slow call may get. */
   hedge: Hedge | undefined = undefined;

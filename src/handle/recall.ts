@@ -35,8 +35,8 @@ function* takeBack({ channel }: Endpoint, isWanted: (call: Call) => boolean): Ge
     if (isMovable(call) && isWanted(call) && channel.takeBack(call)) yield call;
 }
 
-/** The second copy of a hedged call stays where it is, and what was moved or is streamed can be sent only once. */
+/** Both copies of a hedged call stay where they are, and what was moved or is streamed can be sent only once. */
 function isMovable(call: OutboundCall): call is Call {
-  if (!(call instanceof Call) || call.hedge?.isSent === true) return false;
+  if (!(call instanceof Call) || call.isPinned || call.hedge?.isSent === true) return false;
   return call.transfer === undefined && call.meta?.upload === undefined;
 }

@@ -229,6 +229,7 @@ export class Route {
 
   /** Sends a call to a given replica on which a place was reserved. */
   dispatchTo(call: Call, endpoint: Endpoint): void {
+    call.isPinned = true;
     this.#send(call, endpoint, call.readyAt);
   }
 

@@ -1,5 +1,5 @@
 import { now } from '../time/clock.ts';
-import { type CallStarter, type EventLoop, loop } from '../time/loop.ts';
+import { type CallStarter, type EventLoop, HOLD_MS, loop } from '../time/loop.ts';
 import type { DeploymentLoad } from './deployment-load.ts';
 import { HoldingMeter } from './holding-meter.ts';
 import type { ReplicaLoad } from './load-table.ts';
@@ -132,8 +132,8 @@ export class CallIntake implements CallStarter {
       handle();
       return;
     }
-    // Members of one batch begin together.
-    for (let room = Math.max(1, this.#batchRoom()); room > 0; ) {
+    // Members of one batch begin together, and so do quick calls.
+    for (let room = this.#isQuick ? Infinity : Math.max(1, this.#batchRoom()); room > 0; ) {
       const call = this.#pending.shift();
       if (call === undefined) return;
       const startsAt = now();
@@ -160,7 +160,9 @@ export class CallIntake implements CallStarter {
     this.loop.postsAtOnce = !this.#isQuick;
     this.#load.meanHoldingMs = holding.meanMs ?? 0;
     this.#publish(false);
-    if (!this.#isQuick && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
+    // Callers that found the loop held wait for this.
+    const wasHeld = heldSince !== 0 && at - heldSince >= HOLD_MS;
+    if ((wasHeld || !this.#isQuick) && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
   }
 
   #begin(call: ArrivedCall, at: number): boolean {

@@ -19,10 +19,9 @@ export class HoldingTime {
 
   /** @param activeMs time for which the loop was busy @param ended calls that ended meanwhile, at least 1 */
   observe(activeMs: number, ended: number): void {
-    this.#calls += ended;
-    const memory = Math.min(this.#calls, WINDOW);
-    // Exact for one call at a time; many at once replace the whole window.
-    const weight = ended === 1 ? 1 / memory : 1 - (1 - 1 / memory) ** ended;
+    const isFirst = this.#calls === 0;
+    this.#calls = Math.min(this.#calls + ended, WINDOW);
+    const weight = isFirst ? 1 : 1 - (1 - 1 / this.#calls) ** ended;
     this.#meanMs += (activeMs / ended - this.#meanMs) * weight;
   }
 

@@ -1,7 +1,7 @@
 import { now, time } from './clock.ts';
 
 /** A loop that has been held for so long, in ms, turns before anything else is begun on it. */
-const HOLD_MS = 1;
+export const HOLD_MS = 1;
 
 /** What waits for a turn lets calls that are on their way to this thread begin first, for so long, in ms. */
 const HANDOVER_MS = 1;
@@ -101,7 +101,7 @@ export class EventLoop {
     this.#heldSince = 0;
     const starter = this.#starter;
     if (starter === undefined) {
-      this.#resume();
+      if (this.#waiting.length > 0) this.#resume(now());
       return;
     }
     const at = now();
@@ -114,19 +114,16 @@ export class EventLoop {
       starter.beginNext(at);
     } else if (waiting > 0) {
       if (this.#waitsForCall(starter, at)) return;
-      this.enter(at);
       starter.resuming(at);
-      this.#resume();
+      this.#resume(at);
     }
   };
 
   /** One at a time: each holds the loop for it is not known how long. */
-  #resume(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) return;
+  #resume(at: number): void {
+    this.enter(at);
     this.#begunBefore = Math.max(0, this.#begunBefore - 1);
-    if (this.#waiting.length > 0) this.schedule();
-    next();
+    this.#waiting.shift()?.();
   }
 
   /** Four streams that compute get their first values one after the other, not each after a round of the others. */
