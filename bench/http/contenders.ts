@@ -31,6 +31,8 @@ export interface Loads {
   readonly background: Load;
 }
 
+type Sent = Omit<LoadRequest, 'rate'> & { readonly rate?: number };
+
 /** A framework and who does the work, in a process of its own. */
 export interface ServerSpec {
   readonly framework: string;
@@ -91,7 +93,7 @@ export function serverContender(
 async function warmUp({ cells }: ServerSpec, port: number, load: Load): Promise<void> {
   const routes = new Set(cells.map((name) => CELLS.find((cell) => cell.name === name)?.workload ?? 'json'));
   for (const route of routes) {
-    await send(load, { target: targetOf(route, port), connections: WARM_UP_CONNECTIONS, ms: WARM_UP_MS });
+    await send(load, { targets: [targetOf(route, port)], connections: WARM_UP_CONNECTIONS, ms: WARM_UP_MS });
   }
 }
 
@@ -104,7 +106,7 @@ async function measure(
 ): Promise<Metrics> {
   await server.ask({ ask: 'watch', loop: false }, SLACK_MS);
   const { throughput, bytes, p50, p99, sent } = await send(load, {
-    target: targetOf(workload, port),
+    targets: [targetOf(workload, port)],
     connections,
     ms,
   });
@@ -124,11 +126,14 @@ async function measure(
  */
 async function measureNeighbour(server: Server, port: number, loads: Loads, ms: number): Promise<Metrics> {
   const { isPinned } = await server.ask({ ask: 'pin', core: REST_CORE }, SLACK_MS);
-  const pinned = <T extends object>(request: T, core: number) => (isPinned ? { ...request, core } : request);
-  const light = pinned({ target: targetOf('json', port), connections: WARM_UP_CONNECTIONS, ms }, REST_CORE);
+  const pinned = (request: Sent, core: number): Sent => (isPinned ? { ...request, core } : request);
+  const light = pinned(
+    { targets: [targetOf('json', port)], connections: WARM_UP_CONNECTIONS, ms },
+    REST_CORE,
+  );
   // From before the light route's window to after it.
   const heavy = pinned(
-    { target: targetOf('busy', port), connections: BUSY_CONNECTIONS, ms: 2 * ms, rate: BUSY_RATE },
+    { targets: [targetOf('busy', port)], connections: BUSY_CONNECTIONS, ms: 2 * ms, rate: BUSY_RATE },
     BUSY_CORE,
   );
   const before = await send(loads.load, light);
@@ -149,6 +154,6 @@ async function measureNeighbour(server: Server, port: number, loads: Loads, ms: 
   };
 }
 
-function send(load: Load, request: Omit<LoadRequest, 'rate'> & { rate?: number }): Promise<LoadReply> {
+function send(load: Load, request: Sent): Promise<LoadReply> {
   return load.ask({ rate: 0, ...request }, 2 * request.ms + SLACK_MS);
 }

@@ -2,8 +2,9 @@ import autocannon from 'autocannon';
 import type { LoadReply, LoadRequest } from './load.ts';
 
 /** The same load from a well-known tool, to check the bench's own generator against. It has no run-up. */
-export async function cannonade({ target, connections, ms, rate }: LoadRequest): Promise<LoadReply> {
-  const { method, path, port, bodyBytes } = target;
+export async function cannonade({ targets, connections, ms, rate }: LoadRequest): Promise<LoadReply> {
+  const [{ method, path, port, bodyBytes }, ...others] = targets;
+  if (others.length > 0) throw new Error('autocannon sends requests of one kind');
   const result = await autocannon({
     url: `http://127.0.0.1:${port}${path}`,
     method,
@@ -22,6 +23,7 @@ export async function cannonade({ target, connections, ms, rate }: LoadRequest):
     bytes: result.throughput.total / result.duration,
     p50: latency.p50,
     p99: latency.p99,
+    refused: 0,
     sent,
   };
 }

@@ -1,34 +1,49 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../harness/statistics.ts';
-import { Connection, encode } from './connection.ts';
+import { Connection, type ConnectionEvents, type EncodedTarget, encode } from './connection.ts';
 import type { LoadReply, LoadRequest } from './load.ts';
 
 /** How often the requests of an open loop are looked after. */
 const TICK_MS = 1;
+/** A client that was refused does not ask again at once. */
+const REFUSED_PAUSE_MS = 10;
 
 /** Closed loop, each connection sending its next request when the last was answered; or with a rate an open one. */
-export async function generate({ target, connections, ms, rate }: LoadRequest): Promise<LoadReply> {
+export async function generate({
+  targets,
+  connections,
+  ms,
+  rate,
+  isTolerant,
+}: LoadRequest): Promise<LoadReply> {
   const failure = Promise.withResolvers<never>();
-  const request = encode(target);
+  const [first, ...others] = targets;
+  const encoded: readonly [EncodedTarget, ...EncodedTarget[]] = [encode(first), ...others.map(encode)];
   let latencies: number[] = [];
+  let refused = 0;
   let stopped = false;
-  const all = Array.from(
-    { length: connections },
-    () =>
-      new Connection(target, request, {
-        answered(connection) {
-          latencies.push(performance.now() - connection.sentAt);
-          if (rate === 0 && !stopped) connection.send();
-        },
-        failed: failure.reject,
-      }),
-  );
+  const events: ConnectionEvents = {
+    answered(connection) {
+      latencies.push(performance.now() - connection.sentAt);
+      if (rate === 0 && !stopped) connection.send();
+    },
+    ...(isTolerant === true && {
+      async refused(connection) {
+        refused++;
+        await sleep(REFUSED_PAUSE_MS);
+        if (rate === 0 && !stopped) connection.send();
+      },
+    }),
+    failed: failure.reject,
+  };
+  const all = Array.from({ length: connections }, (_, index) => new Connection(encoded, index, events));
   const ticker = rate > 0 ? setInterval(pacer(all, rate), TICK_MS) : undefined;
   try {
     if (rate === 0) for (const connection of all) connection.send();
     await Promise.race([sleep(ms / 5), failure.promise]);
     const runUp = latencies.length;
     latencies = [];
+    refused = 0;
     const bytesBefore = bytesOf(all);
     const begin = performance.now();
     await Promise.race([sleep(ms), failure.promise]);
@@ -40,6 +55,7 @@ export async function generate({ target, connections, ms, rate }: LoadRequest): 
       throughput: (sorted.length / elapsedMs) * 1e3,
       bytes: (bytes / elapsedMs) * 1e3,
       ...(sorted.length > 0 && { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }),
+      refused,
       sent: sorted.length + runUp,
     };
   } finally {

@@ -10,7 +10,8 @@ export interface Target {
 }
 
 export interface LoadRequest {
-  readonly target: Target;
+  /** Each connection sends them in turn, so that their shares do not depend on which is answered sooner. */
+  readonly targets: readonly [Target, ...Target[]];
   readonly connections: number;
   /** The measured window. A run-up of a fifth of it comes before. */
   readonly ms: number;
@@ -18,6 +19,8 @@ export interface LoadRequest {
   readonly rate: number;
   /** Binds the generator to a core. */
   readonly core?: number;
+  /** Counts answers with another status than 200 instead of failing, and sends the next request a little later. */
+  readonly isTolerant?: boolean;
 }
 
 export interface LoadReply {
@@ -28,6 +31,8 @@ export interface LoadReply {
   /** Milliseconds from the first byte sent to the last byte received; missing if no request came to its end. */
   readonly p50?: number;
   readonly p99?: number;
+  /** Answers with another status than 200 in the window. */
+  readonly refused: number;
   /** Requests that were answered in all, the run-up included: what the server's CPU time is divided by. */
   readonly sent: number;
 }
