@@ -12,6 +12,7 @@ interface Entry {
 
 const BENCHES: Readonly<Record<string, Entry>> = {
   batching: { load: async () => (await import('./batching/bench.ts')).batching, compares: true },
+  compute: { load: async () => (await import('./compute/bench.ts')).compute, compares: true },
   control: { load: async () => (await import('./control/bench.ts')).control },
   graph: { load: async () => (await import('./graph/bench.ts')).graph },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
     return;
   }
   const bench = await command.load();
-  const { report, ratios, comparisons, rows, failures } = await bench(command.options);
+  const { report, ratios, comparisons = [], rows, failures } = await bench(command.options);
   console.log(report);
   for (const { implementation, round, during, message } of failures) {
     const where = round === undefined ? during : `round ${round + 1}, ${during}`;
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
     JSON.stringify({
       bench: command.name,
       ratios: Object.fromEntries(ratios.map(({ key, value }) => [key, rounded(value)])),
-      ...(comparisons !== undefined && { intervals: intervalsOf(comparisons) }),
+      ...(comparisons.length > 0 && { intervals: intervalsOf(comparisons) }),
       rows: rows.map((row) => ({
         ...row,
         median: rounded(row.median),

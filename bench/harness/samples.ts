@@ -33,6 +33,8 @@ export interface PairSpec {
 /** A key figure: what one contender measured in a cell, mostly in relation to what another did. */
 export interface KeySpec extends PairSpec {
   readonly key: string;
+  /** What it must reach, for the human reader. */
+  readonly goal?: string;
 }
 
 export interface KeyFigure extends KeySpec, Summary {}

@@ -18,6 +18,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+export function mean(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('mean of no values');
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** A range that holds the median of the distribution from which some values were drawn. */
 export interface Interval {
   readonly low: number;

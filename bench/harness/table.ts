@@ -36,16 +36,25 @@ export function table({ title, columns }: TableSpec, rows: readonly Row[]): stri
 /** Every row on a line of its own; nothing if there are none. */
 export function listing(title: string, rows: readonly Row[]): string {
   if (rows.length === 0) return '';
-  return `${title}\n${align(rows.map((row) => [row.cell, row.metric, spread(row), row.unit]))}\n`;
+  const isContest = new Set(rows.map(({ implementation }) => implementation)).size > 1;
+  const lines = rows.map((row) => [
+    row.cell,
+    ...(isContest ? [row.implementation] : []),
+    row.metric,
+    spread(row),
+    row.unit,
+  ]);
+  return `${title}\n${align(lines)}\n`;
 }
 
 export function figureTable(figures: readonly KeyFigure[]): string {
   if (figures.length === 0) return '';
   const lines = figures.map((figure) => {
-    const { of, against, how = 'ratio', times, metric, cell } = figure;
+    const { of, against, how = 'ratio', times, metric, cell, goal } = figure;
     const other = times === undefined ? against : `${times} × ${against}`;
     const compared = against === undefined ? '' : ` ${how === 'ratio' ? '/' : '−'} ${other}`;
-    return [figure.key, spread(figure), `${of}${compared}, ${metric} of ${cell}`];
+    const described = `${of}${compared}, ${metric} of ${cell}`;
+    return [figure.key, spread(figure), described, ...(goal === undefined ? [] : [`goal: ${goal}`])];
   });
   return `key figures, per round, then median (min–max) of the rounds\n${align(lines)}\n`;
 }

@@ -1,4 +1,5 @@
-import { createServe, type Serve, transfer } from 'inserve';
+import { createServe, transfer } from 'inserve';
+import { allRunning } from '../harness/all-running.ts';
 import { EchoDeployment } from './deployments.ts';
 import type { Implementation } from './session.ts';
 
@@ -15,12 +16,3 @@ export const inserve: Implementation = async (workers) => {
     close: () => serve.close(),
   };
 };
-
-/** `run` resolves with the first replica that can serve; the others' starts must not be measured. */
-async function allRunning(serve: Serve): Promise<void> {
-  const isHealthy = () =>
-    Object.values(serve.status().apps).every(({ deployments }) =>
-      Object.values(deployments).every(({ status }) => status === 'HEALTHY'),
-    );
-  while (!isHealthy()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
