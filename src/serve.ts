@@ -333,6 +333,7 @@ export class Serve implements AsyncDisposable {
       this.#metrics.read().then(
         ({ text, contentType }) => {
           res.setHeader('content-type', contentType);
+          res.setHeader('cache-control', 'no-store');
           res.end(text);
         },
         (error: unknown) => (next === undefined ? res.destroy() : next(error)),
@@ -346,6 +347,7 @@ export class Serve implements AsyncDisposable {
       const isReady = this.health() && this.ready();
       res.statusCode = isReady ? 200 : 503;
       res.setHeader('content-type', 'text/plain; charset=utf-8');
+      res.setHeader('cache-control', 'no-store');
       res.end(isReady ? 'success' : 'not ready');
     };
   }

@@ -4,6 +4,8 @@ import type { HttpResponse } from './exchange.ts';
 
 const { writeHead: nativeWriteHead } = ServerResponse.prototype;
 
+const UPGRADE_REQUIRED = 426;
+
 /** What an answer depends on beside what the replica said. */
 export interface AnswerTo {
   readonly res: HttpResponse;
@@ -25,7 +27,7 @@ export function sendWhole(
 ): void {
   const { res, requestId } = to;
   const sent = hasNoBody(status) ? undefined : body;
-  if (to.isAlone && sent !== undefined && isUntouched(res)) {
+  if (to.isAlone && sent !== undefined && status !== UPGRADE_REQUIRED && isUntouched(res)) {
     res.writeHead(status, inOnePiece(headers, requestId, Buffer.byteLength(sent)));
     res.end(sent);
     return;
@@ -55,6 +57,13 @@ export function prepareHead({ res, requestId }: AnswerTo, status: number, header
     if (name === 'set-cookie' || name === 'vary') res.appendHeader(name, value);
     else if (name !== 'x-request-id') res.setHeader(name, value);
   }
+  if (status === UPGRADE_REQUIRED) nameUpgrade(res);
+}
+
+/** `upgrade` is an option of the connection (RFC 9110, 7.8), which Node takes for one to be kept unless it says `close`. */
+function nameUpgrade(res: HttpResponse): void {
+  if (!res.hasHeader('upgrade') || res.req.httpVersionMajor > 1) return;
+  res.setHeader('connection', res.shouldKeepAlive === false ? 'close, upgrade' : 'upgrade');
 }
 
 export function hasNoBody(status: number): boolean {

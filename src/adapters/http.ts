@@ -17,7 +17,8 @@ import type { ResolvedMiddlewareOptions } from './options.ts';
 import { decodedHeaders, parsedBody } from './parsed-body.ts';
 import { type ParsedForm, parsedForm } from './parsed-form.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './problem.ts';
-import { absoluteUrl, givenRequestId, requestHeaders } from './request-head.ts';
+import { absoluteUrl, givenRequestId, refusedMethod, requestHeaders } from './request-head.ts';
+import { offSocketClose, onSocketClose } from './socket-close.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './upload.ts';
 
 /** Where requests go: the ingress of an app. */
@@ -79,10 +80,11 @@ class Exchange implements HttpOutcome {
   /** The call begins before its body is read: deadline, cancellation and count are those of the whole exchange. */
   start(): void {
     const call = this.#call;
-    const { req, url: given, context } = this.#host;
-    const url = absoluteUrl(given, req, context, this.#target.prefix);
-    // What makes no URL is no request to an app.
-    if (url instanceof ServeError && this.#mayPass) {
+    const { req, url: given, originalUrl, context } = this.#host;
+    const url = absoluteUrl(given, originalUrl, req, context, this.#target.prefix);
+    const refused = url instanceof ServeError ? url : refusedMethod(req);
+    // What makes no request is none to an app.
+    if (refused !== undefined && this.#mayPass) {
       this.#next?.();
       return;
     }
@@ -90,7 +92,7 @@ class Exchange implements HttpOutcome {
     try {
       this.#watchClient();
       if (call.isSettled) return;
-      if (url instanceof ServeError) throw url;
+      if (url instanceof ServeError || refused !== undefined) throw refused;
       // Now, for hooks may look at the async context of the host's handler.
       describeCall(this.#call, this.#host, this.#target.prefix, this.requestId, this.#options);
       // Before its body is read.
@@ -184,7 +186,7 @@ class Exchange implements HttpOutcome {
     // Pipelined behind another response: this one has no socket yet whose end it would hear of (Node 22).
     if (res.socket === null) {
       this.#socket = this.#req.socket;
-      this.#socket.on('close', this.#onClose);
+      onSocketClose(this.#socket, this.#onClose);
     }
   }
 
@@ -265,7 +267,7 @@ class Exchange implements HttpOutcome {
   /** What listens for the end of the response hears it and goes with it: taking it off first would cost more. */
   #finish(): void {
     this.#isDone = true;
-    this.#socket?.off('close', this.#onClose);
+    if (this.#socket !== undefined) offSocketClose(this.#socket, this.#onClose);
     this.#upload?.stop();
   }
 

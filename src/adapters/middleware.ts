@@ -78,13 +78,14 @@ export function createMiddleware(
     }
     settled?.();
   };
+  const mayLeave = options.passthrough || options.onError === 'next';
   // Two parameters more than Koa's: Express would take a function of four for an error handler.
   function serveMiddleware(
     first: IncomingMessage | KoaContext,
     second: ServerResponse | KoaNext,
     next?: Next,
   ): void | Promise<void> {
-    if (typeof second === 'function') return fromKoa(first as KoaContext, second, handle);
+    if (typeof second === 'function') return fromKoa(first as KoaContext, second, handle, mayLeave);
     handle(fromNode(first as IncomingMessage & HostContext, second, next));
   }
   return Object.assign(serveMiddleware as ServeMiddleware, {
@@ -107,5 +108,6 @@ function sendJson(res: HttpResponse, { status, json }: ControlAnswer): void {
   res.statusCode = status;
   res.setHeader('content-type', `${type}; charset=utf-8`);
   res.setHeader('content-length', Buffer.byteLength(body));
+  res.setHeader('cache-control', 'no-store');
   res.end(body);
 }

@@ -2,6 +2,7 @@ import { SERVE_ERRORS, ServeError, type ValidationIssue } from '../errors.ts';
 import { isInstance, peek } from '../validation/peek.ts';
 import { describe, messageOf } from '../values/describe.ts';
 import type { HttpResponse } from './exchange.ts';
+import { Refusal, type RefusalHeaders } from './refusal.ts';
 
 /** What a client may know of an error. */
 export interface Problem {
@@ -14,6 +15,8 @@ export interface Problem {
   /** What is wrong with the request, as far as the client may know. */
   readonly detail?: string | undefined;
   readonly issues?: readonly ValidationIssue[] | undefined;
+  /** What HTTP demands beside the status. */
+  readonly headers?: RefusalHeaders | undefined;
   /** Whether the error is the app's own fault, and belongs in the log in full. */
   readonly isUnexpected: boolean;
 }
@@ -58,7 +61,8 @@ export function toProblem(error: unknown): Problem {
     title: messageOf(error),
     isExposed: true,
     retryAfterMs: undefined,
-    isUnexpected: exposed >= 500,
+    headers: error instanceof Refusal ? error.headers : undefined,
+    isUnexpected: exposed >= 500 && !(error instanceof Refusal),
   };
 }
 
@@ -94,7 +98,7 @@ export function prepareProblem(
   requestId: string,
   send: (body: string) => void,
 ): void {
-  const { status, code, title, detail, issues, retryAfterMs } = problem;
+  const { status, code, title, detail, issues, retryAfterMs, headers = {} } = problem;
   const type = `urn:inserve:error:${code}`;
   const body = JSON.stringify({ type, title, status, detail, code, requestId, issues });
   for (const name of res.getHeaderNames()) {
@@ -106,6 +110,7 @@ export function prepareProblem(
   res.setHeader('content-length', Buffer.byteLength(body));
   res.setHeader('cache-control', 'no-store');
   if (retryAfterMs !== undefined) res.setHeader('retry-after', retryAfter(retryAfterMs));
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   send(body);
 }
 

@@ -2,10 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { ServeError } from '../errors.ts';
 import { type FlatHeaders, flatten } from '../replica/ingress/envelope.ts';
 import type { HostContext } from './exchange.ts';
+import { Refusal } from './refusal.ts';
 
 /** Characters that are safe in logs and headers. */
 const SAFE_ID = /^[A-Za-z0-9._~:@=+/-]{1,128}$/;
 const SAFE_HOST = /^[A-Za-z0-9._:[\]-]{1,255}$/;
+
+/** Absolute form of a target, as it is sent to a proxy, up to its path. */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -35,16 +39,27 @@ export function givenTimeout(req: IncomingMessage): number | undefined {
  */
 const AMBIGUOUS_PATH = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
+/** What `Request` refuses (fetch, 2.2.1); Node's parser lets no TRACK through, and CONNECT is an event of its own. */
+const UNANSWERABLE = 'TRACE';
+
+/** Why no ingress can be asked with the method of a request; undefined if it can. */
+export function refusedMethod({ method }: IncomingMessage): Refusal | undefined {
+  if (method !== UNANSWERABLE) return undefined;
+  return new Refusal(501, 'NOT_IMPLEMENTED', `${method} is not supported`);
+}
+
 /**
  * The URL as the ingress sees it: without the mount prefix, scheme and host as the host's trust-proxy setting says. The
  * replica normalizes it when it is looked at.
  *
  * @param url what the framework left of the request's target
+ * @param target the request's target as it was sent
  * @param prefix what of that is the mount point of the app
  * @returns `SERVE_BAD_REQUEST` for a host or a target that makes no URL, or not one that means the same
  */
 export function absoluteUrl(
   url: string,
+  target: string,
   req: IncomingMessage,
   context: HostContext,
   prefix: string,
@@ -53,15 +68,27 @@ export function absoluteUrl(
   if (path === undefined || isAmbiguous(path)) {
     return new ServeError('SERVE_BAD_REQUEST', 'the request target is malformed');
   }
-  const given = req.headers.host ?? req.headers[':authority'] ?? 'localhost';
-  const host = hostOf(String(given), context);
+  const sent = String(req.headers.host ?? req.headers[':authority'] ?? 'localhost');
+  const named = authorityOf(target);
+  const told = hostOf(sent, context);
+  // The target's own authority goes before the Host header (RFC 9112, 3.2.2), not before what a trusted proxy says.
+  const host = named !== undefined && (told === sent || !isHost(sent)) ? named : told;
+  const given = named ?? sent;
   // Koa makes `host` of `user@host`.
-  if (!isHost(host) || (host !== given && !isHost(String(given))))
+  if (!isHost(host) || (host !== given && !isHost(given)))
     return new ServeError('SERVE_BAD_REQUEST', 'the Host header is malformed');
   return `${isSecure(req, context) ? 'https' : 'http'}://${host}${withoutPrefix(path, prefix)}`;
 }
 
+/** The authority of a target in absolute form. */
+function authorityOf(target: string): string | undefined {
+  if (target.startsWith('/')) return undefined;
+  return ABSOLUTE.exec(target)?.[1];
+}
+
+/** A fragment would be cut off; the host's routes and guards may have taken it for a part of the path. */
 function isAmbiguous(path: string): boolean {
+  if (path.includes('#')) return true;
   if (!path.includes('/.') && !path.includes('%2') && !path.includes('\\')) return false;
   const query = path.indexOf('?');
   return AMBIGUOUS_PATH.test(query < 0 ? path : path.slice(0, query));
@@ -77,10 +104,9 @@ function hostOf(given: string, { host, hostname }: HostContext): string {
 /** Path and query of a request target; undefined if it has none. */
 export function pathOf(target: string): string | undefined {
   if (target.startsWith('/')) return target;
-  // Absolute form, as sent to a proxy.
-  const [authority] = /^https?:\/\/[^/?#]*/i.exec(target) ?? [];
-  if (authority === undefined) return undefined;
-  const rest = target.slice(authority.length);
+  const [origin] = ABSOLUTE.exec(target) ?? [];
+  if (origin === undefined) return undefined;
+  const rest = target.slice(origin.length);
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 

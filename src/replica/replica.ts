@@ -11,6 +11,7 @@ import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '.
 import { isThenable } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { moveNow } from '../values/transfer.ts';
+import { isResponse } from './ingress/foreign.ts';
 import { type ReplicaIdentity, RunningCall } from './running-call.ts';
 import { isStream, StreamPump } from './stream-pump.ts';
 import type { UserCode } from './user-code.ts';
@@ -245,8 +246,7 @@ export class Replica {
 /** A response that says itself that the app failed. */
 function isServerError(result: unknown): boolean {
   if (typeof result !== 'object' || result === null) return false;
-  const isResponse = Reflect.get(result, Symbol.toStringTag) === 'Response';
-  return isResponse && (result as Response).status >= 500;
+  return isResponse(result) && result.status >= 500;
 }
 
 /** Neither the caller's (it left, or sent what is refused with a status below 500) nor anybody's. */

@@ -79,6 +79,10 @@ export class ReplyResponse implements HttpResponse {
     return this.#isEnded || this.#reply.raw.writableEnded;
   }
 
+  get shouldKeepAlive() {
+    return this.#reply.raw.shouldKeepAlive;
+  }
+
   getHeader(name: string) {
     return this.#reply.getHeader(name) as number | string | string[] | undefined;
   }

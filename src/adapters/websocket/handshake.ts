@@ -1,18 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import { Refusal } from '../refusal.ts';
 import type { ResolvedWebSocketOptions } from './options.ts';
 
-/** An error whose message and status the client gets to see. */
-export class Refusal extends Error {
-  readonly statusCode: number;
-  readonly expose = true;
-  readonly code: string;
-
-  constructor(statusCode: number, code: string, message: string) {
-    super(message);
-    this.statusCode = statusCode;
-    this.code = code;
-  }
-}
+/** RFC 6455, 4.4, and RFC 9110, 7.8. The connection is closed behind an upgrade that is refused. */
+const VERSIONS = { 'sec-websocket-version': '13', upgrade: 'websocket', connection: 'close, upgrade' };
 
 export function isWebSocket(req: IncomingMessage): boolean {
   return req.headers.upgrade?.toLowerCase() === 'websocket';
@@ -25,9 +16,10 @@ export function isWebSocket(req: IncomingMessage): boolean {
  */
 export function assertHandshake(req: IncomingMessage): void {
   const { 'sec-websocket-key': key, 'sec-websocket-version': version } = req.headers;
-  if (req.method !== 'GET') throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'a WebSocket begins with GET');
+  if (req.method !== 'GET')
+    throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'a WebSocket begins with GET', { allow: 'GET' });
   if (version !== '13' && version !== '8')
-    throw new Refusal(426, 'WEBSOCKET_VERSION', 'Sec-WebSocket-Version must be 13');
+    throw new Refusal(426, 'WEBSOCKET_VERSION', 'Sec-WebSocket-Version must be 13', VERSIONS);
   if (key === undefined || !/^[+/0-9A-Za-z]{22}==$/.test(key))
     throw new Refusal(400, 'SERVE_BAD_REQUEST', 'Sec-WebSocket-Key is missing or malformed');
 }

@@ -80,7 +80,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
       this.#accept = await this.#rules.accept();
       if (call.isSettled) return;
       const { url: target = '/' } = req;
-      const url = absoluteUrl(target, req, view, prefix);
+      const url = absoluteUrl(target, target, req, view, prefix);
       if (url instanceof ServeError) throw url;
       // No framework has seen it: the hooks are given Node's own request.
       const host = { req, url: target, originalUrl: target, context: req as HostContext, client: view };
@@ -148,9 +148,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     } else if (isGone) {
       this.#log('the client left before its WebSocket was open');
     } else {
-      const res = responseInstead(req, socket);
-      if (problem.status === 426) res.setHeader('sec-websocket-version', '13');
-      sendProblem(res, problem, this.#requestId);
+      sendProblem(responseInstead(req, socket), problem, this.#requestId);
     }
   }
 

@@ -8,7 +8,7 @@ import { UploadBody } from './upload-body.ts';
 
 const UPGRADE_REQUIRED: ResponseEnvelope = [
   426,
-  flatten(['content-type', 'text/plain; charset=utf-8', 'upgrade', 'websocket', 'connection', 'upgrade']),
+  flatten(['content-type', 'text/plain; charset=utf-8', 'upgrade', 'websocket']),
   'Upgrade Required: this URL speaks WebSocket',
 ];
 

@@ -1,4 +1,5 @@
 import { type FlatHeaders, flatten } from './envelope.ts';
+import { headersOf } from './foreign.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 
 /** What Node refuses in a header; undici lets some of it pass. NUL separates the flat headers. */
@@ -20,8 +21,10 @@ export function responseHeaders(response: Response): FlatHeaders {
       ?.toLowerCase()
       .split(/\s*,\s*/) ?? [];
   const pairs: string[] = [];
-  for (const [name, value] of headers) {
-    if (isHopByHop(name) || listed.includes(name)) continue;
+  for (const [name, value] of headersOf(response)) {
+    // What to upgrade to is the point of a 426 (RFC 9110, 15.5.22).
+    const isPoint = status === 426 && name === 'upgrade';
+    if (!isPoint && (isHopByHop(name) || listed.includes(name))) continue;
     if (isDecoded && (name === 'content-encoding' || name === 'content-length')) continue;
     pairs.push(name, value);
   }

@@ -6,8 +6,9 @@ import { describe } from '../../values/describe.ts';
 import type { RunningCall } from '../running-call.ts';
 import { isStream } from '../stream-pump.ts';
 import { type FlatHeaders, flatten, type ResponseEnvelope } from './envelope.ts';
+import { isResponse, nativeBody } from './foreign.ts';
 import { responseHeaders } from './response-head.ts';
-import { fromIterable, fromReadable, ResponseStream } from './response-stream.ts';
+import { type BodySource, fromIterable, fromReadable, ResponseStream } from './response-stream.ts';
 
 const NONE: FlatHeaders = '';
 const TEXT: FlatHeaders = flatten(['content-type', 'text/plain; charset=utf-8']);
@@ -39,15 +40,14 @@ async function respondWithObject(call: RunningCall, result: object): Promise<voi
     finish(call, 200, BYTES, bytes);
     return;
   }
+  if (isResponse(result)) return respondWith(call, result);
   switch (peek(result, Symbol.toStringTag)) {
-    case 'Response':
-      return respondWith(call, result as Response);
     // As `fetch` would send them as a body: with the type they have.
     case 'Blob':
     case 'File':
     case 'FormData':
     case 'URLSearchParams':
-      return respondWith(call, new Response(result as Blob | FormData | URLSearchParams));
+      return respondWith(call, new Response(await nativeBody(result)));
     case 'ReadableStream':
       return stream(call, new ResponseStream(call, fromReadable(result as ReadableStream), toChunk));
   }
@@ -66,7 +66,11 @@ async function respondWith(call: RunningCall, response: Response): Promise<void>
     finish(call, status, headers, undefined);
     return;
   }
-  const source = fromReadable(body);
+  const source = bodySource(body);
+  if (source === undefined) {
+    finish(call, status, headers, new Uint8Array(await response.arrayBuffer()));
+    return;
+  }
   const first = source.next() as Promise<IteratorResult<unknown>>;
   const head = await thisTurn(first);
   if (head?.done === true) {
@@ -88,6 +92,13 @@ async function respondWith(call: RunningCall, response: Response): Promise<void>
   const sending = new ResponseStream(call, source, (item) => [headers, toBodyChunk(item)]);
   sending.open(status, headers);
   await stream(call, sending, reads);
+}
+
+/** The body of a `Response` of other makes may be a stream of Node's, or not be shown at all: undefined then. */
+function bodySource(body: object | undefined): BodySource | undefined {
+  if (body === undefined) return undefined;
+  if ('getReader' in body) return fromReadable(body as ReadableStream);
+  return isStream(body) ? fromIterable(body) : undefined;
 }
 
 async function stream(
