@@ -119,6 +119,7 @@ export class Route {
     this.#turnstile.adopt(load, ledger, this.#queue);
     this.#secondChances.adopt(load);
     this.configure(config);
+    if (this.#queue.size > 0) this.#turnstile.arm(this.#look);
   }
 
   configure(config: RouteConfig): void {
@@ -173,6 +174,7 @@ export class Route {
   close(error: unknown): void {
     this.isGone = true;
     this.refuse(error);
+    this.#turnstile.close();
     for (const endpoint of this.#endpoints.splice(0)) endpoint.channel.close(error);
   }
 

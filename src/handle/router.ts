@@ -6,8 +6,6 @@ import { ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import type { Call } from './call.ts';
-import type { CallSeries } from './call-stats.ts';
-import type { Counts } from './counters.ts';
 import { Canary, type Detour, type DetourConfig } from './detour.ts';
 import {
   type Directory,
@@ -17,7 +15,9 @@ import {
   type InlineFactory,
   type RouteKey,
   routeKey,
+  UNKNOWN_CONFIG,
 } from './directory.ts';
+import { type CountedCalls, countedBy, EndedCounts, hasCounted } from './ended-counts.ts';
 import { Endpoint } from './endpoint.ts';
 import { EntryGate } from './entry-gate.ts';
 import { Route } from './route.ts';
@@ -41,14 +41,6 @@ export interface RouterHooks {
   onReplaced(replicaId: string): void;
   /** Where calls of this thread enter the instance. Default: they are in it. */
   readonly gate?: EntryGate;
-}
-
-/** What a thread counted of the calls to one deployment. */
-export interface CountedCalls {
-  readonly app: string;
-  readonly deployment: string;
-  readonly series: CallSeries[];
-  readonly counts: Counts;
 }
 
 /** Who makes the calls: the host (index 0) or a replica's thread. */
@@ -76,7 +68,7 @@ export class Router {
   /** What every call gets once the router is closed. */
   #closedWith: unknown = undefined;
   /** Counts of routes that are gone. */
-  readonly #left: CountedCalls[] = [];
+  readonly #ended = new EndedCounts();
   #tender: Timer | undefined = undefined;
 
   constructor(caller: Caller, directory: Directory, hooks: RouterHooks) {
@@ -111,9 +103,9 @@ export class Router {
 
   /** What this thread counted since the last time. */
   takeStats(): CountedCalls[] {
-    const taken = this.#left.splice(0);
-    for (const route of this.#routes.values()) taken.push(countedBy(route));
-    return taken.filter(({ series, counts }) => series.length > 0 || Object.keys(counts).length > 0);
+    const taken = this.#ended.take();
+    for (const route of this.#routes.values()) if (isKnown(route)) taken.push(countedBy(route));
+    return taken.filter(hasCounted);
   }
 
   apply(event: DirectoryEvent): void {
@@ -149,7 +141,7 @@ export class Router {
       case 'gone':
         this.#routes.delete(event.key);
         route.close(event.error);
-        this.#left.push(countedBy(route));
+        if (isKnown(route)) this.#ended.add(countedBy(route));
         return;
     }
   }
@@ -238,6 +230,7 @@ export class Router {
   }
 }
 
-function countedBy({ app, deployment, stats, counters }: Route): CountedCalls {
-  return { app, deployment, series: stats.take(), counts: counters.take() };
+/** Whether the deployment was there. Names that were not may be made up by clients, and nothing is counted of them. */
+function isKnown({ config }: Route): boolean {
+  return config !== UNKNOWN_CONFIG;
 }

@@ -18,7 +18,10 @@ export class Turnstile {
   readonly #caller: number;
   #load = new DeploymentLoad();
   #ledger = new QueueLedger();
-  #isArmed = false;
+  /** Whether the tables are the shared ones. A freed place is announced in them only. */
+  #isShared = false;
+  /** The wait for a freed place. */
+  #wait: FreedWait | undefined = undefined;
   #hasBarrier = false;
 
   /** @param caller index of the thread */
@@ -38,12 +41,20 @@ export class Turnstile {
 
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, waiting: Iterable<Call>): void {
+    this.#endWait();
     for (const call of waiting) {
       this.leave(call);
       load.enqueue(call.priorityRank, ledger, true, NO_PLACES);
     }
     this.#load = load;
     this.#ledger = ledger;
+    this.#isShared = true;
+  }
+
+  /** No call waits any more, nor will. */
+  close(): void {
+    this.#endWait();
+    this.#isShared = false;
   }
 
   /**
@@ -98,27 +109,46 @@ export class Turnstile {
   }
 
   /**
-   * Waits for a freed place, as often as somebody waits. Armed before the last look at the loads, so that a place freed
-   * in between is either seen by the look or ends the wait at once.
+   * Waits for a freed place, as often as somebody waits. Armed before each look at the loads, so that a place freed in
+   * between is either seen by the look or ends the wait at once. Does nothing before the shared tables are there.
    *
    * @param look sends what can be sent, and answers whether somebody still waits
    */
   arm(look: () => boolean): void {
-    if (this.#isArmed) return;
-    this.#isArmed = true;
-    const load = this.#load;
-    const ledger = this.#ledger;
-    const seen = load.freedSequence;
-    load.arm(ledger);
-    if (!look()) {
-      this.#isArmed = false;
-      load.disarm(ledger);
+    if (this.#wait !== undefined || !this.#isShared) return;
+    const wait = { load: this.#load, ledger: this.#ledger };
+    this.#wait = wait;
+    wait.load.arm(wait.ledger);
+    this.#lookAndWait(wait, look);
+  }
+
+  #lookAndWait(wait: FreedWait, look: () => boolean): void {
+    const seen = wait.load.freedSequence;
+    const goesOn = look();
+    // The look may have closed the queue.
+    if (this.#wait !== wait) return;
+    if (!goesOn) {
+      this.#wait = undefined;
+      wait.load.disarm(wait.ledger);
       return;
     }
-    load.waitFreed(seen).then(() => {
-      load.disarm(ledger);
-      this.#isArmed = false;
-      if (look()) this.arm(look);
+    void wait.load.waitFreed(seen).then(() => {
+      if (this.#wait === wait) this.#lookAndWait(wait, look);
     });
   }
+
+  /** A wait that nothing ends would stay in memory, with all that it leads to, for as long as the thread lives. */
+  #endWait(): void {
+    const wait = this.#wait;
+    if (wait === undefined) return;
+    this.#wait = undefined;
+    wait.load.disarm(wait.ledger);
+    wait.load.endWaits();
+  }
+}
+
+/** A wait for a freed place, and the tables that it was announced in. */
+interface FreedWait {
+  readonly load: DeploymentLoad;
+  readonly ledger: QueueLedger;
 }

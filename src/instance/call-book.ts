@@ -3,7 +3,7 @@ import type { AppReport } from '../controller/status.ts';
 import { CallStats } from '../handle/call-stats.ts';
 import { Counters } from '../handle/counters.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
-import type { CountedCalls } from '../handle/router.ts';
+import type { CountedCalls } from '../handle/ended-counts.ts';
 import type { DeploymentSample } from '../observe/metrics.ts';
 
 /** What is counted of one deployment. */

@@ -168,6 +168,11 @@ export class DeploymentLoad {
     return wait.async ? wait.value : Promise.resolve(wait.value);
   }
 
+  /** Ends the waits of `waitFreed`, those of other threads as well: they look and wait again. */
+  endWaits(): void {
+    Atomics.notify(this.#words, D_FREED);
+  }
+
   arm(ledger: QueueLedger): void {
     const charged = ledger.words;
     Atomics.add(this.#words, D_WAITERS, 1);

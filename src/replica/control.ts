@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/directory.ts';
-import type { CountedCalls } from '../handle/router.ts';
+import type { CountedCalls } from '../handle/ended-counts.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import type { LogLevel, LogLine } from '../pool/log-line.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
