@@ -1,11 +1,10 @@
 import { invalidOption } from '../errors.ts';
 import { isPlainObject } from '../validation/fields.ts';
 import { isInstance } from '../validation/peek.ts';
-import { canonical } from '../values/canonical.ts';
+import { digestFixed, prepareFixed } from '../values/digest.ts';
 import { type Packed, pack } from '../values/pack.ts';
-import { sha256 } from '../values/sha256.ts';
 import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
-import { BoundDeployment, withNaming } from './bound.ts';
+import { BoundDeployment, type Naming, withNaming } from './bound.ts';
 import { Deployment } from './deployment.ts';
 import { assertRepeatable } from './idempotent.ts';
 import { type IngressFace, ingressFaceOf } from './ingress-face.ts';
@@ -75,15 +74,23 @@ export function compileApp(
   const deployments: DeploymentSpec[] = [];
   for (const [bound, name] of names) {
     const { target, module, exportName, options: own } = BoundDeployment.partsOf(bound);
-    const args = withNaming(
-      (nested) => ({ instance: '', app: appName, deployment: names.get(nested) ?? '', options: {} }),
-      () => pack(BoundDeployment.argumentsOf(bound), `${name}.bind`),
-    );
+    const bindings = BoundDeployment.argumentsOf(bound);
+    const naming: Naming = (nested) => ({
+      instance: '',
+      app: appName,
+      deployment: names.get(nested) ?? '',
+      options: {},
+    });
+    const args = withNaming(naming, () => pack(bindings, `${name}.bind`));
     const adjusted = adjust(name, own);
     assertRepeatable(adjusted, target, name);
     const resolved = resolveOptions(adjusted);
     const suffix = revision === 0 ? '' : `+r${revision}`;
-    const fingerprint = fingerprintOf(name, module, exportName, args, resolved, appVersion + suffix);
+    const { isolation, env, resourceLimits, resources } = resolved;
+    const settings = { isolation, env, resourceLimits, resources, version: resolved.version };
+    // What makes a replica of one version different from a replica of another.
+    const code = [name, module, exportName, bindings, settings, appVersion + suffix];
+    const fingerprint = withNaming(naming, () => digestFixed(code)).slice(0, 12);
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;
     deployments.push({ name, module, exportName, args, options: resolved, version, fingerprint });
   }
@@ -98,6 +105,17 @@ export function compileApp(
   const again = (): CompiledApp =>
     compileApp(ingress, appName, appVersion, { ...options, revision: revision + 1 });
   return { spec, names, revision, autoscalingPolicy, again };
+}
+
+/**
+ * Hashes the memory in bound arguments on another thread, so that to compile them does not take long.
+ * @returns undefined if there is little of it
+ */
+export function prepareArguments(ingress: BoundDeployment<unknown>): Promise<unknown> | undefined {
+  const preparing = [...nameDeployments(ingress).keys()].flatMap(
+    (bound) => prepareFixed(BoundDeployment.argumentsOf(bound)) ?? [],
+  );
+  return preparing.length === 0 ? undefined : Promise.all(preparing);
 }
 
 /** The name that an app has if it is given none. */
@@ -139,27 +157,6 @@ function itemsOf(value: unknown): Iterable<unknown> {
   if (value instanceof Set) return value;
   if (value instanceof Map) return [...value].flat();
   return Array.isArray(value) || isPlainObject(value) ? Object.values(value) : [];
-}
-
-/** What makes a replica of one version different from a replica of another. */
-function fingerprintOf(
-  name: string,
-  module: string,
-  exportName: string,
-  args: Packed,
-  options: ResolvedOptions,
-  appVersion: string,
-): string {
-  const { isolation, env, resourceLimits, resources, version } = options;
-  const parts = [
-    name,
-    module,
-    exportName,
-    args.value,
-    { isolation, env, resourceLimits, resources, version },
-    appVersion,
-  ];
-  return sha256(canonical(parts)).slice(0, 12);
 }
 
 /** @throws ServeError `SERVE_INVALID_OPTION` */

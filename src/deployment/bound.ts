@@ -7,11 +7,14 @@ import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
 import { CallNode, copyArguments } from './graph-node.ts';
 import type { DeploymentParts } from './parts.ts';
 
-/** Names the deployments of the app that is being compiled. */
-let naming: ((bound: BoundDeployment<unknown>) => HandleReference) | undefined;
+/** Names the deployments of an app. */
+export type Naming = (bound: BoundDeployment<unknown>) => HandleReference;
+
+/** Of the app that is being compiled. */
+let naming: Naming | undefined;
 
 /** Runs `work` while nested bound deployments turn into handle references. */
-export function withNaming<R>(name: (bound: BoundDeployment<unknown>) => HandleReference, work: () => R): R {
+export function withNaming<R>(name: Naming, work: () => R): R {
   const outer = naming;
   naming = name;
   try {

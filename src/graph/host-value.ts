@@ -1,7 +1,5 @@
+import { identityOf } from '../values/identity.ts';
 import { PORTABLE, type Portable } from '../values/marks.ts';
-
-const numbers = new WeakMap<object, number>();
-let count = 0;
 
 /**
  * A function or schema among the arguments of an inline deployment. It stays on the thread that made it; elsewhere only its
@@ -12,13 +10,8 @@ export class HostValue<T extends object> implements Portable {
   readonly #value: T;
 
   constructor(value: T) {
-    let number = numbers.get(value);
-    if (number === undefined) {
-      number = ++count;
-      numbers.set(value, number);
-    }
     const name: unknown = Reflect.get(value, 'name');
-    this.key = `${typeof name === 'string' ? name : ''}#${number}`;
+    this.key = `${typeof name === 'string' ? name : ''}#${identityOf(value)}`;
     this.#value = value;
   }
 

@@ -1,6 +1,7 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
-import { canonical } from '../values/canonical.ts';
+import { Capture, RESULT } from '../values/capture.ts';
 import { describe } from '../values/describe.ts';
+import { digest, type Subject } from '../values/digest.ts';
 import { Call, outcomeOf, type Twin } from './call.ts';
 import type { Counters } from './counters.ts';
 import type { Detour } from './detour.ts';
@@ -48,7 +49,7 @@ function isCopyable({ transfer, meta, method }: Call): boolean {
   return transfer === undefined && meta?.upload === undefined && method !== WEBSOCKET_METHOD_NAME;
 }
 
-/** What a call came to: its result or error as text; undefined: nothing that can be compared. */
+/** What a call came to: a hash of its result, or its error in words; undefined: nothing that can be compared. */
 type Finding = { readonly isError: boolean; readonly text: string } | undefined;
 
 class ShadowCall extends Call implements Twin {
@@ -74,8 +75,10 @@ class ShadowCall extends Call implements Twin {
   }
 
   originalSucceeded(value: unknown): void {
-    this.#original = { isError: false, text: this.#textOf(value) };
-    this.#end();
+    // The caller may change it from now on.
+    this.#find(this.#compared(value), captured, (finding) => {
+      this.#original = finding;
+    });
   }
 
   originalFailed(error: unknown): void {
@@ -94,8 +97,9 @@ class ShadowCall extends Call implements Twin {
   }
 
   protected override onResult(value: unknown): void {
-    this.#own = { isError: false, text: this.#textOf(value) };
-    this.#end();
+    this.#find(this.#compared(value), undefined, (finding) => {
+      this.#own = finding;
+    });
   }
 
   protected override onError(error: unknown): void {
@@ -114,16 +118,40 @@ class ShadowCall extends Call implements Twin {
   protected override onEnd(): void {}
 
   /** Of an HTTP answer status and body. */
-  #textOf(value: unknown): string {
-    if (this.method !== HTTP_METHOD_NAME) return canonical(value);
+  #compared(value: unknown): unknown {
+    if (this.method !== HTTP_METHOD_NAME) return value;
     const [status, , body] = value as readonly unknown[];
-    return canonical([status, body]);
+    return [status, body];
+  }
+
+  #find(
+    value: unknown,
+    stable: ((value: unknown) => Subject) | undefined,
+    found: (finding: Finding) => void,
+  ): void {
+    const end = (text: string | undefined): void => {
+      found(text === undefined ? undefined : { isError: false, text });
+      this.#end();
+    };
+    try {
+      const hash = digest({ value }, stable && (() => stable(value)));
+      if (typeof hash === 'string') end(hash);
+      else hash.then(end, () => end(undefined));
+    } catch {
+      end(undefined);
+    }
   }
 
   #end(): void {
     if (++this.#ended < 2) return;
     this.#counters.add(`shadow_${verdict(this.#original, this.#own)}`);
   }
+}
+
+/** A copy. @throws ServeError `SERVE_NOT_SERIALIZABLE` */
+function captured(value: unknown): Subject {
+  const capture = new Capture();
+  return { value: capture.take(value, 'result', RESULT), marks: capture.marks };
 }
 
 function verdict(original: Finding, own: Finding): 'match' | 'mismatch' | 'error' | 'dropped' {

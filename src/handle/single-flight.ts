@@ -2,8 +2,8 @@ import { ServeError } from '../errors.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
 import { beginBatch, now } from '../time/clock.ts';
-import { canonical } from '../values/canonical.ts';
-import { sha256 } from '../values/sha256.ts';
+import { describe } from '../values/describe.ts';
+import { digest } from '../values/digest.ts';
 import type { Call } from './call.ts';
 import { ENTRY } from './entry-gate.ts';
 import { KeptResults, type SharedResult, shareResult } from './kept-results.ts';
@@ -112,8 +112,20 @@ export class SingleFlight {
 
   /** Takes a call whose arguments are captured. */
   join(call: KeyedCall, key: string): void {
+    const { args: value, marks } = call;
+    const refuse = (cause: unknown): void => call.reject(unknownArguments(call, cause));
+    try {
+      const fingerprint = digest({ value, marks });
+      if (typeof fingerprint === 'string') this.#join(call, key, fingerprint);
+      // Nobody else has the captured arguments, and they are not sent before.
+      else fingerprint.then((late) => call.isSettled || this.#join(call, key, late), refuse);
+    } catch (cause) {
+      refuse(cause);
+    }
+  }
+
+  #join(call: KeyedCall, key: string, fingerprint: string): void {
     const id = JSON.stringify([call.method, call.tenant, key]);
-    const fingerprint = fingerprintOf(call);
     const running = this.#running.get(id);
     const kept = running === undefined ? this.#kept.get(id, now()) : undefined;
     const known = running ?? kept;
@@ -153,8 +165,13 @@ export class SingleFlight {
   }
 }
 
-function fingerprintOf({ args, marks }: Call): string {
-  return sha256(canonical([args, marks]));
+function unknownArguments(call: Call, cause: unknown): ServeError {
+  const { app, deployment } = call.route;
+  return new ServeError(
+    'SERVE_NOT_SERIALIZABLE',
+    `${deployment}.${methodLabel(call.method)}: the arguments of a call with an idempotencyKey cannot be compared: ${describe(cause)}`,
+    { app, deployment, requestId: call.requestId, cause },
+  );
 }
 
 function keyReused(call: Call, key: string): ServeError {

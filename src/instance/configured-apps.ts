@@ -1,5 +1,5 @@
 import { type AppConfig, loadApp, overridesOf, parseServeConfig } from '../deployment/app-config.ts';
-import type { CompileOptions } from '../deployment/app-spec.ts';
+import { type CompileOptions, prepareArguments } from '../deployment/app-spec.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import { invalidOption } from '../errors.ts';
 import type { AppRuntime } from './app-runtime.ts';
@@ -60,6 +60,7 @@ export class ConfiguredApps {
       const { name, routePrefix = '/' } = config;
       this.#assertFree(routePrefix, `${path}.routePrefix`);
       const ingress = await loadApp(config, path, process.cwd());
+      await prepareArguments(ingress);
       const overrides = overridesOf(config, path);
       this.#target.check(ingress, name, overrides.apply);
       overrides.assertUsed();

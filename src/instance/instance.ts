@@ -1,7 +1,13 @@
 import { observeBatches } from '../batching/batch.ts';
 import type { AppReport } from '../controller/status.ts';
 import { FULL_CAPACITY, nextCapacity, type TargetCapacity } from '../controller/target-capacity.ts';
-import { type CompiledApp, type CompileOptions, compileApp, defaultAppName } from '../deployment/app-spec.ts';
+import {
+  type CompiledApp,
+  type CompileOptions,
+  compileApp,
+  defaultAppName,
+  prepareArguments,
+} from '../deployment/app-spec.ts';
 import type { AppAutoscalingPolicy } from '../deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Resources } from '../deployment/resources.ts';
@@ -175,6 +181,8 @@ export class Instance {
     policy?: AppAutoscalingPolicy,
   ): Promise<void> {
     const options = policy === undefined ? {} : { autoscalingPolicy: policy };
+    const preparing = prepareArguments(ingress);
+    if (preparing !== undefined) await preparing;
     await this.#deploy(ingress, name, routePrefix, options).deployed;
   }
 
@@ -303,6 +311,7 @@ export class Instance {
   /** Tries a new version beside an app. */
   async try(ingress: BoundDeployment<unknown>, name: string, kind: TrialKind): Promise<void> {
     this.#assertOpen();
+    await prepareArguments(ingress);
     await this.#trials.start(ingress, name, kind);
   }
 

@@ -1,41 +1,133 @@
+import { types } from 'node:util';
+import { membersOfSparse } from './array-members.ts';
+import type { Bulk } from './bulk.ts';
+import { toErrorEnvelope } from './error-envelope.ts';
+import { identityOf } from './identity.ts';
+import { isPortable, MARK, type MarkKind, type Marks, PORTABLE } from './marks.ts';
+import { sha256 } from './sha256.ts';
+
+/** A text that is longer stands as its hash in the text of its container: shared containers cost their size only once. */
+const MAX_TEXT = 1_024;
+
+/** From so many characters on a string is hashed like memory. */
+const LONG_STRING = 65_536;
+
+/** The hash of a large value; undefined where it cannot be had at once. */
+type HashOf = (bulk: Bulk) => string | undefined;
+
 /**
- * One text for equal captured values, whatever the order of their keys: what a version hash is made of.
+ * Writes one text for equal values, whatever the order of their keys: what versions, fingerprints and comparisons are made
+ * of. Captured values are written as those that they were made of.
+ *
+ * An error counts without its stack, which says where it was made. What has no content that can be read counts as itself:
+ * shared memory, functions, instances without own properties.
  */
-export function canonical(value: unknown): string {
-  return write(value, new Set());
+export class CanonicalWriter {
+  readonly #hashOf: HashOf;
+  readonly #kinds = new Map<unknown, MarkKind>();
+  readonly #texts = new Map<object, string>();
+  readonly #above = new Set<object>();
+
+  /** @param marks of a captured value */
+  constructor(hashOf: HashOf, marks: Marks = []) {
+    this.#hashOf = hashOf;
+    for (let index = 0; index < marks.length; index += 2)
+      this.#kinds.set(marks[index], marks[index + 1] as MarkKind);
+  }
+
+  write(value: unknown): string {
+    if (typeof value === 'function') return `function#${identityOf(value)}`;
+    if (typeof value !== 'object' || value === null) return this.#primitive(value);
+    const known = this.#texts.get(value);
+    if (known !== undefined) return known;
+    if (this.#above.has(value)) return '<cycle>';
+    this.#above.add(value);
+    const written = this.#object(value);
+    this.#above.delete(value);
+    const text = written.length > MAX_TEXT ? `#${sha256(written)}` : written;
+    this.#texts.set(value, text);
+    return text;
+  }
+
+  #primitive(value: unknown): string {
+    if (typeof value === 'string') {
+      if (value.length < LONG_STRING) return JSON.stringify(value);
+      return `string(${value.length},${this.#hashOf(value)})`;
+    }
+    if (typeof value === 'bigint') return `${value}n`;
+    if (typeof value === 'symbol') return `symbol(${JSON.stringify(String(value))})`;
+    return Object.is(value, -0) ? '-0' : String(value);
+  }
+
+  #object(value: object): string {
+    const kind = this.#kinds.get(value);
+    if (kind === MARK.error) return this.#record('Error', value, 'stack');
+    if (kind === MARK.handle || kind === MARK.request) return this.#record(`mark ${kind}`, value);
+    if (ArrayBuffer.isView(value)) return this.#view(value, kind === MARK.buffer || Buffer.isBuffer(value));
+    if (types.isArrayBuffer(value)) {
+      const limit = value.resizable ? `,${value.maxByteLength}` : '';
+      return `ArrayBuffer(${value.byteLength}${limit},${this.#hashOf(value)})`;
+    }
+    if (Array.isArray(value)) return this.#array(value);
+    if (types.isMap(value)) {
+      const entries = [...value].map(([key, item]) => `${this.write(key)}:${this.write(item)}`);
+      return `Map{${entries.join()}}`;
+    }
+    if (types.isSet(value)) return `Set{${[...value].map((item) => this.write(item)).join()}}`;
+    if (types.isDate(value)) return `Date(${value.getTime()})`;
+    if (types.isRegExp(value)) return `RegExp(${JSON.stringify(String(value))})`;
+    if (types.isNativeError(value) || value instanceof Error)
+      return this.#record(
+        'Error',
+        toErrorEnvelope(value, (inner) => inner),
+        'stack',
+      );
+    if (value instanceof Blob)
+      return `Blob(${JSON.stringify(value.type)},${value.size},${this.#hashOf(value)})`;
+    return this.#other(value);
+  }
+
+  #view(value: ArrayBufferView, isBuffer: boolean): string {
+    const name = isBuffer ? 'Buffer' : Object.prototype.toString.call(value);
+    const { buffer, byteOffset, byteLength } = value;
+    if (types.isSharedArrayBuffer(buffer))
+      return `${name}(shared#${identityOf(buffer)},${byteOffset},${byteLength})`;
+    return `${name}(${byteLength},${this.#hashOf(value)})`;
+  }
+
+  /** Holes are neither walked nor `undefined`. */
+  #array(value: readonly unknown[]): string {
+    if (membersOfSparse(value as unknown[]) !== undefined)
+      return this.#record(`Array ${value.length}`, value);
+    const items = Array.from(value, (item, index) =>
+      item === undefined && !Object.hasOwn(value, index) ? '' : this.write(item),
+    );
+    const keys = Object.keys(value);
+    const names = keys.slice(keys.findLastIndex((key) => isIndex(key)) + 1);
+    return `[${items.join()}${names.map((name) => `;${this.#entry(value, name)}`).join('')}]`;
+  }
+
+  #other(value: object): string {
+    const portable = isPortable(value) ? value[PORTABLE]() : undefined;
+    if (portable !== undefined) return this.#record(`mark ${portable.kind}`, portable.data);
+    const prototype: object | null = Object.getPrototypeOf(value);
+    if (prototype === null || Object.getPrototypeOf(prototype) === null) return this.#record('', value);
+    const name = JSON.stringify(String(prototype.constructor?.name));
+    return Object.keys(value).length === 0 ? `${name}#${identityOf(value)}` : this.#record(name, value);
+  }
+
+  #record(name: string, value: object, without?: string): string {
+    const keys = Object.keys(value)
+      .filter((key) => key !== without)
+      .sort();
+    return `${name}{${keys.map((key) => this.#entry(value, key)).join()}}`;
+  }
+
+  #entry(value: object, key: string): string {
+    return `${JSON.stringify(key)}:${this.write(Reflect.get(value, key))}`;
+  }
 }
 
-function write(value: unknown, above: Set<object>): string {
-  if (typeof value !== 'object' || value === null) return primitive(value);
-  if (above.has(value)) return '<cycle>';
-  above.add(value);
-  const text = container(value, (item) => write(item, above));
-  above.delete(value);
-  return text;
-}
-
-function primitive(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (Object.is(value, -0)) return '-0';
-  return String(value);
-}
-
-function container(value: object, inner: (item: unknown) => string): string {
-  if (Array.isArray(value)) return `[${value.map(inner).join(',')}]`;
-  if (value instanceof Map)
-    return `Map{${[...value].map(([key, item]) => `${inner(key)}:${inner(item)}`).join(',')}}`;
-  if (value instanceof Set) return `Set{${[...value].map(inner).join(',')}}`;
-  if (value instanceof Date) return `Date(${value.getTime()})`;
-  if (value instanceof RegExp) return String(value);
-  if (ArrayBuffer.isView(value))
-    return bytes(value.buffer, value.byteOffset, value.byteLength, value.constructor.name);
-  if (value instanceof ArrayBuffer) return bytes(value, 0, value.byteLength, 'ArrayBuffer');
-  if (value instanceof SharedArrayBuffer) return `SharedArrayBuffer(${value.byteLength})`;
-  const keys = Object.keys(value).sort();
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${inner(Reflect.get(value, key))}`).join(',')}}`;
-}
-
-function bytes(buffer: ArrayBufferLike, offset: number, length: number, type: string): string {
-  return `${type}(${Buffer.from(buffer, offset, length).toString('base64')})`;
+function isIndex(key: string): boolean {
+  return String(Number(key) >>> 0) === key;
 }

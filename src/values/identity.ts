@@ -1,0 +1,12 @@
+const numbers = new WeakMap<object, number>();
+let count = 0;
+
+/** A number that stands for this object and no other of this thread. */
+export function identityOf(value: object): number {
+  let number = numbers.get(value);
+  if (number === undefined) {
+    number = ++count;
+    numbers.set(value, number);
+  }
+  return number;
+}
