@@ -32,9 +32,9 @@ class Scaled {
   /** @returns the new target */
   at(at: number, load: number, given: Partial<ScalingInputs> = {}, wanted?: number): number {
     const { minReplicas: min, maxReplicas: max } = this.config;
-    const running = this.state.target;
-    const common = { at, running, queued: 0, ongoing: load, load, panicLoad: load, bounds: { min, max } };
-    const inputs = { ...common, ...given };
+    const running = given.running ?? this.state.target;
+    const loads = { load, panicLoad: load, panicRunning: running };
+    const inputs = { at, running, queued: 0, ongoing: load, ...loads, bounds: { min, max }, ...given };
     const asked = wanted ?? replicasForLoad(this.config, this.state.target, inputs);
     const { state, decision } = autoscale(this.config, this.state, inputs, asked);
     this.state = state;
@@ -169,6 +169,16 @@ describe('panic', () => {
     expect(scaled.at(250, 8, { running: 1 })).toBe(4);
   });
 
+  test('goes on until the window holds nothing from before the new replicas ran', () => {
+    const scaled = new Scaled(options, 2);
+    expect(scaled.at(0, 8, { panicRunning: 2 })).toBe(4);
+    // The new ones run, and the mean over the window still rises towards the load.
+    expect(scaled.at(1_000, 8, { running: 4, panicLoad: 14, panicRunning: 2 })).toBe(7);
+    expect(scaled.at(2_000, 8, { running: 7, panicLoad: 20, panicRunning: 4 })).toBe(10);
+    expect(scaled.at(2_250, 24, { running: 10, panicLoad: 24, panicRunning: 7 })).toBe(10);
+    expect(scaled.last?.reason).toMatch(/wanted for 0 of 3000 ms$/);
+  });
+
   test('never downwards', () => {
     const scaled = new Scaled(options, 10);
     expect(scaled.at(0, 4, { running: 1 })).toBe(10);
@@ -188,7 +198,16 @@ test('67: a custom number is rounded up within the bounds; a policy that failed 
   const { state, decision } = autoscale(
     scaled.config,
     scaled.state,
-    { at: 2, running: 8, queued: 0, ongoing: 0, load: 0, panicLoad: 0, bounds: { min: 1, max: 8 } },
+    {
+      at: 2,
+      running: 8,
+      queued: 0,
+      ongoing: 0,
+      load: 0,
+      panicLoad: 0,
+      panicRunning: 8,
+      bounds: { min: 1, max: 8 },
+    },
     { hold: 'the policy failed' },
   );
   expect(state).toBe(scaled.state);

@@ -13,6 +13,8 @@ export interface ScalingInputs {
   readonly load: number;
   /** The same over the panic window. */
   readonly panicLoad: number;
+  /** The fewest replicas that ran at a time during the panic window. */
+  readonly panicRunning: number;
   readonly bounds: Bounds;
 }
 
@@ -59,13 +61,17 @@ export function isColdStart({ running, queued }: ScalingInputs): boolean {
   return running === 0 && queued > 0;
 }
 
-/** Whether the load of the panic window is beyond `threshold` times what the running replicas are meant to carry. */
+/**
+ * Whether the load of the panic window is beyond `threshold` times what the replicas that ran then are meant to carry. So a
+ * panic lasts until the window holds nothing from before the first new replica ran: a mean follows a step of the load only
+ * as far as the step fills its window, and new replicas must not stop it halfway.
+ */
 export function isPanicking(
   { panic, targetOngoingRequests }: AutoscalingConfig,
   inputs: ScalingInputs,
 ): boolean {
   if (panic === undefined || inputs.running === 0) return false;
-  return inputs.panicLoad + EPSILON >= panic.threshold * inputs.running * targetOngoingRequests;
+  return inputs.panicLoad + EPSILON >= panic.threshold * inputs.panicRunning * targetOngoingRequests;
 }
 
 /** The load that counts: in a panic the higher of the two averages. */

@@ -35,6 +35,15 @@ export class LoadWindow {
     this.#values = this.#values.slice(old);
   }
 
+  /** The lowest value of the last `periodMs`; 0 before the first sample. */
+  least(at: number, periodMs: number): number {
+    const begin = at - periodMs;
+    let least = this.latest;
+    for (let index = this.#times.length - 1; index > 0 && (this.#times[index] as number) > begin; index--)
+      least = Math.min(least, this.#values[index - 1] as number);
+    return least;
+  }
+
   /** Mean over the last `periodMs`; 0 before the first sample. */
   mean(at: number, periodMs: number): number {
     const begin = at - periodMs;

@@ -1,14 +1,5 @@
-import {
-  autoscale,
-  initialState,
-  isColdStart,
-  loadThatCounts,
-  replicasForLoad,
-  type ScalingInputs,
-  type ScalingState,
-  type Wish,
-} from '../controller/autoscale.ts';
-import { LoadWindow } from '../controller/load-window.ts';
+import { isColdStart, loadThatCounts, replicasForLoad, type Wish } from '../controller/autoscale.ts';
+import { keepMs, LoadScaler } from '../controller/load-scaler.ts';
 import { readPolicyResult, type Wanted } from '../controller/policy.ts';
 import type { ScalingReport } from '../controller/status.ts';
 import { boundsAt } from '../controller/target-capacity.ts';
@@ -32,10 +23,8 @@ export class DeploymentScaler {
   readonly #environment: Environment;
   readonly #faults: FaultReports;
   #config: ResolvedAutoscaling;
-  #window: LoadWindow;
+  readonly #scaler: LoadScaler;
   #stats: ReplicaStats;
-  #state: ScalingState;
-  #inputs: ScalingInputs | undefined = undefined;
   #policyState: unknown = undefined;
   #lastUp: number | undefined = undefined;
   #lastDown: number | undefined = undefined;
@@ -55,8 +44,7 @@ export class DeploymentScaler {
     this.#environment = environment;
     this.#config = config;
     this.#faults = new FaultReports(app, deployment.spec.name, environment);
-    this.#state = initialState(deployment.target);
-    this.#window = this.#newWindow();
+    this.#scaler = new LoadScaler(config, deployment.target);
     this.#stats = this.#newStats();
   }
 
@@ -71,13 +59,10 @@ export class DeploymentScaler {
 
   /** Goes by other options. What was measured so far counts on. */
   follow(config: ResolvedAutoscaling): void {
-    const isSame =
-      config.lookBackPeriodMs === this.#config.lookBackPeriodMs &&
-      config.panic?.windowMs === this.#config.panic?.windowMs;
+    const isSame = keepMs(config) === keepMs(this.#config);
     this.#config = config;
-    if (isSame) return;
-    this.#window = this.#newWindow();
-    this.#stats = this.#newStats();
+    this.#scaler.follow(config);
+    if (!isSame) this.#stats = this.#newStats();
   }
 
   isDue(at: number): boolean {
@@ -88,25 +73,20 @@ export class DeploymentScaler {
   sample(at: number): void {
     this.#sampledAt = at;
     const running = this.#running();
-    const queued = this.#load?.queued ?? 0;
-    const ongoing = running.reduce((sum, { load }) => sum + load.ongoing, 0);
-    this.#window.record(at, queued + ongoing);
     this.#stats.ask(at, running);
-    this.#inputs = {
+    this.#scaler.sample({
       at,
       // An update has more for a while; a small factor would take them for wanted.
       running: Math.min(running.length, this.#deployment.target),
-      queued,
-      ongoing,
-      load: this.#window.mean(at, this.#config.lookBackPeriodMs),
-      panicLoad: this.#window.mean(at, this.#config.panic?.windowMs ?? this.#config.lookBackPeriodMs),
+      queued: this.#load?.queued ?? 0,
+      ongoing: running.reduce((sum, { load }) => sum + load.ongoing, 0),
       bounds: boundsAt(this.#config, this.#environment.targetCapacity()),
-    };
+    });
   }
 
   /** What a policy sees; undefined while none is to be asked. */
   context(): AutoscalingContext | undefined {
-    const inputs = this.#inputs;
+    const { inputs } = this.#scaler;
     if (inputs === undefined || isColdStart(inputs)) return undefined;
     const { at, running, queued, ongoing, bounds } = inputs;
     const currentTime = this.#environment.clock.timestamp();
@@ -134,7 +114,7 @@ export class DeploymentScaler {
   /** What the deployment's own policy wants, the default one if it has none. */
   ownWish(): Wanted | Hold {
     const { policy } = this.#config;
-    const inputs = this.#inputs;
+    const { inputs } = this.#scaler;
     if (inputs === undefined) return { hold: 'nothing was measured yet' };
     if (policy === undefined) {
       const replicas = replicasForLoad(this.#config, this.#deployment.target, inputs);
@@ -149,16 +129,13 @@ export class DeploymentScaler {
   }
 
   decide(wish: Wanted | Hold): void {
-    const inputs = this.#inputs;
-    if (inputs === undefined || this.#isClosed) return;
-    const { target } = this.#deployment;
-    const state = this.#state.target === target ? this.#state : initialState(target);
+    if (this.#isClosed) return;
     const isWanted = 'replicas' in wish;
-    const scaled = autoscale(this.#config, state, inputs, isWanted ? wish.replicas : wish);
+    const decision = this.#scaler.decide(this.#deployment.target, isWanted ? wish.replicas : wish);
+    if (decision === undefined) return;
     if (isWanted) this.#policyState = wish.state;
-    this.#state = scaled.state;
-    const { from, to, desired, reason } = scaled.decision;
-    const { at: _, ...seen } = inputs;
+    const { from, to, desired, reason } = decision;
+    const { at: _, ...seen } = decision.inputs;
     this.#report = { at: this.#environment.clock.timestamp(), from, to, desired, reason, inputs: seen };
     if (to !== from) this.#apply(from, to, reason);
     this.#watchQueue();
@@ -187,7 +164,7 @@ export class DeploymentScaler {
   /** The first call to a deployment without replicas does not wait for a sample. */
   #watchQueue(): void {
     const load = this.#load;
-    const isCold = this.#deployment.target === 0 && this.#inputs?.queued === 0;
+    const isCold = this.#deployment.target === 0 && this.#scaler.inputs?.queued === 0;
     if (this.#isWatching || !isCold || load === undefined) return;
     this.#isWatching = true;
     void load.waitQueued().then(() => {
@@ -204,16 +181,8 @@ export class DeploymentScaler {
     return [...this.#deployment.threads()].filter(({ isRoutable }) => isRoutable);
   }
 
-  get #keepMs(): number {
-    return Math.max(this.#config.lookBackPeriodMs, this.#config.panic?.windowMs ?? 0);
-  }
-
-  #newWindow(): LoadWindow {
-    return new LoadWindow(this.#keepMs);
-  }
-
   #newStats(): ReplicaStats {
-    return new ReplicaStats(this.#keepMs, (replica, error) =>
+    return new ReplicaStats(keepMs(this.#config), (replica, error) =>
       this.#faults.report(`recordAutoscalingStats of ${replica}`, error),
     );
   }

@@ -1,11 +1,6 @@
-import {
-  autoscale,
-  initialState,
-  replicasForLoad,
-  type ScalingDecision,
-  type ScalingState,
-} from '../../src/controller/autoscale.ts';
-import { LoadWindow } from '../../src/controller/load-window.ts';
+import { seeded } from '../../sim/engine/random.ts';
+import { replicasForLoad, type ScalingDecision } from '../../src/controller/autoscale.ts';
+import { LoadScaler } from '../../src/controller/load-scaler.ts';
 import { type AutoscalingOptions, autoscalingOf } from '../../src/deployment/autoscaling-options.ts';
 import { type LoadShape, rateAt } from '../fixtures/load-shapes.ts';
 
@@ -33,13 +28,13 @@ export interface SimulatedTick {
 export function simulate(shape: LoadShape, options: AutoscalingOptions, seed = 1): SimulatedTick[] {
   const config = autoscalingOf(undefined, options);
   if (config === undefined) throw new Error('not autoscaled');
-  const random = mulberry32(seed);
-  const window = new LoadWindow(Math.max(config.lookBackPeriodMs, config.panic?.windowMs ?? 0));
+  const random = seeded(seed);
   const bounds = { min: config.minReplicas, max: config.maxReplicas };
   const starts: number[] = [];
   const ticks: SimulatedTick[] = [];
-  let state: ScalingState = initialState(config.initialReplicas ?? config.minReplicas);
-  let running = state.target;
+  let target = config.initialReplicas ?? config.minReplicas;
+  const scaler = new LoadScaler(config, target);
+  let running = target;
   let inSystem = (rateAt(shape, 0) ?? 0) * SERVICE_S;
   const endMs = (shape.at(-1)?.[0] ?? 0) * 1_000;
   for (let at = 0; at <= endMs; at += STEP_MS) {
@@ -52,24 +47,15 @@ export function simulate(shape: LoadShape, options: AutoscalingOptions, seed = 1
     inSystem = Math.max(0, inSystem + (arriving - ongoing / SERVICE_S) * (STEP_MS / 1_000));
     if (at % config.metricsIntervalMs !== 0) continue;
     const queued = Math.max(0, inSystem - ongoing);
-    window.record(at, inSystem);
-    const load = window.mean(at, config.lookBackPeriodMs);
-    const panicLoad = window.mean(at, config.panic?.windowMs ?? config.lookBackPeriodMs);
-    const inputs = { at, running, queued: Math.floor(queued), ongoing, load, panicLoad, bounds };
-    const scaled = autoscale(config, state, inputs, replicasForLoad(config, state.target, inputs));
-    state = scaled.state;
-    for (let missing = state.target - running - starts.length; missing > 0; missing--)
-      starts.push(at + START_MS);
-    while (running + starts.length > state.target && starts.length > 0) starts.pop();
-    running = Math.min(running, state.target);
-    ticks.push({
-      second: at / 1_000,
-      target: state.target,
-      running,
-      ongoing,
-      queued,
-      decision: scaled.decision,
-    });
+    scaler.sample({ at, running, queued, ongoing, bounds });
+    const { inputs } = scaler;
+    const decision = inputs && scaler.decide(target, replicasForLoad(config, target, inputs));
+    if (decision === undefined) throw new Error('nothing was decided');
+    target = decision.to;
+    for (let missing = target - running - starts.length; missing > 0; missing--) starts.push(at + START_MS);
+    while (running + starts.length > target && starts.length > 0) starts.pop();
+    running = Math.min(running, target);
+    ticks.push({ second: at / 1_000, target, running, ongoing, queued, decision });
   }
   return ticks;
 }
@@ -83,15 +69,4 @@ export function reversals(ticks: readonly SimulatedTick[]): number {
 /** Those at which the target changed. */
 export function changes(ticks: readonly SimulatedTick[]): SimulatedTick[] {
   return ticks.filter(({ decision: { from, to } }) => from !== to);
-}
-
-/** A small seeded generator of numbers in 0…1 (Tommy Ettinger's mulberry32). */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

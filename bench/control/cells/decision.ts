@@ -59,7 +59,15 @@ function pass(): number {
   let placed = 0;
   for (const own of replicas) {
     const load = own.reduce((sum, { ongoing }) => sum + ongoing, 0);
-    const common = { at: 0, running: own.length, queued: 0, ongoing: load, load, panicLoad: load };
+    const common = {
+      at: 0,
+      running: own.length,
+      queued: 0,
+      ongoing: load,
+      load,
+      panicLoad: load,
+      panicRunning: own.length,
+    };
     const inputs = { ...common, bounds: { min: 1, max: 1_000 } };
     const wanted = replicasForLoad(config, own.length, inputs);
     const { state } = autoscale(config, initialState(own.length), inputs, wanted);
