@@ -1,3 +1,4 @@
+import { time } from '../time/clock.ts';
 import { TABLE_BYTES } from './load-table.ts';
 import { SECOND_COUNTS_BYTES, SecondCounts } from './second-counts.ts';
 
@@ -103,8 +104,7 @@ export class DeploymentLoad {
     // Before the look at the queue: a call that comes in between is either seen or wakes.
     Atomics.store(this.#words, D_WATCHED, 1);
     if (this.queued > 0) return Promise.resolve();
-    const wait = Atomics.waitAsync(this.#words, D_WATCHED, 1);
-    return wait.async ? wait.value : Promise.resolve(wait.value);
+    return time.wait(this.#words, D_WATCHED, 1);
   }
 
   /** Ends `waitQueued`. */
@@ -164,8 +164,7 @@ export class DeploymentLoad {
 
   /** Resolves at the next freed place; at once if there was one since `seen`. Does not keep the process alive. */
   waitFreed(seen: number): Promise<unknown> {
-    const wait = Atomics.waitAsync(this.#words, D_FREED, seen);
-    return wait.async ? wait.value : Promise.resolve(wait.value);
+    return time.wait(this.#words, D_FREED, seen);
   }
 
   /** Ends the waits of `waitFreed`, those of other threads as well: they look and wait again. */

@@ -30,8 +30,8 @@ export interface Timer {
 }
 
 /**
- * What the calls, queues and batches of a thread read the time from, wait by and draw lots with. A simulation or a test
- * puts one of its own in its place with `useTime`.
+ * The source of time, timers, wake-ups and random numbers for the calls, queues and batches of a thread. A simulation or
+ * a test replaces it with `useTime`.
  */
 export interface ThreadTime {
   /** Milliseconds since the instance's epoch, with a fraction. */
@@ -44,6 +44,11 @@ export interface ThreadTime {
   soon(run: () => void): Timer;
   /** Ends a timer of `after` or `every`. */
   cancel(timer: Timer | undefined): void;
+  /**
+   * Resolves when another thread has changed a shared word and notifies; at once where the word is not `value` any more.
+   * Does not keep the process alive.
+   */
+  wait(words: Int32Array, index: number, value: number): Promise<unknown>;
   /** A number in 0…1, 1 excluded. */
   random(): number;
 }
@@ -56,26 +61,32 @@ export const machineTime: ThreadTime = {
   soon: (run) => setImmediate(run),
   // Whatever `after` and `every` return is Node's own timer.
   cancel: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+  wait(words, index, value) {
+    const wait = Atomics.waitAsync(words, index, value);
+    return wait.async ? wait.value : Promise.resolve(wait.value);
+  },
   random: () => Math.random(),
 };
 
+let current: ThreadTime = machineTime;
+
 /** The time of this thread. */
-export let time: ThreadTime = machineTime;
+export { current as time };
 
 /** Gives this thread another time. No call, queue or batch of the thread may be open, and none when the result is disposed of. */
 export function useTime(other: ThreadTime): Disposable {
-  const before = time;
-  time = other;
+  const before = current;
+  current = other;
   return {
     [Symbol.dispose]() {
-      time = before;
+      current = before;
     },
   };
 }
 
 /** Milliseconds since the instance's epoch, with a fraction. */
 export function now(): number {
-  return time.now();
+  return current.now();
 }
 
 /** Time at which the current batch of answers arrived: one clock reading (40 ns) for all of them. */
