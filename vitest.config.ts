@@ -7,6 +7,7 @@ process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/compile';
 const SIDE_BY_SIDE = [
   'src/**/*.test.ts',
   'bench/**/*.test.ts',
+  'sim/**/*.test.ts',
   'examples/**/*.test.ts',
   'test/*.test.ts',
   'test/{acceptance,packaging,types}/**/*.test.ts',

