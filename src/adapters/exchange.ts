@@ -15,6 +15,8 @@ export interface HttpResponse {
   readonly destroyed: boolean;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
+  /** Whether the body is chunked; missing in HTTP/2. */
+  readonly chunkedEncoding?: boolean;
   /** Whether the connection outlives the response; missing in HTTP/2. */
   readonly shouldKeepAlive?: boolean;
   /** Missing where the response is somebody's stream: `cut` is there then. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { HttpResponse } from './exchange.ts';
 
 /** How long a client that is still sending may take to notice its answer, in ms. */
@@ -29,7 +30,8 @@ export function endWithoutRequest(req: IncomingMessage, res: HttpResponse, body:
 }
 
 /**
- * Breaks a response off. What was written before still reaches the client, unless it is the client that does not read.
+ * Breaks a response off. What was written before still reaches the client, unless it is the client that does not read. A
+ * body that ends with its connection would look complete: that connection is reset.
  */
 export function cut(res: HttpResponse): void {
   if (res.cut !== undefined) {
@@ -37,15 +39,36 @@ export function cut(res: HttpResponse): void {
     return;
   }
   const { socket } = res;
+  const end = socket !== null && endsWithConnection(res) ? () => reset(socket) : () => res.destroy();
   // The socket of HTTP/2 carries other responses, too.
   if (socket === null || socket.writableNeedDrain || res.req.httpVersionMajor > 1) {
-    res.destroy();
+    end();
     return;
   }
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  const timer = setTimeout(end, LINGER_MS);
   timer.unref();
   socket.once('close', () => clearTimeout(timer));
   // Node 26 holds back what is written in one turn, in the response itself.
   while (res.uncork !== undefined && (res.writableCorked ?? 0) > 0) res.uncork();
-  socket.destroySoon();
+  if (endsWithConnection(res)) socket.write(NOTHING, end);
+  else socket.destroySoon();
+}
+
+/** Written behind everything else, to know when that has left. */
+const NOTHING = new Uint8Array();
+
+/** Whether the client can tell the end of the body only by that of the connection, as one of HTTP/1.0. */
+function endsWithConnection(res: HttpResponse): boolean {
+  return res.req.httpVersionMajor < 2 && res.chunkedEncoding === false && !res.hasHeader('content-length');
+}
+
+/** Closes a connection in a way that cannot be taken for its regular end. Unix sockets know none. */
+function reset(socket: Socket): void {
+  // TLS has no way of its own; the socket below it has.
+  const below: unknown = Reflect.get(socket, '_parent');
+  try {
+    (below instanceof Socket ? below : socket).resetAndDestroy();
+  } catch {
+    socket.destroy();
+  }
 }
