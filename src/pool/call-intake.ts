@@ -62,6 +62,7 @@ export class CallIntake implements CallStarter {
     eventLoop.postsAtOnce = !meter.holding.isQuick;
     this.#isQuick = meter.holding.isQuick;
     eventLoop.serve(this);
+    this.#publish(false);
   }
 
   /** A message arrived. @returns whether its frames may be handled now; if not, hand them to `defer` */
@@ -132,17 +133,25 @@ export class CallIntake implements CallStarter {
       handle();
       return;
     }
-    // Members of one batch begin together, and so do quick calls.
-    for (let room = this.#isQuick ? Infinity : Math.max(1, this.#batchRoom()); room > 0; ) {
-      const call = this.#pending.shift();
-      if (call === undefined) return;
-      const startsAt = now();
-      this.#load.hold(at, call.deadline);
-      this.#load.tick(startsAt);
-      if (this.#begin(call, startsAt)) room--;
-      if (this.loop.isHeld(now())) return;
-    }
+    this.#beginPending();
   }
+
+  readonly #beginPending = (): void => {
+    let hasBegun = false;
+    while (!hasBegun && this.#pending.length > 0) {
+      const at = now();
+      if (this.loop.isHeld(at)) break;
+      const call = this.#pending.shift() as ArrivedCall;
+      this.#load.hold(at, call.deadline);
+      this.#load.tick(at);
+      hasBegun = this.#begin(call, at);
+    }
+    if (this.#pending.length === 0) return;
+    this.loop.schedule();
+    // Members of one batch begin in one turn, each when the promises of the one before it have settled what they can.
+    const isTogether = this.#isQuick || this.#batchRoom() > 0;
+    if (isTogether && hasBegun) queueMicrotask(() => process.nextTick(this.#beginPending));
+  };
 
   resuming(at: number): void {
     this.#load.hold(at, this.#latestDeadline);

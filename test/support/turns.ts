@@ -28,7 +28,7 @@ export class Turns implements Disposable {
   /** The loop turns once, and whatever that resolves goes on. */
   async turn(): Promise<void> {
     for (const run of this.#soon.splice(0)) run();
-    for (let drained = 0; drained < 10; drained++) await undefined;
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** The loop turns until nothing waits for that. */
