@@ -1,4 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { batchRoom } from '../../src/batching/advice.ts';
+import { batch } from '../../src/batching/batch.ts';
+import type { BatchOptions } from '../../src/batching/options.ts';
 import type { LinkDescriptor } from '../../src/handle/directory.ts';
 import { CallIntake } from '../../src/pool/call-intake.ts';
 import type { DeploymentLoad } from '../../src/pool/deployment-load.ts';
@@ -13,7 +16,7 @@ import { EventLoop } from '../../src/time/loop.ts';
 import { ModelHost } from './model-host.ts';
 import { simulatedPorts } from './simulated-port.ts';
 import { VirtualThread, type VirtualTime } from './virtual-time.ts';
-import type { Errand } from './work.ts';
+import type { Errand, Work } from './work.ts';
 
 /** How the user's code of a replica behaves. */
 export interface Nature {
@@ -23,6 +26,8 @@ export interface Nature {
   readonly failsWith?: Error;
   /** Calls wait for their model first. */
   readonly models?: { readonly slots: number; readonly loadMs: number };
+  /** The method is batched, and this is what a batch does. */
+  readonly batch?: { readonly options: BatchOptions<Errand>; readonly workOf: (items: number) => Work };
 }
 
 /** How long a call takes that fails at once, in ms. */
@@ -76,7 +81,7 @@ export class SimulatedReplica {
       this.load,
       deploymentLoad,
       () => this.#onDrained(),
-      () => 0,
+      batchRoom(code.methods),
       new EventLoop(),
       new HoldingMeter(() => this.#thread.activeMs),
     );
@@ -89,7 +94,10 @@ export class SimulatedReplica {
     deploymentLoad: DeploymentLoad,
     nature: Nature,
   ): Promise<SimulatedReplica> {
-    const target = (errand: Errand): Promise<void> => replica.#run(errand);
+    const target =
+      nature.batch === undefined
+        ? (errand: Errand): Promise<void> => replica.#run(errand)
+        : batch(nature.batch.options, (errands: Errand[]) => replica.#runBatch(errands));
     const code = await UserCode.construct({ target, schemas: {} }, []);
     const replica = new SimulatedReplica(replicaId, limit, time, deploymentLoad, nature, code);
     return replica;
@@ -118,6 +126,13 @@ export class SimulatedReplica {
     this.#onDrained = onDrained;
     this.load.setState(REPLICA_STATE.draining);
     if (this.load.ongoing === 0) onDrained();
+  }
+
+  async #runBatch(errands: readonly Errand[]): Promise<undefined[]> {
+    const { holdMs = 0, waitMs = 0 } = this.#nature.batch?.workOf(errands.length) ?? {};
+    await this.#time.hold(holdMs);
+    if (waitMs > 0) await this.#time.sleep(waitMs);
+    return errands.map(() => undefined);
   }
 
   /** The user's code. */
