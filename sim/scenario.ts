@@ -4,6 +4,14 @@ export interface ScenarioOptions {
   readonly scale: number;
 }
 
+/** Below this scale a run has only every other case. */
+const BRIEF = 0.1;
+
+/** The cases of a run. */
+export function casesOf<T>(all: readonly T[], { scale }: ScenarioOptions): readonly T[] {
+  return scale < BRIEF ? all.filter((_, index) => index % 2 === 0) : all;
+}
+
 /** One number, and what it must reach. */
 export interface Measured {
   /** Without `sim.`. */

@@ -1,4 +1,5 @@
 import type { Scenario } from './scenario.ts';
+import { adaptive } from './scenarios/adaptive.ts';
 import { blackHole, recovered, slowReplica } from './scenarios/bad-replicas.ts';
 import { goodput } from './scenarios/goodput.ts';
 import { hedging } from './scenarios/hedging.ts';
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   recovered,
   wait,
   hedging,
+  adaptive,
   models,
   sessions,
   step,

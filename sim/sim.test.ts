@@ -13,6 +13,8 @@ const MISSED: readonly string[] = [
   'slow_replica_share',
   'recovered_share',
   'hedged_p99_vs_ideal',
+  'adaptive_mean_vs_best',
+  'adaptive_p99_vs_best',
   'models_hit',
   'models_crowded_hit',
   'session_top_share',

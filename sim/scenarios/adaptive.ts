@@ -4,14 +4,14 @@ import { arrive, SimulatedDeployment } from '../engine/simulated-deployment.ts';
 import { poisson } from '../engine/traffic.ts';
 import { inVirtualTime } from '../engine/virtual-time.ts';
 import { computing, type Work, waiting } from '../engine/work.ts';
-import type { Scenario } from '../scenario.ts';
+import { casesOf, type Scenario } from '../scenario.ts';
 
 const MAX_BATCH_SIZE = 64;
 const LIMIT = 512;
 const FULL_MS = 20_000;
 const WARM_UP_MS = 1_000;
 /** Fixed windows that are tried, in ms. */
-const WINDOWS = [0, 1, 2, 4, 7, 10, 15, 20];
+const WINDOWS = [0, 1, 2, 3, 5, 7, 10, 15, 20];
 /** Open loop: calls per second, as shares of the most that full batches do. */
 const LOADS = [0.05, 0.2, 0.5, 0.8];
 /** Closed loop: callers that call again after up to so long. */
@@ -35,22 +35,24 @@ type Offer = (deployment: SimulatedDeployment, onAnswer: (ms: number) => void, e
 /** `mode: 'adaptive'` against the best fixed window of each load, the best for the mean and the best for the 99th percentile. */
 export const adaptive: Scenario = {
   name: 'adaptive',
-  async run({ seed, scale }) {
+  async run(options) {
+    const { seed, scale } = options;
     const endMs = WARM_UP_MS + FULL_MS * scale;
     const means: number[] = [];
     const tails: number[] = [];
     const details: string[] = [];
-    for (const [name, workOf] of COSTS) {
+    for (const [name, workOf] of casesOf(COSTS, options)) {
       const { holdMs, waitMs } = workOf(MAX_BATCH_SIZE);
       const most = MAX_BATCH_SIZE / (holdMs + waitMs);
       const cells: Array<readonly [string, Offer]> = [
-        ...LOADS.map((load) => [`load ${load}`, open(seed, load * most)] as const),
-        ...CALLERS.map((callers) => [`${callers} callers`, closed(seed, callers)] as const),
+        ...casesOf(LOADS, options).map((load) => [`load ${load}`, open(seed, load * most)] as const),
+        ...casesOf(CALLERS, options).map((callers) => [`${callers} callers`, closed(seed, callers)] as const),
       ];
       const row: string[] = [];
       for (const [cell, offer] of cells) {
         const fixed: Latency[] = [];
-        for (const windowMs of WINDOWS) fixed.push(await run(seed, workOf, 'fixed', windowMs, offer, endMs));
+        for (const windowMs of casesOf(WINDOWS, options))
+          fixed.push(await run(seed, workOf, 'fixed', windowMs, offer, endMs));
         const own = await run(seed, workOf, 'adaptive', 10, offer, endMs);
         const meanRatio = own.mean / Math.min(...fixed.map((one) => one.mean));
         const tailRatio = own.p99 / Math.min(...fixed.map(({ p99 }) => p99));

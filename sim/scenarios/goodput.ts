@@ -4,7 +4,7 @@ import { poisson, type Traffic } from '../engine/traffic.ts';
 import { inVirtualTime } from '../engine/virtual-time.ts';
 import { computing } from '../engine/work.ts';
 import { bestThreshold } from '../references/multi-server-queue.ts';
-import type { Scenario } from '../scenario.ts';
+import { casesOf, type Scenario } from '../scenario.ts';
 
 const REPLICAS = 4;
 const DEADLINE_MS = 200;
@@ -25,16 +25,17 @@ const WARM_UP_MS = 2_000;
 /** Calls in time under overload, against the best fixed threshold of a perfect queue without overhead. */
 export const goodput: Scenario = {
   name: 'goodput',
-  async run({ seed, scale }) {
+  async run(options) {
+    const { seed, scale } = options;
     const endMs = WARM_UP_MS + FULL_MS * scale;
     const ratios: number[] = [];
     const details: string[] = [];
-    for (const [name, durations] of METHODS) {
+    for (const [name, durations] of casesOf(METHODS, options)) {
       const row: string[] = [];
-      for (const load of LOADS) {
+      for (const load of casesOf(LOADS, options)) {
         const traffic = poisson(seeded(seed), (load * REPLICAS) / durations.meanMs, endMs, durations);
-        const options = { servers: REPLICAS, deadlineMs: DEADLINE_MS, fromMs: WARM_UP_MS };
-        const ratio = (await served(seed, traffic)) / bestThreshold(traffic, options);
+        const queue = { servers: REPLICAS, deadlineMs: DEADLINE_MS, fromMs: WARM_UP_MS };
+        const ratio = (await served(seed, traffic)) / bestThreshold(traffic, queue);
         ratios.push(ratio);
         row.push(`${load} ×: ${ratio.toFixed(2)}`);
       }

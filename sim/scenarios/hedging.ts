@@ -5,7 +5,7 @@ import { poisson } from '../engine/traffic.ts';
 import { inVirtualTime } from '../engine/virtual-time.ts';
 import { waiting } from '../engine/work.ts';
 import { bestHedgedP99 } from '../references/best-hedge.ts';
-import type { Scenario } from '../scenario.ts';
+import { casesOf, type Scenario } from '../scenario.ts';
 
 const REPLICAS = 4;
 const PER_SECOND = 200;
@@ -30,11 +30,12 @@ const CASES: ReadonlyArray<readonly [string, Durations]> = [
 /** `hedge: { afterMs: 'p95' }` where 2 % of the calls are slow: the 99th percentile against the best fixed delay. */
 export const hedging: Scenario = {
   name: 'hedging',
-  async run({ seed, scale }) {
+  async run(options) {
+    const { seed, scale } = options;
     const ratios: number[] = [];
     const extras: number[] = [];
     const details: string[] = [];
-    for (const [name, durations] of CASES) {
+    for (const [name, durations] of casesOf(CASES, options)) {
       const { p99, extra } = await measure(seed, durations, WARM_UP_MS + FULL_MS * scale);
       const ideal = bestHedgedP99(seed, durations, MAX_EXTRA_RATIO);
       ratios.push(p99 / ideal);
