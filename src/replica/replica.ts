@@ -8,7 +8,8 @@ import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '../tracing/channels.ts';
-import { isThenable } from '../validation/thenable.ts';
+import { peek, tagOf } from '../validation/peek.ts';
+import { isThenable, whenSettled } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { moveNow } from '../values/transfer.ts';
 import { isResponse } from './ingress/foreign.ts';
@@ -105,9 +106,10 @@ export class Replica {
     if (typeof result !== 'object' || result === null) {
       this.#answer(call, result);
     } else if (isThenable(result)) {
-      result.then(
-        (value: unknown) => this.#answer(call, value),
-        (error: unknown) => this.#fail(call, error),
+      whenSettled(
+        result,
+        (value) => this.#answer(call, value),
+        (error) => this.#fail(call, error),
       );
     } else {
       this.#answer(call, result);
@@ -227,10 +229,7 @@ export class Replica {
     } catch {
       // What was thrown cannot cross, and is no Error: say what it was.
       capture.reset();
-      const what = new ServeError(
-        'SERVE_NOT_SERIALIZABLE',
-        `the method threw ${Object.prototype.toString.call(error)}`,
-      );
+      const what = new ServeError('SERVE_NOT_SERIALIZABLE', `the method threw ${tagOf(error)}`);
       inbound.error(capture.take(what, '', RESULT), capture);
     }
   }
@@ -245,15 +244,15 @@ export class Replica {
 
 /** A response that says itself that the app failed. */
 function isServerError(result: unknown): boolean {
-  if (typeof result !== 'object' || result === null) return false;
-  return isResponse(result) && result.status >= 500;
+  if (typeof result !== 'object' || result === null || !isResponse(result)) return false;
+  const status = peek(result, 'status');
+  return typeof status === 'number' && status >= 500;
 }
 
 /** Neither the caller's (it left, or sent what is refused with a status below 500) nor anybody's. */
 function isOwnFault(call: RunningCall, error: unknown): boolean {
   if (call.cancellation?.code === 'SERVE_CANCELLED') return false;
-  const status: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
+  const status = peek(error, 'statusCode');
   return typeof status !== 'number' || status >= 500;
 }
 

@@ -1,6 +1,7 @@
 import type { InboundCall } from '../pool/inbound-call.ts';
 import { StreamWindow } from '../pool/stream-window.ts';
 import { loop } from '../time/loop.ts';
+import { peek, tagOf } from '../validation/peek.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { StreamListener } from './running-call.ts';
 
@@ -9,8 +10,8 @@ type AnyIterator = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
 /** Whether a method's result is a stream: an async iterable, or what a sync generator method returns. */
 export function isStream(value: unknown): value is AsyncIterable<unknown> | Generator<unknown> {
   if (typeof value !== 'object' || value === null) return false;
-  if (typeof Reflect.get(value, Symbol.asyncIterator) === 'function') return true;
-  return Object.prototype.toString.call(value) === '[object Generator]';
+  if (typeof peek(value, Symbol.asyncIterator) === 'function') return true;
+  return tagOf(value) === '[object Generator]';
 }
 
 /** Ends an iterator early: its `finally` blocks run. One that throws there, a sync one at once, tells nobody. */

@@ -1,8 +1,11 @@
-import { peek } from './peek.ts';
-
 /** Whether the value is a promise, of whatever make. Never throws: where `then` cannot be read there is no promise. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof peek(value, 'then') === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return typeof (value as { readonly then?: unknown }).then === 'function';
+  } catch {
+    return false;
+  }
 }
 
 const { then } = Promise.prototype;
@@ -17,7 +20,9 @@ export function whenSettled(
   onError: (error: unknown) => void,
 ): void {
   try {
-    then.call(Promise.resolve(promise), onValue, onError);
+    // The common case; `Promise.resolve` would look at the constructor first.
+    if (promise.then === then) promise.then(onValue, onError);
+    else then.call(Promise.resolve(promise), onValue, onError);
   } catch (error) {
     onError(error);
   }
