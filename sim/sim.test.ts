@@ -9,9 +9,6 @@ const SCALE = 0.05;
 const MISSED: readonly string[] = [
   'goodput_min',
   'tenant_share_error',
-  'black_hole_share',
-  'slow_replica_share',
-  'recovered_share',
   'hedged_p99_vs_ideal',
   'adaptive_mean_vs_best',
   'adaptive_p99_vs_best',

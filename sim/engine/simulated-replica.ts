@@ -22,6 +22,8 @@ import type { Errand, Work } from './work.ts';
 export interface Nature {
   /** Multiplies the time of each call, by the time at which it begins. Default 1. */
   readonly slowness?: (at: number) => number;
+  /** How long a call computes or waits that begins at this time, in ms. Default, and undefined: as long as its errand says. */
+  readonly takesMs?: (at: number) => number | undefined;
   /** Every call fails at once with this error. */
   readonly failsWith?: Error;
   /** Calls wait for their model first. */
@@ -138,7 +140,7 @@ export class SimulatedReplica {
   /** The user's code. */
   async #run(errand: Errand): Promise<void> {
     const time = this.#time;
-    const { failsWith, slowness } = this.#nature;
+    const { failsWith, slowness, takesMs } = this.#nature;
     const begunAt = time.now();
     this.begun++;
     if (failsWith !== undefined) {
@@ -146,7 +148,8 @@ export class SimulatedReplica {
       throw failsWith;
     }
     const { holdMs, waitMs } = errand.begin();
-    const factor = slowness?.(begunAt) ?? 1;
+    const fixed = takesMs?.(begunAt);
+    const factor = fixed === undefined ? (slowness?.(begunAt) ?? 1) : fixed / (holdMs + waitMs);
     if (errand.modelId !== undefined) await this.models?.get(errand.modelId);
     await time.hold(holdMs * factor);
     if (waitMs > 0) await time.sleep(waitMs * factor);

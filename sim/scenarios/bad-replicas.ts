@@ -63,10 +63,10 @@ export const recovered: Scenario = {
 function slowOnce(): Nature {
   let isOver = false;
   return {
-    slowness(at) {
-      if (isOver || at < SLOW_FROM_MS) return 1;
+    takesMs(at) {
+      if (isOver || at < SLOW_FROM_MS) return undefined;
       isOver = true;
-      return SLOW_ANSWER_MS / SERVICE.meanMs;
+      return SLOW_ANSWER_MS;
     },
   };
 }

@@ -15,7 +15,10 @@ export type AppStatus = 'DEPLOYING' | 'RUNNING' | 'UNHEALTHY' | 'DEPLOY_FAILED' 
 
 export interface ReplicaStatus {
   readonly id: string;
+  /** `STARTING`, `RUNNING`, `STUCK` (its event loop does not turn), `EJECTED` (too many of its calls fail), `STOPPING`. */
   readonly state: string;
+  /** Why the replica is `EJECTED`. */
+  readonly reason?: string;
   readonly instance: string;
   readonly version: string;
   /** The `rank` label of its gauges. */

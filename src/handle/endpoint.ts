@@ -6,6 +6,7 @@ import type { OutboundCall } from '../pool/outbound-call.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { hash } from './hash.ts';
 import type { Holding } from './holding.ts';
+import { PeakLatency } from './peak-latency.ts';
 
 /** The way to one replica: a channel to a thread, or the replica itself when it is inline. */
 export interface CallChannel {
@@ -48,12 +49,10 @@ export interface CallChannel {
   close(error: unknown): void;
 }
 
-const DECAY_MS = 10_000;
+/** Even a replica that answers at once costs something, so that calls that run count. */
+const LEAST_COST_MS = 0.01;
 
-/**
- * A replica as the router sees it. Its cost is the peak-EWMA of its latency (Finagle's load metric): it jumps up with a
- * slow answer at once and decays over 10 s.
- */
+/** A replica as the router sees it. */
 export class Endpoint {
   readonly replicaId: string;
   readonly instanceId: string;
@@ -63,8 +62,11 @@ export class Endpoint {
   readonly tally: ReplicaTally;
   /** What sessions rank the replica by. */
   readonly affinityHash: number;
-  #latencyMs = 0;
-  #observedAt = 0;
+  readonly #latency = new PeakLatency();
+  #factor = 1;
+  #leastMs = 0;
+  /** Of one call that is alone at the replica. */
+  #costMs = LEAST_COST_MS;
   #served: number;
 
   constructor(
@@ -91,18 +93,45 @@ export class Endpoint {
     return ended;
   }
 
-  /** What one more call would cost here. */
+  /** What one more call would cost here: latency times calls, and more where calls fail. */
   get score(): number {
-    return (this.channel.ongoing + 1) * (this.#latencyMs + 0.01);
+    return (this.channel.ongoing + 1) * this.#costMs;
   }
 
+  get latencyMs(): number {
+    return this.#latency.ms;
+  }
+
+  /** Whether a call to it ever succeeded. */
+  get isKnown(): boolean {
+    return this.#latency.isKnown;
+  }
+
+  /** A call took so long. */
   observe(latencyMs: number, at: number): void {
-    if (latencyMs >= this.#latencyMs) {
-      this.#latencyMs = latencyMs;
-    } else {
-      const weight = Math.exp((this.#observedAt - at) / DECAY_MS);
-      this.#latencyMs = this.#latencyMs * weight + latencyMs * (1 - weight);
-    }
-    this.#observedAt = at;
+    this.#latency.observe(latencyMs, at);
+    this.#price();
+  }
+
+  /** A call took so long at least. */
+  observeAtLeast(latencyMs: number, at: number): void {
+    this.#latency.observeAtLeast(latencyMs, at);
+    this.#price();
+  }
+
+  /**
+   * Brings the cost up to the present.
+   * @param medianMs of the latencies of all replicas
+   * @param factor by which failures make the replica dearer; one that fails is no quicker than the others
+   */
+  refresh(at: number, medianMs: number, factor: number): void {
+    this.#latency.fade(at, medianMs);
+    this.#factor = factor;
+    this.#leastMs = factor > 1 ? medianMs : 0;
+    this.#price();
+  }
+
+  #price(): void {
+    this.#costMs = Math.max(this.#latency.ms, this.#leastMs) * this.#factor + LEAST_COST_MS;
   }
 }

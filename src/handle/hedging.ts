@@ -166,7 +166,7 @@ export class Hedge extends OutboundCall {
     this.#hedging.won();
     this.call.batchSize = this.batchSize;
     // The loser is still running: so long at least.
-    this.first.observe(batchTime - this.firstSentAt, batchTime);
+    this.first.observeAtLeast(batchTime - this.firstSentAt, batchTime);
     this.call.answeredAt(endpoint, this.#sentAt);
     return true;
   }

@@ -16,8 +16,8 @@ export function reserveAt(
 }
 
 /**
- * The cheaper of two at random (Mitzenmacher 1996); when both are full every other replica is tried, so a free place is
- * never missed.
+ * The cheaper of two at random (Mitzenmacher 1996). When it is full, the cheapest of all that have room: a free place is
+ * never missed, and a slow replica is not taken while a good one is free.
  */
 export function powerOfTwoChoices(
   endpoints: readonly Endpoint[],
@@ -27,16 +27,34 @@ export function powerOfTwoChoices(
   const count = endpoints.length;
   if (count === 0) return undefined;
   const first = Math.floor(time.random() * count);
-  let best = endpoints[first] as Endpoint;
-  const second = (first + 1 + Math.floor(time.random() * (count - 1))) % count;
-  let other = endpoints[second] as Endpoint;
-  if (other.score < best.score) [best, other] = [other, best];
+  const one = endpoints[first] as Endpoint;
+  const other = endpoints[(first + 1 + Math.floor(time.random() * (count - 1))) % count] as Endpoint;
+  const best = other.score < one.score ? other : one;
   if (reserveAt(best, except, at) !== undefined) return best;
-  if (reserveAt(other, except, at) !== undefined) return other;
-  for (let step = 1; count > 2 && step < count; step++) {
-    const endpoint = endpoints[(first + step) % count] as Endpoint;
-    const isTried = endpoint === best || endpoint === other;
-    if (!isTried && reserveAt(endpoint, except, at) !== undefined) return endpoint;
+  // Another thread may take the place first.
+  for (let attempt = 0; attempt < count; attempt++) {
+    const next = cheapest(endpoints, first, except, at);
+    if (next === undefined || reserveAt(next, except, at) !== undefined) return next;
   }
   return undefined;
+}
+
+/** The cheapest replica that has room. @param first where to begin: of equally cheap ones it is the first */
+function cheapest(
+  endpoints: readonly Endpoint[],
+  first: number,
+  except: Endpoint | undefined,
+  at: number,
+): Endpoint | undefined {
+  let best: Endpoint | undefined;
+  let bestScore = Infinity;
+  for (let step = 0; step < endpoints.length; step++) {
+    const endpoint = endpoints[(first + step) % endpoints.length] as Endpoint;
+    if (endpoint === except || endpoint.channel.room(at) !== RESERVED.ok) continue;
+    const { score } = endpoint;
+    if (score >= bestScore) continue;
+    best = endpoint;
+    bestScore = score;
+  }
+  return best;
 }

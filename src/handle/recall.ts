@@ -8,14 +8,19 @@ import type { Endpoint } from './endpoint.ts';
  * stuck, all of them.
  *
  * @param at now
+ * @param inService the replicas that calls may go to
  */
-export function* recallHeld(endpoints: readonly Endpoint[], at: number): Generator<Call> {
+export function* recallHeld(
+  endpoints: readonly Endpoint[],
+  at: number,
+  inService: readonly Endpoint[],
+): Generator<Call> {
   for (const endpoint of endpoints) {
     const { channel } = endpoint;
     if (channel.outstanding === 0 || !channel.isHeld(at)) continue;
     const mayMove = (): boolean =>
       channel.isStuck ||
-      endpoints.some((other) => other !== endpoint && other.channel.room(at) === RESERVED.ok);
+      inService.some((other) => other !== endpoint && other.channel.room(at) === RESERVED.ok);
     if (mayMove()) yield* takeBack(endpoint, mayMove);
   }
 }

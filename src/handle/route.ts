@@ -4,19 +4,18 @@ import { batchTime, now, time } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
 import { CallStats, type Outcome } from './call-stats.ts';
-import { reservePlace } from './choice.ts';
 import { Counters, type ShedReason } from './counters.ts';
 import type { Detour } from './detour.ts';
 import { type RouteConfig, UNKNOWN_CONFIG } from './directory.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
+import { EndpointSet } from './endpoint-set.ts';
 import { ENTRY, type EntryGate } from './entry-gate.ts';
 import { MethodTimes } from './method-times.ts';
 import { hasOutstanding, recallBelow, recallHeld } from './recall.ts';
 import { SecondChances } from './second-chances.ts';
 import { shedError } from './shed-error.ts';
 import { type KeyedCall, SingleFlight } from './single-flight.ts';
-import { having, isSkewed } from './skew.ts';
 import { policyOf } from './tenants.ts';
 import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
@@ -54,9 +53,7 @@ export class Route {
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
   #rejection: unknown = undefined;
   readonly #turnstile: Turnstile;
-  readonly #endpoints: Endpoint[] = [];
-  /** While two versions run side by side that have not the same methods. */
-  #isSkewed = false;
+  readonly #endpoints = new EndpointSet();
   readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1);
   #isDraining = false;
   /** Methods that a replica has, or had. */
@@ -91,12 +88,12 @@ export class Route {
   }
 
   get endpoints(): readonly Endpoint[] {
-    return this.#endpoints;
+    return this.#endpoints.all;
   }
 
   /** Whether it has replicas, and takes calls for them. */
   get isOpen(): boolean {
-    return this.#endpoints.length > 0 && this.#rejection === undefined;
+    return this.#endpoints.all.length > 0 && this.#rejection === undefined;
   }
 
   /** Calls of this thread that wait. */
@@ -111,7 +108,7 @@ export class Route {
 
   /** Whether it has to be tended. */
   get isBusy(): boolean {
-    return this.#queue.size > 0 || hasOutstanding(this.#endpoints);
+    return this.#queue.size > 0 || hasOutstanding(this.#endpoints.all);
   }
 
   /** The shared tables arrived; calls that came before them are charged now. */
@@ -130,26 +127,22 @@ export class Route {
   }
 
   add(endpoint: Endpoint): void {
-    this.#endpoints.push(endpoint);
-    this.#isSkewed = isSkewed(this.#endpoints);
+    this.#endpoints.add(endpoint);
     for (const method of endpoint.channel.methods.keys()) this.#methods.add(method);
     endpoint.channel.onFreed(() => {
       if (this.#queue.size > 0) this.drain();
-      else if (this.#endpoints.length > 1) this.#rebalance(batchTime);
+      else if (this.#endpoints.all.length > 1) this.#rebalance(batchTime);
     });
     this.drain();
   }
 
   remove(replicaId: string, error: unknown): void {
-    const index = this.#endpoints.findIndex((endpoint) => endpoint.replicaId === replicaId);
-    const [endpoint] = index === -1 ? [] : this.#endpoints.splice(index, 1);
-    this.#isSkewed = isSkewed(this.#endpoints);
-    endpoint?.channel.close(error);
+    this.#endpoints.remove(replicaId)?.channel.close(error);
   }
 
   /** Sends nothing more to its replicas. Calls that run end there; the links close with their replicas. */
   retire(): void {
-    this.#endpoints.length = 0;
+    this.#endpoints.clear();
   }
 
   /** Rejects what waits and what comes. Calls that run go on. */
@@ -175,7 +168,7 @@ export class Route {
     this.isGone = true;
     this.refuse(error);
     this.#turnstile.close();
-    for (const endpoint of this.#endpoints.splice(0)) endpoint.channel.close(error);
+    for (const endpoint of this.#endpoints.clear()) endpoint.channel.close(error);
   }
 
   /**
@@ -219,6 +212,7 @@ export class Route {
 
   /** Sends a call that was let in. */
   #accept(call: Call): void {
+    if (call.readyAt >= this.#endpoints.dueAt) this.#endpoints.look(call.readyAt);
     if (this.#queue.size === 0 && this.#turnstile.mayPass(call)) {
       const endpoint = this.#reserve(call, call.readyAt);
       if (endpoint !== undefined) {
@@ -277,10 +271,11 @@ export class Route {
 
   /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
   tend(at: number): void {
-    this.#requeue(recallHeld(this.#endpoints, at), at);
+    this.#requeue(recallHeld(this.#endpoints.all, at, this.#endpoints.inService), at);
     let ended = 0;
-    for (const endpoint of this.#endpoints) ended += endpoint.takeServed();
+    for (const endpoint of this.#endpoints.all) ended += endpoint.takeServed();
     this.#drainRate.sample(ended, at);
+    this.#endpoints.look(at);
     this.drain();
     this.#turnstile.tend(this.#queue, this.#queue.peek(), at);
   }
@@ -329,7 +324,7 @@ export class Route {
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
     // How long a stream or a connection lasts is not how long an answer takes.
     if (before === CALL_STATE.sent) {
-      if (outcome === 'ok') call.endpoint?.observe(at - call.sentAt, at);
+      this.#endpoints.answered(call, outcome, at);
       // One that was given up took at least so long.
       if (this.#isLearning && (outcome === 'ok' || outcome === 'timeout')) {
         this.ran(call, at);
@@ -341,6 +336,7 @@ export class Route {
 
   /** @internal A call was answered so long after it was sent; a stream with its first chunk. */
   ran(call: Call, at: number): void {
+    if (call.state === CALL_STATE.streaming) this.#endpoints.answered(call, 'ok', at);
     this.#times.observe(call.method, at - call.sentAt);
   }
 
@@ -363,7 +359,7 @@ export class Route {
       this.#turnstile.enter(call, true, this.#places);
       this.#queue.push(call);
     }
-    if (this.#queue.size === 0) this.#lowestRank = hasOutstanding(this.#endpoints) ? this.#lowestRank : 0;
+    if (this.#queue.size === 0) this.#lowestRank = hasOutstanding(this.#endpoints.all) ? this.#lowestRank : 0;
     else this.#turnstile.arm(this.#look);
     this.#rebalancedAt = at;
   }
@@ -371,7 +367,7 @@ export class Route {
   /** A replica has room and nothing waits here: it takes over what waits behind a long call at another one. */
   #rebalance(at: number): void {
     if (at - this.#rebalancedAt < REBALANCE_MS) return;
-    this.#requeue(recallHeld(this.#endpoints, at), at);
+    this.#requeue(recallHeld(this.#endpoints.all, at, this.#endpoints.inService), at);
     if (this.#queue.size > 0) this.drain();
   }
 
@@ -387,14 +383,14 @@ export class Route {
     this.#queue.push(call);
     if (!this.isTended) this.#hooks.onBusy(this);
     if (call.priorityRank < this.#lowestRank)
-      this.#requeue(recallBelow(this.#endpoints, call.priorityRank), call.queuedAt);
+      this.#requeue(recallBelow(this.#endpoints.all, call.priorityRank), call.queuedAt);
     this.#turnstile.arm(this.#look);
   }
 
   /** Free places by the limits of the replicas. */
   readonly #places = (): number => {
     let free = 0;
-    for (const { channel } of this.#endpoints) free += channel.free;
+    for (const { channel } of this.#endpoints.all) free += channel.free;
     return free;
   };
 
@@ -416,8 +412,7 @@ export class Route {
   }
 
   #reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
-    const endpoints = this.#isSkewed ? having(call.method, this.#endpoints) : this.#endpoints;
-    return reservePlace(call, endpoints, except, at);
+    return this.#endpoints.reserve(call, at, except);
   }
 
   /** Turns a call away that has not started. */

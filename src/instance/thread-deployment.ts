@@ -11,6 +11,7 @@ import type { Clock } from '../time/control-clock.ts';
 import { messageOf } from '../values/describe.ts';
 import { Change } from './change.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
+import { EjectionMonitor } from './ejection-monitor.ts';
 import type { Environment } from './environment.ts';
 import { queueEmptied } from './queue-emptied.ts';
 import { isConfigured, Reconfiguration } from './reconfiguration.ts';
@@ -34,6 +35,7 @@ export class ThreadDeployment implements RunningDeployment {
   readonly #environment: Environment;
   readonly #voice: DeploymentVoice;
   readonly #replicas: ReplicaSet;
+  readonly #ejections: EjectionMonitor;
   #spec: DeploymentSpec;
   readonly #count: ReplicaCount;
   /** It failed because no replica fits anywhere, and comes back once one does. */
@@ -73,6 +75,7 @@ export class ThreadDeployment implements RunningDeployment {
       advised: (message) => this.#voice.advise([message]),
       changed: () => this.tick(this.#clock.now()),
     });
+    this.#ejections = new EjectionMonitor(app, spec.name, environment);
     this.#configureRoutes();
     this.#count = new ReplicaCount(this.#key, spec.options, environment);
   }
@@ -131,6 +134,7 @@ export class ThreadDeployment implements RunningDeployment {
   tick(at: number): void {
     if (this.#isStopping) return;
     this.#replicas.tick(at);
+    this.#ejections.look(this.#replicas);
     if (this.#isUnplaceable) this.#tryPlacing();
     const fault = this.#stepRollout(at);
     if (fault !== undefined && this.#faulted(fault)) return;
@@ -144,7 +148,7 @@ export class ThreadDeployment implements RunningDeployment {
       message: this.#voice.message,
       targetReplicas: this.#count.target,
       replicaStates: this.#replicas.states(),
-      replicas: this.#replicas.report(),
+      replicas: this.#ejections.describe(this.#replicas.report()),
       queued: this.#environment.switchboard.load(this.#key)?.queued ?? 0,
       restarts: this.#restarts,
       scheduling: this.#replicas.scheduling,

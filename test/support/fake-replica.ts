@@ -95,9 +95,10 @@ export class FakeReplica implements CallChannel {
     this.#listeners.push(listener);
   }
 
-  /** Answers one of its calls. */
-  answer(call: OutboundCall | undefined, tell: (call: OutboundCall) => void): void {
+  /** Answers one of its calls. @param isFailure through no fault of the caller */
+  answer(call: OutboundCall | undefined, tell: (call: OutboundCall) => void, isFailure = false): void {
     if (call === undefined) return;
+    this.endpoint.tally.record(isFailure, undefined);
     this.open.splice(this.open.indexOf(call), 1);
     this.ongoing--;
     this.served++;
