@@ -53,7 +53,7 @@ export interface ResolvedMiddlewareOptions extends MiddlewareOptions<unknown> {
 const FIELDS: Fields<MiddlewareOptions<unknown>> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_PATTERN),
   requestTimeoutMs: milliseconds(),
-  bodyLimit: bytes,
+  bodyLimit: bytes(),
   ...TRIAL_FIELDS,
   onError: oneOf('respond', 'next'),
   passthrough: boolean(),

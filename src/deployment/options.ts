@@ -186,6 +186,11 @@ const NAME = string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_P
 
 const share = number(0, 1);
 
+/** A TiB. With larger numbers Node refuses to make the thread (a stack of 64 GiB), or aborts (a code range of 2 PiB). */
+const MAX_HEAP_MB = 1_048_576;
+const MAX_CODE_RANGE_MB = 4_096;
+const MAX_STACK_MB = 4_096;
+
 const schema = instanceOf<Schema>('a Standard Schema (zod, valibot, arktype …)', isSchema);
 
 const FIELDS: Fields<DeploymentOptions> = {
@@ -215,10 +220,10 @@ const FIELDS: Fields<DeploymentOptions> = {
   priority: oneOf(...PRIORITIES),
   isolation: oneOf('thread', 'inline'),
   resourceLimits: object<ResourceLimits>({
-    maxOldGenerationSizeMb: number(1),
-    maxYoungGenerationSizeMb: number(1),
-    codeRangeSizeMb: number(0),
-    stackSizeMb: number(0.1),
+    maxOldGenerationSizeMb: number(1, MAX_HEAP_MB),
+    maxYoungGenerationSizeMb: number(1, MAX_HEAP_MB),
+    codeRangeSizeMb: number(0, MAX_CODE_RANGE_MB),
+    stackSizeMb: number(0.1, MAX_STACK_MB),
   }),
   env: recordOf(instanceOf<string>('a string', (value) => typeof value === 'string')),
   healthCheckPeriodMs: milliseconds(10),

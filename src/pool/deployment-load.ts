@@ -15,9 +15,14 @@ const D_WATCHED = 14;
 /** … behind them, on cache lines of their own, what may be sent twice. */
 const DEPLOYMENT_TABLE_BYTES = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
 
-/** The barrier's word packs `priority << 24 | caller + 1`. */
+/** The barrier's word packs `priority << 24 | owner`. */
 const BARRIER_SHIFT = 24;
 const BARRIER_OWNER = (1 << BARRIER_SHIFT) - 1;
+
+/** A caller in 24 bits, never 0. Callers are numbered as their threads start, without end. */
+function ownerOf(caller: number): number {
+  return (caller % BARRIER_OWNER) + 1;
+}
 
 /** What a thread said about its waiters counts for so long: the thread may have blocked or died since. */
 const WAITING_LIFETIME_MS = 250;
@@ -133,19 +138,19 @@ export class DeploymentLoad {
    */
   raiseBarrier(caller: number, priority: number, at: number): void {
     Atomics.store(this.#words, D_BARRIER_AT, at | 0);
-    Atomics.store(this.#words, D_BARRIER, (priority << BARRIER_SHIFT) | (caller + 1));
+    Atomics.store(this.#words, D_BARRIER, (priority << BARRIER_SHIFT) | ownerOf(caller));
   }
 
   lowerBarrier(caller: number): void {
     const word = Atomics.load(this.#words, D_BARRIER);
-    if ((word & BARRIER_OWNER) === caller + 1) Atomics.compareExchange(this.#words, D_BARRIER, word, 0);
+    if ((word & BARRIER_OWNER) === ownerOf(caller)) Atomics.compareExchange(this.#words, D_BARRIER, word, 0);
   }
 
   /** Whether another thread than `caller` has a barrier up against calls of this priority. */
   isBarred(caller: number, priority: number, at: number): boolean {
     const word = Atomics.load(this.#words, D_BARRIER);
     const owner = word & BARRIER_OWNER;
-    if (owner === 0 || owner === caller + 1 || word >>> BARRIER_SHIFT > priority) return false;
+    if (owner === 0 || owner === ownerOf(caller) || word >>> BARRIER_SHIFT > priority) return false;
     const age = ((at | 0) - Atomics.load(this.#words, D_BARRIER_AT)) | 0;
     return age < WAITING_LIFETIME_MS;
   }

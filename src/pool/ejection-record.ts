@@ -9,6 +9,8 @@ const E_SIBLING_CALLS = 6;
 const E_SIBLING_FAILURES = 7;
 const WORDS = 8;
 
+const MAX_WORD = 2 ** 31 - 1;
+
 export const EJECTION_RECORD_BYTES: number = 4 * WORDS;
 
 /** The calls that a replica was left out for, and those of the other replicas at the same time. */
@@ -66,10 +68,10 @@ export class EjectionRecord {
     const words = this.#words;
     // The level is last: who sees it also sees the rest.
     Atomics.store(words, E_UNTIL, until | 0);
-    Atomics.store(words, E_CALLS, evidence.calls);
-    Atomics.store(words, E_FAILURES, evidence.failures);
-    Atomics.store(words, E_SIBLING_CALLS, evidence.siblingCalls);
-    Atomics.store(words, E_SIBLING_FAILURES, evidence.siblingFailures);
+    Atomics.store(words, E_CALLS, Math.min(evidence.calls, MAX_WORD));
+    Atomics.store(words, E_FAILURES, Math.min(evidence.failures, MAX_WORD));
+    Atomics.store(words, E_SIBLING_CALLS, Math.min(evidence.siblingCalls, MAX_WORD));
+    Atomics.store(words, E_SIBLING_FAILURES, Math.min(evidence.siblingFailures, MAX_WORD));
     return Atomics.compareExchange(words, E_LEVEL, 0, level) === 0;
   }
 

@@ -70,6 +70,11 @@ function fine(at: number): number {
   return (at * FINE) | 0 || 1;
 }
 
+/** A deadline as a word; 0 only where there is none. */
+function deadlineWord(at: number): number {
+  return at === 0 || at === Infinity ? 0 : at | 0 || 1;
+}
+
 /** What a reservation is charged to: the ledger of the link. */
 export interface Charged {
   readonly words: Int32Array;
@@ -148,11 +153,11 @@ export class ReplicaLoad {
 
   /** Another call holds the loop now. */
   set holdingDeadline(at: number) {
-    this.#words[R_OWNER_DEADLINE] = at | 0;
+    this.#words[R_OWNER_DEADLINE] = deadlineWord(at);
   }
 
   set latestDeadline(at: number) {
-    this.#words[R_LATEST_DEADLINE] = at | 0;
+    this.#words[R_LATEST_DEADLINE] = deadlineWord(at);
   }
 
   /** For how long a call holds the replica's loop on average, in ms; 0 = not known. */
@@ -234,6 +239,8 @@ export class ReplicaLoad {
     for (;;) {
       const word = Atomics.load(this.#words, R_WORD);
       if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
+      // One more would change the state.
+      if ((word & ONGOING_MASK) === ONGOING_MASK) return RESERVED.full;
       if (Atomics.compareExchange(this.#words, R_WORD, word, word + 1) === word) {
         (charged[L_RESERVED] as number)++;
         return RESERVED.ok;

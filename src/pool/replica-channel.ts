@@ -72,7 +72,7 @@ export class ReplicaChannel {
       this.outbox.close();
       for (const call of this.open) call?.listener?.cancelled(CANCEL_CODE.cancelled);
       onClosed();
-      const unused = this.#ledger.reserved - this.#begun;
+      const unused = this.#ledger.unused(this.#begun);
       if (unused > 0) intake.release(unused);
     });
   }

@@ -41,7 +41,10 @@ const LABEL = string(
   /^(?!(?:app|deployment|rank|le)$)(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/,
 );
 const FIELDS: Fields<MetricOptions> = { help: string(), labels: listOf(LABEL) };
-const HISTOGRAM_FIELDS: Fields<HistogramOptions> = { ...FIELDS, buckets: listOf(number(-Infinity)) };
+const HISTOGRAM_FIELDS: Fields<HistogramOptions> = {
+  ...FIELDS,
+  buckets: listOf(number(-Number.MAX_VALUE, Number.MAX_VALUE)),
+};
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**

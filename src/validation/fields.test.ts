@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { bytes } from './bytes.ts';
 import {
   boolean,
   either,
@@ -6,6 +7,7 @@ import {
   fn,
   integer,
   listOf,
+  MAX_COUNT,
   milliseconds,
   number,
   object,
@@ -29,6 +31,10 @@ describe('fields', () => {
     ['integer', integer(1, 5), [1, 5], [0, 6, 1.5, NaN, Infinity, '1', null, 1n, [1], 2 ** 53]],
     ['number', number(0, 1), [0, 0.5, 1], [-0.1, 1.1, NaN, Infinity, '0', true]],
     ['milliseconds', milliseconds(10), [10, 0.5 + 10, 2_147_483_647], [9, 2_147_483_648, Infinity]],
+    ['a count', integer(1), [1, 2_147_483_647], [2_147_483_648, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1]],
+    ['an amount', number(0), [0.5, 2_147_483_647], [2_147_483_648, 1e300]],
+    ['bytes', bytes(), [0, 10, 2 ** 53 - 1], ['-1', '1tb', 0.5, -1, '99999999999999999gb']],
+    ['few bytes', bytes(MAX_COUNT), [0, 2 ** 31 - 1], ['2gb', '4gb', 2 ** 32]],
     ['boolean', boolean(), [true, false], [0, 'true', null]],
     ['string', string(), ['a', ' '], ['', 1, null]],
     ['pattern', string('lower case', /^[a-z]+$/), ['abc'], ['', 'A', 'a b']],

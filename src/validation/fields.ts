@@ -23,20 +23,19 @@ function field<T>(allowed: string, accepts: (value: unknown) => boolean): Field<
   };
 }
 
-function range(min: number, max: number, what: string): string {
-  return max === Infinity ? `${what} ≥ ${min}` : `${what} from ${min} to ${max}`;
-}
+/** Counts are kept in words of 32 bits, also by libraries; a larger one would wrap. */
+export const MAX_COUNT = 2_147_483_647;
 
-export function integer(min: number, max: number = Infinity): Field<number> {
+export function integer(min: number, max: number = MAX_COUNT): Field<number> {
   return field(
-    range(min, max, 'an integer'),
+    `an integer from ${min} to ${max}`,
     (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
   );
 }
 
-export function number(min: number, max: number = Infinity): Field<number> {
+export function number(min: number, max: number = MAX_COUNT): Field<number> {
   return field(
-    range(min, max, 'a number'),
+    `a number from ${min} to ${max}`,
     (value) => typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max,
   );
 }

@@ -6,6 +6,7 @@ import {
   type Fields,
   fn,
   listOf,
+  MAX_COUNT,
   milliseconds,
   object,
   oneOf,
@@ -44,8 +45,9 @@ export type ResolvedWebSocketOptions = Required<Omit<WebSocketOptions, 'messageL
 };
 
 export const WEBSOCKET_FIELDS: Fields<WebSocketOptions> = {
-  messageLimit: bytes,
-  bufferLimit: bytes,
+  // `ws` keeps it in 32 bits, where 4 GiB would be no limit at all.
+  messageLimit: bytes(MAX_COUNT),
+  bufferLimit: bytes(),
   idleTimeoutMs: milliseconds(),
   origins: either(
     oneOf('same', 'any'),
