@@ -1,7 +1,9 @@
 import { now, type Timer, time } from './clock.ts';
 
-/** Width of a slot in ms: a deadline fires at most this much late on a free event loop. */
+/** Width of a slot in ms: an entry fires at most this much late on a free event loop, and never early. */
 const TICK_MS = 8;
+/** The same for the second copies of slow calls: a replica that answers in 10 ms is not waited for twice as long. */
+const HEDGE_TICK_MS = 2;
 const SLOTS = 512;
 /** Not in the wheel. */
 const IDLE = -1;
@@ -29,13 +31,16 @@ export class TimerWheel {
   readonly #slots: Array<Expiring | undefined> = new Array(SLOTS).fill(undefined);
   #size = 0;
   #holds = 0;
+  /** The last slot that was visited, counted from time 0: some of its entries may not have been due then. */
   #cursor = 0;
   #ticker: Timer | undefined = undefined;
   #referenced = false;
   readonly #now: () => number;
+  readonly #tickMs: number;
 
-  constructor(clock: () => number = now) {
+  constructor(clock: () => number = now, tickMs: number = TICK_MS) {
     this.#now = clock;
+    this.#tickMs = tickMs;
   }
 
   /** Number of entries that wait to expire. */
@@ -56,8 +61,8 @@ export class TimerWheel {
   add(entry: Expiring, expiresAt: number): void {
     entry.expiresAt = expiresAt;
     if (this.#ticker === undefined) this.#start(this.#holds > 0);
-    // Rounded up: a deadline may fire late by a tick, never early. One that has passed fires at the next tick.
-    const slot = Math.max(Math.ceil(expiresAt / TICK_MS), this.#cursor + 1) % SLOTS;
+    // A time that has passed fires at the next tick.
+    const slot = Math.max(Math.floor(expiresAt / this.#tickMs), this.#cursor) % SLOTS;
     const head = this.#slots[slot];
     entry.wheelSlot = slot;
     entry.wheelNext = head;
@@ -85,8 +90,8 @@ export class TimerWheel {
   #start(referenced: boolean): void {
     this.#referenced = referenced;
     if (this.#ticker === undefined) {
-      this.#cursor = Math.floor(this.#now() / TICK_MS);
-      this.#ticker = time.every(TICK_MS, () => this.#tick());
+      this.#cursor = Math.floor(this.#now() / this.#tickMs);
+      this.#ticker = time.every(this.#tickMs, () => this.#tick());
     }
     if (referenced) this.#ticker.ref();
     else this.#ticker.unref();
@@ -94,11 +99,12 @@ export class TimerWheel {
 
   #tick(): void {
     const at = this.#now();
-    const target = Math.floor(at / TICK_MS);
+    const target = Math.floor(at / this.#tickMs);
     // After a blocked loop one round visits every slot; more would visit them twice.
-    const steps = Math.min(target - this.#cursor, SLOTS);
-    for (let step = 1; step <= steps; step++) this.#expireSlot((target - steps + step) % SLOTS, at);
+    const first = Math.max(this.#cursor, target - SLOTS + 1);
+    // Before anything expires: what is added meanwhile goes to a slot that is still visited.
     this.#cursor = target;
+    for (let slot = first; slot <= target; slot++) this.#expireSlot(slot % SLOTS, at);
     if (this.#holds === 0) {
       if (this.#size === 0) this.#stop();
       else if (this.#referenced) this.#start(false);
@@ -106,8 +112,9 @@ export class TimerWheel {
   }
 
   #expireSlot(slot: number, at: number): void {
+    if (this.#slots[slot] === undefined) return;
     const due: Expiring[] = [];
-    for (let entry = this.#slots[slot]; entry !== undefined; ) {
+    for (let entry: Expiring | undefined = this.#slots[slot]; entry !== undefined; ) {
       const next: Expiring | undefined = entry.wheelNext;
       if (entry.expiresAt <= at) {
         this.remove(entry);
@@ -133,3 +140,6 @@ export class TimerWheel {
 
 /** The wheel of this thread. */
 export const wheel: TimerWheel = new TimerWheel();
+
+/** The finer one, for the second copies of slow calls. */
+export const hedgeWheel: TimerWheel = new TimerWheel(now, HEDGE_TICK_MS);
