@@ -11,7 +11,7 @@ import { ENTRY, type Entering, type Entry } from './entry-gate.ts';
 import type { Hedge } from './hedging.ts';
 import type { Route } from './route.ts';
 import type { CallScope, Child } from './scope.ts';
-import type { Waiting } from './wait-queue.ts';
+import { UNCHARGED, type Waiting } from './tenant-lane.ts';
 
 export const CALL_STATE = { fresh: 0, queued: 1, sent: 2, streaming: 3, settled: 4 } as const;
 export type CallState = (typeof CALL_STATE)[keyof typeof CALL_STATE];
@@ -47,6 +47,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   attempts = 0;
   /** It is for one replica and no other. */
   isPinned = false;
+  chargedMs: number = UNCHARGED;
   entry: Entry = ENTRY.outside;
   /** The second copy that a slow call may get. */
   hedge: Hedge | undefined = undefined;
@@ -83,6 +84,11 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
 
   get tenant(): string {
     return this.meta?.tenant ?? '';
+  }
+
+  /** How long it ran until `at`, in ms: as its replica says, else since it was sent. */
+  ranUntil(at: number): number {
+    return this.ranMs > 0 ? this.ranMs : at - this.sentAt;
   }
 
   get isSettled(): boolean {
@@ -143,10 +149,16 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     error: unknown,
     code: (typeof CANCEL_CODE)[keyof typeof CANCEL_CODE],
   ): void {
-    const { state, endpoint } = this;
-    if (!this.#settle(outcome, now(), error)) return;
-    if (state === CALL_STATE.queued) this.route.leftQueue(this);
-    else endpoint?.channel.cancel(this, code);
+    const { state, endpoint, slot } = this;
+    const at = now();
+    if (!this.#settle(outcome, at, error)) return;
+    if (state === CALL_STATE.queued) {
+      this.route.leftQueue(this);
+    } else if (endpoint !== undefined) {
+      endpoint.channel.cancel(this, code);
+      // A call that had not begun leaves its slot at once.
+      this.route.runs.gaveUp(this, state, at, this.slot === slot);
+    }
     this.#failWith(error);
   }
 
@@ -156,13 +168,17 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 
   override succeeded(value: unknown): void {
-    if (!this.#settle('ok', batchTime)) return;
+    if (!this.#settle('ok', batchTime)) {
+      this.route.runs.ended(this, batchTime);
+      return;
+    }
     this.twin?.originalSucceeded(value);
     this.onResult(value);
   }
 
   override failed(error: unknown): void {
     if (this.#settle(outcomeOf(error), batchTime, error)) this.#failWith(error);
+    else this.route.runs.ended(this, batchTime);
   }
 
   override opened(head: unknown): void {
@@ -181,7 +197,10 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 
   override ended(): void {
-    if (!this.#settle('ok', batchTime)) return;
+    if (!this.#settle('ok', batchTime)) {
+      this.route.runs.ended(this, batchTime);
+      return;
+    }
     this.twin?.originalStreamed();
     this.onEnd();
   }
@@ -191,7 +210,10 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 
   override orphaned(started: boolean, cause: unknown): void {
-    if (this.state === CALL_STATE.settled) return;
+    if (this.state === CALL_STATE.settled) {
+      this.route.runs.ended(this, now());
+      return;
+    }
     if (this.hedge?.isRunning === true) {
       this.hedge.lost = { started, cause };
       return;
@@ -267,7 +289,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   /** From the first chunk on the deadline gives way to the idle and total limits of the stream. */
   #watchStream(): void {
     this.#lastChunkAt = batchTime;
-    this.route.ran(this, batchTime);
+    this.route.streamed(this, batchTime);
     wheel.remove(this);
     const next = this.#nextStreamDeadline();
     if (next !== Infinity) wheel.add(this, next);

@@ -75,7 +75,7 @@ export class EndpointSet {
   answered(call: Call, outcome: Outcome, at: number): void {
     const { endpoint } = call;
     if (endpoint === undefined) return;
-    const ms = call.ranMs > 0 ? call.ranMs : at - call.sentAt;
+    const ms = call.ranUntil(at);
     if (outcome === 'ok') {
       endpoint.observe(ms, at);
     } else if (outcome !== 'cancelled' && outcome !== 'died') {

@@ -2,9 +2,12 @@
 export class Heap<T> {
   #items: T[] = [];
   readonly #isBefore: (a: T, b: T) => boolean;
+  readonly #onMoved: ((item: T, index: number) => void) | undefined;
 
-  constructor(isBefore: (a: T, b: T) => boolean) {
+  /** @param onMoved tells where an item is now, for `update` */
+  constructor(isBefore: (a: T, b: T) => boolean, onMoved?: (item: T, index: number) => void) {
     this.#isBefore = isBefore;
+    this.#onMoved = onMoved;
   }
 
   get length(): number {
@@ -33,15 +36,16 @@ export class Heap<T> {
     this.#sink(0);
   }
 
-  /** The first one's place in the order changed: it is later now. */
-  sinkFirst(): void {
-    if (this.#items.length > 1) this.#sink(0);
+  /** The place of an item in the order changed. @param index where the item is */
+  update(index: number): void {
+    this.#rise(index);
+    this.#sink(index);
   }
 
   /** Keeps only what `keeps` says. */
   filter(keeps: (item: T) => boolean): void {
     this.#items = this.#items.filter(keeps);
-    for (let index = (this.#items.length >> 1) - 1; index >= 0; index--) this.#sink(index);
+    for (let index = this.#items.length - 1; index >= 0; index--) this.#sink(index);
   }
 
   clear(): void {
@@ -56,10 +60,10 @@ export class Heap<T> {
       const parent = (at - 1) >> 1;
       const other = items[parent] as T;
       if (!this.#isBefore(item, other)) break;
-      items[at] = other;
+      this.#put(other, at);
       at = parent;
     }
-    items[at] = item;
+    this.#put(item, at);
   }
 
   #sink(from: number): void {
@@ -77,9 +81,14 @@ export class Heap<T> {
         smaller = right;
       }
       if (!this.#isBefore(smaller, item)) break;
-      items[at] = smaller;
+      this.#put(smaller, at);
       at = child;
     }
-    items[at] = item;
+    this.#put(item, at);
+  }
+
+  #put(item: T, index: number): void {
+    this.#items[index] = item;
+    this.#onMoved?.(item, index);
   }
 }

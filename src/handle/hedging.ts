@@ -1,14 +1,14 @@
 import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
 import { OutboundCall } from '../pool/outbound-call.ts';
-import { batchTime } from '../time/clock.ts';
-import { wheel } from '../time/timer-wheel.ts';
+import { batchTime, now } from '../time/clock.ts';
+import { hedgeWheel } from '../time/timer-wheel.ts';
 import type { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RunTimes } from './run-times.ts';
 
-/** A second replica is never asked sooner: the timer's own grain is 8 ms. */
+/** A second replica is never asked sooner, in ms: any pause of a thread takes as long now and then. */
 const SOONEST_MS = 10;
 
 export interface HedgeConfig {
@@ -22,6 +22,8 @@ export interface HedgeHooks {
   reserve(call: Call, except: Endpoint, at: number): Endpoint | undefined;
   sent(): void;
   won(): void;
+  /** One of two copies was given up after so long. */
+  gaveUp(method: string, ms: number, at: number): void;
 }
 
 /**
@@ -45,13 +47,13 @@ export class Hedging {
     if (call.hedge?.isSent === true) return;
     if (call.transfer !== undefined || call.meta?.upload !== undefined) return;
     const { afterMs } = this.#config;
-    const delay = afterMs === 'p95' ? (times?.slowMs ?? 0) : afterMs;
+    const delay = afterMs === 'p95' ? (times?.p95Ms ?? 0) : afterMs;
     // Nothing is known yet.
     if (delay === 0 && afterMs === 'p95') return;
     const at = call.sentAt + Math.max(delay, SOONEST_MS);
     if (call.expiresAt !== 0 && at >= call.expiresAt) return;
     call.hedge = new Hedge(call, first, this);
-    wheel.add(call.hedge, at);
+    hedgeWheel.add(call.hedge, at);
   }
 
   /** @internal It is time for a second one. */
@@ -73,6 +75,11 @@ export class Hedging {
   /** @internal */
   won(): void {
     this.#hooks.won();
+  }
+
+  /** @internal */
+  gaveUp(method: string, ms: number, at: number): void {
+    this.#hooks.gaveUp(method, ms, at);
   }
 }
 
@@ -122,10 +129,13 @@ export class Hedge extends OutboundCall {
 
   /** The call is over, or has another way: this copy is of no use any more. */
   stop(): void {
-    wheel.remove(this);
+    hedgeWheel.remove(this);
     const endpoint = this.#endpoint;
     this.#endpoint = undefined;
-    endpoint?.channel.cancel(this, CANCEL_CODE.cancelled);
+    if (endpoint === undefined) return;
+    endpoint.channel.cancel(this, CANCEL_CODE.cancelled);
+    const at = now();
+    this.#hedging.gaveUp(this.method, at - this.#sentAt, at);
   }
 
   override succeeded(value: unknown): void {
@@ -165,8 +175,11 @@ export class Hedge extends OutboundCall {
     this.#endpoint = undefined;
     this.#hedging.won();
     this.call.batchSize = this.batchSize;
-    // The loser is still running: so long at least.
-    this.first.observeAtLeast(batchTime - this.firstSentAt, batchTime);
+    this.call.ranMs = this.ranMs;
+    // The slower call is still running; its duration so far is a lower bound.
+    const ms = batchTime - this.firstSentAt;
+    this.first.observeAtLeast(ms, batchTime);
+    this.#hedging.gaveUp(this.method, ms, batchTime);
     this.call.answeredAt(endpoint, this.#sentAt);
     return true;
   }

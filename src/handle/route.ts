@@ -11,8 +11,8 @@ import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ENTRY, type EntryGate } from './entry-gate.ts';
-import { MethodTimes } from './method-times.ts';
 import { hasOutstanding, recallBelow, recallHeld } from './recall.ts';
+import { RunAccounts } from './run-accounts.ts';
 import { SecondChances } from './second-chances.ts';
 import { shedError } from './shed-error.ts';
 import { type KeyedCall, SingleFlight } from './single-flight.ts';
@@ -59,10 +59,9 @@ export class Route {
   /** Methods that a replica has, or had. */
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   readonly #drainRate = new DrainRate();
-  /** How long calls take is of interest once some had to wait, or may be sent twice. */
-  #isLearning = false;
-  readonly #times = new MethodTimes();
-  readonly #secondChances = new SecondChances(this.counters, this.#times, (call, except, at) =>
+  /** @internal */
+  readonly runs: RunAccounts = new RunAccounts(this.#queue);
+  readonly #secondChances = new SecondChances(this.counters, this.runs.times, (call, except, at) =>
     this.#reserve(call, at, except),
   );
   #flights: SingleFlight | undefined = undefined;
@@ -122,7 +121,7 @@ export class Route {
   configure(config: RouteConfig): void {
     this.config = config;
     this.#secondChances.configure(config);
-    this.#isLearning ||= config.hedge !== undefined;
+    this.runs.isLearning ||= config.hedge !== undefined;
     this.#rejection = undefined;
   }
 
@@ -242,31 +241,22 @@ export class Route {
     const at = now();
     let call = this.#queue.peek();
     while (call !== undefined) {
-      const isDoomed = this.#isDoomed(call, at);
-      const endpoint = isDoomed || !this.#turnstile.isTurnOf(call, at) ? undefined : this.#reserve(call, at);
-      if (!isDoomed && endpoint === undefined) break;
-      this.#queue.shift();
-      this.#turnstile.leave(call);
-      call.dequeued(at);
-      if (endpoint === undefined) this.#shed(call, 'doomed');
-      else this.#send(call, endpoint, at);
+      if (this.runs.isDoomed(call, at)) {
+        call.state = CALL_STATE.fresh;
+        this.leftQueue(call);
+        this.#shed(call, 'doomed');
+      } else {
+        const endpoint = this.#turnstile.isTurnOf(call, at) ? this.#reserve(call, at) : undefined;
+        if (endpoint === undefined) break;
+        this.#queue.shift();
+        this.#turnstile.leave(call);
+        call.dequeued(at);
+        this.runs.began(call, at);
+        this.#send(call, endpoint, at);
+      }
       call = this.#queue.peek();
     }
     this.#turnstile.moved(call, at);
-  }
-
-  /**
-   * Whether a waiting call cannot be over by its deadline any more. While others wait as well the place is worth more to
-   * them, so it must be likely (9 of 10) to make it; the last one only has to have an even chance.
-   */
-  #isDoomed(call: Call, at: number): boolean {
-    if (call.expiresAt === 0) return false;
-    const left = call.expiresAt - at;
-    const times = this.#times.of(call.method);
-    if (left <= 0 || times === undefined) return left <= 0;
-    if (left >= (this.#queue.size > 1 ? times.likelyMs : times.typicalMs)) return false;
-    times.doubt();
-    return true;
   }
 
   /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
@@ -299,11 +289,14 @@ export class Route {
   /** A call lost its replica: sends it again if that is safe and worth it. @param started it may have run */
   recover(call: Call, started: boolean): boolean {
     if (this.#rejection !== undefined) return false;
-    const pause = this.#secondChances.pauseBeforeRetry(call, started, now());
+    const at = now();
+    const pause = this.#secondChances.pauseBeforeRetry(call, started, at);
     if (pause === undefined) return false;
+    if (started) this.runs.ended(call, at);
     call.state = CALL_STATE.fresh;
     call.endpoint = undefined;
     call.batchSize = undefined;
+    call.ranMs = 0;
     if (pause === 0) this.#sendAgain(call);
     // Not ref'ed: the wheel keeps the process alive while a call is open.
     else time.after(pause, () => this.#sendAgain(call)).unref();
@@ -322,22 +315,16 @@ export class Route {
 
   /** @internal Bookkeeping of `Call`. */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
-    // How long a stream or a connection lasts is not how long an answer takes.
-    if (before === CALL_STATE.sent) {
-      this.#endpoints.answered(call, outcome, at);
-      // One that was given up took at least so long.
-      if (this.#isLearning && (outcome === 'ok' || outcome === 'timeout')) {
-        this.ran(call, at);
-      }
-    }
+    if (before === CALL_STATE.sent) this.#endpoints.answered(call, outcome, at);
+    this.runs.settled(call, outcome, before, at);
     if (call.entry === ENTRY.charged) this.#gate.leave(call);
     if (call.entry !== ENTRY.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
-  /** @internal A call was answered so long after it was sent; a stream with its first chunk. */
-  ran(call: Call, at: number): void {
-    if (call.state === CALL_STATE.streaming) this.#endpoints.answered(call, 'ok', at);
-    this.#times.observe(call.method, at - call.sentAt);
+  /** @internal The first chunk of a stream is its answer: for how long a stream lasts is another matter. */
+  streamed(call: Call, at: number): void {
+    this.#endpoints.answered(call, 'ok', at);
+    this.runs.answered(call, at);
   }
 
   #send(call: Call, endpoint: Endpoint, at: number): void {
@@ -378,7 +365,7 @@ export class Route {
       this.#shed(call, 'queue_full');
       return;
     }
-    this.#isLearning = true;
+    this.runs.isLearning = true;
     call.state = CALL_STATE.queued;
     this.#queue.push(call);
     if (!this.isTended) this.#hooks.onBusy(this);

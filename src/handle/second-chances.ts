@@ -57,6 +57,7 @@ export class SecondChances {
             reserve: this.#reserve,
             sent: () => this.#counters.add('hedges'),
             won: () => this.#counters.add('hedges_won'),
+            gaveUp: (method, ms, at) => this.#times.observe(method, ms, at, false),
           });
   }
 

@@ -1,74 +1,31 @@
 import { Heap } from './heap.ts';
+import { Mean, SLACK, TenantLane, UNCHARGED, type Waiting } from './tenant-lane.ts';
 
-/** What the queue orders: the order is exact within a thread. */
-export interface Waiting {
-  /** 0 is the most important. */
-  readonly priorityRank: number;
-  /** Empty for calls of no tenant, which share one lane. */
-  readonly tenant: string;
-  /** Time of `clock.now()`; 0 = none. */
-  readonly expiresAt: number;
-  /** Counts up with each call of the thread. */
-  readonly number: number;
-  /** False once the call was cancelled, expired or sent: the queue skips it. */
-  readonly isQueued: boolean;
-}
-
-/** Heaps and lanes are not swept before they hold so many. */
-const SLACK = 64;
 /** From here on a tenant that waits for nothing is forgotten, whatever it has used up. */
 const MANY_LANES = 4_096;
-
-/** Deadline, then first come first served. */
-function isBefore(a: Waiting, b: Waiting): boolean {
-  if (a.expiresAt !== b.expiresAt) return (a.expiresAt || Infinity) < (b.expiresAt || Infinity);
-  return a.number < b.number;
-}
-
-/** The waiting calls of one tenant. */
-export class TenantLane<T extends Waiting> {
-  readonly tenant: string;
-  readonly weight: number;
-  readonly calls: Heap<T> = new Heap<T>(isBefore);
-  live = 0;
-  /** Virtual time at which its next call is due. */
-  start = 0;
-  /** Order among lanes that are due at the same time. */
-  turn = 0;
-  isActive = false;
-
-  constructor(tenant: string, weight: number) {
-    this.tenant = tenant;
-    this.weight = weight;
-  }
-
-  /** Waiting calls for its weight. */
-  get backlog(): number {
-    return this.live / this.weight;
-  }
-
-  /** The call that would be served last. */
-  last(): T | undefined {
-    let last: T | undefined;
-    for (const call of this.calls.items)
-      if (call.isQueued && (last === undefined || isBefore(last, call))) last = call;
-    return last;
-  }
-}
+/** A tenant pays at most so much for one call, in ms: a stream may last for hours. */
+const MOST_MS = 60_000;
 
 /**
- * The waiting calls of one priority: start-time fair queueing over tenants (Goyal, Vin, Cheng 1996). Serving a call
- * moves its tenant's start by 1 / weight in virtual time, and the earliest start is next: a tenant with weight 2 is
- * served twice as often as one with weight 1 while both wait, whoever waits with how many.
+ * The waiting calls of one priority: start-time fair queueing over tenants (Goyal, Vin, Cheng 1996) of the replicas' time.
+ * A call moves its tenant's start in virtual time by the time for which it holds a replica, divided by the weight, and
+ * the earliest start is next: a tenant with weight 2 gets twice the time of one with weight 1 while both wait, whoever
+ * waits with how many calls of what length. How long a call takes is known when it has ended, so it is charged with the
+ * mean of its tenant when it is sent, and the difference is settled later.
  */
 export class TenantLanes<T extends Waiting> {
   readonly #lanes = new Map<string, TenantLane<T>>();
-  readonly #active = new Heap<TenantLane<T>>((a, b) =>
-    a.start === b.start ? a.turn < b.turn : a.start < b.start,
+  readonly #active = new Heap<TenantLane<T>>(
+    (a, b) => (a.start === b.start ? a.turn < b.turn : a.start < b.start),
+    (lane, index) => {
+      lane.place = index;
+    },
   );
   readonly #weightOf: (tenant: string) => number;
-  /** The start of the lane that was served last. */
+  /** The latest start of a lane that was served. */
   #virtualTime = 0;
+  /** Over all tenants: what is assumed of one that nothing is known of. */
+  readonly #mean = new Mean();
   #turns = 0;
   #size = 0;
   #sweepAt = SLACK;
@@ -88,6 +45,7 @@ export class TenantLanes<T extends Waiting> {
     lane.calls.push(item);
     if (lane.isActive) return;
     // A tenant that had nothing waiting has saved nothing up, and what it used up before still counts.
+    lane.activeFrom = this.#virtualTime;
     lane.start = Math.max(lane.start, this.#virtualTime);
     lane.turn = ++this.#turns;
     lane.isActive = true;
@@ -98,24 +56,58 @@ export class TenantLanes<T extends Waiting> {
     return this.#size === 0 ? undefined : this.#firstLane().calls.peek();
   }
 
+  /** Takes the head out: it is sent. A call that was charged before, and taken back, is not charged again. */
   shift(): void {
     const lane = this.#firstLane();
-    this.#size--;
-    lane.live--;
-    lane.calls.pop();
-    this.#virtualTime = lane.start;
-    lane.start += 1 / lane.weight;
-    lane.turn = ++this.#turns;
-    this.#active.sinkFirst();
+    const call = this.#take(lane);
+    this.#virtualTime = Math.max(this.#virtualTime, lane.start);
+    // A tenant that is alone shares with none.
+    if (this.#lanes.size > 1 && call.chargedMs === UNCHARGED)
+      this.#charge(lane, call, lane.mean.ms || this.#mean.ms || 1);
   }
 
-  forget(item: T): void {
-    const lane = this.#lanes.get(item.tenant);
+  /** Takes the head out: it is not sent. */
+  drop(): T {
+    const lane = this.#firstLane();
+    const call = this.#take(lane);
+    this.#refund(lane, call);
+    return call;
+  }
+
+  /** A call that was charged has ended, or was given up. @param heldMs how long it held its replica */
+  settle(call: T, heldMs: number): void {
+    if (call.chargedMs === UNCHARGED) return;
+    const ms = Math.min(heldMs, MOST_MS);
+    this.#mean.add(ms);
+    const known = this.#lanes.get(call.tenant);
+    // Its tenant may have been forgotten meanwhile.
+    if (known === undefined && ms <= call.chargedMs) return;
+    const lane = known ?? this.#lane(call.tenant);
+    lane.mean.add(ms);
+    this.#charge(lane, call, ms);
+    call.chargedMs = UNCHARGED;
+  }
+
+  /** A call that was charged was not run after all. */
+  refund(call: T): void {
+    const lane = this.#lanes.get(call.tenant);
+    if (lane !== undefined) this.#refund(lane, call);
+  }
+
+  /** Takes a call out that is not sent: its tenant does not pay for it. */
+  forget(call: T): void {
+    const lane = this.#lanes.get(call.tenant);
     if (lane === undefined) return;
     this.#size--;
     lane.live--;
+    this.#refund(lane, call);
     const { calls, live } = lane;
     if (calls.length > SLACK && live < calls.length / 2) calls.filter(({ isQueued }) => isQueued);
+  }
+
+  /** Calls of the same tenant that wait, this one included. */
+  waitingWith(call: T): number {
+    return this.#lanes.get(call.tenant)?.live ?? 0;
   }
 
   /** The lane with most waiting for its weight. */
@@ -137,6 +129,30 @@ export class TenantLanes<T extends Waiting> {
       for (const call of calls.items) if (call.isQueued) yield call;
   }
 
+  #take(lane: TenantLane<T>): T {
+    const call = lane.calls.peek() as T;
+    lane.calls.pop();
+    this.#size--;
+    lane.live--;
+    lane.turn = ++this.#turns;
+    this.#active.update(lane.place);
+    return call;
+  }
+
+  /** Charges a tenant with so much for a call, in place of what it was charged before. */
+  #charge(lane: TenantLane<T>, call: T, ms: number): void {
+    const start = lane.start + (ms - Math.max(0, call.chargedMs)) / lane.weight;
+    lane.start = Math.max(start, lane.activeFrom);
+    call.chargedMs = ms;
+    if (lane.isActive) this.#active.update(lane.place);
+  }
+
+  #refund(lane: TenantLane<T>, call: T): void {
+    if (call.chargedMs === UNCHARGED) return;
+    this.#charge(lane, call, 0);
+    call.chargedMs = UNCHARGED;
+  }
+
   /** The active lane that is due next, with a call that waits at its head. */
   #firstLane(): TenantLane<T> {
     for (;;) {
@@ -154,6 +170,7 @@ export class TenantLanes<T extends Waiting> {
     if (known !== undefined) return known;
     if (this.#lanes.size >= this.#sweepAt) this.#sweep();
     const made = new TenantLane<T>(tenant, this.#weightOf(tenant));
+    made.start = this.#virtualTime;
     this.#lanes.set(tenant, made);
     return made;
   }

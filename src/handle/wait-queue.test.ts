@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { UNCHARGED } from './tenant-lane.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 interface Item {
@@ -8,6 +9,7 @@ interface Item {
   readonly expiresAt: number;
   readonly number: number;
   isQueued: boolean;
+  chargedMs: number;
 }
 
 /** The order, said another way: a stable sort by priority, then deadline (none = last). */
@@ -49,7 +51,7 @@ test('answers the first in order, whoever comes and goes', () => {
           queue.forget(leaver);
           model = model.filter((item) => item !== leaver);
         } else {
-          const item = { ...step, tenant: '', number: number++, isQueued: true };
+          const item = { ...step, tenant: '', number: number++, isQueued: true, chargedMs: UNCHARGED };
           model.push(item);
           queue.push(item);
         }
@@ -72,6 +74,7 @@ test('those of one priority and deadline are served first come, first served', (
     expiresAt: 0,
     number,
     isQueued: true,
+    chargedMs: UNCHARGED,
   }));
   for (const item of items) queue.push(item);
   // So many leave that the queue sweeps them out.

@@ -1,7 +1,6 @@
 import { PRIORITIES } from './priority.ts';
-import { type TenantLane, TenantLanes, type Waiting } from './tenant-lanes.ts';
-
-export type { Waiting } from './tenant-lanes.ts';
+import type { TenantLane, Waiting } from './tenant-lane.ts';
+import { TenantLanes } from './tenant-lanes.ts';
 
 /**
  * Calls of one thread that wait for one deployment. By priority, exactly; within a priority fair between tenants; within a
@@ -33,7 +32,7 @@ export class WaitQueue<T extends Waiting> {
     return undefined;
   }
 
-  /** Takes the head out; call it right after `peek`. */
+  /** Takes the head out, to be sent; call it right after `peek`. */
   shift(): void {
     for (const band of this.#bands) {
       if (band.size === 0) continue;
@@ -43,10 +42,25 @@ export class WaitQueue<T extends Waiting> {
     }
   }
 
-  /** An item left by itself: its `isQueued` is false from now on. */
+  /** An item leaves in another way: its `isQueued` is false from now on. */
   forget(item: T): void {
     this.#size--;
     this.#band(item).forget(item);
+  }
+
+  /** A call that was sent from the queue has ended, or was given up. @param heldMs how long it held its replica */
+  settle(item: T, heldMs: number): void {
+    this.#band(item).settle(item, heldMs);
+  }
+
+  /** A call that was sent from the queue was not run after all. */
+  refund(item: T): void {
+    this.#band(item).refund(item);
+  }
+
+  /** Waiting calls that compete with this one for its place: those of its priority and tenant, itself included. */
+  waitingWith(item: T): number {
+    return this.#band(item).waitingWith(item);
   }
 
   /**
@@ -68,10 +82,8 @@ export class WaitQueue<T extends Waiting> {
   /** Empties the queue, first in order first. */
   drain(): T[] {
     const items: T[] = [];
-    for (let head = this.peek(); head !== undefined; head = this.peek()) {
-      items.push(head);
-      this.shift();
-    }
+    for (const band of this.#bands) while (band.size > 0) items.push(band.drop());
+    this.#size = 0;
     return items;
   }
 
