@@ -50,9 +50,15 @@ export function cut(res: HttpResponse): void {
   socket.once('close', () => clearTimeout(timer));
   // Node 26 holds back what is written in one turn, in the response itself.
   while (res.uncork !== undefined && (res.writableCorked ?? 0) > 0) res.uncork();
-  if (endsWithConnection(res)) socket.write(NOTHING, end);
+  if (endsWithConnection(res)) socket.write(NOTHING, () => setTimeout(end, RESET_AFTER_MS).unref());
   else socket.destroySoon();
 }
+
+/**
+ * What was sent is to be read before the reset comes, in ms: some systems drop what they hold then, and libuv before 1.52
+ * takes data and reset for a regular end if they come together.
+ */
+const RESET_AFTER_MS = 50;
 
 /** Written behind everything else, to know when that has left. */
 const NOTHING = new Uint8Array();

@@ -78,7 +78,12 @@ describe.each(MOUNTS)('a stream that breaks, over %s', (_name, mount) => {
   });
 });
 
-test('a client that does not read is told, too', async () => {
+/** Whether Node's client tells a reset that comes with data from a regular end; libuv before 1.52 does not. */
+const tellsResets = (([major = 0, minor = 0]) => major > 1 || minor >= 52)(
+  process.versions.uv.split('.').map(Number),
+);
+
+test.runIf(tellsResets)('a client that does not read is told, too', async () => {
   await using serve = calmServe();
   const app = probe.bind();
   await using server = await listen(serve.middleware(app));
