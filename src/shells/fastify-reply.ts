@@ -43,6 +43,7 @@ export class ReplyResponse implements HttpResponse {
   #length: number | undefined = undefined;
   #written = 0;
   #flushes = false;
+  #isPiped = false;
   #cuts = false;
   #onDrain: (() => void) | undefined = undefined;
   strictContentLength = false;
@@ -117,6 +118,7 @@ export class ReplyResponse implements HttpResponse {
   flushHeaders() {
     this.#flushes = true;
     this.#begin();
+    this.#flush();
   }
 
   write(chunk: string | Uint8Array) {
@@ -179,14 +181,24 @@ export class ReplyResponse implements HttpResponse {
     this.#length = length === undefined ? undefined : Number(length);
     this.#body = new ReplyBody(this.#onRead, this.#onTaken);
     this.#isSent = true;
+    this.#reply.raw.once('pipe', this.#onPiped);
     this.#reply.send(this.#body);
     return this.#body;
   }
 
-  /** Fastify is through with its hooks and takes the body, or more of it. */
-  readonly #onRead = (): void => {
+  /** Fastify is through with its hooks, and has set the headers. */
+  readonly #onPiped = (): void => {
+    this.#isPiped = true;
+    this.#flush();
+  };
+
+  #flush(): void {
     const { raw } = this.#reply;
-    if (this.#flushes && !raw.headersSent && !raw.destroyed) raw.flushHeaders();
+    if (this.#flushes && this.#isPiped && !raw.headersSent && !raw.destroyed) raw.flushHeaders();
+  }
+
+  /** More of the body is asked for; by the stream itself, too, while hooks still run. */
+  readonly #onRead = (): void => {
     if (!this.#cuts) this.#onDrain?.();
   };
 
