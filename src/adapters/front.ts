@@ -1,10 +1,11 @@
 import { ServeError } from '../errors.ts';
 import type { AppRuntime } from '../instance/app-runtime.ts';
 import type { Instance } from '../instance/instance.ts';
+import type { HostExchange } from './exchange.ts';
 import type { HttpTarget } from './http.ts';
 import type { Destination, Destinations } from './middleware.ts';
 import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './options.ts';
-import { pathOf } from './request-head.ts';
+import { mountPath, pathOf } from './request-head.ts';
 import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
 
 /** The way to an app as of now: another deployment may become its ingress. */
@@ -30,7 +31,8 @@ export class Front implements UpgradeDestinations {
   readonly #mounts: Mount[] = [];
   /** Of the apps that are served by their prefix. */
   #options = parseMiddlewareOptions({});
-  #hasWarned = false;
+  /** Apps of which the log has told that their WebSockets do not come as such. */
+  readonly #missed = new WeakSet<AppRuntime>();
   /** Apps of which the log has told that they answer nothing. */
   readonly #hidden = new WeakSet<AppRuntime>();
   #requests = 0;
@@ -84,10 +86,7 @@ export class Front implements UpgradeDestinations {
     let best: Mount | undefined;
     for (const mount of [...this.#prefixes(), ...this.#mounts])
       if (isUnder(path, mount.path) && mount.path.length >= (best?.path.length ?? 0)) best = mount;
-    if (best === undefined) {
-      this.#warnOfUnreachable();
-      return undefined;
-    }
+    if (best === undefined) return undefined;
     const { path: prefix, options } = best;
     const app = this.#instance.app(best.app);
     const target = this.#instance.isClosing ? undefined : this.#target(app, prefix, new WeakMap());
@@ -98,16 +97,20 @@ export class Front implements UpgradeDestinations {
     };
   }
 
-  /** Frameworks do not tell where they mount a middleware. */
-  #warnOfUnreachable(): void {
-    if (this.#hasWarned) return;
-    for (const { name, routePrefix, face } of this.#instance.apps()) {
-      if (face?.webSocket !== true || routePrefix !== null || this.#mounts.some(({ app }) => app === name))
-        continue;
-      this.#hasWarned = true;
-      const hint = `app '${name}' has websocket(), and nobody said where it is mounted`;
-      this.#instance.log.warn({ app: name }, `${hint}: pass { path } to middleware()`);
+  /** A WebSocket came as a plain request: its upgrade was taken by nobody. The log tells once how to mend that. */
+  #missedUpgrade(app: AppRuntime, { originalUrl, url }: HostExchange, prefix: string): boolean {
+    if (app.face?.webSocket !== true) return false;
+    if (!this.#missed.has(app)) {
+      this.#missed.add(app);
+      const { name, routePrefix } = app;
+      const isPlaced = routePrefix !== null || this.#mounts.some((mount) => mount.app === name);
+      const path = mountPath(originalUrl, url, prefix) || '/';
+      const hint = isPlaced
+        ? 'call serve.attachWebSocket(server) with the server that listens'
+        : `no framework tells where it mounts a middleware: pass { path: '${path}' } to middleware(app), and call serve.attachWebSocket(server)`;
+      this.#instance.log.warn({ app: name }, `app '${name}': a WebSocket came as a plain request; ${hint}`);
     }
+    return true;
   }
 
   *#prefixes(): Generator<Mount> {
@@ -164,7 +167,8 @@ export class Front implements UpgradeDestinations {
     const { nextRequestId } = this;
     const { log, httpCounts } = this.#instance;
     const counts = httpCounts.of(app.name, ingress);
-    const target: KnownTarget = { ingress, route, prefix, log, counts, nextRequestId };
+    const missedUpgrade = (exchange: HostExchange): boolean => this.#missedUpgrade(app, exchange, prefix);
+    const target: KnownTarget = { ingress, route, prefix, log, counts, nextRequestId, missedUpgrade };
     targets.set(app, target);
     return target;
   }

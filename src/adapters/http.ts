@@ -31,6 +31,8 @@ export interface HttpTarget {
   readonly prefix: string;
   /** A unique id for a request that brings none. */
   nextRequestId(): string;
+  /** Whether a WebSocket that came as a plain request should have come as such. */
+  missedUpgrade(exchange: HostExchange): boolean;
 }
 
 /** One HTTP exchange with an app, whatever framework it came through. */

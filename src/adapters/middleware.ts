@@ -7,7 +7,9 @@ import { type HttpTarget, handleHttp } from './http.ts';
 import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
 import { sendProblem, toFrameworkError, toProblem } from './problem.ts';
+import { Refusal } from './refusal.ts';
 import { givenRequestId } from './request-head.ts';
+import { isWebSocket, UPGRADE_TO_WEBSOCKET } from './websocket/handshake.ts';
 
 /**
  * Middleware for Express, Koa and Fastify's `@fastify/middie`, and a plain `node:http` request listener: the arguments
@@ -59,23 +61,29 @@ export function createMiddleware(
     if (typeof destination !== 'string' && !(destination instanceof ServeError)) {
       if ('route' in destination) {
         inspectServerOf(exchange.req, destination.log);
-        handleHttp(exchange, destination, options);
+        const isMissed = isWebSocket(exchange.req) && destination.missedUpgrade(exchange);
+        // Behind us somebody may know what to do with it.
+        if (isMissed && !options.passthrough) refuse(exchange, upgradeRequired());
+        else handleHttp(exchange, destination, options);
         return;
       }
       sendJson(exchange.res, destination);
+      settled?.();
     } else if (next !== undefined && destination === 'unknown' && options.passthrough) {
       next();
       return;
     } else {
-      const error = toError(destination);
-      const problem = toProblem(error);
-      destinations.unrouted.record('', exchange.req.method, problem.status);
-      if (next !== undefined && options.onError === 'next') {
-        next(toFrameworkError(error, problem));
-        return;
-      }
-      sendProblem(exchange.res, problem, givenRequestId(exchange.req) ?? destinations.nextRequestId());
+      refuse(exchange, toError(destination));
     }
+  };
+  const refuse = ({ req, res, next, settled }: HostExchange, error: Error): void => {
+    const problem = toProblem(error);
+    destinations.unrouted.record('', req.method, problem.status);
+    if (next !== undefined && options.onError === 'next') {
+      next(toFrameworkError(error, problem));
+      return;
+    }
+    sendProblem(res, problem, givenRequestId(req) ?? destinations.nextRequestId());
     settled?.();
   };
   const mayLeave = options.passthrough || options.onError === 'next';
@@ -100,6 +108,10 @@ function toError(destination: ServeError | 'unknown' | 'closing'): ServeError {
   return destination === 'closing'
     ? new ServeError('SERVE_UNAVAILABLE', 'the instance is closing')
     : new ServeError('SERVE_NOT_FOUND', 'no app serves this path');
+}
+
+function upgradeRequired(): Refusal {
+  return new Refusal(426, 'UPGRADE_REQUIRED', 'this WebSocket came as a plain request', UPGRADE_TO_WEBSOCKET);
 }
 
 function sendJson(res: HttpResponse, { status, json }: ControlAnswer): void {

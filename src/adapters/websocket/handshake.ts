@@ -2,8 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../refusal.ts';
 import type { ResolvedWebSocketOptions } from './options.ts';
 
-/** RFC 6455, 4.4, and RFC 9110, 7.8. The connection is closed behind an upgrade that is refused. */
-const VERSIONS = { 'sec-websocket-version': '13', upgrade: 'websocket', connection: 'close, upgrade' };
+/** What a response says that asks for an upgrade (RFC 9110, 7.8); its connection is closed. */
+export const UPGRADE_TO_WEBSOCKET = { upgrade: 'websocket', connection: 'close, upgrade' };
+/** RFC 6455, 4.4. */
+const VERSIONS = { 'sec-websocket-version': '13', ...UPGRADE_TO_WEBSOCKET };
 
 export function isWebSocket(req: IncomingMessage): boolean {
   return req.headers.upgrade?.toLowerCase() === 'websocket';

@@ -13,7 +13,10 @@ export function responseInstead(req: IncomingMessage, socket: Duplex): ServerRes
   // What Node's own connections do for their responses.
   socket.on('drain', () => res.emit('drain'));
   res.assignSocket(socket as Socket);
-  res.once('finish', () => (socket as Socket).destroySoon());
+  res.once('finish', () => {
+    // As `destroySoon` of a socket; Node 26 has a stream of its own in place of the socket while a body is still coming.
+    socket.end(() => socket.destroy());
+  });
   // Unread bytes would make a reset of the end, and the client would see that in place of the response.
   socket.resume();
   return res;

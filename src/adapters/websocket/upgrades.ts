@@ -14,6 +14,7 @@ import { hostView } from './host-view.ts';
 import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './options.ts';
 import { responseInstead } from './unupgraded.ts';
 import { Upgrade, type UpgradeRules } from './upgrade.ts';
+import { claimUpgrades } from './upgrade-gate.ts';
 
 /** The server of an app: of `node:http` or `node:https`, as `app.listen()` answers it. */
 export type UpgradableServer = HttpServer | HttpsServer;
@@ -51,8 +52,12 @@ export function attachUpgrades(
     throw invalidOption('attachWebSocket(server)', server, allowed);
   const options = parseOptions<WebSocketOptions>(given, WEBSOCKET_FIELDS, 'attachWebSocket');
   const upgrades = new Upgrades(server, destinations, options);
+  const release = claimUpgrades(server, upgrades.listener, upgrades.claims);
   server.on('upgrade', upgrades.listener);
-  return () => void server.off('upgrade', upgrades.listener);
+  return () => {
+    server.off('upgrade', upgrades.listener);
+    release();
+  };
 }
 
 /** The upgrades of one server, as far as they are for apps of one instance. */
@@ -69,10 +74,17 @@ class Upgrades {
     listeners.add(this.listener);
   }
 
+  /** Whether an upgrade is for an app of the instance. */
+  readonly claims = (req: IncomingMessage): boolean => this.#find(req) !== undefined;
+
+  #find(req: IncomingMessage): UpgradeDestination | undefined {
+    return isWebSocket(req) ? this.#destinations.findUpgrade(req.url ?? '/') : undefined;
+  }
+
   readonly listener: Listener = (req, socket, head) => {
     if (taken.has(req)) return;
     const upgrade = { req, socket, head };
-    const found = isWebSocket(req) ? this.#destinations.findUpgrade(req.url ?? '/') : undefined;
+    const found = this.#find(req);
     if (found === undefined) {
       if (this.#isLast()) answerAsIfUnasked(this.#server, upgrade);
     } else if (found.takesWebSockets && found.target !== undefined) {
@@ -112,10 +124,7 @@ class Upgrades {
   }
 }
 
-/**
- * Without a listener for upgrades Node serves such a request like any other, so that is what happens to one that nobody
- * wants: the host's own routes answer, and `curl --http2` works.
- */
+/** What nobody wants and was upgraded all the same, by a server's own `shouldUpgradeCallback`, is answered by its routes. */
 function answerAsIfUnasked(server: UpgradableServer, { req, socket }: UpgradeRequest): void {
   server.emit('request', req, responseInstead(req, socket));
 }

@@ -101,26 +101,6 @@ describe('which app a connection is for', () => {
     expect((await refusal(host.port, '/one/echo')).status).toBe(426);
   });
 
-  test('a request that asks for something else is served like any other', async () => {
-    await using serve = quietServe();
-    const app = express();
-    app.get('/page', (_req, res) => void res.send('x'.repeat(1_000_000)));
-    await using host = await listen(app);
-    serve.attachWebSocket(host.server);
-    // As `curl --http2` does.
-    using client = await RawClient.connect(host.port);
-    client.head(
-      'GET /page HTTP/1.1',
-      'Host: h',
-      'Connection: Upgrade, HTTP2-Settings',
-      'Upgrade: h2c',
-      'HTTP2-Settings: AA',
-    );
-    const answer = await client.closed();
-    expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/);
-    expect(answer).toHaveLength(answer.indexOf('\r\n\r\n') + 4 + 1_000_000);
-  });
-
   test('an inline ingress talks on the host', async () => {
     await using app = await talking({ app: inline.bind() });
     expect(await echoes(app.port, '/echo')).toBe(true);
@@ -163,17 +143,6 @@ describe('every framework has a server', () => {
     expect((await refusal(port, '/other')).status).toBe(404);
     await serve.close();
     await fastify.close();
-  });
-
-  test('who forgets to say where an app is mounted is told', async () => {
-    await using serve = quietServe();
-    await using host = await listen(serve.middleware(inline.bind()));
-    serve.attachWebSocket(host.server);
-    // Nobody takes it, so it is a plain request, of an ingress that takes none.
-    expect((await refusal(host.port, '/echo')).status).toBe(426);
-    expect(serve.log.records.map(({ message }) => message)).toContain(
-      "app 'Talker' has websocket(), and nobody said where it is mounted: pass { path } to middleware()",
-    );
   });
 });
 
