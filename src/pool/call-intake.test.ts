@@ -46,7 +46,7 @@ class Replica implements Disposable {
       begin: () => {
         this.begun.push([name, this.turns.at]);
         this.turns.at += ms;
-        this.intake.ended(true);
+        this.intake.ended();
         this.loop.collect({ flush: () => this.intake.answered(1) });
         return true;
       },
@@ -170,7 +170,7 @@ describe('methods that wait', () => {
     await replica.turns.turn();
     // The loop of this test is busy whenever its clock moves.
     replica.turns.at += 50;
-    replica.intake.ended(false);
+    replica.intake.ended();
     replica.loop.collect({ flush: () => {} });
     await replica.turns.settle();
     expect(replica.load.meanHoldingMs).toBeGreaterThan(4);
@@ -206,7 +206,7 @@ describe('who holds the loop', () => {
     await replica.turns.settle();
     expect(seen).toEqual([9_000, 5_000]);
     expect(replica.load.holdingDeadline).toBe(9_000);
-    replica.intake.ended(false);
+    replica.intake.ended();
     replica.loop.collect({ flush: () => {} });
     await replica.turns.settle();
     expect(replica.load.holdingDeadline).toBe(0);

@@ -95,11 +95,15 @@ export class CallIntake implements CallStarter {
     this.#load.holdingDeadline = Infinity;
   }
 
-  /** The last frame of a call is on its way. @param isLong the call was measured */
-  ended(isLong: boolean): void {
+  /** The last frame of a call is on its way. */
+  ended(): void {
     this.#begun--;
     this.#ended++;
-    if (isLong) this.#load.tick(now());
+  }
+
+  /** Calls begin and end: the replica is not stuck, though its loop may not have turned. */
+  moved(at: number): void {
+    this.#load.tick(at);
   }
 
   /** The answers of so many calls are posted: their places are free. */
@@ -158,8 +162,9 @@ export class CallIntake implements CallStarter {
   }
 
   turned(at: number, heldSince: number): void {
+    const wasHeld = !this.#isQuick || (heldSince !== 0 && at - heldSince >= HOLD_MS);
     this.#load.tick(at);
-    this.#load.letGo();
+    this.#load.letGo(wasHeld);
     this.#meter.turned(at, heldSince, this.#begun, this.#ended);
     this.#ended = 0;
     if (this.#begun === 0) this.#latestDeadline = 0;
@@ -170,8 +175,7 @@ export class CallIntake implements CallStarter {
     this.#load.meanHoldingMs = holding.meanMs ?? 0;
     this.#publish(false);
     // Callers that found the loop held wait for this.
-    const wasHeld = heldSince !== 0 && at - heldSince >= HOLD_MS;
-    if ((wasHeld || !this.#isQuick) && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
+    if (wasHeld && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
   }
 
   #begin(call: ArrivedCall, at: number): boolean {

@@ -96,7 +96,8 @@ export class LinkLedger {
 
   /** How long the call in `slot` ran, in ms; 0 = the replica did not say. */
   ranMs(slot: number): number {
-    return (this.#segment(slot)[((slot & SLOT_MASK) << 1) + 1] as number) / RAN_UNITS_PER_MS;
+    const ran = this.#segment(slot)[((slot & SLOT_MASK) << 1) + 1] as number;
+    return ran === 0 ? 0 : ran / RAN_UNITS_PER_MS;
   }
 
   #exchange(slot: number, number: number, to: number): boolean {

@@ -109,7 +109,7 @@ describe('a replica that computes', () => {
     expect([load.isHeld(1_002), load.reserve(ledger, 1_002)]).toEqual([true, RESERVED.full]);
     load.setOpen(16, 2);
     expect([load.reserve(ledger, 1_002), load.reserve(ledger, 1_002)]).toEqual([RESERVED.ok, RESERVED.full]);
-    load.letGo();
+    load.letGo(true);
     expect([load.isHeld(1_002), load.reserve(ledger, 1_002)]).toEqual([false, RESERVED.ok]);
   });
 
@@ -127,7 +127,7 @@ describe('a replica that computes', () => {
     expect(load.holdingDeadline).toBe(5_000);
     load.holdingDeadline = 0;
     expect(load.holdingDeadline).toBe(0);
-    load.letGo();
+    load.letGo(true);
     expect(load.holdingDeadline).toBe(9_000);
     load.latestDeadline = Infinity;
     expect(load.holdingDeadline).toBe(0);

@@ -21,6 +21,8 @@ import { Outbox } from './outbox.ts';
 /** The shortest time that is told of a call, in ms: zero stands for one that was not measured. */
 const SHORTEST_MS = 0.01;
 
+const NOT_BEGUN = -1;
+
 /** The replica's end of a channel to one caller thread. */
 export class ReplicaChannel {
   readonly callerName: string;
@@ -98,12 +100,18 @@ export class ReplicaChannel {
     return true;
   }
 
-  /** @internal The last frame of a call is in the outbox. @param ranMs 0 = it was not measured */
-  over(slot: number, ranMs: number): void {
+  /** @internal The last frame of a call is in the outbox. @param begunAt 0 = how long it ran is not measured */
+  over(slot: number, begunAt: number): void {
     this.open[slot] = undefined;
     this.#unposted++;
-    if (ranMs !== 0) this.#ledger.ran(slot, ranMs);
-    this.#intake.ended(ranMs !== 0);
+    if (begunAt === 0) {
+      this.#intake.ended();
+      return;
+    }
+    const at = now();
+    this.#ledger.ran(slot, Math.max(at - begunAt, SHORTEST_MS));
+    this.#intake.ended();
+    this.#intake.moved(at);
   }
 
   /** @internal The answer of a call is a stream from now on. */
@@ -194,9 +202,8 @@ class ChannelCall implements InboundCall, ArrivedCall {
   readonly #channel: ReplicaChannel;
   readonly #args: unknown[];
   #marks: Marks | undefined;
-  #hasBegun = false;
   /** Time of `clock.now()`; 0 = how long it runs is not measured. */
-  #begunAt = 0;
+  #begunAt: number = NOT_BEGUN;
   /** Frames for it that came before it began. */
   #early: unknown[][] | undefined = undefined;
 
@@ -233,16 +240,16 @@ class ChannelCall implements InboundCall, ArrivedCall {
   }
 
   begin(at: number): boolean {
-    this.#hasBegun = true;
     this.#begunAt = at;
     if (!this.#channel.claim(this, this.#id)) return false;
-    for (const frames of this.#early ?? []) this.deliver(frames[0] as FrameKind, frames, 0);
+    if (this.#early !== undefined)
+      for (const frames of this.#early) this.deliver(frames[0] as FrameKind, frames, 0);
     return true;
   }
 
   /** Takes a frame that its caller sent after the call. */
   deliver(kind: FrameKind, frames: readonly unknown[], at: number): void {
-    if (this.#hasBegun) {
+    if (this.#begunAt !== NOT_BEGUN) {
       if (this.listener !== undefined) deliver(kind, this.listener, frames, at);
       return;
     }
@@ -259,14 +266,14 @@ class ChannelCall implements InboundCall, ArrivedCall {
   }
 
   result(value: unknown, { marks, bytes, transfer }: Cargo): void {
-    this.#over();
+    this.#channel.over(this.#id, this.#begunAt);
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
     else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
 
   error(value: unknown, { marks, bytes, transfer }: Cargo): void {
-    this.#over();
+    this.#channel.over(this.#id, this.#begunAt);
     this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
@@ -285,7 +292,7 @@ class ChannelCall implements InboundCall, ArrivedCall {
   }
 
   end(): void {
-    this.#over();
+    this.#channel.over(this.#id, this.#begunAt);
     this.#channel.outbox.frames.push(FRAME.end, this.#id);
     this.#channel.outbox.commit(0, undefined);
   }
@@ -298,8 +305,4 @@ class ChannelCall implements InboundCall, ArrivedCall {
   batched(items: number): void {
     this.#channel.outbox.frames.push(FRAME.batched, this.#id, items);
     this.#channel.outbox.commit(0, undefined);
-  }
-  #over(): void {
-    this.#channel.over(this.#id, this.#begunAt === 0 ? 0 : Math.max(now() - this.#begunAt, SHORTEST_MS));
-  }
-}
+  }}

@@ -93,7 +93,8 @@ describe('faults under load', () => {
     execFileSync('mkfifo', pipes);
     try {
       await using serve = quietServe();
-      const options = { ...PAIR, stuckAfterMs: 100, stuckTerminateMs: 200, requestTimeoutMs: 8_000 };
+      // Without a deadline: it is the cap that ends the replica.
+      const options = { ...PAIR, stuckAfterMs: 100, stuckTerminateMs: 200, requestTimeoutMs: 0 };
       const degraded = event(serve, 'fault', ({ reason }) => reason === 'degraded', 15_000);
       await underLoad(serve, options, async (handle) => {
         const first = event(serve, 'replica', ({ state }) => state === 'STOPPED');
