@@ -106,7 +106,7 @@ export class CallIntake implements CallStarter {
     this.#load.tick(at);
   }
 
-  /** The answers of so many calls are posted: their places are free. */
+  /** The answers of so many calls leave: their places are free. */
   answered(calls: number): void {
     this.#load.countServed(calls);
     this.release(calls);

@@ -33,6 +33,7 @@ export class HoldingMeter {
     this.#ended += ended;
     if (this.#baseline === undefined) {
       if (heldSince !== 0) this.#activeMs += at - heldSince;
+      if (open > 0 && ended === 0) this.holding.expect(this.#activeMs / open);
       this.#observe();
       if (open > 0) this.#sample(at);
     } else if (open === 0 || (this.#ended > 0 && at - this.#sampledAt >= SAMPLE_MS)) {

@@ -27,6 +27,15 @@ describe('HoldingTime', () => {
     expect([measured(20).ahead(false), measured(20).ahead(true)]).toEqual([1, 0]);
   });
 
+  it('lets many calls wait where the first ones wait for something, before any has ended', () => {
+    const time = new HoldingTime();
+    time.expect(0.1);
+    expect([time.ahead(false), time.isQuick, time.meanMs]).toEqual([10, false, undefined]);
+    time.observe(20, 1);
+    time.expect(0.1);
+    expect(time.ahead(false)).toBe(1);
+  });
+
   it('follows the mean of about the last ten calls', () => {
     const time = measured(...Array.from({ length: 50 }, () => 0.1), 200);
     expect(time.meanMs).toBeGreaterThan(15);

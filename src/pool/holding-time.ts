@@ -7,6 +7,9 @@ const AHEAD_MS = 1;
 /** From this mean on nothing waits at a replica whose loop is held: the way there is short against the call. */
 const LONG_MS = 4;
 
+/** Below this, in ms, a thousand more or less make no difference. */
+const SHORTEST_MS = 0.001;
+
 /**
  * How long a call holds the event loop of its replica, on average, and how many calls may wait there for the loop.
  *
@@ -16,6 +19,7 @@ const LONG_MS = 4;
 export class HoldingTime {
   #meanMs = 0;
   #calls = 0;
+  #expectedMs: number | undefined = undefined;
 
   /** @param activeMs time for which the loop was busy @param ended calls that ended meanwhile, at least 1 */
   observe(activeMs: number, ended: number): void {
@@ -23,6 +27,11 @@ export class HoldingTime {
     this.#calls = Math.min(this.#calls + ended, WINDOW);
     const weight = isFirst ? 1 : 1 - (1 - 1 / this.#calls) ** ended;
     this.#meanMs += (activeMs / ended - this.#meanMs) * weight;
+  }
+
+  /** The first calls have begun, and held the loop for so long before they waited for something, in ms. None has ended. */
+  expect(ms: number): void {
+    if (this.#calls === 0) this.#expectedMs = ms;
   }
 
   /** Undefined until the first call ended. */
@@ -37,8 +46,9 @@ export class HoldingTime {
 
   /** Calls that may wait at the replica. @param isHeld a call holds the loop now */
   ahead(isHeld: boolean): number {
-    if (this.#calls === 0) return 1;
-    if (this.#meanMs < AHEAD_MS) return Math.floor(AHEAD_MS / Math.max(this.#meanMs, 0.001));
-    return this.#meanMs < LONG_MS || !isHeld ? 1 : 0;
+    const ms = this.#calls === 0 ? this.#expectedMs : this.#meanMs;
+    if (ms === undefined) return 1;
+    if (ms < AHEAD_MS) return Math.floor(AHEAD_MS / Math.max(ms, SHORTEST_MS));
+    return ms < LONG_MS || !isHeld ? 1 : 0;
   }
 }

@@ -27,7 +27,7 @@ const WINDOW_MS = 1;
 export class Outbox implements Collector {
   readonly #port: MessagePort;
   readonly #onRefused: (frame: readonly unknown[], error: unknown) => void;
-  readonly #onPosted: () => void;
+  readonly #onPosting: () => void;
   readonly #loop: EventLoop;
   #frames: unknown[] = [];
   #transfer: ArrayBuffer[] | undefined = undefined;
@@ -40,18 +40,18 @@ export class Outbox implements Collector {
 
   /**
    * @param onRefused a frame that the serializer refused; the others of its batch were sent
-   * @param onPosted the frames that were committed so far are posted, or dropped since the outbox is closed
+   * @param onPosting the frames that were committed so far leave now, or are dropped since the outbox is closed
    */
   constructor(
     port: MessagePort,
     onRefused: (frame: readonly unknown[], error: unknown) => void,
-    onPosted: () => void = () => {},
+    onPosting: () => void = () => {},
     eventLoop: EventLoop = loop,
   ) {
     this.#loop = eventLoop;
     this.#port = port;
     this.#onRefused = onRefused;
-    this.#onPosted = onPosted;
+    this.#onPosting = onPosting;
   }
 
   /** The open batch: push one whole frame, then `commit`. */
@@ -104,6 +104,7 @@ export class Outbox implements Collector {
     this.#transfer = undefined;
     this.#bytes = 0;
     this.#count = 0;
+    this.#onPosting();
     if (!this.#closed) {
       try {
         this.#port.postMessage(frames, transfer);
@@ -111,7 +112,6 @@ export class Outbox implements Collector {
         this.#postSingly(frames, transfer ?? [], error);
       }
     }
-    this.#onPosted();
   }
 
   /** Drops what is collected and what comes. */

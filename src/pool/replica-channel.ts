@@ -57,7 +57,7 @@ export class ReplicaChannel {
     this.outbox = new Outbox(
       port,
       (frame, error) => this.#refused(frame, error),
-      () => this.#posted(),
+      () => this.#posting(),
       intake.loop,
     );
     port.on('message', (frames: unknown[]) => {
@@ -119,8 +119,11 @@ export class ReplicaChannel {
     this.#intake.streams();
   }
 
-  /** Places are free once the answers have left: the next call may hold the loop. */
-  #posted(): void {
+  /**
+   * The answers leave now, and their places are free: in one go, so that no call begins in between and keeps an answer here,
+   * and a caller that has its answer finds the place free.
+   */
+  #posting(): void {
     const calls = this.#unposted;
     if (calls === 0) return;
     this.#unposted = 0;
@@ -305,4 +308,5 @@ class ChannelCall implements InboundCall, ArrivedCall {
   batched(items: number): void {
     this.#channel.outbox.frames.push(FRAME.batched, this.#id, items);
     this.#channel.outbox.commit(0, undefined);
-  }}
+  }
+}
