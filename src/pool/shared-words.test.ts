@@ -68,7 +68,7 @@ describe('at the edge of its bits, of a replica', () => {
     expect(Math.abs((at - load.holdingDeadline) | 0)).toBeLessThan(2);
     load.holdingDeadline = Infinity;
     expect(load.holdingDeadline).toBe(0);
-    load.letGo();
+    load.letGo(true);
     load.latestDeadline = at;
     expect(load.holdingDeadline).not.toBe(0);
     load.latestDeadline = 0;
