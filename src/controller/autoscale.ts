@@ -9,9 +9,9 @@ export interface ScalingInputs {
   readonly queued: number;
   /** Calls that hold a place at a running replica now. */
   readonly ongoing: number;
-  /** Waiting and running calls, averaged over `lookBackPeriodMs`. */
+  /** Waiting and running calls, averaged over `lookBackPeriodMs`; without those that do not wait any more. */
   readonly load: number;
-  /** The same over the panic window. */
+  /** What the calls that come in the panic window need; at most their mean number. */
   readonly panicLoad: number;
   /** The fewest replicas that ran at a time during the panic window. */
   readonly panicRunning: number;
@@ -74,9 +74,9 @@ export function isPanicking(
   return inputs.panicLoad + EPSILON >= panic.threshold * inputs.panicRunning * targetOngoingRequests;
 }
 
-/** The load that counts: in a panic the higher of the two averages. */
+/** The load that counts. In a panic it is that of the calls that come: those that wait do so for want of replicas. */
 export function loadThatCounts(config: AutoscalingConfig, inputs: ScalingInputs): number {
-  return isPanicking(config, inputs) ? Math.max(inputs.load, inputs.panicLoad) : inputs.load;
+  return isPanicking(config, inputs) ? inputs.panicLoad : inputs.load;
 }
 
 /** The default policy: as many replicas as carry the load with `targetOngoingRequests` each. */

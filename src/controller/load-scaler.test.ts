@@ -9,6 +9,7 @@ class Deployment {
   readonly #scaler: LoadScaler;
   target: number;
   #at = 0;
+  #ended = 0;
 
   constructor(options: AutoscalingOptions, target: number) {
     const config = autoscalingOf(undefined, { maxReplicas: 40, ...options });
@@ -25,7 +26,9 @@ class Deployment {
   sample(ongoing: number, running: number = this.target, queued = 0): number {
     this.#at += 250;
     const bounds = { min: this.#config.minReplicas, max: this.#config.maxReplicas };
-    this.#scaler.sample({ at: this.#at, running, queued, ongoing, bounds });
+    // Each call takes 100 ms.
+    this.#ended += ongoing * 2.5;
+    this.#scaler.sample({ at: this.#at, running, queued, ongoing, ended: this.#ended }, bounds);
     const { inputs } = this.#scaler;
     const wish = inputs === undefined ? 0 : replicasForLoad(this.#config, this.target, inputs);
     this.target = this.#scaler.decide(this.target, wish)?.to ?? this.target;

@@ -7,32 +7,19 @@ import {
   type ScalingState,
   type Wish,
 } from './autoscale.ts';
-import { LoadWindow } from './load-window.ts';
-
-/** What is seen of a deployment at one time. */
-export interface LoadSample {
-  readonly at: number;
-  /** Running replicas, for the decision. */
-  readonly running: number;
-  readonly queued: number;
-  readonly ongoing: number;
-  readonly bounds: Bounds;
-}
+import { Demand, type LoadSample } from './demand.ts';
 
 /** The sampled load of one deployment and the decisions made from it, without any I/O. */
 export class LoadScaler {
   #config: AutoscalingConfig;
-  /** Calls that wait or run. */
-  #calls: LoadWindow;
-  #replicas: LoadWindow;
+  #demand: Demand;
   #state: ScalingState;
   #inputs: ScalingInputs | undefined = undefined;
 
   /** @param target replicas that are wanted at first */
   constructor(config: AutoscalingConfig, target: number) {
     this.#config = config;
-    this.#calls = new LoadWindow(keepMs(config));
-    this.#replicas = new LoadWindow(keepMs(config));
+    this.#demand = new Demand(keepMs(config));
     this.#state = initialState(target);
   }
 
@@ -43,27 +30,23 @@ export class LoadScaler {
 
   /** Takes another configuration. Samples are kept unless their periods change. */
   follow(config: AutoscalingConfig): void {
-    if (keepMs(config) !== keepMs(this.#config)) {
-      this.#calls = new LoadWindow(keepMs(config));
-      this.#replicas = new LoadWindow(keepMs(config));
-    }
+    if (keepMs(config) !== keepMs(this.#config)) this.#demand = new Demand(keepMs(config));
     this.#config = config;
   }
 
-  sample({ at, running, queued, ongoing, bounds }: LoadSample): void {
-    const { lookBackPeriodMs, panic } = this.#config;
+  sample(sample: LoadSample, bounds: Bounds): void {
+    const { at, running, queued, ongoing } = sample;
+    const { lookBackPeriodMs, panic, targetOngoingRequests } = this.#config;
     const panicMs = panic?.windowMs ?? lookBackPeriodMs;
-    this.#calls.record(at, queued + ongoing);
-    // Without any replica it is a cold start, not a panic: the first one that runs is what the load is compared with.
-    if (running > 0) this.#replicas.record(at, running);
+    this.#demand.record(sample);
     this.#inputs = {
       at,
       running,
       queued,
       ongoing,
-      load: this.#calls.mean(at, lookBackPeriodMs),
-      panicLoad: this.#calls.mean(at, panicMs),
-      panicRunning: this.#replicas.least(at, panicMs),
+      load: this.#demand.load(at, lookBackPeriodMs),
+      panicLoad: this.#demand.arriving(at, panicMs, targetOngoingRequests),
+      panicRunning: this.#demand.leastRunning(at, panicMs),
       bounds,
     };
   }

@@ -35,6 +35,13 @@ export class LoadWindow {
     this.#values = this.#values.slice(old);
   }
 
+  /** The value that held at a time; the first one before the first sample; 0 without any. */
+  valueAt(at: number): number {
+    let index = this.#times.length - 1;
+    while (index > 0 && (this.#times[index] as number) > at) index--;
+    return this.#values[Math.max(0, index)] ?? 0;
+  }
+
   /** The lowest value of the last `periodMs`; 0 before the first sample. */
   least(at: number, periodMs: number): number {
     const begin = at - periodMs;

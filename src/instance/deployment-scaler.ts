@@ -7,6 +7,7 @@ import type { ResolvedAutoscaling } from '../deployment/autoscaling-options.ts';
 import type { AutoscalingContext } from '../deployment/autoscaling-policy.ts';
 import { routeKey } from '../handle/directory.ts';
 import type { DeploymentLoad } from '../pool/deployment-load.ts';
+import { EndedCalls } from './ended-calls.ts';
 import type { Environment } from './environment.ts';
 import { FaultReports } from './fault-reports.ts';
 import { ReplicaStats } from './replica-stats.ts';
@@ -24,6 +25,7 @@ export class DeploymentScaler {
   readonly #faults: FaultReports;
   #config: ResolvedAutoscaling;
   readonly #scaler: LoadScaler;
+  readonly #ended = new EndedCalls();
   #stats: ReplicaStats;
   #policyState: unknown = undefined;
   #lastUp: number | undefined = undefined;
@@ -74,14 +76,15 @@ export class DeploymentScaler {
     this.#sampledAt = at;
     const running = this.#running();
     this.#stats.ask(at, running);
-    this.#scaler.sample({
+    const sample = {
       at,
       // An update has more for a while; a small factor would take them for wanted.
       running: Math.min(running.length, this.#deployment.target),
       queued: this.#load?.queued ?? 0,
       ongoing: running.reduce((sum, { load }) => sum + load.ongoing, 0),
-      bounds: boundsAt(this.#config, this.#environment.targetCapacity()),
-    });
+      ended: this.#ended.count(running),
+    };
+    this.#scaler.sample(sample, boundsAt(this.#config, this.#environment.targetCapacity()));
   }
 
   /** What a policy sees; undefined while none is to be asked. */

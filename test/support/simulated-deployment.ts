@@ -36,6 +36,7 @@ export function simulate(shape: LoadShape, options: AutoscalingOptions, seed = 1
   const scaler = new LoadScaler(config, target);
   let running = target;
   let inSystem = (rateAt(shape, 0) ?? 0) * SERVICE_S;
+  let ended = 0;
   const endMs = (shape.at(-1)?.[0] ?? 0) * 1_000;
   for (let at = 0; at <= endMs; at += STEP_MS) {
     while ((starts[0] ?? Infinity) <= at) {
@@ -45,9 +46,10 @@ export function simulate(shape: LoadShape, options: AutoscalingOptions, seed = 1
     const arriving = rateAt(shape, at / 1_000) * (1 + NOISE * (2 * random() - 1));
     const ongoing = Math.min(inSystem, running * MAX_ONGOING);
     inSystem = Math.max(0, inSystem + (arriving - ongoing / SERVICE_S) * (STEP_MS / 1_000));
+    ended += (ongoing / SERVICE_S) * (STEP_MS / 1_000);
     if (at % config.metricsIntervalMs !== 0) continue;
     const queued = Math.max(0, inSystem - ongoing);
-    scaler.sample({ at, running, queued, ongoing, bounds });
+    scaler.sample({ at, running, queued, ongoing, ended }, bounds);
     const { inputs } = scaler;
     const decision = inputs && scaler.decide(target, replicasForLoad(config, target, inputs));
     if (decision === undefined) throw new Error('nothing was decided');
