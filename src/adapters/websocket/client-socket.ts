@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import type { CloseEnvelope } from '../../replica/ingress/envelope.ts';
 import { agreedProtocol } from './handshake.ts';
 import type { ResolvedWebSocketOptions } from './options.ts';
 
-/** How long a client may take to answer that we close, in ms. */
+/** How long either side may take to answer that the other one closes, in ms. */
 const CLOSE_TIMEOUT_MS = 5_000;
 /** Pings of a client within a second, at most. */
 const MAX_PINGS = 100;
@@ -14,6 +14,8 @@ const MAX_PONG_BACKLOG = 65_536;
 
 export interface ClientSocketEvents {
   message(data: string | Uint8Array<ArrayBuffer>, bytes: number): void;
+  /** The client closes, behind its last message. It is answered by `close()`. */
+  leaving(how: CloseEnvelope): void;
   /** So many of the messages that were sent have left. */
   flushed(messages: number): void;
   /** Once, and the last. */
@@ -35,12 +37,35 @@ export type Accept = (
   events: ClientSocketEvents,
 ) => ClientSocket | undefined;
 
+/** A connection whose client is not answered at once when it closes. */
+interface PatientSocket extends WebSocket {
+  /** Called once, in place of the answer. */
+  onLeave: ((code: number, reason: string) => void) | undefined;
+}
+
+/** The library answers a close frame by calling `close()`: without arguments, or with the code and the reason as bytes. */
+function patientClass(Base: typeof WebSocket) {
+  return class extends Base implements PatientSocket {
+    onLeave: PatientSocket['onLeave'] = undefined;
+
+    override close(code?: number, reason?: string | Buffer): void {
+      const { onLeave } = this;
+      // A code alone is said of a frame that is wrong.
+      const isWrong = code !== undefined && reason === undefined;
+      this.onLeave = undefined;
+      if (onLeave === undefined || isWrong) super.close(code, reason);
+      else onLeave(code ?? 1005, String(reason ?? ''));
+    }
+  };
+}
+
 /** Makes what accepts connections with these options. Loads the library when it is first called. */
 export async function createAccept(options: ResolvedWebSocketOptions): Promise<Accept> {
   const ws = await import('ws');
   const requestIds = new WeakMap<IncomingMessage, string>();
   const settings = {
     noServer: true,
+    WebSocket: patientClass(ws.WebSocket),
     clientTracking: false,
     maxPayload: options.messageLimit,
     perMessageDeflate: options.compression,
@@ -48,7 +73,7 @@ export async function createAccept(options: ResolvedWebSocketOptions): Promise<A
     autoPong: false,
     handleProtocols: (offered: Set<string>) => agreedProtocol(offered, options.protocols) ?? false,
   };
-  const server: WebSocketServer = new ws.WebSocketServer(settings);
+  const server = new ws.WebSocketServer(settings);
   server.on('headers', (headers, req) => headers.push(`x-request-id: ${requestIds.get(req)}`));
   return ({ req, socket, head }, requestId, events) => {
     requestIds.set(req, requestId);
@@ -62,20 +87,21 @@ export async function createAccept(options: ResolvedWebSocketOptions): Promise<A
 
 /** A client's open connection. The only one who knows the library. */
 export class ClientSocket {
-  readonly #ws: WebSocket;
+  readonly #ws: PatientSocket;
   readonly #tcp: Duplex;
   readonly #events: ClientSocketEvents;
   readonly #watch: NodeJS.Timeout | undefined;
   #flushed = 0;
   #isCorked = false;
   #isClosing = false;
+  #patience: NodeJS.Timeout | undefined = undefined;
   /** Something came since the last look. */
   #isHeard = true;
   #hasAsked = false;
   #pings = 0;
   #pingsSince = 0;
 
-  constructor(ws: WebSocket, tcp: Duplex, idleTimeoutMs: number, events: ClientSocketEvents) {
+  constructor(ws: PatientSocket, tcp: Duplex, idleTimeoutMs: number, events: ClientSocketEvents) {
     this.#ws = ws;
     this.#tcp = tcp;
     this.#events = events;
@@ -85,6 +111,7 @@ export class ClientSocket {
     // What is wrong with a frame; the library closes with 1002, 1007 or 1009, and `close` follows.
     ws.on('error', () => {});
     ws.on('close', (code, reason) => this.#closed(code, reason.toString()));
+    ws.onLeave = (code, reason) => this.#leaving(code, reason);
     if (idleTimeoutMs > 0)
       this.#watch = setInterval(() => this.#look(), Math.max(10, idleTimeoutMs / 3)).unref();
   }
@@ -94,10 +121,12 @@ export class ClientSocket {
     this.#ws.send(message, { binary: typeof message !== 'string' }, this.#onFlushed);
   }
 
-  /** Says goodbye; what the client still sends is of no interest. 1005 is said without a code. */
+  /** Says goodbye, or answers it; what the client still sends is of no interest. 1005 is said without a code. */
   close(code: number, reason: string): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#ws.onLeave = undefined;
+    clearTimeout(this.#patience);
     // Its answer stands behind what it has sent.
     this.#ws.resume();
     if (code === 1005) this.#ws.close();
@@ -123,6 +152,12 @@ export class ClientSocket {
     if (this.#isClosing) return;
     // A copy of exactly these bytes: the message is a slice of the socket's buffer.
     this.#events.message(isBinary ? new Uint8Array(data) : data.toString(), data.byteLength);
+  }
+
+  /** What it was sent before is answered first, if that does not take too long. */
+  #leaving(code: number, reason: string): void {
+    this.#patience = setTimeout(() => this.close(code, reason), CLOSE_TIMEOUT_MS).unref();
+    this.#events.leaving([code, reason, true]);
   }
 
   #pinged(data: Buffer): void {
@@ -155,6 +190,7 @@ export class ClientSocket {
 
   #closed(code: number, reason: string): void {
     clearInterval(this.#watch);
+    clearTimeout(this.#patience);
     this.#isClosing = true;
     this.#events.closed([code, reason, code !== 1006]);
   }

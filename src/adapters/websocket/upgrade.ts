@@ -51,6 +51,8 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   #accept: Accept | undefined = undefined;
   #client: ClientSocket | undefined = undefined;
   #patience: NodeJS.Timeout | undefined = undefined;
+  /** The app was told that the client closes. */
+  #isLeaving = false;
   #isOver = false;
 
   /** @param viewOf what the host's app would say of the client; it may throw */
@@ -168,9 +170,14 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     this.#call.endpoint?.channel.credit(this.#call, messages);
   }
 
+  leaving(how: CloseEnvelope): void {
+    this.#isLeaving = true;
+    this.#call.endpoint?.channel.upload(this.#call, how, NO_CARGO);
+  }
+
   closed(how: CloseEnvelope): void {
     const channel = this.#call.endpoint?.channel;
-    channel?.upload(this.#call, how, NO_CARGO);
+    if (!this.#isLeaving) channel?.upload(this.#call, how, NO_CARGO);
     channel?.endUpload(this.#call);
     this.#log(`closed with ${how[0]}`);
   }

@@ -33,6 +33,8 @@ export class Conversation implements StreamListener, UploadListener {
   #state: SocketState = SOCKET_STATE.connecting;
   #hasReturned = false;
   #failure: { readonly error: unknown } | undefined = undefined;
+  /** How the client closes, while what it has sent before is still being answered. */
+  #goodbye: CloseEnvelope | undefined = undefined;
 
   constructor(call: RunningCall, [protocol, bufferLimit]: SocketEnvelope) {
     this.#call = call;
@@ -106,11 +108,11 @@ export class Conversation implements StreamListener, UploadListener {
     const frame = value as SocketFrame;
     if (typeof frame === 'string') this.#received(frame);
     else if (frame instanceof Uint8Array) this.#received(frame.buffer as ArrayBuffer);
-    else this.#closed(frame);
+    else this.#leaves(frame);
   }
 
   end(): void {
-    this.#closed(LOST);
+    this.#end(this.#goodbye ?? LOST);
   }
 
   credited(chunks: number): void {
@@ -119,7 +121,7 @@ export class Conversation implements StreamListener, UploadListener {
 
   /** The host gave the call up. */
   stop(): void {
-    this.#closed(LOST);
+    this.#end(LOST);
   }
 
   /** What was to be sent cannot be. */
@@ -138,17 +140,40 @@ export class Conversation implements StreamListener, UploadListener {
     if (this.#state === SOCKET_STATE.open) this.inbox.push(message);
   }
 
+  /** The client closes. It is answered when its messages were read, and code that answers them at once has done so. */
+  #leaves(how: CloseEnvelope): void {
+    const [, , isClean] = how;
+    if (!isClean || this.#state !== SOCKET_STATE.open) {
+      this.#closed(how);
+      return;
+    }
+    this.#goodbye = how;
+    this.inbox.onceRead(() => setImmediate(() => this.#answerGoodbye(how)));
+  }
+
+  #answerGoodbye(how: CloseEnvelope): void {
+    if (this.#state === SOCKET_STATE.open) this.outbox.close(how);
+    this.#closed(how);
+  }
+
   #cut(reason: string): void {
     if (this.#state === SOCKET_STATE.closed) return;
     this.#state = SOCKET_STATE.closing;
     this.outbox.cut([1006, reason, false]);
   }
 
+  /** The connection is gone: what waits to be sent is lost. */
+  #end(how: CloseEnvelope): void {
+    this.#closed(how);
+    this.outbox.end();
+    this.#settle();
+  }
+
   #closed([code, reason, wasClean]: CloseEnvelope): void {
     const { state } = this;
     if (state === SOCKET_STATE.closed) return;
     this.#state = SOCKET_STATE.closed;
-    this.outbox.end();
+    this.outbox.finish(() => this.#settle());
     this.inbox.end();
     if (state !== SOCKET_STATE.closing) this.#call.departed();
     this.#events?.closed({ code, reason, wasClean });
@@ -181,7 +206,7 @@ export class Conversation implements StreamListener, UploadListener {
   }
 
   #settle(): void {
-    if (this.#state !== SOCKET_STATE.closed || !this.#hasReturned) return;
+    if (this.#state !== SOCKET_STATE.closed || !this.#hasReturned || !this.outbox.isFinished) return;
     if (this.#failure === undefined) this.#over.resolve();
     else this.#over.reject(this.#failure.error);
   }

@@ -17,6 +17,9 @@ export class SocketInbox {
   #listener: ((message: SocketMessage) => void) | undefined = undefined;
   #isEnded = false;
   #wasIterated = false;
+  /** Loops that have not been left. */
+  #loops = 0;
+  #onRead: (() => void) | undefined = undefined;
 
   /** @param onConsumed so many messages were taken, and are to be credited */
   constructor(onConsumed: (chunks: number) => void) {
@@ -45,6 +48,12 @@ export class SocketInbox {
     }
   }
 
+  /** Calls `listener` once the messages that came are read, or nobody is there to read them. */
+  onceRead(listener: () => void): void {
+    this.#onRead = listener;
+    this.#look();
+  }
+
   /** No more messages come. Those that wait are still read. */
   end(): void {
     this.#isEnded = true;
@@ -65,12 +74,15 @@ export class SocketInbox {
 
   iterate(): AsyncIterator<SocketMessage, undefined> {
     this.#wasIterated = true;
+    this.#loops++;
     let isLeft = false;
     return {
       next: () => (isLeft ? Promise.resolve(DONE) : this.#next()),
       // The socket stays open: another loop may go on where this one left.
       return: () => {
+        if (!isLeft) this.#loops--;
         isLeft = true;
+        this.#look();
         return Promise.resolve(DONE);
       },
     };
@@ -86,7 +98,15 @@ export class SocketInbox {
     return new Promise((resolve) => this.#readers.push(resolve));
   }
 
+  #look(): void {
+    const isReading = this.#listener !== undefined || this.#loops > 0;
+    if (this.#waiting.length > 0 && isReading) return;
+    this.#onRead?.();
+    this.#onRead = undefined;
+  }
+
   #consumed(message: SocketMessage): void {
+    this.#look();
     const chunks = this.#credit.consumed(typeof message === 'string' ? message.length : message.byteLength);
     if (chunks > 0 && !this.#isEnded) this.#onConsumed(chunks);
   }

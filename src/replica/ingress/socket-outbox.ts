@@ -29,6 +29,7 @@ export class SocketOutbox {
   #waitingBytes = 0;
   #drained: PromiseWithResolvers<void> | undefined = undefined;
   #isEnded = false;
+  #onFinished: (() => void) | undefined = undefined;
 
   /** @param limit bytes that may wait */
   constructor(inbound: InboundCall, limit: number, events: OutboxEvents) {
@@ -71,7 +72,18 @@ export class SocketOutbox {
     this.#pump();
   }
 
-  /** The connection is over: nobody waits any more. */
+  /** Nothing more is sent: nobody waits for room any more. What waits itself still leaves. */
+  finish(onFinished: () => void): void {
+    this.#onFinished = onFinished;
+    this.#drained?.resolve();
+  }
+
+  /** Whether nothing is left to leave. */
+  get isFinished(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** The connection is over: what waits is lost. */
   end(): void {
     this.#isEnded = true;
     this.#waiting.length = 0;
@@ -79,7 +91,7 @@ export class SocketOutbox {
   }
 
   drained(): Promise<void> {
-    if (this.#hasRoom || this.#isEnded) return Promise.resolve();
+    if (this.#hasRoom || this.#isEnded || this.#onFinished !== undefined) return Promise.resolve();
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
@@ -109,6 +121,7 @@ export class SocketOutbox {
       this.#waitingBytes -= next.bytes;
       this.#post(next.frame, next.bytes);
     }
+    if (this.isFinished) this.#onFinished?.();
     if (!this.#hasRoom) return;
     this.#drained?.resolve();
     this.#drained = undefined;
