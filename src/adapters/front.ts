@@ -4,6 +4,7 @@ import type { Instance } from '../instance/instance.ts';
 import type { HostExchange } from './exchange.ts';
 import type { HttpTarget } from './http.ts';
 import type { Destination, Destinations } from './middleware.ts';
+import { type Mount, Mounts } from './mounts.ts';
 import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './options.ts';
 import { mountPath, pathOf } from './request-head.ts';
 import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
@@ -15,20 +16,12 @@ interface KnownTarget extends HttpTarget {
 
 type Targets = WeakMap<AppRuntime, KnownTarget>;
 
-/** Where the host mounts an app, as far as it says so. */
-interface Mount {
-  readonly app: string;
-  /** Empty for `/`. */
-  readonly path: string;
-  readonly options: ResolvedMiddlewareOptions;
-}
-
 /** The HTTP side of one instance: which of its apps a request is for. */
 export class Front implements UpgradeDestinations {
   readonly #instance: Instance;
   readonly #mounted: Targets = new WeakMap();
   readonly #prefixed: Targets = new WeakMap();
-  readonly #mounts: Mount[] = [];
+  readonly #mounts = new Mounts((app) => this.#instance.app(app) !== undefined);
   /** Of the apps that are served by their prefix. */
   #options = parseMiddlewareOptions({});
   /** Apps of which the log has told that their WebSockets do not come as such. */
@@ -47,8 +40,12 @@ export class Front implements UpgradeDestinations {
     const { nextRequestId } = this;
     const { unrouted } = this.#instance.httpCounts;
     const { path } = options;
-    if (path !== undefined) this.#mounts.push({ app: name, path: path.replace(/\/+$/, ''), options });
+    const mount =
+      path === undefined
+        ? undefined
+        : this.#mounts.add({ app: name, path: path.replace(/\/+$/, ''), options });
     return {
+      mount,
       nextRequestId,
       unrouted,
       find: () =>
@@ -83,9 +80,9 @@ export class Front implements UpgradeDestinations {
   /** The app that a connection is for: by its mount path or its route prefix, the longest. */
   findUpgrade(url: string): UpgradeDestination | undefined {
     const path = pathAlone(url);
-    let best: Mount | undefined;
-    for (const mount of [...this.#prefixes(), ...this.#mounts])
-      if (isUnder(path, mount.path) && mount.path.length >= (best?.path.length ?? 0)) best = mount;
+    let best = this.#mounts.above(path);
+    for (const mount of this.#prefixes())
+      if (isUnder(path, mount.path) && mount.path.length > (best?.path.length ?? -1)) best = mount;
     if (best === undefined) return undefined;
     const { path: prefix, options } = best;
     const app = this.#instance.app(best.app);
@@ -103,7 +100,7 @@ export class Front implements UpgradeDestinations {
     if (!this.#missed.has(app)) {
       this.#missed.add(app);
       const { name, routePrefix } = app;
-      const isPlaced = routePrefix !== null || this.#mounts.some((mount) => mount.app === name);
+      const isPlaced = routePrefix !== null || this.#mounts.has(name);
       const path = mountPath(originalUrl, url, prefix) || '/';
       const hint = isPlaced
         ? 'call serve.attachWebSocket(server) with the server that listens'

@@ -5,6 +5,7 @@ import { fromNode, type HostContext, type HostExchange, type HttpResponse, type 
 import { inspectServerOf } from './host-server.ts';
 import { type HttpTarget, handleHttp } from './http.ts';
 import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
+import type { Mount } from './mounts.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
 import { sendProblem, toFrameworkError, toProblem } from './problem.ts';
 import { Refusal } from './refusal.ts';
@@ -40,6 +41,8 @@ export type Destination = HttpTarget | ControlAnswer | ServeError | 'unknown' | 
 
 /** Where requests go. */
 export interface Destinations {
+  /** Lasts as long as the middleware. */
+  readonly mount?: Mount | undefined;
   find(url: string): Destination;
   /** A unique id for a request that brings none. */
   nextRequestId(): string;

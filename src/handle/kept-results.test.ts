@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { collected } from '../../test/support/garbage.ts';
+import { now } from '../time/clock.ts';
 import {
   KEEP_MS,
   KeptResults,
@@ -20,6 +22,34 @@ test('a result is kept for a minute, and its key is free then', () => {
   expect(kept.get('a', KEEP_MS - 1)?.result.copy()).toBe(1);
   expect(kept.get('a', KEEP_MS)).toBeUndefined();
   expect(kept.size).toBe(0);
+});
+
+test('a result goes when its minute is over, though nobody asks for it', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const kept = new KeptResults();
+    kept.keep('a', { fingerprint: 'f', result: result(1) }, now());
+    vi.advanceTimersByTime(KEEP_MS / 2);
+    kept.keep('b', { fingerprint: 'f', result: result(2) }, now());
+    vi.advanceTimersByTime(KEEP_MS / 2);
+    expect(kept.size).toBe(1);
+    vi.advanceTimersByTime(KEEP_MS / 2);
+    expect([kept.size, vi.getTimerCount()]).toEqual([0, 0]);
+    kept.keep('c', { fingerprint: 'f', result: result(3) }, now());
+    vi.advanceTimersByTime(KEEP_MS);
+    expect(kept.size).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a result is kept without the object of the caller who got it first', async () => {
+  let value: object | undefined = { large: new Uint8Array(1_000) };
+  const shared = result(value);
+  const ref = new WeakRef(value);
+  value = undefined;
+  await collected(ref);
+  expect(shared.copy()).toEqual({ large: new Uint8Array(1_000) });
 });
 
 test('the oldest go first when there are too many, or they are too large', () => {

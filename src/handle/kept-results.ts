@@ -1,5 +1,7 @@
+import { now, type Timer, time } from '../time/clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 import { Capture, RESULT } from '../values/capture.ts';
-import { unpack } from '../values/pack.ts';
+import { type Packed, unpack } from '../values/pack.ts';
 
 /** How long a result is given again to calls with its key. */
 export const KEEP_MS = 60_000;
@@ -19,18 +21,49 @@ export interface SharedResult {
 
 /** Undefined if the value cannot be copied: then the callers share it. @param isByReference an inline deployment's */
 export function shareResult(value: unknown, isByReference: boolean): SharedResult | undefined {
-  if (isByReference || typeof value !== 'object' || value === null) {
-    const bytes = OVERHEAD_BYTES + (typeof value === 'string' ? 2 * value.length : 0);
-    return { bytes, copy: () => value };
-  }
+  if (isByReference || typeof value !== 'object' || value === null) return new SameResult(value);
   try {
-    const capture = new Capture();
-    const captured = capture.take(value, 'result', RESULT);
-    const packed = structuredClone({ value: captured, marks: capture.marks });
-    return { bytes: OVERHEAD_BYTES + capture.bytes, copy: () => unpack(structuredClone(packed)) };
+    return copiedResult(value);
   } catch {
     return undefined;
   }
+}
+
+/** Classes, not closures: functions that are made in one call keep all that any of them uses, the caller's object too. */
+class SameResult implements SharedResult {
+  readonly bytes: number;
+  readonly #value: unknown;
+
+  constructor(value: unknown) {
+    this.bytes = OVERHEAD_BYTES + (typeof value === 'string' ? 2 * value.length : 0);
+    this.#value = value;
+  }
+
+  copy(): unknown {
+    return this.#value;
+  }
+}
+
+class CopiedResult implements SharedResult {
+  readonly bytes: number;
+  readonly #packed: Packed;
+
+  constructor(packed: Packed, bytes: number) {
+    this.bytes = bytes;
+    this.#packed = packed;
+  }
+
+  copy(): unknown {
+    return unpack(structuredClone(this.#packed));
+  }
+}
+
+function copiedResult(value: object): CopiedResult {
+  const capture = new Capture();
+  const captured = capture.take(value, 'result', RESULT);
+  // The captured value may hold what is passed by reference.
+  const packed = structuredClone({ value: captured, marks: capture.marks });
+  return new CopiedResult(packed, OVERHEAD_BYTES + capture.bytes);
 }
 
 export interface KeptResult {
@@ -42,6 +75,7 @@ export interface KeptResult {
 export class KeptResults {
   readonly #kept = new Map<string, KeptResult & { readonly until: number }>();
   #bytes = 0;
+  #timer: Timer | undefined = undefined;
 
   get size(): number {
     return this.#kept.size;
@@ -60,9 +94,22 @@ export class KeptResults {
     this.#kept.set(id, { ...kept, until: at + KEEP_MS });
     this.#bytes += bytes;
     for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= MOST_KEPT && this.#bytes <= MOST_BYTES) return;
+      if (this.#kept.size <= MOST_KEPT && this.#bytes <= MOST_BYTES) break;
       this.#drop(oldest);
     }
+    this.#timer ??= inRootContext(() => this.#startTimer(KEEP_MS));
+  }
+
+  /** Results go when their time is over, whether another call comes or not. */
+  #startTimer(ms: number): Timer {
+    const timer = time.after(ms, () => {
+      const at = now();
+      this.#dropOld(at);
+      const [first] = this.#kept.values();
+      this.#timer = first === undefined ? undefined : this.#startTimer(first.until - at);
+    });
+    timer.unref();
+    return timer;
   }
 
   /** The map is in the order of time. */

@@ -38,6 +38,7 @@ export class GrowthWatch {
   readonly #series = new Map<ThreadReplica, MemorySeries>();
   #timer: NodeJS.Timeout | undefined = undefined;
   #isLooking = false;
+  #isStopped = false;
 
   /** @param limitMb of the whole process */
   constructor(
@@ -61,7 +62,10 @@ export class GrowthWatch {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#series.clear();
   }
 
   async #look(): Promise<void> {
@@ -69,6 +73,7 @@ export class GrowthWatch {
     this.#isLooking = true;
     const replicas = [...this.#replicas()].filter(({ state }) => state === 'RUNNING');
     await Promise.all(replicas.map((replica) => this.#sample(replica)));
+    if (this.#isStopped) return;
     for (const replica of this.#series.keys()) if (!replicas.includes(replica)) this.#series.delete(replica);
     this.#judge(replicas);
     this.#isLooking = false;
@@ -76,7 +81,7 @@ export class GrowthWatch {
 
   async #sample(replica: ThreadReplica): Promise<void> {
     const bytes = await replica.memory();
-    if (bytes === 0) return;
+    if (bytes === 0 || this.#isStopped) return;
     const series = this.#series.get(replica) ?? new MemorySeries();
     this.#series.set(replica, series);
     series.add(bytes);

@@ -27,6 +27,7 @@ import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/types.ts';
 import type { Clock } from '../time/control-clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import { AppRuntime } from './app-runtime.ts';
@@ -381,9 +382,11 @@ export class Instance {
     const compiled = compileApp(ingress, name, this.#version, { ...options, revision });
     const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
     this.#apps.add(app);
-    this.#endLoop ??= this.#clock.every(TICK_MS, () => this.#tick());
-    this.#guard.start();
-    this.#growth.start();
+    inRootContext(() => {
+      this.#endLoop ??= this.#clock.every(TICK_MS, () => this.#tick());
+      this.#guard.start();
+      this.#growth.start();
+    });
     const deployed = this.#goOver(app, compiled, true);
     deployed.catch(() => {});
     app.routePrefix = routePrefix;
@@ -391,7 +394,7 @@ export class Instance {
   }
 
   #goOver(app: AppRuntime, compiled: CompiledApp, isWatched: boolean): Promise<void> {
-    const deployed = app.deploy(compiled, isWatched);
+    const deployed = inRootContext(() => app.deploy(compiled, isWatched));
     // A script that only deploys must live until it knows how that went.
     wheel.hold();
     return deployed.finally(() => wheel.release());
@@ -413,7 +416,9 @@ export class Instance {
 
   #reportUnobserved(failure: UnobservedFailure): void {
     const { error: err, ...about } = failure;
-    this.#book.of(about.app, about.deployment).unobserved++;
+    // Names that are not there may be made up by clients; the log has them.
+    const isKnown = this.#apps.get(about.app)?.deployments.has(about.deployment) === true;
+    if (isKnown) this.#book.of(about.app, about.deployment).unobserved++;
     this.log.error({ ...about, err }, 'a call failed and nobody looked at it');
     this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
   }

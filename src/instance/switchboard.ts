@@ -13,6 +13,7 @@ import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { LinkLedger } from '../pool/link-ledger.ts';
 import type { ReplicaLoad } from '../pool/load-table.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
+import { inRootContext } from '../time/root-context.ts';
 import { Replacement } from './replacement.ts';
 
 /** A replica that can be connected to callers. */
@@ -214,7 +215,7 @@ export class Switchboard {
   }
 
   #link(caller: CallerPort, key: RouteKey, replica: Reachable): void {
-    const { port1, port2 } = new MessageChannel();
+    const { port1, port2 } = inRootContext(() => new MessageChannel());
     const ledger = new LinkLedger();
     replica.attach(caller.caller.name, port2, ledger.shared);
     const { replicaId, instanceId, version, load, tally, methods } = replica;

@@ -11,6 +11,7 @@ import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
 import type { OpenCalls, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
 import { now } from '../time/clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 import { within, withTimeout } from '../time/timeout.ts';
 import { pack, packError, unpack } from '../values/pack.ts';
 import { callsEnded, type Draining, type DrainLimits } from './drain.ts';
@@ -110,9 +111,9 @@ export class ThreadReplica implements Reachable, Draining {
     this.#events = events;
     this.load.limit = spec.options.maxOngoingRequests;
     this.load.tick(now());
-    const { port1, port2 } = new MessageChannel();
+    const { port1, port2 } = inRootContext(() => new MessageChannel());
     this.#control = port1;
-    port1.on('message', (message: ToHost) => this.#receive(message));
+    inRootContext(() => port1.on('message', (message: ToHost) => this.#receive(message)));
     port1.unref();
     this.#callerPort = {
       caller: {
@@ -130,7 +131,7 @@ export class ThreadReplica implements Reachable, Draining {
     };
     switchboard.addCaller(this.#callerPort);
     const shared = { load: this.load.shared, deploymentLoad, tally: this.tally.shared };
-    this.#thread = launch(place, spec, pool, shared, port2);
+    this.#thread = inRootContext(() => launch(place, spec, pool, shared, port2));
     this.#watch(this.#thread.worker);
   }
 
