@@ -15,6 +15,7 @@ const FACTOR = 5;
 const STEP_MS = 30_000;
 const FULL_MS = 120_000;
 const FULL_RUNS = 5;
+const LEAST_RUNS = 3;
 
 interface Case {
   readonly name: string;
@@ -115,7 +116,7 @@ async function runsOf(one: Case, { seed, scale }: ScenarioOptions) {
   const config = autoscalingOf(undefined, options);
   if (config === undefined) throw new Error('not autoscaled');
   const runs: Run[] = [];
-  for (let index = 0; index < Math.ceil(FULL_RUNS * scale); index++) {
+  for (let index = 0; index < Math.max(LEAST_RUNS, FULL_RUNS * scale); index++) {
     const times = arrivals(one, seed + index, endMs);
     runs.push(await inVirtualTime(seed + index, (time) => simulate(time, config, one, times, endMs)));
   }

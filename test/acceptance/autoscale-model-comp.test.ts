@@ -24,8 +24,11 @@ test('autoscale_model_comp_example: two models behind one driver scale apart, ea
   await eventually(() => replicas('HeavyLoad') === 4);
   await shared.atLeast(WORK.light, 1);
   // Eight calls, two per replica; the sibling has one to do and stays as it is.
-  await eventually(() => scaling('HeavyLoad')?.inputs.running === 4);
-  expect(scaling('HeavyLoad')).toMatchObject({ to: 4, desired: 4, inputs: { queued: 0 } });
+  await eventually(() => {
+    const inputs = scaling('HeavyLoad')?.inputs;
+    return inputs?.running === 4 && inputs.queued === 0;
+  });
+  expect(scaling('HeavyLoad')).toMatchObject({ to: 4, desired: 4 });
   expect(replicas('LightLoad')).toBe(1);
   expect(replicas('Driver')).toBe(1);
 
