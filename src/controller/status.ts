@@ -15,7 +15,10 @@ export type AppStatus = 'DEPLOYING' | 'RUNNING' | 'UNHEALTHY' | 'DEPLOY_FAILED' 
 
 export interface ReplicaStatus {
   readonly id: string;
-  /** `STARTING`, `RUNNING`, `STUCK` (its event loop does not turn), `EJECTED` (too many of its calls fail), `STOPPING`. */
+  /**
+   * `STARTING`, `RUNNING`, `STUCK` (its event loop does not turn, and no call begins or ends), `EJECTED` (too many of its
+   * calls fail), `STOPPING`.
+   */
   readonly state: string;
   /** Why the replica is `EJECTED`. */
   readonly reason?: string;

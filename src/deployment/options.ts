@@ -97,9 +97,9 @@ export interface DeploymentOptions {
   maxReplicasPerInstance?: number;
   /** A deployment that can place no replica for so long has failed, in ms. Default 30 000. */
   pendingTimeoutMs?: number;
-  /** Calls that one replica runs at a time, over all callers: an exact cap. Default 16. */
+  /** Calls that one replica runs at a time, over all callers: an exact cap. Those that compute run one by one. Default 16. */
   maxOngoingRequests?: number;
-  /** Calls that may wait, per instance: an exact cap; −1 = none. Default 1000. */
+  /** Calls that may wait beyond the free places of the replicas, per instance: an exact cap; −1 = none. Default 1000. */
   maxQueuedRequests?: number;
   backpressure?: BackpressureOptions;
   /** JSON. A change calls `reconfigure(userConfig)` in place. */
@@ -127,13 +127,16 @@ export interface DeploymentOptions {
   resourceLimits?: ResourceLimits;
   /** Merged over `process.env` in the worker thread. */
   env?: Record<string, string>;
-  /** Period of `checkHealth()`, in ms. Default 10 000. */
+  /** Period of `checkHealth()`, in ms. A replica without one is not asked. Default 10 000. */
   healthCheckPeriodMs?: number;
-  /** A check that takes longer has failed, in ms; that at the start as well. Default 30 000. */
+  /** A check that takes longer from when it begins has failed, in ms; that at the start as well. Default 30 000. */
   healthCheckTimeoutMs?: number;
-  /** An event loop without a turn for so long takes no more calls, in ms. Default 5 000. */
+  /**
+   * A replica whose event loop has not turned, and where no call has begun or ended, for this time takes no more calls, in
+   * ms. It is terminated when the deadline of the call that holds the loop passes. Default 5 000.
+   */
   stuckAfterMs?: number;
-  /** … and is terminated after so long at the latest, in ms. Default 30 000. */
+  /** Such a replica is terminated after this time if the call that holds its loop has no deadline, in ms. Default 30 000. */
   stuckTerminateMs?: number;
   /** A replica that is not ready after so long is given up, in ms. Default 120 000. */
   startTimeoutMs?: number;

@@ -18,7 +18,7 @@ import { callsEnded, type Draining, type DrainLimits } from './drain.ts';
 import { launch, type ReplicaPlace, tickPeriod } from './launch.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
 
-/** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn. */
+/** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn, and no call begins or ends. */
 export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
 
 /** It is busy, or user code that takes part hangs. */
