@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http';
-import { type FlatHeaders, unflatten } from '../replica/ingress/envelope.ts';
+import { type FlatHeaders, JSON_HEADERS, unflatten } from '../replica/ingress/envelope.ts';
+import { isKnownToClient } from './entity-tag.ts';
 import type { HttpResponse } from './exchange.ts';
 
 const { writeHead: nativeWriteHead } = ServerResponse.prototype;
@@ -33,6 +34,12 @@ export function sendWhole(
     return;
   }
   prepareHead(to, status, headers);
+  if (sent !== undefined && status === 200 && headers === JSON_HEADERS && isKnownToClient(res, sent)) {
+    res.statusCode = 304;
+    res.removeHeader('content-type');
+    res.end();
+    return;
+  }
   if (sent !== undefined) {
     res.setHeader('content-length', Buffer.byteLength(sent));
     res.end(sent);

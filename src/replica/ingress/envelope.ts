@@ -16,6 +16,9 @@ export function unflatten(headers: FlatHeaders): string[] {
   return headers === '' ? [] : headers.split('\0');
 }
 
+/** All headers of a value that is sent as JSON. */
+export const JSON_HEADERS: FlatHeaders = flatten(['content-type', 'application/json; charset=utf-8']);
+
 /** The argument of an HTTP call: method, absolute URL, headers, and the body if it is here already. */
 export type RequestEnvelope = readonly [
   method: string,

@@ -5,14 +5,13 @@ import { Capture, RESULT } from '../../values/capture.ts';
 import { describe } from '../../values/describe.ts';
 import type { RunningCall } from '../running-call.ts';
 import { isStream } from '../stream-pump.ts';
-import { type FlatHeaders, flatten, type ResponseEnvelope } from './envelope.ts';
+import { type FlatHeaders, flatten, JSON_HEADERS, type ResponseEnvelope } from './envelope.ts';
 import { isResponse, nativeBody } from './foreign.ts';
 import { responseHeaders } from './response-head.ts';
 import { type BodySource, fromIterable, fromReadable, ResponseStream } from './response-stream.ts';
 
 const NONE: FlatHeaders = '';
 const TEXT: FlatHeaders = flatten(['content-type', 'text/plain; charset=utf-8']);
-const JSON_TYPE: FlatHeaders = flatten(['content-type', 'application/json; charset=utf-8']);
 const BYTES: FlatHeaders = flatten(['content-type', 'application/octet-stream']);
 const JSON_LINES: FlatHeaders = flatten(['content-type', 'application/x-ndjson; charset=utf-8']);
 
@@ -28,7 +27,7 @@ export async function respond(call: RunningCall, result: unknown): Promise<void>
   } else if (typeof result === 'string') {
     finish(call, 200, TEXT, result);
   } else if (typeof result !== 'object') {
-    finish(call, 200, JSON_TYPE, toJson(result));
+    finish(call, 200, JSON_HEADERS, toJson(result));
   } else {
     await respondWithObject(call, result);
   }
@@ -52,7 +51,7 @@ async function respondWithObject(call: RunningCall, result: object): Promise<voi
       return stream(call, new ResponseStream(call, fromReadable(result as ReadableStream), toChunk));
   }
   if (isStream(result)) return stream(call, new ResponseStream(call, fromIterable(result), toChunk));
-  finish(call, 200, JSON_TYPE, toJson(result));
+  finish(call, 200, JSON_HEADERS, toJson(result));
 }
 
 /**
