@@ -7,10 +7,13 @@ const PER_E_FOLD = 1 / Math.log(GROWTH);
 const MOST = 2_048;
 /** A count below this has faded. */
 const FADED = 0.01;
+const ROUNDING = 1e-9;
 /** Fewer observations say nothing. */
 const LEAST = 20;
 /** What happens after a duration is known if this many calls ran for that long. */
 const LEAST_RUNNING = 8;
+/** Readings lag behind by this share of the calls at most: one call in a thousand changes nothing. */
+const UNREAD = 1 / 200;
 /** What is known is in doubt once no call ran for this long, in ms, or for the method's own p95 if that is longer. */
 const SILENCE_MS = 1_000;
 
@@ -28,14 +31,17 @@ export class RunTimes {
   /** Share of the calls that end within a bucket or one below it. */
   readonly #share = new Float64Array(BUCKETS);
   #weight = 0;
-  /** The last bucket with a call in it, and with one that ended. */
+  /** Weight of the calls that came after the last reading. */
+  #unread = 0;
+  /** The first and the last bucket with a call in it. */
+  #lowest: number = BUCKETS;
   #highest = 0;
-  #longest = 0;
-  /** The last bucket of which enough is known. */
+  /** The same of the last reading, and the last bucket of which enough was known. */
+  #readFrom = 0;
+  #readTo = 0;
   #knownTo = 0;
   #p50Ms = 0;
   #p95Ms = 0;
-  #isStale = false;
   /** When a call was sent from the queue, or ended, last. */
   #activeAt = 0;
   /** The call that was sent last was sent in doubt. */
@@ -56,8 +62,9 @@ export class RunTimes {
     }
     (this.#buckets(hasEnded)[bucket] as number) += counted;
     this.#weight += counted;
+    this.#unread += counted;
     this.#activeAt = at;
-    this.#isStale = true;
+    if (bucket < this.#lowest) this.#lowest = bucket;
     if (bucket > this.#highest) this.#highest = bucket;
     if (this.#weight > MOST) this.#fade();
   }
@@ -91,7 +98,7 @@ export class RunTimes {
   chance(ms: number): number {
     this.#read();
     const bucket = Math.floor(Math.log(ms / SMALLEST_MS) * PER_E_FOLD);
-    return bucket < 0 ? 0 : (this.#share[Math.min(bucket, this.#highest)] as number);
+    return bucket < this.#readFrom ? 0 : (this.#share[Math.min(bucket, this.#readTo)] as number);
   }
 
   /** The same where nothing is known against it. */
@@ -106,8 +113,8 @@ export class RunTimes {
    */
   isInDoubt(at: number): boolean {
     this.#read();
-    const isBounded = (this.#share[this.#highest] as number) >= 0.95;
-    return at - this.#activeAt > Math.max(SILENCE_MS, isBounded ? this.#p95Ms : upperEdge(this.#highest));
+    const isBounded = (this.#share[this.#readTo] as number) >= 0.95;
+    return at - this.#activeAt > Math.max(SILENCE_MS, isBounded ? this.#p95Ms : upperEdge(this.#readTo));
   }
 
   #buckets(hasEnded: boolean): Float32Array {
@@ -116,41 +123,42 @@ export class RunTimes {
 
   #fade(): void {
     this.#weight = 0;
+    this.#lowest = BUCKETS;
     this.#highest = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       const left = fade(this.#ended, bucket) + fade(this.#givenUp, bucket);
+      if (left === 0) continue;
       this.#weight += left;
-      if (left > 0) this.#highest = bucket;
+      this.#lowest = Math.min(this.#lowest, bucket);
+      this.#highest = bucket;
     }
   }
 
   #read(): void {
-    if (!this.#isStale || !this.isKnown) return;
-    this.#isStale = false;
+    if (this.#unread <= this.#weight * UNREAD || !this.isKnown) return;
+    this.#unread = 0;
+    this.#knownTo = 0;
+    this.#readFrom = this.#lowest;
+    this.#readTo = this.#highest;
+    const [ended, givenUp, share] = [this.#ended, this.#givenUp, this.#share];
     let atRisk = this.#weight;
     let running = 1;
-    this.#longest = 0;
-    this.#knownTo = 0;
-    for (let bucket = 0; bucket <= this.#highest; bucket++) {
-      const ended = this.#ended[bucket] as number;
-      if (ended > 0) {
-        running = ended < atRisk - FADED / 2 ? running * (1 - ended / atRisk) : 0;
-        this.#longest = bucket;
+    let [p50, p95, longest] = [-1, -1, -1];
+    for (let bucket = this.#readFrom; bucket <= this.#readTo; bucket++) {
+      const endedHere = ended[bucket] as number;
+      if (endedHere > 0) {
+        running = endedHere < atRisk - FADED / 2 ? running * (1 - endedHere / atRisk) : 0;
+        longest = bucket;
+        // The shares are products of many factors.
+        if (p50 < 0 && running <= 0.5 + ROUNDING) p50 = bucket;
+        if (p95 < 0 && running <= 0.05 + ROUNDING) p95 = bucket;
       }
       if (atRisk >= LEAST_RUNNING) this.#knownTo = bucket;
-      this.#share[bucket] = 1 - running;
-      atRisk -= ended + (this.#givenUp[bucket] as number);
+      share[bucket] = 1 - running;
+      atRisk -= endedHere + (givenUp[bucket] as number);
     }
-    this.#p50Ms = this.#quantile(0.5);
-    this.#p95Ms = this.#quantile(0.95);
-  }
-
-  #quantile(p: number): number {
-    if (this.#share[this.#longest] === 0) return 0;
-    let bucket = 0;
-    // 1e-9: the shares are products of many factors.
-    while (bucket < this.#longest && (this.#share[bucket] as number) < p - 1e-9) bucket++;
-    return upperEdge(bucket);
+    this.#p50Ms = upperEdge(p50 < 0 ? longest : p50);
+    this.#p95Ms = upperEdge(p95 < 0 ? longest : p95);
   }
 }
 
@@ -159,8 +167,9 @@ function bucketOf(ms: number): number {
   return Math.min(bucket, BUCKETS - 1);
 }
 
+/** 0 of no bucket. */
 function upperEdge(bucket: number): number {
-  return SMALLEST_MS * GROWTH ** bucket;
+  return bucket < 0 ? 0 : SMALLEST_MS * GROWTH ** bucket;
 }
 
 /** Halves a count and answers what is left of it. */
