@@ -2,7 +2,7 @@ import { type Fields, integer, number, object, recordOf } from '../validation/fi
 
 /** What one tenant may take of an instance. */
 export interface TenantPolicy {
-  /** Share of the replicas against other tenants that wait for them as well. Default 1. */
+  /** Share of the replicas' time against other tenants that wait for them as well. Default 1. */
   weight?: number;
   /** Calls of the tenant that are queued or running at a time. Default: no limit. */
   maxInFlight?: number;
