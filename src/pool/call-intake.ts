@@ -180,10 +180,13 @@ export class CallIntake implements CallStarter {
 
   #begin(call: ArrivedCall, at: number): boolean {
     const deadline = call.deadline === 0 ? Infinity : call.deadline;
-    this.#latestDeadline = Math.max(this.#latestDeadline, deadline);
+    if (deadline > this.#latestDeadline) {
+      this.#latestDeadline = deadline;
+      // Of quick calls it is not told which one holds the loop: a write per call would take the line from the callers.
+      if (at === 0) this.#load.holdingDeadline = deadline;
+    }
     this.#begun++;
     if (at !== 0) this.#publish(true);
-    else this.#load.holdingDeadline = call.deadline;
     if (call.begin(at)) return true;
     this.#begun--;
     return false;

@@ -37,9 +37,10 @@ export function methodLabel(method: string): string {
 
 /** Index of a method on the wire. */
 export function methodIndex(method: string, methods: MethodTable): number | undefined {
+  const index = methods.get(method);
+  if (index !== undefined) return index;
   if (method === HTTP_METHOD_NAME) return METHOD_HTTP;
-  if (method === WEBSOCKET_METHOD_NAME) return METHOD_WEBSOCKET;
-  return methods.get(method);
+  return method === WEBSOCKET_METHOD_NAME ? METHOD_WEBSOCKET : undefined;
 }
 
 /**

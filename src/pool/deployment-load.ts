@@ -51,7 +51,7 @@ export class DeploymentLoad {
 
   /** Calls that wait, over all threads of the instance. */
   get queued(): number {
-    return Atomics.load(this.#words, D_QUEUED);
+    return this.#words[D_QUEUED] as number;
   }
 
   get maxQueued(): number {

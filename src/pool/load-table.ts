@@ -38,25 +38,27 @@ export type Reservation = (typeof RESERVED)[keyof typeof RESERVED];
 /** 64 bytes each, so that two tables never share a cache line. */
 export const TABLE_BYTES = 64;
 
-// Words of a replica's table.
+// Words of a replica's table. Callers change the first ones with each call …
 const R_WORD = 0;
 const R_LIMIT = 1;
-const R_TICK = 2;
-const R_SERVED = 3;
+const R_SERVED = 2;
+// … and these, on a cache line of their own, only the replica, once per turn of its loop.
+const R_TICK = 16;
 /** Calls for which the replica is open: begun, and a few ahead. */
-const R_OPEN = 5;
+const R_OPEN = 17;
 /** For so many it stays open while its loop is held: batches fill up meanwhile. */
-const R_OPEN_HELD = 6;
+const R_OPEN_HELD = 18;
 /** Since when its loop has been held by the calls that it begins; 0 = it turns. */
-const R_HELD_SINCE = 7;
+const R_HELD_SINCE = 19;
 /** Deadlines of the call that holds the loop, and the latest one of all that are begun; 0 = none. */
-const R_OWNER_DEADLINE = 8;
-const R_LATEST_DEADLINE = 9;
+const R_OWNER_DEADLINE = 20;
+const R_LATEST_DEADLINE = 21;
 /** Share of the time for which the loop is held, and its mean holding time per call. */
-const R_UTILIZATION = 10;
-const R_HOLDING_MS = 11;
+const R_UTILIZATION = 22;
+const R_HOLDING_MS = 23;
+const WORDS_BYTES = 2 * TABLE_BYTES;
 /** … and behind them, on cache lines of its own, the table of its models. */
-const REPLICA_TABLE_BYTES = TABLE_BYTES + MODEL_TABLE_BYTES;
+const REPLICA_TABLE_BYTES = WORDS_BYTES + MODEL_TABLE_BYTES;
 
 /** Times within a second are shared in units of 1/16 ms: 37 h before the word wraps. */
 const FINE = 16;
@@ -94,7 +96,7 @@ export class ReplicaLoad {
   constructor(shared?: SharedArrayBuffer) {
     this.shared = shared ?? new SharedArrayBuffer(REPLICA_TABLE_BYTES);
     this.#words = new Int32Array(this.shared);
-    this.models = new ModelTable(this.shared, TABLE_BYTES);
+    this.models = new ModelTable(this.shared, WORDS_BYTES);
     if (shared === undefined) this.#words[R_OPEN] = 1;
   }
 
@@ -104,7 +106,7 @@ export class ReplicaLoad {
 
   /** Calls that hold a place: reserved, in a message, or running. */
   get ongoing(): number {
-    return Atomics.load(this.#words, R_WORD) & ONGOING_MASK;
+    return (this.#words[R_WORD] as number) & ONGOING_MASK;
   }
 
   /** Calls for which the replica is open now, whatever its limit: those that it has begun, and some that may wait there. */
@@ -227,7 +229,7 @@ export class ReplicaLoad {
   reserve(ledger: Charged, at: number): Reservation {
     const charged = ledger.words;
     for (;;) {
-      const word = Atomics.load(this.#words, R_WORD);
+      const word = this.#words[R_WORD] as number;
       if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
       if (this.#isFull(word & ONGOING_MASK, at)) return RESERVED.full;
       if (Atomics.compareExchange(this.#words, R_WORD, word, word + 1) === word) {
@@ -241,7 +243,7 @@ export class ReplicaLoad {
   reserveBeyondLimit(ledger: Charged): Reservation {
     const charged = ledger.words;
     for (;;) {
-      const word = Atomics.load(this.#words, R_WORD);
+      const word = this.#words[R_WORD] as number;
       if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
       // One more would change the state.
       if ((word & ONGOING_MASK) === ONGOING_MASK) return RESERVED.full;
