@@ -148,7 +148,7 @@ export class ReplicaSet {
 
   /** How its calls are scheduled, if they hold the loops of their replicas. */
   get scheduling(): string | undefined {
-    const running = [...this].filter(({ isRoutable, load }) => isRoutable && load.meanHoldingMs > 0);
+    const running = [...this].filter(({ state, load }) => state === 'RUNNING' && load.meanHoldingMs > 0);
     const mean = (of: (replica: ThreadReplica) => number): number =>
       running.reduce((sum, replica) => sum + of(replica), 0) / Math.max(1, running.length);
     return describeHolding(this.#deployment, {
