@@ -37,6 +37,23 @@ describe('a replica whose methods hold its loop', () => {
     },
   );
 
+  test('the same where each call reads a file before it computes, in whatever order the files come', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const handle = await serve.run(computing.bind(shared.buffer));
+    const answers: number[] = [];
+    const calls = [1, 2, 3, 4].map(() =>
+      handle.holdAfterReading.remote().then((begun) => answers.push(begun)),
+    );
+    for (const gate of [1, 2, 3, 4]) {
+      await shared.atLeast(COMPUTING.begun, gate);
+      shared.set(COMPUTING.gate, gate);
+      await eventually(() => answers.length === gate);
+    }
+    await Promise.all(calls);
+    expect(answers).toEqual([1, 2, 3, 4]);
+  });
+
   test('the same with maxOngoingRequests 1, where a place is free only when the answer has left', async () => {
     await using serve = quietServe();
     const shared = new Shared();
@@ -89,6 +106,33 @@ describe('a replica whose methods hold its loop', () => {
     shared.set(COMPUTING.gate, 1);
     await Promise.all([held, ...waiting, important]);
     expect(began(shared).indexOf(3)).toBe(1);
+  });
+
+  test('of calls that are as important, the one whose deadline is next comes first', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const handle = await serve.run(computing.bind(shared.buffer));
+    const held = handle.hold.remote(1, 1);
+    await shared.atLeast(COMPUTING.begun, 1);
+    const waiting = [9_000, 5_000, 7_000].map((timeoutMs) =>
+      handle.options({ timeoutMs }).compute.remote(1, timeoutMs),
+    );
+    shared.set(COMPUTING.gate, 1);
+    await Promise.all([held, ...waiting]);
+    expect(began(shared)).toEqual([1, 5_000, 7_000, 9_000]);
+  });
+
+  test('two replicas share what waits: none has a line of its own', async () => {
+    await using serve = quietServe();
+    const shared = new Shared();
+    const handle = await serve.run(computing.options({ numReplicas: 2 }).bind(shared.buffer));
+    const stuck = handle.hold.remote(1, 1);
+    await shared.atLeast(COMPUTING.begun, 1);
+    // All of these are over while the first one still holds its replica.
+    await Promise.all(Array.from({ length: 12 }, () => handle.compute.remote(2, 2)));
+    expect(await isOpen(stuck)).toBe(true);
+    shared.set(COMPUTING.gate, 1);
+    expect(await stuck).toBe(1);
   });
 
   test('calls that are cancelled before they begin never run', async () => {
