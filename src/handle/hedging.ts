@@ -2,7 +2,7 @@ import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
 import { OutboundCall } from '../pool/outbound-call.ts';
 import { batchTime, now } from '../time/clock.ts';
-import { hedgeWheel } from '../time/timer-wheel.ts';
+import { hedgeWheel, type TimerWheel, wheel } from '../time/timer-wheel.ts';
 import type { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -10,6 +10,8 @@ import type { RunTimes } from './run-times.ts';
 
 /** A second replica is never asked sooner, in ms: any pause of a thread takes as long now and then. */
 const SOONEST_MS = 10;
+/** From this delay on, in ms, the coarse wheel is exact enough: the fine one ticks four times as often. */
+const LONG_MS = 200;
 
 export interface HedgeConfig {
   readonly afterMs: number | 'p95';
@@ -52,8 +54,9 @@ export class Hedging {
     if (delay === 0 && afterMs === 'p95') return;
     const at = call.sentAt + Math.max(delay, SOONEST_MS);
     if (call.expiresAt !== 0 && at >= call.expiresAt) return;
-    call.hedge = new Hedge(call, first, this);
-    hedgeWheel.add(call.hedge, at);
+    const timer = delay < LONG_MS ? hedgeWheel : wheel;
+    call.hedge = new Hedge(call, first, this, timer);
+    timer.add(call.hedge, at);
   }
 
   /** @internal It is time for a second one. */
@@ -95,11 +98,13 @@ export class Hedge extends OutboundCall {
   /** What became of the first copy while this one runs. */
   lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
   readonly #hedging: Hedging;
+  readonly #timer: TimerWheel;
   #endpoint: Endpoint | undefined = undefined;
   #sentAt = 0;
 
-  constructor(call: Call, first: Endpoint, hedging: Hedging) {
+  constructor(call: Call, first: Endpoint, hedging: Hedging, timer: TimerWheel) {
     super();
+    this.#timer = timer;
     this.call = call;
     this.first = first;
     this.firstSentAt = call.sentAt;
@@ -129,7 +134,7 @@ export class Hedge extends OutboundCall {
 
   /** The call is over, or has another way: this copy is of no use any more. */
   stop(): void {
-    hedgeWheel.remove(this);
+    this.#timer.remove(this);
     const endpoint = this.#endpoint;
     this.#endpoint = undefined;
     if (endpoint === undefined) return;

@@ -26,6 +26,9 @@ export class RunAccounts {
   isDoomed(call: Call, at: number): boolean {
     if (call.expiresAt === 0) return false;
     const times = this.times.of(call.method);
+    const left = call.expiresAt - at;
+    // Mostly there is more than enough time.
+    if (left > 0 && (times === undefined || left >= times.longestMs)) return false;
     const waiting = this.#queue.waitingWith(call);
     if (!isDoomed(call, at, waiting, this.#doomed > 0.5, times)) return false;
     this.#doomed += (1 - this.#doomed) * NEWEST;

@@ -42,6 +42,7 @@ export class RunTimes {
   #knownTo = 0;
   #p50Ms = 0;
   #p95Ms = 0;
+  #longestMs = 0;
   /** When a call was sent from the queue, or ended, last. */
   #activeAt = 0;
   /** The call that was sent last was sent in doubt. */
@@ -92,6 +93,12 @@ export class RunTimes {
   get p95Ms(): number {
     this.#read();
     return this.#p95Ms;
+  }
+
+  /** Every known call ended within this time; 0 while too little is known, infinite if calls that ran longest were given up. */
+  get longestMs(): number {
+    this.#read();
+    return this.#longestMs;
   }
 
   /** The probability that a call ends within so many ms, as far as is known. */
@@ -159,6 +166,7 @@ export class RunTimes {
     }
     this.#p50Ms = upperEdge(p50 < 0 ? longest : p50);
     this.#p95Ms = upperEdge(p95 < 0 ? longest : p95);
+    this.#longestMs = running === 0 ? upperEdge(longest) : Infinity;
   }
 }
 
