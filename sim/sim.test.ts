@@ -11,7 +11,6 @@ const MISSED: readonly string[] = [
   'adaptive_p99_vs_best',
   'models_hit',
   'models_crowded_hit',
-  'session_top_share',
 ];
 
 describe('scheduling in virtual time', () => {

@@ -4,6 +4,7 @@ import type { Route } from '../../src/handle/route.ts';
 import { Router } from '../../src/handle/router.ts';
 import { DeploymentLoad, QueueLedger } from '../../src/pool/deployment-load.ts';
 import type { CallMeta } from '../../src/pool/frames.ts';
+import { SessionTable } from '../../src/pool/session-table.ts';
 import { SimulatedCall } from './simulated-call.ts';
 import { type Nature, SimulatedReplica } from './simulated-replica.ts';
 import { VirtualThread, type VirtualTime } from './virtual-time.ts';
@@ -61,6 +62,7 @@ export class SimulatedDeployment {
       deployment: 'Simulated',
       load: this.load.shared,
       queue: new QueueLedger().shared,
+      sessions: new SessionTable().shared,
       config: { ...UNKNOWN_CONFIG, requestTimeoutMs: 0, ...options.config },
     });
   }

@@ -3,6 +3,7 @@ import type { Endpoint } from './endpoint.ts';
 import { hash } from './hash.ts';
 import { powerOfTwoChoices, reserveAt } from './power-of-two.ts';
 import { byRendezvous } from './rendezvous.ts';
+import type { SessionAffinity } from './session-affinity.ts';
 
 /**
  * Takes a place for a call at a replica; undefined if there is none free. What the call should stay close to decides
@@ -16,20 +17,25 @@ export function reservePlace(
   endpoints: readonly Endpoint[],
   except: Endpoint | undefined,
   at: number,
+  sessions: SessionAffinity,
 ): Endpoint | undefined {
   if (endpoints.length === 1) return reserveAt(endpoints[0] as Endpoint, except, at);
-  const affine = preferred(call, endpoints);
+  const affine = preferred(call, endpoints, sessions);
   if (affine === undefined) return powerOfTwoChoices(endpoints, except, at);
   for (const endpoint of affine) if (reserveAt(endpoint, except, at) !== undefined) return endpoint;
   return undefined;
 }
 
 /** All replicas, those that the call should go to first; undefined if it does not matter. */
-function preferred(call: Call, endpoints: readonly Endpoint[]): Iterable<Endpoint> | undefined {
+function preferred(
+  call: Call,
+  endpoints: readonly Endpoint[],
+  sessions: SessionAffinity,
+): Iterable<Endpoint> | undefined {
   const { meta } = call;
   if (meta === undefined || endpoints.length < 2) return undefined;
   if (meta.multiplexedModelId) return byModel(meta.multiplexedModelId, endpoints);
-  return meta.sessionId === undefined ? undefined : byRendezvous(meta.sessionId, endpoints);
+  return meta.sessionId === undefined ? undefined : sessions.rank(meta.sessionId, endpoints);
 }
 
 /**

@@ -54,6 +54,7 @@ export type DirectoryEvent =
       deployment: string;
       load: SharedArrayBuffer;
       queue: SharedArrayBuffer;
+      sessions: SharedArrayBuffer;
       config: RouteConfig;
     }
   | { type: 'config'; key: RouteKey; config: RouteConfig }

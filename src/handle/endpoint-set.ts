@@ -5,6 +5,7 @@ import type { Outcome } from './call-stats.ts';
 import { reservePlace } from './choice.ts';
 import type { Endpoint } from './endpoint.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
+import { SessionAffinity } from './session-affinity.ts';
 import { having, isSkewed } from './skew.ts';
 
 /** How often the replicas are looked at while calls come, in ms. */
@@ -19,6 +20,7 @@ const SOON_MS = 10;
 export class EndpointSet {
   /** When `look` is due. */
   dueAt = 0;
+  readonly sessions = new SessionAffinity();
   readonly #all: Endpoint[] = [];
   #inService: readonly Endpoint[] = this.#all;
   /** While two versions run side by side that have not the same methods. */
@@ -68,7 +70,8 @@ export class EndpointSet {
   reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
     const { probe } = this.#ejection;
     if (probe !== undefined && except === undefined && this.#reserveProbe(call, probe, at)) return probe;
-    return reservePlace(call, this.#isSkewed ? this.#having(call.method) : this.#inService, except, at);
+    const endpoints = this.#isSkewed ? this.#having(call.method) : this.#inService;
+    return reservePlace(call, endpoints, except, at, this.sessions);
   }
 
   /** A call that was sent is over, or a stream that it opened has begun. */
@@ -94,6 +97,7 @@ export class EndpointSet {
     for (const endpoint of this.#all) {
       endpoint.refresh(at, this.#medianMs, this.#ejection.costFactor(endpoint));
     }
+    this.sessions.balance(at, this.#inService);
   }
 
   /** The replicas in service that have a method; if those that have it are left out, they are better than the others. */

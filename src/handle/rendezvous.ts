@@ -2,15 +2,31 @@ import type { Endpoint } from './endpoint.ts';
 import { hash, mix } from './hash.ts';
 
 /**
- * Rendezvous hashing (Thaler, Ravishankar 1996): each session ranks the replicas in its own way. A replica more or less
- * moves only the sessions that it wins or that were its own, and a full one spills to the same next one every time.
+ * Rendezvous hashing (Thaler, Ravishankar 1996): each key ranks the replicas in its own way. One more replica, or one less,
+ * moves only the keys that it wins or that were its own.
  */
-export function* byRendezvous(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
-  const key = hash(session);
-  const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
+export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint {
   let [best] = endpoints as [Endpoint];
-  for (const endpoint of endpoints) if (weightOf(endpoint) > weightOf(best)) best = endpoint;
+  let bestWeight = -1;
+  for (const endpoint of endpoints) {
+    const weight = mix(key ^ endpoint.affinityHash);
+    if (weight <= bestWeight) continue;
+    best = endpoint;
+    bestWeight = weight;
+  }
+  return best;
+}
+
+/** All replicas in the order of a key. */
+export function rankByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint[] {
+  const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
+  return endpoints.toSorted((a, b) => weightOf(b) - weightOf(a));
+}
+
+/** All replicas in the order of a name, the first at once: the others are often not needed. */
+export function* byRendezvous(name: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
+  const key = hash(name);
+  const best = bestByRendezvous(key, endpoints);
   yield best;
-  // Only now is the order of the others of interest.
-  yield* endpoints.filter((endpoint) => endpoint !== best).sort((a, b) => weightOf(b) - weightOf(a));
+  for (const endpoint of rankByRendezvous(key, endpoints)) if (endpoint !== best) yield endpoint;
 }

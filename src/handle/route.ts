@@ -1,5 +1,6 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 import type { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import type { SessionTable } from '../pool/session-table.ts';
 import { batchTime, now, time } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
@@ -111,9 +112,10 @@ export class Route {
   }
 
   /** The shared tables arrived; calls that came before them are charged now. */
-  adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig): void {
+  adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig, sessions?: SessionTable): void {
     this.#turnstile.adopt(load, ledger, this.#queue);
     this.#secondChances.adopt(load);
+    if (sessions !== undefined) this.#endpoints.sessions.adopt(sessions);
     this.configure(config);
     if (this.#queue.size > 0) this.#turnstile.arm(this.#look);
   }
@@ -317,6 +319,9 @@ export class Route {
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
     if (before === CALL_STATE.sent) this.#endpoints.answered(call, outcome, at);
     this.runs.settled(call, outcome, before, at);
+    const session = call.meta?.sessionId;
+    if (session !== undefined && call.endpoint !== undefined)
+      this.#endpoints.sessions.worked(session, call.ranUntil(at));
     if (call.entry === ENTRY.charged) this.#gate.leave(call);
     if (call.entry !== ENTRY.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }

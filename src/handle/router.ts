@@ -4,6 +4,7 @@ import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { LinkLedger } from '../pool/link-ledger.ts';
 import { ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
+import { SessionTable } from '../pool/session-table.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import type { Call } from './call.ts';
 import { Canary, type Detour, type DetourConfig } from './detour.ts';
@@ -114,7 +115,12 @@ export class Router {
     switch (event.type) {
       case 'route':
         route.deployment = event.deployment;
-        route.adopt(new DeploymentLoad(event.load), new QueueLedger(event.queue), event.config);
+        route.adopt(
+          new DeploymentLoad(event.load),
+          new QueueLedger(event.queue),
+          event.config,
+          new SessionTable(event.sessions),
+        );
         return;
       case 'config':
         route.configure(event.config);

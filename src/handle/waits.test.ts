@@ -4,6 +4,7 @@ import { Harness } from '../../test/support/route-harness.ts';
 import { eventually } from '../../test/support/until.ts';
 import { ServeError } from '../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import { SessionTable } from '../pool/session-table.ts';
 import { type RouteKey, routeKey, UNKNOWN_CONFIG } from './directory.ts';
 import type { Route } from './route.ts';
 import { Router } from './router.ts';
@@ -47,8 +48,9 @@ class Thread {
 
   tables(key: RouteKey, load: DeploymentLoad, deployment = 'Model'): void {
     const queue = new QueueLedger().shared;
+    const sessions = new SessionTable().shared;
     const config = { ...UNKNOWN_CONFIG };
-    this.router.apply({ type: 'route', key, deployment, load: load.shared, queue, config });
+    this.router.apply({ type: 'route', key, deployment, load: load.shared, queue, sessions, config });
   }
 
   call(route: Route): TestCall {

@@ -13,6 +13,7 @@ import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
 import { LinkLedger } from '../pool/link-ledger.ts';
 import type { ReplicaLoad } from '../pool/load-table.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
+import { SessionTable } from '../pool/session-table.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { Replacement } from './replacement.ts';
 
@@ -38,6 +39,7 @@ export interface CallerPort {
 /** What the switchboard knows of one deployment. */
 class Entry {
   readonly load = new DeploymentLoad();
+  readonly sessions = new SessionTable();
   config: RouteConfig;
   readonly replicas = new Map<string, Reachable>();
   /** Callers that subscribed, with the name they know the deployment by and what they hold of its queue. */
@@ -196,9 +198,10 @@ export class Switchboard {
     const names = entry.subscribers.get(caller) ?? [];
     names.push({ key: as, queue });
     entry.subscribers.set(caller, names);
-    const { load, config } = entry;
+    const { load, sessions, config } = entry;
     const [, deployment = ''] = key.split('/');
-    caller.send({ type: 'route', key: as, deployment, load: load.shared, queue: queue.shared, config }, []);
+    const shared = { load: load.shared, queue: queue.shared, sessions: sessions.shared };
+    caller.send({ type: 'route', key: as, deployment, ...shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
     if (entry.inline !== undefined)
