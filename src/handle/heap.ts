@@ -38,6 +38,7 @@ export class Heap<T> {
 
   /** The place of an item in the order changed. @param index where the item is */
   update(index: number): void {
+    if (this.#items.length === 1) return;
     this.#rise(index);
     this.#sink(index);
   }

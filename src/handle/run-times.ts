@@ -36,7 +36,7 @@ export class RunTimes {
   /** The first and the last bucket with a call in it. */
   #lowest: number = BUCKETS;
   #highest = 0;
-  /** The same of the last reading, and the last bucket of which enough was known. */
+  /** The same for the last reading, and the last bucket about which enough was known. */
   #readFrom = 0;
   #readTo = 0;
   #knownTo = 0;
@@ -101,7 +101,7 @@ export class RunTimes {
     return this.#longestMs;
   }
 
-  /** The probability that a call ends within so many ms, as far as is known. */
+  /** The probability that a call ends within so many ms, by what is known. */
   chance(ms: number): number {
     this.#read();
     const bucket = Math.floor(Math.log(ms / SMALLEST_MS) * PER_E_FOLD);
