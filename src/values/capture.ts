@@ -2,11 +2,13 @@ import { types } from 'node:util';
 import { ServeError } from '../errors.ts';
 import { isInstance } from '../validation/peek.ts';
 import { mayHaveNames, membersOfSparse } from './array-members.ts';
+import { Copies } from './copies.ts';
 import { describe } from './describe.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
 import { isBuiltIn, isForeign, reasonAgainst, reasonAgainstPrimitive, viewConstructor } from './kinds.ts';
 import { isPortable, MARK, type Marks, PORTABLE, type Portable } from './marks.ts';
 import { CapturedMemory } from './memory.ts';
+import { type Parts, partsOf } from './parts.ts';
 import { below, type Path, spell } from './path.ts';
 import { ALL, type Transferable, takeTransfer } from './transfer.ts';
 
@@ -36,11 +38,11 @@ export class Capture {
   /** Bytes of everything but memory. */
   #bytes = 0;
   #memory: CapturedMemory | undefined = undefined;
-  #seen: Map<object, unknown> | undefined = undefined;
-  #root: object | undefined = undefined;
-  #rootCopy: unknown = undefined;
+  readonly #copies = new Copies();
   /** Inside a value that was given away: its large buffers are not copied. */
   #isGiven = false;
+  /** Inside an error: what cannot cross is left out. */
+  #isInError = false;
   #method = '';
   #index: number = RESULT;
 
@@ -49,10 +51,9 @@ export class Capture {
     this.marks = undefined;
     this.#bytes = 0;
     this.#memory = undefined;
-    this.#seen = undefined;
-    this.#root = undefined;
-    this.#rootCopy = undefined;
+    this.#copies.reset();
     this.#isGiven = false;
+    this.#isInError = false;
   }
 
   /** Moved with the message. */
@@ -125,33 +126,19 @@ export class Capture {
   }
 
   #object(value: object, path: Path | undefined): unknown {
-    const known = this.#known(value);
+    const known = this.#copies.of(value, this.#isInError);
     if (known !== undefined) return known;
     if (path !== undefined && path.depth > MAX_DEPTH) {
       throw this.#refused(undefined, `it is nested more than ${MAX_DEPTH} levels deep`);
     }
     if (this.#markTransfers(value, path)) return this.#given(value, path);
     if (types.isProxy(value)) throw this.#refused(path, reasonAgainst(value));
+    const parts = this.#isInError ? partsOf(value) : undefined;
+    if (parts !== undefined) return this.#parts(value, parts, path);
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#plain(value, path);
     if (prototype === Array.prototype && Array.isArray(value)) return this.#array(value, path);
     return this.#builtin(value, prototype, path);
-  }
-
-  #known(value: object): unknown {
-    if (value === this.#root) return this.#rootCopy;
-    return this.#seen?.get(value);
-  }
-
-  /** The first container is kept in two fields: most arguments are one flat object, which needs no map. */
-  #remember(value: object, copy: unknown): void {
-    if (this.#root === undefined) {
-      this.#root = value;
-      this.#rootCopy = copy;
-    } else {
-      this.#seen ??= new Map();
-      this.#seen.set(value, copy);
-    }
   }
 
   #given(value: object, path: Path | undefined): unknown {
@@ -183,7 +170,7 @@ export class Capture {
     } catch (error) {
       throw this.#unreadable(value, path, error);
     }
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     for (const key in copy) {
       const item = copy[key];
       if (typeof item === 'object') {
@@ -215,7 +202,7 @@ export class Capture {
         `it is a sparse array: its length is ${value.length}, its members are ${members}`,
       );
     const hasNames = mayHaveNames(value, copy);
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     for (let index = 0; index < copy.length; index++) {
       const item = copy[index];
       if (typeof item === 'object') {
@@ -273,7 +260,7 @@ export class Capture {
   }
 
   #leaf(value: object, copy: object): object {
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     return copy;
   }
 
@@ -292,7 +279,7 @@ export class Capture {
 
   #map(value: Map<unknown, unknown>, path: Path | undefined): Map<unknown, unknown> {
     const copy = new Map();
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     for (const [key, item] of value) {
       const at = below(path, typeof key === 'string' ? key : '<key>');
       copy.set(this.#nested(key, at), this.#nested(item, at));
@@ -303,43 +290,57 @@ export class Capture {
 
   #set(value: Set<unknown>, path: Path | undefined): Set<unknown> {
     const copy = new Set();
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     for (const item of value) copy.add(this.#nested(item, below(path, '<item>')));
     this.#bytes += copy.size * 8;
     return copy;
   }
 
+  /** An error is never replaced by the news that a part of what it holds (a socket, a function) cannot cross. */
   #error(value: Error, path: Path | undefined): object {
     const standIn = {};
-    this.#remember(value, standIn);
+    this.#copies.add(value, standIn);
     this.#mark(standIn, MARK.error);
-    return Object.assign(
-      standIn,
-      // Two levels: what an error holds lies in a list or a record of its envelope.
-      toErrorEnvelope(value, (inner, key) => this.#attempt(inner, below(path, key, 2))),
+    const outer = this.#isInError;
+    this.#isInError = true;
+    // Two levels: what an error holds lies in a list or a record of its envelope.
+    const envelope = toErrorEnvelope(value, (inner, key) =>
+      this.#attempt(() => this.#nested(inner, below(path, key, 2))),
     );
+    this.#isInError = outer;
+    return Object.assign(standIn, envelope);
   }
 
-  /**
-   * Takes a member that may be left out. If it is refused, nothing of it stays behind: not its marks, and not its parts
-   * that were copied half (another member may hold the same object).
-   */
-  #attempt(value: unknown, path: Path): unknown {
+  #parts(value: object, { copy, members }: Parts, path: Path | undefined): object {
+    this.#copies.addInError(value, copy);
+    for (const { name, values, put } of members) {
+      const at = below(path, name);
+      try {
+        put(this.#attempt(() => values.map((part) => this.#nested(part, at))));
+        this.#bytes += 8;
+      } catch {
+        this.#copies.lost();
+      }
+    }
+    return copy;
+  }
+
+  /** Takes what may be left out. If it is refused nothing of it stays behind: no marks, no memory, no half copies. */
+  #attempt<T>(take: () => T): T {
     const { marks } = this;
-    const [bytes, marked, known] = [this.#bytes, marks?.length ?? 0, this.#seen?.size ?? 0];
-    const memory = this.#memory;
+    const [bytes, marked, known] = [this.#bytes, marks?.length ?? 0, this.#copies.state];
+    const [memory, isGiven] = [this.#memory, this.#isGiven];
     const state = memory?.state;
     try {
-      return this.#nested(value, path);
+      return take();
     } catch (error) {
       this.#bytes = bytes;
       this.marks = marks;
       if (marks !== undefined) marks.length = marked;
       this.#memory = memory;
+      this.#isGiven = isGiven;
       if (state !== undefined) memory?.restore(state);
-      // In the order in which they were added.
-      let index = 0;
-      for (const key of this.#seen?.keys() ?? []) if (index++ >= known) this.#seen?.delete(key);
+      this.#copies.restore(known);
       throw error;
     }
   }
@@ -354,7 +355,7 @@ export class Capture {
     if (memory.isMoved(value)) return value;
     if (value.detached) throw this.#refused(path, DETACHED);
     const copy = memory.buffer(value, this.#isGiven);
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     return copy;
   }
 
@@ -367,7 +368,7 @@ export class Capture {
     if (types.isArrayBuffer(buffer) && buffer.detached && !memory.isMoved(buffer))
       throw this.#refused(path, DETACHED);
     const copy = memory.view(value, View, this.#isGiven);
-    this.#remember(value, copy);
+    this.#copies.add(value, copy);
     return isBuffer ? this.#mark(copy, MARK.buffer) : copy;
   }
 

@@ -86,10 +86,71 @@ describe('what cannot cross is left out, and never takes the place of the error'
     });
     const arrived = thrown(error);
     expect(arrived).toMatchObject({ name: 'TypeError', message: 'broken pipe', code: 'EPIPE' });
-    expect(Object.keys(arrived)).toEqual(['code']);
+    expect(Object.keys(arrived)).toEqual(['code', 'config']);
+    expect(arrived['config']).toEqual({ retries: 3 });
   });
 
-  test('an object that was refused in one place is refused in the next', () => {
+  test('that part alone, as in the errors of HTTP clients', () => {
+    class Headers {
+      get(): void {}
+    }
+    const config = { url: '/x', validateStatus: () => true, headers: new Headers(), timeout: 0 };
+    const response = {
+      status: 503,
+      data: { message: 'busy', at: new Date(5) },
+      headers: new Headers(),
+      config,
+      request: new Socket(),
+    };
+    const arrived = thrown(Object.assign(new Error('503'), { code: 'ERR_BAD_RESPONSE', config, response }));
+    expect(Object.keys(arrived)).toEqual(['code', 'config', 'response']);
+    expect(arrived['response']).toStrictEqual({
+      status: 503,
+      data: { message: 'busy', at: new Date(5) },
+      config: { url: '/x', timeout: 0 },
+    });
+    expect(arrived['config']).toBe((arrived['response'] as { config: unknown }).config);
+  });
+
+  test('that part alone, of every container', () => {
+    const refused = [() => {}, Symbol('s'), new Socket(), new Promise(() => {}), new Proxy({}, {})];
+    const nested = { deep: [{ fine: 1, refused }] };
+    const list = [1, ...refused, 2];
+    const error = Object.assign(new Error('x'), {
+      list,
+      nested,
+      map: new Map<unknown, unknown>([
+        ['a', 1],
+        ['b', () => {}],
+        [() => {}, 2],
+      ]),
+      set: new Set([1, ...refused]),
+      inner: new TypeError('inside', { cause: { refused, fine: 2 } }),
+      partly: Object.defineProperty({ fine: 3 }, 'not', {
+        get: () => {
+          throw new Error('never');
+        },
+        enumerable: true,
+      }),
+    });
+    const arrived = thrown(error);
+    expect(arrived['list']).toStrictEqual(Object.assign(new Array(7), { 0: 1, 6: 2 }));
+    expect(arrived['nested']).toStrictEqual({ deep: [{ fine: 1, refused: new Array(5) }] });
+    expect(arrived['map']).toStrictEqual(new Map([['a', 1]]));
+    expect(arrived['set']).toStrictEqual(new Set([1]));
+    expect((arrived['inner'] as Error).cause).toStrictEqual({ refused: new Array(5), fine: 2 });
+    expect(arrived['partly']).toMatchObject({ fine: 3 });
+    // What stands beside an error is taken whole or not at all.
+    expect(() => send([error, nested])).toThrow('it is a function');
+  });
+
+  test('many parts, in a time that grows with their number', () => {
+    const parts = Array.from({ length: 20_000 }, (_, index) => ({ index, f: () => {} }));
+    const arrived = thrown(Object.assign(new Error('x'), { parts }));
+    expect(arrived['parts']).toHaveLength(20_000);
+  }, 2_000);
+
+  test('an object that was taken in one place is the same in the next', () => {
     const config = { retries: 3, headers: { a: 'b' }, transform: () => {}, more: { c: 'd' } };
     const error = Object.assign(new Error('x'), {
       config,
@@ -98,12 +159,16 @@ describe('what cannot cross is left out, and never takes the place of the error'
       status: 500,
     });
     const arrived = thrown(error);
-    expect(Object.keys(arrived).sort()).toEqual(['headers', 'status']);
-    expect(arrived['headers']).toEqual({ a: 'b' });
+    expect(Object.keys(arrived).sort()).toEqual(['config', 'headers', 'response', 'status']);
+    expect(arrived['config']).toEqual({ retries: 3, headers: { a: 'b' }, more: { c: 'd' } });
+    expect((arrived['response'] as { config: unknown }).config).toBe(arrived['config']);
+    expect((arrived['config'] as { headers: unknown }).headers).toBe(arrived['headers']);
   });
 
   test('what a refused member held is not sent along', () => {
-    const held = { image: new Uint8Array(100_000), text: Buffer.from('x'), stop: () => {} };
+    // Its key is taken before its value is refused.
+    const key = { image: new Uint8Array(100_000), text: Buffer.from('x') };
+    const held = new Map([[key, () => {}]]);
     const capture = new Capture();
     capture.take(Object.assign(new Error('x'), { held }), 'fail', 0);
     expect(capture.transfer).toBeUndefined();
@@ -118,7 +183,8 @@ describe('what cannot cross is left out, and never takes the place of the error'
     expect(thrown(new Error('x', { cause: [() => {}][0] })).cause).toBe('a function');
     expect(thrown(new Error('x', { cause: function load() {} })).cause).toBe('function load');
     expect(thrown(new Error('x', { cause: new URL('http://x.test/') })).cause).toBe('http://x.test/');
-    const unreadable = Object.assign(Object.create(null), { f: () => {} });
+    const { proxy: unreadable, revoke } = Proxy.revocable({}, {});
+    revoke();
     expect(thrown(new Error('x', { cause: unreadable })).cause).toBe('an unreadable object');
   });
 

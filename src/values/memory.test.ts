@@ -194,7 +194,7 @@ describe('memory that is seen twice', () => {
     const buffer = new ArrayBuffer(4 * LARGE_BYTES);
     const views = [new Uint8Array(buffer), new Uint8Array(buffer, 8)];
     const error = Object.assign(new Error('x'), {
-      lost: { views, f: () => {} },
+      lost: new Map([[views, () => {}]]),
       kept: new Uint8Array(buffer, 16, 8),
     });
     const capture = new Capture();

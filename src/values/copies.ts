@@ -1,0 +1,71 @@
+/** How many copies there were, at some time. */
+export interface CopiesState {
+  readonly whole: number;
+  readonly inErrors: number;
+}
+
+/**
+ * The copies of one captured message, so that an object that is there twice arrives as one. The first container is kept in
+ * two fields: most arguments are one flat object, which needs no map.
+ */
+export class Copies {
+  #root: object | undefined = undefined;
+  #rootCopy: unknown = undefined;
+  #whole: Map<object, unknown> | undefined = undefined;
+  /** Of containers in errors, which may lack parts. */
+  #inErrors: Map<object, unknown> | undefined = undefined;
+  #hasLost = false;
+
+  reset(): void {
+    this.#root = undefined;
+    this.#rootCopy = undefined;
+    this.#whole = undefined;
+    this.#inErrors = undefined;
+    this.#hasLost = false;
+  }
+
+  /** @param isInError a copy that lacks parts is good enough */
+  of(value: object, isInError: boolean): unknown {
+    if (value === this.#root) return this.#rootCopy;
+    const whole = this.#whole?.get(value);
+    if (whole !== undefined || this.#inErrors === undefined) return whole;
+    return isInError || !this.#hasLost ? this.#inErrors.get(value) : undefined;
+  }
+
+  add(value: object, copy: unknown): void {
+    if (this.#root === undefined) {
+      this.#root = value;
+      this.#rootCopy = copy;
+    } else {
+      this.#whole ??= new Map();
+      this.#whole.set(value, copy);
+    }
+  }
+
+  addInError(value: object, copy: object): void {
+    this.#inErrors ??= new Map();
+    this.#inErrors.set(value, copy);
+  }
+
+  /** A container in an error lacks a part. */
+  lost(): void {
+    this.#hasLost = true;
+  }
+
+  get state(): CopiesState {
+    return { whole: this.#whole?.size ?? 0, inErrors: this.#inErrors?.size ?? 0 };
+  }
+
+  /** Forgets what was added since then. */
+  restore({ whole, inErrors }: CopiesState): void {
+    forgetFrom(this.#whole, whole);
+    forgetFrom(this.#inErrors, inErrors);
+  }
+}
+
+/** A map is in the order in which it was filled. */
+function forgetFrom(copies: Map<object, unknown> | undefined, size: number): void {
+  if (copies === undefined || copies.size <= size) return;
+  let index = 0;
+  for (const key of copies.keys()) if (index++ >= size) copies.delete(key);
+}
