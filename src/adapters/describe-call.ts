@@ -4,7 +4,14 @@ import type { CallMeta } from '../pool/frames.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { HostContext, HostExchange } from './exchange.ts';
 import { parseRouting, type RequestRouting, type ResolvedMiddlewareOptions } from './options.ts';
-import { clientIp, givenTimeout, givenTraceparent, mountPath, routeParams } from './request-head.ts';
+import {
+  clientIp,
+  givenTimeout,
+  givenTraceparent,
+  givenTracestate,
+  mountPath,
+  routeParams,
+} from './request-head.ts';
 
 /** What of an exchange a call is told about. */
 type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'> & {
@@ -44,7 +51,11 @@ export function describeCall(
   const meta: CallMeta = { requestId, route: routeLabel(prefix, options) };
   call.meta = meta;
   const traceparent = givenTraceparent(req);
-  if (traceparent !== undefined) meta.traceparent = traceparent;
+  if (traceparent !== undefined) {
+    meta.traceparent = traceparent;
+    const tracestate = givenTracestate(req);
+    if (tracestate !== undefined) meta.tracestate = tracestate;
+  }
   call.priorityRank = config.priorityRank;
   const ip = clientIp(req, client);
   if (ip !== undefined) meta.ip = ip;

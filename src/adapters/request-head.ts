@@ -11,7 +11,13 @@ const SAFE_HOST = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 /** Absolute form of a target, as it is sent to a proxy, up to its path. */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
-const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACE = /^([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+
+/** Flags of a version that is not known: only the lowest bit has a meaning. */
+const SAMPLED = 1;
+
+/** Characters that vendors are to carry on at least (W3C Trace Context, 3.3.1.1); it is a hint, and may be dropped. */
+const TRACESTATE = /^[\x20-\x7e\t]{1,512}$/;
 
 /** The client's request id if it is safe to keep. */
 export function givenRequestId(req: IncomingMessage): string | undefined {
@@ -19,10 +25,20 @@ export function givenRequestId(req: IncomingMessage): string | undefined {
   return typeof given === 'string' && SAFE_ID.test(given) ? given : undefined;
 }
 
-/** The client's trace context (W3C Trace Context, version 00) if it is well-formed. */
+/** The client's trace context (W3C Trace Context) in version 00 if it is well-formed; later versions begin as that does. */
 export function givenTraceparent(req: IncomingMessage): string | undefined {
   const given = req.headers['traceparent'];
-  return typeof given === 'string' && TRACEPARENT.test(given) ? given : undefined;
+  const parts = typeof given === 'string' ? TRACE.exec(given) : null;
+  if (parts === null) return undefined;
+  const [, version, ids, flags = '', rest] = parts;
+  if (version === '00') return rest === undefined ? (given as string) : undefined;
+  return version === 'ff' ? undefined : `00-${ids}-0${Number.parseInt(flags, 16) & SAMPLED}`;
+}
+
+/** What vendors add to the client's trace context. */
+export function givenTracestate(req: IncomingMessage): string | undefined {
+  const given = req.headers['tracestate'];
+  return typeof given === 'string' && TRACESTATE.test(given) ? given : undefined;
 }
 
 /** The client's own deadline in ms; it may only shorten ours. Anything odd is ignored. */

@@ -227,7 +227,8 @@ export class BatchQueue<I, O> {
     const { app, deployment, replicaId: replica, items } = scope;
     const requestIds = items.map(({ requestId }) => requestId);
     const traceparents = items.map(({ traceparent }) => traceparent);
-    const about = { function: this.#name(), size: scope.size, requestIds, traceparents };
+    const tracestates = items.map(({ tracestate }) => tracestate);
+    const about = { function: this.#name(), size: scope.size, requestIds, traceparents, tracestates };
     return traceBatch({ app, deployment, replica, ...about }, run);
   }
 

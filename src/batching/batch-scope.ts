@@ -99,6 +99,10 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#first?.traceparent;
   }
 
+  get tracestate(): string | undefined {
+    return this.#first?.tracestate;
+  }
+
   get multiplexedModelId(): string {
     return this.#first?.multiplexedModelId ?? '';
   }

@@ -5,7 +5,9 @@ import { digestFixed, prepareFixed } from '../values/digest.ts';
 import { type Packed, pack } from '../values/pack.ts';
 import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, type Naming, withNaming } from './bound.ts';
+import { assertConfigurable } from './configurable.ts';
 import { Deployment } from './deployment.ts';
+import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
 import { type IngressFace, ingressFaceOf } from './ingress-face.ts';
 import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options.ts';
@@ -84,6 +86,7 @@ export function compileApp(
     const args = withNaming(naming, () => pack(bindings, `${name}.bind`));
     const adjusted = adjust(name, own);
     assertRepeatable(adjusted, target, name);
+    assertConfigurable(adjusted, target, name);
     const resolved = resolveOptions(adjusted);
     const suffix = revision === 0 ? '' : `+r${revision}`;
     const { isolation, env, resourceLimits, resources } = resolved;
@@ -162,8 +165,12 @@ function itemsOf(value: unknown): Iterable<unknown> {
 /** @throws ServeError `SERVE_INVALID_OPTION` */
 export function assertBound(value: unknown, what: string): asserts value is BoundDeployment<unknown> {
   if (isInstance(value, BoundDeployment)) return;
-  const hint = isInstance(value, Deployment)
-    ? 'a bound deployment: call .bind() on it'
-    : 'a bound deployment';
-  throw invalidOption(what, value, hint);
+  throw invalidOption(what, value, hintFor(value));
+}
+
+function hintFor(value: unknown): string {
+  if (isInstance(value, Deployment)) return 'a bound deployment: call .bind() on it';
+  if (isInstance(value, CallNode))
+    return 'a bound deployment; this is a node of a graph, which runs behind a driver: DAGDriver.bind(node), or dag((input) => node)';
+  return 'a bound deployment';
 }

@@ -4,6 +4,7 @@ import { registerTarget } from '../replica/registry.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
+import { assertConfigurable } from './configurable.ts';
 import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
 import { type DeploymentOptions, mergeOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
@@ -51,6 +52,7 @@ export class Deployment<T> {
       );
     }
     assertRepeatable(parsed, this.#parts.target, 'deployment');
+    assertConfigurable(parsed, this.#parts.target, 'deployment');
     return new Deployment({ ...this.#parts, options: { ...parsed, name: parsed.name ?? this.name } });
   }
 
@@ -91,6 +93,7 @@ export function deployment<T extends Function, const S extends DeploymentSchemas
     throw invalidOption('deployment.name', name, 'a name: give `name`, since the target has none that fits');
   }
   assertRepeatable(parsed, target, 'deployment');
+  assertConfigurable(parsed, target, 'deployment');
   if (isClass(target)) {
     const [reserved] = reservedMethods(target);
     if (reserved !== undefined) {

@@ -110,11 +110,14 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
       method: methodLabel(this.method),
       requestId,
       traceparent: meta?.traceparent,
+      tracestate: meta?.tracestate,
     };
     this.#trace = trace;
     callTraces.start.publish(trace);
     callTraces.end.publish(trace);
-    if (trace.traceparent !== undefined) this.meta = { ...meta, traceparent: trace.traceparent };
+    const { traceparent, tracestate } = trace;
+    if (traceparent !== undefined)
+      this.meta = { ...meta, traceparent, ...(tracestate === undefined ? {} : { tracestate }) };
   }
 
   /** Ends with the call it was made in. */
@@ -333,9 +336,16 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
 
   /** The host's own words on what the replica died of, and whether this call may be repeated. */
   #diedWith(cause: ServeError, started: boolean): ServeError {
-    const retryable = this.#mayRepeat(started);
-    if (cause.code !== 'SERVE_REPLICA_DIED' || cause.retryable === retryable) return cause;
-    return this.#error('SERVE_REPLICA_DIED', cause.message, { cause: cause.cause, retryable });
+    if (cause.code !== 'SERVE_REPLICA_DIED') return cause;
+    const { app, deployment } = this.route;
+    return new ServeError('SERVE_REPLICA_DIED', cause.message, {
+      app,
+      deployment,
+      requestId: this.requestId,
+      retryable: this.#mayRepeat(started),
+      ...(cause.replica === undefined ? {} : { replica: cause.replica }),
+      ...(cause.cause === undefined ? {} : { cause: cause.cause }),
+    });
   }
 
   #mayRepeat(started: boolean): boolean {

@@ -18,6 +18,8 @@ export interface ServeContext {
   readonly requestId: string;
   /** W3C trace context of the call, as its caller or a tracer gave it. */
   readonly traceparent: string | undefined;
+  /** What vendors add to `traceparent`. */
+  readonly tracestate: string | undefined;
   /** Aborts when the caller is gone, cancels, or the deadline passes. Never aborts outside a call. */
   readonly signal: AbortSignal;
   /** When the call must be over, as a timestamp like `Date.now()`; undefined = no deadline. */

@@ -300,6 +300,7 @@ function inherit(own: CallMeta | undefined, scope: CallScope): CallMeta {
   const meta: CallMeta = own === undefined ? { requestId } : { ...own, requestId };
   if (scope.route !== undefined) meta.route = scope.route;
   if (scope.traceparent !== undefined) meta.traceparent = scope.traceparent;
+  if (scope.tracestate !== undefined) meta.tracestate = scope.tracestate;
   if (meta.tenant === undefined && scope.tenant !== undefined) meta.tenant = scope.tenant;
   if (meta.sessionId === undefined && scope.sessionId !== undefined) meta.sessionId = scope.sessionId;
   if (meta.priority === undefined && scope.priorityRank !== undefined) meta.priority = scope.priorityRank;

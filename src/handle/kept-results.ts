@@ -1,7 +1,8 @@
 import { now, type Timer, time } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
+import { isInstance } from '../validation/peek.ts';
 import { Capture, RESULT } from '../values/capture.ts';
-import { type Packed, unpack } from '../values/pack.ts';
+import { type Packed, packError, unpack } from '../values/pack.ts';
 
 /** How long a result is given again to calls with its key. */
 export const KEEP_MS = 60_000;
@@ -64,6 +65,13 @@ function copiedResult(value: object): CopiedResult {
   // The captured value may hold what is passed by reference.
   const packed = structuredClone({ value: captured, marks: capture.marks });
   return new CopiedResult(packed, OVERHEAD_BYTES + capture.bytes);
+}
+
+/** An error for each caller: its properties belong to him, and frameworks write to them. */
+export function shareError(error: unknown, isByReference: boolean): () => unknown {
+  if (isByReference || !isInstance(error, Error)) return () => error;
+  const packed = packError(error);
+  return () => unpack(structuredClone(packed));
 }
 
 export interface KeptResult {

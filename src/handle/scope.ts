@@ -15,6 +15,7 @@ export interface CallScope {
   /** Where the host serves the HTTP request that it belongs to; undefined if it belongs to none. */
   readonly route: string | undefined;
   readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
   /** Time of `clock.now()`; 0 = none. */
   readonly deadlineAt: number;
   readonly tenant: string | undefined;

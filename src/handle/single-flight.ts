@@ -6,7 +6,7 @@ import { describe } from '../values/describe.ts';
 import { digest } from '../values/digest.ts';
 import type { Call } from './call.ts';
 import { ENTRY } from './entry-gate.ts';
-import { KeptResults, type SharedResult, shareResult } from './kept-results.ts';
+import { KeptResults, type SharedResult, shareError, shareResult } from './kept-results.ts';
 import { type CallExplanation, PromiseCall } from './response.ts';
 import type { Route } from './route.ts';
 
@@ -81,7 +81,8 @@ export class SharedRun extends PromiseCall {
 
   protected override onError(error: unknown): void {
     this.#onFailed();
-    for (const call of this.#takeWaiting()) call.reject(error);
+    const others = shareError(error, this.route.config.isByReference);
+    for (const [index, call] of this.#takeWaiting().entries()) call.reject(index === 0 ? error : others());
   }
 
   protected override onOpen(): void {

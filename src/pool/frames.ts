@@ -50,6 +50,8 @@ export interface CallMeta {
   route?: string;
   /** W3C trace context. */
   traceparent?: string;
+  /** What vendors add to it. */
+  tracestate?: string;
   multiplexedModelId?: string;
   tenant?: string;
   sessionId?: string;

@@ -71,9 +71,9 @@ export class Replica {
   }
 
   #beginTraced(call: RunningCall): void {
-    const { app, deployment, replicaId: replica, requestId, traceparent } = call;
+    const { app, deployment, replicaId: replica, requestId, traceparent, tracestate } = call;
     const method = this.#code.methodName(call.inbound.method);
-    const trace: ReplicaTrace = { app, deployment, method, requestId, replica, traceparent };
+    const trace: ReplicaTrace = { app, deployment, method, requestId, replica, traceparent, tracestate };
     call.trace = trace;
     startReplicaTrace(trace, () => callScope.run(call, this.#execute, call));
   }
@@ -262,6 +262,7 @@ export function idleContext(identity: ReplicaIdentity): ServeContext {
     ...identity,
     requestId: '',
     traceparent: undefined,
+    tracestate: undefined,
     signal: new AbortController().signal,
     deadline: undefined,
     multiplexedModelId: '',

@@ -85,6 +85,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     return this.inbound.meta?.traceparent;
   }
 
+  get tracestate(): string | undefined {
+    return this.inbound.meta?.tracestate;
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();

@@ -1,6 +1,7 @@
 import {
   type Context,
   context,
+  createTraceState,
   isSpanContextValid,
   ROOT_CONTEXT,
   type Span,
@@ -26,6 +27,8 @@ export interface OtelOptions {
   tracerProvider?: TracerProvider;
 }
 
+const NO_ORIGIN: Origin = { traceparent: undefined, tracestate: undefined };
+
 let isOn = false;
 
 /**
@@ -48,9 +51,13 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
   const onCall = {
     start(call: CallTrace) {
       const active = context.active();
-      const parent = trace.getSpan(active) === undefined ? withParent(active, call.traceparent) : active;
+      const parent = trace.getSpan(active) === undefined ? withParent(active, call) : active;
       const span = tracer.startSpan(nameOf(call), { kind: SpanKind.CLIENT, attributes: about(call) }, parent);
-      call.traceparent = format(span) ?? call.traceparent;
+      const traceparent = format(span);
+      if (traceparent !== undefined) {
+        call.traceparent = traceparent;
+        call.tracestate = span.spanContext().traceState?.serialize();
+      }
       spans.set(call, span);
     },
     end() {},
@@ -66,7 +73,7 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
 
   const onReplica = {
     start(run: ReplicaTrace) {
-      const parent = withParent(context.active(), run.traceparent);
+      const parent = withParent(context.active(), run);
       const attributes = { ...about(run), 'inserve.replica': run.replica };
       const span = tracer.startSpan(nameOf(run), { kind: SpanKind.SERVER, attributes }, parent);
       spans.set(run, span);
@@ -83,9 +90,13 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
   const onBatch = {
     start(batch: BatchTrace) {
       // Whatever is active here is some earlier call's: the batch belongs to its first caller, and links to all.
-      const parent = withParent(ROOT_CONTEXT, batch.traceparents[0]);
-      const links = batch.traceparents.flatMap((traceparent) => {
-        const spanContext = trace.getSpanContext(withParent(ROOT_CONTEXT, traceparent));
+      const origins = batch.traceparents.map((traceparent, index) => ({
+        traceparent,
+        tracestate: batch.tracestates[index],
+      }));
+      const parent = withParent(ROOT_CONTEXT, origins[0]);
+      const links = origins.flatMap((origin) => {
+        const spanContext = trace.getSpanContext(withParent(ROOT_CONTEXT, origin));
         return spanContext === undefined ? [] : [{ context: spanContext }];
       });
       const attributes = {
@@ -135,13 +146,16 @@ function about({ app, deployment, method, requestId }: CallTrace | ReplicaTrace)
   };
 }
 
-function withParent(base: Context, traceparent: string | undefined): Context {
+type Origin = Pick<ReplicaTrace, 'traceparent' | 'tracestate'>;
+
+function withParent(base: Context, { traceparent, tracestate }: Origin = NO_ORIGIN): Context {
   const [, traceId = '', spanId = '', flags = '00'] = traceparent?.split('-') ?? [];
   const parent = {
     traceId,
     spanId,
     traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED,
     isRemote: true,
+    ...(tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }),
   };
   return isSpanContextValid(parent) ? trace.setSpanContext(base, parent) : base;
 }

@@ -8,6 +8,8 @@ export interface CallTrace {
   readonly requestId: string;
   /** W3C trace context. A subscriber of `start` may set it: the replica gets what it holds then. */
   traceparent: string | undefined;
+  /** What vendors add to it. A subscriber of `start` may set it as well. */
+  tracestate: string | undefined;
   /** Where the call went to; set at `asyncEnd`. */
   replica?: string;
   /** `ok`, `error`, `timeout`, `cancelled`, `rejected` or `died`; set at `asyncEnd`. */
@@ -23,6 +25,7 @@ export interface ReplicaTrace {
   readonly requestId: string;
   readonly replica: string;
   readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
   /** A subscriber of `start` may set it, to run the user's code within a context of its own. It calls `run` once. */
   around?: (run: () => void) => void;
   error?: unknown;
@@ -39,6 +42,7 @@ export interface BatchTrace {
   readonly requestIds: readonly string[];
   /** W3C trace contexts of the same. */
   readonly traceparents: readonly (string | undefined)[];
+  readonly tracestates: readonly (string | undefined)[];
   /** A subscriber of `start` may set it, to run the function within a context of its own. It calls `run` once. */
   around?: (run: () => Promise<void>) => Promise<void>;
   error?: unknown;

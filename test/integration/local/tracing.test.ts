@@ -49,6 +49,30 @@ describe('traces', () => {
     expect(child).toBe(`00-${TRACE}-${leafCall.spanId}-01`);
   });
 
+  test.each([
+    ['of a later version', `01-${TRACE}-b7ad6b7169203331-01`],
+    ['of a later version with more fields', `cc-${TRACE}-b7ad6b7169203331-ff-what-comes`],
+  ])('go on from a traceparent %s, and with what vendors add to it', async (_what, traceparent) => {
+    await using serve = packaged();
+    await using server = await listen(serve.middleware(root));
+    const headers = { traceparent, tracestate: 'vendor=of-mine,other=1' };
+    const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers });
+    const seen = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
+    expect(seen.traceparent).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`));
+    const inRoot = await serve.handle(root).spans.remote();
+    const inLeaf = await serve.handle(leaf, { app: 'Root' }).spans.remote();
+    const spans = [
+      named(finishedSpans(), 'Root.http', SpanKind.CLIENT),
+      named(inRoot, 'Root.call', SpanKind.SERVER),
+      named(inRoot, 'Leaf.work', SpanKind.CLIENT),
+      named(inLeaf, 'Leaf.work', SpanKind.SERVER),
+      named(inLeaf, 'inside', SpanKind.INTERNAL),
+    ];
+    for (const { traceId, state } of spans)
+      expect({ traceId, state }).toEqual({ traceId: TRACE, state: 'vendor=of-mine,other=1' });
+    expect(spans[0]?.parent).toBe('b7ad6b7169203331');
+  });
+
   test('a batch is one span: of its first caller, with links to all, and around what the function does', async () => {
     await using serve = packaged();
     const handle = await serve.run(leaf);
@@ -81,17 +105,19 @@ describe('traces', () => {
     expect(named(await handle.spans.remote(), 'Leaf.fail', SpanKind.SERVER)).toMatchObject({ error: 'no' });
   });
 
-  test.each(['nonsense', `00-${'0'.repeat(32)}-b7ad6b7169203331-01`, `ff-${TRACE}-b7ad6b7169203331-01`])(
-    'a traceparent that is none is not passed on: %s',
-    async (traceparent) => {
-      await using serve = packaged();
-      await using server = await listen(serve.middleware(root));
-      const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { traceparent } });
-      const seen = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
-      expect(seen.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-      expect(seen.traceparent).not.toContain(TRACE);
-    },
-  );
+  test.each([
+    'nonsense',
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+    `ff-${TRACE}-b7ad6b7169203331-01`,
+    `00-${TRACE}-b7ad6b7169203331-01-more`,
+  ])('a traceparent that is none is not passed on: %s', async (traceparent) => {
+    await using serve = packaged();
+    await using server = await listen(serve.middleware(root));
+    const answer = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { traceparent } });
+    const seen = (await answer.json()) as Awaited<ReturnType<Root['call']>>;
+    expect(seen.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    expect(seen.traceparent).not.toContain(TRACE);
+  });
 
   test('the channel tells of every call exactly one start and one end', async () => {
     await using serve = packaged();
