@@ -15,8 +15,14 @@ const FULL_MS = 120_000;
 const WARM_UP_MS = 10_000;
 /** Share of the replicas' time that the calls take, loads not counted. */
 const LOAD = 0.375;
+/** The same for replicas that are rarely idle. */
+const BUSY_LOAD = 0.8;
+/** Mean latency where each replica has a queue of its own, M/D/1: what the best division of the models reaches. */
+const MD1_MS = SERVICE_MS * (1 + BUSY_LOAD / (2 * (1 - BUSY_LOAD)));
 /** The same for more models than slots: with the loads of a pooled cache the replicas are half busy. */
 const CROWDED_LOAD = 0.19;
+/** With the loads of a pooled cache (0.31 × 100 ms a call) the replicas would have almost as much to do as they can. */
+const SCARCE_LOAD = 0.375;
 
 interface Run {
   readonly hitRate: number;
@@ -33,15 +39,23 @@ export const models: Scenario = {
   async run({ seed, scale }) {
     const endMs = WARM_UP_MS + FULL_MS * scale;
     const fitting = await run(seed, endMs, LOAD, (at) => Math.floor(12 * at));
+    const busy = await run(seed, endMs, BUSY_LOAD, (at) => Math.floor(12 * at));
     const crowded = await run(seed, endMs, CROWDED_LOAD, zipf(30));
+    const scarce = await run(seed, endMs, SCARCE_LOAD, zipf(30));
     return {
       measured: [
-        { key: 'models_hit', value: fitting.hitRate, least: 0.93 },
+        { key: 'models_hit', value: Math.min(fitting.hitRate, busy.hitRate), least: 0.93 },
+        { key: 'models_busy_vs_md1', value: busy.meanMs / MD1_MS, most: 2.5 },
         { key: 'models_growth', value: Math.max(fitting.growth, crowded.growth), most: 1.5 },
-        { key: 'models_crowded_hit', value: crowded.hitRate, least: 0.4 },
-        { key: 'models_crowded_p99_ms', value: crowded.p99Ms, most: 2_000 },
+        { key: 'models_crowded_hit', value: Math.min(crowded.hitRate, scarce.hitRate), least: 0.4 },
+        { key: 'models_crowded_p99_ms', value: Math.max(crowded.p99Ms, scarce.p99Ms), most: 2_000 },
       ],
-      details: [`12 models: ${describe(fitting)}`, `30 models by Zipf's law: ${describe(crowded)}`],
+      details: [
+        `12 models: ${describe(fitting)}`,
+        `12 models, load ${BUSY_LOAD}: ${describe(busy)}`,
+        `30 models by Zipf's law: ${describe(crowded)}`,
+        `30 models by Zipf's law, load ${SCARCE_LOAD}: ${describe(scarce)}`,
+      ],
     };
   },
 };

@@ -134,6 +134,7 @@ describe('multiplexed', () => {
     let [models, stalestAt]: [readonly string[], number | undefined] = [[], undefined];
     const loads: number[] = [];
     observeModels({
+      made() {},
       changed(ids) {
         models = ids;
       },

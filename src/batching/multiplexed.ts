@@ -32,6 +32,8 @@ export interface Multiplexed<M> {
 
 /** Hears of the models of this thread. */
 export interface ModelsListener {
+  /** The code keeps models. */
+  made(): void;
   /** Other models are there, or coming. */
   changed(modelIds: readonly string[]): void;
   /** When the model that makes room for the next one was last used; undefined while there is room for one more. */
@@ -100,6 +102,7 @@ export function multiplexed<M>(
   const limit = maxModelsPerReplica === -1 ? Infinity : maxModelsPerReplica;
   const models = new ModelCache<M>(limit, maxLoadsPerSecond, advertising);
   if (listener !== undefined) caches.add(models as ModelCache<unknown>);
+  listener?.made();
   const get = async function (this: unknown, modelId: string = getMultiplexedModelId()): Promise<M> {
     if (modelId === '')
       throw invalidOption('modelId', modelId, 'a model id: the caller sets multiplexedModelId');

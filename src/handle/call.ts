@@ -8,6 +8,7 @@ import { type CallTrace, callTraces, endTrace } from '../tracing/channels.ts';
 import type { Outcome } from './call-stats.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENTRY, type Entering, type Entry } from './entry-gate.ts';
+import { hash } from './hash.ts';
 import type { Hedge } from './hedging.ts';
 import type { Route } from './route.ts';
 import type { CallScope, Child } from './scope.ts';
@@ -84,6 +85,11 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
 
   get tenant(): string {
     return this.meta?.tenant ?? '';
+  }
+
+  get modelKey(): number | undefined {
+    const id = this.meta?.multiplexedModelId;
+    return id ? hash(id) : undefined;
   }
 
   /** How long it ran until `at`, in ms: as its replica says, else since it was sent. */

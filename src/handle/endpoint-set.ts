@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import type { Outcome } from './call-stats.ts';
 import { reservePlace } from './choice.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { ModelAffinity } from './model-affinity.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { SessionAffinity } from './session-affinity.ts';
 import { having, isSkewed } from './skew.ts';
@@ -66,12 +67,19 @@ export class EndpointSet {
    * Takes a place for a call at a replica; undefined if none is free.
    * @param at the time, as exactly as the caller knows it
    * @param except a replica that will not do
+   * @param models chooses for calls that name a model
    */
-  reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
+  reserve(call: Call, at: number, except?: Endpoint, models?: ModelAffinity): Endpoint | undefined {
     const { probe } = this.#ejection;
-    if (probe !== undefined && except === undefined && this.#reserveProbe(call, probe, at)) return probe;
+    const { modelKey } = call;
+    if (probe !== undefined && except === undefined && this.#reserveProbe(call, probe, at)) {
+      if (modelKey !== undefined) models?.sent(call, modelKey, probe, at);
+      return probe;
+    }
     const endpoints = this.#isSkewed ? this.#having(call.method) : this.#inService;
-    return reservePlace(call, endpoints, except, at, this.sessions);
+    return modelKey === undefined || models === undefined
+      ? reservePlace(call, endpoints, except, at, this.sessions)
+      : models.reserve(call, modelKey, endpoints, except, at);
   }
 
   /** A call that was sent is over, or a stream that it opened has begun. */

@@ -1,5 +1,5 @@
 import type { Endpoint } from './endpoint.ts';
-import { hash, mix } from './hash.ts';
+import { mix } from './hash.ts';
 
 /**
  * Rendezvous hashing (Thaler, Ravishankar 1996): each key ranks the replicas in its own way. One more replica, or one less,
@@ -21,12 +21,4 @@ export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): E
 export function rankByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint[] {
   const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
   return endpoints.toSorted((a, b) => weightOf(b) - weightOf(a));
-}
-
-/** All replicas in the order of a name, the first at once: the others are often not needed. */
-export function* byRendezvous(name: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
-  const key = hash(name);
-  const best = bestByRendezvous(key, endpoints);
-  yield best;
-  for (const endpoint of rankByRendezvous(key, endpoints)) if (endpoint !== best) yield endpoint;
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Harness } from '../../test/support/route-harness.ts';
 import { now } from '../time/clock.ts';
 import { ENTRY, SHED_NOTHING } from './entry-gate.ts';
+import { hash } from './hash.ts';
 import type { TenantsOptions } from './tenants.ts';
 
 beforeEach(() => {
@@ -12,6 +13,8 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
+
+const MODELS = ['m1', 'm2', 'm3', 'm4'];
 
 const command = fc.oneof(
   {
@@ -29,6 +32,7 @@ const command = fc.oneof(
       rank: fc.integer({ min: 0, max: 3 }),
       tenant: fc.constantFrom(undefined, 'a', 'b'),
       session: fc.constantFrom(undefined, 's', 't'),
+      model: fc.constantFrom(undefined, undefined, ...MODELS),
       leftMs: fc.constantFrom(undefined, 60_000),
     }),
   },
@@ -54,6 +58,19 @@ const command = fc.oneof(
   },
   {
     weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('hold' as const),
+      replica: fc.nat(5),
+      models: fc.subarray(MODELS),
+      loadMs: fc.constantFrom(0.01, 1, 1_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('tend' as const), now: fc.constant(true) }),
+  },
+  {
+    weight: 2,
     arbitrary: fc.record({ type: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 300 }) }),
   },
   {
@@ -74,7 +91,7 @@ describe('every accepted call ends exactly once', () => {
     }),
   });
 
-  test('with killed replicas, cancels, deadlines, errors, retries, hedges, keys, quotas and shedding', () => {
+  test('with killed replicas, cancels, deadlines, errors, retries, hedges, keys, models, quotas and shedding', () => {
     fc.assert(
       fc.property(
         configs,
@@ -121,6 +138,14 @@ function run(harness: Harness, step: Step): void {
   } else if ('started' in step) {
     const replica = replicas[step.replica];
     if (replica !== undefined && !replica.isClosed) harness.kill(replica, step.started);
+  } else if ('models' in step) {
+    const models = replicas[step.replica]?.models;
+    if (models === undefined) return;
+    models.keepsModels = true;
+    models.loadMs = step.loadMs;
+    models.advertise(step.models.map(hash));
+  } else if ('now' in step) {
+    harness.route.tend(now());
   } else if ('ms' in step) {
     vi.advanceTimersByTime(step.ms);
   } else if ('from' in step) {

@@ -95,10 +95,10 @@ describe('route', () => {
     harness.finish();
   });
 
-  test('51: a call goes to a replica that holds its model, spills when that is full, and loads where there are fewest', () => {
+  test('51: a call goes to a replica that holds its model, and else where there are fewest', () => {
     const harness = new Harness();
     for (let replica = 0; replica < 3; replica++) harness.start(1_000);
-    const [r0, r1, r2] = harness.replicas as [FakeReplica, FakeReplica, FakeReplica];
+    const [, r1, r2] = harness.replicas as [FakeReplica, FakeReplica, FakeReplica];
     const placeOf = (model: string) => harness.call({ model }).endpoint?.replicaId;
     r1.models.advertise([hash('a')]);
     expect(new Set(Array.from({ length: 20 }, () => placeOf('a')))).toEqual(new Set(['r1']));
@@ -112,15 +112,7 @@ describe('route', () => {
     r2.models.advertise([hash('a')]);
     r1.ongoing = 500;
     expect(placeOf('a')).toBe('r2');
-    r1.limit = r2.limit = 0;
-    expect(placeOf('a')).toBe('r0');
-    r0.limit = 0;
-    const waiting = harness.call({ model: 'a' });
-    expect(waiting.endpoint).toBeUndefined();
-    harness.start(1_000);
-    expect(waiting.endpoint?.replicaId).toBe('r3');
     r1.ongoing = 0;
-    r0.limit = r1.limit = r2.limit = 1_000;
     harness.finish();
   });
 

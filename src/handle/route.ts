@@ -12,6 +12,7 @@ import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ENTRY, type EntryGate } from './entry-gate.ts';
+import { ModelAffinity } from './model-affinity.ts';
 import { hasOutstanding, recallBelow, recallHeld } from './recall.ts';
 import { RunAccounts } from './run-accounts.ts';
 import { SecondChances } from './second-chances.ts';
@@ -55,7 +56,12 @@ export class Route {
   #rejection: unknown = undefined;
   readonly #turnstile: Turnstile;
   readonly #endpoints = new EndpointSet();
-  readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1);
+  readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1, {
+    setAside: (call) => this.#turnstile.setAside(call),
+    putBack: (call) => this.#turnstile.putBack(call),
+  });
+  /** Undefined until a call names a model. */
+  #models: ModelAffinity | undefined = undefined;
   #isDraining = false;
   /** Methods that a replica has, or had. */
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
@@ -113,6 +119,7 @@ export class Route {
 
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig, sessions?: SessionTable): void {
+    this.#queue.showEverything();
     this.#turnstile.adopt(load, ledger, this.#queue);
     this.#secondChances.adopt(load);
     if (sessions !== undefined) this.#endpoints.sessions.adopt(sessions);
@@ -139,6 +146,8 @@ export class Route {
 
   remove(replicaId: string, error: unknown): void {
     this.#endpoints.remove(replicaId)?.channel.close(error);
+    // Calls that waited for its models may go elsewhere.
+    if (this.#queue.aside > 0) this.drain();
   }
 
   /** Sends nothing more to its replicas. Calls that run end there; the links close with their replicas. */
@@ -214,7 +223,10 @@ export class Route {
   /** Sends a call that was let in. */
   #accept(call: Call): void {
     if (call.readyAt >= this.#endpoints.dueAt) this.#endpoints.look(call.readyAt);
-    if (this.#queue.size === 0 && this.#turnstile.mayPass(call)) {
+    // Calls that wait for their model alone let the others pass, once it is sure that none of them has a place.
+    if (this.#queue.aside > 0) this.drain();
+    const isFirst = this.#queue.size === this.#queue.aside;
+    if (isFirst && this.#turnstile.mayPass(call)) {
       const endpoint = this.#reserve(call, call.readyAt);
       if (endpoint !== undefined) {
         this.#send(call, endpoint, call.readyAt);
@@ -222,6 +234,8 @@ export class Route {
       }
     }
     this.#enqueue(call, false);
+    if (isFirst && this.#queue.peek() === call)
+      this.#models?.stepAside(call, this.#endpoints.inService, call.queuedAt);
   }
 
   /** Sends a call to a given replica on which a place was reserved. */
@@ -235,12 +249,17 @@ export class Route {
     // An inline call may end, and free its place, while it is being sent.
     if (this.#isDraining) return;
     this.#isDraining = true;
-    this.#sendWaiting();
+    // Calls that stepped aside may have a place once others are gone.
+    while (this.#sendWaiting() && this.#queue.aside > 0);
     this.#isDraining = false;
+    this.#models?.drained();
   }
 
-  #sendWaiting(): void {
+  /** @returns whether a call was sent */
+  #sendWaiting(): boolean {
     const at = now();
+    let hasSent = false;
+    if (this.#queue.aside > 0) this.#models?.show(this.#endpoints.inService, at);
     let call = this.#queue.peek();
     while (call !== undefined) {
       if (this.runs.isDoomed(call, at)) {
@@ -249,16 +268,21 @@ export class Route {
         this.#shed(call, 'doomed');
       } else {
         const endpoint = this.#turnstile.isTurnOf(call, at) ? this.#reserve(call, at) : undefined;
-        if (endpoint === undefined) break;
-        this.#queue.shift();
-        this.#turnstile.leave(call);
-        call.dequeued(at);
-        this.runs.began(call, at);
-        this.#send(call, endpoint, at);
+        if (endpoint === undefined) {
+          if (this.#models?.stepAside(call, this.#endpoints.inService, at) !== true) break;
+        } else {
+          this.#queue.shift();
+          this.#turnstile.leave(call);
+          call.dequeued(at);
+          this.runs.began(call, at);
+          this.#send(call, endpoint, at);
+          hasSent = true;
+        }
       }
       call = this.#queue.peek();
     }
     this.#turnstile.moved(call, at);
+    return hasSent;
   }
 
   /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
@@ -322,6 +346,7 @@ export class Route {
     const session = call.meta?.sessionId;
     if (session !== undefined && call.endpoint !== undefined)
       this.#endpoints.sessions.worked(session, call.ranUntil(at));
+    this.#models?.settled(call, outcome, at);
     if (call.entry === ENTRY.charged) this.#gate.leave(call);
     if (call.entry !== ENTRY.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
@@ -348,6 +373,7 @@ export class Route {
   #requeue(calls: Iterable<Call>, at: number): void {
     for (const call of calls) {
       call.takenBack();
+      this.#models?.takenBack(call);
       this.#turnstile.enter(call, true, this.#places);
       this.#queue.push(call);
     }
@@ -404,7 +430,8 @@ export class Route {
   }
 
   #reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
-    return this.#endpoints.reserve(call, at, except);
+    if (call.modelKey !== undefined) this.#models ??= new ModelAffinity(this.#queue, this.#turnstile);
+    return this.#endpoints.reserve(call, at, except, this.#models);
   }
 
   /** Turns a call away that has not started. */

@@ -14,6 +14,8 @@ export interface Waiting {
   readonly isQueued: boolean;
   /** The replicas' time that its tenant was charged for it, in ms; `UNCHARGED` until it was sent from the queue. */
   chargedMs: number;
+  /** Hash of the id of its multiplexed model, ≥ 0. */
+  readonly modelKey?: number | undefined;
 }
 
 export const UNCHARGED = -1;
@@ -24,7 +26,7 @@ const NEWEST = 1 / 8;
 export const SLACK = 64;
 
 /** Deadline, then first come first served. */
-function isBefore(a: Waiting, b: Waiting): boolean {
+export function isBefore(a: Waiting, b: Waiting): boolean {
   if (a.expiresAt !== b.expiresAt) return (a.expiresAt || Infinity) < (b.expiresAt || Infinity);
   return a.number < b.number;
 }

@@ -28,6 +28,8 @@ export class TenantLanes<T extends Waiting> {
   readonly #mean = new Mean();
   #turns = 0;
   #size = 0;
+  /** Calls among them that stand in sub-queues. */
+  #aside = 0;
   #sweepAt = SLACK;
 
   constructor(weightOf: (tenant: string) => number) {
@@ -38,10 +40,34 @@ export class TenantLanes<T extends Waiting> {
     return this.#size;
   }
 
+  /** Calls that do not stand in sub-queues. */
+  get waiting(): number {
+    return this.#size - this.#aside;
+  }
+
   push(item: T): void {
     const lane = this.#lane(item.tenant);
     this.#size++;
     lane.live++;
+    this.#insert(lane, item);
+  }
+
+  /** Takes the head out of its lane, for a sub-queue: it goes on waiting, and its tenant is not charged. */
+  setAside(): T {
+    const { calls } = this.#firstLane();
+    const item = calls.peek() as T;
+    calls.pop();
+    this.#aside++;
+    return item;
+  }
+
+  /** A call comes back from its sub-queue. */
+  putBack(item: T): void {
+    this.#aside--;
+    if (item.isQueued) this.#insert(this.#lane(item.tenant), item);
+  }
+
+  #insert(lane: TenantLane<T>, item: T): void {
     lane.calls.push(item);
     if (lane.isActive) return;
     // A tenant that had nothing waiting has saved nothing up, and what it used up before still counts.
@@ -53,7 +79,7 @@ export class TenantLanes<T extends Waiting> {
   }
 
   peek(): T | undefined {
-    return this.#size === 0 ? undefined : this.#firstLane().calls.peek();
+    return this.waiting === 0 ? undefined : this.#firstLane().calls.peek();
   }
 
   /** Takes the head out: it is sent. A call that was charged before, and taken back, is not charged again. */
@@ -178,8 +204,8 @@ export class TenantLanes<T extends Waiting> {
   /** Forgets tenants that wait for nothing and have used up nothing: tenants may come and go without end. */
   #sweep(): void {
     const isCrowded = this.#lanes.size >= MANY_LANES;
-    for (const [tenant, { isActive, start }] of this.#lanes)
-      if (!isActive && (isCrowded || start <= this.#virtualTime)) this.#lanes.delete(tenant);
+    for (const [tenant, { isActive, live, start }] of this.#lanes)
+      if (!isActive && live === 0 && (isCrowded || start <= this.#virtualTime)) this.#lanes.delete(tenant);
     this.#sweepAt = Math.max(
       SLACK,
       Math.min(2 * this.#lanes.size, Math.max(MANY_LANES, this.#lanes.size + SLACK)),

@@ -79,6 +79,21 @@ export class Turnstile {
     this.#load.announceWaiting(entering.priorityRank, entering.queuedAt);
   }
 
+  /** A waiting call would not take the places that are free, and holds up no other call. */
+  setAside(call: Call): void {
+    this.#load.setAside(call.priorityRank, this.#ledger);
+  }
+
+  /** A call that was set aside waits like any other again. */
+  putBack(call: Call): void {
+    this.#load.putBack(call.priorityRank, this.#ledger);
+  }
+
+  /** Calls of this thread stepped aside: those of other threads may go. */
+  yielded(): void {
+    this.#load.announceFreed();
+  }
+
   /** Newcomers do not overtake more important calls nor old ones that are as important, in any thread. */
   mayPass(call: Call): boolean {
     return this.#load.queued === 0 || this.isTurnOf(call, call.readyAt);

@@ -93,6 +93,20 @@ export class DeploymentLoad {
     (charged[entering] as number)++;
   }
 
+  /** A waiting call would not take the places that are free: calls that are less important may. */
+  setAside(priority: number, ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.sub(this.#words, D_BY_PRIORITY + priority, 1);
+    (charged[priority] as number)--;
+  }
+
+  /** A call that was set aside competes again. */
+  putBack(priority: number, ledger: QueueLedger): void {
+    const charged = ledger.words;
+    Atomics.add(this.#words, D_BY_PRIORITY + priority, 1);
+    (charged[priority] as number)++;
+  }
+
   dequeue(priority: number, ledger: QueueLedger): void {
     const charged = ledger.words;
     Atomics.sub(this.#words, D_QUEUED, 1);

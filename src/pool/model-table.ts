@@ -1,6 +1,7 @@
 const M_COUNT = 0;
 const M_LOAD = 1;
 const M_STALEST = 2;
+const M_KEEPS = 3;
 /** From here on, on cache lines of their own: the models' hashes. */
 const M_FIRST = 16;
 /** Models of a replica that callers know of: the last ones loaded. */
@@ -13,6 +14,8 @@ const MAX_WORD = 2 ** 31 - 1;
 
 /** What callers know of the multiplexed models of a replica. */
 export interface ReplicaModels {
+  /** Whether its code keeps models with `multiplexed()`. */
+  readonly keepsModels: boolean;
   /** Models that the replica holds or loads. */
   readonly count: number;
   /** Mean time of a load, in ms; 0 = not known. */
@@ -34,6 +37,14 @@ export class ModelTable implements ReplicaModels {
 
   constructor(shared: SharedArrayBuffer, byteOffset: number) {
     this.#words = new Int32Array(shared, byteOffset, MODEL_TABLE_BYTES / 4);
+  }
+
+  get keepsModels(): boolean {
+    return Atomics.load(this.#words, M_KEEPS) === 1;
+  }
+
+  set keepsModels(keeps: boolean) {
+    Atomics.store(this.#words, M_KEEPS, Number(keeps));
   }
 
   get count(): number {

@@ -16,6 +16,7 @@ import { Replica } from './replica.ts';
 import { UserCode } from './user-code.ts';
 
 const EVERY_MODEL: ReplicaModels = {
+  keepsModels: true,
   count: 0,
   loadMs: 0,
   stalestAt: 0,

@@ -16,6 +16,10 @@ export class ModelReporter implements ModelsListener {
     this.#deploymentLoad = deploymentLoad;
   }
 
+  made(): void {
+    this.#table.keepsModels = true;
+  }
+
   changed(modelIds: readonly string[]): void {
     this.#table.advertise(modelIds.map(hash));
     // Calls that wait for a model which is not here any more may go elsewhere.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   context,
   type DeploymentHandle,
@@ -6,6 +7,9 @@ import {
   multiplexed,
 } from '../../../src/index.ts';
 import { Shared } from '../../support/shared.ts';
+
+/** Cheaper ones would not be worth to wait for a place at a replica that holds the model. */
+const LOAD_MS = 50;
 
 export const HUB = { loads: 0, disposed: 1, gate: 2, running: 3 };
 
@@ -37,6 +41,7 @@ export class Hub {
 
   readonly #model = multiplexed({ maxModelsPerReplica: 2 }, async (id: string) => {
     this.#shared.add(HUB.loads);
+    await sleep(LOAD_MS);
     return new Model(id, this.#shared);
   });
 
