@@ -7,6 +7,7 @@ import { models } from './scenarios/models.ts';
 import { sessions } from './scenarios/sessions.ts';
 import { step } from './scenarios/step.ts';
 import { tenants } from './scenarios/tenants.ts';
+import { throughput } from './scenarios/throughput.ts';
 import { wait } from './scenarios/wait.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   slowReplica,
   recovered,
   wait,
+  throughput,
   hedging,
   adaptive,
   models,

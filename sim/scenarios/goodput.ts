@@ -19,6 +19,7 @@ const METHODS: ReadonlyArray<readonly [string, Durations]> = [
   ['100 ms', constant(100)],
 ];
 const FULL_MS = 30_000;
+const LEAST_MS = 5_000;
 /** Until then the durations are learned. */
 const WARM_UP_MS = 2_000;
 
@@ -27,7 +28,7 @@ export const goodput: Scenario = {
   name: 'goodput',
   async run(options) {
     const { seed, scale } = options;
-    const endMs = WARM_UP_MS + FULL_MS * scale;
+    const endMs = WARM_UP_MS + Math.max(LEAST_MS, FULL_MS * scale);
     const ratios: number[] = [];
     const details: string[] = [];
     for (const [name, durations] of casesOf(METHODS, options)) {

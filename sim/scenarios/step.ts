@@ -14,7 +14,8 @@ const START_MS = 500;
 const FACTOR = 5;
 const STEP_MS = 30_000;
 const FULL_MS = 120_000;
-const FULL_RUNS = 5;
+/** Divided by the calls per replica: the fewer there are, the more is chance. */
+const FULL_RUNS = 30;
 const LEAST_RUNS = 3;
 
 interface Case {
@@ -115,8 +116,9 @@ async function runsOf(one: Case, { seed, scale }: ScenarioOptions) {
   const options = { minReplicas: 1, maxReplicas: 60, initialReplicas: oracle[0], targetOngoingRequests };
   const config = autoscalingOf(undefined, options);
   if (config === undefined) throw new Error('not autoscaled');
+  const runsWanted = Math.max(LEAST_RUNS, (FULL_RUNS / targetOngoingRequests) * scale);
   const runs: Run[] = [];
-  for (let index = 0; index < Math.max(LEAST_RUNS, FULL_RUNS * scale); index++) {
+  for (let index = 0; index < runsWanted; index++) {
     const times = arrivals(one, seed + index, endMs);
     runs.push(await inVirtualTime(seed + index, (time) => simulate(time, config, one, times, endMs)));
   }
