@@ -87,6 +87,7 @@ test.each([0, 2_000])(
     isBroken = true;
     deployment.run(5_000, 500);
     expect(deployment.share(broken, from + 1_000)).toBeLessThan(0.05);
+    expect(deployment.share(broken, from + 200, from + 1_000)).toBeLessThan(0.05);
     isBroken = false;
     deployment.run(20_000, 500);
     expect(broken.endpoint.tally.ejection.level).toBe(0);

@@ -2,7 +2,7 @@ import type { EjectionEvidence } from '../pool/ejection-record.ts';
 import type { ReplicaTally } from '../pool/replica-tally.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 
-/** Fewer failures of the last 10 s say nothing. */
+/** Fewer failures say nothing. */
 const LEAST_FAILURES = 5;
 /** An outlier fails this many times as often as its siblings, and this much more often than that. */
 const TIMES = 3;
@@ -185,9 +185,9 @@ class Standing<M extends Counted> {
     return this.calls === 0 ? 0 : this.failures / this.calls;
   }
 
-  /** The same with Laplace's rule of succession: little is known of a replica with few calls. */
+  /** The same by the estimator of Krichevsky and Trofimov: little is known of a replica with few calls. */
   get likelyRate(): number {
-    return (this.failures + 1) / (this.calls + 2);
+    return (this.failures + 0.5) / (this.calls + 1);
   }
 
   /** Takes in what was counted since the last time. @returns whether another thread left the replica out, or let it back */

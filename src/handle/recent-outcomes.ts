@@ -1,27 +1,39 @@
-/** How far back the counts reach, in ms. */
+/** How far back the counts reach, in ms, … */
 const PERIOD_MS = 10_000;
+/** … and in calls: a replica that begins to fail is known for it after some of these, however well it served before. */
+const MOST_CALLS = 50;
 
-/** Calls and failures of about the last 10 s: those of this period, and of the one before as much as is not over. */
+/**
+ * Calls and failures of about the last 10 s, or the last 50 calls: those of this period, and of the one before as much as is
+ * not over, all of them scaled down to 50 calls.
+ */
 export class RecentOutcomes {
   #period = 0;
   #calls = 0;
   #failures = 0;
   #callsBefore = 0;
   #failuresBefore = 0;
-  #share = 0;
+  /** Share of the period before that still counts. */
+  #left = 0;
 
   add(calls: number, failures: number, at: number): void {
     this.#moveTo(at);
-    this.#calls += calls;
-    this.#failures += failures;
+    const excess = (this.calls + calls) / MOST_CALLS;
+    // What came last counts in full, as far as it fits.
+    const kept = excess <= 1 ? 1 : Math.max(0, MOST_CALLS - calls) / this.calls || 0;
+    const added = calls <= MOST_CALLS ? 1 : MOST_CALLS / calls;
+    this.#calls = this.#calls * kept + calls * added;
+    this.#failures = this.#failures * kept + failures * added;
+    this.#callsBefore *= kept;
+    this.#failuresBefore *= kept;
   }
 
   get calls(): number {
-    return this.#calls + this.#callsBefore * this.#share;
+    return this.#calls + this.#callsBefore * this.#left;
   }
 
   get failures(): number {
-    return this.#failures + this.#failuresBefore * this.#share;
+    return this.#failures + this.#failuresBefore * this.#left;
   }
 
   forget(): void {
@@ -37,6 +49,6 @@ export class RecentOutcomes {
       this.#calls = this.#failures = 0;
       this.#period = period;
     }
-    this.#share = 1 - (at / PERIOD_MS - period);
+    this.#left = 1 - (at / PERIOD_MS - period);
   }
 }
