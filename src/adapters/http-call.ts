@@ -23,9 +23,13 @@ export interface HttpOutcome extends AnswerTo {
 /**
  * A call whose caller is an HTTP client: the replica's answer goes to the socket as it comes, no faster than the client
  * reads it.
+ *
+ * The host's handlers, listeners and loggers run along with the answer, so all of it happens in the async context in which
+ * the host handed the request over. It arrives in that of the channel, which is shared.
  */
 export class HttpCall extends Call {
   readonly #outcome: HttpOutcome;
+  readonly #origin = this.keepOrigin();
   #stream: StreamedAnswer | undefined = undefined;
   /** Everything was answered; what the replica still sends is of no interest. */
   #isAnswered = false;
@@ -41,6 +45,10 @@ export class HttpCall extends Call {
   }
 
   protected override onResult(value: unknown): void {
+    this.#origin.runInAsyncScope(this.#answer, this, value);
+  }
+
+  #answer(value: unknown): void {
     const [status, headers, body] = value as ResponseEnvelope;
     const outcome = this.#outcome;
     if (status === 404 && outcome.passes()) return;
@@ -55,10 +63,18 @@ export class HttpCall extends Call {
   }
 
   protected override onError(error: unknown): void {
+    this.#origin.runInAsyncScope(this.#fail, this, error);
+  }
+
+  #fail(error: unknown): void {
     if (!this.#isAnswered) this.#outcome.failed(error);
   }
 
   protected override onOpen(head: unknown): void {
+    this.#origin.runInAsyncScope(this.#open, this, head);
+  }
+
+  #open(head: unknown): void {
     const [status, headers] = head as ResponseEnvelope;
     const outcome = this.#outcome;
     if (status === 404 && outcome.passes()) {
@@ -83,6 +99,10 @@ export class HttpCall extends Call {
   }
 
   protected override onChunk(value: unknown, bytes: number): void {
+    this.#origin.runInAsyncScope(this.#write, this, value, bytes);
+  }
+
+  #write(value: unknown, bytes: number): void {
     if (this.#outcome.res.destroyed) return;
     try {
       this.#stream?.write(value as string | Uint8Array, bytes);
@@ -92,6 +112,10 @@ export class HttpCall extends Call {
   }
 
   protected override onEnd(): void {
+    this.#origin.runInAsyncScope(this.#end, this);
+  }
+
+  #end(): void {
     try {
       this.#outcome.res.end();
     } catch (error) {
@@ -102,11 +126,11 @@ export class HttpCall extends Call {
   }
 
   override onSent(): void {
-    this.#outcome.sent();
+    this.#origin.runInAsyncScope(this.#outcome.sent, this.#outcome);
   }
 
   protected override onCredit(chunks: number): void {
-    this.#outcome.credited(chunks);
+    this.#origin.runInAsyncScope(this.#outcome.credited, this.#outcome, chunks);
   }
 
   /** The rest of the stream is not wanted, and nothing went wrong. */

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
@@ -63,7 +62,7 @@ class Exchange implements HttpOutcome {
     this.#host = host;
     this.#req = req;
     this.res = res;
-    this.#next = next === undefined ? undefined : inThisContext(next, options);
+    this.#next = next === undefined ? undefined : apart(next, options);
     this.#target = target;
     this.#options = options;
     this.#mayPass = options.passthrough && next !== undefined;
@@ -287,12 +286,8 @@ class Exchange implements HttpOutcome {
   }
 }
 
-/**
- * `next` is called when the answer arrives: in the channel's async context, not in that of the request, and in the midst
- * of other calls' answers, which a handler that throws must not take along.
- */
-function inThisContext(next: Next, { onError, passthrough }: ResolvedMiddlewareOptions): Next {
+/** `next` is called in the midst of other calls' answers, which a handler that throws must not take along. */
+function apart(next: Next, { onError, passthrough }: ResolvedMiddlewareOptions): Next {
   if (onError !== 'next' && !passthrough) return next;
-  const run = AsyncLocalStorage.snapshot();
-  return (error) => queueMicrotask(() => run(next, ...(error === undefined ? [] : [error])));
+  return (error) => queueMicrotask(() => (error === undefined ? next() : next(error)));
 }

@@ -1,6 +1,7 @@
 import { ServeError } from '../errors.ts';
 import { callScope } from '../handle/scope.ts';
 import { now, type Timer, time } from '../time/clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 import { batchTraces, traceBatch } from '../tracing/channels.ts';
 import { Arrivals } from './arrivals.ts';
 import { BatchItem, type ItemSink } from './batch-item.ts';
@@ -147,7 +148,7 @@ export class BatchQueue<I, O> {
     const due = this.#startTime(lane, first, at);
     time.cancel(lane.timer);
     lane.timer = undefined;
-    if (due <= at) this.#immediate ??= time.soon(() => this.#startDue());
+    if (due <= at) this.#immediate ??= time.soon(() => inRootContext(this.#startDue));
     else lane.timer = time.after(due - at, () => this.#schedule(lane));
   }
 
@@ -176,7 +177,8 @@ export class BatchQueue<I, O> {
     );
   }
 
-  #startDue(): void {
+  /** A batch is of several calls, and has the async context of none. */
+  readonly #startDue = (): void => {
     this.#immediate = undefined;
     for (const [key, lane] of this.#lanes) {
       if (this.#runningBatches >= this.options.maxConcurrentBatches) return;
@@ -194,7 +196,7 @@ export class BatchQueue<I, O> {
       if (items.length > 0) void this.#start(lane.self, items);
     }
     this.reconsider();
-  }
+  };
 
   /** The oldest items that fit; those that cannot make their deadline are not even tried. */
   #take(lane: Lane<I, O>, at: number): BatchItem<I, O>[] {

@@ -1,6 +1,7 @@
 import { ServeError } from '../errors.ts';
 import type { CallScope } from '../handle/scope.ts';
 import { now } from '../time/clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 
 /** What a cache tells of itself. */
 export interface ModelCacheListener {
@@ -86,8 +87,12 @@ export class ModelCache<M> {
     await this.#turn;
   }
 
+  /** The model is for later calls, too: it is loaded in the async context of none. */
   #begin(id: string, scope: CallScope | undefined, load: () => Promise<M> | M): Promise<M> {
-    const waiting = [scope];
+    return inRootContext(() => this.#load(id, [scope], load));
+  }
+
+  #load(id: string, waiting: Array<CallScope | undefined>, load: () => Promise<M> | M): Promise<M> {
     const promise = this.#turn.then(async () => {
       const reason = abandoned(waiting);
       if (reason !== undefined) throw reason;

@@ -107,7 +107,9 @@ export function multiplexed<M>(
     if (modelId === '')
       throw invalidOption('modelId', modelId, 'a model id: the caller sets multiplexedModelId');
     MODEL_ID.parse(modelId, 'modelId');
-    return await models.get(modelId, callScope.getStore(), () => load.call(this, modelId));
+    const scope = callScope.getStore();
+    const make = (): Promise<M> | M => load.call(this, modelId);
+    return await models.get(modelId, scope, scope === undefined ? make : () => callScope.run(scope, make));
   };
   return Object.assign(get, { [MULTIPLEXED]: true as const });
 }

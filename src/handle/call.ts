@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { ServeError } from '../errors.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
@@ -119,11 +120,18 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
       tracestate: meta?.tracestate,
     };
     this.#trace = trace;
+    this.keepOrigin();
     callTraces.start.publish(trace);
     callTraces.end.publish(trace);
     const { traceparent, tracestate } = trace;
     if (traceparent !== undefined)
       this.meta = { ...meta, traceparent, ...(tracestate === undefined ? {} : { tracestate }) };
+  }
+
+  /** Keeps the async context in which it is made: user code that runs for it on this thread runs there. */
+  keepOrigin(): AsyncResource {
+    this.origin ??= new AsyncResource('inserve.call');
+    return this.origin;
   }
 
   /** Ends with the call it was made in. */
@@ -337,7 +345,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     trace.outcome = outcome;
     if (this.endpoint !== undefined) trace.replica = this.endpoint.replicaId;
     if (error !== undefined) trace.error = error;
-    endTrace(callTraces, trace);
+    this.keepOrigin().runInAsyncScope(endTrace<CallTrace>, undefined, callTraces, trace);
   }
 
   /** The host's own words on what the replica died of, and whether this call may be repeated. */

@@ -10,6 +10,8 @@ import { PeakLatency } from './peak-latency.ts';
 
 /** The way to one replica: a channel to a thread, or the replica itself when it is inline. */
 export interface CallChannel {
+  /** Whether the replica runs its calls on this thread. */
+  readonly isInline: boolean;
   /** Remote methods of the replica. */
   readonly methods: ReadonlyMap<string, number>;
   /** Calls that hold a place at the replica, over all callers. */

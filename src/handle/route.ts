@@ -398,6 +398,7 @@ export class Route {
     }
     this.runs.isLearning = true;
     call.state = CALL_STATE.queued;
+    if (this.#endpoints.all[0]?.channel.isInline !== false) call.keepOrigin();
     this.#queue.push(call);
     if (!this.isTended) this.#hooks.onBusy(this);
     if (call.priorityRank < this.#lowestRank)

@@ -6,6 +6,7 @@ import { ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import { SessionTable } from '../pool/session-table.ts';
 import { now, type Timer, time } from '../time/clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 import type { Call } from './call.ts';
 import { Canary, type Detour, type DetourConfig } from './detour.ts';
 import {
@@ -93,7 +94,7 @@ export class Router {
       onUnobserved: (error, call) => this.#hooks.onUnobserved(error, call),
     });
     this.#routes.set(key, route);
-    if (this.#closedWith === undefined) this.#directory.subscribe(key);
+    if (this.#closedWith === undefined) inRootContext(() => this.#directory.subscribe(key));
     else route.refuse(this.#closedWith);
     return route;
   }

@@ -1,4 +1,5 @@
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import { inRootContext } from '../time/root-context.ts';
 import type { Call } from './call.ts';
 
 /** A waiter older than this stops newcomers of other threads from barging in. */
@@ -134,7 +135,8 @@ export class Turnstile {
     const wait = { load: this.#load, ledger: this.#ledger };
     this.#wait = wait;
     wait.load.arm(wait.ledger);
-    this.#lookAndWait(wait, look);
+    // It goes on for as long as any call waits, and not in the async context of the first one.
+    inRootContext(() => this.#lookAndWait(wait, look));
   }
 
   #lookAndWait(wait: FreedWait, look: () => boolean): void {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { inRootContext } from '../time/root-context.ts';
 
 /** What `serve.on()` tells, by event name. */
 export interface ServeEvents {
@@ -49,7 +50,8 @@ export class Events {
   emit<K extends ServeEventName>(event: K, data: ServeEvents[K]): void {
     for (const listener of this.#emitter.listeners(event)) {
       try {
-        listener(data);
+        // What happens to replicas is no call's doing, even where a call was the occasion.
+        inRootContext(() => listener(data));
       } catch (error) {
         this.#onListenerError(error);
       }

@@ -47,6 +47,7 @@ export function methodIndex(method: string, methods: MethodTable): number | unde
  * The caller's end of a channel to one replica. It reserves, sends, and hands each frame that comes back to its call.
  */
 export class CallerChannel {
+  readonly isInline = false;
   readonly #load: ReplicaLoad;
   readonly #ledger: LinkLedger;
   readonly #obituaryMs: number;

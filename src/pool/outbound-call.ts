@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { Expiring } from '../time/timer-wheel.ts';
 import type { Marks } from '../values/marks.ts';
 import type { CallMeta } from './frames.ts';
@@ -20,6 +21,9 @@ export abstract class OutboundCall extends Expiring {
   batchSize: number | undefined = undefined;
   /** How long the replica ran the call, in ms; 0 where it did not say. */
   ranMs = 0;
+
+  /** The async context in which the call was made, where more than a promise is to go on in it; undefined = not kept. */
+  origin: AsyncResource | undefined = undefined;
 
   /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
 

@@ -38,6 +38,7 @@ export async function createInlineChannel(inline: InlineDescriptor): Promise<Inl
  * calls it.
  */
 export class InlineChannel implements InlineCallChannel {
+  readonly isInline = true;
   readonly methods: ReadonlyMap<string, number>;
   limit: number;
   readonly tally = new ReplicaTally();
@@ -131,7 +132,10 @@ export class InlineChannel implements InlineCallChannel {
     }
     const inbound = new InlineCall(call, method, () => this.#done(call));
     this.#open.set(call, inbound);
-    this.#replica.begin(inbound);
+    const { origin } = call;
+    // It may have waited, and is sent as another call ends.
+    if (origin === undefined) this.#replica.begin(inbound);
+    else origin.runInAsyncScope(this.#replica.begin, this.#replica, inbound);
   }
 
   cancel(call: OutboundCall, code: CancelCode): void {

@@ -1,3 +1,5 @@
+import { inRootContext } from './root-context.ts';
+
 /**
  * One monotonic clock for all threads of an instance: milliseconds since the instance's epoch.
  *
@@ -38,7 +40,7 @@ export interface ThreadTime {
   now(): number;
   /** Runs `run` once, in so many ms. */
   after(ms: number, run: () => void): Timer;
-  /** Runs `run` every so many ms. */
+  /** Runs `run` every so many ms, in the async context of no call: what repeats outlives the call that starts it. */
   every(ms: number, run: () => void): Timer;
   /** Runs `run` once the current turn of the event loop is over. */
   soon(run: () => void): Timer;
@@ -57,7 +59,7 @@ export interface ThreadTime {
 export const machineTime: ThreadTime = {
   now: () => performance.now() + offset,
   after: (ms, run) => setTimeout(run, ms),
-  every: (ms, run) => setInterval(run, ms),
+  every: (ms, run) => inRootContext(() => setInterval(run, ms)),
   soon: (run) => setImmediate(run),
   // Whatever `after` and `every` return is Node's own timer.
   cancel: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),

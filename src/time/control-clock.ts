@@ -1,5 +1,6 @@
 import { instanceOf } from '../validation/fields.ts';
 import { now } from './clock.ts';
+import { inRootContext } from './root-context.ts';
 
 /**
  * The time by which the control plane decides: when it samples and scales, checks health, restarts, gives up a placement,
@@ -22,7 +23,7 @@ export const machineClock: Clock = {
   now,
   timestamp: () => Date.now(),
   every(ms, run) {
-    const timer = setInterval(run, ms).unref();
+    const timer = inRootContext(() => setInterval(run, ms).unref());
     return () => clearInterval(timer);
   },
 };

@@ -1,4 +1,5 @@
 import { now, time } from './clock.ts';
+import { inRootContext } from './root-context.ts';
 
 /** A loop that has been held for so long, in ms, turns before anything else is begun on it. */
 export const HOLD_MS = 1;
@@ -54,7 +55,7 @@ export class EventLoop {
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    time.soon(this.#turn);
+    inRootContext(this.#awaitTurn);
   }
 
   /** Something is to be posted at the end of this turn. */
@@ -93,6 +94,9 @@ export class EventLoop {
     if (this.enter(at) || !this.isHeld(at)) return undefined;
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
+
+  /** A turn is for all calls of this thread: it has the async context of none. */
+  readonly #awaitTurn = (): unknown => time.soon(this.#turn);
 
   readonly #turn = (): void => {
     this.#isScheduled = false;

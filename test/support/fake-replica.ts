@@ -38,6 +38,7 @@ export class FakeReplica implements CallChannel {
 
   /** Its loop is held, as a test says. */
   isLoopHeld = false;
+  readonly isInline = false;
   isStuck = false;
   readonly holding = HOLDS_NOTHING;
   /** Calls that it has not begun, as a test says. */

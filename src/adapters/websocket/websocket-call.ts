@@ -19,10 +19,11 @@ export interface WebSocketOutcome {
 
 /**
  * A call that lasts as long as a WebSocket: its upload are the messages of the client, its stream those of the app. Its
- * deadline is for the handshake only.
+ * deadline is for the handshake only. What it tells runs in the async context of the upgrade.
  */
 export class WebSocketCall extends Call {
   readonly #outcome: WebSocketOutcome;
+  readonly #origin = this.keepOrigin();
 
   constructor(route: Route, outcome: WebSocketOutcome) {
     super(route, WEBSOCKET_METHOD_NAME);
@@ -40,26 +41,30 @@ export class WebSocketCall extends Call {
 
   /** The limits of a stream do not hold. */
   override chunk(value: unknown): void {
-    if (this.state === CALL_STATE.streaming) this.#outcome.frame(value as SocketFrame);
+    if (this.state === CALL_STATE.streaming) this.#tell(this.#outcome.frame, value as SocketFrame);
   }
 
   protected override onOpen(): void {
-    this.#outcome.opened();
+    this.#tell(this.#outcome.opened);
   }
 
   protected override onCredit(chunks: number): void {
-    this.#outcome.credited(chunks);
+    this.#tell(this.#outcome.credited, chunks);
   }
 
   protected override onEnd(): void {
-    this.#outcome.ended();
+    this.#tell(this.#outcome.ended);
   }
 
   protected override onError(error: unknown): void {
-    this.#outcome.failed(error);
+    this.#tell(this.#outcome.failed, error);
   }
 
   protected override onResult(): void {}
 
   protected override onChunk(): void {}
+
+  #tell<A extends unknown[]>(what: (...args: A) => void, ...args: A): void {
+    this.#origin.runInAsyncScope(what, this.#outcome, ...args);
+  }
 }
