@@ -12,6 +12,7 @@ import { peek, tagOf } from '../validation/peek.ts';
 import { isThenable, whenSettled } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { moveNow } from '../values/transfer.ts';
+import { isExpectedError } from './expected-error.ts';
 import { isResponse } from './ingress/foreign.ts';
 import { type ReplicaIdentity, RunningCall } from './running-call.ts';
 import { isStream, StreamPump } from './stream-pump.ts';
@@ -249,11 +250,9 @@ function isServerError(result: unknown): boolean {
   return typeof status === 'number' && status >= 500;
 }
 
-/** Neither the caller's (it left, or sent what is refused with a status below 500) nor anybody's. */
+/** Whether the code is to blame for a failed call: the caller has not left, and the error is no answer to what it sent. */
 function isOwnFault(call: RunningCall, error: unknown): boolean {
-  if (call.cancellation?.code === 'SERVE_CANCELLED') return false;
-  const status = peek(error, 'statusCode');
-  return typeof status !== 'number' || status >= 500;
+  return call.cancellation?.code !== 'SERVE_CANCELLED' && !isExpectedError(error);
 }
 
 /** The `context()` of code that runs in a replica but outside a call: its constructor, its hooks, its timers. */
