@@ -8,6 +8,7 @@ export interface Member {
   /** The call that the item came with; undefined outside a replica. */
   readonly scope: CallScope | undefined;
   readonly isCancelled: boolean;
+  readonly isSettled: boolean;
 }
 
 /**
@@ -49,6 +50,10 @@ export class BatchScope implements CallScope, ServeContext {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  get isRunning(): boolean {
+    return this.#members.some(({ isSettled }) => !isSettled);
   }
 
   get cancellation(): unknown {

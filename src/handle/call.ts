@@ -142,6 +142,12 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     scope.adopt(this);
   }
 
+  /** The call in which it was made is out of time as well, and has not ended yet. */
+  protected get isLateWithCaller(): boolean {
+    const scope = this.#scope;
+    return scope?.isRunning === true && scope.deadlineAt !== 0 && now() >= scope.deadlineAt;
+  }
+
   /** Cancels the call when the signal aborts. */
   follow(signal: AbortSignal): void {
     this.#signal = signal;

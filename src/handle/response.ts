@@ -160,6 +160,7 @@ export class PromiseCall extends Call implements StreamSource {
   readonly #reject: Settle;
   #reader: StreamReader | undefined = undefined;
   #outcome = '';
+  #isGivenUp = false;
 
   constructor(route: Route, method: string) {
     super(route, method);
@@ -168,6 +169,11 @@ export class PromiseCall extends Call implements StreamSource {
     this.response = response;
     this.#resolve = pendingResolve;
     this.#reject = pendingReject;
+  }
+
+  override cancel(reason?: unknown): void {
+    this.#isGivenUp = true;
+    super.cancel(reason);
   }
 
   explain(): CallExplanation {
@@ -222,10 +228,14 @@ export class PromiseCall extends Call implements StreamSource {
     this.#reader?.end();
   }
 
-  /** Node would raise `unhandledRejection` after this turn; a response is logged and counted instead. */
+  /**
+   * Node would raise `unhandledRejection` after this turn; a response is logged and counted instead. A cancellation is not:
+   * the caller has given the call up, or the call in which it was made has ended so, which is counted there.
+   */
   #watchUnobserved(error: unknown): void {
     Promise.prototype.then.call(this.response, undefined, () => {});
     this.isObserved = false;
+    if (this.#isGivenUp || (this.#outcome === 'SERVE_TIMEOUT' && this.isLateWithCaller)) return;
     time.soon(() => {
       if (!this.isObserved) this.route.unobserved(error, this);
     });

@@ -21,6 +21,8 @@ export interface CallScope {
   readonly tenant: string | undefined;
   readonly sessionId: string | undefined;
   readonly priorityRank: number | undefined;
+  /** Whether its result is not there yet. */
+  readonly isRunning: boolean;
   /** Set once the call was cancelled or timed out: children made after that fail at once. */
   readonly cancellation: unknown;
   /** What user code sees of it. */

@@ -144,6 +144,10 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     await loop.yield();
   }
 
+  get isRunning(): boolean {
+    return this.inbound.listener !== undefined;
+  }
+
   get cancellation(): ServeError | undefined {
     return this.#cancellation;
   }
