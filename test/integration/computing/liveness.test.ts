@@ -8,11 +8,11 @@ describe('a replica that computes', () => {
   test('is neither stuck nor unhealthy while calls begin and end, however long it never rests', async () => {
     await using serve = quietServe();
     const shared = new Shared();
-    const options = { stuckAfterMs: 1_500, healthCheckPeriodMs: 50, healthCheckTimeoutMs: 50 };
+    const options = { stuckAfterMs: 1_000, healthCheckPeriodMs: 50, healthCheckTimeoutMs: 50 };
     const handle = await serve.run(computing.options(options).bind(shared.buffer));
     const states: string[] = [];
     serve.on('replica', ({ state }) => states.push(state));
-    await Promise.all(Array.from({ length: 16 }, () => handle.compute.remote(150)));
+    await Promise.all(Array.from({ length: 15 }, () => handle.compute.remote(100)));
     expect(states).toEqual([]);
   });
 
