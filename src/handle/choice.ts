@@ -1,3 +1,4 @@
+import { RESERVED } from '../pool/load-table.ts';
 import type { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { powerOfTwoChoices, reserveAt } from './power-of-two.ts';
@@ -20,7 +21,10 @@ export function reservePlace(
   if (endpoints.length === 1) return reserveAt(endpoints[0] as Endpoint, except, at);
   const sessionId = call.meta?.sessionId;
   if (sessionId === undefined) return powerOfTwoChoices(endpoints, except, at);
-  for (const endpoint of sessions.rank(sessionId, endpoints))
-    if (reserveAt(endpoint, except, at) !== undefined) return endpoint;
+  for (const endpoint of sessions.rank(sessionId, endpoints)) {
+    if (endpoint === except) continue;
+    // A session waits for the loop of its own replica, and goes elsewhere only when that has no place left.
+    if (endpoint.channel.reserveToWait() === RESERVED.ok) return endpoint;
+  }
   return undefined;
 }

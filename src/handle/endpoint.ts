@@ -33,6 +33,8 @@ export interface CallChannel {
   room(at: number): Reservation;
   /** @param at the time, as exactly as the caller knows it */
   reserve(at: number): Reservation;
+  /** Takes a place for a call that may wait at the replica for its loop. */
+  reserveToWait(): Reservation;
   reserveBeyondLimit(): Reservation;
   /** Gives a place back whose call is not sent. */
   unreserve(): void;

@@ -45,6 +45,23 @@ describe('a call that waits at a replica whose loop is held', () => {
     expect([busy.open.includes(behind), full.open.length]).toEqual([true, 1]);
   });
 
+  test('stays if its session belongs there, as long as that replica is not stuck', () => {
+    const harness = new Harness();
+    const first = harness.start(1);
+    harness.call();
+    const second = harness.start(3);
+    const behind = [harness.call({ session: 's' }), harness.call({ session: 's' })].map((call) =>
+      waitsAt(second, call),
+    );
+    second.isLoopHeld = true;
+    succeed(first, first.open[0] as TestCall);
+    harness.route.tend(1e9);
+    expect([second.open, first.open]).toEqual([behind, []]);
+    second.isStuck = true;
+    harness.route.tend(2e9);
+    expect(first.open).toEqual([behind[0]]);
+  });
+
   test('waits with its caller once the replica is stuck', () => {
     const harness = new Harness();
     const stuck = harness.start(2);

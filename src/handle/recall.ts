@@ -18,10 +18,14 @@ export function* recallHeld(
   for (const endpoint of endpoints) {
     const { channel } = endpoint;
     if (channel.outstanding === 0 || !channel.isHeld(at)) continue;
+    const { isStuck } = channel;
     const mayMove = (): boolean =>
-      channel.isStuck ||
-      inService.some((other) => other !== endpoint && other.channel.room(at) === RESERVED.ok);
-    if (mayMove()) yield* takeBack(endpoint, mayMove);
+      isStuck || inService.some((other) => other !== endpoint && other.channel.room(at) === RESERVED.ok);
+    if (mayMove())
+      yield* takeBack(endpoint, ({ meta }) => {
+        // A session waits for its own replica.
+        return (isStuck || meta?.sessionId === undefined) && mayMove();
+      });
   }
 }
 

@@ -141,6 +141,10 @@ export class CallerChannel {
     return this.#closed ? RESERVED.gone : this.#load.reserve(this.#ledger, at);
   }
 
+  reserveToWait(): Reservation {
+    return this.#closed ? RESERVED.gone : this.#load.reserveToWait(this.#ledger);
+  }
+
   reserveBeyondLimit(): Reservation {
     return this.#closed ? RESERVED.gone : this.#load.reserveBeyondLimit(this.#ledger);
   }

@@ -239,14 +239,22 @@ export class ReplicaLoad {
     }
   }
 
+  /** The same for a call that waits at the replica for its loop: the replica need not be open for it. */
+  reserveToWait(ledger: Charged): Reservation {
+    return this.#take(ledger, this.#words[R_LIMIT] as number);
+  }
+
   /** Takes a place whatever the limit says: for broadcasts. */
   reserveBeyondLimit(ledger: Charged): Reservation {
+    return this.#take(ledger, MAX_ONGOING_LIMIT);
+  }
+
+  #take(ledger: Charged, limit: number): Reservation {
     const charged = ledger.words;
     for (;;) {
       const word = this.#words[R_WORD] as number;
       if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
-      // One more would change the state.
-      if ((word & ONGOING_MASK) === ONGOING_MASK) return RESERVED.full;
+      if ((word & ONGOING_MASK) >= limit) return RESERVED.full;
       if (Atomics.compareExchange(this.#words, R_WORD, word, word + 1) === word) {
         (charged[L_RESERVED] as number)++;
         return RESERVED.ok;

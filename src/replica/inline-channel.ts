@@ -113,6 +113,10 @@ export class InlineChannel implements InlineCallChannel {
     return room === RESERVED.ok ? this.reserveBeyondLimit() : room;
   }
 
+  reserveToWait(): Reservation {
+    return this.reserve();
+  }
+
   reserveBeyondLimit(): Reservation {
     if (this.#closed) return RESERVED.gone;
     this.#ongoing++;

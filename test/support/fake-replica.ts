@@ -72,6 +72,14 @@ export class FakeReplica implements CallChannel {
     return RESERVED.ok;
   }
 
+  reserveToWait(): Reservation {
+    const isHeld = this.isLoopHeld;
+    this.isLoopHeld = false;
+    const reserved = this.reserve();
+    this.isLoopHeld = isHeld;
+    return reserved;
+  }
+
   reserveBeyondLimit(): Reservation {
     return this.reserve();
   }
