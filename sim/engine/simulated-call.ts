@@ -1,4 +1,5 @@
-import { Call, outcomeOf } from '../../src/handle/call.ts';
+import { Call } from '../../src/handle/call.ts';
+import { outcomeOf } from '../../src/handle/outcome.ts';
 import type { Route } from '../../src/handle/route.ts';
 import type { Errand } from './work.ts';
 

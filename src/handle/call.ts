@@ -11,6 +11,7 @@ import type { Endpoint } from './endpoint.ts';
 import { ENTRY, type Entering, type Entry } from './entry-gate.ts';
 import { hash } from './hash.ts';
 import type { Hedge } from './hedging.ts';
+import { outcomeOf } from './outcome.ts';
 import type { Route } from './route.ts';
 import type { CallScope, Child } from './scope.ts';
 import { UNCHARGED, type Waiting } from './tenant-lane.ts';
@@ -260,6 +261,22 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
     this.sentAt = sentAt;
   }
 
+  /** @internal A replica has it. */
+  sentTo(endpoint: Endpoint, at: number): void {
+    this.state = CALL_STATE.sent;
+    this.endpoint = endpoint;
+    this.sentAt = at;
+    this.attempts++;
+  }
+
+  /** @internal Its replica is gone, and it may go to another one. */
+  lostReplica(): void {
+    this.state = CALL_STATE.fresh;
+    this.endpoint = undefined;
+    this.batchSize = undefined;
+    this.ranMs = 0;
+  }
+
   /** @internal It was sent and has not begun: it waits again, as if it had never left. */
   takenBack(): void {
     this.hedge?.stop();
@@ -385,24 +402,5 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
       ...(this.endpoint === undefined ? {} : { replica: this.endpoint.replicaId }),
       ...more,
     });
-  }
-}
-
-export function outcomeOf(error: unknown): Outcome {
-  if (!(error instanceof ServeError)) return 'error';
-  switch (error.code) {
-    case 'SERVE_TIMEOUT':
-      return 'timeout';
-    case 'SERVE_CANCELLED':
-      return 'cancelled';
-    case 'SERVE_REPLICA_DIED':
-      return 'died';
-    case 'SERVE_BACKPRESSURE':
-    case 'SERVE_UNAVAILABLE':
-    case 'SERVE_DEPLOY_FAILED':
-    case 'SERVE_NOT_FOUND':
-      return 'rejected';
-    default:
-      return 'error';
   }
 }

@@ -63,6 +63,25 @@ export class EndpointSet {
     return endpoints;
   }
 
+  /** Whether any replica has calls of this thread. */
+  get hasOutstanding(): boolean {
+    return this.#all.some(({ channel }) => channel.outstanding > 0);
+  }
+
+  /** Free places by the limits of the replicas. */
+  readonly places = (): number => {
+    let free = 0;
+    for (const { channel } of this.#all) free += channel.free;
+    return free;
+  };
+
+  /** Calls that the replicas ended since the last time, for whichever caller. */
+  takeServed(): number {
+    let ended = 0;
+    for (const endpoint of this.#all) ended += endpoint.takeServed();
+    return ended;
+  }
+
   /**
    * Takes a place for a call at a replica; undefined if none is free.
    * @param at the time, as exactly as the caller knows it
@@ -80,6 +99,14 @@ export class EndpointSet {
     return modelKey === undefined || models === undefined
       ? reservePlace(call, endpoints, except, at, this.sessions)
       : models.reserve(call, modelKey, endpoints, except, at);
+  }
+
+  /** A call is over. @param wasSent and nothing of an answer had come before */
+  settled(call: Call, wasSent: boolean, outcome: Outcome, at: number): void {
+    if (wasSent) this.answered(call, outcome, at);
+    const session = call.meta?.sessionId;
+    if (session !== undefined && call.endpoint !== undefined)
+      this.sessions.worked(session, call.ranUntil(at));
   }
 
   /** A call that was sent is over, or a stream that it opened has begun. */

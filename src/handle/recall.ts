@@ -2,6 +2,7 @@ import { RESERVED } from '../pool/load-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
 import { Call } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { EndpointSet } from './endpoint-set.ts';
 
 /**
  * Takes back calls that wait at a replica whose loop is held, where another replica has room for them; from one that is
@@ -10,7 +11,7 @@ import type { Endpoint } from './endpoint.ts';
  * @param at now
  * @param inService the replicas that calls may go to
  */
-export function* recallHeld(
+function* recallHeld(
   endpoints: readonly Endpoint[],
   at: number,
   inService: readonly Endpoint[],
@@ -30,13 +31,50 @@ export function* recallHeld(
 }
 
 /** Takes back calls that have not begun and are less important than this rank. */
-export function* recallBelow(endpoints: readonly Endpoint[], rank: number): Generator<Call> {
+function* recallBelow(endpoints: readonly Endpoint[], rank: number): Generator<Call> {
   for (const endpoint of endpoints) yield* takeBack(endpoint, (call) => call.priorityRank > rank);
 }
 
-/** Whether any of the replicas has calls of this thread. */
-export function hasOutstanding(endpoints: readonly Endpoint[]): boolean {
-  return endpoints.some(({ channel }) => channel.outstanding > 0);
+/** Calls are moved from one replica to another at most this often, in ms. */
+const PAUSE_MS = 1;
+
+/** Which of the calls that were sent and have not begun are taken back, and when it is worth a look. */
+export class Recall {
+  readonly #endpoints: EndpointSet;
+  /** Rank of the least important call that was sent and may wait at a replica. */
+  #lowestRank = 0;
+  #lookedAt = 0;
+
+  constructor(endpoints: EndpointSet) {
+    this.#endpoints = endpoints;
+  }
+
+  /** A call was sent. */
+  sent({ priorityRank }: Call): void {
+    if (priorityRank > this.#lowestRank) this.#lowestRank = priorityRank;
+  }
+
+  /** Whether calls that are less important than this one may wait at a replica. */
+  mayPrecede({ priorityRank }: Call): boolean {
+    return priorityRank < this.#lowestRank;
+  }
+
+  /** Whether another look may find calls to move. */
+  isDue(at: number): boolean {
+    return this.#endpoints.all.length > 1 && at - this.#lookedAt >= PAUSE_MS;
+  }
+
+  /** Calls that had better run elsewhere. */
+  held(at: number): Iterable<Call> {
+    this.#lookedAt = at;
+    if (!this.#endpoints.hasOutstanding) this.#lowestRank = 0;
+    return recallHeld(this.#endpoints.all, at, this.#endpoints.inService);
+  }
+
+  /** Calls that make way for a more important one. */
+  below({ priorityRank }: Call): Iterable<Call> {
+    return recallBelow(this.#endpoints.all, priorityRank);
+  }
 }
 
 function* takeBack({ channel }: Endpoint, isWanted: (call: Call) => boolean): Generator<Call> {

@@ -5,33 +5,22 @@ import { batchTime, now, time } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
 import { CallStats, type Outcome } from './call-stats.ts';
-import { Counters, type ShedReason } from './counters.ts';
+import { Counters } from './counters.ts';
 import type { Detour } from './detour.ts';
 import { type RouteConfig, UNKNOWN_CONFIG } from './directory.ts';
-import { DrainRate } from './drain-rate.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ENTRY, type EntryGate } from './entry-gate.ts';
 import { ModelAffinity } from './model-affinity.ts';
-import { hasOutstanding, recallBelow, recallHeld } from './recall.ts';
+import { Recall } from './recall.ts';
+import type { RouteHooks } from './route-hooks.ts';
 import { RunAccounts } from './run-accounts.ts';
 import { SecondChances } from './second-chances.ts';
-import { shedError } from './shed-error.ts';
+import { Shedding } from './shedding.ts';
 import { type KeyedCall, SingleFlight } from './single-flight.ts';
 import { policyOf } from './tenants.ts';
 import { Turnstile } from './turnstile.ts';
 import { WaitQueue } from './wait-queue.ts';
-
-/** Calls are moved from one replica to another at most this often, in ms. */
-const REBALANCE_MS = 1;
-
-/** What the route tells its router. */
-export interface RouteHooks {
-  /** It has calls that wait, or that may have to move: `tend` is to be called every so often while it is busy. */
-  onBusy(route: Route): void;
-  /** A response failed and nobody looked at it. */
-  onUnobserved(error: unknown, call: Call): void;
-}
 
 /**
  * The way from one caller thread to one deployment: its replicas, and the calls that wait for them. It picks the replica
@@ -55,6 +44,7 @@ export class Route {
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
   #rejection: unknown = undefined;
   readonly #turnstile: Turnstile;
+  readonly #shedding: Shedding;
   readonly #endpoints = new EndpointSet();
   readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1, {
     setAside: (call) => this.#turnstile.setAside(call),
@@ -65,16 +55,13 @@ export class Route {
   #isDraining = false;
   /** Methods that a replica has, or had. */
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
-  readonly #drainRate = new DrainRate();
   /** @internal */
   readonly runs: RunAccounts = new RunAccounts(this.#queue);
   readonly #secondChances = new SecondChances(this.counters, this.runs.times, (call, except, at) =>
     this.#reserve(call, at, except),
   );
   #flights: SingleFlight | undefined = undefined;
-  /** Rank of the least important call that was sent and may wait at a replica. */
-  #lowestRank = 0;
-  #rebalancedAt = 0;
+  readonly #recall = new Recall(this.#endpoints);
   readonly #gate: EntryGate;
   readonly #hooks: RouteHooks;
 
@@ -89,6 +76,7 @@ export class Route {
     this.deployment = deployment;
     this.callerName = caller.name;
     this.#turnstile = new Turnstile(caller.index);
+    this.#shedding = new Shedding(this.counters, this.#turnstile);
     this.#gate = gate;
     this.#hooks = hooks;
   }
@@ -109,12 +97,12 @@ export class Route {
 
   /** Calls that may come now and would neither be refused nor wait behind others: free places, less those who wait for them. */
   get free(): number {
-    return Math.max(0, this.#places() - this.#turnstile.queued);
+    return Math.max(0, this.#endpoints.places() - this.#turnstile.queued);
   }
 
   /** Whether it has to be tended. */
   get isBusy(): boolean {
-    return this.#queue.size > 0 || hasOutstanding(this.#endpoints.all);
+    return this.#queue.size > 0 || this.#endpoints.hasOutstanding;
   }
 
   /** The shared tables arrived; calls that came before them are charged now. */
@@ -139,7 +127,7 @@ export class Route {
     for (const method of endpoint.channel.methods.keys()) this.#methods.add(method);
     endpoint.channel.onFreed(() => {
       if (this.#queue.size > 0) this.drain();
-      else if (this.#endpoints.all.length > 1) this.#rebalance(batchTime);
+      else if (this.#recall.isDue(batchTime)) this.#rebalance(batchTime);
     });
     this.drain();
   }
@@ -193,7 +181,7 @@ export class Route {
   /** Lets a call into the instance, once; rejects it and answers false if it may not enter. */
   admit(call: Call): boolean {
     const reason = this.#gate.enter(call);
-    if (reason !== undefined) this.#shed(call, reason);
+    if (reason !== undefined) this.#shedding.shed(call, reason);
     return reason === undefined;
   }
 
@@ -265,7 +253,7 @@ export class Route {
       if (this.runs.isDoomed(call, at)) {
         call.state = CALL_STATE.fresh;
         this.leftQueue(call);
-        this.#shed(call, 'doomed');
+        this.#shedding.shed(call, 'doomed');
       } else {
         const endpoint = this.#turnstile.isTurnOf(call, at) ? this.#reserve(call, at) : undefined;
         if (endpoint === undefined) {
@@ -287,10 +275,8 @@ export class Route {
 
   /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
   tend(at: number): void {
-    this.#requeue(recallHeld(this.#endpoints.all, at, this.#endpoints.inService), at);
-    let ended = 0;
-    for (const endpoint of this.#endpoints.all) ended += endpoint.takeServed();
-    this.#drainRate.sample(ended, at);
+    this.#requeue(this.#recall.held(at));
+    this.#shedding.sample(this.#endpoints.takeServed(), at);
     this.#endpoints.look(at);
     this.drain();
     this.#turnstile.tend(this.#queue, this.#queue.peek(), at);
@@ -319,10 +305,7 @@ export class Route {
     const pause = this.#secondChances.pauseBeforeRetry(call, started, at);
     if (pause === undefined) return false;
     if (started) this.runs.ended(call, at);
-    call.state = CALL_STATE.fresh;
-    call.endpoint = undefined;
-    call.batchSize = undefined;
-    call.ranMs = 0;
+    call.lostReplica();
     if (pause === 0) this.#sendAgain(call);
     // Not ref'ed: the wheel keeps the process alive while a call is open.
     else time.after(pause, () => this.#sendAgain(call)).unref();
@@ -341,11 +324,8 @@ export class Route {
 
   /** @internal Bookkeeping of `Call`. */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
-    if (before === CALL_STATE.sent) this.#endpoints.answered(call, outcome, at);
+    this.#endpoints.settled(call, before === CALL_STATE.sent, outcome, at);
     this.runs.settled(call, outcome, before, at);
-    const session = call.meta?.sessionId;
-    if (session !== undefined && call.endpoint !== undefined)
-      this.#endpoints.sessions.worked(session, call.ranUntil(at));
     this.#models?.settled(call, outcome, at);
     if (call.entry === ENTRY.charged) this.#gate.leave(call);
     if (call.entry !== ENTRY.inside) this.stats.record(call.method, outcome, at - call.createdAt);
@@ -358,42 +338,36 @@ export class Route {
   }
 
   #send(call: Call, endpoint: Endpoint, at: number): void {
-    call.state = CALL_STATE.sent;
-    call.endpoint = endpoint;
-    call.sentAt = at;
-    call.attempts++;
+    call.sentTo(endpoint, at);
     if (this.#secondChances.isWatchful) this.#secondChances.watch(call, endpoint);
-    if (call.priorityRank > this.#lowestRank) this.#lowestRank = call.priorityRank;
+    this.#recall.sent(call);
     if (!this.isTended) this.#hooks.onBusy(this);
     endpoint.channel.send(call);
     call.onSent();
   }
 
   /** Calls that were sent and have not begun wait here again: elsewhere there is room, or a more important one came. */
-  #requeue(calls: Iterable<Call>, at: number): void {
+  #requeue(calls: Iterable<Call>): void {
     for (const call of calls) {
       call.takenBack();
       this.#models?.takenBack(call);
-      this.#turnstile.enter(call, true, this.#places);
+      this.#turnstile.enter(call, true, this.#endpoints.places);
       this.#queue.push(call);
     }
-    if (this.#queue.size === 0) this.#lowestRank = hasOutstanding(this.#endpoints.all) ? this.#lowestRank : 0;
-    else this.#turnstile.arm(this.#look);
-    this.#rebalancedAt = at;
+    if (this.#queue.size > 0) this.#turnstile.arm(this.#look);
   }
 
   /** A replica has room and nothing waits here: it takes over what waits behind a long call at another one. */
   #rebalance(at: number): void {
-    if (at - this.#rebalancedAt < REBALANCE_MS) return;
-    this.#requeue(recallHeld(this.#endpoints.all, at, this.#endpoints.inService), at);
+    this.#requeue(this.#recall.held(at));
     if (this.#queue.size > 0) this.drain();
   }
 
   #enqueue(call: Call, accepted: boolean): void {
     call.queuedAt = now();
-    if (!this.#turnstile.enter(call, accepted, this.#places) && !this.#displace(call)) {
+    if (!this.#turnstile.enter(call, accepted, this.#endpoints.places) && !this.#displace(call)) {
       call.queuedAt = 0;
-      this.#shed(call, 'queue_full');
+      this.#shedding.shed(call, 'queue_full');
       return;
     }
     this.runs.isLearning = true;
@@ -401,17 +375,9 @@ export class Route {
     if (this.#endpoints.all[0]?.channel.isInline !== false) call.keepOrigin();
     this.#queue.push(call);
     if (!this.isTended) this.#hooks.onBusy(this);
-    if (call.priorityRank < this.#lowestRank)
-      this.#requeue(recallBelow(this.#endpoints.all, call.priorityRank), call.queuedAt);
+    if (this.#recall.mayPrecede(call)) this.#requeue(this.#recall.below(call));
     this.#turnstile.arm(this.#look);
   }
-
-  /** Free places by the limits of the replicas. */
-  readonly #places = (): number => {
-    let free = 0;
-    for (const { channel } of this.#endpoints.all) free += channel.free;
-    return free;
-  };
 
   readonly #look = (): boolean => {
     this.drain();
@@ -426,25 +392,12 @@ export class Route {
     this.#queue.forget(victim);
     this.#turnstile.replace(victim, newcomer);
     victim.dequeued(newcomer.queuedAt);
-    this.#shed(victim, 'displaced');
+    this.#shedding.shed(victim, 'displaced');
     return true;
   }
 
   #reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
     if (call.modelKey !== undefined) this.#models ??= new ModelAffinity(this.#queue, this.#turnstile);
     return this.#endpoints.reserve(call, at, except, this.#models);
-  }
-
-  /** Turns a call away that has not started. */
-  #shed(call: Call, reason: ShedReason): void {
-    this.counters.add(`shed_${reason}`);
-    const { queued, maxQueued } = this.#turnstile;
-    call.refuse(
-      shedError(reason, call, {
-        queued,
-        maxQueued,
-        retryAfterMs: this.#drainRate.retryAfterMs(queued, time.random()),
-      }),
-    );
   }
 }

@@ -2,9 +2,10 @@ import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.
 import { Capture, RESULT } from '../values/capture.ts';
 import { describe } from '../values/describe.ts';
 import { digest, type Subject } from '../values/digest.ts';
-import { Call, outcomeOf, type Twin } from './call.ts';
+import { Call, type Twin } from './call.ts';
 import type { Counters } from './counters.ts';
 import type { Detour } from './detour.ts';
+import { outcomeOf } from './outcome.ts';
 import { PRIORITIES } from './priority.ts';
 import type { Route } from './route.ts';
 
