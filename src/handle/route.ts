@@ -95,7 +95,7 @@ export class Route {
     return this.#queue.size;
   }
 
-  /** Calls that may come now and would neither be refused nor wait behind others: free places, less those who wait for them. */
+  /** Free places that nobody waits for. */
   get free(): number {
     return Math.max(0, this.#endpoints.places() - this.#turnstile.queued);
   }
@@ -200,18 +200,14 @@ export class Route {
     }
     if (!this.#gate.isOpen && !this.admit(call)) return;
     const other = this.detour?.take(call);
-    if (other === undefined) {
-      this.#accept(call);
-    } else {
-      call.route = other;
-      other.#accept(call);
-    }
+    if (other !== undefined) call.route = other;
+    (other ?? this).#accept(call);
   }
 
   /** Sends a call that was let in. */
   #accept(call: Call): void {
     if (call.readyAt >= this.#endpoints.dueAt) this.#endpoints.look(call.readyAt);
-    // Calls that wait for their model alone let the others pass, once it is sure that none of them has a place.
+    // What waits for its model alone lets others pass once it is sure that none of it has a place.
     if (this.#queue.aside > 0) this.drain();
     const isFirst = this.#queue.size === this.#queue.aside;
     if (isFirst && this.#turnstile.mayPass(call)) {
@@ -301,10 +297,9 @@ export class Route {
   /** A call lost its replica: sends it again if that is safe and worth it. @param started it may have run */
   recover(call: Call, started: boolean): boolean {
     if (this.#rejection !== undefined) return false;
-    const at = now();
-    const pause = this.#secondChances.pauseBeforeRetry(call, started, at);
+    const pause = this.#secondChances.pauseBeforeRetry(call, started, now());
     if (pause === undefined) return false;
-    if (started) this.runs.ended(call, at);
+    if (started) this.runs.ended(call, now());
     call.lostReplica();
     if (pause === 0) this.#sendAgain(call);
     // Not ref'ed: the wheel keeps the process alive while a call is open.
