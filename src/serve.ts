@@ -134,13 +134,18 @@ export class Serve implements AsyncDisposable {
       version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
     });
     this.#front = new Front(this.#instance);
-    this.#metrics = new Metrics(
-      options.metrics ?? {},
-      () => this.#instance.samples(),
-      () => this.#instance.host,
-      this.#instance.userMetrics,
-      this.#instance.httpCounts,
-    );
+    try {
+      this.#metrics = new Metrics(
+        options.metrics ?? {},
+        () => this.#instance.samples(),
+        () => this.#instance.host,
+        this.#instance.userMetrics,
+        this.#instance.httpCounts,
+      );
+    } catch (error) {
+      void this.#instance.close(0);
+      throw error;
+    }
   }
 
   /**
@@ -303,6 +308,7 @@ export class Serve implements AsyncDisposable {
       'close',
     );
     await this.#instance.close(timeoutMs);
+    this.#metrics.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,6 +51,8 @@ export class DeploymentVoice {
 
   /** @param how what became of the replica */
   crashed(replica: string, how: string, error: unknown): void {
+    const { app, deployment } = this.#about;
+    this.#environment.book.of(app, deployment).restarts++;
     const about = { ...this.#about, replica, err: error };
     this.#environment.log.error(about, `${this.#about.deployment}: replica ${how}`);
   }

@@ -112,7 +112,9 @@ export class Instance {
     delete: (name) => this.delete(name),
   });
   /** What all threads counted since the start. */
-  readonly #book = new CallBook();
+  readonly #book = new CallBook(
+    (app, deployment) => this.#apps.get(app)?.deployments.has(deployment) === true,
+  );
 
   constructor(options: InstanceOptions) {
     this.log = options.log;
@@ -281,8 +283,7 @@ export class Instance {
 
   /** What Prometheus gets to see. */
   samples(): DeploymentSample[] {
-    const book = this.#counted();
-    return [...this.#apps].flatMap((app) => book.samples(app.name, app.report()));
+    return this.#counted().samples(this.#apps);
   }
 
   async delete(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
@@ -299,7 +300,7 @@ export class Instance {
     await Promise.all([app.delete(timeoutMs, isPatient), ended]);
     // A new app may have taken the name meanwhile.
     if (!this.#apps.remove(app)) return;
-    this.httpCounts.forget(name);
+    this.httpCounts.ended(name);
     this.#dev?.forget(name);
   }
 

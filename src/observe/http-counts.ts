@@ -46,13 +46,19 @@ export class IngressCounts {
   }
 }
 
+/** Apps that ended and of which the counts are kept; beyond that the one that ended first gives way. */
+const MOST_ENDED = 100;
+
 /** The HTTP requests that one instance answered. */
 export class HttpCounts {
   readonly #ingresses = new Map<string, IngressCounts>();
+  /** Apps that ended, the first of them first. */
+  readonly #ended = new Set<string>();
   /** Of requests for which there is no app. */
   readonly unrouted: IngressCounts = this.of('', '');
 
   of(app: string, deployment: string): IngressCounts {
+    this.#ended.delete(app);
     const key = `${app}/${deployment}`;
     const known = this.#ingresses.get(key);
     if (known !== undefined) return known;
@@ -61,9 +67,14 @@ export class HttpCounts {
     return made;
   }
 
-  /** The app is gone, and what it counted with it. */
-  forget(app: string): void {
-    for (const key of this.#ingresses.keys()) if (key.startsWith(`${app}/`)) this.#ingresses.delete(key);
+  /** The app has ended. What it counted stays, and goes on when another one gets its name: no counter falls. */
+  ended(app: string): void {
+    this.#ended.delete(app);
+    this.#ended.add(app);
+    const [oldest = ''] = this.#ended;
+    if (this.#ended.size <= MOST_ENDED) return;
+    this.#ended.delete(oldest);
+    for (const key of this.#ingresses.keys()) if (key.startsWith(`${oldest}/`)) this.#ingresses.delete(key);
   }
 
   read(): HttpSeries[] {

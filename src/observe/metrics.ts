@@ -1,5 +1,6 @@
 import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
 import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
+import { ServeError } from '../errors.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
 import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
@@ -8,13 +9,9 @@ import type { MetricDefinition } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
 import { messageOf } from '../values/describe.ts';
 import type { HttpCounts } from './http-counts.ts';
+import { type MetricsRegister, Registered } from './register.ts';
 
-/** The part of a Prometheus registry that is used: prom-client's and @prometheus-io/client's both have it. */
-export interface MetricsRegister {
-  readonly contentType: string;
-  registerMetric(metric: never): void;
-  metrics(): Promise<string>;
-}
+export type { MetricsRegister };
 
 export interface MetricsOptions {
   /** Default: a registry of its own. */
@@ -41,12 +38,17 @@ export interface DeploymentSample {
   readonly calls: readonly CallSeries[];
   readonly batches: readonly BatchSeries[];
   readonly counts: Readonly<Counts>;
-  readonly ongoing: number;
-  readonly queued: number;
-  readonly replicas: Readonly<Record<string, number>>;
   readonly restarts: number;
   /** Failed responses that nobody looked at. */
   readonly unobserved: number;
+  /** What it is doing now; undefined once it has ended. */
+  readonly now: DeploymentState | undefined;
+}
+
+interface DeploymentState {
+  readonly ongoing: number;
+  readonly queued: number;
+  readonly replicas: Readonly<Record<string, number>>;
   /** Replicas that the autoscaler wants; undefined if there is none. */
   readonly desired: number | undefined;
 }
@@ -92,6 +94,8 @@ class PulledMetric {
   reset(): void {}
 }
 
+const DEFAULT_PREFIX = 'serve_';
+
 /** The Prometheus face of an instance. Nothing is loaded or registered before it is asked for. */
 export class Metrics {
   readonly #options: MetricsOptions;
@@ -100,6 +104,8 @@ export class Metrics {
   readonly #userMetrics: HostMetrics;
   readonly #http: HttpCounts;
   #register: Promise<MetricsRegister> | undefined = undefined;
+  /** Takes what was registered out of an injected registry. */
+  #unregister = (): void => {};
 
   constructor(
     options: MetricsOptions,
@@ -114,7 +120,19 @@ export class Metrics {
     this.#userMetrics = userMetrics;
     this.#http = http;
     // An injected registry may be scraped by the app itself.
-    if (options.register !== undefined) this.#register = Promise.resolve(this.#fill(options.register));
+    const { register } = options;
+    if (register === undefined) return;
+    const registered = new Registered(register);
+    this.#unregister = () => registered.clear();
+    try {
+      this.#register = Promise.resolve(this.#fill(registered));
+    } catch (cause) {
+      registered.clear();
+      const prefix = options.prefix ?? DEFAULT_PREFIX;
+      const what = `metrics.prefix: metrics that begin with '${prefix}' cannot be added to metrics.register`;
+      const hint = 'give each instance that shares a registry a prefix of its own';
+      throw new ServeError('SERVE_INVALID_OPTION', `${what} (${messageOf(cause)}): ${hint}`, { cause });
+    }
   }
 
   /** Prometheus text, and its content type. */
@@ -126,8 +144,13 @@ export class Metrics {
     return { text: await register.metrics(), contentType: register.contentType };
   }
 
+  /** Leaves an injected registry as it was. */
+  close(): void {
+    this.#unregister();
+  }
+
   #fill(register: MetricsRegister): MetricsRegister {
-    const prefix = this.#options.prefix ?? 'serve_';
+    const prefix = this.#options.prefix ?? DEFAULT_PREFIX;
     const add: Add = (name, type, help, read) => {
       register.registerMetric(
         new PulledMetric(`${prefix}${name}`, help, type, () => read(this.#sample())) as never,
@@ -177,7 +200,7 @@ export class Metrics {
     );
     add('replicas', 'gauge', 'Replicas by state.', (samples) =>
       samples.flatMap((sample) =>
-        Object.entries(sample.replicas).map(([state, value]) => ({
+        Object.entries(sample.now?.replicas ?? {}).map(([state, value]) => ({
           value,
           labels: { ...place(sample), state },
         })),
@@ -187,13 +210,13 @@ export class Metrics {
       'replica_restarts_total',
       'counter',
       'Replicas that ended without being asked to.',
-      gauge(({ restarts }) => restarts),
+      count(({ restarts }) => restarts),
     );
     add(
       'unobserved_failures_total',
       'counter',
       'Failed responses that nobody looked at.',
-      gauge(({ unobserved }) => unobserved),
+      count(({ unobserved }) => unobserved),
     );
     add('host_lag_seconds', 'gauge', "p99 of the lag of the host's event loop.", () => [
       { value: this.#host().lagMs / 1_000, labels: {} },
@@ -206,10 +229,7 @@ export class Metrics {
       'autoscaling_desired_replicas',
       'gauge',
       'Replicas that the autoscaler wants, before its delays.',
-      (samples) =>
-        samples.flatMap((sample) =>
-          sample.desired === undefined ? [] : [{ value: sample.desired, labels: place(sample) }],
-        ),
+      gauge(({ desired }) => desired),
     );
     this.#addBatches(prefix, add);
     this.#userMetrics.watch((definition) => this.#addUserMetric(register, definition));
@@ -287,7 +307,7 @@ function addCounters(add: Add): void {
       `${counter}_total`,
       'counter',
       help,
-      gauge(({ counts }) => counts[counter] ?? 0),
+      count(({ counts }) => counts[counter] ?? 0),
     );
   }
 }
@@ -319,8 +339,17 @@ function labelsOf(sample: DeploymentSample, { method, outcome }: CallSeries): Re
   return { ...place(sample), method: methodLabel(method), outcome };
 }
 
-function gauge(value: (sample: DeploymentSample) => number): Read {
+function count(value: (sample: DeploymentSample) => number): Read {
   return (samples) => samples.map((sample) => ({ value: value(sample), labels: place(sample) }));
+}
+
+/** Of the deployments that run, and have it. */
+function gauge(read: (state: DeploymentState) => number | undefined): Read {
+  return (samples) =>
+    samples.flatMap((sample) => {
+      const value = sample.now === undefined ? undefined : read(sample.now);
+      return value === undefined ? [] : [{ value, labels: place(sample) }];
+    });
 }
 
 /** @param scale from the unit in which it was counted to that of the metric */

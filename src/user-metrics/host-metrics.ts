@@ -65,6 +65,7 @@ export class HostMetrics {
 
   close(): void {
     this.#unwatch();
+    this.#listeners.clear();
   }
 
   #define(definition: MetricDefinition): void {
