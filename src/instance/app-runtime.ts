@@ -4,7 +4,7 @@ import type { AppSpec, CompiledApp, DeploymentSpec } from '../deployment/app-spe
 import { answers, type IngressFace, notExposable } from '../deployment/ingress-face.ts';
 import { invalidOption, ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import { now } from '../time/clock.ts';
+import { activeTime } from '../time/active-time.ts';
 import { AppScaler } from './app-scaler.ts';
 import type { Environment } from './environment.ts';
 import { InlineDeployment } from './inline-deployment.ts';
@@ -249,9 +249,9 @@ export class AppRuntime {
 
   async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
     this.#scaler.close();
-    const deadline = timeoutMs === undefined ? Infinity : now() + timeoutMs;
+    const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
     for (const name of this.#callersFirst([this.spec, this.serving]))
-      await this.#stopOne(name, deadline - now(), isPatient);
+      await this.#stopOne(name, deadline - activeTime.now(), isPatient);
     this.#environment.switchboard.removeApp(this.name);
   }
 

@@ -1,4 +1,5 @@
 import type { OpenCalls } from '../replica/control.ts';
+import { activeTime } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
 import { within } from '../time/timeout.ts';
 
@@ -29,20 +30,21 @@ const LOOK_MS = 50;
 /**
  * Waits for the calls of a replica that takes no more: for the grace, and beyond it till the last of their deadlines. Only
  * its thread knows these, so it is asked, once at the start and once before it is given up, for calls that were on their
- * way then. Until it has answered the longest that they can be counts.
+ * way then. Until it has answered the longest that they can be counts. Pauses of the process do not.
  */
 export async function callsEnded(replica: Draining, { graceMs, promised }: DrainLimits): Promise<void> {
-  const from = now();
+  const from = activeTime.now();
   let until = from + Math.max(graceMs, promised?.requestTimeoutMs ?? 0, promised?.streamTimeoutMs ?? 0);
   const learn = async (): Promise<void> => {
     const { deadline, hasStreams } = await replica.openCalls();
     const streams = hasStreams ? from + (promised?.streamTimeoutMs ?? 0) : 0;
-    until = Math.max(from + graceMs, streams, deadline === 0 ? 0 : deadline + SLACK_MS);
+    const lastMs = deadline === 0 ? 0 : activeTime.now() + (deadline - now()) + SLACK_MS;
+    until = Math.max(from + graceMs, streams, lastMs);
   };
   if (promised !== undefined) learn().catch(() => {});
   while (replica.ongoing > 0) {
-    if (now() >= until && promised !== undefined) await within(ANSWER_MS, learn());
-    if (now() >= until) return;
-    await replica.rest(Math.min(LOOK_MS, Math.max(1, until - now())));
+    if (activeTime.now() >= until && promised !== undefined) await within(ANSWER_MS, learn());
+    if (activeTime.now() >= until) return;
+    await replica.rest(Math.min(LOOK_MS, Math.max(1, until - activeTime.now())));
   }
 }

@@ -1,4 +1,5 @@
 import { ServeError } from '../errors.ts';
+import { type Limit, limit } from '../time/timeout.ts';
 import type { ThreadReplica } from './thread-replica.ts';
 
 /** In a row. */
@@ -41,21 +42,17 @@ export class HealthCheck {
 
   async #check(): Promise<unknown> {
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Limit | undefined;
     const onBegun = (): void => {
-      timer = setTimeout(
-        () =>
-          resolve(new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${this.#timeoutMs} ms`)),
-        this.#timeoutMs,
-      );
-      timer.unref();
+      const message = `checkHealth() took longer than ${this.#timeoutMs} ms`;
+      timer = limit(this.#timeoutMs, () => resolve(new ServeError('SERVE_TIMEOUT', message)), false);
     };
     this.#replica.checkHealth(onBegun).then(
       () => resolve(undefined),
       (error: unknown) => resolve(error ?? new Error('checkHealth() failed')),
     );
     const outcome = await promise;
-    clearTimeout(timer);
+    timer?.cancel();
     return outcome;
   }
 

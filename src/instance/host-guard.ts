@@ -5,6 +5,7 @@ import { type EntryGate, SHED_NOTHING } from '../handle/entry-gate.ts';
 import { priorityRank } from '../handle/priority.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
+import { activeTime } from '../time/active-time.ts';
 import { boolean, type Fields, milliseconds } from '../validation/fields.ts';
 
 /** When the host refuses calls because its own event loop lags. */
@@ -47,6 +48,9 @@ export class HostGuard {
   #timer: NodeJS.Timeout | undefined = undefined;
   #state: LagState = CALM;
   #lagMs = 0;
+  #pausedMs = 0;
+  /** The last window had a pause of the whole process in it. */
+  #isAfterPause = false;
 
   constructor(options: HostGuardOptions, gate: EntryGate, events: Events, log: Logger) {
     this.#options = { enabled: true, shedSheddableMs: 100, shedAllMs: 500, ...options };
@@ -81,12 +85,26 @@ export class HostGuard {
   #judge(): void {
     const probe = this.#probe;
     if (probe === undefined || probe.count === 0) return;
+    if (this.#wasPaused()) {
+      probe.reset();
+      return;
+    }
     this.#lagMs = Math.max(0, probe.percentile(99) / 1e6 - RESOLUTION_MS);
     probe.reset();
     if (!this.#options.enabled) return;
     const { level } = this.#state;
     this.#state = nextLag(this.#state, this.#lagMs, this.#options);
     if (this.#state.level !== level) this.#changed();
+  }
+
+  /** A pause is no lag. Which of two windows the probe counts it in depends on which timer runs first afterwards. */
+  #wasPaused(): boolean {
+    const { pausedMs } = activeTime;
+    const isPause = pausedMs !== this.#pausedMs;
+    this.#pausedMs = pausedMs;
+    const isSkipped = isPause || this.#isAfterPause;
+    this.#isAfterPause = isPause;
+    return isSkipped;
   }
 
   #changed(): void {

@@ -5,7 +5,7 @@ import type { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { NO_CALLS } from '../pool/replica-tally.ts';
-import { now } from '../time/clock.ts';
+import { activeTime } from '../time/active-time.ts';
 import { within } from '../time/timeout.ts';
 import { messageOf } from '../values/describe.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
@@ -174,7 +174,7 @@ export class InlineDeployment implements RunningDeployment {
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
     this.#giveUpSuccessor();
-    const deadline = now() + timeoutMs;
+    const deadline = activeTime.now() + timeoutMs;
     const { switchboard, inlineReplicas } = this.#environment;
     await queueEmptied(switchboard.load(this.#key), () => this.isRoutable, deadline);
     const serving = this.#serving;
@@ -183,7 +183,7 @@ export class InlineDeployment implements RunningDeployment {
     if (serving !== undefined) inlineReplicas.forget(serving.descriptor.replicaId);
     serving?.channel.close();
     const ends = [serving?.channel.ended, ...this.#leaving];
-    await within(Math.max(0, deadline - now()), Promise.all(ends));
+    await within(Math.max(0, deadline - activeTime.now()), Promise.all(ends));
   }
 
   /** The new version serves, and is no good. */

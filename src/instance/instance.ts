@@ -26,6 +26,7 @@ import type { Logger } from '../observe/logger.ts';
 import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/types.ts';
+import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { wheel } from '../time/timer-wheel.ts';
@@ -88,6 +89,7 @@ export class Instance {
   #callers = 0;
   readonly #clock: Clock;
   #endLoop: (() => void) | undefined = undefined;
+  #unfollow: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   readonly #trials = new Trials({
     switchboard: this.#switchboard,
@@ -353,6 +355,7 @@ export class Instance {
     for (const app of this.#apps) void app.delete(timeoutMs);
     await Promise.all([...this.#apps].map(({ name }) => this.delete(name, timeoutMs)));
     this.#endLoop?.();
+    this.#unfollow?.();
     this.#dev?.close();
     this.#guard.stop();
     this.#growth.stop();
@@ -384,6 +387,7 @@ export class Instance {
     const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
     this.#apps.add(app);
     inRootContext(() => {
+      this.#unfollow ??= activeTime.follow();
       this.#endLoop ??= this.#clock.every(TICK_MS, () => this.#tick());
       this.#guard.start();
       this.#growth.start();

@@ -67,5 +67,5 @@ function heapLimits({ resourceLimits, resources: { memoryMb = 0 } }: ResolvedOpt
 
 /** Of the event loop's sign of life, in ms. */
 export function tickPeriod(stuckAfterMs: number): number {
-  return Math.max(10, Math.min(1_000, stuckAfterMs / 4));
+  return Math.max(10, Math.min(250, stuckAfterMs / 4));
 }

@@ -281,6 +281,7 @@ export class ReplicaSet {
   }
 
   #onExited(replica: ThreadReplica, { isExpected, phase, error }: ReplicaExit): void {
+    this.#replicas.get(replica)?.close();
     this.#replicas.delete(replica);
     this.#goneTally = addTallies(this.#goneTally, replica.tally.read());
     this.#environment.userMetrics.forget(this.#app, this.#deployment, replica.rank);

@@ -1,7 +1,10 @@
 import type { ResolvedOptions } from '../deployment/options.ts';
 import { REPLICA_STATE } from '../pool/load-table.ts';
+import { activeTime, type Witness } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
 import { HealthCheck } from './health-check.ts';
+import { tickPeriod } from './launch.ts';
+import { LoopSilence } from './loop-silence.ts';
 import { MemoryQuota } from './memory-quota.ts';
 import type { ThreadReplica } from './thread-replica.ts';
 
@@ -20,11 +23,12 @@ export interface WatchEvents {
 }
 
 /** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
-export class ReplicaWatch {
+export class ReplicaWatch implements Witness {
   readonly #replica: ThreadReplica;
   #options: ResolvedOptions;
   readonly #events: WatchEvents;
   #health: HealthCheck | undefined = undefined;
+  readonly #silence = new LoopSilence();
   readonly #memory: MemoryQuota | undefined;
 
   constructor(replica: ThreadReplica, options: ResolvedOptions, events: WatchEvents) {
@@ -33,6 +37,20 @@ export class ReplicaWatch {
     this.#events = events;
     const { memoryMb = 0 } = options.resources;
     this.#memory = memoryMb === 0 ? undefined : new MemoryQuota(replica, memoryMb);
+    activeTime.addWitness(this);
+  }
+
+  get beats(): number {
+    return this.#replica.load.beats;
+  }
+
+  get beatMs(): number {
+    return tickPeriod(this.#options.stuckAfterMs);
+  }
+
+  /** The replica is gone. */
+  close(): void {
+    activeTime.removeWitness(this);
   }
 
   /** Other limits from now on. */
@@ -47,7 +65,7 @@ export class ReplicaWatch {
   }
 
   /**
-   * Threads start and block by the machine's time.
+   * Threads start and block by the time for which the process was able to run.
    * @param at time of the control plane's clock, by which health and memory are looked at
    */
   tick(at: number): void {
@@ -57,7 +75,7 @@ export class ReplicaWatch {
       this.#lookAtRunning(at);
     } else if (state === 'STARTING') {
       this.#memory?.tick(at, (why) => this.#events.hopeless(why));
-      if (now() - startedAt > this.#options.startTimeoutMs)
+      if (activeTime.now() - startedAt > this.#options.startTimeoutMs)
         this.#events.hopeless(`it did not start within ${this.#options.startTimeoutMs} ms`);
     }
   }
@@ -65,7 +83,7 @@ export class ReplicaWatch {
   #lookAtRunning(at: number): void {
     const replica = this.#replica;
     const { stuckAfterMs, healthCheckPeriodMs, healthCheckTimeoutMs } = this.#options;
-    const silentMs = (now() - replica.load.lastTick) | 0;
+    const silentMs = this.#silence.look(replica.load.lastTick, now(), activeTime);
     const isSilent = silentMs > stuckAfterMs;
     if (isSilent !== replica.isStuck) this.#turn(isSilent, silentMs);
     if (isSilent) {
@@ -88,7 +106,9 @@ export class ReplicaWatch {
   #lookAtStuck(silentMs: number): void {
     const deadline = this.#replica.load.holdingDeadline;
     const isOverdue =
-      deadline === 0 ? silentMs > this.#options.stuckTerminateMs : ((now() - deadline) | 0) > 0;
+      deadline === 0
+        ? silentMs > this.#options.stuckTerminateMs
+        : ((now() - this.#silence.pausedMs - deadline) | 0) > 0;
     if (!isOverdue) return;
     this.#events.hopeless(`its event loop was blocked for ${silentMs} ms`);
   }

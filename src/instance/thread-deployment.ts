@@ -6,7 +6,7 @@ import { repeatAdvice } from '../deployment/idempotent.ts';
 import type { ServeError } from '../errors.ts';
 import { type RouteKey, routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import { now } from '../time/clock.ts';
+import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
 import { messageOf } from '../values/describe.ts';
 import { Change } from './change.ts';
@@ -197,11 +197,11 @@ export class ThreadDeployment implements RunningDeployment {
     this.#isStopping = true;
     this.#change?.giveUp(error);
     this.#count.forget();
-    const deadline = now() + timeoutMs;
+    const deadline = activeTime.now() + timeoutMs;
     const { switchboard } = this.#environment;
     await queueEmptied(switchboard.load(this.#key), () => this.#replicas.mayServe, deadline);
     switchboard.fail(this.#key, error);
-    await this.#replicas.close(Math.max(0, deadline - now()));
+    await this.#replicas.close(Math.max(0, deadline - activeTime.now()));
     switchboard.remove(this.#key, error);
   }
 
@@ -304,7 +304,7 @@ export class ThreadDeployment implements RunningDeployment {
     const isHopeless = this.#record.failed({
       error,
       phase,
-      isOverdue: now() - replica.startedAt >= startTimeoutMs,
+      isOverdue: activeTime.now() - replica.startedAt >= startTimeoutMs,
       isUpdate: this.#replicas.isOtherRoutable(this.#spec.fingerprint),
       target: this.#count.target,
       maxConstructorRetryCount,

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
@@ -10,6 +9,7 @@ import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
 import type { OpenCalls, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
+import { activeTime } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { within, withTimeout } from '../time/timeout.ts';
@@ -58,7 +58,8 @@ export class ThreadReplica implements Reachable, Draining {
   readonly fingerprint: string;
   readonly load = new ReplicaLoad();
   readonly tally = new ReplicaTally();
-  readonly startedAt: number = now();
+  /** Time of `activeTime`. */
+  readonly startedAt: number = activeTime.now();
   /** Its event loop does not turn. */
   isStuck = false;
   /** Terminated, but its thread is still there: blocked in native code. */
@@ -196,16 +197,9 @@ export class ThreadReplica implements Reachable, Draining {
   async reconfigure(userConfig: unknown, timeoutMs: number): Promise<void> {
     this.userConfig = userConfig;
     const packed = pack(userConfig, 'userConfig');
-    const timeout = new AbortController();
-    const overdue = sleep(timeoutMs, undefined, { signal: timeout.signal, ref: false }).then(() => {
-      throw new ServeError('SERVE_TIMEOUT', `reconfigure() took longer than ${timeoutMs} ms`);
-    });
-    try {
-      await Promise.race([this.#ask((id) => ({ type: 'reconfigure', id, userConfig: packed })), overdue]);
-    } finally {
-      overdue.catch(() => {});
-      timeout.abort();
-    }
+    const reconfigured = this.#ask((id) => ({ type: 'reconfigure', id, userConfig: packed }));
+    const overdue = () => new ServeError('SERVE_TIMEOUT', `reconfigure() took longer than ${timeoutMs} ms`);
+    await withTimeout(reconfigured, timeoutMs, overdue, false);
   }
 
   /** How soon a silent event loop counts as stuck, from now on. */

@@ -1,6 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { ServeError } from '../errors.ts';
 import { beginBatch } from '../time/clock.ts';
+import { type Limit, limit } from '../time/timeout.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import {
@@ -62,7 +63,7 @@ export class CallerChannel {
   #closed = false;
   /** Every call was told. */
   #isOver = false;
-  #obituary: NodeJS.Timeout | undefined = undefined;
+  #obituary: Limit | undefined = undefined;
   #onFreed: () => void = () => {};
 
   /**
@@ -241,7 +242,7 @@ export class CallerChannel {
     this.#isOver = true;
     this.#readRest();
     this.#shut();
-    clearTimeout(this.#obituary);
+    this.#obituary?.cancel();
     this.#onClosed();
     for (const call of this.#open.splice(0)) {
       if (call === undefined) continue;
@@ -264,7 +265,7 @@ export class CallerChannel {
       call.slot = -1;
       call.orphaned(false, undefined);
     }
-    this.#obituary = setTimeout(() => this.close(undefined), this.#obituaryMs);
+    this.#obituary = limit(this.#obituaryMs, () => this.close(undefined));
   }
 
   /** The news of a replica's end can overtake its last answers: they are in this port's queue already. */

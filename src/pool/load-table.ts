@@ -56,6 +56,8 @@ const R_LATEST_DEADLINE = 21;
 /** Share of the time for which the loop is held, and its mean holding time per call. */
 const R_UTILIZATION = 22;
 const R_HOLDING_MS = 23;
+/** Turns of its ticker. */
+const R_BEATS = 24;
 const WORDS_BYTES = 2 * TABLE_BYTES;
 /** … and behind them, on cache lines of its own, the table of its models. */
 const REPLICA_TABLE_BYTES = WORDS_BYTES + MODEL_TABLE_BYTES;
@@ -199,6 +201,17 @@ export class ReplicaLoad {
 
   tick(at: number): void {
     this.#words[R_TICK] = at | 0;
+  }
+
+  /** Turns of the ticker of the replica's event loop (wraps with 32 bits). */
+  get beats(): number {
+    return Atomics.load(this.#words, R_BEATS);
+  }
+
+  /** The ticker of the replica's event loop turned. */
+  beat(at: number): void {
+    (this.#words[R_BEATS] as number)++;
+    this.tick(at);
   }
 
   get served(): number {

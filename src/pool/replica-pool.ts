@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Worker, WorkerOptions } from 'node:worker_threads';
 import { DynamicThreadPool, type IWorkerNode } from 'poolifier';
+import { within } from '../time/timeout.ts';
 import type { PooledThread, ThreadPool } from './thread.ts';
 
 /** More threads than one deployment ever has; poolifier wants a maximum. */
@@ -29,8 +30,7 @@ export class ReplicaPool implements ThreadPool {
   }
 
   async close(): Promise<void> {
-    const timeout = new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref());
-    await Promise.race([this.#pool.destroy(), timeout]);
+    await within(CLOSE_TIMEOUT_MS, this.#pool.destroy(), false);
   }
 }
 

@@ -168,7 +168,7 @@ export class ReplicaThread {
     clearInterval(this.#ticker);
     const tick = (): void => {
       const at = now();
-      this.#load.tick(at);
+      this.#load.beat(at);
       if (at - this.#busySince >= UTILIZATION_MS) this.#measureUtilization(at);
     };
     tick();

@@ -1,10 +1,11 @@
 import { instanceOf } from '../validation/fields.ts';
-import { now } from './clock.ts';
+import { activeTime } from './active-time.ts';
 import { inRootContext } from './root-context.ts';
 
 /**
  * The time by which the control plane decides: when it samples and scales, checks health, restarts, gives up a placement,
- * judges an update. Calls, their deadlines and everything that waits for a thread go by the machine's time.
+ * judges an update. Calls and their deadlines go by the machine's time, and what waits for a thread by the time for which the
+ * process was able to run.
  */
 export interface Clock {
   /** In ms, from any origin; never goes back. */
@@ -18,9 +19,9 @@ export interface Clock {
   every(ms: number, run: () => void): () => void;
 }
 
-/** The default. */
+/** The default: the machine's time without pauses of the whole process, in which nothing was sampled and nothing ran. */
 export const machineClock: Clock = {
-  now,
+  now: () => activeTime.now(),
   timestamp: () => Date.now(),
   every(ms, run) {
     const timer = inRootContext(() => setInterval(run, ms).unref());

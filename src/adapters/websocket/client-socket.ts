@@ -7,6 +7,8 @@ import type { ResolvedWebSocketOptions } from './options.ts';
 
 /** How long either side may take to answer that the other one closes, in ms. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** A look at a silent client that comes later by more than this, in ms, says nothing about it. */
+const LATE_MS = 250;
 /** Pings of a client within a second, at most. */
 const MAX_PINGS = 100;
 /** With so many bytes on their way to a client that does not read, its pings are not answered. */
@@ -95,6 +97,7 @@ export class ClientSocket {
   #isCorked = false;
   #isClosing = false;
   #patience: NodeJS.Timeout | undefined = undefined;
+  #lookedAt: number = performance.now();
   /** Something came since the last look. */
   #isHeard = true;
   #hasAsked = false;
@@ -112,8 +115,9 @@ export class ClientSocket {
     ws.on('error', () => {});
     ws.on('close', (code, reason) => this.#closed(code, reason.toString()));
     ws.onLeave = (code, reason) => this.#leaving(code, reason);
-    if (idleTimeoutMs > 0)
-      this.#watch = setInterval(() => this.#look(), Math.max(10, idleTimeoutMs / 3)).unref();
+    if (idleTimeoutMs === 0) return;
+    const periodMs = Math.max(10, idleTimeoutMs / 3);
+    this.#watch = setInterval(() => this.#look(periodMs), periodMs).unref();
   }
 
   send(message: string | Uint8Array): void {
@@ -177,7 +181,12 @@ export class ClientSocket {
   }
 
   /** Asks after a client that is silent; one that has not answered by the next look is gone. */
-  #look(): void {
+  #look(periodMs: number): void {
+    const at = performance.now();
+    const isLate = at - this.#lookedAt > periodMs + LATE_MS;
+    this.#lookedAt = at;
+    // The process was paused, or its loop was blocked: what the client sent meanwhile has not been read yet.
+    if (isLate) return;
     if (this.#isHeard || this.#ws.isPaused) {
       this.#isHeard = false;
     } else if (this.#hasAsked) {

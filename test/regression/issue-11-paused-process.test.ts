@@ -1,0 +1,142 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { LoopSilence } from '../../src/instance/loop-silence.ts';
+import { ActiveTime, wasPause } from '../../src/time/active-time.ts';
+import type { PauseReport } from '../fixtures/paused-program.ts';
+
+const PROGRAM = fileURLToPath(new URL('../fixtures/paused-program.ts', import.meta.url));
+
+async function message<T>(child: ChildProcess): Promise<T> {
+  const exited = once(child, 'exit').then(([code]) => {
+    throw new Error(`the program exited with code ${code}`);
+  });
+  exited.catch(() => {});
+  const [received] = await Promise.race([once(child, 'message'), exited]);
+  return received as T;
+}
+
+test.skipIf(process.platform === 'win32')(
+  'a process that was paused under load kills no replica, refuses no call, and gives nothing up',
+  async () => {
+    const child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    try {
+      expect(await message(child)).toBe('ready');
+      child.kill('SIGSTOP');
+      await sleep(5_000);
+      const reported = message<PauseReport>(child);
+      child.kill('SIGCONT');
+      child.send('report');
+      const { outcomes, leaving, states, faults, restarts } = await reported;
+      expect({ leaving, states, faults, restarts }).toEqual({
+        leaving: 'ok',
+        states: [],
+        faults: [],
+        restarts: 0,
+      });
+      // Calls whose deadlines passed meanwhile end as timeouts; there are no more of them than were open.
+      const { ok = 0, SERVE_TIMEOUT: timeouts = 0, ...others } = outcomes;
+      expect(others).toEqual({});
+      expect(timeouts).toBeLessThanOrEqual(8);
+      expect(ok).toBeGreaterThan(20);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  },
+  60_000,
+);
+
+describe('a long gap between two looks at the clock', () => {
+  const gap = { ms: 3_000, cpuMs: 20, usualCpu: 0.5, beats: [] };
+
+  test('is a pause if the process used no CPU time', () => {
+    expect(wasPause(gap)).toBe(true);
+    expect(wasPause({ ...gap, cpuMs: 2_900 })).toBe(false);
+  });
+
+  test('is a pause on a busy machine with many cores as well', () => {
+    expect(wasPause({ ...gap, cpuMs: 2_000, usualCpu: 32 })).toBe(true);
+  });
+
+  test('is none if another thread went on meanwhile', () => {
+    expect(wasPause({ ...gap, beats: [{ counted: 5, expected: 60 }] })).toBe(true);
+    expect(wasPause({ ...gap, beats: [{ counted: 60, expected: 60 }] })).toBe(false);
+    expect(wasPause({ ...gap, beats: [{ counted: 12, expected: 12 }] })).toBe(false);
+    // One beat right before and one right after it.
+    expect(wasPause({ ...gap, ms: 800, beats: [{ counted: 2, expected: 3.2 }] })).toBe(true);
+  });
+});
+
+/** A process whose time and CPU time the test sets. */
+class Machine {
+  at = 1_000;
+  cpu = 0;
+
+  now(): number {
+    return this.at;
+  }
+
+  cpuMs(): number {
+    return this.cpu;
+  }
+
+  /** So much time passes, with the looks of the meter. */
+  run(ms: number, active: ActiveTime): void {
+    for (let passed = 0; passed < ms; passed += 100) {
+      this.at += 100;
+      this.cpu += 50;
+      active.look();
+    }
+  }
+}
+
+describe('active time', () => {
+  test('passes like the clock, but not while the process is paused', () => {
+    const machine = new Machine();
+    const active = new ActiveTime(machine);
+    const unfollow = active.follow();
+    machine.run(1_000, active);
+    expect(active.now()).toBe(2_000);
+    machine.at += 120_000;
+    expect(active.now()).toBe(2_100);
+    expect(active.pausedMs).toBe(119_900);
+    machine.run(1_000, active);
+    // The event loop was blocked: time passed.
+    machine.at += 3_000;
+    machine.cpu += 3_000;
+    expect(active.now()).toBe(6_100);
+    unfollow();
+  });
+
+  test('a replica is not silent during a pause, and is while its loop does not turn', () => {
+    const machine = new Machine();
+    const active = new ActiveTime(machine);
+    const unfollow = active.follow();
+    const silence = new LoopSilence();
+    let lastTick = machine.at;
+    const look = (): number => silence.look(lastTick, machine.at, active);
+    const turn = (): void => {
+      machine.run(200, active);
+      lastTick = machine.at;
+      machine.run(100, active);
+    };
+    turn();
+    look();
+    turn();
+    expect(look()).toBe(100);
+    machine.at += 120_000;
+    expect(look()).toBe(100);
+    expect(silence.pausedMs).toBe(119_900);
+    turn();
+    expect(look()).toBe(100);
+    expect(silence.pausedMs).toBe(0);
+    for (let pass = 0; pass < 4; pass++) {
+      machine.run(300, active);
+      look();
+    }
+    expect(look()).toBe(1_300);
+    unfollow();
+  });
+});
