@@ -4,6 +4,12 @@ import { inRootContext } from './root-context.ts';
 /** A loop that has been held for so long, in ms, turns before anything else is begun on it. */
 export const HOLD_MS = 1;
 
+/**
+ * A message is posted when it holds so many frames, so that the other thread starts while this one still sends: with 64
+ * calls in flight 1,014 k calls/s at 16 per message against 552 k when each turn posts one message (8: 847 k, 32: 678 k).
+ */
+export const MAX_FRAMES = 16;
+
 /** What waits for a turn lets calls that are on their way to this thread begin first, for so long, in ms. */
 const HANDOVER_MS = 1;
 
@@ -34,6 +40,8 @@ export interface CallStarter {
  * one generator that gave the loop up goes on.
  */
 export class EventLoop {
+  /** A message is posted when it holds so many frames. */
+  maxFrames: number = MAX_FRAMES;
   /** Frames are posted at once instead of once per turn: code on this thread holds the loop. */
   postsAtOnce = false;
   #isScheduled = false;
