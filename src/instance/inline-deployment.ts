@@ -184,6 +184,7 @@ export class InlineDeployment implements RunningDeployment {
     serving?.channel.close();
     const ends = [serving?.channel.ended, ...this.#leaving];
     await within(Math.max(0, deadline - activeTime.now()), Promise.all(ends));
+    this.#environment.userMetrics.ended(this.#app, this.#spec.name);
   }
 
   /** The new version serves, and is no good. */

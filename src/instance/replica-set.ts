@@ -252,6 +252,7 @@ export class ReplicaSet {
     this.#isClosing = true;
     await Promise.all([...this].map((replica) => replica.drain({ graceMs: timeoutMs })));
     await this.#pool.close();
+    this.#environment.userMetrics.ended(this.#app, this.#deployment);
   }
 
   #isAny(fits: (replica: ThreadReplica) => boolean): boolean {
@@ -284,7 +285,7 @@ export class ReplicaSet {
     this.#replicas.get(replica)?.close();
     this.#replicas.delete(replica);
     this.#goneTally = addTallies(this.#goneTally, replica.tally.read());
-    this.#environment.userMetrics.forget(this.#app, this.#deployment, replica.rank);
+    this.#environment.userMetrics.forget(this.#app, this.#deployment, replica);
     if (replica.isZombie) this.#zombies++;
     this.#announce(replica, 'STOPPED', undefined, isExpected ? undefined : error);
     if (this.#isClosing) return;
@@ -299,7 +300,7 @@ export class ReplicaSet {
       const { book, userMetrics } = this.#environment;
       for (const counted of message.calls) book.merge(counted);
       for (const counted of message.batches) book.mergeBatches(counted);
-      userMetrics.merge(message.metrics, this.#app, this.#deployment, from.rank);
+      userMetrics.merge(message.metrics, this.#app, this.#deployment, from);
     } else if (message.type === 'log') {
       const { level, message: text, requestId, route = '' } = message.line;
       const about = { app: this.#app, deployment: this.#deployment, replica: from.replicaId };

@@ -5,7 +5,7 @@ import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
 import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
 import { methodLabel } from '../pool/caller-channel.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
-import type { MetricDefinition } from '../user-metrics/table.ts';
+import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
 import { messageOf } from '../values/describe.ts';
 import type { HttpCounts } from './http-counts.ts';
@@ -72,8 +72,8 @@ type MetricType = 'counter' | 'gauge' | 'histogram';
 /** A metric that is computed when it is read: the call path only adds to plain numbers. */
 class PulledMetric {
   name: string;
-  readonly help: string;
-  readonly type: string;
+  help: string;
+  type: string;
   readonly aggregator: string;
   readonly #read: () => Sample[];
 
@@ -86,8 +86,9 @@ class PulledMetric {
   }
 
   async get(): Promise<object> {
+    const values = this.#read();
     const { name, help, type, aggregator } = this;
-    return { name, help, type, aggregator, values: this.#read() };
+    return { name, help, type, aggregator, values };
   }
 
   /** Totals live in the calls' statistics; a registry's reset starts no new ones. */
@@ -236,17 +237,18 @@ export class Metrics {
     return register;
   }
 
-  #addUserMetric(register: MetricsRegister, { name, help, kind, labels, bounds }: MetricDefinition): void {
-    const read = (): Sample[] =>
-      this.#userMetrics.read(name).flatMap((series) => {
-        const { app, deployment, rank, values, value, buckets } = series;
-        const own = Object.fromEntries(labels.map((label, index) => [label, values[index] ?? '']));
-        const all = { app, deployment, ...(kind === 'gauge' && { rank }), ...own };
-        if (kind === 'histogram') return histogram(name, all, bounds, 1, buckets, value);
-        return [{ value, labels: all }];
-      });
+  #addUserMetric(register: MetricsRegister, { name, help, kind }: MetricDefinition): void {
+    const metric = new PulledMetric(name, help, kind, () => {
+      const scraped = this.#userMetrics.scrape(name);
+      if (scraped === undefined) return [];
+      const { definition, series } = scraped;
+      // An update of the replicas' code may have changed them.
+      metric.help = definition.help;
+      metric.type = definition.kind;
+      return series.flatMap((one) => userSamples(definition, one));
+    });
     try {
-      register.registerMetric(new PulledMetric(name, help, kind, read) as never);
+      register.registerMetric(metric as never);
     } catch (cause) {
       this.#userMetrics.warn(name, messageOf(cause));
     }
@@ -329,6 +331,13 @@ function addLabelled<Kind extends string, Value extends string>(
       }),
     ),
   );
+}
+
+function userSamples({ name, kind, labels, bounds }: MetricDefinition, series: MetricSeries): Sample[] {
+  const { app, deployment, rank, values, value, buckets } = series;
+  const own = Object.fromEntries(labels.map((label, index) => [label, values[index] ?? '']));
+  const all = { app, deployment, ...(kind === 'gauge' && { rank }), ...own };
+  return kind === 'histogram' ? histogram(name, all, bounds, 1, buckets, value) : [{ value, labels: all }];
 }
 
 function place({ app, deployment }: DeploymentSample): { app: string; deployment: string } {

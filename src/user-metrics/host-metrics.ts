@@ -1,15 +1,16 @@
-import {
-  isSameMetric,
-  type MetricDefinition,
-  type MetricDelta,
-  type MetricSeries,
-  MetricTable,
-} from './table.ts';
+import { ShippedMetric } from './shipped-metric.ts';
+import { isSameMetric, type MetricDefinition, type MetricDelta, type MetricTable } from './table.ts';
 import { threadMetrics } from './thread-metrics.ts';
+
+/** A replica that ships metrics. */
+interface Shipper {
+  readonly replicaId: string;
+  readonly rank: number;
+}
 
 /** The users' metrics of all threads of one instance: what replicas shipped, and what the host's own code counts. */
 export class HostMetrics {
-  readonly #shipped = new Map<string, MetricTable>();
+  readonly #shipped = new Map<string, ShippedMetric>();
   readonly #own = new Map<string, MetricTable>();
   readonly #defined = new Map<string, MetricDefinition>();
   readonly #listeners = new Set<(definition: MetricDefinition) => void>();
@@ -27,30 +28,41 @@ export class HostMetrics {
   }
 
   /** A replica counted. */
-  merge(deltas: readonly MetricDelta[], app: string, deployment: string, rank: number): void {
+  merge(deltas: readonly MetricDelta[], app: string, deployment: string, replica: Shipper): void {
+    const place = `${app}/${deployment}`;
     for (const { definition, series } of deltas) {
       const { name } = definition;
-      const known = this.#shipped.get(name) ?? this.#own.get(name);
-      if (known !== undefined && !isSameMetric(known.definition, definition)) {
+      const own = this.#own.get(name);
+      const metric = this.#shipped.get(name) ?? new ShippedMetric(definition);
+      this.#shipped.set(name, metric);
+      const isForeign = own !== undefined && !isSameMetric(own.definition, definition);
+      if (isForeign || metric.isContested(definition, place))
         this.warn(name, `${deployment} defines it otherwise than others do`);
-        continue;
-      }
-      const table = this.#shipped.get(name) ?? new MetricTable(definition);
-      this.#shipped.set(name, table);
-      table.merge(series, app, deployment, String(rank));
+      const table = isForeign ? undefined : metric.tableFor(definition, replica.replicaId, place);
+      if (table === undefined) continue;
+      table.merge(series, app, deployment, String(replica.rank));
       if (table.dropped > 0) this.warn(name, 'it has too many combinations of label values');
-      this.#define(definition);
+      this.#define(metric.definition);
     }
   }
 
   /** A replica is gone, and its gauges with it. */
-  forget(app: string, deployment: string, rank: number): void {
-    for (const table of this.#shipped.values()) table.forget(app, deployment, String(rank));
+  forget(app: string, deployment: string, { replicaId, rank }: Shipper): void {
+    for (const metric of this.#shipped.values()) {
+      for (const table of metric.tables()) table.forget(app, deployment, String(rank));
+      if (metric.gone(replicaId)) this.#define(metric.definition);
+    }
+  }
+
+  /** A deployment has ended. Its series go after a while. */
+  ended(app: string, deployment: string): void {
+    for (const table of this.#tables()) table.ended(app, deployment);
   }
 
   /** A replica has another rank, and its gauges with it. */
   renumber(app: string, deployment: string, from: number, to: number): void {
-    for (const table of this.#shipped.values()) table.renumber(app, deployment, String(from), String(to));
+    for (const metric of this.#shipped.values())
+      for (const table of metric.tables()) table.renumber(app, deployment, String(from), String(to));
   }
 
   /** Tells of every metric, those that are there already first. */
@@ -59,8 +71,12 @@ export class HostMetrics {
     this.#listeners.add(listener);
   }
 
-  read(name: string): MetricSeries[] {
-    return [...(this.#shipped.get(name)?.all ?? []), ...(this.#own.get(name)?.all ?? [])];
+  /** What a scrape gets to see of a metric. */
+  scrape(name: string): MetricDelta | undefined {
+    const definition = this.#defined.get(name);
+    if (definition === undefined) return undefined;
+    const tables = [this.#shipped.get(name)?.table, this.#own.get(name)];
+    return { definition, series: tables.flatMap((table) => table?.scrape() ?? []) };
   }
 
   close(): void {
@@ -68,9 +84,15 @@ export class HostMetrics {
     this.#listeners.clear();
   }
 
+  *#tables(): Generator<MetricTable> {
+    for (const metric of this.#shipped.values()) yield* metric.tables();
+    yield* this.#own.values();
+  }
+
   #define(definition: MetricDefinition): void {
-    if (this.#defined.has(definition.name)) return;
+    const isNew = !this.#defined.has(definition.name);
     this.#defined.set(definition.name, definition);
+    if (!isNew) return;
     for (const listener of this.#listeners) listener(definition);
   }
 

@@ -32,10 +32,15 @@ export interface MetricDelta {
 /** Combinations that one metric keeps: a label that is a request id must not fill the memory. */
 export const MAX_SERIES = 1_000;
 
+/** How often the last values of a deployment are scraped once it has ended. */
+const SCRAPES_OF_ENDED = 5;
+
 /** The series of one metric. */
 export class MetricTable {
   readonly definition: MetricDefinition;
   readonly #series = new Map<string, MetricSeries>();
+  /** Deployments that ended, and for how many scrapes their series stay. */
+  readonly #ended = new Map<string, number>();
   /** Observations that found no room. */
   dropped = 0;
 
@@ -50,8 +55,10 @@ export class MetricTable {
   /** One that nobody reads, once there are too many. */
   series(app: string, deployment: string, values: readonly string[], rank = ''): MetricSeries {
     const key = keyOf({ app, deployment, rank, values });
+    if (this.#ended.size > 0) this.#ended.delete(placeOf(app, deployment));
     const known = this.#series.get(key);
     if (known !== undefined) return known;
+    if (this.#series.size >= MAX_SERIES) this.#dropEnded(() => true);
     const buckets = new Array<number>(
       this.definition.kind === 'histogram' ? this.definition.bounds.length + 1 : 0,
     );
@@ -71,6 +78,28 @@ export class MetricTable {
         to.buckets[index] = (to.buckets[index] as number) + (from.buckets[index] ?? 0);
       }
     }
+  }
+
+  /** The deployment has ended: the last values are scraped a few times more, unless others need the room. */
+  ended(app: string, deployment: string): void {
+    this.#ended.set(placeOf(app, deployment), SCRAPES_OF_ENDED);
+  }
+
+  /** What a scrape gets to see. */
+  scrape(): readonly MetricSeries[] {
+    const { all } = this;
+    for (const [place, scrapes] of this.#ended) this.#ended.set(place, scrapes - 1);
+    this.#dropEnded((scrapes) => scrapes <= 0);
+    return all;
+  }
+
+  #dropEnded(isDue: (scrapes: number) => boolean): void {
+    if (this.#ended.size === 0) return;
+    const due = new Set([...this.#ended].flatMap(([place, scrapes]) => (isDue(scrapes) ? [place] : [])));
+    if (due.size === 0) return;
+    for (const place of due) this.#ended.delete(place);
+    for (const [key, { app, deployment }] of this.#series)
+      if (due.has(placeOf(app, deployment))) this.#series.delete(key);
   }
 
   /** The replica of that rank is gone, and its gauges with it. */
@@ -101,6 +130,10 @@ export class MetricTable {
 
 function keyOf({ app, deployment, rank, values }: Omit<MetricSeries, 'value' | 'buckets'>): string {
   return JSON.stringify([app, deployment, rank, ...values]);
+}
+
+function placeOf(app: string, deployment: string): string {
+  return `${app}/${deployment}`;
 }
 
 /** Whether two definitions of one name are the same metric. */
