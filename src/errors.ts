@@ -49,8 +49,10 @@ export const SERVE_ERRORS = {
     statusCode: 503,
     retryable: true,
     title: 'Service unavailable',
-    meaning: 'No replica can serve: the app is being deleted or the instance is closing.',
-    remedy: 'Retry on another instance.',
+    meaning:
+      'No replica can serve: the app is being deleted, the instance is closing, or the replicas of the deployment crash too often.',
+    remedy:
+      'Retry on another instance, or after `Retry-After`; the message says when the next replica is tried.',
   },
   SERVE_NOT_FOUND: {
     statusCode: 404,

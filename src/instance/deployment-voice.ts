@@ -23,8 +23,10 @@ export class DeploymentVoice {
     return new ServeError('SERVE_DEPLOY_FAILED', message, { ...this.#about, cause });
   }
 
-  unavailable(what: string): ServeError {
-    return new ServeError('SERVE_UNAVAILABLE', `${this.#about.deployment}: ${what}`, this.#about);
+  /** @param retryAfterMs when to come back; undefined = not known */
+  unavailable(what: string, retryAfterMs?: number): ServeError {
+    const about = retryAfterMs === undefined ? this.#about : { ...this.#about, retryAfterMs };
+    return new ServeError('SERVE_UNAVAILABLE', `${this.#about.deployment}: ${what}`, about);
   }
 
   get state(): DeploymentStatus {

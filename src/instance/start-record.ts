@@ -53,6 +53,11 @@ export class StartRecord {
     return at < nextStartAt(this.#crashes, policy, at);
   }
 
+  /** In how many ms the next may be started; 0 = now. */
+  nextIn(policy: RestartPolicy, at: number): number {
+    return Math.max(0, nextStartAt(this.#crashes, policy, at) - at);
+  }
+
   isOverBudget(policy: RestartPolicy, at: number): boolean {
     return isOverBudget(this.#crashes, policy, at);
   }

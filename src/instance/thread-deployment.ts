@@ -10,6 +10,7 @@ import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
 import { messageOf } from '../values/describe.ts';
 import { Change } from './change.ts';
+import { CrashRefusal, degradation } from './crash-refusal.ts';
 import { DeploymentVoice } from './deployment-voice.ts';
 import { EjectionMonitor } from './ejection-monitor.ts';
 import type { Environment } from './environment.ts';
@@ -54,6 +55,7 @@ export class ThreadDeployment implements RunningDeployment {
     },
     settled: () => this.tick(this.#clock.now()),
   });
+  readonly #refusal: CrashRefusal;
   #isStopping = false;
 
   constructor(app: string, spec: DeploymentSpec, environment: Environment) {
@@ -61,6 +63,7 @@ export class ThreadDeployment implements RunningDeployment {
     this.#environment = environment;
     this.#voice = new DeploymentVoice(app, spec.name, environment);
     this.#key = routeKey(app, spec.name);
+    this.#refusal = new CrashRefusal(this.#key, this.#voice, environment, () => this.#configureRoutes());
     this.#replicas = new ReplicaSet(app, spec.name, environment, {
       ready: (replica) => {
         if (replica.fingerprint !== this.#spec.fingerprint) return;
@@ -212,6 +215,7 @@ export class ThreadDeployment implements RunningDeployment {
   #configureRoutes(): void {
     const { options } = this.#spec;
     const { switchboard, tenants } = this.#environment;
+    this.#refusal.forget();
     switchboard.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
@@ -248,8 +252,7 @@ export class ThreadDeployment implements RunningDeployment {
     const isHeld = this.#failure !== undefined || this.isDegraded || this.#record.isWaiting(restart, at);
     const isOnTrial = this.#rollout?.isOnTrial ?? false;
     const isCramped = this.#count.pending !== undefined && !this.#replicas.isStopping;
-    const { target } = this.#count;
-    const desired = { fingerprint, target, ...rollout, isHeld, isOnTrial, isCramped };
+    const desired = { fingerprint, target: this.#count.target, ...rollout, isHeld, isOnTrial, isCramped };
     const unplaced: string[] = [];
     for (const action of reconcile(desired, this.#replicas.observe())) {
       if (action.type === 'start') this.#start(unplaced);
@@ -293,7 +296,7 @@ export class ThreadDeployment implements RunningDeployment {
   }
 
   #reportDegraded(): void {
-    this.#voice.message = `${this.#replicas.zombies} threads are blocked in native code and cannot be ended: restart the process`;
+    this.#voice.message = degradation(this.#replicas.zombies);
     this.#voice.fault('degraded', this.#voice.unavailable(this.#voice.message));
   }
 
@@ -339,6 +342,11 @@ export class ThreadDeployment implements RunningDeployment {
     if (!this.#reconfiguration.isRunning && this.#change?.judge(target, running, old) === true)
       this.#change = undefined;
     this.#count.observe(running, this.#replicas.isStopping);
+    const isCrashing = this.#record.isOverBudget(options.restart, at) || this.isDegraded;
+    if (this.#failure !== undefined) this.#refusal.forget();
+    else if (target === 0 || this.isRoutable || !isCrashing) this.#refusal.end();
+    else if (this.isDegraded) this.#refusal.begin(degradation(this.#replicas.zombies));
+    else this.#refusal.beginTill(options.restart, this.#record.nextIn(options.restart, at));
     const status = deploymentStatus({
       target,
       running,
@@ -346,7 +354,7 @@ export class ThreadDeployment implements RunningDeployment {
       old,
       hasRun: this.#record.hasRun,
       isFailed: this.#failure !== undefined,
-      isCrashing: this.#record.isOverBudget(options.restart, at) || this.isDegraded,
+      isCrashing,
       isChanging: this.#change !== undefined,
       scaling: this.#count.scaling,
     });
