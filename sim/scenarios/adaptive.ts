@@ -8,21 +8,24 @@ import { casesOf, type Scenario } from '../scenario.ts';
 
 const MAX_BATCH_SIZE = 64;
 const LIMIT = 512;
-const FULL_MS = 20_000;
+const FULL_MS = 8_000;
 const WARM_UP_MS = 1_000;
 /** Fixed windows that are tried, in ms. */
 const WINDOWS = [0, 1, 2, 3, 5, 7, 10, 15, 20];
 /** Open loop: calls per second, as shares of the most that full batches do. */
-const LOADS = [0.05, 0.2, 0.5, 0.8];
-/** Closed loop: callers that call again after up to so long. */
+const LOADS = [0.05, 0.2, 0.5, 0.8, 0.9];
+/** Closed loop: callers that call again after up to so long. They begin out of step, within so long. */
 const CALLERS = [1, 4, 16, 64, 128];
 const THINK_MS = 0.5;
+const BEGIN_MS = 30;
 
 /** What a batch costs, in ms. */
 const COSTS: ReadonlyArray<readonly [string, (items: number) => Work]> = [
   ['10 + n ms, waiting', (items) => waiting(10 + items)],
   ['10 + n ms, computing', (items) => computing(10 + items)],
   ['2 + n / 2 ms, waiting', (items) => waiting(2 + items / 2)],
+  ['20 + 5 n ms, waiting', (items) => waiting(20 + 5 * items)],
+  ['2 + n / 5 ms, computing', (items) => computing(2 + items / 5)],
 ];
 
 interface Latency {
@@ -95,7 +98,7 @@ function closed(seed: number, callers: number): Offer {
         },
       });
     };
-    for (let caller = 0; caller < callers; caller++) time.at(THINK_MS * random(), call);
+    for (let caller = 0; caller < callers; caller++) time.at(BEGIN_MS * random(), call);
   };
 }
 

@@ -29,6 +29,12 @@ export class Arrivals {
     this.#peaks[0] = Math.max(this.#peaks[0] as number, underWay);
   }
 
+  /** An item was received that had come earlier, while the loop was held. */
+  wasUnderWay(underWay: number): void {
+    this.#isAnswered = false;
+    this.#peaks[0] = Math.max(this.#peaks[0] as number, underWay);
+  }
+
   /** Whether the last arrival was followed by an answer; further ones are of no interest. */
   get isAnswered(): boolean {
     return this.#isAnswered;
@@ -57,9 +63,9 @@ export class Arrivals {
     return Math.max(...this.#peaks);
   }
 
-  /** The median gap at the start of the last batch, in ms; infinite while unknown. */
+  /** The median gap at the start of the last batch, in ms; 0 while unknown, so that it is found out. */
   get gapMs(): number {
-    if (this.#counted < 2) return Infinity;
+    if (this.#counted < 2) return 0;
     if (this.#median === undefined) {
       const sorted = this.#gaps.slice(0, Math.min(this.#counted, GAPS)).sort();
       this.#median = sorted[Math.floor((sorted.length - 1) / 2)] as number;

@@ -7,6 +7,7 @@ import { Arrivals } from './arrivals.ts';
 import { BatchItem, type ItemSink } from './batch-item.ts';
 import { BatchScope } from './batch-scope.ts';
 import { CostModel } from './cost-model.ts';
+import { HeldLoop } from './held-loop.ts';
 import type { ResolvedBatchOptions } from './options.ts';
 import { startTime } from './window.ts';
 
@@ -48,6 +49,7 @@ export class BatchQueue<I, O> {
   readonly #lanes = new Map<string, Lane<I, O>>();
   readonly #cost = new CostModel();
   readonly #arrivals = new Arrivals();
+  readonly #heldLoop = new HeldLoop();
   #runningBatches = 0;
   /** Since when a batch could have started. */
   #freeSince = 0;
@@ -86,7 +88,9 @@ export class BatchQueue<I, O> {
     lane.items.push(item);
     lane.weight += weight;
     this.#queuedItems++;
-    this.#arrivals.arrived(item.arrivedAt, this.#queuedItems + this.#runningItems);
+    const before = this.#heldLoop.received(this.#queuedItems);
+    if (before !== undefined) this.#arrivals.wasUnderWay(before);
+    else this.#arrivals.arrived(item.arrivedAt, this.#queuedItems + this.#runningItems);
     this.#schedule(lane);
     return item;
   }
@@ -240,6 +244,8 @@ export class BatchQueue<I, O> {
     this.#runningItems += items.length;
     for (const item of items) item.joined(scope, items.length);
     this.#arrivals.batchStarted();
+    const queued = this.#queuedItems;
+    const isHeld = this.options.mode === 'adaptive' ? this.#heldLoop.watch() : undefined;
     const startedAt = now();
     await callScope.run(scope, () => this.#traced(scope, () => this.#run(self, items)));
     const endedAt = now();
@@ -251,6 +257,7 @@ export class BatchQueue<I, O> {
     const { app, deployment, replicaId: replica } = scope;
     const waitMs = startedAt - first.arrivedAt;
     this.#onBatch({ app, deployment, replica, size: items.length, waitMs, durationMs });
+    if (isHeld?.()) this.#heldLoop.ended(items.length + queued, () => this.#queuedItems);
     this.reconsider();
   }
 }
