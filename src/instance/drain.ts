@@ -11,6 +11,22 @@ export interface DrainLimits {
   readonly promised?: { readonly requestTimeoutMs: number; readonly streamTimeoutMs: number };
 }
 
+/** The end of a thread gets at least so much time, in ms, and this share of the grace, where its calls used that up. */
+const LEAST_END_MS = 50;
+const END_SHARE = 1 / 20;
+
+/**
+ * How long the destructor and the end of a thread may take: what its calls left of the grace.
+ *
+ * @param since time of `activeTime` at which the grace began
+ * @param most at the most, in ms
+ */
+export function endLimit({ graceMs, promised }: DrainLimits, since: number, most: number): number {
+  if (promised !== undefined) return most;
+  const left = graceMs - (activeTime.now() - since);
+  return Math.min(most, Math.max(left, graceMs * END_SHARE, LEAST_END_MS));
+}
+
 /** A replica that stops, as far as its calls are concerned. */
 export interface Draining {
   /** Calls that hold a place; 0 once its thread is gone. */

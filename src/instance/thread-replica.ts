@@ -14,7 +14,7 @@ import { now } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { within, withTimeout } from '../time/timeout.ts';
 import { pack, packError, unpack } from '../values/pack.ts';
-import { callsEnded, type Draining, type DrainLimits } from './drain.ts';
+import { callsEnded, type Draining, type DrainLimits, endLimit } from './drain.ts';
 import { launch, type ReplicaPlace, tickPeriod } from './launch.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
 
@@ -236,6 +236,7 @@ export class ThreadReplica implements Reachable, Draining {
   async drain(limits: DrainLimits): Promise<void> {
     if (this.#state === 'STOPPING' || this.#state === 'STOPPED') return this.gone;
     const wasRunning = this.#state === 'RUNNING';
+    const since = activeTime.now();
     this.#state = 'STOPPING';
     this.#isExpected = true;
     this.load.setState(REPLICA_STATE.draining);
@@ -244,13 +245,14 @@ export class ThreadReplica implements Reachable, Draining {
       await callsEnded(this, limits);
       if (this.#isAlive())
         await within(
-          DISPOSE_GRACE_MS,
+          endLimit(limits, since, DISPOSE_GRACE_MS),
           this.#ask((id) => ({ type: 'dispose', id })),
         );
       this.#disconnect(this.#died('it was stopped before the call ended'));
     }
-    if (this.#isAlive()) await within(TERMINATE_TIMEOUT_MS, this.#thread.retire());
-    if (this.#isAlive()) await this.#terminate();
+    const limitMs = (): number => endLimit(limits, since, TERMINATE_TIMEOUT_MS);
+    if (this.#isAlive()) await within(limitMs(), this.#thread.retire());
+    if (this.#isAlive()) await within(limitMs(), this.#terminate());
   }
 
   /** Ends the thread at once. Its calls fail with `error`. */
