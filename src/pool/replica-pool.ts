@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Worker, WorkerOptions } from 'node:worker_threads';
-import { DynamicThreadPool, type IWorkerNode } from 'poolifier';
+import { DynamicThreadPool, type IWorkerNode, type MessageValue } from 'poolifier';
 import { within } from '../time/timeout.ts';
 import type { PooledThread, ThreadPool } from './thread.ts';
 
@@ -46,6 +46,16 @@ class Threads extends DynamicThreadPool<unknown, unknown> {
       workerChoiceStrategyOptions: {
         weights: Object.fromEntries(Array.from({ length: MAX_THREADS }, (_, i) => [i, 1])),
       },
+    });
+  }
+
+  /** A thread that dies as it starts may have said that it is ready: poolifier throws at what comes from one that it removed. */
+  protected override registerWorkerMessageListener<Message>(
+    workerNodeKey: number,
+    listener: (message: MessageValue<Message>) => void,
+  ): void {
+    super.registerWorkerMessageListener<Message>(workerNodeKey, (message) => {
+      if (this.workerNodes.some(({ info }) => info.id === message.workerId)) listener(message);
     });
   }
 
