@@ -5,6 +5,7 @@ import type { PooledThread, ThreadPool } from '../pool/thread.ts';
 import type { ReplicaInit } from '../replica/control.ts';
 import { clockEpoch } from '../time/clock.ts';
 import { pack } from '../values/pack.ts';
+import { threadFlags } from './exec-argv.ts';
 
 export interface ReplicaPlace {
   readonly instanceId: string;
@@ -46,7 +47,9 @@ export function launch(
     idempotent: options.idempotent,
     isPooled: pool.isPooled,
   };
+  const execArgv = threadFlags(process.execArgv);
   return pool.spawn({
+    ...(execArgv && { execArgv }),
     workerData: init,
     transferList: [control],
     // Never shared with the host: a replica may have variables of its own.
