@@ -1,7 +1,8 @@
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, WorkerOptions } from 'node:worker_threads';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import type { ResolvedOptions, ResourceLimits } from '../deployment/options.ts';
 import type { PooledThread, ThreadPool } from '../pool/thread.ts';
+import { unmadeThread } from '../pool/unmade-thread.ts';
 import type { ReplicaInit } from '../replica/control.ts';
 import { clockEpoch } from '../time/clock.ts';
 import { pack } from '../values/pack.ts';
@@ -48,7 +49,7 @@ export function launch(
     isPooled: pool.isPooled,
   };
   const execArgv = threadFlags(process.execArgv);
-  return pool.spawn({
+  const threadOptions: WorkerOptions = {
     ...(execArgv && { execArgv }),
     workerData: init,
     transferList: [control],
@@ -56,7 +57,12 @@ export function launch(
     env: { ...process.env, ...env, ...options.env },
     resourceLimits: heapLimits(options),
     name: place.replicaId,
-  });
+  };
+  try {
+    return pool.spawn(threadOptions);
+  } catch (error) {
+    return unmadeThread(error);
+  }
 }
 
 /** No thread comes up with less. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { DeploymentSpec } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import type { RouteKey } from '../handle/directory.ts';
@@ -7,7 +7,7 @@ import { routeKey } from '../handle/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../pool/load-table.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';
-import type { PooledThread, ThreadPool } from '../pool/thread.ts';
+import type { PooledThread, ThreadPool, ThreadWorker } from '../pool/thread.ts';
 import type { OpenCalls, StartPhase, ToHost, ToReplica } from '../replica/control.ts';
 import { activeTime } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
@@ -265,7 +265,7 @@ export class ThreadReplica implements Reachable, Draining {
     await this.#terminate();
   }
 
-  #watch(worker: Worker): void {
+  #watch(worker: ThreadWorker): void {
     worker.on('error', (error) => {
       this.#failure ??= { phase: undefined, error };
     });

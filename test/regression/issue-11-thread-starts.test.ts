@@ -22,6 +22,25 @@ test('replicas start in a program that is given as text', async () => {
   expect(stdout).toContain('answer');
 });
 
+const REFUSED = `
+import { createServe } from ${JSON.stringify(INDEX)};
+import { basic } from ${JSON.stringify(BASIC)};
+const serve = createServe({ resources: { cpus: 4 } });
+const app = basic.options({ numReplicas: 1, resources: { cpus: 1 } }).bind();
+const error = await serve.run(app).catch((error) => error);
+const { status } = serve.status().apps.Basic;
+console.log(JSON.stringify({ code: error.code, cause: error.cause?.code, status }));
+await serve.close({ timeoutMs: 1_000 });
+`;
+
+test('a thread that cannot be made is a failed start', async () => {
+  const flags = ['--permission', '--allow-fs-read=*', '--input-type=module', '-e', REFUSED];
+  const { stdout } = await run(process.execPath, flags, { timeout: 30_000 });
+  expect(stdout).toContain(
+    '{"code":"SERVE_DEPLOY_FAILED","cause":"ERR_ACCESS_DENIED","status":"DEPLOY_FAILED"}',
+  );
+});
+
 test('a thread inherits the flags of the host unless they hold a program', () => {
   expect(threadFlags([])).toBeUndefined();
   expect(threadFlags(['--max-old-space-size=512', '--import', 'tsx'])).toBeUndefined();

@@ -1,0 +1,27 @@
+import { EventEmitter } from 'node:events';
+import type { PooledThread, ThreadWorker } from './thread.ts';
+
+/**
+ * Stands in for a thread that the system refused to make (`node --permission`, a limit of threads): it ends at once with that
+ * error, so a failed spawn takes the way of every failed start.
+ */
+export function unmadeThread(error: unknown): PooledThread {
+  const worker = new UnmadeWorker();
+  setImmediate(() => {
+    worker.emit('error', error);
+    worker.emit('exit', 1);
+  });
+  return { worker, retire: async () => {} };
+}
+
+class UnmadeWorker extends EventEmitter implements ThreadWorker {
+  readonly threadId = -1;
+
+  async terminate(): Promise<number> {
+    return 1;
+  }
+
+  getHeapStatistics(): Promise<never> {
+    return Promise.reject(new Error('the thread was never made'));
+  }
+}
