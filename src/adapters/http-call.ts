@@ -1,7 +1,7 @@
 import { Call } from '../handle/call.ts';
 import type { Route } from '../handle/route.ts';
-import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
+import { HTTP_METHOD_NAME } from '../pool/method-names.ts';
 import type { ResponseEnvelope } from '../replica/ingress/envelope.ts';
 import { type AnswerTo, hasNoBody, prepareHead, sendWhole } from './answer.ts';
 import { StreamedAnswer } from './streamed-answer.ts';

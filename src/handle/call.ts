@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { ServeError } from '../errors.ts';
-import { methodLabel } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
+import { methodLabel } from '../pool/method-names.ts';
 import { OutboundCall } from '../pool/outbound-call.ts';
 import { batchTime, now } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';

@@ -1,5 +1,5 @@
-import { methodIndex } from '../pool/caller-channel.ts';
 import { RESERVED } from '../pool/load-table.ts';
+import { methodIndex } from '../pool/method-names.ts';
 import type { Call } from './call.ts';
 import type { Outcome } from './call-stats.ts';
 import { reservePlace } from './choice.ts';

@@ -1,5 +1,5 @@
-import { HTTP_METHOD_NAME } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
+import { HTTP_METHOD_NAME } from '../pool/method-names.ts';
 import { OutboundCall } from '../pool/outbound-call.ts';
 import { batchTime, now } from '../time/clock.ts';
 import { hedgeWheel, type TimerWheel, wheel } from '../time/timer-wheel.ts';

@@ -1,4 +1,4 @@
-import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/method-names.ts';
 
 /** Attempts of one call, the first included. */
 export const MAX_ATTEMPTS = 3;

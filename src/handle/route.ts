@@ -1,5 +1,5 @@
-import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
 import type { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/method-names.ts';
 import type { SessionTable } from '../pool/session-table.ts';
 import { batchTime, now, time } from '../time/clock.ts';
 import { wheel } from '../time/timer-wheel.ts';

@@ -1,4 +1,4 @@
-import { WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
+import { WEBSOCKET_METHOD_NAME } from '../pool/method-names.ts';
 import { CALL_STATE, type Call, type CallState } from './call.ts';
 import type { Outcome } from './call-stats.ts';
 import { isDoomed } from './doomed.ts';

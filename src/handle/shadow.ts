@@ -1,4 +1,4 @@
-import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/caller-channel.ts';
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../pool/method-names.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { describe } from '../values/describe.ts';
 import { digest, type Subject } from '../values/digest.ts';

@@ -1,5 +1,5 @@
 import { ServeError } from '../errors.ts';
-import { methodLabel } from '../pool/caller-channel.ts';
+import { methodLabel } from '../pool/method-names.ts';
 import type { Call } from './call.ts';
 import type { ShedReason } from './counters.ts';
 

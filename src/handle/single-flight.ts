@@ -1,6 +1,6 @@
 import { ServeError } from '../errors.ts';
-import { methodLabel } from '../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../pool/frames.ts';
+import { methodLabel } from '../pool/method-names.ts';
 import { beginBatch, now } from '../time/clock.ts';
 import { describe } from '../values/describe.ts';
 import { digest } from '../values/digest.ts';

@@ -1,4 +1,4 @@
-import { methodIndex } from '../pool/caller-channel.ts';
+import { methodIndex } from '../pool/method-names.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Whether replicas have different methods: two versions of their code run side by side. */

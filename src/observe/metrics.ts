@@ -3,7 +3,7 @@ import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts'
 import { ServeError } from '../errors.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
 import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
-import { methodLabel } from '../pool/caller-channel.ts';
+import { methodLabel } from '../pool/method-names.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';

@@ -3,10 +3,10 @@ import { Answers, type Ending, Link, RecordedCall, turn } from '../../test/suppo
 import { batchTime, now } from '../time/clock.ts';
 import { MARK } from '../values/marks.ts';
 import { transfer } from '../values/transfer.ts';
-import { HTTP_METHOD_NAME } from './caller-channel.ts';
 import { CANCEL_CODE, METHOD_HTTP } from './frames.ts';
 import { type InboundCall, type InboundListener, NO_CARGO } from './inbound-call.ts';
 import { REPLICA_STATE, RESERVED } from './load-table.ts';
+import { HTTP_METHOD_NAME } from './method-names.ts';
 
 /** A link whose replica answers each call with its arguments. */
 function echo(limit?: number): Link {

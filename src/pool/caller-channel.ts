@@ -4,45 +4,17 @@ import { beginBatch } from '../time/clock.ts';
 import { type Limit, limit } from '../time/timeout.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
-import {
-  CANCEL_CODE,
-  type CancelCode,
-  FRAME,
-  type FrameKind,
-  frameLength,
-  METHOD_HTTP,
-  METHOD_WEBSOCKET,
-  packMeta,
-} from './frames.ts';
+import { CANCEL_CODE, type CancelCode, FRAME, type FrameKind, frameLength, packMeta } from './frames.ts';
 import type { Cargo } from './inbound-call.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import { REPLICA_STATE, RESERVED, type ReplicaLoad, type Reservation } from './load-table.ts';
+import { type MethodTable, methodIndex, unknownMethod } from './method-names.ts';
 import type { ReplicaModels } from './model-table.ts';
 import type { OutboundCall } from './outbound-call.ts';
 import { Outbox } from './outbox.ts';
 
-/** Remote methods by name, as the replica reported them, and their index on the wire. */
-export type MethodTable = ReadonlyMap<string, number>;
-
 /** How long the news of what a replica died of may take, in ms, where nothing is said. */
 const OBITUARY_MS = 25;
-
-/** Names of the ingress protocols, in the place of a method's. */
-export const HTTP_METHOD_NAME = '\0http';
-export const WEBSOCKET_METHOD_NAME = '\0websocket';
-
-/** How a method is called in messages and metrics. */
-export function methodLabel(method: string): string {
-  return method.startsWith('\0') ? method.slice(1) : method;
-}
-
-/** Index of a method on the wire. */
-export function methodIndex(method: string, methods: MethodTable): number | undefined {
-  const index = methods.get(method);
-  if (index !== undefined) return index;
-  if (method === HTTP_METHOD_NAME) return METHOD_HTTP;
-  return method === WEBSOCKET_METHOD_NAME ? METHOD_WEBSOCKET : undefined;
-}
 
 /**
  * The caller's end of a channel to one replica. It reserves, sends, and hands each frame that comes back to its call.
@@ -407,13 +379,4 @@ function nextMessage(port: MessagePort): { message: unknown } | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The call names a method that the replica does not have. */
-export function unknownMethod(method: string, methods: MethodTable): ServeError {
-  const available = [...methods.keys()].sort().join(', ') || '(none)';
-  return new ServeError(
-    'SERVE_UNKNOWN_METHOD',
-    `there is no method '${method}'; available methods: ${available}`,
-  );
 }

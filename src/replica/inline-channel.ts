@@ -1,10 +1,10 @@
 import type { InlineCallChannel, InlineDescriptor } from '../handle/directory.ts';
 import { HOLDS_NOTHING } from '../handle/holding.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import { methodIndex, unknownMethod } from '../pool/caller-channel.ts';
 import type { CallMeta, CancelCode } from '../pool/frames.ts';
 import type { Cargo, InboundCall, InboundListener } from '../pool/inbound-call.ts';
 import { RESERVED, type Reservation } from '../pool/load-table.ts';
+import { methodIndex, unknownMethod } from '../pool/method-names.ts';
 import type { ReplicaModels } from '../pool/model-table.ts';
 import type { OutboundCall } from '../pool/outbound-call.ts';
 import { ReplicaTally } from '../pool/replica-tally.ts';

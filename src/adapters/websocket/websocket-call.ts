@@ -1,7 +1,7 @@
 import { CALL_STATE, Call } from '../../handle/call.ts';
 import type { Route } from '../../handle/route.ts';
-import { WEBSOCKET_METHOD_NAME } from '../../pool/caller-channel.ts';
 import { CANCEL_CODE } from '../../pool/frames.ts';
+import { WEBSOCKET_METHOD_NAME } from '../../pool/method-names.ts';
 import type { SocketFrame } from '../../replica/ingress/envelope.ts';
 
 /** Whom a connection's call tells. */
