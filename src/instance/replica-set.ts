@@ -14,8 +14,9 @@ import { unpack } from '../values/pack.ts';
 import type { DrainLimits } from './drain.ts';
 import type { Environment } from './environment.ts';
 import { randomId } from './ids.ts';
+import type { ReplicaExit } from './replica-exit.ts';
 import { ReplicaWatch } from './replica-watch.ts';
-import { type ReplicaExit, ThreadReplica } from './thread-replica.ts';
+import { ThreadReplica } from './thread-replica.ts';
 
 /** What happens to the replicas of a set without being asked for. */
 export interface ReplicaSetEvents {

@@ -16,6 +16,7 @@ import { within, withTimeout } from '../time/timeout.ts';
 import { pack, packError, unpack } from '../values/pack.ts';
 import { callsEnded, type Draining, type DrainLimits, endLimit } from './drain.ts';
 import { launch, type ReplicaPlace, tickPeriod } from './launch.ts';
+import { howItEnded, type ReplicaExit } from './replica-exit.ts';
 import type { CallerPort, Reachable, Switchboard } from './switchboard.ts';
 
 /** `RUNNING` and `STOPPING` as in Ray; `STUCK` is running with an event loop that does not turn, and no call begins or ends. */
@@ -26,15 +27,6 @@ const DESCRIBE_TIMEOUT_MS = 10_000;
 
 /** What a question to the replica's thread is answered with. */
 type Answer = Omit<Extract<ToHost, { type: 'answer' }>, 'type' | 'id'>;
-
-/** How a replica ended. */
-export interface ReplicaExit {
-  /** Whether it was asked to. */
-  readonly isExpected: boolean;
-  /** Where it failed, if it never came up. */
-  readonly phase: StartPhase | 'start' | undefined;
-  readonly error: unknown;
-}
 
 export interface ReplicaEvents {
   ready(replica: ThreadReplica): void;
@@ -397,11 +389,4 @@ export class ThreadReplica implements Reachable, Draining {
       ...(cause === undefined ? {} : { cause }),
     });
   }
-}
-
-function howItEnded(error: unknown): string {
-  const isFull = error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
-  return isFull
-    ? 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)'
-    : 'its thread ended';
 }
