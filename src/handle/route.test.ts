@@ -193,6 +193,7 @@ describe('route', () => {
     const served: unknown[] = [];
     for (let open = replica.open[0]; open !== undefined; open = replica.open[0]) {
       served.push(open);
+      old.load.countFreed();
       replica.answer(open, (call) => call.succeeded(0));
     }
     expect(served).toEqual([running, important, waiting, equal]);

@@ -75,7 +75,7 @@ export class Route {
     this.app = app;
     this.deployment = deployment;
     this.callerName = caller.name;
-    this.#turnstile = new Turnstile(caller.index);
+    this.#turnstile = new Turnstile();
     this.#shedding = new Shedding(this.counters, this.#turnstile);
     this.#gate = gate;
     this.#hooks = hooks;
@@ -265,7 +265,7 @@ export class Route {
       }
       call = this.#queue.peek();
     }
-    this.#turnstile.moved(call, at);
+    this.#turnstile.moved(call);
     return hasSent;
   }
 
@@ -275,13 +275,14 @@ export class Route {
     this.#shedding.sample(this.#endpoints.takeServed(), at);
     this.#endpoints.look(at);
     this.drain();
-    this.#turnstile.tend(this.#queue, this.#queue.peek(), at);
+    this.#turnstile.tend(at);
   }
 
   /** A queued call was cancelled or expired. */
   leftQueue(call: Call): void {
     this.#queue.forget(call);
     this.#turnstile.leave(call);
+    this.#turnstile.moved(this.#queue.peek());
     call.dequeued(now());
   }
 

@@ -1,33 +1,37 @@
 import { DeploymentLoad, QueueLedger } from '../pool/deployment-load.ts';
+import { type Timer, time } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 import type { Call } from './call.ts';
+import { PRIORITIES } from './priority.ts';
 
-/** A waiter older than this stops newcomers of other threads from barging in. */
-const BARRIER_AFTER_MS = 50;
+/**
+ * A thread whose call goes first is asleep when it has not looked at free places for so long, in ms and as a share of the time
+ * for which its call has waited: its loop is held, or the machine is busy.
+ */
+const ASLEEP_MS = 10;
+const ASLEEP_SHARE = 0.1;
 
 const NO_PLACES = (): number => 0;
-
-function isOld(call: Call | undefined, at: number): boolean {
-  return call !== undefined && at - call.readyAt > BARRIER_AFTER_MS;
-}
 
 /**
  * What a thread that waits for a deployment shares with the other threads that do: the count of those who wait, by
  * priority, the rule whose turn it is, and the sign that a place was freed.
  */
 export class Turnstile {
-  readonly #caller: number;
   #load = new DeploymentLoad();
   #ledger = new QueueLedger();
   /** Whether the tables are the shared ones. A freed place is announced in them only. */
   #isShared = false;
+  /** Whether this thread takes part in the order of the heads. */
+  #hasJoined = false;
   /** The wait for a freed place. */
   #wait: FreedWait | undefined = undefined;
-  #hasBarrier = false;
+  /** Sequence number of the freed places that this thread looks at, or did last. */
+  #sequence = 0;
+  /** Runs while calls of other threads go first. */
+  #alarm: Timer | undefined = undefined;
 
-  /** @param caller index of the thread */
-  constructor(caller: number) {
-    this.#caller = caller;
+  constructor() {
     this.#load.maxQueued = -1;
   }
 
@@ -42,7 +46,7 @@ export class Turnstile {
 
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, waiting: Iterable<Call>): void {
-    this.#endWait();
+    this.#end();
     for (const call of waiting) {
       this.leave(call);
       load.enqueue(call.priorityRank, ledger, true, NO_PLACES);
@@ -54,7 +58,7 @@ export class Turnstile {
 
   /** No call waits any more, nor will. */
   close(): void {
-    this.#endWait();
+    this.#end();
     this.#isShared = false;
   }
 
@@ -72,6 +76,7 @@ export class Turnstile {
   /** A call waits no more. */
   leave(call: Call): void {
     this.#load.dequeue(call.priorityRank, this.#ledger);
+    if (this.#ledger.queued === 0) this.#load.heads.clear();
   }
 
   /** One call takes the place of another one in the queue. */
@@ -95,33 +100,43 @@ export class Turnstile {
     this.#load.announceFreed();
   }
 
-  /** Newcomers do not overtake more important calls nor old ones that are as important, in any thread. */
+  /** Whether a call need not wait behind those that do: a newcomer overtakes no old one that is as important. */
   mayPass(call: Call): boolean {
     return this.#load.queued === 0 || this.isTurnOf(call, call.readyAt);
   }
 
-  /** The same for the head of this thread's queue; old heads compete. */
+  /** Whether neither a more important nor an older call of another thread goes before the head of this thread's queue. */
   isTurnOf(call: Call, at: number): boolean {
     const load = this.#load;
     if (load.hasWaitingAbove(call.priorityRank, at)) return false;
-    return isOld(call, at) || !load.isBarred(this.#caller, call.priorityRank, at);
+    const sequence = load.freedSequence;
+    const waited = load.heads.waitBefore(call, at, sequence);
+    if (waited > 0) {
+      this.#setAlarm(Math.max(ASLEEP_MS, waited * ASLEEP_SHARE), sequence);
+      return false;
+    }
+    this.#sequence = sequence;
+    return true;
   }
 
   /** Repeated while calls wait: what this thread said about them fades. */
-  tend(waiting: Iterable<Call>, head: Call | undefined, at: number): void {
-    for (const call of waiting) this.#load.announceWaiting(call.priorityRank, at);
-    if (head === undefined || !isOld(head, at)) return;
-    this.#hasBarrier = true;
-    this.#load.raiseBarrier(this.#caller, head.priorityRank, at);
+  tend(at: number): void {
+    for (let priority = 0; priority < PRIORITIES.length; priority++)
+      if (this.#ledger.queuedOf(priority) > 0) this.#load.announceWaiting(priority, at);
   }
 
-  /** The queue of this thread moved on. */
-  moved(head: Call | undefined, at: number): void {
-    if (!this.#hasBarrier || isOld(head, at)) return;
-    this.#hasBarrier = false;
-    this.#load.lowerBarrier(this.#caller);
-    // The others may go on.
-    this.#load.announceFreed();
+  /** This call is at the head of the queue of this thread from now on. */
+  moved(head: Call | undefined): void {
+    const { heads } = this.#load;
+    if (head === undefined) {
+      heads.clear();
+      return;
+    }
+    if (!this.#hasJoined && this.#isShared) {
+      this.#hasJoined = true;
+      this.#load.join(this.#ledger);
+    }
+    heads.publish(head, this.#sequence);
   }
 
   /**
@@ -132,16 +147,16 @@ export class Turnstile {
    */
   arm(look: () => boolean): void {
     if (this.#wait !== undefined || !this.#isShared) return;
-    const wait = { load: this.#load, ledger: this.#ledger };
+    const wait = { load: this.#load, ledger: this.#ledger, look };
     this.#wait = wait;
     wait.load.arm(wait.ledger);
     // It goes on for as long as any call waits, and not in the async context of the first one.
-    inRootContext(() => this.#lookAndWait(wait, look));
+    inRootContext(() => this.#lookAndWait(wait));
   }
 
-  #lookAndWait(wait: FreedWait, look: () => boolean): void {
+  #lookAndWait(wait: FreedWait): void {
     const seen = wait.load.freedSequence;
-    const goesOn = look();
+    const goesOn = wait.look();
     // The look may have closed the queue.
     if (this.#wait !== wait) return;
     if (!goesOn) {
@@ -150,12 +165,30 @@ export class Turnstile {
       return;
     }
     void wait.load.waitFreed(seen).then(() => {
-      if (this.#wait === wait) this.#lookAndWait(wait, look);
+      if (this.#wait === wait) this.#lookAndWait(wait);
     });
   }
 
+  /** Looks again when the threads that go first have had the time to take a place: one whose loop is held does not. */
+  #setAlarm(ms: number, sequence: number): void {
+    if (this.#wait === undefined || this.#alarm !== undefined) return;
+    const markAsleep = this.#load.heads.watch(sequence);
+    const ring = (): void => {
+      this.#alarm = undefined;
+      markAsleep();
+      this.#wait?.look();
+    };
+    this.#alarm = inRootContext(() => time.after(ms, ring));
+    // The wheel keeps the process alive while a call waits.
+    this.#alarm.unref();
+  }
+
   /** A wait that nothing ends would stay in memory, with all that it leads to, for as long as the thread lives. */
-  #endWait(): void {
+  #end(): void {
+    time.cancel(this.#alarm);
+    this.#alarm = undefined;
+    if (this.#hasJoined) this.#load.leave(this.#ledger);
+    this.#hasJoined = false;
     const wait = this.#wait;
     if (wait === undefined) return;
     this.#wait = undefined;
@@ -168,4 +201,6 @@ export class Turnstile {
 interface FreedWait {
   readonly load: DeploymentLoad;
   readonly ledger: QueueLedger;
+  /** Sends what can be sent, and answers whether somebody still waits. */
+  readonly look: () => boolean;
 }

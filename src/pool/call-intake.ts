@@ -116,8 +116,12 @@ export class CallIntake implements CallStarter {
   release(places: number): void {
     if (this.#load.release(places)) this.#onDrained();
     // Where calls hold the loop nothing may come before it has turned.
-    if (this.#isQuick) this.#deploymentLoad.announceFreed();
-    else this.loop.schedule();
+    if (this.#isQuick) {
+      this.#deploymentLoad.announceFreed();
+    } else {
+      this.#deploymentLoad.countFreed();
+      this.loop.schedule();
+    }
   }
 
   get hasNext(): boolean {

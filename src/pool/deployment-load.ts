@@ -1,5 +1,6 @@
 import { time } from '../time/clock.ts';
 import { TABLE_BYTES } from './load-table.ts';
+import { QUEUE_HEADS_BYTES, QueueHeads } from './queue-heads.ts';
 import { SECOND_COUNTS_BYTES, SecondCounts } from './second-counts.ts';
 
 // Words of a deployment's table. The last two are arrays of four, one word per priority.
@@ -7,30 +8,21 @@ const D_QUEUED = 0;
 const D_MAX_QUEUED = 1;
 const D_FREED = 2;
 const D_WAITERS = 3;
-const D_BARRIER = 4;
-const D_BARRIER_AT = 5;
 const D_BY_PRIORITY = 6;
 const D_SEEN_WAITING = 10;
 const D_WATCHED = 14;
-/** … behind them, on cache lines of their own, what may be sent twice. */
-const DEPLOYMENT_TABLE_BYTES = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
-
-/** The barrier's word packs `priority << 24 | owner`. */
-const BARRIER_SHIFT = 24;
-const BARRIER_OWNER = (1 << BARRIER_SHIFT) - 1;
-
-/** A caller in 24 bits, never 0. Callers are numbered as their threads start, without end. */
-function ownerOf(caller: number): number {
-  return (caller % BARRIER_OWNER) + 1;
-}
+/** … behind them, on cache lines of their own, what may be sent twice, and the heads of the threads' queues. */
+const HEADS_OFFSET = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
+const DEPLOYMENT_TABLE_BYTES = HEADS_OFFSET + QUEUE_HEADS_BYTES;
 
 /** What a thread said about its waiters counts for so long: the thread may have blocked or died since. */
 const WAITING_LIFETIME_MS = 250;
 
-// Words of a queue's ledger: four counters by priority, then their sum and the armed waits.
+// Words of a queue's ledger: four counters by priority, then their sum, the armed waits, and the slot of the head plus 1.
 const PRIORITIES = 4;
 const Q_QUEUED = 4;
 const Q_ARMED = 5;
+const Q_SLOT = 6;
 
 /** What all threads of an instance share about one deployment. */
 export class DeploymentLoad {
@@ -39,6 +31,8 @@ export class DeploymentLoad {
   readonly repeatable: SecondCounts;
   readonly retries: SecondCounts;
   readonly hedges: SecondCounts;
+  /** The heads of the threads' queues; each thread that calls has its own view. */
+  readonly heads: QueueHeads;
   readonly #words: Int32Array;
 
   constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(DEPLOYMENT_TABLE_BYTES)) {
@@ -47,6 +41,7 @@ export class DeploymentLoad {
     this.repeatable = new SecondCounts(shared, TABLE_BYTES);
     this.retries = new SecondCounts(shared, TABLE_BYTES + SECOND_COUNTS_BYTES);
     this.hedges = new SecondCounts(shared, TABLE_BYTES + 2 * SECOND_COUNTS_BYTES);
+    this.heads = new QueueHeads(shared, HEADS_OFFSET);
   }
 
   /** Calls that wait, over all threads of the instance. */
@@ -146,34 +141,19 @@ export class DeploymentLoad {
     return false;
   }
 
-  /**
-   * A thread whose oldest waiter is too old asks the others not to barge in, with calls that are no more important. The
-   * barrier fades by itself, so that a thread that dies or blocks behind it holds nobody up.
-   */
-  raiseBarrier(caller: number, priority: number, at: number): void {
-    Atomics.store(this.#words, D_BARRIER_AT, at | 0);
-    Atomics.store(this.#words, D_BARRIER, (priority << BARRIER_SHIFT) | ownerOf(caller));
-  }
-
-  lowerBarrier(caller: number): void {
-    const word = Atomics.load(this.#words, D_BARRIER);
-    if ((word & BARRIER_OWNER) === ownerOf(caller)) Atomics.compareExchange(this.#words, D_BARRIER, word, 0);
-  }
-
-  /** Whether another thread than `caller` has a barrier up against calls of this priority. */
-  isBarred(caller: number, priority: number, at: number): boolean {
-    const word = Atomics.load(this.#words, D_BARRIER);
-    const owner = word & BARRIER_OWNER;
-    if (owner === 0 || owner === ownerOf(caller) || word >>> BARRIER_SHIFT > priority) return false;
-    const age = ((at | 0) - Atomics.load(this.#words, D_BARRIER_AT)) | 0;
-    return age < WAITING_LIFETIME_MS;
-  }
-
   /** A replica freed places: wakes every waiting thread (waking one loses the wake-up when that thread is busy). */
   announceFreed(): void {
-    if (Atomics.load(this.#words, D_WAITERS) === 0) return;
+    if (this.countFreed()) Atomics.notify(this.#words, D_FREED);
+  }
+
+  /**
+   * A replica freed places and will announce them: until then no thread has looked at them.
+   * @returns whether any thread waits
+   */
+  countFreed(): boolean {
+    if (Atomics.load(this.#words, D_WAITERS) === 0) return false;
     Atomics.add(this.#words, D_FREED, 1);
-    Atomics.notify(this.#words, D_FREED);
+    return true;
   }
 
   /** The value to hand to `waitFreed`; read it before the last look at the loads. */
@@ -203,6 +183,18 @@ export class DeploymentLoad {
     (charged[Q_ARMED] as number)--;
   }
 
+  /** Lets the thread of the ledger take part in the order of the heads. Killed in between it leaves an empty slot. */
+  join(ledger: QueueLedger): void {
+    const charged = ledger.words;
+    charged[Q_SLOT] = this.heads.take() + 1;
+  }
+
+  /** Ends that. */
+  leave(ledger: QueueLedger): void {
+    const slot = Atomics.exchange(ledger.words, Q_SLOT, 0) - 1;
+    if (slot !== -1) this.heads.giveBack(slot);
+  }
+
   /** Takes out what a thread held that is gone. */
   giveBack(ledger: QueueLedger): void {
     for (let priority = 0; priority < PRIORITIES; priority++) {
@@ -210,6 +202,7 @@ export class DeploymentLoad {
     }
     Atomics.sub(this.#words, D_QUEUED, Atomics.exchange(ledger.words, Q_QUEUED, 0));
     Atomics.sub(this.#words, D_WAITERS, Atomics.exchange(ledger.words, Q_ARMED, 0));
+    this.leave(ledger);
   }
 }
 
@@ -221,6 +214,16 @@ export class QueueLedger {
   constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(TABLE_BYTES)) {
     this.shared = shared;
     this.words = new Int32Array(shared);
+  }
+
+  /** Calls of this thread that wait. */
+  get queued(): number {
+    return this.words[Q_QUEUED] as number;
+  }
+
+  /** Of these, with this priority. */
+  queuedOf(priority: number): number {
+    return this.words[priority] as number;
   }
 
   /** Called by the host once the thread is gone. */

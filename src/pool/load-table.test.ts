@@ -171,19 +171,6 @@ describe('the queue of a deployment', () => {
     load.dequeue(2, ledger);
     expect(load.hasWaitingAbove(3, 1_250)).toBe(false);
   });
-
-  test('has a barrier that holds up the other threads, until it is lowered or fades', () => {
-    const load = new DeploymentLoad();
-    expect(load.isBarred(0, 1, 100)).toBe(false);
-    load.raiseBarrier(7, 1, 100);
-    expect([load.isBarred(7, 1, 100), load.isBarred(0, 1, 100)]).toEqual([false, true]);
-    load.lowerBarrier(0);
-    expect([load.isBarred(0, 1, 349), load.isBarred(0, 1, 350)]).toEqual([true, false]);
-    load.lowerBarrier(7);
-    expect(load.isBarred(0, 1, 100)).toBe(false);
-    load.raiseBarrier(0, 1, 100);
-    expect(load.isBarred(7, 1, 100)).toBe(true);
-  });
 });
 
 describe('a freed place', () => {

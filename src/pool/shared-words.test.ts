@@ -5,6 +5,7 @@ import { EjectionRecord } from './ejection-record.ts';
 import { LinkLedger } from './link-ledger.ts';
 import { MAX_ONGOING_LIMIT, REPLICA_STATE, RESERVED, ReplicaLoad } from './load-table.ts';
 import { ModelTable } from './model-table.ts';
+import type { QueueHeads } from './queue-heads.ts';
 import { SecondCounts } from './second-counts.ts';
 
 const EDGE = 2 ** 31;
@@ -12,6 +13,14 @@ const EDGE = 2 ** 31;
 /** The words of a table. */
 function wordsOf({ shared }: { shared: SharedArrayBuffer }): Int32Array {
   return new Int32Array(shared);
+}
+
+/** The views of two threads on the heads of their queues. */
+function twoThreads(): [QueueHeads, QueueHeads] {
+  const load = new DeploymentLoad();
+  const other = new DeploymentLoad(load.shared);
+  for (const one of [load, other]) one.join(new QueueLedger());
+  return [load.heads, other.heads];
 }
 
 function ready(): ReplicaLoad {
@@ -153,20 +162,12 @@ describe('at the edge of its bits, of a deployment', () => {
     await load.waitFreed(seen);
   });
 
-  test.each([2 ** 24 - 3, 2 ** 24 - 2, 2 ** 24 - 1, 2 ** 24, EDGE])('a barrier of caller %d', (caller) => {
-    const load = new DeploymentLoad();
-    load.raiseBarrier(caller, 1, 3 * EDGE);
-    const at = 3 * EDGE + 10;
-    expect([load.isBarred(caller, 1, at), load.isBarred(caller + 1, 1, at)]).toEqual([false, true]);
-    // More important calls pass, and it fades.
-    expect([load.isBarred(caller + 1, 0, at), load.isBarred(caller + 1, 1, at + 1_000)]).toEqual([
-      false,
-      false,
-    ]);
-    load.lowerBarrier(caller + 1);
-    expect(load.isBarred(caller + 1, 1, at)).toBe(true);
-    load.lowerBarrier(caller);
-    expect(load.isBarred(caller + 1, 1, at)).toBe(false);
+  test.each([EDGE - 30, 2 * EDGE - 30])('a call that waits since %d', (since) => {
+    const [theirs, ours] = twoThreads();
+    theirs.publish({ priorityRank: 1, readyAt: since }, EDGE - 1);
+    const call = { priorityRank: 1, readyAt: since + 40 };
+    expect(ours.waitBefore(call, since + 60, -EDGE)).toBe(60);
+    expect(ours.waitBefore({ ...call, readyAt: since - 40 }, since + 60, -EDGE)).toBe(0);
   });
 
   test.each([EDGE - 5, 2 * EDGE - 5])('a waiter that was seen at %d', (at) => {

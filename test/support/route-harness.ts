@@ -32,7 +32,7 @@ export class Harness {
 
   /** @param other another thread that calls the same deployment */
   constructor(config: Partial<RouteConfig> = {}, maxQueued = -1, tenants?: TenantsOptions, other?: Harness) {
-    this.load = other?.load ?? new DeploymentLoad();
+    this.load = new DeploymentLoad(other?.load.shared);
     this.gate = new EntryGate(tenants);
     this.route = new Route('app', 'Model', { index: other === undefined ? 0 : 1, name: 'i' }, this.gate, {
       onBusy() {},
