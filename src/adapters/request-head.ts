@@ -57,11 +57,13 @@ const AMBIGUOUS_PATH = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /** What `Request` refuses (fetch, 2.2.1); Node's parser lets no TRACK through, and CONNECT is an event of its own. */
 const UNANSWERABLE = 'TRACE';
+/** What an ingress may be asked with, as far as the host knows. */
+const ANSWERABLE = { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' };
 
 /** Why no ingress can be asked with the method of a request; undefined if it can. */
 export function refusedMethod({ method }: IncomingMessage): Refusal | undefined {
   if (method !== UNANSWERABLE) return undefined;
-  return new Refusal(501, 'NOT_IMPLEMENTED', `${method} is not supported`);
+  return new Refusal(405, 'METHOD_NOT_ALLOWED', `${method} is not supported`, ANSWERABLE);
 }
 
 /**

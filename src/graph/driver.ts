@@ -5,6 +5,7 @@ import { type HttpAdapter, jsonRequest, toAdapter } from '../input/adapters.ts';
 import type { RouteDescription } from '../openapi/types.ts';
 import { MAX_ONGOING_LIMIT } from '../pool/load-table.ts';
 import { ONLY_READS, ROUTES } from '../replica/describe.ts';
+import { methodNotAllowed, POST_ONLY } from '../replica/method-not-allowed.ts';
 import { toJsonSchema } from '../validation/json-schema.ts';
 import { isSchema, type Schema } from '../validation/schema.ts';
 import { ROOT_ROUTE } from './compile.ts';
@@ -12,7 +13,8 @@ import { HostValue } from './host-value.ts';
 import type { GraphPlan } from './plan.ts';
 import { type Remote, RunnableGraph } from './run.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST'];
+/** Without a body there is no input. */
+const METHODS: readonly string[] = ['GET', 'HEAD', 'POST'];
 
 /**
  * Runs deployment graphs. It is inline: on the thread that calls it, so that a value goes from one node to the next over
@@ -58,17 +60,18 @@ export class GraphDriver {
 
   async fetch(request: Request): Promise<unknown> {
     const graph = this.#graph(this.#isSingle ? ROOT_ROUTE : pathOf(request));
-    if (!METHODS.includes(request.method)) {
-      return new Response(null, { status: 405, headers: { allow: METHODS.join(', ') } });
-    }
+    const allowed = this.#schema === undefined ? METHODS : POST_ONLY;
+    if (!allowed.includes(request.method)) return methodNotAllowed(allowed);
     return graph.run(await this.#adapter(request));
   }
 
   /** For OpenAPI: every route takes what the adapter does. */
   async [ROUTES](): Promise<RouteDescription[]> {
     const input = this.#schema && { input: await toJsonSchema(this.#schema, 'input') };
+    // An adapter of the user's reads whatever it likes.
+    const takesJson = this[ONLY_READS];
     const paths = this.#isSingle ? ['/'] : [...this.#graphs.keys()];
-    return paths.map((path) => ({ path, takesRequest: true, isStream: false, ...input }));
+    return paths.map((path) => ({ path, takesRequest: true, takesJson, isStream: false, ...input }));
   }
 
   #graph(route: string): RunnableGraph {

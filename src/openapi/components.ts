@@ -1,51 +1,78 @@
 import type { JsonSchema } from '../validation/json-schema.ts';
+import { freeName } from './problems.ts';
+import { unescapePointer } from './result-kinds.ts';
 
 /** Keywords whose value is data, in which a `$ref` refers to nothing. */
-const DATA = new Set(['const', 'enum', 'default', 'examples']);
+const DATA = new Set(['const', 'enum', 'default', 'examples', 'example']);
+
+/** Keywords whose value has names for keys, such as those of properties, and schemas for values. */
+const NAMED = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions']);
 
 /** The schemas of a document, each under a name of its own, with references that hold wherever it is used. */
 export class Components {
   readonly schemas: Record<string, unknown> = {};
+  readonly #taken: string[];
+
+  /** @param taken names that others have */
+  constructor(taken: readonly string[]) {
+    this.#taken = [...taken];
+  }
 
   /**
-   * Takes a schema in: its `$defs` become components beside it, and what pointed into the schema points there.
+   * Takes a schema in: its definitions become components beside it, and what pointed into the schema points there.
    *
    * @returns a reference to it
    */
   add(name: string, schema: JsonSchema): JsonSchema {
-    const { $schema: _, $defs = {}, ...root } = schema;
-    const free = this.#freeName(name);
-    const relocate = (pointer: string): string => {
-      const [, inDefs, rest = ''] = /^#\/\$defs\/([^/]+)(.*)$/s.exec(pointer) ?? [];
-      if (inDefs !== undefined) return `#/components/schemas/${partName(free, inDefs)}${rest}`;
-      return pointer.startsWith('#') ? `#/components/schemas/${free}${pointer.slice(1)}` : pointer;
-    };
-    this.schemas[free] = relocated(root, relocate);
-    for (const [key, part] of Object.entries($defs as Record<string, unknown>)) {
-      this.schemas[partName(free, key)] = relocated(part, relocate);
-    }
-    return { $ref: `#/components/schemas/${free}` };
+    // A base of its own would lead references astray.
+    const { $schema: _1, $id: _2, $defs = {}, definitions = {}, ...root } = schema;
+    const parts = Object.entries({ ...(definitions as JsonSchema), ...($defs as JsonSchema) });
+    const own = this.#reserve(name);
+    const names = new Map(parts.map(([key]) => [key, this.#reserve(`${own}.${key}`)]));
+    const relocate = (reference: string): string => relocated(reference, own, names);
+    this.schemas[own] = withReferences(root, relocate);
+    for (const [key, part] of parts) this.schemas[names.get(key) ?? ''] = withReferences(part, relocate);
+    return { $ref: `#/components/schemas/${own}` };
   }
 
-  #freeName(name: string): string {
-    const clean = name.replaceAll(/[^A-Za-z0-9._-]/g, '_');
-    let free = clean;
-    for (let suffix = 1; Object.hasOwn(this.schemas, free); suffix++) free = `${clean}_${suffix}`;
+  /** A component's name may hold fewer characters than a definition's, so two of them may come to the same. */
+  #reserve(name: string): string {
+    const free = freeName(name.replaceAll(/[^A-Za-z0-9._-]/g, '_'), this.#taken);
+    this.#taken.push(free);
     return free;
   }
 }
 
-/** A component's name may hold fewer characters than a definition's. */
-function partName(owner: string, key: string): string {
-  return `${owner}.${key.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`;
+function relocated(reference: string, own: string, names: ReadonlyMap<string, string>): string {
+  if (!reference.startsWith('#')) return reference;
+  const [, key, rest = ''] = /^#\/(?:\$defs|definitions)\/([^/]+)(.*)$/s.exec(reference) ?? [];
+  if (key === undefined) return `#/components/schemas/${own}${reference.slice(1)}`;
+  const known = names.get(unescapePointer(key));
+  if (known !== undefined) return `#/components/schemas/${known}${rest}`;
+  // A library that does not escape the slashes of a name.
+  const whole = names.get(unescapePointer(key + rest));
+  return whole === undefined ? reference : `#/components/schemas/${whole}`;
 }
 
-function relocated(value: unknown, relocate: (pointer: string) => string): unknown {
-  if (Array.isArray(value)) return value.map((item) => relocated(item, relocate));
+type Relocate = (reference: string) => string;
+
+function withReferences(value: unknown, relocate: Relocate): unknown {
+  if (Array.isArray(value)) return value.map((item) => withReferences(item, relocate));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).map(([key, item]) => {
     if (DATA.has(key)) return [key, item];
-    return [key, key === '$ref' && typeof item === 'string' ? relocate(item) : relocated(item, relocate)];
+    if (NAMED.has(key)) return [key, namedReferences(item, relocate)];
+    return [
+      key,
+      key === '$ref' && typeof item === 'string' ? relocate(item) : withReferences(item, relocate),
+    ];
   });
   return Object.fromEntries(entries);
+}
+
+function namedReferences(named: unknown, relocate: Relocate): unknown {
+  if (typeof named !== 'object' || named === null) return named;
+  return Object.fromEntries(
+    Object.entries(named).map(([name, item]) => [name, withReferences(item, relocate)]),
+  );
 }

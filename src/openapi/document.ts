@@ -1,6 +1,7 @@
 import type { JsonSchema } from '../validation/json-schema.ts';
 import { Components } from './components.ts';
-import { PROBLEM_RESPONSES, PROBLEM_SCHEMA, problemsOf } from './problems.ts';
+import { Problems } from './problems.ts';
+import { resultKinds } from './result-kinds.ts';
 import type { IngressDescription, OpenApiDocument, RouteDescription } from './types.ts';
 
 export interface DocumentOptions {
@@ -10,16 +11,27 @@ export interface DocumentOptions {
   readonly prefix: string;
 }
 
-/** The OpenAPI 3.1 document of an app: what its ingress says of itself, and what its schemas say. */
+/**
+ * The OpenAPI document of an app: what its ingress says of itself, and what its schemas say. It is of version 3.1, or 3.0 if
+ * the ingress' own is.
+ */
 export function openApiDocument(
   { routes, document }: IngressDescription,
   { title, version, prefix }: DocumentOptions,
 ): OpenApiDocument {
   const own = document === undefined ? undefined : parts(document);
-  const components = new Components();
-  const described = routes.map((route) => [join(prefix, route.path), pathItem(route, title, components)]);
+  const taken = {
+    schemas: Object.keys(own?.components['schemas'] ?? {}),
+    responses: Object.keys(own?.components['responses'] ?? {}),
+  };
+  const problems = new Problems(taken);
+  const components = new Components([...taken.schemas, ...Object.keys(problems.schemas)]);
+  const ids = new OperationIds(own?.paths ?? {});
+  const described = routes.map((route) => [
+    join(prefix, route.path),
+    pathItem(route, title, { components, problems, ids }),
+  ]);
   const given = Object.entries(own?.paths ?? {}).map(([path, item]) => [join(prefix, path), item]);
-  const schemas = { Problem: PROBLEM_SCHEMA, ...components.schemas };
   return {
     openapi: '3.1.1',
     ...document,
@@ -27,8 +39,8 @@ export function openApiDocument(
     paths: Object.fromEntries([...described, ...given]),
     components: {
       ...own?.components,
-      schemas: { ...schemas, ...own?.components['schemas'] },
-      responses: { ...PROBLEM_RESPONSES, ...own?.components['responses'] },
+      schemas: { ...problems.schemas, ...components.schemas, ...own?.components['schemas'] },
+      responses: { ...problems.responses, ...own?.components['responses'] },
     },
   };
 }
@@ -47,27 +59,74 @@ function join(prefix: string, path: string): string {
   return path === '/' ? prefix : `${prefix}${path}`;
 }
 
-function pathItem(route: RouteDescription, title: string, components: Components): object {
-  const { path, input, output, takesRequest, isStream } = route;
+/** What the routes of a document share. */
+interface Shared {
+  readonly components: Components;
+  readonly problems: Problems;
+  readonly ids: OperationIds;
+}
+
+/** Ids of operations, each once in a document: paths that differ may come to the same name. */
+class OperationIds {
+  readonly #taken = new Set<string>();
+
+  constructor(paths: Record<string, object>) {
+    for (const item of Object.values(paths)) {
+      for (const operation of Object.values(item)) {
+        const id: unknown =
+          typeof operation === 'object' ? Reflect.get(Object(operation), 'operationId') : undefined;
+        if (typeof id === 'string') this.#taken.add(id);
+      }
+    }
+  }
+
+  next(id: string): string {
+    let free = id;
+    for (let suffix = 1; this.#taken.has(free); suffix++) free = `${id}_${suffix}`;
+    this.#taken.add(free);
+    return free;
+  }
+}
+
+function pathItem(route: RouteDescription, title: string, { components, problems, ids }: Shared): object {
+  const { path, input, output, takesRequest, takesJson = false, isStream } = route;
   const name = path === '/' ? title : `${title}${path.replaceAll('/', '_')}`;
-  const result = output && components.add(`${name}_output`, output);
   const responses = {
-    200: { description: 'The result.', ...(result && { content: contentOf(output, result, isStream) }) },
-    ...problemsOf({ takesRequest, hasSchema: input !== undefined }),
+    ...results(output, output && components.add(`${name}_output`, output), isStream),
+    ...problems.of({
+      takesRequest,
+      takesJson: takesJson || input !== undefined,
+      hasSchema: input !== undefined,
+    }),
   };
   if (input !== undefined) {
     const schema = components.add(`${name}_input`, input);
     const requestBody = { required: true, content: { 'application/json': { schema } } };
-    return { post: { operationId: `post_${name}`, requestBody, responses } };
+    return { post: { operationId: ids.next(`post_${name}`), requestBody, responses } };
   }
-  const get = { operationId: `get_${name}`, responses };
+  const get = { operationId: ids.next(`get_${name}`), responses };
   if (!takesRequest) return { get };
-  return { get, post: { operationId: `post_${name}`, requestBody: { content: { '*/*': {} } }, responses } };
+  // JSON is read if it is there; a body of no type is none.
+  const requestBody = takesJson
+    ? { required: true, content: { 'application/json': {} } }
+    : { content: { '*/*': {} } };
+  return { get, post: { operationId: ids.next(`post_${name}`), requestBody, responses } };
 }
 
-/** As `replica/ingress/response.ts` sends it: text as text, streamed values as lines of JSON. */
-function contentOf(output: JsonSchema | undefined, schema: JsonSchema, isStream: boolean): object {
-  if (output?.['type'] === 'string')
-    return { 'text/plain': { schema: isStream ? { type: 'string' } : schema } };
-  return { [isStream ? 'application/x-ndjson' : 'application/json']: { schema } };
+/** As `replica/ingress/response.ts` sends them. */
+function results(output: JsonSchema | undefined, schema: JsonSchema | undefined, isStream: boolean): object {
+  const description = 'The result.';
+  if (output === undefined || schema === undefined) return { 200: { description } };
+  const kinds = resultKinds(output);
+  const content: Record<string, object> = {};
+  if (isStream && (kinds.has('json') || kinds.has('nothing'))) content['application/x-ndjson'] = { schema };
+  if (!isStream && kinds.has('json')) content['application/json'] = { schema };
+  // The text of a stream is no value of it.
+  if (kinds.has('text')) content['text/plain'] = { schema: isStream ? { type: 'string' } : schema };
+  if (kinds.has('bytes')) content['application/octet-stream'] = {};
+  const hasContent = Object.keys(content).length > 0;
+  return {
+    ...(hasContent && { 200: { description, content } }),
+    ...(!isStream && kinds.has('nothing') && { 204: { description: 'There is no result.' } }),
+  };
 }

@@ -8,6 +8,8 @@ export interface RouteDescription {
   readonly takesRequest: boolean;
   /** Of the JSON body; undefined: whatever the route reads itself. */
   readonly input?: JsonSchema;
+  /** Whether a body is JSON of any kind, where `input` does not say more. */
+  readonly takesJson?: boolean;
   /** Of the answer, or of each value of a stream. */
   readonly output?: JsonSchema;
   readonly isStream: boolean;

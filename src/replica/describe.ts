@@ -1,5 +1,5 @@
 import type { IngressDescription, RouteDescription } from '../openapi/types.ts';
-import { type JsonSchema, toJsonSchema } from '../validation/json-schema.ts';
+import { type JsonSchema, type JsonSchemaTarget, toJsonSchema } from '../validation/json-schema.ts';
 import type { MethodSchemas } from '../validation/schema.ts';
 
 /** Under it an ingress of the library lists its own routes. */
@@ -31,20 +31,28 @@ export async function describeIngress(ingress: Ingress): Promise<IngressDescript
     typeof listed === 'function'
       ? ((await listed.call(ingress.instance)) as RouteDescription[])
       : ingress.kind === 'call'
-        ? [await describeCall(ingress)]
+        ? [await describeCall(ingress, dialectOf(document))]
         : [];
   const face = { http: ingress.kind !== 'none', webSocket: ingress.takesWebSockets };
   return { face, routes, ...(document !== undefined && { document }) };
 }
 
-async function describeCall({ method, schemas, takesRequest }: Ingress): Promise<RouteDescription> {
+/** Schemas stand beside those of the ingress' own document. */
+function dialectOf(document: JsonSchema | undefined): JsonSchemaTarget {
+  return String(document?.['openapi']).startsWith('3.0') ? 'openapi-3.0' : 'draft-2020-12';
+}
+
+async function describeCall(
+  { method, schemas, takesRequest }: Ingress,
+  dialect: JsonSchemaTarget,
+): Promise<RouteDescription> {
   const { input, output } = schemas;
   return {
     path: '/',
     takesRequest,
     isStream: /^\[object (?:Async)?GeneratorFunction\]$/.test(Object.prototype.toString.call(method)),
-    ...(input && { input: await toJsonSchema(input, 'input') }),
-    ...(output && { output: await toJsonSchema(output, 'output') }),
+    ...(input && { input: await toJsonSchema(input, 'input', dialect) }),
+    ...(output && { output: await toJsonSchema(output, 'output', dialect) }),
   };
 }
 

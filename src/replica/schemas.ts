@@ -1,6 +1,5 @@
 import { ServeError, type ValidationIssue } from '../errors.ts';
 import { jsonRequest } from '../input/adapters.ts';
-import { peek } from '../validation/peek.ts';
 import {
   invalidInput,
   invalidResult,
@@ -10,7 +9,17 @@ import {
 } from '../validation/schema.ts';
 import { isThenable } from '../validation/thenable.ts';
 import { markAs, takeTransfer } from '../values/transfer.ts';
+import { isResponse } from './ingress/foreign.ts';
+import { methodNotAllowed, POST_ONLY } from './method-not-allowed.ts';
 import { isStream, leave } from './stream-pump.ts';
+
+/** Under it a checked stream has the schema of its values. */
+const OUTPUT: unique symbol = Symbol('inserve.output');
+
+/** The schema of the values of a stream. */
+export function outputOf(stream: object): Schema | undefined {
+  return Reflect.get(stream, OUTPUT) as Schema | undefined;
+}
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -32,13 +41,14 @@ export function withSchemas(name: string, method: Method, schemas: MethodSchemas
   };
 }
 
-/** The method as an ingress: with an input schema it takes the JSON body in place of the request. */
+/** The method as an ingress: with an input schema it takes the JSON body of a POST in place of the request. */
 export function withRequestSchemas(method: Method, schemas: MethodSchemas = {}): Method {
   const { input, output } = schemas;
   const checked = withOutput('call', method, output);
   if (input === undefined) return checked;
   const isList = takesList(method);
   return async function (request) {
+    if ((request as Request).method !== 'POST') return methodNotAllowed(POST_ONLY);
     return checked.apply(this, toArguments(await jsonRequest(request as Request, input), isList));
   };
 }
@@ -68,9 +78,9 @@ function withOutput(name: string, method: Method, output: Schema | undefined): M
 
 function checkResult(name: string, output: Schema, result: unknown): unknown {
   const refuse = (issues: readonly ValidationIssue[]) => invalidResult(`${name}()`, issues);
-  if (isStream(result)) return checkEach(result, (value) => validate(output, value, refuse));
+  if (isStream(result)) return checkEach(result, output, (value) => validate(output, value, refuse));
   // What is an answer of its own goes to the client as it is.
-  if (isResponse(result)) return result;
+  if (typeof result === 'object' && result !== null && isResponse(result)) return result;
   const moved = typeof result === 'object' && result !== null ? takeTransfer(result) : undefined;
   const checked = validate(output, result, refuse);
   if (moved === undefined) return checked;
@@ -87,8 +97,9 @@ function checkResult(name: string, output: Schema, result: unknown): unknown {
  */
 function checkEach(
   source: AsyncIterable<unknown> | Iterable<unknown>,
+  output: Schema,
   check: (value: unknown) => unknown,
-): AsyncIterable<unknown> {
+): AsyncIterable<unknown> & { readonly [OUTPUT]: Schema } {
   const iterator =
     Symbol.asyncIterator in source
       ? source[Symbol.asyncIterator]()
@@ -107,9 +118,5 @@ function checkEach(
       throw error;
     }
   };
-  return { [Symbol.asyncIterator]: () => ({ next, return: stop }) };
-}
-
-function isResponse(value: unknown): boolean {
-  return peek(value, Symbol.toStringTag) === 'Response';
+  return { [Symbol.asyncIterator]: () => ({ next, return: stop }), [OUTPUT]: output };
 }

@@ -5,7 +5,8 @@ import type { Schema } from './schema.ts';
 /** A JSON Schema of draft 2020-12, the dialect of OpenAPI 3.1. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-const TARGET = 'draft-2020-12';
+/** The dialects of OpenAPI 3.1 and 3.0. */
+export type JsonSchemaTarget = 'draft-2020-12' | 'openapi-3.0';
 
 /** What a schema takes, or what it gives, its transformations included. */
 export type SchemaSide = 'input' | 'output';
@@ -16,11 +17,15 @@ export type SchemaSide = 'input' | 'output';
  *
  * @throws ServeError `SERVE_MISSING_DEPENDENCY` for a valibot schema without that package
  */
-export async function toJsonSchema(schema: Schema, side: SchemaSide): Promise<JsonSchema> {
+export async function toJsonSchema(
+  schema: Schema,
+  side: SchemaSide,
+  target: JsonSchemaTarget = 'draft-2020-12',
+): Promise<JsonSchema> {
   const standard: Schema['~standard'] & Partial<StandardJSONSchemaV1.Props> = schema['~standard'];
   try {
-    if (standard.jsonSchema !== undefined) return standard.jsonSchema[side](options(standard.vendor));
-    if (standard.vendor === 'valibot') return await fromValibot(schema, side);
+    if (standard.jsonSchema !== undefined) return standard.jsonSchema[side](options(standard.vendor, target));
+    if (standard.vendor === 'valibot') return await fromValibot(schema, side, target);
   } catch (cause) {
     if (cause instanceof ServeError) throw cause;
     return unknownTo(standard.vendor, cause instanceof Error ? `: ${cause.message}` : '');
@@ -28,17 +33,15 @@ export async function toJsonSchema(schema: Schema, side: SchemaSide): Promise<Js
   return unknownTo(standard.vendor, '');
 }
 
-function options(vendor: string): StandardJSONSchemaV1.Options {
+function options(vendor: string, target: JsonSchemaTarget): StandardJSONSchemaV1.Options {
   // zod throws for a part that it cannot describe; this leaves that part open and describes the rest.
-  return vendor === 'zod'
-    ? { target: TARGET, libraryOptions: { unrepresentable: 'any' } }
-    : { target: TARGET };
+  return vendor === 'zod' ? { target, libraryOptions: { unrepresentable: 'any' } } : { target };
 }
 
-async function fromValibot(schema: Schema, side: SchemaSide): Promise<JsonSchema> {
+async function fromValibot(schema: Schema, side: SchemaSide, target: JsonSchemaTarget): Promise<JsonSchema> {
   const { toJsonSchema: convert } = await loadValibotConverter();
   return convert(schema as Parameters<typeof convert>[0], {
-    target: TARGET,
+    target,
     typeMode: side,
     errorMode: 'ignore',
   }) as JsonSchema;

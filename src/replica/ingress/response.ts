@@ -1,9 +1,13 @@
 import { types } from 'node:util';
 import { ServeError } from '../../errors.ts';
+import { resultKinds } from '../../openapi/result-kinds.ts';
+import { toJsonSchema } from '../../validation/json-schema.ts';
 import { peek } from '../../validation/peek.ts';
+import type { Schema } from '../../validation/schema.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import { describe } from '../../values/describe.ts';
 import type { RunningCall } from '../running-call.ts';
+import { outputOf } from '../schemas.ts';
 import { isStream } from '../stream-pump.ts';
 import { type FlatHeaders, flatten, JSON_HEADERS, type ResponseEnvelope } from './envelope.ts';
 import { isResponse, nativeBody } from './foreign.ts';
@@ -50,7 +54,10 @@ async function respondWithObject(call: RunningCall, result: object): Promise<voi
     case 'ReadableStream':
       return stream(call, new ResponseStream(call, fromReadable(result as ReadableStream), toChunk));
   }
-  if (isStream(result)) return stream(call, new ResponseStream(call, fromIterable(result), toChunk));
+  if (isStream(result)) {
+    const sending = new ResponseStream(call, fromIterable(result), toChunk);
+    return stream(call, sending, undefined, outputOf(result));
+  }
   finish(call, 200, JSON_HEADERS, toJson(result));
 }
 
@@ -104,10 +111,19 @@ async function stream(
   call: RunningCall,
   sending: ResponseStream,
   reads?: readonly Promise<IteratorResult<unknown>>[],
+  output?: Schema,
 ): Promise<void> {
   await sending.run(reads);
   if (sending.isOpen) call.inbound.end();
-  else finish(call, 200, TEXT, '');
+  else finish(call, 200, await typeOfEmpty(output), '');
+}
+
+/** The type that a stream without a value would have with one, as far as its schema tells. */
+async function typeOfEmpty(output: Schema | undefined): Promise<FlatHeaders> {
+  if (output === undefined) return TEXT;
+  const kinds = resultKinds(await toJsonSchema(output, 'output').catch(() => ({})));
+  if (kinds.has('text')) return TEXT;
+  return kinds.has('json') || kinds.has('nothing') ? JSON_LINES : BYTES;
 }
 
 /** Text and bytes as they are, anything else as a line of JSON. */

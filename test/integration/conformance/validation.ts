@@ -103,7 +103,7 @@ export function validation(mount: Mount): void {
       });
 
       test('a request without body says what is wanted', async () => {
-        const answer = await send(port(), '/classifier');
+        const answer = await send(port(), '/classifier', { method: 'POST' });
         expect(answer.status).toBe(415);
         expect(json(answer)).toMatchObject({
           code: 'SERVE_BAD_REQUEST',
