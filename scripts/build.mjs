@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -68,15 +68,40 @@ async function bundleThread() {
   });
 }
 
+/** What users read are the declarations; without comments the code is a fifth smaller, in the package and in each thread. */
+function compile() {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  for (const output of [['--emitDeclarationOnly'], ['--removeComments', '--declaration', 'false']]) {
+    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', ...output], {
+      cwd: root,
+      stdio: 'inherit',
+    });
+    if (status !== 0) process.exit(status ?? 1);
+  }
+}
+
+/** Declarations of files that no public one leads to are of no use to anybody. */
+function pruneDeclarations() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const reached = new Set();
+  const visit = (file) => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from |import\()['"](\.[^'"]+)['"]/g))
+      visit(join(dirname(file), specifier.replace(/\.[jt]s$/, '.d.ts')));
+  };
+  for (const { types } of Object.values(exports)) if (types !== undefined) visit(join(root, types));
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    if (entry.isFile() && file.endsWith('.d.ts') && !reached.has(file)) rmSync(file);
+  }
+}
+
 const now = fingerprint();
 if (built() !== now) {
   rmSync(dist, { recursive: true, force: true });
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
-  if (status !== 0) process.exit(status ?? 1);
+  compile();
+  pruneDeclarations();
   await bundleThread();
   mkdirSync(dist, { recursive: true });
   writeFileSync(stamp, now);
