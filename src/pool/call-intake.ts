@@ -176,7 +176,7 @@ export class CallIntake implements CallStarter {
     const { holding } = this.#meter;
     this.#isQuick = holding.isQuick;
     this.loop.postsAtOnce = !this.#isQuick;
-    this.loop.maxFrames = holding.answersPerMessage;
+    this.loop.maxFrames = Math.min(holding.answersPerMessage, Math.max(1, this.#load.limit >> 2));
     this.#load.meanHoldingMs = holding.meanMs ?? 0;
     this.#publish(false);
     // Callers that found the loop held wait for this.
