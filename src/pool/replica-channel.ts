@@ -106,6 +106,8 @@ export class ReplicaChannel {
     this.#unposted++;
     if (begunAt === 0) {
       this.#intake.ended();
+      // Of quick calls the next ones may be on their way before these answers have left.
+      if (this.#unposted >= this.#intake.placesAtOnce) this.#posting();
       return;
     }
     const at = now();
