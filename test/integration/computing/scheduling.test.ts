@@ -9,7 +9,7 @@ import {
 } from '../../fixtures/computing.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
-import { eventually } from '../../support/until.ts';
+import { eventually, status } from '../../support/until.ts';
 import { listen } from '../listen.ts';
 
 /** What a promise is, now. */
@@ -183,6 +183,7 @@ describe('a replica whose methods hold its loop', () => {
     const shared = new Shared();
     const child = computing.options({ numReplicas: 2 }).bind(shared.buffer);
     const handle = await serve.run(callsFirst.bind(child, shared.buffer));
+    await status(serve, 'CallsFirst', 'Computing', 'HEALTHY');
     expect(await handle.remote(2)).toBe(2);
   });
 
