@@ -29,13 +29,16 @@ export function ejectionMs(level: number): number {
 /** A replica whose calls are counted. */
 export interface Counted {
   readonly tally: ReplicaTally;
+  /** Of its code. */
+  readonly version?: string;
 }
 
 /**
  * Leaves replicas out that fail much more often than their siblings (outlier ejection): one that throws at once is always
  * free, and would get most of the calls. After a while one call tries the replica, and decides whether it is back.
  *
- * Failures that all replicas have alike change nothing: a replica is compared with the median of the others. The counts,
+ * Failures that all replicas have alike change nothing: a replica is compared with the median of the others of its version.
+ * Whether a new version is worse than the old one is for its rollout to say, which needs calls for that. The counts,
  * and who is left out, are shared by all caller threads; each of them looks every so often, and whoever looks first acts.
  */
 export class OutlierEjection<M extends Counted> {
@@ -140,12 +143,12 @@ export class OutlierEjection<M extends Counted> {
     this.#ranking = inService.sort((a, b) => a.likelyRate - b.likelyRate);
   }
 
-  /** The lower median of the other replicas in service, by failure rate. */
+  /** The lower median of the other replicas of its version in service, by failure rate. */
   #siblingOf(one: Standing<M>): Standing<M> | undefined {
-    const own = this.#ranking.indexOf(one);
-    const others = this.#ranking.length - (own === -1 ? 0 : 1);
-    const middle = (others - 1) >> 1;
-    return this.#ranking[own !== -1 && middle >= own ? middle + 1 : middle];
+    const siblings = this.#ranking.filter(
+      (other) => other !== one && other.member.version === one.member.version,
+    );
+    return siblings[(siblings.length - 1) >> 1];
   }
 }
 
