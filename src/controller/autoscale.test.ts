@@ -246,3 +246,13 @@ test('whatever happens, the target is whole and within its bounds, and every dec
     }),
   );
 });
+
+test('no replica goes in a panic, though the mean of its window lags behind the load', () => {
+  const panic = { windowMs: 2_000, threshold: 2 };
+  const scaled = new Scaled({ maxReplicas: 4, targetOngoingRequests: 2, downscaleDelayMs: 0, panic }, 4);
+  const since = { panicRunning: 1, running: 4 };
+  expect(scaled.at(0, 8, { ...since, panicLoad: 4.5 })).toBe(4);
+  expect(scaled.last).toMatchObject({ desired: 4, to: 4 });
+  // Once the window holds only the new replicas the load counts again.
+  expect(scaled.at(100, 2, { panicRunning: 4, running: 4, panicLoad: 2 })).toBe(1);
+});

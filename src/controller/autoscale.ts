@@ -105,8 +105,10 @@ export function autoscale(
   if (target !== state.target) return at(target, target, `the bounds are ${bounds.min}…${bounds.max} now`);
   if (typeof wish === 'object') return decided(state, inputs, state, target, wish.hold);
   const factored = withFactors(config, wish, running);
-  // The last replica goes only when nothing at all is left, and from one replica only.
-  const desired = clip(target > 1 ? Math.max(factored, 1) : factored, bounds);
+  // The last replica goes only when nothing at all is left, and from one replica only. In a panic none goes: the mean of
+  // its window follows a step of the load more slowly than the other one may.
+  const least = isPanicking(config, inputs) ? target : target > 1 ? 1 : factored;
+  const desired = clip(Math.max(factored, least), bounds);
   const why = describe(config, inputs, wish, factored, bounds);
   if (running === 0 && desired > 0) return at(desired, desired, why);
   return delayed(config, state, inputs, desired, why);
