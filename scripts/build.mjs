@@ -44,7 +44,7 @@ function built() {
 async function bundleThread() {
   await build({
     absWorkingDir: dist,
-    entryPoints: { worker: 'replica/bundled-worker.js', index: 'index.js' },
+    entryPoints: { worker: 'isolation/thread/bundled-worker.js', index: 'index.js' },
     outdir: 'thread',
     bundle: true,
     splitting: true,

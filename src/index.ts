@@ -25,20 +25,20 @@ export type {
 } from './controller/status.ts';
 export { serve } from './default-serve.ts';
 export type { AppConfig, DeploymentOverrides, ServeConfig } from './deployment/app-config.ts';
-export type { AutoscalingConfig } from './deployment/autoscaling-config.ts';
-export type { AutoscalingOptions, PanicOptions } from './deployment/autoscaling-options.ts';
+export { type Deployment, deployment } from './deployment/deployment.ts';
+export type { Exposable, NotExposable } from './deployment/exposable.ts';
+export type { GraphNode } from './deployment/graph-node.ts';
+export type { AutoscalingConfig } from './deployment/options/autoscaling-config.ts';
+export type { AutoscalingOptions, PanicOptions } from './deployment/options/autoscaling-options.ts';
 export type {
   AppAutoscalingPolicy,
   AutoscalingContext,
   AutoscalingPolicy,
   PolicyResult,
   TimedValue,
-} from './deployment/autoscaling-policy.ts';
-export { type Deployment, deployment } from './deployment/deployment.ts';
-export type { Exposable, NotExposable } from './deployment/exposable.ts';
-export type { GraphNode } from './deployment/graph-node.ts';
-export type { DeploymentOptions } from './deployment/options.ts';
-export type { Resources } from './deployment/resources.ts';
+} from './deployment/options/autoscaling-policy.ts';
+export type { DeploymentOptions } from './deployment/options/options.ts';
+export type { Resources } from './deployment/options/resources.ts';
 export type {
   BoundDeploymentOf as BoundDeployment,
   BoundMethod,
@@ -57,9 +57,6 @@ export { type AppDescription, type AppEdge, type AppNode, describeGraph } from '
 export { InputNode } from './graph/input-node.ts';
 export { toMermaid } from './graph/mermaid.ts';
 export type { BoundDag, GraphMethods } from './graph/types.ts';
-export { context, type ServeContext } from './handle/context.ts';
-export type { Priority } from './handle/priority.ts';
-export type { TenantPolicy, TenantsOptions } from './handle/tenants.ts';
 export type {
   BroadcastResponse,
   CallExplanation,
@@ -71,13 +68,16 @@ export type {
   NotMappable,
   NotSerializable,
   RemoteMethod,
-} from './handle/types.ts';
+} from './handle/api/types.ts';
+export { context, type ServeContext } from './handle/call/context.ts';
+export type { Priority } from './handle/queue/priority.ts';
+export type { TenantPolicy, TenantsOptions } from './handle/queue/tenants.ts';
 export { bytesRequest, formRequest, type HttpAdapter, jsonRequest, textRequest } from './input/adapters.ts';
 export type { FormField, FormFields, FormFile } from './input/form.ts';
 export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
-export type { GrowthWatchOptions } from './instance/growth-watch.ts';
-export type { HostGuardOptions } from './instance/host-guard.ts';
-export type { ResourceReport } from './instance/resource-ledger.ts';
+export type { GrowthWatchOptions } from './instance/guards/growth-watch.ts';
+export type { HostGuardOptions } from './instance/guards/host-guard.ts';
+export type { ResourceReport } from './instance/resources/resource-ledger.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';

@@ -14,18 +14,23 @@ import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgr
 import type { AppReport } from './controller/status.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
-import type { AppAutoscalingPolicy } from './deployment/autoscaling-policy.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import type { Exposable } from './deployment/exposable.ts';
-import { RESOURCES_FIELD, type Resources } from './deployment/resources.ts';
-import { TRIAL_FIELDS, type TrialKind, type TrialOptions, trialKind } from './deployment/trial-options.ts';
+import type { AppAutoscalingPolicy } from './deployment/options/autoscaling-policy.ts';
+import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
+import {
+  TRIAL_FIELDS,
+  type TrialKind,
+  type TrialOptions,
+  trialKind,
+} from './deployment/options/trial-options.ts';
 import { invalidOption } from './errors.ts';
-import { TENANTS_FIELDS, type TenantsOptions } from './handle/tenants.ts';
-import type { DeploymentHandle } from './handle/types.ts';
-import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/growth-watch.ts';
-import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/host-guard.ts';
+import type { DeploymentHandle } from './handle/api/types.ts';
+import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
+import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/growth-watch.ts';
+import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/host-guard.ts';
 import { Instance } from './instance/instance.ts';
-import type { ResourceReport } from './instance/resource-ledger.ts';
+import type { ResourceReport } from './instance/resources/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.ts';
@@ -386,7 +391,7 @@ function workerEntry(given: string | undefined): string {
   const file = fileURLToPath(import.meta.url);
   const own = join(
     dirname(file),
-    ...(file.endsWith('.ts') ? ['replica', 'worker.ts'] : ['thread', 'worker.js']),
+    ...(file.endsWith('.ts') ? ['isolation', 'thread', 'worker.ts'] : ['thread', 'worker.js']),
   );
   const entry = given === undefined ? own : given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
   if (existsSync(entry)) return entry;

@@ -1,6 +1,6 @@
 import { ModelCache } from '../../src/batching/model-cache.ts';
-import type { DeploymentLoad } from '../../src/pool/deployment-load.ts';
-import type { ReplicaLoad } from '../../src/pool/load-table.ts';
+import type { DeploymentLoad } from '../../src/load/deployment-load.ts';
+import type { ReplicaLoad } from '../../src/load/load-table.ts';
 import { ModelReporter } from '../../src/replica/model-reporter.ts';
 import type { VirtualTime } from './virtual-time.ts';
 

@@ -1,6 +1,6 @@
-import { Call } from '../../src/handle/call.ts';
-import { outcomeOf } from '../../src/handle/outcome.ts';
-import type { Route } from '../../src/handle/route.ts';
+import { Call } from '../../src/handle/call/call.ts';
+import { outcomeOf } from '../../src/handle/call/outcome.ts';
+import type { Route } from '../../src/handle/routing/route.ts';
 import type { Errand } from './work.ts';
 
 /** A call that reports how it ended. */

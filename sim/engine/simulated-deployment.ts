@@ -1,10 +1,15 @@
+import type { CallMeta } from '../../src/channel/frames.ts';
 import { ServeError } from '../../src/errors.ts';
-import { type RouteConfig, type RouteKey, routeKey, UNKNOWN_CONFIG } from '../../src/handle/directory.ts';
-import type { Route } from '../../src/handle/route.ts';
-import { Router } from '../../src/handle/router.ts';
-import { DeploymentLoad, QueueLedger } from '../../src/pool/deployment-load.ts';
-import type { CallMeta } from '../../src/pool/frames.ts';
-import { SessionTable } from '../../src/pool/session-table.ts';
+import {
+  type RouteConfig,
+  type RouteKey,
+  routeKey,
+  UNKNOWN_CONFIG,
+} from '../../src/handle/routing/directory.ts';
+import type { Route } from '../../src/handle/routing/route.ts';
+import { Router } from '../../src/handle/routing/router.ts';
+import { DeploymentLoad, QueueLedger } from '../../src/load/deployment-load.ts';
+import { SessionTable } from '../../src/load/session-table.ts';
 import { SimulatedCall } from './simulated-call.ts';
 import { type Nature, SimulatedReplica } from './simulated-replica.ts';
 import { VirtualThread, type VirtualTime } from './virtual-time.ts';

@@ -1,8 +1,8 @@
 import { replicasForLoad } from '../../src/controller/autoscale.ts';
 import { LoadScaler } from '../../src/controller/load-scaler.ts';
-import type { AutoscalingConfig } from '../../src/deployment/autoscaling-config.ts';
-import { autoscalingOf } from '../../src/deployment/autoscaling-options.ts';
-import { EndedCalls } from '../../src/instance/ended-calls.ts';
+import type { AutoscalingConfig } from '../../src/deployment/options/autoscaling-config.ts';
+import { autoscalingOf } from '../../src/deployment/options/autoscaling-options.ts';
+import { EndedCalls } from '../../src/instance/scaling/ended-calls.ts';
 import { mean, quantile } from '../engine/quantile.ts';
 import { type Random, seeded } from '../engine/random.ts';
 import { arrive, SimulatedDeployment } from '../engine/simulated-deployment.ts';

@@ -1,12 +1,12 @@
 import { ServeError } from '../errors.ts';
-import type { AppRuntime } from '../instance/app-runtime.ts';
+import type { AppRuntime } from '../instance/apps/app-runtime.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { HostExchange } from './exchange.ts';
 import type { HttpTarget } from './http.ts';
 import type { Destination, Destinations } from './middleware.ts';
 import { type Mount, Mounts } from './mounts.ts';
 import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './options.ts';
-import { mountPath, pathOf } from './request-head.ts';
+import { mountPath, pathOf } from './request/request-head.ts';
 import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
 
 /** The way to an app as of now: another deployment may become its ingress. */

@@ -1,10 +1,10 @@
-import { Call } from '../handle/call.ts';
-import type { Route } from '../handle/route.ts';
-import { CANCEL_CODE } from '../pool/frames.ts';
-import { HTTP_METHOD_NAME } from '../pool/method-names.ts';
-import type { ResponseEnvelope } from '../replica/ingress/envelope.ts';
-import { type AnswerTo, hasNoBody, prepareHead, sendWhole } from './answer.ts';
-import { StreamedAnswer } from './streamed-answer.ts';
+import { CANCEL_CODE } from '../channel/frames.ts';
+import type { ResponseEnvelope } from '../channel/http-envelope.ts';
+import { HTTP_METHOD_NAME } from '../channel/method-names.ts';
+import { Call } from '../handle/call/call.ts';
+import type { Route } from '../handle/routing/route.ts';
+import { type AnswerTo, hasNoBody, prepareHead, sendWhole } from './response/answer.ts';
+import { StreamedAnswer } from './response/streamed-answer.ts';
 
 /** The exchange that a call belongs to. */
 export interface HttpOutcome extends AnswerTo {

@@ -1,24 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { CallMeta } from '../channel/frames.ts';
+import type { FlatHeaders, RequestEnvelope } from '../channel/http-envelope.ts';
 import { ServeError } from '../errors.ts';
-import type { Route } from '../handle/route.ts';
+import type { Route } from '../handle/routing/route.ts';
 import type { IngressCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
-import type { CallMeta } from '../pool/frames.ts';
-import type { FlatHeaders, RequestEnvelope } from '../replica/ingress/envelope.ts';
 import { now } from '../time/clock.ts';
-import { deadlineOf, describeCall, routeLabel } from './describe-call.ts';
 import type { HostExchange, HttpResponse, Next } from './exchange.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
-import { cut, endWithoutRequest } from './linger.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
-import { decodedHeaders, parsedBody } from './parsed-body.ts';
-import { type ParsedForm, parsedForm } from './parsed-form.ts';
-import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './problem.ts';
-import { absoluteUrl, givenRequestId, refusedMethod, requestHeaders } from './request-head.ts';
-import { offSocketClose, onSocketClose } from './socket-close.ts';
-import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './upload.ts';
+import { deadlineOf, describeCall, routeLabel } from './request/describe-call.ts';
+import { decodedHeaders, parsedBody } from './request/parsed-body.ts';
+import { type ParsedForm, parsedForm } from './request/parsed-form.ts';
+import { absoluteUrl, givenRequestId, refusedMethod, requestHeaders } from './request/request-head.ts';
+import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './request/upload.ts';
+import { cut, endWithoutRequest } from './response/linger.ts';
+import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './response/problem.ts';
+import { offSocketClose, onSocketClose } from './response/socket-close.ts';
 
 /** Where requests go: the ingress of an app. */
 export interface HttpTarget {

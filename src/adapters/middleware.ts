@@ -7,9 +7,9 @@ import { type HttpTarget, handleHttp } from './http.ts';
 import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
 import type { Mount } from './mounts.ts';
 import type { ResolvedMiddlewareOptions } from './options.ts';
-import { sendProblem, toFrameworkError, toProblem } from './problem.ts';
-import { Refusal } from './refusal.ts';
-import { givenRequestId } from './request-head.ts';
+import { givenRequestId } from './request/request-head.ts';
+import { sendProblem, toFrameworkError, toProblem } from './response/problem.ts';
+import { Refusal } from './response/refusal.ts';
 import { isWebSocket, UPGRADE_TO_WEBSOCKET } from './websocket/handshake.ts';
 
 /**

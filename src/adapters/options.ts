@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { MODEL_ID } from '../batching/model-id.ts';
-import { NAME_PATTERN } from '../deployment/options.ts';
-import { TRIAL_FIELDS, type TrialOptions } from '../deployment/trial-options.ts';
-import { PRIORITIES, type Priority } from '../handle/priority.ts';
+import { NAME_PATTERN } from '../deployment/options/options.ts';
+import { TRIAL_FIELDS, type TrialOptions } from '../deployment/options/trial-options.ts';
+import { MODEL_ID } from '../handle/api/model-id.ts';
+import { PRIORITIES, type Priority } from '../handle/queue/priority.ts';
 import { bytes } from '../validation/bytes.ts';
 import { boolean, type Fields, fn, milliseconds, oneOf, parseOptions, string } from '../validation/fields.ts';
 import { type WebSocketOptions, webSocket } from './websocket/options.ts';

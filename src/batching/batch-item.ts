@@ -1,5 +1,5 @@
 import { ServeError } from '../errors.ts';
-import type { CallScope, Child } from '../handle/scope.ts';
+import type { CallScope, Child } from '../handle/call/scope.ts';
 import { now } from '../time/clock.ts';
 import type { BatchScope, Member } from './batch-scope.ts';
 

@@ -1,5 +1,5 @@
 import { ServeError } from '../errors.ts';
-import { callScope } from '../handle/scope.ts';
+import { callScope } from '../handle/call/scope.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { batchTraces, traceBatch } from '../tracing/channels.ts';

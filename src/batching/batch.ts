@@ -1,7 +1,7 @@
 import { types } from 'node:util';
+import { StreamWindow } from '../channel/stream-window.ts';
 import { invalidOption } from '../errors.ts';
-import { StreamReader } from '../handle/stream.ts';
-import { StreamWindow } from '../pool/stream-window.ts';
+import { StreamReader } from '../handle/api/stream.ts';
 import { loop } from '../time/loop.ts';
 import { isInstance } from '../validation/peek.ts';
 import { BatchError } from './batch-error.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { inVirtualTime, type VirtualTime } from '../../sim/engine/virtual-time.ts';
-import { callScope } from '../handle/scope.ts';
-import type { InboundCall } from '../pool/inbound-call.ts';
+import type { InboundCall } from '../channel/inbound-call.ts';
+import { callScope } from '../handle/call/scope.ts';
 import { RunningCall } from '../replica/running-call.ts';
 import { now } from '../time/clock.ts';
 import { batch } from './batch.ts';

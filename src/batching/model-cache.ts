@@ -1,5 +1,5 @@
 import { ServeError } from '../errors.ts';
-import type { CallScope } from '../handle/scope.ts';
+import type { CallScope } from '../handle/call/scope.ts';
 import { now } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 

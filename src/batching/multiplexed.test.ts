@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { CallScope } from '../handle/scope.ts';
+import type { CallScope } from '../handle/call/scope.ts';
 import { machineTime, useTime } from '../time/clock.ts';
 import { ModelCache } from './model-cache.ts';
 import { type MultiplexedOptions, multiplexed, observeModels } from './multiplexed.ts';

@@ -1,8 +1,8 @@
 import { invalidOption } from '../errors.ts';
-import { callScope } from '../handle/scope.ts';
+import { MODEL_ID } from '../handle/api/model-id.ts';
+import { callScope } from '../handle/call/scope.ts';
 import { either, type Fields, integer, number, oneOf, parseOptions } from '../validation/fields.ts';
 import { ModelCache, type ModelCacheListener } from './model-cache.ts';
-import { MODEL_ID } from './model-id.ts';
 
 export interface MultiplexedOptions {
   /** Models that one replica holds at a time; −1 = no limit. Default 3. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { context } from '../handle/context.ts';
-import { callScope } from '../handle/scope.ts';
-import { CANCEL_CODE } from '../pool/frames.ts';
-import type { InboundCall } from '../pool/inbound-call.ts';
+import { CANCEL_CODE } from '../channel/frames.ts';
+import type { InboundCall } from '../channel/inbound-call.ts';
+import { context } from '../handle/call/context.ts';
+import { callScope } from '../handle/call/scope.ts';
 import { RunningCall } from '../replica/running-call.ts';
 import { now } from '../time/clock.ts';
 import { batch } from './batch.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AutoscalingConfig } from '../deployment/autoscaling-config.ts';
-import { type AutoscalingOptions, autoscalingOf } from '../deployment/autoscaling-options.ts';
+import type { AutoscalingConfig } from '../deployment/options/autoscaling-config.ts';
+import { type AutoscalingOptions, autoscalingOf } from '../deployment/options/autoscaling-options.ts';
 import {
   autoscale,
   initialState,

@@ -1,4 +1,4 @@
-import type { AutoscalingConfig, Bounds } from '../deployment/autoscaling-config.ts';
+import type { AutoscalingConfig, Bounds } from '../deployment/options/autoscaling-config.ts';
 
 /** What a decision is made from. Times are those of the instance's clock, in ms. */
 export interface ScalingInputs {

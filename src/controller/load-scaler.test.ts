@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AutoscalingOptions, autoscalingOf } from '../deployment/autoscaling-options.ts';
+import { type AutoscalingOptions, autoscalingOf } from '../deployment/options/autoscaling-options.ts';
 import { replicasForLoad } from './autoscale.ts';
 import { LoadScaler } from './load-scaler.ts';
 

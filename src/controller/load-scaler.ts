@@ -1,4 +1,4 @@
-import type { AutoscalingConfig, Bounds } from '../deployment/autoscaling-config.ts';
+import type { AutoscalingConfig, Bounds } from '../deployment/options/autoscaling-config.ts';
 import {
   autoscale,
   initialState,

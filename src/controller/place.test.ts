@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { toUnits, WHOLE } from '../deployment/amounts.ts';
-import { demandOf, type Resources } from '../deployment/resources.ts';
+import { toUnits, WHOLE } from '../deployment/options/amounts.ts';
+import { demandOf, type Resources } from '../deployment/options/resources.ts';
 import { type InstanceSpace, type Placed, place } from './place.ts';
 
 function space(id: string, { gpus = 0, ...amounts }: Resources, replicas = 0): InstanceSpace {

@@ -1,4 +1,4 @@
-import type { AutoscalingContext } from '../deployment/autoscaling-policy.ts';
+import type { AutoscalingContext } from '../deployment/options/autoscaling-policy.ts';
 
 /** What a policy decided. */
 export interface Wanted {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplicaTally } from '../pool/replica-tally.ts';
+import { ReplicaTally } from '../load/replica-tally.ts';
 import { type ObservedReplica, reconcile } from './reconcile.ts';
 import {
   baselineOf,

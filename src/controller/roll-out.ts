@@ -1,4 +1,4 @@
-import { bucketMs, type Tally } from '../pool/replica-tally.ts';
+import { bucketMs, type Tally } from '../load/replica-tally.ts';
 
 /**
  * Where the change of a deployment to a new version stands.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { autoscalingOf } from '../deployment/autoscaling-options.ts';
+import { autoscalingOf } from '../deployment/options/autoscaling-options.ts';
 import { atCapacity, boundsAt, FULL_CAPACITY, nextCapacity, targetOf } from './target-capacity.ts';
 
 /** Behaviour 68, and Ray's `get_capacity_adjusted_num_replicas`. */

@@ -1,4 +1,4 @@
-import type { AutoscalingConfig, Bounds } from '../deployment/autoscaling-config.ts';
+import type { AutoscalingConfig, Bounds } from '../deployment/options/autoscaling-config.ts';
 
 /** Where a change of the target capacity leads; undefined while there is none. */
 export type CapacityDirection = 'up' | 'down' | undefined;

@@ -23,7 +23,7 @@ import {
   NAME_PATTERN,
   parseDeploymentOptions,
   parseOverriddenOptions,
-} from './options.ts';
+} from './options/options.ts';
 
 /** Options of one deployment of an app, over those of its code. */
 export interface DeploymentOverrides extends Omit<DeploymentOptions, 'module' | 'schemas'> {

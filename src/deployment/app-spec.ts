@@ -3,14 +3,14 @@ import { isPlainObject } from '../validation/fields.ts';
 import { isInstance } from '../validation/peek.ts';
 import { digestFixed, prepareFixed } from '../values/digest.ts';
 import { type Packed, pack } from '../values/pack.ts';
-import type { AppAutoscalingPolicy } from './autoscaling-policy.ts';
 import { BoundDeployment, type Naming, withNaming } from './bound.ts';
 import { assertConfigurable } from './configurable.ts';
 import { Deployment } from './deployment.ts';
 import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
 import { type IngressFace, ingressFaceOf } from './ingress-face.ts';
-import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
+import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options/options.ts';
 
 /** One deployment of an app as plain data. */
 export interface DeploymentSpec {

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { invalidOption } from '../errors.ts';
-import type { HandleReference } from '../handle/handle.ts';
-import type { DEPLOYMENT_TYPE } from '../handle/target.ts';
-import { isClass, isRemoteName } from '../replica/methods.ts';
+import type { HandleReference } from '../handle/api/handle.ts';
+import type { DEPLOYMENT_TYPE } from '../handle/api/target.ts';
 import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
 import { CallNode, copyArguments } from './graph-node.ts';
+import { isClass, isRemoteName } from './methods.ts';
 import type { DeploymentParts } from './parts.ts';
 
 /** Names the deployments of an app. */

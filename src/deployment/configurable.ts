@@ -1,6 +1,6 @@
 import { invalidOption } from '../errors.ts';
-import { isClass } from '../replica/methods.ts';
-import type { DeploymentOptions } from './options.ts';
+import { isClass } from './methods.ts';
+import type { DeploymentOptions } from './options/options.ts';
 
 const HOOK = 'reconfigure';
 

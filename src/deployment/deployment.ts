@@ -1,14 +1,19 @@
 import { invalidOption } from '../errors.ts';
-import { isClass, reservedMethods } from '../replica/methods.ts';
-import { registerTarget } from '../replica/registry.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
 import { assertConfigurable } from './configurable.ts';
 import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
-import { type DeploymentOptions, mergeOptions, NAME_PATTERN, parseDeploymentOptions } from './options.ts';
+import { isClass, reservedMethods } from './methods.ts';
+import {
+  type DeploymentOptions,
+  mergeOptions,
+  NAME_PATTERN,
+  parseDeploymentOptions,
+} from './options/options.ts';
 import type { DeploymentParts } from './parts.ts';
+import { registerTarget } from './registry.ts';
 import type { MatchingSchemas } from './schema-types.ts';
 import type { Bind, Deployable } from './types.ts';
 

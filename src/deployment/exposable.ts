@@ -1,5 +1,5 @@
-import type { IsAny } from '../handle/target.ts';
-import type { TypeProblem } from '../handle/type-problem.ts';
+import type { IsAny } from '../handle/api/target.ts';
+import type { TypeProblem } from '../handle/api/type-problem.ts';
 
 declare const EXPOSURE: unique symbol;
 

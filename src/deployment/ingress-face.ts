@@ -1,5 +1,5 @@
 import { ServeError, type ServeErrorOptions } from '../errors.ts';
-import { isClass } from '../replica/methods.ts';
+import { isClass } from './methods.ts';
 
 /** What an ingress answers. */
 export interface IngressFace {

@@ -1,4 +1,4 @@
-import type { DeploymentOptions } from './options.ts';
+import type { DeploymentOptions } from './options/options.ts';
 
 /** What a deployment is made of. */
 export interface DeploymentParts {

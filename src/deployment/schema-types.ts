@@ -1,6 +1,6 @@
 import type { StandardTypedV1 } from '@standard-schema/spec';
-import type { InstanceOf, MethodNames, Signature } from '../handle/target.ts';
-import type { TypeProblem } from '../handle/type-problem.ts';
+import type { InstanceOf, MethodNames, Signature } from '../handle/api/target.ts';
+import type { TypeProblem } from '../handle/api/type-problem.ts';
 import type { MethodSchemas } from '../validation/schema.ts';
 
 /** A schema and the method it is given for do not agree. */

@@ -1,4 +1,4 @@
-import type { Crossable, IsWhole } from '../handle/crossable.ts';
+import type { Crossable, IsWhole } from '../handle/api/crossable.ts';
 import type {
   AnyFunction,
   DEPLOYMENT_TYPE,
@@ -6,9 +6,9 @@ import type {
   MethodNames,
   ReservedMethods,
   Signature,
-} from '../handle/target.ts';
-import type { TypeProblem } from '../handle/type-problem.ts';
-import type { Argument, Received } from '../handle/types.ts';
+} from '../handle/api/target.ts';
+import type { TypeProblem } from '../handle/api/type-problem.ts';
+import type { Argument, Received } from '../handle/api/types.ts';
 import type { BoundDeployment } from './bound.ts';
 import type { Exposed, Verdict } from './exposable.ts';
 import type { GraphNode } from './graph-node.ts';

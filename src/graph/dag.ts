@@ -1,7 +1,7 @@
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Deployment } from '../deployment/deployment.ts';
 import type { GraphNode } from '../deployment/graph-node.ts';
-import type { DeploymentOptions } from '../deployment/options.ts';
+import type { DeploymentOptions } from '../deployment/options/options.ts';
 import { invalidOption } from '../errors.ts';
 import { type HttpAdapter, toAdapter } from '../input/adapters.ts';
 import { anything, type Fields, fn, parseOptions } from '../validation/fields.ts';

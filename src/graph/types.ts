@@ -1,7 +1,7 @@
 import type { GraphNode } from '../deployment/graph-node.ts';
 import type { BoundDeploymentOf } from '../deployment/types.ts';
-import type { IsWhole } from '../handle/crossable.ts';
-import type { IsAny } from '../handle/target.ts';
+import type { IsWhole } from '../handle/api/crossable.ts';
+import type { IsAny } from '../handle/api/target.ts';
 
 /** What can be selected from the input. Not what may be absent: it has no parts. */
 type Parts<In> =

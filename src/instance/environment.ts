@@ -1,14 +1,14 @@
 import type { TargetCapacity } from '../controller/target-capacity.ts';
-import type { TenantsOptions } from '../handle/tenants.ts';
+import type { TenantsOptions } from '../handle/queue/tenants.ts';
+import type { Switchboard } from '../handle/routing/switchboard.ts';
+import type { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
+import type { CallBook } from '../observe/call-book.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../time/control-clock.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
-import type { CallBook } from './call-book.ts';
-import type { DevReload } from './dev-reload.ts';
-import type { InlineReplicas } from './inline-replicas.ts';
-import type { ResourceLedger } from './resource-ledger.ts';
-import type { Switchboard } from './switchboard.ts';
+import type { DevReload } from './apps/dev-reload.ts';
+import type { ResourceLedger } from './resources/resource-ledger.ts';
 
 export interface UnobservedFailure {
   readonly app: string;

@@ -1,9 +1,15 @@
 import { type BatchSeries, SIZE_BOUNDS, WAIT_BOUNDS_MS } from '../batching/batch-stats.ts';
+import { methodLabel } from '../channel/method-names.ts';
 import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
 import { ServeError } from '../errors.ts';
-import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call-stats.ts';
-import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS, SHED_REASONS } from '../handle/counters.ts';
-import { methodLabel } from '../pool/method-names.ts';
+import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call/call-stats.ts';
+import {
+  type Counter,
+  type Counts,
+  DIRECTIONS,
+  SHADOW_RESULTS,
+  SHED_REASONS,
+} from '../handle/call/counters.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';

@@ -1,6 +1,6 @@
 import { format } from 'node:util';
-import { callScope } from '../handle/scope.ts';
-import { LOG_LEVELS, type LogLevel, type LogLine } from '../pool/log-line.ts';
+import { LOG_LEVELS, type LogLevel, type LogLine } from '../deployment/options/log-line.ts';
+import { callScope } from '../handle/call/scope.ts';
 
 const LEVEL_OF = {
   debug: 'debug',

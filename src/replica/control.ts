@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CountedBatches } from '../batching/batch-stats.ts';
-import type { DirectoryEvent, RouteKey } from '../handle/directory.ts';
-import type { CountedCalls } from '../handle/ended-counts.ts';
+import type { LogLevel, LogLine } from '../deployment/options/log-line.ts';
+import type { CountedCalls } from '../handle/call/ended-counts.ts';
+import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
 import type { IngressDescription } from '../openapi/types.ts';
-import type { LogLevel, LogLine } from '../pool/log-line.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
 

@@ -1,5 +1,5 @@
-import { createHandle } from '../handle/handle.ts';
-import type { DeploymentHandle } from '../handle/types.ts';
+import { createHandle } from '../handle/api/handle.ts';
+import type { DeploymentHandle } from '../handle/api/types.ts';
 import { mainInWorker } from './listen-guard.ts';
 import { replicaRouter } from './thread-role.ts';
 

@@ -1,7 +1,7 @@
 import type { ModelsListener } from '../batching/multiplexed.ts';
-import { hash } from '../handle/hash.ts';
-import type { DeploymentLoad } from '../pool/deployment-load.ts';
-import type { ModelTable } from '../pool/model-table.ts';
+import type { DeploymentLoad } from '../load/deployment-load.ts';
+import { hash } from '../load/hash.ts';
+import type { ModelTable } from '../load/model-table.ts';
 
 /** Weight of the newest load in the mean: about the last seven count. */
 const NEWEST = 0.25;

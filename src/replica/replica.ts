@@ -1,10 +1,10 @@
+import { METHOD_HTTP, METHOD_WEBSOCKET } from '../channel/frames.ts';
+import { type Cargo, type InboundCall, NO_CARGO } from '../channel/inbound-call.ts';
 import { notExposable } from '../deployment/ingress-face.ts';
 import { ServeError } from '../errors.ts';
-import type { ServeContext } from '../handle/context.ts';
-import { callScope } from '../handle/scope.ts';
-import { METHOD_HTTP, METHOD_WEBSOCKET } from '../pool/frames.ts';
-import { type Cargo, type InboundCall, NO_CARGO } from '../pool/inbound-call.ts';
-import type { ReplicaTally } from '../pool/replica-tally.ts';
+import type { ServeContext } from '../handle/call/context.ts';
+import { callScope } from '../handle/call/scope.ts';
+import type { ReplicaTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '../tracing/channels.ts';

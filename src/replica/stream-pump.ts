@@ -1,5 +1,5 @@
-import type { InboundCall } from '../pool/inbound-call.ts';
-import { StreamWindow } from '../pool/stream-window.ts';
+import type { InboundCall } from '../channel/inbound-call.ts';
+import { StreamWindow } from '../channel/stream-window.ts';
 import { loop } from '../time/loop.ts';
 import { peek, tagOf } from '../validation/peek.ts';
 import { Capture, RESULT } from '../values/capture.ts';

@@ -1,4 +1,4 @@
-import type { Router } from '../handle/router.ts';
+import type { Router } from '../handle/routing/router.ts';
 
 const KEY = Symbol.for('inserve.replicaThread');
 

@@ -5,7 +5,7 @@ import type {
   FastifyRequest,
   RegisterOptions,
 } from 'fastify';
-import { withoutSegments } from '../adapters/request-head.ts';
+import { withoutSegments } from '../adapters/request/request-head.ts';
 import { invalidOption } from '../errors.ts';
 import { serve as defaultServe, type Serve } from '../index.ts';
 import { within } from '../time/timeout.ts';

@@ -1,5 +1,5 @@
 import { invalidOption } from '../errors.ts';
-import { callScope } from '../handle/scope.ts';
+import { callScope } from '../handle/call/scope.ts';
 import { type Fields, listOf, number, parseOptions, string } from '../validation/fields.ts';
 import type { MetricDefinition, MetricKind, MetricSeries, MetricTable } from './table.ts';
 import { threadMetrics } from './thread-metrics.ts';

@@ -32,7 +32,7 @@ describe('the package', () => {
     for (const needed of [
       'dist/index.js',
       'dist/index.d.ts',
-      'dist/replica/worker.js',
+      'dist/isolation/thread/worker.js',
       'LICENSE',
       'README.md',
     ]) {
@@ -111,7 +111,7 @@ describe('the package', () => {
   test('exports its package.json and its worker entry', () => {
     const script = `
       console.log(import.meta.resolve('inserve/package.json').endsWith('inserve/package.json'));
-      console.log(import.meta.resolve('inserve/worker').endsWith('dist/replica/worker.js'));
+      console.log(import.meta.resolve('inserve/worker').endsWith('dist/isolation/thread/worker.js'));
       await import('inserve/dist/serve.js').catch((error) => console.log(error.code));`;
     expect(consumer.run(consumer.write('exports.mjs', script))).toBe(
       'true\ntrue\nERR_PACKAGE_PATH_NOT_EXPORTED',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Serve } from '../../src/index.ts';
-import { CallBook, MOST_ENDED } from '../../src/instance/call-book.ts';
+import { CallBook, MOST_ENDED } from '../../src/observe/call-book.ts';
 import { HttpCounts } from '../../src/observe/http-counts.ts';
 import { type Basic, basic, type Caller, caller } from '../fixtures/basic.ts';
 import { listen } from '../integration/listen.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { LoopSilence } from '../../src/instance/loop-silence.ts';
+import { LoopSilence } from '../../src/isolation/loop-silence.ts';
 import { ActiveTime, wasPause } from '../../src/time/active-time.ts';
 import type { PauseReport } from '../fixtures/paused-program.ts';
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { threadFlags } from '../../src/instance/exec-argv.ts';
+import { threadFlags } from '../../src/isolation/thread/exec-argv.ts';
 
 const run = promisify(execFile);
 const INDEX = new URL('../../src/index.ts', import.meta.url).href;

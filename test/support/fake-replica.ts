@@ -1,10 +1,10 @@
-import { Call } from '../../src/handle/call.ts';
-import { type CallChannel, Endpoint } from '../../src/handle/endpoint.ts';
-import { HOLDS_NOTHING } from '../../src/handle/holding.ts';
-import { KeyedCall } from '../../src/handle/single-flight.ts';
-import { RESERVED, type Reservation } from '../../src/pool/load-table.ts';
-import { MODEL_TABLE_BYTES, ModelTable } from '../../src/pool/model-table.ts';
-import type { OutboundCall } from '../../src/pool/outbound-call.ts';
+import type { OutboundCall } from '../../src/channel/outbound-call.ts';
+import { Call } from '../../src/handle/call/call.ts';
+import { type CallChannel, Endpoint } from '../../src/handle/endpoints/endpoint.ts';
+import { HOLDS_NOTHING } from '../../src/handle/endpoints/holding.ts';
+import { KeyedCall } from '../../src/handle/policies/single-flight.ts';
+import { RESERVED, type Reservation } from '../../src/load/load-table.ts';
+import { MODEL_TABLE_BYTES, ModelTable } from '../../src/load/model-table.ts';
 import { beginBatch } from '../../src/time/clock.ts';
 
 /** A replica that does nothing by itself: a test answers for it. */

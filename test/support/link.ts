@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { CallIntake } from '../../src/pool/call-intake.ts';
-import { CallerChannel } from '../../src/pool/caller-channel.ts';
-import { DeploymentLoad } from '../../src/pool/deployment-load.ts';
-import { HoldingMeter } from '../../src/pool/holding-meter.ts';
-import type { InboundCall } from '../../src/pool/inbound-call.ts';
-import { LinkLedger } from '../../src/pool/link-ledger.ts';
-import { REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/pool/load-table.ts';
-import { OutboundCall } from '../../src/pool/outbound-call.ts';
-import { ReplicaChannel } from '../../src/pool/replica-channel.ts';
+import { CallIntake } from '../../src/channel/call-intake.ts';
+import { CallerChannel } from '../../src/channel/caller-channel.ts';
+import type { InboundCall } from '../../src/channel/inbound-call.ts';
+import { LinkLedger } from '../../src/channel/link-ledger.ts';
+import { OutboundCall } from '../../src/channel/outbound-call.ts';
+import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
+import { DeploymentLoad } from '../../src/load/deployment-load.ts';
+import { HoldingMeter } from '../../src/load/holding-meter.ts';
+import { REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/load/load-table.ts';
 import { EventLoop } from '../../src/time/loop.ts';
 import { Capture, RESULT } from '../../src/values/capture.ts';
 

@@ -1,10 +1,10 @@
 import { vi } from 'vitest';
 import { ServeError } from '../../src/errors.ts';
-import type { RouteConfig } from '../../src/handle/directory.ts';
-import { EntryGate } from '../../src/handle/entry-gate.ts';
-import { Route } from '../../src/handle/route.ts';
-import type { TenantsOptions } from '../../src/handle/tenants.ts';
-import { DeploymentLoad, QueueLedger } from '../../src/pool/deployment-load.ts';
+import { EntryGate } from '../../src/handle/queue/entry-gate.ts';
+import type { TenantsOptions } from '../../src/handle/queue/tenants.ts';
+import type { RouteConfig } from '../../src/handle/routing/directory.ts';
+import { Route } from '../../src/handle/routing/route.ts';
+import { DeploymentLoad, QueueLedger } from '../../src/load/deployment-load.ts';
 import { now } from '../../src/time/clock.ts';
 import { FakeReplica, TestCall, TestKeyedCall } from './fake-replica.ts';
 

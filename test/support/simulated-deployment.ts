@@ -1,7 +1,7 @@
 import { seeded } from '../../sim/engine/random.ts';
 import { replicasForLoad, type ScalingDecision } from '../../src/controller/autoscale.ts';
 import { LoadScaler } from '../../src/controller/load-scaler.ts';
-import { type AutoscalingOptions, autoscalingOf } from '../../src/deployment/autoscaling-options.ts';
+import { type AutoscalingOptions, autoscalingOf } from '../../src/deployment/options/autoscaling-options.ts';
 import { type LoadShape, rateAt } from '../fixtures/load-shapes.ts';
 
 const STEP_MS = 25;

@@ -1,7 +1,7 @@
 import { autoscale, initialState, replicasForLoad } from '../../../src/controller/autoscale.ts';
 import { type InstanceSpace, place } from '../../../src/controller/place.ts';
-import { autoscalingOf } from '../../../src/deployment/autoscaling-options.ts';
-import { demandOf } from '../../../src/deployment/resources.ts';
+import { autoscalingOf } from '../../../src/deployment/options/autoscaling-options.ts';
+import { demandOf } from '../../../src/deployment/options/resources.ts';
 import { mainThreadCpuNs } from '../../harness/cpu-time.ts';
 import { median } from '../../harness/statistics.ts';
 import type { Cell } from '../cell.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { CloseEnvelope } from '../../replica/ingress/envelope.ts';
+import type { CloseEnvelope } from '../../channel/http-envelope.ts';
 import { agreedProtocol } from './handshake.ts';
 import type { ResolvedWebSocketOptions } from './options.ts';
 

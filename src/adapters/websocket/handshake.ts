@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../refusal.ts';
+import { Refusal } from '../response/refusal.ts';
 import type { ResolvedWebSocketOptions } from './options.ts';
 
 /** What a response says that asks for an upgrade (RFC 9110, 7.8); its connection is closed. */

@@ -1,20 +1,20 @@
-import { ServeError } from '../../errors.ts';
-import type { Direction } from '../../handle/counters.ts';
-import { NO_CARGO } from '../../pool/inbound-call.ts';
-import { StreamWindow } from '../../pool/stream-window.ts';
 import type {
   CloseEnvelope,
   RequestEnvelope,
   SocketEnvelope,
   SocketFrame,
-} from '../../replica/ingress/envelope.ts';
+} from '../../channel/http-envelope.ts';
+import { NO_CARGO } from '../../channel/inbound-call.ts';
+import { StreamWindow } from '../../channel/stream-window.ts';
+import { ServeError } from '../../errors.ts';
+import type { Direction } from '../../handle/call/counters.ts';
 import { LARGE_BYTES } from '../../values/memory.ts';
-import { deadlineOf, describeCall } from '../describe-call.ts';
 import type { HostContext } from '../exchange.ts';
 import type { HttpTarget } from '../http.ts';
 import type { ResolvedMiddlewareOptions } from '../options.ts';
-import { sendProblem, toProblem } from '../problem.ts';
-import { absoluteUrl, givenRequestId, requestHeaders } from '../request-head.ts';
+import { deadlineOf, describeCall } from '../request/describe-call.ts';
+import { absoluteUrl, givenRequestId, requestHeaders } from '../request/request-head.ts';
+import { sendProblem, toProblem } from '../response/problem.ts';
 import type { Accept, ClientSocket, ClientSocketEvents, UpgradeRequest } from './client-socket.ts';
 import { agreedProtocol, assertHandshake, assertOrigin, offeredProtocols } from './handshake.ts';
 import type { ResolvedWebSocketOptions } from './options.ts';

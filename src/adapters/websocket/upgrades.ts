@@ -7,7 +7,7 @@ import type { HostContext } from '../exchange.ts';
 import { inspectServer } from '../host-server.ts';
 import type { HttpTarget } from '../http.ts';
 import type { ResolvedMiddlewareOptions } from '../options.ts';
-import { sendProblem, toProblem } from '../problem.ts';
+import { sendProblem, toProblem } from '../response/problem.ts';
 import { createAccept, type UpgradeRequest } from './client-socket.ts';
 import { isWebSocket } from './handshake.ts';
 import { hostView } from './host-view.ts';

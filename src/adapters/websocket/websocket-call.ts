@@ -1,8 +1,8 @@
-import { CALL_STATE, Call } from '../../handle/call.ts';
-import type { Route } from '../../handle/route.ts';
-import { CANCEL_CODE } from '../../pool/frames.ts';
-import { WEBSOCKET_METHOD_NAME } from '../../pool/method-names.ts';
-import type { SocketFrame } from '../../replica/ingress/envelope.ts';
+import { CANCEL_CODE } from '../../channel/frames.ts';
+import type { SocketFrame } from '../../channel/http-envelope.ts';
+import { WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
+import { CALL_STATE, Call } from '../../handle/call/call.ts';
+import type { Route } from '../../handle/routing/route.ts';
 
 /** Whom a connection's call tells. */
 export interface WebSocketOutcome {

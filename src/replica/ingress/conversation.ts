@@ -1,8 +1,8 @@
+import type { CloseEnvelope, SocketEnvelope, SocketFrame } from '../../channel/http-envelope.ts';
+import { NO_CARGO } from '../../channel/inbound-call.ts';
 import { ServeError } from '../../errors.ts';
-import { NO_CARGO } from '../../pool/inbound-call.ts';
 import { isThenable, whenSettled } from '../../validation/thenable.ts';
 import type { RunningCall, StreamListener, UploadListener } from '../running-call.ts';
-import type { CloseEnvelope, SocketEnvelope, SocketFrame } from './envelope.ts';
 import type { SocketClose, SocketMessage } from './server-web-socket.ts';
 import { SocketInbox } from './socket-inbox.ts';
 import { SocketOutbox } from './socket-outbox.ts';

@@ -1,6 +1,11 @@
+import {
+  flatten,
+  type RequestEnvelope,
+  type ResponseEnvelope,
+  type SocketEnvelope,
+} from '../../channel/http-envelope.ts';
 import type { IngressProtocol } from '../replica.ts';
 import { Conversation } from './conversation.ts';
-import { flatten, type RequestEnvelope, type ResponseEnvelope, type SocketEnvelope } from './envelope.ts';
 import { createRequest } from './request.ts';
 import { respond } from './response.ts';
 import { IngressSocket } from './socket.ts';

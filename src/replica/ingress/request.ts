@@ -1,5 +1,5 @@
+import { type FlatHeaders, type RequestEnvelope, unflatten } from '../../channel/http-envelope.ts';
 import { parseJson } from '../../input/json-text.ts';
-import { type FlatHeaders, type RequestEnvelope, unflatten } from './envelope.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 import { quiet, readForm } from './reading.ts';
 import { normalizeUrl } from './request-url.ts';

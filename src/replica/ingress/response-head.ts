@@ -1,4 +1,4 @@
-import { type FlatHeaders, flatten } from './envelope.ts';
+import { type FlatHeaders, flatten } from '../../channel/http-envelope.ts';
 import { headersOf } from './foreign.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 

@@ -1,10 +1,10 @@
-import { type InboundCall, NO_CARGO } from '../../pool/inbound-call.ts';
-import { StreamWindow } from '../../pool/stream-window.ts';
+import type { FlatHeaders, ResponseEnvelope } from '../../channel/http-envelope.ts';
+import { type InboundCall, NO_CARGO } from '../../channel/inbound-call.ts';
+import { StreamWindow } from '../../channel/stream-window.ts';
 import { loop } from '../../time/loop.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import type { RunningCall, StreamListener } from '../running-call.ts';
 import { leave } from '../stream-pump.ts';
-import type { FlatHeaders, ResponseEnvelope } from './envelope.ts';
 
 /** Where the pieces of a body come from. */
 export interface BodySource {

@@ -1,4 +1,10 @@
 import { types } from 'node:util';
+import {
+  type FlatHeaders,
+  flatten,
+  JSON_HEADERS,
+  type ResponseEnvelope,
+} from '../../channel/http-envelope.ts';
 import { ServeError } from '../../errors.ts';
 import { resultKinds } from '../../openapi/result-kinds.ts';
 import { toJsonSchema } from '../../validation/json-schema.ts';
@@ -9,7 +15,6 @@ import { describe } from '../../values/describe.ts';
 import type { RunningCall } from '../running-call.ts';
 import { outputOf } from '../schemas.ts';
 import { isStream } from '../stream-pump.ts';
-import { type FlatHeaders, flatten, JSON_HEADERS, type ResponseEnvelope } from './envelope.ts';
 import { isResponse, nativeBody } from './foreign.ts';
 import { responseHeaders } from './response-head.ts';
 import { type BodySource, fromIterable, fromReadable, ResponseStream } from './response-stream.ts';

@@ -1,4 +1,4 @@
-import { CreditCounter } from '../../pool/stream-window.ts';
+import { CreditCounter } from '../../channel/stream-window.ts';
 import type { SocketMessage } from './server-web-socket.ts';
 
 type Result = IteratorResult<SocketMessage, undefined>;

@@ -1,7 +1,7 @@
-import type { InboundCall } from '../../pool/inbound-call.ts';
-import { StreamWindow } from '../../pool/stream-window.ts';
+import type { CloseEnvelope, SocketFrame } from '../../channel/http-envelope.ts';
+import type { InboundCall } from '../../channel/inbound-call.ts';
+import { StreamWindow } from '../../channel/stream-window.ts';
 import { LARGE_BYTES } from '../../values/memory.ts';
-import type { CloseEnvelope, SocketFrame } from './envelope.ts';
 
 /** What waits for room; a `Blob` has no frame before it is read. */
 interface Waiting {

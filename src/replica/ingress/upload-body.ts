@@ -1,4 +1,4 @@
-import { CreditCounter } from '../../pool/stream-window.ts';
+import { CreditCounter } from '../../channel/stream-window.ts';
 import type { RunningCall, UploadListener } from '../running-call.ts';
 
 /**

@@ -1,0 +1,88 @@
+import type { CallMeta } from '../../channel/frames.ts';
+import type { Call } from '../../handle/call/call.ts';
+import { priorityRank } from '../../handle/queue/priority.ts';
+import { Capture, RESULT } from '../../values/capture.ts';
+import type { HostContext, HostExchange } from '../exchange.ts';
+import { parseRouting, type RequestRouting, type ResolvedMiddlewareOptions } from '../options.ts';
+import {
+  clientIp,
+  givenTimeout,
+  givenTraceparent,
+  givenTracestate,
+  mountPath,
+  routeParams,
+} from './request-head.ts';
+
+/** What of an exchange a call is told about. */
+type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'> & {
+  /** Who knows the client's address, if it is not who the hooks are given. */
+  readonly client?: HostContext;
+};
+
+/** The deadline of a request: the shortest of what the deployment, the middleware and the client say; 0 = none. */
+export function deadlineOf(
+  call: Call,
+  { req }: Pick<HostExchange, 'req'>,
+  { requestTimeoutMs }: ResolvedMiddlewareOptions,
+): number {
+  let limit = call.route.config.requestTimeoutMs || Infinity;
+  limit = Math.min(limit, requestTimeoutMs || Infinity);
+  limit = Math.min(limit, givenTimeout(req) ?? Infinity);
+  return limit === Infinity ? 0 : call.createdAt + limit;
+}
+
+/** Where the host serves an app, as far as it says so: never what a client sent, so there are few of them. */
+export function routeLabel(prefix: string, { path }: ResolvedMiddlewareOptions): string {
+  return prefix || (path ?? '/');
+}
+
+/**
+ * Gives a call what rides along with it: what the host knows of the request. Asks the app's hooks, which may throw.
+ */
+export function describeCall(
+  call: Call,
+  { req, context, url, originalUrl, client = context }: Described,
+  prefix: string,
+  requestId: string,
+  options: ResolvedMiddlewareOptions,
+): void {
+  const { locals, call: routing } = options;
+  const { config } = call.route;
+  const meta: CallMeta = { requestId, route: routeLabel(prefix, options) };
+  call.meta = meta;
+  const traceparent = givenTraceparent(req);
+  if (traceparent !== undefined) {
+    meta.traceparent = traceparent;
+    const tracestate = givenTracestate(req);
+    if (tracestate !== undefined) meta.tracestate = tracestate;
+  }
+  call.priorityRank = config.priorityRank;
+  const ip = clientIp(req, client);
+  if (ip !== undefined) meta.ip = ip;
+  const params = routeParams(context);
+  if (params !== undefined) meta.params = params;
+  const mount = mountPath(originalUrl, url, prefix);
+  if (mount !== '') meta.mountPath = mount;
+  if (locals !== undefined) {
+    const capture = new Capture();
+    const value = locals(context);
+    meta.locals = config.isByReference ? value : capture.take(value, 'middleware.locals', RESULT);
+    call.marks = capture.marks;
+  }
+  if (routing !== undefined) describeRouting(call, meta, parseRouting(routing, context));
+  call.trace();
+}
+
+function describeRouting(
+  call: Call,
+  meta: CallMeta,
+  { tenant, sessionId, multiplexedModelId, priority }: RequestRouting,
+): void {
+  if (tenant !== undefined) meta.tenant = tenant;
+  if (sessionId !== undefined) meta.sessionId = sessionId;
+  if (multiplexedModelId !== undefined) meta.multiplexedModelId = multiplexedModelId;
+  if (priority !== undefined) {
+    meta.priority = priorityRank(priority);
+    call.priorityRank = meta.priority;
+  }
+}

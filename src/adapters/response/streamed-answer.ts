@@ -1,0 +1,52 @@
+import { CreditCounter } from '../../channel/stream-window.ts';
+import type { HttpResponse } from '../exchange.ts';
+
+/** The body of an answer that comes in chunks: written as they come, no faster than the client reads. */
+export class StreamedAnswer {
+  readonly #res: HttpResponse;
+  readonly #credit: (chunks: number) => void;
+  readonly #counter = new CreditCounter();
+  #isBlocked = false;
+  /** Chunks that were written while the socket was full; credited when it drains. */
+  #owed: number[] = [];
+
+  /** @param credit the replica may send so many chunks more */
+  constructor(res: HttpResponse, credit: (chunks: number) => void) {
+    this.#res = res;
+    this.#credit = credit;
+    res.on('drain', this.#onDrain);
+    queueMicrotask(this.#flushHead);
+  }
+
+  write(chunk: string | Uint8Array, bytes: number): void {
+    const res = this.#res;
+    if (!res.write(chunk)) this.#isBlocked = true;
+    flush(res);
+    if (this.#isBlocked) this.#owed.push(bytes);
+    else this.#consumed(bytes);
+  }
+
+  readonly #onDrain = (): void => {
+    this.#isBlocked = false;
+    for (const bytes of this.#owed.splice(0)) this.#consumed(bytes);
+  };
+
+  /** The first chunk mostly came in the same message, and took the head with it. */
+  readonly #flushHead = (): void => {
+    const res = this.#res;
+    if (res.headersSent || res.writableEnded || res.destroyed) return;
+    res.flushHeaders();
+    flush(res);
+  };
+
+  #consumed(bytes: number): void {
+    const chunks = this.#counter.consumed(bytes);
+    if (chunks > 0) this.#credit(chunks);
+  }
+}
+
+/** Compression middleware holds bytes back until it is told. */
+function flush(res: HttpResponse): void {
+  const hook: unknown = Reflect.get(res, 'flush');
+  if (typeof hook === 'function') hook.call(res);
+}

@@ -1,0 +1,214 @@
+import type { DeploymentLoad } from '../load/deployment-load.ts';
+import { HoldingMeter } from '../load/holding-meter.ts';
+import type { ReplicaLoad } from '../load/load-table.ts';
+import { now } from '../time/clock.ts';
+import { type CallStarter, type EventLoop, HOLD_MS, loop } from '../time/loop.ts';
+
+/** A call that arrived, from whichever caller thread. */
+export interface ArrivedCall {
+  /** Time of `clock.now()`; 0 = none. */
+  readonly deadline: number;
+  /** Begins it; false if its caller has taken it back. @param at 0 = how long it runs is not measured */
+  begin(at: number): boolean;
+}
+
+/**
+ * Begins the calls that arrive at a replica, of all its callers.
+ *
+ * Quick calls begin as they come, one clock reading per message. Calls that hold the loop begin one at a time, and the
+ * loop turns before the next one: results have left by then, cancellations and health checks got through, and what has
+ * not begun can still be taken back. After each turn the replica says for how many calls it is open: those that it has
+ * begun, and as many as may wait here without waiting for long. All others wait with their callers, where priority,
+ * deadline and tenant decide.
+ */
+export class CallIntake implements CallStarter {
+  /** The event loop on which the calls run. */
+  readonly loop: EventLoop;
+  readonly #load: ReplicaLoad;
+  readonly #deploymentLoad: DeploymentLoad;
+  readonly #onDrained: () => void;
+  readonly #batchRoom: () => number;
+  readonly #meter: HoldingMeter;
+  readonly #pending: ArrivedCall[] = [];
+  /** Frames that came while the loop was held, in order. */
+  readonly #deferred: Array<() => void> = [];
+  /** Begun and not over. */
+  #begun = 0;
+  /** Over since the last turn. */
+  #ended = 0;
+  /** Latest deadline of the begun calls. */
+  #latestDeadline = 0;
+  #isQuick = false;
+  #placesAtOnce = 1;
+
+  /**
+   * @param onDrained the replica is draining, and the last place was freed
+   * @param batchRoom calls that may wait for a batch while another one runs; 0 = the replica has no batched methods
+   * @param eventLoop on which the calls run
+   */
+  constructor(
+    load: ReplicaLoad,
+    deploymentLoad: DeploymentLoad,
+    onDrained: () => void,
+    batchRoom: () => number,
+    eventLoop: EventLoop = loop,
+    meter: HoldingMeter = new HoldingMeter(),
+  ) {
+    this.loop = eventLoop;
+    this.#meter = meter;
+    this.#load = load;
+    this.#deploymentLoad = deploymentLoad;
+    this.#onDrained = onDrained;
+    this.#batchRoom = batchRoom;
+    eventLoop.postsAtOnce = !meter.holding.isQuick;
+    this.#isQuick = meter.holding.isQuick;
+    eventLoop.serve(this);
+    this.#publish(false);
+  }
+
+  /** A message arrived. @returns whether its frames may be handled now; if not, hand them to `defer` */
+  received(): boolean {
+    const at = now();
+    if (this.loop.enter(at)) this.#load.hold(at, this.#latestDeadline);
+    return this.#deferred.length === 0 && !this.loop.isHeld(at);
+  }
+
+  /** Handles frames once the loop has turned. */
+  defer(handle: () => void): void {
+    this.#deferred.push(handle);
+    this.loop.schedule();
+  }
+
+  /** A call arrived: begins it, now or when it is its turn. */
+  offer(call: ArrivedCall): void {
+    if (this.#isQuick && this.#pending.length === 0) {
+      this.#begin(call, 0);
+      return;
+    }
+    this.#pending.push(call);
+    this.loop.schedule();
+  }
+
+  /** The answer of a call is a stream from now on, which its deadline is no longer for. */
+  streams(): void {
+    this.#latestDeadline = Infinity;
+    this.#load.latestDeadline = Infinity;
+    this.#load.holdingDeadline = Infinity;
+  }
+
+  /** So many places of quick calls are freed at a time: an eighth, so that few of them do not stand empty for a round trip. */
+  get placesAtOnce(): number {
+    return this.#placesAtOnce;
+  }
+
+  /** The last frame of a call is on its way. */
+  ended(): void {
+    this.#begun--;
+    this.#ended++;
+  }
+
+  /** Calls begin and end: the replica is not stuck, though its loop may not have turned. */
+  moved(at: number): void {
+    this.#load.tick(at);
+  }
+
+  /** The answers of so many calls leave: their places are free. */
+  answered(calls: number): void {
+    this.#load.countServed(calls);
+    this.release(calls);
+  }
+
+  /** Gives places back. */
+  release(places: number): void {
+    if (this.#load.release(places)) this.#onDrained();
+    // Where calls hold the loop nothing may come before it has turned.
+    if (this.#isQuick) {
+      this.#deploymentLoad.announceFreed();
+    } else {
+      this.#deploymentLoad.countFreed();
+      this.loop.schedule();
+    }
+  }
+
+  get hasNext(): boolean {
+    return this.#pending.length > 0 || this.#deferred.length > 0;
+  }
+
+  get isExpectingCall(): boolean {
+    // Reserved and not here yet, or about to be reserved.
+    if (this.#load.ongoing > this.#begun + this.#pending.length) return true;
+    return this.#load.hasRoom && this.#deploymentLoad.queued > 0;
+  }
+
+  beginNext(at: number): void {
+    const handle = this.#deferred.shift();
+    if (handle !== undefined) {
+      this.resuming(at);
+      handle();
+      return;
+    }
+    this.#beginPending();
+  }
+
+  readonly #beginPending = (): void => {
+    let hasBegun = false;
+    while (!hasBegun && this.#pending.length > 0) {
+      const at = now();
+      if (this.loop.isHeld(at)) break;
+      const call = this.#pending.shift() as ArrivedCall;
+      this.#load.hold(at, call.deadline);
+      this.#load.tick(at);
+      hasBegun = this.#begin(call, at);
+    }
+    if (this.#pending.length === 0) return;
+    this.loop.schedule();
+    // Members of one batch begin in one turn, each when the promises of the one before it have settled what they can.
+    const isTogether = this.#isQuick || this.#batchRoom() > 0;
+    if (isTogether && hasBegun) queueMicrotask(() => process.nextTick(this.#beginPending));
+  };
+
+  resuming(at: number): void {
+    this.#load.hold(at, this.#latestDeadline);
+  }
+
+  turned(at: number, heldSince: number): void {
+    const wasHeld = !this.#isQuick || (heldSince !== 0 && at - heldSince >= HOLD_MS);
+    this.#load.tick(at);
+    this.#load.letGo(wasHeld);
+    this.#meter.turned(at, heldSince, this.#begun, this.#ended);
+    this.#ended = 0;
+    if (this.#begun === 0) this.#latestDeadline = 0;
+    this.#load.latestDeadline = this.#latestDeadline;
+    const { holding } = this.#meter;
+    this.#isQuick = holding.isQuick;
+    this.loop.postsAtOnce = !this.#isQuick;
+    this.loop.maxFrames = holding.answersPerMessage;
+    this.#placesAtOnce = Math.max(1, this.#load.limit >> 3);
+    this.#load.meanHoldingMs = holding.meanMs ?? 0;
+    this.#publish(false);
+    // Callers that found the loop held wait for this.
+    if (wasHeld && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
+  }
+
+  #begin(call: ArrivedCall, at: number): boolean {
+    const deadline = call.deadline === 0 ? Infinity : call.deadline;
+    if (deadline > this.#latestDeadline) {
+      this.#latestDeadline = deadline;
+      // Of quick calls it is not told which one holds the loop: a write per call would take the line from the callers.
+      if (at === 0) this.#load.holdingDeadline = deadline;
+    }
+    this.#begun++;
+    if (at !== 0) this.#publish(true);
+    if (call.begin(at)) return true;
+    this.#begun--;
+    return false;
+  }
+
+  #publish(isHeld: boolean): void {
+    const batchRoom = this.#batchRoom();
+    const begun = this.#begun;
+    const ahead = Math.max(this.#meter.holding.ahead(isHeld), batchRoom);
+    const whileHeld = batchRoom === 0 ? 0 : begun + batchRoom;
+    if (this.#load.setOpen(begun + ahead, whileHeld)) this.#deploymentLoad.announceFreed();
+  }
+}

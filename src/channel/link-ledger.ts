@@ -1,0 +1,112 @@
+import { TABLE_BYTES } from '../load/load-table.ts';
+
+/** What became of a call that was sent: the two low bits of a slot's claim word; its number stands above them. */
+const CLAIM = { sent: 1, begun: 2, takenBack: 3 } as const;
+const NUMBER_SHIFT = 2;
+
+/** Slots per segment. More calls at a time over one link take a further one. */
+const SEGMENT_SLOTS = 256;
+const SEGMENT_SHIFT = 8;
+const SLOT_MASK = SEGMENT_SLOTS - 1;
+/** Of each slot: the claim word, and how long the call ran. */
+const SEGMENT_BYTES = SEGMENT_SLOTS * 2 * 4;
+
+const L_RESERVED = 0;
+const FIRST_SEGMENT = TABLE_BYTES;
+
+/** The time that a call ran is shared in units of 10 µs: up to 5.9 h. */
+const RAN_UNITS_PER_MS = 100;
+const MOST_RAN = 2 ** 31 - 1;
+
+/**
+ * What the two ends of a link share: how many places the caller has reserved, and for each call that is on its way who
+ * has it. A call that was sent is either begun by the replica or taken back by the caller, whichever comes first, decided
+ * by one compare-and-exchange on its slot's claim word. So both sides know the truth whatever happens to the other: a
+ * call that is cancelled, late, or better placed elsewhere never runs once it was taken back, and after the death of a
+ * replica the caller knows which of its calls had begun.
+ *
+ * The word holds the call's number as well: a message may arrive after its slot was given to another call.
+ */
+export class LinkLedger {
+  readonly shared: SharedArrayBuffer;
+  /** @internal Charged by the load table. */ readonly words: Int32Array;
+  readonly #segments: Int32Array[];
+
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(FIRST_SEGMENT + SEGMENT_BYTES)) {
+    this.shared = shared;
+    this.words = new Int32Array(shared, 0, TABLE_BYTES / 4);
+    this.#segments = [new Int32Array(shared, FIRST_SEGMENT)];
+  }
+
+  /** Places that the caller has reserved since the link was made, less those that it gave back. Wraps with 32 bits. */
+  get reserved(): number {
+    return Atomics.load(this.words, L_RESERVED);
+  }
+
+  /** Reserved places whose calls have not come. @param begun calls that have come, since the link was made */
+  unused(begun: number): number {
+    // The word wraps, after 30 h of 20,000 calls/s.
+    return (this.reserved - begun) | 0;
+  }
+
+  /** Whether `slot` has words; if not, the caller adds a segment and tells the replica before it uses the slot. */
+  hasSlot(slot: number): boolean {
+    return slot >>> SEGMENT_SHIFT < this.#segments.length;
+  }
+
+  /** Makes room for more slots. @returns the segment, for the other end */
+  grow(): SharedArrayBuffer {
+    const segment = new SharedArrayBuffer(SEGMENT_BYTES);
+    this.adopt(segment);
+    return segment;
+  }
+
+  /** The other end made room. */
+  adopt(segment: SharedArrayBuffer): void {
+    this.#segments.push(new Int32Array(segment));
+  }
+
+  /** The caller is about to send a call. A plain store: the message that follows orders it. */
+  sent(slot: number, number: number): void {
+    const segment = this.#segment(slot);
+    const at = (slot & SLOT_MASK) << 1;
+    segment[at] = (number << NUMBER_SHIFT) | CLAIM.sent;
+    segment[at + 1] = 0;
+  }
+
+  /** The replica begins a call. False if the caller has taken it back: it must not run. */
+  begin(slot: number, number: number): boolean {
+    return this.#exchange(slot, number, CLAIM.begun);
+  }
+
+  /** The caller takes a call back. False if the replica has begun it. */
+  takeBack(slot: number, number: number): boolean {
+    return this.#exchange(slot, number, CLAIM.takenBack);
+  }
+
+  /** Whether the call waits for the replica still. A look, not a promise. */
+  isWaiting(slot: number, number: number): boolean {
+    return this.#segment(slot)[(slot & SLOT_MASK) << 1] === ((number << NUMBER_SHIFT) | CLAIM.sent);
+  }
+
+  /** The replica says how long a call ran, before it answers. A plain store: the answer orders it. */
+  ran(slot: number, ms: number): void {
+    this.#segment(slot)[((slot & SLOT_MASK) << 1) + 1] = Math.min(MOST_RAN, Math.ceil(ms * RAN_UNITS_PER_MS));
+  }
+
+  /** How long the call in `slot` ran, in ms; 0 = the replica did not say. */
+  ranMs(slot: number): number {
+    const ran = this.#segment(slot)[((slot & SLOT_MASK) << 1) + 1] as number;
+    return ran === 0 ? 0 : ran / RAN_UNITS_PER_MS;
+  }
+
+  #exchange(slot: number, number: number, to: number): boolean {
+    const sent = (number << NUMBER_SHIFT) | CLAIM.sent;
+    const next = (number << NUMBER_SHIFT) | to;
+    return Atomics.compareExchange(this.#segment(slot), (slot & SLOT_MASK) << 1, sent, next) === sent;
+  }
+
+  #segment(slot: number): Int32Array {
+    return this.#segments[slot >>> SEGMENT_SHIFT] as Int32Array;
+  }
+}

@@ -1,0 +1,46 @@
+import type { AsyncResource } from 'node:async_hooks';
+import { Expiring } from '../time/timer-wheel.ts';
+import type { Marks } from '../values/marks.ts';
+import type { CallMeta } from './frames.ts';
+
+/**
+ * A call as a channel sees it: what to send, and whom to tell. The caller's side of every call; handle/call/call.ts adds the
+ * life of it (queue, deadline, cancellation).
+ */
+export abstract class OutboundCall extends Expiring {
+  /** Counts the calls of this thread; request ids are made of it. */
+  number = 0;
+  method = '';
+  /** Captured arguments. */
+  args: readonly unknown[] = NO_ARGS;
+  marks: Marks | undefined = undefined;
+  transfer: ArrayBuffer[] | undefined = undefined;
+  bytes = 0;
+  meta: CallMeta | undefined = undefined;
+  /** Items of the batch that the call ran in; undefined outside of one. */
+  batchSize: number | undefined = undefined;
+  /** How long the replica ran the call, in ms; 0 where it did not say. */
+  ranMs = 0;
+
+  /** The async context in which the call was made, where more than a promise is to go on in it; undefined = not kept. */
+  origin: AsyncResource | undefined = undefined;
+
+  /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
+
+  /** Prefix of the request ids of this thread. */
+  abstract readonly callerName: string;
+  /** The one result of a unary call. */
+  abstract succeeded(value: unknown): void;
+  /** The call failed, in user code or on the way. */
+  abstract failed(error: unknown): void;
+  /** The result is a stream; `head` comes before its chunks. */
+  abstract opened(head: unknown): void;
+  abstract chunk(value: unknown, bytes: number): void;
+  abstract ended(): void;
+  /** The replica consumed chunks of the uploaded body. */
+  abstract credited(chunks: number): void;
+  /** The replica is gone. `started` is false if it had certainly not begun the call. */
+  abstract orphaned(started: boolean, error: unknown): void;
+}
+
+const NO_ARGS: readonly unknown[] = [];

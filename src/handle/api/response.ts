@@ -1,0 +1,248 @@
+import { ServeError } from '../../errors.ts';
+import { now, time } from '../../time/clock.ts';
+import { CALL_STATE, Call } from '../call/call.ts';
+import { describeHolding } from '../endpoints/holding.ts';
+import type { Route } from '../routing/route.ts';
+import { StreamReader, type StreamSource } from './stream.ts';
+
+const CALL: unique symbol = Symbol('inserve.call');
+
+/** What happened to a call: the answer to "why did it take so long?". */
+export interface CallExplanation {
+  requestId: string;
+  deployment: string;
+  method: string;
+  /** `queued`, `running`, `streaming` or how it ended. */
+  state: string;
+  /** Time in the wait queue, of all attempts, in ms. Not the time in which its arguments became values. */
+  queuedMs: number;
+  /** The replica that it was sent to last. */
+  replica: string | undefined;
+  /** The instance of that replica. */
+  instance: string | undefined;
+  /** Members of the batch it ran in; undefined outside `batch()`. */
+  batchSize: number | undefined;
+  attempts: number;
+  hedged: boolean;
+  /** How long its replica ran it, in ms; undefined while it runs, and where calls are too quick to be timed. */
+  ranMs: number | undefined;
+  /** Where the calls of its replica hold the event loop: how much, and that they run one at a time. */
+  scheduling: string | undefined;
+}
+
+type Settle = (value: unknown) => void;
+
+let pendingResolve: Settle;
+let pendingReject: Settle;
+
+/** One executor for all responses: no closure per call. */
+function executor(resolve: Settle, reject: Settle): void {
+  pendingResolve = resolve;
+  pendingReject = reject;
+}
+
+/**
+ * What `remote()` returns: the promise of the result, or of the stream if the method is a generator. `for await` over it
+ * reads the stream directly.
+ *
+ * It behaves as a plain promise: `constructor` answers `Promise`, so `await` takes V8's short way (a subclass would
+ * cost two more microtask turns) and `then()` gives plain promises. That same getter is how a response learns that it
+ * is observed: both `await` and `then()` read it first. A response that nobody observes never raises
+ * `unhandledRejection`.
+ */
+export class DeploymentResponse<R> extends Promise<R> implements AsyncIterable<unknown> {
+  /** @internal */ [CALL]!: PromiseCall;
+
+  /** Ends the call: queued, it never runs; running, its signal aborts. Harmless once it is over. */
+  cancel(reason?: unknown): void {
+    this[CALL].cancel(reason);
+  }
+
+  /** In the log, in `context()` and in the calls made by it. */
+  get requestId(): string {
+    return this[CALL].requestId;
+  }
+
+  /** Where the call spent its time, so far. */
+  explain(): CallExplanation {
+    return this[CALL].explain();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<unknown, undefined> {
+    return new ResponseIterator(this);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cancel();
+  }
+}
+
+Object.defineProperty(DeploymentResponse.prototype, 'constructor', {
+  configurable: true,
+  get(this: DeploymentResponse<unknown>): PromiseConstructor {
+    const call = this[CALL];
+    if (call !== undefined) call.isObserved = true;
+    return Promise;
+  },
+});
+Object.defineProperty(DeploymentResponse.prototype, Symbol.toStringTag, {
+  value: 'Promise',
+  configurable: true,
+});
+
+/** Reads the stream of a response; waits for it to open first. */
+class ResponseIterator implements AsyncIterator<unknown, undefined> {
+  readonly #response: DeploymentResponse<unknown>;
+  #reader: AsyncIterator<unknown, undefined> | undefined = undefined;
+
+  constructor(response: DeploymentResponse<unknown>) {
+    this.#response = response;
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#reader === undefined ? this.#first() : this.#reader.next();
+  }
+
+  async return(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#reader === undefined) this.#response.cancel();
+    else await this.#reader.return?.();
+    return { done: true, value: undefined };
+  }
+
+  async #first(): Promise<IteratorResult<unknown, undefined>> {
+    const stream = await this.#response;
+    if (!(stream instanceof DeploymentStream)) {
+      const { route, method } = callOf(this.#response);
+      throw new TypeError(`${route.deployment}.${method} did not return a generator: await it instead`);
+    }
+    this.#reader ??= stream[Symbol.asyncIterator]();
+    return this.#reader.next();
+  }
+}
+
+/** The values that a generator method yields, one by one. Not a promise: awaiting it gives the stream itself. */
+export class DeploymentStream<Y> implements AsyncIterable<Y> {
+  readonly #call: PromiseCall;
+  readonly #reader: StreamReader;
+
+  constructor(call: PromiseCall, reader: StreamReader) {
+    this.#call = call;
+    this.#reader = reader;
+  }
+
+  /** Ends the stream; the generator's `finally` blocks run in the replica. */
+  cancel(reason?: unknown): void {
+    this.#call.cancel(reason);
+  }
+
+  get requestId(): string {
+    return this.#call.requestId;
+  }
+
+  explain(): CallExplanation {
+    return this.#call.explain();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Y, undefined> {
+    return this.#reader as AsyncIterator<Y, undefined>;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cancel();
+  }
+}
+
+/** A call whose caller holds a `DeploymentResponse`. */
+export class PromiseCall extends Call implements StreamSource {
+  readonly response: DeploymentResponse<unknown>;
+  isObserved = false;
+  readonly #resolve: Settle;
+  readonly #reject: Settle;
+  #reader: StreamReader | undefined = undefined;
+  #outcome = '';
+  #isGivenUp = false;
+
+  constructor(route: Route, method: string) {
+    super(route, method);
+    const response = new DeploymentResponse<unknown>(executor);
+    response[CALL] = this;
+    this.response = response;
+    this.#resolve = pendingResolve;
+    this.#reject = pendingReject;
+  }
+
+  override cancel(reason?: unknown): void {
+    this.#isGivenUp = true;
+    super.cancel(reason);
+  }
+
+  explain(): CallExplanation {
+    const fresh = this.attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';
+    const states = [fresh, 'queued', 'running', 'streaming'];
+    return {
+      requestId: this.requestId,
+      deployment: this.route.deployment,
+      method: this.method,
+      state: this.state === CALL_STATE.settled ? this.#outcome : (states[this.state] ?? ''),
+      queuedMs: this.queuedMs + (this.queuedAt === 0 ? 0 : now() - this.queuedAt),
+      replica: this.endpoint?.replicaId,
+      instance: this.endpoint?.instanceId,
+      batchSize: this.batchSize,
+      attempts: this.attempts,
+      hedged: this.hedge?.isSent ?? false,
+      ranMs: this.ranMs === 0 ? undefined : this.ranMs,
+      scheduling: this.endpoint && describeHolding(this.route.deployment, this.endpoint.channel.holding),
+    };
+  }
+
+  credit(chunks: number): void {
+    this.endpoint?.channel.credit(this, chunks);
+  }
+
+  protected override onResult(value: unknown): void {
+    this.#outcome = 'ok';
+    this.#resolve(value);
+  }
+
+  protected override onError(error: unknown): void {
+    this.#outcome = error instanceof ServeError ? error.code : 'error';
+    if (this.#reader !== undefined) {
+      this.#reader.fail(error);
+      return;
+    }
+    if (!this.isObserved) this.#watchUnobserved(error);
+    this.#reject(error);
+  }
+
+  protected override onOpen(): void {
+    this.#reader = new StreamReader(this);
+    this.#resolve(new DeploymentStream(this, this.#reader));
+  }
+
+  protected override onChunk(value: unknown, bytes: number): void {
+    this.#reader?.push(value, bytes);
+  }
+
+  protected override onEnd(): void {
+    this.#outcome = 'ok';
+    this.#reader?.end();
+  }
+
+  /**
+   * Node would raise `unhandledRejection` after this turn; a response is logged and counted instead. A cancellation is not:
+   * the caller has given the call up, or the call in which it was made has ended so, which is counted there.
+   */
+  #watchUnobserved(error: unknown): void {
+    Promise.prototype.then.call(this.response, undefined, () => {});
+    this.isObserved = false;
+    if (this.#isGivenUp || (this.#outcome === 'SERVE_TIMEOUT' && this.isLateWithCaller)) return;
+    time.soon(() => {
+      if (!this.isObserved) this.route.unobserved(error, this);
+    });
+  }
+}
+
+/** @internal The call behind a response. */
+export function callOf(response: DeploymentResponse<unknown>): PromiseCall {
+  return response[CALL];
+}

@@ -1,0 +1,165 @@
+import { methodIndex } from '../../channel/method-names.ts';
+import { RESERVED } from '../../load/load-table.ts';
+import type { Call } from '../call/call.ts';
+import type { Outcome } from '../call/call-stats.ts';
+import { reservePlace } from './choice.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { ModelAffinity } from './model-affinity.ts';
+import { OutlierEjection } from './outlier-ejection.ts';
+import { SessionAffinity } from './session-affinity.ts';
+import { having, isSkewed } from './skew.ts';
+
+/** How often the replicas are looked at while calls come, in ms. */
+const LOOK_MS = 50;
+/** … and after a failure. */
+const SOON_MS = 10;
+
+/**
+ * The replicas of a deployment as one caller thread sees them: which of them are in service, and what each costs. All that
+ * is not needed for every call is done every 50 ms, by the time that a call brings along.
+ */
+export class EndpointSet {
+  /** When `look` is due. */
+  dueAt = 0;
+  readonly sessions = new SessionAffinity();
+  readonly #all: Endpoint[] = [];
+  #inService: readonly Endpoint[] = this.#all;
+  /** While two versions run side by side that have not the same methods. */
+  #isSkewed = false;
+  readonly #ejection = new OutlierEjection<Endpoint>();
+  #medianMs = 0;
+  #lookedAt = 0;
+
+  get all(): readonly Endpoint[] {
+    return this.#all;
+  }
+
+  /** Those that are not left out. */
+  get inService(): readonly Endpoint[] {
+    return this.#inService;
+  }
+
+  add(endpoint: Endpoint): void {
+    endpoint.refresh(0, this.#medianMs, 1);
+    this.#all.push(endpoint);
+    this.#ejection.add(endpoint);
+    this.#changed();
+  }
+
+  remove(replicaId: string): Endpoint | undefined {
+    const index = this.#all.findIndex((endpoint) => endpoint.replicaId === replicaId);
+    const [endpoint] = index === -1 ? [] : this.#all.splice(index, 1);
+    if (endpoint === undefined) return undefined;
+    this.#ejection.remove(endpoint);
+    this.#changed();
+    return endpoint;
+  }
+
+  /** @returns those that were there */
+  clear(): Endpoint[] {
+    const endpoints = this.#all.splice(0);
+    for (const endpoint of endpoints) this.#ejection.remove(endpoint);
+    this.#changed();
+    return endpoints;
+  }
+
+  /** Whether any replica has calls of this thread. */
+  get hasOutstanding(): boolean {
+    return this.#all.some(({ channel }) => channel.outstanding > 0);
+  }
+
+  /** Free places by the limits of the replicas. */
+  readonly places = (): number => {
+    let free = 0;
+    for (const { channel } of this.#all) free += channel.free;
+    return free;
+  };
+
+  /** Calls that the replicas ended since the last time, for whichever caller. */
+  takeServed(): number {
+    let ended = 0;
+    for (const endpoint of this.#all) ended += endpoint.takeServed();
+    return ended;
+  }
+
+  /**
+   * Takes a place for a call at a replica; undefined if none is free.
+   * @param at the time, as exactly as the caller knows it
+   * @param except a replica that will not do
+   * @param models chooses for calls that name a model
+   */
+  reserve(call: Call, at: number, except?: Endpoint, models?: ModelAffinity): Endpoint | undefined {
+    const { probe } = this.#ejection;
+    const { modelKey } = call;
+    if (probe !== undefined && except === undefined && this.#reserveProbe(call, probe, at)) {
+      if (modelKey !== undefined) models?.sent(call, modelKey, probe, at);
+      return probe;
+    }
+    const endpoints = this.#isSkewed ? this.#having(call.method) : this.#inService;
+    return modelKey === undefined || models === undefined
+      ? reservePlace(call, endpoints, except, at, this.sessions)
+      : models.reserve(call, modelKey, endpoints, except, at);
+  }
+
+  /** A call is over. @param wasSent and nothing of an answer had come before */
+  settled(call: Call, wasSent: boolean, outcome: Outcome, at: number): void {
+    if (wasSent) this.answered(call, outcome, at);
+    const session = call.meta?.sessionId;
+    if (session !== undefined && call.endpoint !== undefined)
+      this.sessions.worked(session, call.ranUntil(at));
+  }
+
+  /** A call that was sent is over, or a stream that it opened has begun. */
+  answered(call: Call, outcome: Outcome, at: number): void {
+    const { endpoint } = call;
+    if (endpoint === undefined) return;
+    const ms = call.ranUntil(at);
+    if (outcome === 'ok') {
+      endpoint.observe(ms, at);
+    } else if (outcome !== 'cancelled' && outcome !== 'died') {
+      // However quick it was, a failure is not what a call is made for.
+      endpoint.observeAtLeast(Math.max(ms, this.#medianMs), at);
+      if (at >= this.#lookedAt + SOON_MS) this.look(at);
+    }
+  }
+
+  /** Brings costs up to the present, and leaves out those that fail much more often than the others. */
+  look(at: number): void {
+    this.#lookedAt = at;
+    this.dueAt = at + LOOK_MS;
+    if (this.#ejection.look(at)) this.#changed();
+    this.#medianMs = medianLatency(this.#inService);
+    for (const endpoint of this.#all) {
+      endpoint.refresh(at, this.#medianMs, this.#ejection.costFactor(endpoint));
+    }
+    this.sessions.balance(at, this.#inService);
+  }
+
+  /** The replicas in service that have a method; if those that have it are left out, they are better than the others. */
+  #having(method: string): readonly Endpoint[] {
+    const able = having(method, this.#all);
+    const inService = able.filter((endpoint) => !this.#ejection.isOut(endpoint));
+    return inService.length > 0 ? inService : able;
+  }
+
+  #reserveProbe(call: Call, probe: Endpoint, at: number): boolean {
+    const { channel } = probe;
+    const isAble = methodIndex(call.method, channel.methods) !== undefined;
+    if (!isAble || channel.reserve(at) !== RESERVED.ok) return false;
+    this.#ejection.probeSent();
+    return true;
+  }
+
+  #changed(): void {
+    this.#isSkewed = isSkewed(this.#all);
+    const inService = this.#all.filter((endpoint) => !this.#ejection.isOut(endpoint));
+    this.#inService = inService.length === this.#all.length ? this.#all : inService;
+  }
+}
+
+/** The lower median of those that have answered; 0 = none has. */
+function medianLatency(endpoints: readonly Endpoint[]): number {
+  const known = endpoints.filter(({ isKnown }) => isKnown).map(({ latencyMs }) => latencyMs);
+  known.sort((a, b) => a - b);
+  return known[(known.length - 1) >> 1] ?? 0;
+}

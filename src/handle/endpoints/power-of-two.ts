@@ -1,0 +1,60 @@
+import { RESERVED } from '../../load/load-table.ts';
+import { time } from '../../time/clock.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/**
+ * Takes a place at a replica unless it is the excepted one; undefined if none is free.
+ *
+ * @param at the time, as exactly as the caller knows it
+ */
+export function reserveAt(
+  endpoint: Endpoint,
+  except: Endpoint | undefined,
+  at: number,
+): Endpoint | undefined {
+  return endpoint !== except && endpoint.channel.reserve(at) === RESERVED.ok ? endpoint : undefined;
+}
+
+/**
+ * The cheaper of two at random (Mitzenmacher 1996). When it is full, the cheapest of all that have room: a free place is
+ * never missed, and a slow replica is not taken while a good one is free.
+ */
+export function powerOfTwoChoices(
+  endpoints: readonly Endpoint[],
+  except: Endpoint | undefined,
+  at: number,
+): Endpoint | undefined {
+  const count = endpoints.length;
+  if (count === 0) return undefined;
+  const first = Math.floor(time.random() * count);
+  const one = endpoints[first] as Endpoint;
+  const other = endpoints[(first + 1 + Math.floor(time.random() * (count - 1))) % count] as Endpoint;
+  const best = other.score < one.score ? other : one;
+  if (reserveAt(best, except, at) !== undefined) return best;
+  // Another thread may take the place first.
+  for (let attempt = 0; attempt < count; attempt++) {
+    const next = cheapest(endpoints, first, except, at);
+    if (next === undefined || reserveAt(next, except, at) !== undefined) return next;
+  }
+  return undefined;
+}
+
+/** The cheapest replica that has room. @param first where to begin: of equally cheap ones it is the first */
+function cheapest(
+  endpoints: readonly Endpoint[],
+  first: number,
+  except: Endpoint | undefined,
+  at: number,
+): Endpoint | undefined {
+  let best: Endpoint | undefined;
+  let bestScore = Infinity;
+  for (let step = 0; step < endpoints.length; step++) {
+    const endpoint = endpoints[(first + step) % endpoints.length] as Endpoint;
+    if (endpoint === except || endpoint.channel.room(at) !== RESERVED.ok) continue;
+    const { score } = endpoint;
+    if (score >= bestScore) continue;
+    best = endpoint;
+    bestScore = score;
+  }
+  return best;
+}

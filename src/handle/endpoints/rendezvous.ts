@@ -1,0 +1,24 @@
+import { mix } from '../../load/hash.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/**
+ * Rendezvous hashing (Thaler, Ravishankar 1996): each key ranks the replicas in its own way. One more replica, or one less,
+ * moves only the keys that it wins or that were its own.
+ */
+export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint {
+  let [best] = endpoints as [Endpoint];
+  let bestWeight = -1;
+  for (const endpoint of endpoints) {
+    const weight = mix(key ^ endpoint.affinityHash);
+    if (weight <= bestWeight) continue;
+    best = endpoint;
+    bestWeight = weight;
+  }
+  return best;
+}
+
+/** All replicas in the order of a key. */
+export function rankByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint[] {
+  const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
+  return endpoints.toSorted((a, b) => weightOf(b) - weightOf(a));
+}

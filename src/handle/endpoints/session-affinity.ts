@@ -1,0 +1,127 @@
+import { hash, mix } from '../../load/hash.ts';
+import { SESSION_BUCKETS, SessionTable } from '../../load/session-table.ts';
+import type { Endpoint } from './endpoint.ts';
+import { bestByRendezvous, rankByRendezvous } from './rendezvous.ts';
+
+/** How often sessions are balanced, in ms. */
+const BALANCE_MS = 500;
+/** A replica may have this many times its share of the work of the last 10 s … */
+const BOUND = 1.15;
+/** … and takes over sessions up to this. */
+const ROOM = 1.05;
+/** Where no replica has room, a session goes where it makes the larger one of two loads smaller by this much. */
+const GAIN = 0.9;
+/** Calls per replica in the last 10 s without which nothing is moved: shares of fewer are left to chance. */
+const LEAST_CALLS = 50;
+/** Work is counted in units of so many ms; a call counts as one unit at least, and as 10 s at most. */
+const UNIT_MS = 0.01;
+const MOST_UNITS = 10_000 / UNIT_MS;
+
+/**
+ * Which replica a session belongs to: rendezvous hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam 2018). Each
+ * session ranks the replicas in its own way and belongs to the first; one more replica, or one less, moves only the sessions
+ * that are its own. A replica whose sessions made more than their share of the work of the last 10 s gives some of them to
+ * the next one in their order that has room, for good: a session that has moved stays where it is.
+ *
+ * The work of the last seconds is bounded, not the calls that run now: those change so fast that sessions would move all
+ * the time (stickiness 0.6).
+ */
+export class SessionAffinity {
+  #shared: SessionTable | undefined = undefined;
+
+  get #table(): SessionTable {
+    this.#shared ??= new SessionTable();
+    return this.#shared;
+  }
+
+  /** The table that all threads share arrived. */
+  adopt(table: SessionTable): void {
+    this.#shared = table;
+  }
+
+  /** All replicas, the session's own first, then in the order in which its calls go elsewhere when that is full. */
+  *rank(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
+    const bucket = bucketOf(session);
+    const home = this.#placeOf(bucket, endpoints);
+    yield home;
+    for (const endpoint of rankByRendezvous(keyOf(bucket), endpoints)) if (endpoint !== home) yield endpoint;
+  }
+
+  /** A call of the session is over. @param ms how long it ran */
+  worked(session: string, ms: number): void {
+    this.#table.add(bucketOf(session), Math.min(MOST_UNITS, Math.ceil(Math.max(ms, UNIT_MS) / UNIT_MS)));
+  }
+
+  /** Called every 50 ms while calls come: moves sessions away from replicas that have too much work. */
+  balance(at: number, endpoints: readonly Endpoint[]): void {
+    const table = this.#shared;
+    if (table === undefined) return;
+    table.advance(at);
+    const isDue = endpoints.length > 1 && table.calls >= LEAST_CALLS * endpoints.length;
+    if (!isDue || !table.claimBalancing(at, BALANCE_MS)) return;
+    const shares = new Map(endpoints.map((endpoint) => [endpoint, new Share()]));
+    for (let bucket = 0; bucket < SESSION_BUCKETS; bucket++) {
+      const work = table.work(bucket);
+      if (work > 0) shares.get(this.#placeOf(bucket, endpoints))?.add(bucket, work);
+    }
+    let fair = 0;
+    for (const { work } of shares.values()) fair += work / endpoints.length;
+    for (const [from, share] of shares) {
+      if (share.work > BOUND * fair) this.#relieve(from, shares, fair);
+    }
+  }
+
+  /** Moves sessions to replicas with room, those that make most work first: so the fewest have to move. */
+  #relieve(from: Endpoint, shares: ReadonlyMap<Endpoint, Share>, fair: number): void {
+    const share = shares.get(from);
+    const endpoints = [...shares.keys()];
+    for (const { bucket, work } of share?.buckets() ?? []) {
+      if (share === undefined || share.work <= BOUND * fair) return;
+      const others = rankByRendezvous(keyOf(bucket), endpoints).filter((endpoint) => endpoint !== from);
+      const withIt = (endpoint: Endpoint): number => (shares.get(endpoint)?.work ?? 0) + work;
+      const to =
+        others.find((endpoint) => withIt(endpoint) <= ROOM * fair) ??
+        others.find((endpoint) => withIt(endpoint) <= GAIN * share.work);
+      if (to === undefined) continue;
+      share.remove(work);
+      shares.get(to)?.add(bucket, work);
+      this.#table.move(bucket, to.affinityHash | 0);
+    }
+  }
+
+  #placeOf(bucket: number, endpoints: readonly Endpoint[]): Endpoint {
+    const place = this.#table.place(bucket);
+    const moved =
+      place === 0 ? undefined : endpoints.find(({ affinityHash }) => (affinityHash | 0) === place);
+    return moved ?? bestByRendezvous(keyOf(bucket), endpoints);
+  }
+}
+
+/** Work at one replica, and the sessions that made it. */
+class Share {
+  work = 0;
+  readonly #buckets: { readonly bucket: number; readonly work: number }[] = [];
+
+  add(bucket: number, work: number): void {
+    this.work += work;
+    this.#buckets.push({ bucket, work });
+  }
+
+  remove(work: number): void {
+    this.work -= work;
+  }
+
+  /** Most work first. */
+  buckets(): readonly { readonly bucket: number; readonly work: number }[] {
+    return this.#buckets.toSorted((a, b) => b.work - a.work || a.bucket - b.bucket);
+  }
+}
+
+function bucketOf(session: string): number {
+  return hash(session) % SESSION_BUCKETS;
+}
+
+/** What a bucket ranks the replicas by. */
+function keyOf(bucket: number): number {
+  return mix(bucket + 1);
+}

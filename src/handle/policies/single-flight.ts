@@ -1,0 +1,185 @@
+import { CANCEL_CODE } from '../../channel/frames.ts';
+import { methodLabel } from '../../channel/method-names.ts';
+import { ServeError } from '../../errors.ts';
+import { beginBatch, now } from '../../time/clock.ts';
+import { describe } from '../../values/describe.ts';
+import { digest } from '../../values/digest.ts';
+import { type CallExplanation, PromiseCall } from '../api/response.ts';
+import type { Call } from '../call/call.ts';
+import { ENTRY } from '../queue/entry-gate.ts';
+import type { Route } from '../routing/route.ts';
+import { KeptResults, type SharedResult, shareError, shareResult } from './kept-results.ts';
+
+/** Stripe's and the IETF draft's answer to a key that comes again with another request. */
+const KEY_REUSED_STATUS = 422;
+
+/** A call with an idempotency key: it is never sent itself, but waits for the one execution under its key. */
+export class KeyedCall extends PromiseCall {
+  /** The execution it waits for. */
+  run: SharedRun | undefined = undefined;
+
+  override explain(): CallExplanation {
+    const own = super.explain();
+    const { run } = this;
+    if (run === undefined) return own;
+    const { state, queuedMs, replica, instance, batchSize, attempts, hedged } = run.explain();
+    const shared = { queuedMs, replica, instance, batchSize, attempts, hedged };
+    return { ...own, ...shared, state: this.isSettled ? own.state : state };
+  }
+
+  protected override onError(error: unknown): void {
+    super.onError(error);
+    this.run?.left(this);
+  }
+}
+
+/** The one execution under a key. It lives as long as somebody waits for it. */
+export class SharedRun extends PromiseCall {
+  readonly fingerprint: string;
+  readonly #waiting = new Set<KeyedCall>();
+  readonly #onEnded: (result: unknown) => SharedResult | undefined;
+  readonly #onFailed: () => void;
+
+  /**
+   * @param model the first call under the key: what to send
+   * @param onEnded keeps the result, and answers what the others get
+   */
+  constructor(
+    model: KeyedCall,
+    fingerprint: string,
+    onEnded: (result: unknown) => SharedResult | undefined,
+    onFailed: () => void,
+  ) {
+    super(model.route, model.method);
+    this.fingerprint = fingerprint;
+    this.#onEnded = onEnded;
+    this.#onFailed = onFailed;
+    const { args, marks, transfer, bytes, priorityRank, requestId } = model;
+    Object.assign(this, { args, marks, transfer, bytes, priorityRank });
+    this.meta = { ...model.meta, requestId };
+    // The calls that wait for it pass the gate and are counted.
+    this.entry = ENTRY.inside;
+    this.isObserved = true;
+  }
+
+  join(call: KeyedCall): void {
+    call.run = this;
+    this.#waiting.add(call);
+  }
+
+  /** Somebody gave up; the last one takes the execution along. */
+  left(call: KeyedCall): void {
+    if (this.#waiting.delete(call) && this.#waiting.size === 0) this.cancel('nobody waits for it any more');
+  }
+
+  protected override onResult(value: unknown): void {
+    const waiting = this.#takeWaiting();
+    const others = this.#onEnded(value);
+    for (const [index, call] of waiting.entries())
+      call.succeeded(index === 0 || others === undefined ? value : others.copy());
+  }
+
+  protected override onError(error: unknown): void {
+    this.#onFailed();
+    const others = shareError(error, this.route.config.isByReference);
+    for (const [index, call] of this.#takeWaiting().entries()) call.reject(index === 0 ? error : others());
+  }
+
+  protected override onOpen(): void {
+    const what = `${this.route.deployment}.${methodLabel(this.method)}`;
+    const message = `${what}: it streams its result, which an idempotencyKey cannot share`;
+    this.abandon('error', new ServeError('SERVE_INVALID_OPTION', message), CANCEL_CODE.cancelled);
+  }
+
+  #takeWaiting(): KeyedCall[] {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    return waiting;
+  }
+}
+
+/**
+ * Calls to one deployment with an idempotency key: while one runs, others of the same method, tenant and key get its
+ * result instead of running; a kept result is given again. For one calling thread.
+ */
+export class SingleFlight {
+  readonly #route: Route;
+  readonly #running = new Map<string, SharedRun>();
+  readonly #kept = new KeptResults();
+
+  constructor(route: Route) {
+    this.#route = route;
+  }
+
+  /** Takes a call whose arguments are captured. */
+  join(call: KeyedCall, key: string): void {
+    const { args: value, marks } = call;
+    const refuse = (cause: unknown): void => call.reject(unknownArguments(call, cause));
+    try {
+      const fingerprint = digest({ value, marks });
+      if (typeof fingerprint === 'string') this.#join(call, key, fingerprint);
+      // Nobody else has the captured arguments, and they are not sent before.
+      else fingerprint.then((late) => call.isSettled || this.#join(call, key, late), refuse);
+    } catch (cause) {
+      refuse(cause);
+    }
+  }
+
+  #join(call: KeyedCall, key: string, fingerprint: string): void {
+    const id = JSON.stringify([call.method, call.tenant, key]);
+    const running = this.#running.get(id);
+    const kept = running === undefined ? this.#kept.get(id, now()) : undefined;
+    const known = running ?? kept;
+    if (known !== undefined && known.fingerprint !== fingerprint) {
+      call.reject(keyReused(call, key));
+    } else if (running !== undefined) {
+      this.#route.counters.add('coalesced');
+      running.join(call);
+    } else if (kept !== undefined) {
+      this.#route.counters.add('replayed');
+      beginBatch();
+      call.succeeded(kept.result.copy());
+    } else {
+      this.#start(call, id, fingerprint);
+    }
+  }
+
+  #start(call: KeyedCall, id: string, fingerprint: string): void {
+    const route = this.#route;
+    const { requestTimeoutMs, isByReference } = route.config;
+    const run = new SharedRun(
+      call,
+      fingerprint,
+      (value) => {
+        this.#running.delete(id);
+        const result = shareResult(value, isByReference);
+        if (result !== undefined) this.#kept.keep(id, { fingerprint, result }, now());
+        return result;
+      },
+      () => this.#running.delete(id),
+    );
+    this.#running.set(id, run);
+    run.join(call);
+    // Its callers have deadlines of their own, and it is cancelled with the last of them.
+    route.begin(run, requestTimeoutMs === 0 ? 0 : run.createdAt + requestTimeoutMs);
+    route.dispatch(run);
+  }
+}
+
+function unknownArguments(call: Call, cause: unknown): ServeError {
+  const { app, deployment } = call.route;
+  return new ServeError(
+    'SERVE_NOT_SERIALIZABLE',
+    `${deployment}.${methodLabel(call.method)}: the arguments of a call with an idempotencyKey cannot be compared: ${describe(cause)}`,
+    { app, deployment, requestId: call.requestId, cause },
+  );
+}
+
+function keyReused(call: Call, key: string): ServeError {
+  const { app, deployment } = call.route;
+  return new ServeError(
+    'SERVE_INVALID_OPTION',
+    `handle.options.idempotencyKey: got ${JSON.stringify(key)}, which was used with other arguments; allowed: one key per set of arguments`,
+    { app, deployment, requestId: call.requestId, statusCode: KEY_REUSED_STATUS },
+  );
+}

@@ -1,0 +1,93 @@
+import { type Fields, integer, number, object, recordOf } from '../../validation/fields.ts';
+
+/** What one tenant may take of an instance. */
+export interface TenantPolicy {
+  /** Share of the replicas' time against other tenants that wait for them as well. Default 1. */
+  weight?: number;
+  /** Calls of the tenant that are queued or running at a time. Default: no limit. */
+  maxInFlight?: number;
+  /** New calls of the tenant per second, with one second's worth at once. Default: no limit. */
+  maxPerSecond?: number;
+}
+
+/** Policies of tenants; calls without a tenant have weight 1 and no limits. */
+export interface TenantsOptions {
+  /** For each tenant that is not in `byName`. */
+  default?: TenantPolicy;
+  byName?: Record<string, TenantPolicy>;
+}
+
+const policy = object<TenantPolicy>({
+  weight: number(0.001, 1_000),
+  maxInFlight: integer(1),
+  maxPerSecond: number(0.001),
+});
+
+export const TENANTS_FIELDS: Fields<TenantsOptions> = { default: policy, byName: recordOf(policy) };
+
+export function policyOf(tenants: TenantsOptions | undefined, tenant: string): TenantPolicy {
+  if (tenants === undefined || tenant === '') return {};
+  const { byName, default: general = {} } = tenants;
+  return byName !== undefined && Object.hasOwn(byName, tenant) ? (byName[tenant] as TenantPolicy) : general;
+}
+
+interface Usage {
+  inFlight: number;
+  /** Calls that may still come now. */
+  tokens: number;
+  filledAt: number;
+}
+
+/** Tenants are forgotten when nothing of theirs is left, so that they may come and go without end. */
+const SWEEP_AT = 1_024;
+
+/** What the tenants of one instance use up. Asked where calls enter: on the host's thread. */
+export class TenantQuotas {
+  readonly #tenants: TenantsOptions;
+  readonly #usage = new Map<string, Usage>();
+  #sweepAt = SWEEP_AT;
+
+  constructor(tenants: TenantsOptions) {
+    this.#tenants = tenants;
+  }
+
+  /** Charges the tenant with one call; false if it may have no more. @param at in ms */
+  enter(tenant: string, at: number): boolean {
+    const { maxInFlight = Infinity, maxPerSecond = Infinity } = policyOf(this.#tenants, tenant);
+    const usage = this.#of(tenant, maxPerSecond, at);
+    if (usage.inFlight >= maxInFlight || usage.tokens < 1) return false;
+    usage.inFlight++;
+    usage.tokens--;
+    return true;
+  }
+
+  leave(tenant: string): void {
+    const usage = this.#usage.get(tenant);
+    if (usage !== undefined) usage.inFlight--;
+  }
+
+  #of(tenant: string, perSecond: number, at: number): Usage {
+    const known = this.#usage.get(tenant);
+    const burst = Math.max(1, perSecond);
+    if (known === undefined) {
+      if (this.#usage.size >= this.#sweepAt) this.#sweep(at);
+      const made = { inFlight: 0, tokens: burst, filledAt: at };
+      this.#usage.set(tenant, made);
+      return made;
+    }
+    if (perSecond !== Infinity) {
+      known.tokens = Math.min(burst, known.tokens + (perSecond * Math.max(0, at - known.filledAt)) / 1_000);
+      known.filledAt = at;
+    }
+    return known;
+  }
+
+  #sweep(at: number): void {
+    for (const [tenant, { inFlight, tokens, filledAt }] of this.#usage) {
+      const { maxPerSecond = 0 } = policyOf(this.#tenants, tenant);
+      const isFull = tokens + (maxPerSecond * (at - filledAt)) / 1_000 >= Math.max(1, maxPerSecond);
+      if (inFlight === 0 && isFull) this.#usage.delete(tenant);
+    }
+    this.#sweepAt = Math.max(SWEEP_AT, 2 * this.#usage.size);
+  }
+}

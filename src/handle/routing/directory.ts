@@ -1,0 +1,114 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { ReplicaTally } from '../../load/replica-tally.ts';
+import type { Packed } from '../../values/pack.ts';
+import type { CallChannel } from '../endpoints/endpoint.ts';
+import type { HedgeConfig } from '../policies/hedging.ts';
+import type { TenantsOptions } from '../queue/tenants.ts';
+import type { DetourConfig } from './detour.ts';
+
+/** `app/deployment`: names hold no slash. */
+export type RouteKey = string & { readonly __brand: 'RouteKey' };
+
+export function routeKey(app: string, deployment: string): RouteKey {
+  return `${app}/${deployment}` as RouteKey;
+}
+
+/** The options of a deployment that its callers act on. */
+export interface RouteConfig {
+  readonly requestTimeoutMs: number;
+  readonly streamIdleTimeoutMs: number;
+  readonly streamTimeoutMs: number;
+  readonly priorityRank: number;
+  /** Arguments and results pass by reference: the deployment is inline. */
+  readonly isByReference: boolean;
+  readonly backpressure: { readonly statusCode: number; readonly retryAfterMs: number | 'auto' };
+  /** Methods that may run twice. */
+  readonly idempotent: boolean | readonly string[];
+  readonly hedge: HedgeConfig | undefined;
+  /** One record per HTTP request. */
+  readonly accessLog: boolean;
+  /** Weights of tenants that wait for the same replicas. */
+  readonly tenants: TenantsOptions | undefined;
+}
+
+/** Until the switchboard answers. */
+export const UNKNOWN_CONFIG: RouteConfig = {
+  requestTimeoutMs: 30_000,
+  streamIdleTimeoutMs: 60_000,
+  streamTimeoutMs: 0,
+  priorityRank: 1,
+  isByReference: false,
+  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
+  idempotent: false,
+  hedge: undefined,
+  accessLog: false,
+  tenants: undefined,
+};
+
+/** What the switchboard tells a caller thread about a deployment. Plain data but for the port. */
+export type DirectoryEvent =
+  | {
+      type: 'route';
+      key: RouteKey;
+      /** The deployment that an app's key stands for. */
+      deployment: string;
+      load: SharedArrayBuffer;
+      queue: SharedArrayBuffer;
+      sessions: SharedArrayBuffer;
+      config: RouteConfig;
+    }
+  | { type: 'config'; key: RouteKey; config: RouteConfig }
+  | { type: 'up'; key: RouteKey; link: LinkDescriptor; port: MessagePort }
+  /** The deployment runs on each caller's own thread: make a replica there. The one before it goes when its calls are over. */
+  | { type: 'inline'; key: RouteKey; inline: InlineDescriptor; replaces: string | undefined }
+  /** A new version is tried beside it from now on; undefined: no longer. */
+  | { type: 'detour'; key: RouteKey; detour: DetourConfig | undefined }
+  /** The key stands for another deployment from now on; calls that run end where they are. */
+  | { type: 'moved'; key: RouteKey }
+  | { type: 'down'; key: RouteKey; replicaId: string; error: unknown }
+  /** No replica could be started: calls are rejected with this error until a `config` follows. */
+  | { type: 'failed'; key: RouteKey; error: unknown }
+  /** The deployment is gone for good. */
+  | { type: 'gone'; key: RouteKey; error: unknown };
+
+export interface LinkDescriptor {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly load: SharedArrayBuffer;
+  readonly ledger: SharedArrayBuffer;
+  /** Where the replica counts how its calls went. */
+  readonly tally: SharedArrayBuffer;
+  readonly methods: readonly string[];
+}
+
+/** How to make a replica of an inline deployment, in any thread. */
+export interface InlineDescriptor {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly app: string;
+  readonly deployment: string;
+  readonly module: string;
+  readonly exportName: string;
+  readonly args: Packed;
+  readonly userConfig: Packed | undefined;
+  readonly maxOngoingRequests: number;
+}
+
+/** The way to a replica on the caller's own thread. */
+export interface InlineCallChannel extends CallChannel {
+  /** How its calls went. */
+  readonly tally: ReplicaTally;
+  /** Resolves when the replica was closed, its calls are over and its destructor ran. */
+  readonly ended: Promise<void>;
+}
+
+/** Makes the replica of an inline deployment for this thread. */
+export type InlineFactory = (inline: InlineDescriptor) => Promise<InlineCallChannel>;
+
+/** Where a router learns of deployments: the switchboard itself on the host, a control port in a replica. */
+export interface Directory {
+  /** Events about the deployment come from now on; an unknown one is answered by `gone`. */
+  subscribe(key: RouteKey): void;
+}

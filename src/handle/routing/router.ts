@@ -1,0 +1,243 @@
+import { CallerChannel } from '../../channel/caller-channel.ts';
+import { LinkLedger } from '../../channel/link-ledger.ts';
+import { ServeError } from '../../errors.ts';
+import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import { ReplicaLoad } from '../../load/load-table.ts';
+import { ReplicaTally } from '../../load/replica-tally.ts';
+import { SessionTable } from '../../load/session-table.ts';
+import { now, type Timer, time } from '../../time/clock.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import type { Call } from '../call/call.ts';
+import { type CountedCalls, countedBy, EndedCounts, hasCounted } from '../call/ended-counts.ts';
+import { Endpoint } from '../endpoints/endpoint.ts';
+import { EntryGate } from '../queue/entry-gate.ts';
+import { Canary, type Detour, type DetourConfig } from './detour.ts';
+import {
+  type Directory,
+  type DirectoryEvent,
+  type InlineCallChannel,
+  type InlineDescriptor,
+  type InlineFactory,
+  type RouteKey,
+  routeKey,
+  UNKNOWN_CONFIG,
+} from './directory.ts';
+import { Route } from './route.ts';
+import { Shadow } from './shadow.ts';
+
+/** How often a thread looks after its calls. */
+const TEND_MS = 50;
+
+/**
+ * The host always says what a replica died of, a few ms after its port closed; up to 0.3 s when it ran out of memory. This
+ * is the net under that.
+ */
+const OBITUARY_MS = 1_000;
+
+/** What a router needs of the thread it serves. */
+export interface RouterHooks {
+  readonly createInline: InlineFactory;
+  /** A response failed and nobody looked at it. */
+  onUnobserved(error: unknown, call: Call): void;
+  /** This thread is through with an inline replica that another one replaced. */
+  onReplaced(replicaId: string): void;
+  /** Where calls of this thread enter the instance. Default: they are in it. */
+  readonly gate?: EntryGate;
+}
+
+/** Who makes the calls: the host (index 0) or a replica's thread. */
+export interface Caller {
+  readonly index: number;
+  readonly instanceId: string;
+  /** Prefix of the request ids that this thread makes. */
+  readonly name: string;
+}
+
+/**
+ * The one router of a caller thread: the host has one, and every replica that holds a handle. It knows the routes to the
+ * deployments that this thread calls, and follows what the switchboard says about their replicas.
+ */
+export class Router {
+  readonly #caller: Caller;
+  readonly #directory: Directory;
+  readonly #routes = new Map<RouteKey, Route>();
+  /** The inline replicas of this thread, or what is to become of them; undefined if one could not be made. */
+  readonly #inline = new WeakMap<Route, Promise<InlineCallChannel | undefined>>();
+  /** Routes with calls that wait, or that may have to move. */
+  readonly #busy = new Set<Route>();
+  readonly #hooks: RouterHooks;
+  readonly #gate: EntryGate;
+  /** What every call gets once the router is closed. */
+  #closedWith: unknown = undefined;
+  /** Counts of routes that are gone. */
+  readonly #ended = new EndedCounts();
+  #tender: Timer | undefined = undefined;
+
+  constructor(caller: Caller, directory: Directory, hooks: RouterHooks) {
+    this.#caller = caller;
+    this.#directory = directory;
+    this.#hooks = hooks;
+    this.#gate = hooks.gate ?? new EntryGate();
+  }
+
+  /** The instance this thread belongs to. */
+  get instanceId(): string {
+    return this.#caller.instanceId;
+  }
+
+  /** The route to a deployment; the first asker subscribes. */
+  route(app: string, deployment: string, key: RouteKey): Route {
+    const known = this.#routes.get(key);
+    if (known !== undefined) return known;
+    const route = new Route(app, deployment, this.#caller, this.#gate, {
+      onBusy: (busy) => this.#tend(busy),
+      onUnobserved: (error, call) => this.#hooks.onUnobserved(error, call),
+    });
+    this.#routes.set(key, route);
+    if (this.#closedWith === undefined) inRootContext(() => this.#directory.subscribe(key));
+    else route.refuse(this.#closedWith);
+    return route;
+  }
+
+  routes(): IterableIterator<Route> {
+    return this.#routes.values();
+  }
+
+  /** What this thread counted since the last time. */
+  takeStats(): CountedCalls[] {
+    const taken = this.#ended.take();
+    for (const route of this.#routes.values()) if (isKnown(route)) taken.push(countedBy(route));
+    return taken.filter(hasCounted);
+  }
+
+  apply(event: DirectoryEvent): void {
+    const route = this.#routes.get(event.key);
+    if (route === undefined) return;
+    switch (event.type) {
+      case 'route':
+        route.deployment = event.deployment;
+        route.adopt(
+          new DeploymentLoad(event.load),
+          new QueueLedger(event.queue),
+          event.config,
+          new SessionTable(event.sessions),
+        );
+        return;
+      case 'config':
+        route.configure(event.config);
+        return;
+      case 'up':
+        route.add(this.#link(route, event));
+        return;
+      case 'inline':
+        void this.#addInline(route, event);
+        return;
+      case 'down':
+        route.remove(event.replicaId, event.error);
+        return;
+      case 'moved':
+        route.retire();
+        route.detour = undefined;
+        return;
+      case 'detour':
+        route.detour = event.detour === undefined ? undefined : this.#detour(route, event.detour);
+        return;
+      case 'failed':
+        route.refuse(event.error);
+        return;
+      case 'gone':
+        this.#routes.delete(event.key);
+        route.close(event.error);
+        if (isKnown(route)) this.#ended.add(countedBy(route));
+        return;
+    }
+  }
+
+  /** Closes every link; calls that run are rejected. */
+  close(error: unknown): void {
+    this.#closedWith = error;
+    time.cancel(this.#tender);
+    this.#tender = undefined;
+    for (const route of this.#routes.values()) route.close(error);
+    this.#routes.clear();
+  }
+
+  #detour(route: Route, config: DetourConfig): Detour {
+    const other = this.route(config.app, '', routeKey(config.app, ''));
+    return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
+  }
+
+  #link(route: Route, { link, port }: Extract<DirectoryEvent, { type: 'up' }>): Endpoint {
+    const channel = new CallerChannel(
+      port,
+      new ReplicaLoad(link.load),
+      new LinkLedger(link.ledger),
+      new Map(link.methods.map((name, index) => [name, index])),
+      () => route.remove(link.replicaId, undefined),
+      OBITUARY_MS,
+    );
+    const { replicaId, instanceId, version } = link;
+    return new Endpoint(replicaId, instanceId, version, channel, new ReplicaTally(link.tally));
+  }
+
+  /** Versions take over in the order of their events, however long it takes to make them. */
+  async #addInline(
+    route: Route,
+    { inline, replaces }: Extract<DirectoryEvent, { type: 'inline' }>,
+  ): Promise<void> {
+    const before = this.#inline.get(route);
+    const made = this.#makeInline(route, inline, before);
+    this.#inline.set(route, made);
+    await made;
+    if (replaces === undefined) return;
+    route.remove(replaces, undefined);
+    await (await before)?.ended;
+    this.#hooks.onReplaced(replaces);
+  }
+
+  async #makeInline(
+    route: Route,
+    inline: InlineDescriptor,
+    before: Promise<unknown> | undefined,
+  ): Promise<InlineCallChannel | undefined> {
+    if (before !== undefined) await before;
+    try {
+      const channel = await this.#hooks.createInline(inline);
+      const { replicaId, instanceId, version } = inline;
+      // The route may be gone by now: then nobody else would end it.
+      if (route.isGone) channel.close(undefined);
+      else route.add(new Endpoint(replicaId, instanceId, version, channel, channel.tally));
+      return channel;
+    } catch (cause) {
+      const { app, deployment } = inline;
+      const message = `${deployment}: the inline replica could not be made in this thread`;
+      route.refuse(new ServeError('SERVE_DEPLOY_FAILED', message, { cause, app, deployment }));
+      return undefined;
+    }
+  }
+
+  #tend(route: Route): void {
+    route.isTended = true;
+    this.#busy.add(route);
+    if (this.#tender !== undefined) return;
+    // Not ref'ed: the wheel keeps the process alive while a call waits.
+    this.#tender = time.every(TEND_MS, () => {
+      const at = now();
+      for (const busy of this.#busy) {
+        busy.tend(at);
+        busy.isTended = busy.isBusy;
+        if (!busy.isTended) this.#busy.delete(busy);
+      }
+      if (this.#busy.size === 0) {
+        time.cancel(this.#tender);
+        this.#tender = undefined;
+      }
+    });
+    this.#tender.unref();
+  }
+}
+
+/** Whether the deployment was there. Names that were not may be made up by clients, and nothing is counted of them. */
+function isKnown({ config }: Route): boolean {
+  return config !== UNKNOWN_CONFIG;
+}

@@ -1,0 +1,162 @@
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
+import { Capture, RESULT } from '../../values/capture.ts';
+import { describe } from '../../values/describe.ts';
+import { digest, type Subject } from '../../values/digest.ts';
+import { Call, type Twin } from '../call/call.ts';
+import type { Counters } from '../call/counters.ts';
+import { outcomeOf } from '../call/outcome.ts';
+import { PRIORITIES } from '../queue/priority.ts';
+import type { Detour } from './detour.ts';
+import type { Route } from './route.ts';
+
+const LEAST_IMPORTANT = PRIORITIES.length - 1;
+
+/**
+ * A shadow: sends a copy of each call to another app, and counts whether that comes to the same result. The call itself
+ * goes on as if nothing were: a copy is the first to be shed, is never repeated, and its failures are only counted.
+ */
+export class Shadow implements Detour {
+  readonly #route: Route;
+  readonly #counters: Counters;
+
+  constructor(route: Route, counters: Counters) {
+    this.#route = route;
+    this.#counters = counters;
+  }
+
+  take(call: Call): undefined {
+    try {
+      if (this.#route.isOpen && isCopyable(call)) this.#copy(call);
+      else this.#counters.add('shadow_dropped');
+    } catch {
+      this.#counters.add('shadow_dropped');
+    }
+  }
+
+  #copy(call: Call): void {
+    const route = this.#route;
+    const copy = new ShadowCall(route, call, this.#counters);
+    call.twin = copy;
+    route.begin(copy, call.expiresAt);
+    // The call itself goes first.
+    queueMicrotask(() => {
+      if (!copy.isSettled) route.dispatch(copy);
+    });
+  }
+}
+
+/** What was moved or is uploaded is there once only. */
+function isCopyable({ transfer, meta, method }: Call): boolean {
+  return transfer === undefined && meta?.upload === undefined && method !== WEBSOCKET_METHOD_NAME;
+}
+
+/** What a call came to: a hash of its result, or its error in words; undefined: nothing that can be compared. */
+type Finding = { readonly isError: boolean; readonly text: string } | undefined;
+
+class ShadowCall extends Call implements Twin {
+  readonly #counters: Counters;
+  /** Whether original and copy are over. */
+  #ended = 0;
+  #original: Finding = undefined;
+  #own: Finding = undefined;
+
+  constructor(route: Route, call: Call, counters: Counters) {
+    super(route, call.method);
+    this.#counters = counters;
+    this.args = call.route.config.isByReference ? structuredClone(call.args) : call.args;
+    this.marks = call.marks;
+    this.bytes = call.bytes;
+    this.priorityRank = LEAST_IMPORTANT;
+    this.meta = { ...call.meta, requestId: call.requestId, priority: LEAST_IMPORTANT };
+  }
+
+  /** The original has paid for its tenant. */
+  override get tenant(): string {
+    return '';
+  }
+
+  originalSucceeded(value: unknown): void {
+    // The caller may change it from now on.
+    this.#find(this.#compared(value), captured, (finding) => {
+      this.#original = finding;
+    });
+  }
+
+  originalFailed(error: unknown): void {
+    if (outcomeOf(error) === 'error') this.#original = { isError: true, text: describe(error) };
+    this.#end();
+    if (this.#original === undefined) this.cancel();
+  }
+
+  originalStreamed(): void {
+    this.#end();
+  }
+
+  /** Never sent again. */
+  override orphaned(): void {
+    this.failed(new Error('its replica died'));
+  }
+
+  protected override onResult(value: unknown): void {
+    this.#find(this.#compared(value), undefined, (finding) => {
+      this.#own = finding;
+    });
+  }
+
+  protected override onError(error: unknown): void {
+    const outcome = outcomeOf(error);
+    if (outcome !== 'cancelled' && outcome !== 'rejected')
+      this.#own = { isError: true, text: describe(error) };
+    this.#end();
+  }
+
+  protected override onOpen(): void {
+    this.cancel();
+  }
+
+  protected override onChunk(): void {}
+
+  protected override onEnd(): void {}
+
+  /** Of an HTTP answer status and body. */
+  #compared(value: unknown): unknown {
+    if (this.method !== HTTP_METHOD_NAME) return value;
+    const [status, , body] = value as readonly unknown[];
+    return [status, body];
+  }
+
+  #find(
+    value: unknown,
+    stable: ((value: unknown) => Subject) | undefined,
+    found: (finding: Finding) => void,
+  ): void {
+    const end = (text: string | undefined): void => {
+      found(text === undefined ? undefined : { isError: false, text });
+      this.#end();
+    };
+    try {
+      const hash = digest({ value }, stable && (() => stable(value)));
+      if (typeof hash === 'string') end(hash);
+      else hash.then(end, () => end(undefined));
+    } catch {
+      end(undefined);
+    }
+  }
+
+  #end(): void {
+    if (++this.#ended < 2) return;
+    this.#counters.add(`shadow_${verdict(this.#original, this.#own)}`);
+  }
+}
+
+/** A copy. @throws ServeError `SERVE_NOT_SERIALIZABLE` */
+function captured(value: unknown): Subject {
+  const capture = new Capture();
+  return { value: capture.take(value, 'result', RESULT), marks: capture.marks };
+}
+
+function verdict(original: Finding, own: Finding): 'match' | 'mismatch' | 'error' | 'dropped' {
+  if (original === undefined || own === undefined) return 'dropped';
+  if (own.isError && !original.isError) return 'error';
+  return own.isError === original.isError && own.text === original.text ? 'match' : 'mismatch';
+}

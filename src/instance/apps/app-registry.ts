@@ -1,0 +1,75 @@
+import type { BoundDeployment } from '../../deployment/bound.ts';
+import { ServeError } from '../../errors.ts';
+import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { AppRuntime } from './app-runtime.ts';
+
+/** A deployment of an app. */
+export interface Place {
+  readonly app: string;
+  readonly deployment: string;
+}
+
+/** The apps of an instance by their names. */
+export class Apps {
+  readonly #apps = new Map<string, AppRuntime>();
+
+  get(name: string): AppRuntime | undefined {
+    return this.#apps.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#apps.has(name);
+  }
+
+  add(app: AppRuntime): void {
+    this.#apps.set(app.name, app);
+  }
+
+  /** False if another app has taken the name meanwhile. */
+  remove(app: AppRuntime): boolean {
+    return this.#apps.get(app.name) === app && this.#apps.delete(app.name);
+  }
+
+  [Symbol.iterator](): IterableIterator<AppRuntime> {
+    return this.#apps.values();
+  }
+
+  /** @throws ServeError `SERVE_NOT_FOUND` */
+  existing(name: string): AppRuntime {
+    const app = this.#apps.get(name);
+    if (app === undefined)
+      throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
+    return app;
+  }
+
+  /** @throws ServeError `SERVE_INVALID_OPTION` if another app has the prefix */
+  assertPrefixIsFree(name: string, routePrefix: string | null): void {
+    if (routePrefix === null) return;
+    for (const app of this) {
+      if (app.name === name || app.routePrefix !== routePrefix) continue;
+      throw new ServeError(
+        'SERVE_INVALID_OPTION',
+        `run.routePrefix: '${routePrefix}' belongs to app '${app.name}' already; allowed: another prefix, or null`,
+      );
+    }
+  }
+
+  /** Where a bound deployment runs now. */
+  placeOf(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
+    for (const { name, compiled } of this) {
+      const deployment = compiled.names.get(bound);
+      if (deployment !== undefined && (appName ?? name) === name) return { app: name, deployment };
+    }
+    return undefined;
+  }
+
+  /** The replicas on threads, of all apps. */
+  threads(): ThreadReplica[] {
+    return [...this].flatMap((app) => [...app.threads()]);
+  }
+
+  /** Ends a replica at once. */
+  kill(replica: ThreadReplica, why: string): void {
+    for (const app of this) if (app.kill(replica, why)) return;
+  }
+}

@@ -1,0 +1,324 @@
+import { createHash } from 'node:crypto';
+import { type AppReport, type AppStatus, appStatus } from '../../controller/status.ts';
+import type { AppSpec, CompiledApp, DeploymentSpec } from '../../deployment/app-spec.ts';
+import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
+import { invalidOption, ServeError } from '../../errors.ts';
+import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { IngressDescription } from '../../openapi/types.ts';
+import { activeTime } from '../../time/active-time.ts';
+import { InlineDeployment } from '../deployments/inline-deployment.ts';
+import type { RunningDeployment } from '../deployments/running-deployment.ts';
+import { ThreadDeployment } from '../deployments/thread-deployment.ts';
+import { UpdateGroup } from '../deployments/update-group.ts';
+import type { Environment } from '../environment.ts';
+import { AppScaler } from '../scaling/app-scaler.ts';
+
+/** One app on this instance: its deployments, deployed and stopped together. */
+export class AppRuntime {
+  readonly name: string;
+  readonly #environment: Environment;
+  readonly #scaler: AppScaler;
+  readonly #deployments = new Map<string, RunningDeployment>();
+  /** Deployments that the app no longer has. */
+  readonly #stopping = new Map<string, Promise<void>>();
+  #compiled: CompiledApp;
+  /** What took over last. */
+  #current: CompiledApp | undefined = undefined;
+  /** What served before that. */
+  #previous: CompiledApp | undefined = undefined;
+  #group: UpdateGroup | undefined = undefined;
+  #ready: Promise<void> = Promise.resolve();
+  #deleting: Promise<void> | undefined = undefined;
+  /** What the replicas of the serving ingress answer that its class does not show. */
+  #hidden: { readonly spec: AppSpec; readonly face: IngressFace } | undefined = undefined;
+  /** `null` = not exposed. */
+  routePrefix: string | null;
+
+  constructor(compiled: CompiledApp, routePrefix: string | null, environment: Environment) {
+    this.name = compiled.spec.name;
+    this.#compiled = compiled;
+    this.routePrefix = routePrefix;
+    this.#environment = environment;
+    this.#scaler = new AppScaler(this.name, environment);
+  }
+
+  /** What it is, or is becoming. */
+  get compiled(): CompiledApp {
+    return this.#compiled;
+  }
+
+  /** What `rollback` goes back to. */
+  get previous(): CompiledApp | undefined {
+    return this.#previous;
+  }
+
+  get spec(): AppSpec {
+    return this.compiled.spec;
+  }
+
+  get deployments(): ReadonlyMap<string, RunningDeployment> {
+    return this.#deployments;
+  }
+
+  /** What calls go to: while it goes over to another version, still the one before. */
+  get serving(): AppSpec {
+    return (this.#current ?? this.#compiled).spec;
+  }
+
+  /** What the serving ingress answers. Undefined if only a replica can tell, and none has been asked yet. */
+  get face(): IngressFace | undefined {
+    const { serving } = this;
+    if (this.#hidden?.spec === serving) return this.#hidden.face;
+    return answers(serving.ingressFace) ? serving.ingressFace : undefined;
+  }
+
+  /** Resolves once it is known whether it can be exposed; at once where its class shows that it can. */
+  async faceKnown(): Promise<void> {
+    if (this.face === undefined) await this.#ready.catch(() => {});
+  }
+
+  /** Why nobody can reach it from outside; undefined if it can be reached, or may. */
+  get notExposable(): ServeError | undefined {
+    const { face } = this;
+    if (face === undefined || answers(face)) return undefined;
+    const { ingress: deployment, ingressClass } = this.serving;
+    return notExposable(ingressClass || deployment, { app: this.name, deployment });
+  }
+
+  get status(): AppStatus {
+    const statuses = [...this.#deployments.values()].map(({ status }) => status);
+    return appStatus(statuses, this.#deleting !== undefined);
+  }
+
+  /** Resolves once every deployment can serve; rejects with the first `SERVE_DEPLOY_FAILED`. */
+  get ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  /** Whether every deployment can serve, those that are scaled to zero with the first call. */
+  get isRoutable(): boolean {
+    for (const deployment of this.#deployments.values()) if (!deployment.isReady) return false;
+    return this.#deleting === undefined;
+  }
+
+  /** Whether something in it cannot recover within this process. */
+  get isDegraded(): boolean {
+    return [...this.#deployments.values()].some(({ isDegraded }) => isDegraded);
+  }
+
+  /**
+   * Deploys the app: new deployments start, changed ones go over, those that are gone stop. All or none: if one of them
+   * fails, all go back to what they were.
+   *
+   * @param isWatched calls to the new version are watched, and must go as well as those to the old one
+   */
+  deploy(compiled: CompiledApp, isWatched = true): Promise<void> {
+    for (const { name, options } of compiled.spec.deployments) {
+      const known = this.#deployments.get(name)?.spec.options.isolation ?? options.isolation;
+      if (known === options.isolation) continue;
+      const allowed = `'${known}': it cannot change in place; delete the app first`;
+      throw invalidOption(`${name}: isolation`, options.isolation, allowed);
+    }
+    return this.#goOver(compiled, this.#current, isWatched, '');
+  }
+
+  #goOver(
+    compiled: CompiledApp,
+    fallback: CompiledApp | undefined,
+    isWatched: boolean,
+    note: string,
+  ): Promise<void> {
+    const outgoing = this.#compiled;
+    this.#compiled = compiled;
+    const { deployments, ingress } = compiled.spec;
+    const failure = Promise.withResolvers<never>();
+    failure.promise.catch(() => {});
+    const group = new UpdateGroup(
+      deployments.map(({ name }) => name),
+      isWatched && fallback !== undefined,
+      () => queueMicrotask(() => this.tick(this.#environment.clock.now())),
+      (error) => {
+        if (group !== this.#group || this.#deleting !== undefined || fallback === undefined) return false;
+        failure.reject(error);
+        this.#current = fallback;
+        this.#goOver(fallback, undefined, false, `rolled back: ${error.message}`).catch(() => {});
+        return true;
+      },
+    );
+    this.#group = group;
+    // Callers of the old ingress go over when there is somebody to serve them.
+    const { switchboard } = this.#environment;
+    if (fallback === undefined && this.#current === undefined) switchboard.setIngress(this.name, ingress);
+    const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
+    this.#followScaling();
+    this.#ready = Promise.race([failure.promise, started]).then(async () => {
+      if (group === this.#group && !answers(compiled.spec.ingressFace))
+        await this.#lookAtIngress(compiled.spec);
+      if (group !== this.#group) return;
+      this.#current = compiled;
+      this.#previous = fallback ?? this.#previous;
+      switchboard.setIngress(this.name, ingress);
+      await this.#retire(outgoing, group);
+    });
+    this.#ready.catch(() => {});
+    return this.#ready;
+  }
+
+  /** Asks a replica for methods that the class does not show. One that cannot say may answer anything. */
+  async #lookAtIngress(spec: AppSpec): Promise<void> {
+    const description = await this.#deployments
+      .get(spec.ingress)
+      ?.describe()
+      .catch(() => undefined);
+    if (description?.face !== undefined) this.#hidden = { spec, face: description.face };
+  }
+
+  /** Stops what the app no longer has, once the requests that came before are over: they may still call it. */
+  async #retire(outgoing: CompiledApp, group: UpdateGroup): Promise<void> {
+    const isWanted = (name: string): boolean => this.spec.deployments.some((spec) => spec.name === name);
+    const leaving = (): string[] =>
+      this.#callersFirst([outgoing.spec]).filter((name) => !isWanted(name) && !this.#stopping.has(name));
+    if (leaving().length === 0) return;
+    await Promise.all([...this.#deployments.values()].map((deployment) => deployment.predecessorsGone()));
+    for (const name of leaving()) {
+      // Another version may have been asked for meanwhile: what that no longer has, it stops itself.
+      if (group !== this.#group || this.#deleting !== undefined) return;
+      await this.#stopOne(name, undefined, true);
+    }
+  }
+
+  /** Names of the deployments: the ingresses, then callers before callees, then what no spec has. */
+  #callersFirst(specs: readonly AppSpec[]): string[] {
+    const ingresses = specs.map(({ ingress }) => ingress);
+    const others = specs.flatMap(({ deployments }) => deployments.map(({ name }) => name).reverse());
+    const names = new Set([...ingresses, ...others, ...this.#deployments.keys()]);
+    return [...names].filter((name) => this.#deployments.has(name));
+  }
+
+  /** The target capacity changed. */
+  recount(): void {
+    for (const deployment of this.#threadDeployments()) deployment.recount();
+    this.#scaler.tick(this.#environment.clock.now(), true);
+  }
+
+  tick(at: number): void {
+    for (const deployment of this.#deployments.values()) deployment.tick(at);
+  }
+
+  *threads(): Generator<ThreadReplica> {
+    for (const deployment of this.#deployments.values()) yield* deployment.threads();
+  }
+
+  kill(replica: ThreadReplica, why: string): boolean {
+    return [...this.#deployments.values()].some((deployment) => deployment.kill(replica, why));
+  }
+
+  /** The ingress, as a replica describes it, once the app is deployed. */
+  async describe(): Promise<IngressDescription> {
+    // One that serves on after a failed update describes what it serves.
+    if (!this.isRoutable) await this.#ready;
+    const deployment = this.serving.ingress;
+    const description = await this.#deployments.get(deployment)?.describe();
+    if (description !== undefined) return description;
+    throw new ServeError('SERVE_UNAVAILABLE', `${deployment}: no replica runs`, {
+      app: this.name,
+      deployment,
+    });
+  }
+
+  report(): AppReport {
+    const deployments = [...this.#deployments].map(
+      ([name, deployment]) => [name, { ...deployment.report(), scaling: this.#scaler.report(name) }] as const,
+    );
+    return {
+      status: this.status,
+      routePrefix: this.routePrefix,
+      version: versionOf(this.spec),
+      deployments: Object.fromEntries(deployments),
+    };
+  }
+
+  /**
+   * Stops callers before callees, so that calls in flight find their children. Idempotent.
+   * @param timeoutMs in all; undefined: as each deployment's `gracefulShutdownTimeoutMs` says
+   */
+  delete(timeoutMs: number | undefined, isPatient = false): Promise<void> {
+    this.#deleting ??= this.#deleteAll(timeoutMs, isPatient);
+    return this.#deleting;
+  }
+
+  async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
+    this.#scaler.close();
+    const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
+    for (const name of this.#callersFirst([this.spec, this.serving]))
+      await this.#stopOne(name, deadline - activeTime.now(), isPatient);
+    this.#environment.switchboard.removeApp(this.name);
+  }
+
+  *#threadDeployments(named?: ReadonlySet<string>): Generator<ThreadDeployment> {
+    for (const [name, deployment] of this.#deployments) {
+      const isMeant = named?.has(name) ?? true;
+      if (isMeant && deployment instanceof ThreadDeployment) yield deployment;
+    }
+  }
+
+  #followScaling(): void {
+    const { spec, autoscalingPolicy } = this.#compiled;
+    const wanted = new Set(spec.deployments.map(({ name }) => name));
+    this.#scaler.follow(this.#threadDeployments(wanted), autoscalingPolicy);
+  }
+
+  async #deployOne(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
+    const stopping = this.#stopping.get(spec.name);
+    if (stopping !== undefined) {
+      await stopping;
+      const about = { app: this.name, deployment: spec.name };
+      if (group !== this.#group || this.#deleting !== undefined)
+        throw new ServeError('SERVE_UNAVAILABLE', `${spec.name}: deployed again meanwhile`, about);
+    }
+    const known = this.#deployments.get(spec.name);
+    if (known !== undefined) return known.update(spec, group, note);
+    const { isolation } = spec.options;
+    const made =
+      isolation === 'inline'
+        ? new InlineDeployment(this.name, spec, this.#environment)
+        : new ThreadDeployment(this.name, spec, this.#environment);
+    this.#deployments.set(spec.name, made);
+    const started = made.start(group);
+    if (stopping !== undefined) this.#followScaling();
+    return started;
+  }
+
+  #stopOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
+    const deployment = this.#deployments.get(name);
+    if (deployment === undefined) return Promise.resolve();
+    const stopping = this.#stopping.get(name) ?? this.#stop(name, deployment, timeoutMs, isPatient);
+    this.#stopping.set(name, stopping);
+    return stopping;
+  }
+
+  async #stop(
+    name: string,
+    deployment: RunningDeployment,
+    timeoutMs: number | undefined,
+    isPatient: boolean,
+  ): Promise<void> {
+    const { gracefulShutdownTimeoutMs: graceful, requestTimeoutMs } = deployment.spec.options;
+    const own = isPatient ? Math.max(graceful, requestTimeoutMs) : graceful;
+    const about = { app: this.name, deployment: name };
+    const error = new ServeError('SERVE_UNAVAILABLE', `${name}: the deployment was stopped`, about);
+    await deployment.stop(Math.min(own, timeoutMs ?? own), error);
+    this.#deployments.delete(name);
+    this.#stopping.delete(name);
+  }
+}
+
+/** That of the ingress if it is alone, else of all together. */
+function versionOf({ deployments }: AppSpec): string {
+  const [first, ...others] = deployments;
+  if (first === undefined || others.length === 0) return first?.version ?? '';
+  return createHash('sha256')
+    .update(deployments.map(({ name, version }) => `${name}=${version}`).join())
+    .digest('hex')
+    .slice(0, 12);
+}

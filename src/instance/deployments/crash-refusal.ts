@@ -1,0 +1,69 @@
+import type { RestartPolicy } from '../../controller/back-off.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
+import type { Environment } from '../environment.ts';
+import type { DeploymentVoice } from './deployment-voice.ts';
+
+/** While a replica is starting, callers come back after so long, in ms. */
+const STARTING_MS = 1_000;
+const SECOND_MS = 1_000;
+
+/** What keeps a deployment from starting replicas. @param zombies threads that cannot be ended */
+export function degradation(zombies: number): string {
+  return `${zombies} threads are blocked in native code and cannot be ended: restart the process`;
+}
+
+/**
+ * Refuses the calls to a deployment whose crash budget is spent while none of its replicas takes calls: the next one is tried
+ * after up to `restart.maxDelayMs`, which is longer than most deadlines. Callers learn at once when to come back.
+ */
+export class CrashRefusal {
+  readonly #key: RouteKey;
+  readonly #voice: DeploymentVoice;
+  readonly #environment: Environment;
+  readonly #accept: () => void;
+  /** What callers were told last. */
+  #told: string | undefined = undefined;
+
+  /** @param accept calls are accepted again */
+  constructor(key: RouteKey, voice: DeploymentVoice, environment: Environment, accept: () => void) {
+    this.#key = key;
+    this.#voice = voice;
+    this.#environment = environment;
+    this.#accept = accept;
+  }
+
+  /** No replica will be started. */
+  begin(why: string): void {
+    this.#tell(why, why, undefined);
+  }
+
+  /** @param nextInMs in how many ms the next replica is started; 0 = one is being started */
+  beginTill({ maxCrashes, windowMs }: RestartPolicy, nextInMs: number): void {
+    // `Retry-After` counts in seconds.
+    const seconds = Math.ceil(nextInMs / SECOND_MS);
+    const at = new Date(this.#environment.clock.timestamp() + nextInMs).toISOString();
+    const next = nextInMs === 0 ? 'another one is being started' : `the next one is started at ${at}`;
+    const why = `${maxCrashes} of them crashed within ${windowMs / SECOND_MS} s; ${next}`;
+    this.#tell(String(seconds), why, Math.max(seconds * SECOND_MS, STARTING_MS));
+  }
+
+  /** Replicas take calls, or may be started. */
+  end(): void {
+    if (this.#told === undefined) return;
+    this.#told = undefined;
+    this.#accept();
+  }
+
+  /** Whether calls are accepted is decided elsewhere. */
+  forget(): void {
+    this.#told = undefined;
+  }
+
+  /** @param key callers are told again when it changes */
+  #tell(key: string, why: string, retryAfterMs: number | undefined): void {
+    if (key === this.#told) return;
+    this.#told = key;
+    const error = this.#voice.unavailable(`no replica can take calls: ${why}`, retryAfterMs);
+    this.#environment.switchboard.fail(this.#key, error);
+  }
+}

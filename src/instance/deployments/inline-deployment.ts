@@ -1,0 +1,265 @@
+import type { VersionRecord } from '../../controller/roll-out.ts';
+import type { DeploymentReport, DeploymentStatus } from '../../controller/status.ts';
+import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { ServeError } from '../../errors.ts';
+import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
+import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import { NO_CALLS } from '../../load/replica-tally.ts';
+import type { IngressDescription } from '../../openapi/types.ts';
+import { activeTime } from '../../time/active-time.ts';
+import { within } from '../../time/timeout.ts';
+import { messageOf } from '../../values/describe.ts';
+import type { Environment } from '../environment.ts';
+import { DeploymentVoice } from './deployment-voice.ts';
+import { InlineVersion } from './inline-version.ts';
+import { InlineWatch } from './inline-watch.ts';
+import { queueEmptied } from './queue-emptied.ts';
+import { routeConfig } from './route-config.ts';
+import type { RunningDeployment } from './running-deployment.ts';
+import type { UpdateGroup } from './update-group.ts';
+
+/** A version that works, and waits for the other deployments of the app. */
+interface Successor {
+  readonly version: InlineVersion;
+  readonly group: UpdateGroup;
+  readonly took: PromiseWithResolvers<void>;
+}
+
+/** A deployment on the callers' own event loops: one replica per caller thread, made when it is first called. */
+export class InlineDeployment implements RunningDeployment {
+  readonly #key: RouteKey;
+  readonly #app: string;
+  readonly #environment: Environment;
+  readonly #voice: DeploymentVoice;
+  #spec: DeploymentSpec;
+  #status: DeploymentStatus = 'UPDATING';
+  #message = '';
+  #note = '';
+  #serving: InlineVersion | undefined = undefined;
+  #successor: Successor | undefined = undefined;
+  /** The ends of versions that took their last calls. */
+  readonly #leaving = new Set<Promise<void>>();
+  #isStopping = false;
+  #group: UpdateGroup | undefined = undefined;
+  readonly #watch = new InlineWatch();
+
+  constructor(app: string, spec: DeploymentSpec, environment: Environment) {
+    this.#app = app;
+    this.#spec = spec;
+    this.#environment = environment;
+    this.#voice = new DeploymentVoice(app, spec.name, environment);
+    this.#key = routeKey(app, spec.name);
+    this.#configure();
+  }
+
+  get spec(): DeploymentSpec {
+    return this.#spec;
+  }
+
+  get status(): DeploymentStatus {
+    return this.#status;
+  }
+
+  get isRoutable(): boolean {
+    return this.#serving !== undefined;
+  }
+
+  get isReady(): boolean {
+    return this.isRoutable;
+  }
+
+  get isDegraded(): boolean {
+    return false;
+  }
+
+  /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
+  async start(group: UpdateGroup): Promise<void> {
+    const { name } = this.#spec;
+    this.#group = group;
+    const version = await this.#make(this.#spec, group);
+    if (this.#serving === undefined) {
+      group.arrived(name);
+      this.#takeOver(version);
+      return;
+    }
+    // What it calls may not be there yet; what it no longer calls, callers of the version before still need.
+    group.hold(name);
+    group.arrived(name);
+    const took = Promise.withResolvers<void>();
+    this.#successor = { version, group, took };
+    this.tick(this.#environment.clock.now());
+    await took.promise;
+  }
+
+  /** What concerns its callers alone changes in place; for the rest every caller makes a new one. */
+  async update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
+    this.#giveUpSuccessor();
+    this.#spec = spec;
+    this.#note = note;
+    this.#configure();
+    if (this.#serving?.is(spec) !== true) return this.start(group);
+    group.arrived(spec.name);
+    this.#setStatus('HEALTHY', note);
+  }
+
+  /** The successor takes over with the others of its group. */
+  tick(at: number): void {
+    const fault = this.#watch.look(at, this.#spec.options.rollout.observeMs);
+    if (fault !== undefined) this.#faulted(fault);
+    if (this.#successor?.group.isReady !== true) return;
+    const { version, group, took } = this.#successor;
+    this.#successor = undefined;
+    this.#takeOver(version);
+    void this.predecessorsGone().then(() => group.release(this.#spec.name));
+    took.resolve();
+  }
+
+  threads(): ThreadReplica[] {
+    return [];
+  }
+
+  kill(): boolean {
+    return false;
+  }
+
+  /** Of the calls that the host's thread made: those that enter the app. */
+  observe(): VersionRecord {
+    const tally = this.#serving?.channel.tally;
+    if (tally === undefined) return { ...NO_CALLS, deaths: 0 };
+    tally.isObserved = true;
+    return { ...tally.read(), deaths: 0 };
+  }
+
+  ignore(): void {
+    if (this.#serving !== undefined) this.#serving.channel.tally.isObserved = false;
+  }
+
+  async describe(): Promise<IngressDescription | undefined> {
+    return this.#serving?.channel.describe();
+  }
+
+  async predecessorsGone(): Promise<void> {
+    await Promise.all(this.#leaving);
+  }
+
+  report(): Omit<DeploymentReport, 'scaling'> {
+    const { instanceId, switchboard } = this.#environment;
+    const serving = this.#serving;
+    return {
+      status: this.#status,
+      message: this.#message,
+      targetReplicas: 1,
+      replicaStates: serving === undefined ? {} : { RUNNING: 1 },
+      replicas:
+        serving === undefined
+          ? []
+          : [
+              {
+                id: serving.descriptor.replicaId,
+                state: 'RUNNING',
+                instance: instanceId,
+                version: serving.descriptor.version,
+                rank: 0,
+                ongoing: serving.channel.ongoing,
+                utilization: 0,
+              },
+            ],
+      queued: switchboard.load(this.#key)?.queued ?? 0,
+      restarts: 0,
+      scheduling: undefined,
+      pending: undefined,
+    };
+  }
+
+  async stop(timeoutMs: number, error: ServeError): Promise<void> {
+    this.#isStopping = true;
+    this.#giveUpSuccessor();
+    const deadline = activeTime.now() + timeoutMs;
+    const { switchboard, inlineReplicas } = this.#environment;
+    await queueEmptied(switchboard.load(this.#key), () => this.isRoutable, deadline);
+    const serving = this.#serving;
+    this.#serving = undefined;
+    switchboard.remove(this.#key, error);
+    if (serving !== undefined) inlineReplicas.forget(serving.descriptor.replicaId);
+    serving?.channel.close();
+    const ends = [serving?.channel.ended, ...this.#leaving];
+    await within(Math.max(0, deadline - activeTime.now()), Promise.all(ends));
+    this.#environment.userMetrics.ended(this.#app, this.#spec.name);
+  }
+
+  /** The new version serves, and is no good. */
+  #faulted(fault: string): void {
+    const failure = this.#voice.failed(`the new version is no good: ${fault}`, new Error(fault));
+    this.#voice.fault('rollout', failure);
+    if (this.#spec.options.rollout.autoRollback && this.#group?.failed(failure) === true) return;
+    this.#setStatus('HEALTHY', failure.message);
+  }
+
+  #takeOver(version: InlineVersion): void {
+    const { switchboard, inlineReplicas, clock } = this.#environment;
+    const { observeMs } = this.#spec.options.rollout;
+    this.#watch.follow(version.channel.tally, clock.now(), this.#group?.isWatched === true ? observeMs : 0);
+    const previous = this.#serving;
+    this.#serving = version;
+    const replaced = switchboard.connectInline(this.#key, version.descriptor);
+    if (previous !== undefined) {
+      inlineReplicas.forget(previous.descriptor.replicaId);
+      const ended = previous.end(replaced).finally(() => this.#leaving.delete(ended));
+      this.#leaving.add(ended);
+    }
+    this.#setStatus('HEALTHY', this.#note);
+  }
+
+  /** Something else is wanted by now. */
+  #giveUpSuccessor(): void {
+    const successor = this.#successor;
+    if (successor === undefined) return;
+    this.#successor = undefined;
+    this.#discard(successor.version);
+    successor.took.reject(this.#superseded());
+  }
+
+  /** Nobody calls it yet. */
+  #discard({ channel, descriptor }: InlineVersion): void {
+    this.#environment.inlineReplicas.forget(descriptor.replicaId);
+    channel.close();
+  }
+
+  #configure(): void {
+    const { options } = this.#spec;
+    const { switchboard, tenants } = this.#environment;
+    switchboard.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
+  }
+
+  async #make(spec: DeploymentSpec, group: UpdateGroup): Promise<InlineVersion> {
+    let version: InlineVersion;
+    try {
+      version = await InlineVersion.make(this.#app, spec, this.#environment);
+    } catch (cause) {
+      if (spec !== this.#spec) throw this.#superseded();
+      const failure = this.#failed(cause);
+      if (spec.options.rollout.autoRollback) group.failed(failure);
+      throw failure;
+    }
+    if (spec === this.#spec && !this.#isStopping) return version;
+    this.#discard(version);
+    throw this.#superseded();
+  }
+
+  #superseded(): ServeError {
+    return this.#voice.unavailable('deployed again meanwhile');
+  }
+
+  #failed(cause: unknown): ServeError {
+    const error = this.#voice.failed(messageOf(cause), cause);
+    if (this.#serving === undefined) this.#environment.switchboard.fail(this.#key, error);
+    this.#setStatus('DEPLOY_FAILED', error.message);
+    return error;
+  }
+
+  #setStatus(status: DeploymentStatus, message: string): void {
+    this.#status = status;
+    this.#message = message;
+    this.#voice.status(status, message);
+  }
+}

@@ -1,0 +1,74 @@
+import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { InlineDescriptor } from '../../handle/routing/directory.ts';
+import type { InlineChannel } from '../../isolation/inline/inline-channel.ts';
+import { within, withTimeout } from '../../time/timeout.ts';
+import { pack } from '../../values/pack.ts';
+import type { Environment } from '../environment.ts';
+import { randomId } from '../ids.ts';
+
+/** One version of an inline deployment: the host's own replica, and what other threads make theirs of. */
+export class InlineVersion {
+  readonly descriptor: InlineDescriptor;
+  readonly channel: InlineChannel;
+  readonly #spec: DeploymentSpec;
+
+  private constructor(spec: DeploymentSpec, descriptor: InlineDescriptor, channel: InlineChannel) {
+    this.#spec = spec;
+    this.descriptor = descriptor;
+    this.channel = channel;
+  }
+
+  /** Makes the host's replica. Rejects with what its constructor, `reconfigure` or `checkHealth` threw, or when they take too long. */
+  static async make(app: string, spec: DeploymentSpec, environment: Environment): Promise<InlineVersion> {
+    const { name, version, module, exportName, args, options } = spec;
+    const descriptor: InlineDescriptor = {
+      replicaId: `${name}#${randomId(6)}`,
+      instanceId: environment.instanceId,
+      version,
+      app,
+      deployment: name,
+      module,
+      exportName,
+      args,
+      userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
+      maxOngoingRequests: options.maxOngoingRequests,
+    };
+    const { startTimeoutMs } = options;
+    const overdue = () => new Error(`it did not start within ${startTimeoutMs} ms`);
+    const made = environment.inlineReplicas.make(descriptor);
+    try {
+      return new InlineVersion(spec, descriptor, await withTimeout(made, startTimeoutMs, overdue));
+    } catch (error) {
+      environment.inlineReplicas.forget(descriptor.replicaId);
+      // It may come up yet, when nobody wants it any more.
+      made.then(
+        (channel) => channel.close(),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  /** Whether it is what a spec asks for. What else a spec says concerns the callers. */
+  is({ fingerprint, options }: DeploymentSpec): boolean {
+    const own = this.#spec;
+    return (
+      own.fingerprint === fingerprint &&
+      own.options.maxOngoingRequests === options.maxOngoingRequests &&
+      JSON.stringify(own.options.userConfig) === JSON.stringify(options.userConfig)
+    );
+  }
+
+  /**
+   * Ends it once its callers are through: they were accepted, so that may take as long as their deadlines say.
+   *
+   * @param replaced resolves when no thread has calls there any more
+   */
+  async end(replaced: Promise<void>): Promise<void> {
+    const { gracefulShutdownTimeoutMs, requestTimeoutMs } = this.#spec.options;
+    // The host may never have called it: then nobody else closes it.
+    const over = replaced.then(() => this.channel.close()).then(() => this.channel.ended);
+    await within(Math.max(gracefulShutdownTimeoutMs, requestTimeoutMs), over);
+    this.channel.close();
+  }
+}

@@ -1,0 +1,20 @@
+import type { ResolvedOptions } from '../../deployment/options/options.ts';
+import { priorityRank } from '../../handle/queue/priority.ts';
+import type { TenantsOptions } from '../../handle/queue/tenants.ts';
+import type { RouteConfig } from '../../handle/routing/directory.ts';
+
+/** The options of a deployment that its callers act on. */
+export function routeConfig(options: ResolvedOptions, tenants: TenantsOptions | undefined): RouteConfig {
+  return {
+    requestTimeoutMs: options.requestTimeoutMs,
+    streamIdleTimeoutMs: options.streamIdleTimeoutMs,
+    streamTimeoutMs: options.streamTimeoutMs,
+    priorityRank: priorityRank(options.priority),
+    backpressure: options.backpressure,
+    isByReference: options.isolation === 'inline',
+    idempotent: options.idempotent,
+    hedge: options.hedge,
+    accessLog: options.logging.accessLog,
+    tenants,
+  };
+}

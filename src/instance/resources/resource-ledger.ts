@@ -1,0 +1,155 @@
+import { type Placed, place } from '../../controller/place.ts';
+import { type Amounts, type Demand, fromUnits, toUnits, WHOLE } from '../../deployment/options/amounts.ts';
+import type { Resources } from '../../deployment/options/resources.ts';
+import { detectCpus, detectGpus, detectMemoryMb, visibleGpus } from './machine.ts';
+
+/** One resource of an instance. */
+export interface ResourceReport {
+  readonly total: number;
+  /** By replicas that are here, those that stop included. */
+  readonly reserved: number;
+}
+
+/** What one replica has reserved. */
+export interface Grant {
+  readonly deployment: string;
+  readonly demand: Demand;
+  /** Indices of its gpus. */
+  readonly gpus: readonly number[];
+  /** For its thread. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface LedgerEvents {
+  /** More replicas than cpus, and none of them reserved. Told once. */
+  overcommitted(replicas: number, cpus: number): void;
+}
+
+/** What this instance has, and who has reserved how much of it. */
+export class ResourceLedger {
+  readonly #given: Resources;
+  readonly #instanceId: string;
+  readonly #events: LedgerEvents;
+  readonly #grants = new Set<Grant>();
+  /** Replicas that reserve no cpus, by deployment, as many as there should be. */
+  readonly #unreserved = new Map<string, number>();
+  #total: Record<string, number> | undefined = undefined;
+  /** undefined: not looked for yet. */
+  #gpuIds: readonly string[] | undefined;
+  #isLookingForGpus = false;
+  #hasWarned = false;
+
+  /** @param given overrides what the machine has */
+  constructor(given: Resources, instanceId: string, events: LedgerEvents) {
+    this.#given = given;
+    this.#instanceId = instanceId;
+    this.#events = events;
+    this.#gpuIds = given.gpus === undefined ? undefined : gpuIds(given.gpus);
+  }
+
+  /** Reserves what a replica needs; answers the reason if it does not fit. */
+  reserve(deployment: string, demand: Demand, maxPerInstance: number): Grant | string {
+    if (demand.gpus > 0 && this.#gpuIds === undefined) {
+      this.#lookForGpus();
+      return 'nvidia-smi is being asked for the gpus';
+    }
+    const { placements, pending } = this.#place(deployment, demand, maxPerInstance);
+    const [placement] = placements;
+    if (placement === undefined) return pending?.reason ?? '';
+    const { gpus } = placement;
+    const ids = gpus.map((index) => this.#gpuIds?.[index] ?? String(index)).join(',');
+    const env: Record<string, string> = gpus.length === 0 ? {} : { CUDA_VISIBLE_DEVICES: ids };
+    const grant: Grant = { deployment, demand, gpus, env };
+    this.#grants.add(grant);
+    return grant;
+  }
+
+  /** Whether one replica more fits. */
+  fits(deployment: string, demand: Demand, maxPerInstance: number): boolean {
+    return this.#place(deployment, demand, maxPerInstance).pending === undefined;
+  }
+
+  release(grant: Grant): void {
+    this.#grants.delete(grant);
+  }
+
+  /** A deployment should have so many replicas from now on. */
+  expect(deployment: string, replicas: number, { amounts }: Demand): void {
+    this.#unreserved.set(deployment, amounts['cpus'] === undefined ? replicas : 0);
+    if (this.#hasWarned) return;
+    let count = 0;
+    for (const own of this.#unreserved.values()) count += own;
+    const cpus = fromUnits(this.#totals()['cpus'] ?? 0);
+    if (count <= cpus) return;
+    this.#hasWarned = true;
+    this.#events.overcommitted(count, cpus);
+  }
+
+  forget(deployment: string): void {
+    this.#unreserved.delete(deployment);
+  }
+
+  /** By resource; gpus only once they were looked for. */
+  report(): Record<string, ResourceReport> {
+    const report: Record<string, ResourceReport> = {};
+    const free = this.#free();
+    for (const [name, total] of Object.entries(this.#totals()))
+      report[name] = { total: fromUnits(total), reserved: fromUnits(total - (free[name] ?? 0)) };
+    if (this.#gpuIds !== undefined) {
+      const left = this.#freeGpus().reduce((sum, units) => sum + units, 0);
+      const total = this.#gpuIds.length;
+      report['gpus'] = { total, reserved: total - fromUnits(left) };
+    }
+    return report;
+  }
+
+  #place(deployment: string, demand: Demand, maxPerInstance: number): Placed {
+    const replicas = this.#count(deployment);
+    const space = { id: this.#instanceId, free: this.#free(), gpus: this.#freeGpus(), replicas };
+    return place({ demand, count: 1, maxPerInstance }, [space]);
+  }
+
+  #totals(): Amounts {
+    if (this.#total !== undefined) return this.#total;
+    const { gpus: _, cpus = detectCpus(), memoryMb = detectMemoryMb(), ...custom } = this.#given;
+    this.#total = {};
+    for (const [name, amount] of Object.entries({ cpus, memoryMb, ...custom }))
+      if (amount !== undefined) this.#total[name] = toUnits(amount);
+    return this.#total;
+  }
+
+  #free(): Amounts {
+    const free = { ...this.#totals() };
+    for (const { demand } of this.#grants)
+      for (const [name, units] of Object.entries(demand.amounts)) free[name] = (free[name] ?? 0) - units;
+    return free;
+  }
+
+  #freeGpus(): number[] {
+    const free = (this.#gpuIds ?? []).map(() => WHOLE);
+    for (const { demand, gpus } of this.#grants)
+      for (const index of gpus) free[index] = (free[index] ?? 0) - demand.gpus / gpus.length;
+    return free;
+  }
+
+  #count(deployment: string): number {
+    let count = 0;
+    for (const grant of this.#grants) if (grant.deployment === deployment) count++;
+    return count;
+  }
+
+  #lookForGpus(): void {
+    if (this.#isLookingForGpus) return;
+    this.#isLookingForGpus = true;
+    void detectGpus().then((ids) => {
+      this.#gpuIds = ids;
+    });
+  }
+}
+
+/** The first so many of the devices that the process may see. */
+function gpuIds(count: number): readonly string[] {
+  const visible = process.env['CUDA_VISIBLE_DEVICES'];
+  const known = visible === undefined ? [] : visibleGpus(visible);
+  return Array.from({ length: count }, (_, index) => known[index] ?? String(index));
+}

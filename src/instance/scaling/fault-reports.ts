@@ -1,0 +1,35 @@
+import { describe } from '../../values/describe.ts';
+import type { Environment } from '../environment.ts';
+
+/** Reports what fails again and again once per change: in the log and as an event `fault`. */
+export class FaultReports {
+  readonly #about: { readonly app: string; readonly deployment?: string };
+  readonly #environment: Environment;
+  /** The last message, by what failed. */
+  readonly #known = new Map<string, string>();
+
+  constructor(app: string, deployment: string | undefined, environment: Environment) {
+    this.#about = deployment === undefined ? { app } : { app, deployment };
+    this.#environment = environment;
+  }
+
+  /** Runs user code; undefined if it throws. */
+  attempt<T>(what: string, work: () => T): T | undefined {
+    try {
+      const result = work();
+      this.#known.delete(what);
+      return result;
+    } catch (error) {
+      this.report(what, error);
+      return undefined;
+    }
+  }
+
+  report(what: string, error: unknown): void {
+    const message = describe(error);
+    if (this.#known.get(what) === message) return;
+    this.#known.set(what, message);
+    this.#environment.log.error({ ...this.#about, err: error }, `${what} failed`);
+    this.#environment.events.emit('fault', { ...this.#about, reason: what, error });
+  }
+}

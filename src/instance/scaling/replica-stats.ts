@@ -1,0 +1,72 @@
+import { LoadWindow } from '../../controller/load-window.ts';
+import type { AutoscalingContext } from '../../deployment/options/autoscaling-policy.ts';
+import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+
+/** A replica that does not answer for so long is asked again, in ms. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Names per replica; more are cut off, so that a hook that makes up names fills no memory. */
+const MAX_NAMES = 100;
+
+interface Reported {
+  readonly windows: Map<string, LoadWindow>;
+  askedAt: number | undefined;
+}
+
+/** What the replicas of one deployment report by `recordAutoscalingStats()`. */
+export class ReplicaStats {
+  readonly #keepMs: number;
+  readonly #onError: (replicaId: string, error: unknown) => void;
+  readonly #reported = new Map<ThreadReplica, Reported>();
+
+  /** @param keepMs how long values are kept */
+  constructor(keepMs: number, onError: (replicaId: string, error: unknown) => void) {
+    this.#keepMs = keepMs;
+    this.#onError = onError;
+  }
+
+  /** Asks those that have the hook, and forgets those that do not run any more. */
+  ask(at: number, running: readonly ThreadReplica[]): void {
+    for (const replica of this.#reported.keys())
+      if (!running.includes(replica)) this.#reported.delete(replica);
+    for (const replica of running) if (replica.hasStats) this.#askOne(at, replica);
+  }
+
+  /** As a policy sees it. @param toTimestamp from the instance's clock */
+  read(
+    at: number,
+    periodMs: number,
+    toTimestamp: (at: number) => number,
+  ): Pick<AutoscalingContext, 'aggregatedMetrics' | 'rawMetrics'> {
+    const aggregatedMetrics: Record<string, Record<string, number>> = {};
+    const rawMetrics: Record<string, Record<string, { at: number; value: number }[]>> = {};
+    for (const [{ replicaId }, { windows }] of this.#reported) {
+      for (const [name, window] of windows) {
+        aggregatedMetrics[name] = { ...aggregatedMetrics[name], [replicaId]: window.mean(at, periodMs) };
+        const values = window.samples.map((sample) => ({ at: toTimestamp(sample.at), value: sample.value }));
+        rawMetrics[name] = { ...rawMetrics[name], [replicaId]: values };
+      }
+    }
+    return { aggregatedMetrics, rawMetrics };
+  }
+
+  #askOne(at: number, replica: ThreadReplica): void {
+    const known = this.#reported.get(replica) ?? { windows: new Map(), askedAt: undefined };
+    this.#reported.set(replica, known);
+    if (known.askedAt !== undefined && at - known.askedAt < ANSWER_TIMEOUT_MS) return;
+    known.askedAt = at;
+    replica.autoscalingStats().then(
+      (values) => {
+        known.askedAt = undefined;
+        for (const [name, value] of Object.entries(values).slice(0, MAX_NAMES)) {
+          const window = known.windows.get(name) ?? new LoadWindow(this.#keepMs);
+          known.windows.set(name, window);
+          window.record(at, value);
+        }
+      },
+      (error: unknown) => {
+        known.askedAt = undefined;
+        if (replica.state === 'RUNNING') this.#onError(replica.replicaId, error);
+      },
+    );
+  }
+}

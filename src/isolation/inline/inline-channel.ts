@@ -1,0 +1,268 @@
+import type { CallMeta, CancelCode } from '../../channel/frames.ts';
+import type { Cargo, InboundCall, InboundListener } from '../../channel/inbound-call.ts';
+import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
+import type { OutboundCall } from '../../channel/outbound-call.ts';
+import { loadTarget } from '../../deployment/registry.ts';
+import { HOLDS_NOTHING } from '../../handle/endpoints/holding.ts';
+import type { InlineCallChannel, InlineDescriptor } from '../../handle/routing/directory.ts';
+import { RESERVED, type Reservation } from '../../load/load-table.ts';
+import type { ReplicaModels } from '../../load/model-table.ts';
+import { ReplicaTally } from '../../load/replica-tally.ts';
+import type { IngressDescription } from '../../openapi/types.ts';
+import { ingressProtocol, routerProtocol } from '../../replica/ingress/protocol.ts';
+import { Replica } from '../../replica/replica.ts';
+import { UserCode } from '../../replica/user-code.ts';
+import { beginBatch } from '../../time/clock.ts';
+import { unpack } from '../../values/pack.ts';
+
+const EVERY_MODEL: ReplicaModels = {
+  keepsModels: true,
+  count: 0,
+  loadMs: 0,
+  stalestAt: 0,
+  holds: () => true,
+  at: () => undefined,
+};
+
+/** Makes the replica of an inline deployment on this thread, and the way to it. */
+export async function createInlineChannel(inline: InlineDescriptor): Promise<InlineChannel> {
+  const registration = await loadTarget(inline.module, inline.exportName);
+  const code = await UserCode.construct(registration, unpack(inline.args) as unknown[]);
+  if (inline.userConfig !== undefined) await code.reconfigure(unpack(inline.userConfig));
+  await code.checkHealth();
+  return new InlineChannel(inline, code);
+}
+
+/**
+ * A replica on the caller's own event loop. Values pass by reference, and its limit is this thread's own: no other thread
+ * calls it.
+ */
+export class InlineChannel implements InlineCallChannel {
+  readonly isInline = true;
+  readonly methods: ReadonlyMap<string, number>;
+  limit: number;
+  readonly tally = new ReplicaTally();
+  readonly #code: UserCode;
+  readonly #replica: Replica;
+  readonly #open = new Map<OutboundCall, InlineCall>();
+  #ongoing = 0;
+  #served = 0;
+  #closed = false;
+  readonly #gone = Promise.withResolvers<void>();
+  #onFreed: () => void = () => {};
+
+  constructor(inline: InlineDescriptor, code: UserCode) {
+    const { app, deployment, replicaId, maxOngoingRequests } = inline;
+    this.limit = maxOngoingRequests;
+    this.#code = code;
+    this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
+    const identity = { app, deployment, replicaId, rank: 0, gpus: [] };
+    this.#replica = new Replica(
+      identity,
+      code,
+      code.makesRequests ? routerProtocol : ingressProtocol,
+      this.tally,
+    );
+  }
+
+  get ongoing(): number {
+    return this.#ongoing;
+  }
+
+  get free(): number {
+    return Math.max(0, this.limit - this.#ongoing);
+  }
+
+  /** There is no other replica to prefer. */
+  readonly models: ReplicaModels = EVERY_MODEL;
+
+  get served(): number {
+    return this.#served;
+  }
+
+  onFreed(listener: () => void): void {
+    this.#onFreed = listener;
+  }
+
+  get outstanding(): number {
+    return this.#open.size;
+  }
+
+  readonly isStuck = false;
+
+  isHeld(): boolean {
+    return false;
+  }
+
+  readonly holding = HOLDS_NOTHING;
+
+  room(): Reservation {
+    if (this.#closed) return RESERVED.gone;
+    return this.#ongoing >= this.limit ? RESERVED.full : RESERVED.ok;
+  }
+
+  /** A call begins as it is sent. */
+  takeBack(): boolean {
+    return false;
+  }
+
+  *waiting(): Generator<OutboundCall> {}
+
+  reserve(): Reservation {
+    const room = this.room();
+    return room === RESERVED.ok ? this.reserveBeyondLimit() : room;
+  }
+
+  reserveToWait(): Reservation {
+    return this.reserve();
+  }
+
+  reserveBeyondLimit(): Reservation {
+    if (this.#closed) return RESERVED.gone;
+    this.#ongoing++;
+    return RESERVED.ok;
+  }
+
+  unreserve(): void {
+    this.#ongoing--;
+  }
+
+  send(call: OutboundCall): void {
+    const method = methodIndex(call.method, this.methods);
+    if (method === undefined) {
+      this.unreserve();
+      call.failed(unknownMethod(call.method, this.methods));
+      return;
+    }
+    const inbound = new InlineCall(call, method, () => this.#done(call));
+    this.#open.set(call, inbound);
+    const { origin } = call;
+    // It may have waited, and is sent as another call ends.
+    if (origin === undefined) this.#replica.begin(inbound);
+    else origin.runInAsyncScope(this.#replica.begin, this.#replica, inbound);
+  }
+
+  cancel(call: OutboundCall, code: CancelCode): void {
+    this.#open.get(call)?.listener?.cancelled(code);
+  }
+
+  credit(call: OutboundCall, chunks: number): void {
+    this.#open.get(call)?.listener?.credited(chunks);
+  }
+
+  upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void {
+    this.#open.get(call)?.listener?.uploaded(chunk, cargo.bytes);
+  }
+
+  endUpload(call: OutboundCall): void {
+    this.#open.get(call)?.listener?.uploadEnded();
+  }
+
+  async reconfigure(userConfig: unknown): Promise<void> {
+    await this.#code.reconfigure(userConfig);
+  }
+
+  get ended(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  describe(): Promise<IngressDescription> {
+    return this.#code.describe();
+  }
+
+  /** No new calls; those that run end by themselves, then the destructor runs. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#replica.drain();
+    if (this.#ongoing === 0) this.#dispose();
+  }
+
+  /** The caller has its answer. */
+  #done(call: OutboundCall): void {
+    this.#open.delete(call);
+    this.#ongoing--;
+    this.#served++;
+    if (this.#closed && this.#ongoing === 0) this.#dispose();
+    else this.#onFreed();
+  }
+
+  #dispose(): void {
+    // A destructor that throws must not take the host down.
+    this.#code.dispose().then(this.#gone.resolve, () => this.#gone.resolve());
+  }
+}
+
+/** Joins the two ends of a call without a channel in between. */
+class InlineCall implements InboundCall {
+  readonly method: number;
+  listener: InboundListener | undefined = undefined;
+  readonly #call: OutboundCall;
+  readonly #onEnded: () => void;
+
+  constructor(call: OutboundCall, method: number, onEnded: () => void) {
+    this.#call = call;
+    this.method = method;
+    this.#onEnded = onEnded;
+  }
+
+  get callerName(): string {
+    return this.#call.callerName;
+  }
+
+  get number(): number {
+    return this.#call.number;
+  }
+
+  get deadline(): number {
+    return this.#call.expiresAt;
+  }
+
+  get args(): unknown[] {
+    return this.#call.args as unknown[];
+  }
+
+  get meta(): CallMeta | undefined {
+    return this.#call.meta;
+  }
+
+  get isByReference(): boolean {
+    return true;
+  }
+
+  result(value: unknown): void {
+    beginBatch();
+    this.#call.succeeded(value);
+    this.#onEnded();
+  }
+
+  error(error: unknown): void {
+    beginBatch();
+    this.#call.failed(error);
+    this.#onEnded();
+  }
+
+  open(head: unknown): void {
+    beginBatch();
+    this.#call.opened(head);
+  }
+
+  chunk(value: unknown, cargo: Cargo): void {
+    beginBatch();
+    this.#call.chunk(value, cargo.bytes);
+  }
+
+  end(): void {
+    beginBatch();
+    this.#call.ended();
+    this.#onEnded();
+  }
+
+  credit(chunks: number): void {
+    this.#call.credited(chunks);
+  }
+
+  batched(items: number): void {
+    this.#call.batchSize = items;
+  }
+}

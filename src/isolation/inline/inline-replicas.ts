@@ -1,0 +1,25 @@
+import type { InlineDescriptor } from '../../handle/routing/directory.ts';
+import { copyPacked } from '../../values/pack.ts';
+import { createInlineChannel, type InlineChannel } from './inline-channel.ts';
+
+/** The inline replicas of the host's thread: made once, whoever asks first. */
+export class InlineReplicas {
+  readonly #channels = new Map<string, Promise<InlineChannel>>();
+
+  make(inline: InlineDescriptor): Promise<InlineChannel> {
+    const known = this.#channels.get(inline.replicaId);
+    if (known !== undefined) return known;
+    // What other threads make their replicas of stays as it is.
+    const made = createInlineChannel({ ...inline, args: copyPacked(inline.args) });
+    this.#channels.set(inline.replicaId, made);
+    return made;
+  }
+
+  has(replicaId: string): boolean {
+    return this.#channels.has(replicaId);
+  }
+
+  forget(replicaId: string): void {
+    this.#channels.delete(replicaId);
+  }
+}

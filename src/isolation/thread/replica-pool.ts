@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import type { Worker, WorkerOptions } from 'node:worker_threads';
+import { DynamicThreadPool, type IWorkerNode, type MessageValue } from 'poolifier';
+import { within } from '../../time/timeout.ts';
+import type { PooledThread, ThreadPool } from './thread.ts';
+
+/** More threads than one deployment ever has; poolifier wants a maximum. */
+const MAX_THREADS = 2_048;
+/** Poolifier's own promise may never resolve (12 of 12 runs with 16 workers). */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/**
+ * The one file that touches poolifier. A pool of a deployment owns its threads: it creates, handshakes, lists, kills and
+ * terminates them. Its `execute()` is not used: a crash leaves those promises pending for ever, an abort never reaches
+ * user code, and a call costs ten times the CPU (docs/decisions/002-poolifier.md).
+ *
+ * Pinned to exactly 5.3.2: the next major (poolifier#3211) changes the protected members used here.
+ */
+export class ReplicaPool implements ThreadPool {
+  readonly isPooled = true;
+  readonly #pool: Threads;
+
+  constructor(entry: string) {
+    this.#pool = new Threads(entry);
+  }
+
+  spawn(options: WorkerOptions): PooledThread {
+    const node = this.#pool.spawn(options);
+    return { worker: node.worker, retire: () => this.#pool.retire(node) };
+  }
+
+  async close(): Promise<void> {
+    await within(CLOSE_TIMEOUT_MS, this.#pool.destroy(), false);
+  }
+}
+
+type Node = IWorkerNode<Worker, unknown>;
+
+class Threads extends DynamicThreadPool<unknown, unknown> {
+  constructor(entry: string) {
+    // No minimum, so its `exit` handler refills nothing: which replica is restarted, and when, is ours to decide.
+    super(0, MAX_THREADS, entry, {
+      enableEvents: false,
+      restartWorkerOnError: false,
+      // Without weights it estimates the CPU's speed, which is noise in virtual machines.
+      workerChoiceStrategyOptions: {
+        weights: Object.fromEntries(Array.from({ length: MAX_THREADS }, (_, i) => [i, 1])),
+      },
+    });
+  }
+
+  /** A thread that dies as it starts may have said that it is ready: poolifier throws at what comes from one that it removed. */
+  protected override registerWorkerMessageListener<Message>(
+    workerNodeKey: number,
+    listener: (message: MessageValue<Message>) => void,
+  ): void {
+    super.registerWorkerMessageListener<Message>(workerNodeKey, (message) => {
+      if (this.workerNodes.some(({ info }) => info.id === message.workerId)) listener(message);
+    });
+  }
+
+  /** Only `spawn` makes threads. */
+  protected override shallCreateDynamicWorker(): boolean {
+    return false;
+  }
+
+  spawn(options: WorkerOptions): Node {
+    this.opts.workerOptions = options;
+    const node = this.workerNodes[this.createAndSetupWorkerNode()];
+    if (node === undefined) throw new Error('poolifier created no worker');
+    // Idle threads and their channels must not keep the app alive.
+    node.worker.unref();
+    node.messageChannel?.port1.unref();
+    return node;
+  }
+
+  /** Identified by object: poolifier's indices shift whenever a worker leaves. */
+  async retire(node: Node): Promise<void> {
+    const key = this.workerNodes.indexOf(node);
+    if (key === -1) return;
+    await Promise.race([this.destroyWorkerNode(key), once(node.worker, 'exit')]);
+  }
+}
