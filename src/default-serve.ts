@@ -1,5 +1,5 @@
+import { replicaRouter } from './replica/current-thread.ts';
 import { serve as inReplica } from './replica/host-api.ts';
-import { replicaRouter } from './replica/thread-role.ts';
 import { createServe, type Serve } from './serve.ts';
 
 let made: Serve | undefined;

@@ -1,18 +1,18 @@
 import './node-version.ts';
 
 export type { ServeMiddleware } from './adapters/middleware.ts';
-export type { MiddlewareOptions, RequestRouting } from './adapters/options.ts';
-export type { WebSocketOptions } from './adapters/websocket/options.ts';
+export type { MiddlewareOptions, RequestRouting } from './adapters/middleware-options.ts';
 export type { UpgradableServer } from './adapters/websocket/upgrades.ts';
+export type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
 export { type Batched, batch, END_OF_STREAM } from './batching/batch.ts';
 export { batchError } from './batching/batch-error.ts';
+export type { BatchOptions } from './batching/batch-options.ts';
 export {
   getMultiplexedModelId,
   type Multiplexed,
   type MultiplexedOptions,
   multiplexed,
 } from './batching/multiplexed.ts';
-export type { BatchOptions } from './batching/options.ts';
 export type { PendingReplicas } from './controller/place.ts';
 export type {
   AppReport,
@@ -26,6 +26,12 @@ export type {
 export { serve } from './default-serve.ts';
 export type { AppConfig, DeploymentOverrides, ServeConfig } from './deployment/app-config.ts';
 export { type Deployment, deployment } from './deployment/deployment.ts';
+export type {
+  BoundDeploymentOf as BoundDeployment,
+  BoundMethod,
+  Deployable,
+  NotDeployable,
+} from './deployment/deployment-types.ts';
 export type { Exposable, NotExposable } from './deployment/exposable.ts';
 export type { GraphNode } from './deployment/graph-node.ts';
 export type { AutoscalingConfig } from './deployment/options/autoscaling-config.ts';
@@ -37,14 +43,8 @@ export type {
   PolicyResult,
   TimedValue,
 } from './deployment/options/autoscaling-policy.ts';
-export type { DeploymentOptions } from './deployment/options/options.ts';
+export type { DeploymentOptions } from './deployment/options/deployment-options.ts';
 export type { Resources } from './deployment/options/resources.ts';
-export type {
-  BoundDeploymentOf as BoundDeployment,
-  BoundMethod,
-  Deployable,
-  NotDeployable,
-} from './deployment/types.ts';
 export {
   SERVE_ERRORS,
   ServeError,
@@ -53,10 +53,10 @@ export {
   type ValidationIssue,
 } from './errors.ts';
 export { DAGDriver, type DagOptions, type DriverOptions, dag } from './graph/dag.ts';
-export { type AppDescription, type AppEdge, type AppNode, describeGraph } from './graph/describe.ts';
+export { type AppDescription, type AppEdge, type AppNode, describeGraph } from './graph/describe-graph.ts';
+export type { BoundDag, GraphMethods } from './graph/graph-types.ts';
 export { InputNode } from './graph/input-node.ts';
 export { toMermaid } from './graph/mermaid.ts';
-export type { BoundDag, GraphMethods } from './graph/types.ts';
 export type {
   BroadcastResponse,
   CallExplanation,
@@ -68,20 +68,20 @@ export type {
   NotMappable,
   NotSerializable,
   RemoteMethod,
-} from './handle/api/types.ts';
+} from './handle/api/handle-types.ts';
 export { context, type ServeContext } from './handle/call/context.ts';
 export type { Priority } from './handle/queue/priority.ts';
 export type { TenantPolicy, TenantsOptions } from './handle/queue/tenants.ts';
 export { bytesRequest, formRequest, type HttpAdapter, jsonRequest, textRequest } from './input/adapters.ts';
 export type { FormField, FormFields, FormFile } from './input/form.ts';
 export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
-export type { GrowthWatchOptions } from './instance/guards/growth-watch.ts';
-export type { HostGuardOptions } from './instance/guards/host-guard.ts';
+export type { GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
+export type { HostGuardOptions } from './instance/guards/overload-guard.ts';
 export type { ResourceReport } from './instance/resources/resource-ledger.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';
-export type { OpenApiDocument } from './openapi/types.ts';
+export type { OpenApiDocument } from './openapi/openapi-types.ts';
 export type {
   ServerWebSocket,
   SocketClose,

@@ -8,9 +8,9 @@ import {
   type MiddlewareOptions,
   parseMiddlewareOptions,
   type ResolvedMiddlewareOptions,
-} from './adapters/options.ts';
-import type { WebSocketOptions } from './adapters/websocket/options.ts';
+} from './adapters/middleware-options.ts';
 import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgrades.ts';
+import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
 import type { AppReport } from './controller/status.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import { assertBound, defaultAppName } from './deployment/app-spec.ts';
@@ -25,18 +25,18 @@ import {
   trialKind,
 } from './deployment/options/trial-options.ts';
 import { invalidOption } from './errors.ts';
-import type { DeploymentHandle } from './handle/api/types.ts';
+import type { DeploymentHandle } from './handle/api/handle-types.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
-import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/growth-watch.ts';
-import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/host-guard.ts';
+import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
+import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/overload-guard.ts';
 import { Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resources/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.ts';
-import type { OpenApiDocument } from './openapi/types.ts';
+import type { OpenApiDocument } from './openapi/openapi-types.ts';
+import { replicaRouter } from './replica/current-thread.ts';
 import { mainInWorker } from './replica/listen-guard.ts';
-import { replicaRouter } from './replica/thread-role.ts';
 import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
 import { boolean, type Fields, fn, milliseconds, object, parseOptions, string } from './validation/fields.ts';
 

@@ -58,7 +58,17 @@ describe('the house', () => {
     ['load'],
     ['channel'],
     // Rooms that a call passes on its way from a handle into user code; they are open to each other until their seams are cut.
-    ['handle', 'batching', 'user-metrics', 'deployment', 'replica', 'graph', 'controller', 'observe', 'isolation'],
+    [
+      'handle',
+      'batching',
+      'user-metrics',
+      'deployment',
+      'replica',
+      'graph',
+      'controller',
+      'observe',
+      'isolation',
+    ],
     ['instance'],
     ['adapters'],
     ['serve.ts'],

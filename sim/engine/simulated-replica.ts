@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { batchRoom } from '../../src/batching/advice.ts';
 import { batch } from '../../src/batching/batch.ts';
-import type { BatchOptions } from '../../src/batching/options.ts';
+import type { BatchOptions } from '../../src/batching/batch-options.ts';
 import { CallIntake } from '../../src/channel/call-intake.ts';
 import { LinkLedger } from '../../src/channel/link-ledger.ts';
 import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
@@ -10,7 +10,7 @@ import type { DeploymentLoad } from '../../src/load/deployment-load.ts';
 import { HoldingMeter } from '../../src/load/holding-meter.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../../src/load/load-table.ts';
 import { ReplicaTally } from '../../src/load/replica-tally.ts';
-import { type IngressProtocol, Replica } from '../../src/replica/replica.ts';
+import { CallExecutor, type IngressProtocol } from '../../src/replica/call-executor.ts';
 import { UserCode } from '../../src/replica/user-code.ts';
 import { EventLoop } from '../../src/time/loop.ts';
 import { ModelHost } from './model-host.ts';
@@ -39,7 +39,7 @@ const NO_INGRESS: IngressProtocol = {
   request: refuse,
   respond: refuse,
   requireUpgrade: refuse,
-  converse: refuse,
+  serveWebSocket: refuse,
 };
 
 function refuse(): never {
@@ -60,7 +60,7 @@ export class SimulatedReplica {
   readonly #thread = new VirtualThread();
   readonly #tally = new ReplicaTally();
   readonly #intake: CallIntake;
-  readonly #replica: Replica;
+  readonly #replica: CallExecutor;
   #onDrained: () => void = () => {};
 
   private constructor(
@@ -78,7 +78,7 @@ export class SimulatedReplica {
     this.load.setState(REPLICA_STATE.ready);
     this.models = nature.models && new ModelHost(time, nature.models, this.load, deploymentLoad);
     const identity = { app: 'app', deployment: 'Simulated', replicaId, rank: 0, gpus: [] };
-    this.#replica = new Replica(identity, code, NO_INGRESS, this.#tally);
+    this.#replica = new CallExecutor(identity, code, NO_INGRESS, this.#tally);
     this.#intake = new CallIntake(
       this.load,
       deploymentLoad,
@@ -109,7 +109,7 @@ export class SimulatedReplica {
   attach(caller: VirtualThread): { readonly link: LinkDescriptor; readonly port: MessagePort } {
     const ports = simulatedPorts(this.#time, caller, this.#thread);
     const ledger = new LinkLedger();
-    const begin = (call: Parameters<Replica['begin']>[0]): void => this.#replica.begin(call);
+    const begin = (call: Parameters<CallExecutor['begin']>[0]): void => this.#replica.begin(call);
     new ReplicaChannel('s', ports.replica, ledger, this.#intake, begin, () => {});
     const link = {
       replicaId: this.replicaId,

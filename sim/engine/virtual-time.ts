@@ -1,4 +1,4 @@
-import { Heap } from '../../src/handle/queue/heap.ts';
+import { Heap } from '../../src/handle/queue/binary-heap.ts';
 import { type ThreadTime, type Timer, time, useTime } from '../../src/time/clock.ts';
 import { type Random, seeded } from './random.ts';
 

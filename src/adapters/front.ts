@@ -4,8 +4,8 @@ import type { Instance } from '../instance/instance.ts';
 import type { HostExchange } from './exchange.ts';
 import type { HttpTarget } from './http.ts';
 import type { Destination, Destinations } from './middleware.ts';
+import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './middleware-options.ts';
 import { type Mount, Mounts } from './mounts.ts';
-import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './options.ts';
 import { mountPath, pathOf } from './request/request-head.ts';
 import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
 

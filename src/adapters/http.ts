@@ -10,13 +10,13 @@ import type { Logger } from '../observe/logger.ts';
 import { now } from '../time/clock.ts';
 import type { HostExchange, HttpResponse, Next } from './exchange.ts';
 import { HttpCall, type HttpOutcome } from './http-call.ts';
-import type { ResolvedMiddlewareOptions } from './options.ts';
+import type { ResolvedMiddlewareOptions } from './middleware-options.ts';
 import { deadlineOf, describeCall, routeLabel } from './request/describe-call.ts';
 import { decodedHeaders, parsedBody } from './request/parsed-body.ts';
 import { type ParsedForm, parsedForm } from './request/parsed-form.ts';
 import { absoluteUrl, givenRequestId, refusedMethod, requestHeaders } from './request/request-head.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './request/upload.ts';
-import { cut, endWithoutRequest } from './response/linger.ts';
+import { cut, endWithoutRequest } from './response/early-response.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './response/problem.ts';
 import { offSocketClose, onSocketClose } from './response/socket-close.ts';
 

@@ -5,8 +5,8 @@ import { fromNode, type HostContext, type HostExchange, type HttpResponse, type 
 import { inspectServerOf } from './host-server.ts';
 import { type HttpTarget, handleHttp } from './http.ts';
 import { fromKoa, type KoaContext, type KoaNext } from './koa-exchange.ts';
+import type { ResolvedMiddlewareOptions } from './middleware-options.ts';
 import type { Mount } from './mounts.ts';
-import type { ResolvedMiddlewareOptions } from './options.ts';
 import { givenRequestId } from './request/request-head.ts';
 import { sendProblem, toFrameworkError, toProblem } from './response/problem.ts';
 import { Refusal } from './response/refusal.ts';

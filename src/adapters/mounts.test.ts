@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { collectGarbage } from '../../test/support/garbage.ts';
 import { eventually } from '../../test/support/until.ts';
+import { parseMiddlewareOptions } from './middleware-options.ts';
 import { type Mount, Mounts } from './mounts.ts';
-import { parseMiddlewareOptions } from './options.ts';
 
 const options = parseMiddlewareOptions({});
 const mount = (app: string, path: string): Mount => ({ app, path, options });

@@ -1,4 +1,4 @@
-import type { ResolvedMiddlewareOptions } from './options.ts';
+import type { ResolvedMiddlewareOptions } from './middleware-options.ts';
 
 /** Where the host mounts an app, as far as it says so. */
 export interface Mount {

@@ -1,5 +1,5 @@
 import { BATCHED } from './batch.ts';
-import type { ResolvedBatchOptions } from './options.ts';
+import type { ResolvedBatchOptions } from './batch-options.ts';
 
 /** What a replica knows of its options that bears on its batches. */
 export interface BatchSurroundings {

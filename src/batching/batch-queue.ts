@@ -5,10 +5,10 @@ import { inRootContext } from '../time/root-context.ts';
 import { batchTraces, traceBatch } from '../tracing/channels.ts';
 import { Arrivals } from './arrivals.ts';
 import { BatchItem, type ItemSink } from './batch-item.ts';
+import type { ResolvedBatchOptions } from './batch-options.ts';
 import { BatchScope } from './batch-scope.ts';
 import { CostModel } from './cost-model.ts';
 import { HeldLoop } from './held-loop.ts';
-import type { ResolvedBatchOptions } from './options.ts';
 import { startTime } from './window.ts';
 
 /** Runs one batch; every item is settled when it resolves. Never rejects. */

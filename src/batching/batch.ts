@@ -6,14 +6,14 @@ import { loop } from '../time/loop.ts';
 import { isInstance } from '../validation/peek.ts';
 import { BatchError } from './batch-error.ts';
 import type { BatchItem } from './batch-item.ts';
-import { BatchQueue, type BatchRecord } from './batch-queue.ts';
 import {
   type BatchOptions,
   parseBatchOptions,
   parseBatchSize,
   parseBatchWait,
   type ResolvedBatchOptions,
-} from './options.ts';
+} from './batch-options.ts';
+import { BatchQueue, type BatchRecord } from './batch-queue.ts';
 
 /** A function of one item that runs together with its neighbours. */
 export interface Batched<I, R> {

@@ -27,11 +27,11 @@ export class CostModel {
     const g1 = this.#p11 * n + this.#p12;
     const g2 = this.#p12 * n + this.#p22;
     /** How uncertain the prediction for `n` was, in units of one sample. */
-    const doubt = g1 * n + g2;
-    const error = (ms - (this.#a * n + this.#b)) / (1 + doubt);
+    const decay = g1 * n + g2;
+    const error = (ms - (this.#a * n + this.#b)) / (1 + decay);
     this.#a += g1 * error;
     this.#b += g2 * error;
-    const gained = (FORGETTING - (1 - FORGETTING) / doubt) / (FORGETTING * (1 + doubt));
+    const gained = (FORGETTING - (1 - FORGETTING) / decay) / (FORGETTING * (1 + decay));
     this.#p11 -= gained * g1 * g1;
     this.#p12 -= gained * g1 * g2;
     this.#p22 -= gained * g2 * g2;

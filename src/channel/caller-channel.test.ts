@@ -5,7 +5,7 @@ import { batchTime, now } from '../time/clock.ts';
 import { MARK } from '../values/marks.ts';
 import { transfer } from '../values/transfer.ts';
 import { CANCEL_CODE, METHOD_HTTP } from './frames.ts';
-import { type InboundCall, type InboundListener, NO_CARGO } from './inbound-call.ts';
+import { type InboundCall, type InboundListener, NO_ENCODING } from './inbound-call.ts';
 import { HTTP_METHOD_NAME } from './method-names.ts';
 
 /** A link whose replica answers each call with its arguments. */
@@ -211,7 +211,7 @@ describe('a cancelled call', () => {
     await call.over;
     link.caller.cancel(call, CANCEL_CODE.cancelled);
     link.caller.credit(call, 1);
-    link.caller.upload(call, 'chunk', NO_CARGO);
+    link.caller.upload(call, 'chunk', NO_ENCODING);
     link.caller.endUpload(call);
     // The id is another call's now.
     const next = link.send(new RecordedCall('first', []));
@@ -249,7 +249,7 @@ test('an upload that cannot be cloned fails the call and stops the replica', asy
   await using link = silent(heard);
   const call = link.send(new RecordedCall('first', []));
   while (link.begun.length === 0) await turn();
-  link.caller.upload(call, () => {}, NO_CARGO);
+  link.caller.upload(call, () => {}, NO_ENCODING);
   expect(await call.over).toMatchObject({ type: 'failed', error: { code: 'SERVE_NOT_SERIALIZABLE' } });
   while (heard.length === 0) await turn();
   expect(heard).toEqual([['cancelled', CANCEL_CODE.cancelled]]);
@@ -258,13 +258,13 @@ test('an upload that cannot be cloned fails the call and stops the replica', asy
 describe('an answer that cannot be read', () => {
   /** No router: a handle cannot be revived. */
   const handle = { instance: 'i', app: 'a', deployment: 'd', options: {} };
-  const cargo = { marks: [handle, MARK.handle], transfer: undefined, bytes: 0 };
+  const encoded = { marks: [handle, MARK.handle], transfer: undefined, bytes: 0 };
 
   test('fails its own call only', async () => {
     await using link = silent();
     const calls = [0, 1].map(() => link.send(new RecordedCall('first', [])));
     while (link.begun.length < 2) await turn();
-    link.begun[0]?.result({ handle }, cargo);
+    link.begun[0]?.result({ handle }, encoded);
     new Answers().result(link.begun[1] as InboundCall, 'fine');
     expect(await calls[1]?.over).toEqual(result('fine'));
     expect(calls[0]?.endings).toMatchObject([{ type: 'failed', error: { code: 'SERVE_NOT_SERIALIZABLE' } }]);
@@ -275,8 +275,8 @@ describe('an answer that cannot be read', () => {
     await using link = silent(heard);
     const call = link.send(new RecordedCall('first', []));
     while (link.begun.length === 0) await turn();
-    link.begun[0]?.open(undefined, NO_CARGO);
-    link.begun[0]?.chunk({ handle }, cargo);
+    link.begun[0]?.open(undefined, NO_ENCODING);
+    link.begun[0]?.chunk({ handle }, encoded);
     expect(await call.over).toMatchObject({ type: 'failed' });
     while (heard.length === 0) await turn();
     expect(heard).toEqual([['cancelled', CANCEL_CODE.cancelled]]);

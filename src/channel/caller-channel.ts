@@ -7,7 +7,7 @@ import { type Limit, limit } from '../time/timeout.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import { CANCEL_CODE, type CancelCode, FRAME, type FrameKind, frameLength, packMeta } from './frames.ts';
-import type { Cargo } from './inbound-call.ts';
+import type { EncodedValue } from './inbound-call.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import { type MethodTable, methodIndex, unknownMethod } from './method-names.ts';
 import type { OutboundCall } from './outbound-call.ts';
@@ -23,7 +23,7 @@ export class CallerChannel {
   readonly isInline = false;
   readonly #load: ReplicaLoad;
   readonly #ledger: LinkLedger;
-  readonly #obituaryMs: number;
+  readonly #deathReasonMs: number;
   readonly #port: MessagePort;
   readonly #outbox: Outbox;
   readonly #methods: MethodTable;
@@ -35,12 +35,12 @@ export class CallerChannel {
   #closed = false;
   /** Every call was told. */
   #isOver = false;
-  #obituary: Limit | undefined = undefined;
+  #deathReason: Limit | undefined = undefined;
   #onFreed: () => void = () => {};
 
   /**
    * @param onClosed the replica is gone: nothing can be sent any more
-   * @param obituaryMs how long calls that had started wait to hear what the replica died of
+   * @param deathReasonMs how long calls that had started wait to hear what the replica died of
    */
   constructor(
     port: MessagePort,
@@ -48,9 +48,9 @@ export class CallerChannel {
     ledger: LinkLedger,
     methods: MethodTable,
     onClosed: () => void,
-    obituaryMs: number = OBITUARY_MS,
+    deathReasonMs: number = OBITUARY_MS,
   ) {
-    this.#obituaryMs = obituaryMs;
+    this.#deathReasonMs = deathReasonMs;
     this.#port = port;
     this.#load = load;
     this.#ledger = ledger;
@@ -189,10 +189,10 @@ export class CallerChannel {
   }
 
   /** A chunk of the body that is uploaded along with the call. */
-  upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void {
+  upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void {
     if (call.slot === -1 || this.#closed) return;
-    this.#outbox.frames.push(FRAME.chunk, call.slot, chunk, cargo.bytes);
-    this.#outbox.commit(cargo.bytes, cargo.transfer);
+    this.#outbox.frames.push(FRAME.chunk, call.slot, chunk, encoded.bytes);
+    this.#outbox.commit(encoded.bytes, encoded.transfer);
   }
 
   endUpload(call: OutboundCall): void {
@@ -214,7 +214,7 @@ export class CallerChannel {
     this.#isOver = true;
     this.#readRest();
     this.#shut();
-    this.#obituary?.cancel();
+    this.#deathReason?.cancel();
     this.#onClosed();
     for (const call of this.#open.splice(0)) {
       if (call === undefined) continue;
@@ -237,7 +237,7 @@ export class CallerChannel {
       call.slot = -1;
       call.orphaned(false, undefined);
     }
-    this.#obituary = limit(this.#obituaryMs, () => this.close(undefined));
+    this.#deathReason = limit(this.#deathReasonMs, () => this.close(undefined));
   }
 
   /** The news of a replica's end can overtake its last answers: they are in this port's queue already. */

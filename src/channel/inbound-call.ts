@@ -2,13 +2,13 @@ import type { Marks } from '../values/marks.ts';
 import type { CallMeta, CancelCode } from './frames.ts';
 
 /** What goes with a captured value: what to mark, what to move, and how large it is. A `Capture` is one. */
-export interface Cargo {
+export interface EncodedValue {
   readonly marks: Marks | undefined;
   readonly transfer: ArrayBuffer[] | undefined;
   readonly bytes: number;
 }
 
-export const NO_CARGO: Cargo = { marks: undefined, transfer: undefined, bytes: 0 };
+export const NO_ENCODING: EncodedValue = { marks: undefined, transfer: undefined, bytes: 0 };
 
 /** What the running call wants to hear from its caller. */
 export interface InboundListener {
@@ -39,10 +39,10 @@ export interface InboundCall {
   readonly isByReference: boolean;
   listener: InboundListener | undefined;
 
-  result(value: unknown, cargo: Cargo): void;
-  error(error: unknown, cargo: Cargo): void;
-  open(head: unknown, cargo: Cargo): void;
-  chunk(value: unknown, cargo: Cargo): void;
+  result(value: unknown, encoded: EncodedValue): void;
+  error(error: unknown, encoded: EncodedValue): void;
+  open(head: unknown, encoded: EncodedValue): void;
+  chunk(value: unknown, encoded: EncodedValue): void;
   end(): void;
   /** The consumer of the uploaded body read chunks. */
   credit(chunks: number): void;

@@ -6,7 +6,7 @@ import { REPLICA_STATE, ReplicaLoad } from '../load/load-table.ts';
 import { transfer } from '../values/transfer.ts';
 import { CallerChannel } from './caller-channel.ts';
 import { CANCEL_CODE } from './frames.ts';
-import { type InboundCall, type InboundListener, NO_CARGO } from './inbound-call.ts';
+import { type InboundCall, type InboundListener, NO_ENCODING } from './inbound-call.ts';
 import { LinkLedger } from './link-ledger.ts';
 
 /** A link whose calls wait to be answered by the test. */
@@ -32,7 +32,7 @@ test('a result that cannot be cloned becomes its own call’s error', async () =
   const { link, sent, answers } = await waiting(3);
   await using _ = link;
   answers.result(link.begun[0] as InboundCall, 'fine');
-  link.begun[1]?.result(gone(), NO_CARGO);
+  link.begun[1]?.result(gone(), NO_ENCODING);
   answers.result(link.begun[2] as InboundCall, 'fine too');
   await Promise.all(sent.map(({ over }) => over));
   expect(sent.map(({ endings }) => endings)).toMatchObject([
@@ -53,7 +53,7 @@ test('a chunk that cannot be cloned ends its stream there: no later chunk, no go
       answers.error(broken, error);
     },
   });
-  for (const call of [broken, whole]) call.open(undefined, NO_CARGO);
+  for (const call of [broken, whole]) call.open(undefined, NO_ENCODING);
   const scratch = Uint8Array.of(1);
   for (const _time of [1, 2]) {
     const bytes = transfer(scratch, [scratch.buffer]);
@@ -74,8 +74,8 @@ test('… also when the stream had ended before the batch was posted, and its id
   const { link, sent, answers } = await waiting(1);
   await using _ = link;
   const [call] = link.begun as [InboundCall];
-  call.open(undefined, NO_CARGO);
-  call.chunk(gone(), NO_CARGO);
+  call.open(undefined, NO_ENCODING);
+  call.chunk(gone(), NO_ENCODING);
   answers.end(call);
   expect(await sent[0]?.over).toMatchObject({ type: 'failed', error: { code: 'SERVE_NOT_SERIALIZABLE' } });
   expect(sent[0]?.endings).toHaveLength(1);

@@ -14,7 +14,7 @@ import {
   frameLength,
   unpackMeta,
 } from './frames.ts';
-import type { Cargo, InboundCall, InboundListener } from './inbound-call.ts';
+import type { EncodedValue, InboundCall, InboundListener } from './inbound-call.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import { Outbox } from './outbox.ts';
 
@@ -270,27 +270,27 @@ class ChannelCall implements InboundCall, ArrivedCall {
     return false;
   }
 
-  result(value: unknown, { marks, bytes, transfer }: Cargo): void {
+  result(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     this.#channel.over(this.#id, this.#begunAt);
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
     else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
 
-  error(value: unknown, { marks, bytes, transfer }: Cargo): void {
+  error(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     this.#channel.over(this.#id, this.#begunAt);
     this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
 
-  open(value: unknown, { marks, bytes, transfer }: Cargo): void {
+  open(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     this.isStreaming = true;
     this.#channel.streams();
     this.#channel.outbox.frames.push(FRAME.open, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer);
   }
 
-  chunk(value: unknown, { marks, bytes, transfer }: Cargo): void {
+  chunk(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.chunk, this.#id, value, bytes);
     else this.#channel.outbox.frames.push(FRAME.chunkMarked, this.#id, value, bytes, marks);
     this.#channel.outbox.commit(bytes, transfer);

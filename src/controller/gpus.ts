@@ -1,4 +1,4 @@
-import { WHOLE } from '../deployment/options/amounts.ts';
+import { WHOLE } from '../deployment/options/resource-units.ts';
 
 /**
  * The gpus that a replica gets, by index: a fraction shares the fullest device that has room, so that whole ones stay

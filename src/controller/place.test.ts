@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { toUnits, WHOLE } from '../deployment/options/amounts.ts';
+import { toUnits, WHOLE } from '../deployment/options/resource-units.ts';
 import { demandOf, type Resources } from '../deployment/options/resources.ts';
 import { type InstanceSpace, type Placed, place } from './place.ts';
 

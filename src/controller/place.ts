@@ -1,4 +1,4 @@
-import { type Amounts, type Demand, fromUnits, WHOLE } from '../deployment/options/amounts.ts';
+import { type Amounts, type Demand, fromUnits, WHOLE } from '../deployment/options/resource-units.ts';
 import { pickGpus } from './gpus.ts';
 
 /** What an instance has left. */

@@ -92,7 +92,7 @@ const VIEW: RolloutView = {
   ongoing: 0,
   fresh: record(0),
   baseline: record(0),
-  company: 0,
+  baselineCalls: 0,
   observeMs: 30_000,
   othersReady: true,
 };
@@ -129,13 +129,13 @@ describe('rollOut', () => {
 
   test('does not take over while none of its calls ends and those to the old version do', () => {
     const hanging = { running: 1, ongoing: 5 };
-    expect(reached(proving, { ...hanging, at: 11_000, company: 19 }).phase).toBe('shifting');
-    expect(reached(proving, { ...hanging, at: 30_999, company: 20 }).phase).toBe('proving');
-    expect(rollOut(proving, { ...VIEW, ...hanging, at: 30_999, company: 20 }).fault).toBeUndefined();
-    expect(rollOut(proving, { ...VIEW, ...hanging, at: 31_000, company: 20 }).fault).toBe(
+    expect(reached(proving, { ...hanging, at: 11_000, baselineCalls: 19 }).phase).toBe('shifting');
+    expect(reached(proving, { ...hanging, at: 30_999, baselineCalls: 20 }).phase).toBe('proving');
+    expect(rollOut(proving, { ...VIEW, ...hanging, at: 30_999, baselineCalls: 20 }).fault).toBeUndefined();
+    expect(rollOut(proving, { ...VIEW, ...hanging, at: 31_000, baselineCalls: 20 }).fault).toBe(
       'none of its calls ended in 30 s',
     );
-    const slow = { ...hanging, at: 31_000, company: 20, fresh: record(1) };
+    const slow = { ...hanging, at: 31_000, baselineCalls: 20, fresh: record(1) };
     expect(rollOut(proving, { ...VIEW, ...slow })).toMatchObject({
       fault: undefined,
       state: { phase: 'shifting' },

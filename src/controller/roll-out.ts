@@ -25,7 +25,7 @@ export interface RolloutState {
   /** How many calls had ended by then. */
   readonly calls: number;
   /** How many of them were the old version's when the first new replica ran. */
-  readonly company: number;
+  readonly baselineCalls: number;
   /** Since when the new version has had calls without a break, in ms. */
   readonly busySince: number;
 }
@@ -35,7 +35,7 @@ export const ROLLOUT_BEGIN: RolloutState = {
   runningSince: 0,
   activeAt: 0,
   calls: 0,
-  company: 0,
+  baselineCalls: 0,
   busySince: 0,
 };
 
@@ -51,7 +51,7 @@ export interface RolloutView {
   readonly fresh: VersionRecord;
   readonly baseline: VersionRecord;
   /** Calls to the old version that ended since the rollout began. */
-  readonly company: number;
+  readonly baselineCalls: number;
   /** How long the new version is watched from its first running replica on; 0 = it need only start. */
   readonly observeMs: number;
   /** Whether everything else that changes along with it has got as far. */
@@ -69,7 +69,7 @@ const ENOUGH_CALLS = 200;
 /** Both versions are held side by side for at most this share of the time that the new one is observed. */
 const PROVING_SHARE = 1 / 3;
 /** Calls of the old version that must have ended for a comparison with those that did not. */
-const LEAST_COMPANY = 20;
+const MIN_BASELINE_CALLS = 20;
 /** Than nearly all of them take: it is time to wonder. And than the longest ever: it is no coincidence. */
 const LONGER_THAN_MOST = 10;
 const LONGER_THAN_ANY = 2;
@@ -87,8 +87,8 @@ export function rollOut(state: RolloutState, view: RolloutView): RolloutStep {
     if (view.old > 0 && view.running === 0 && view.target > 0) return { state: seen, fault: undefined };
     const isTrial = observeMs > 0 || !view.othersReady;
     const phase = view.old > 0 && view.running > 0 && isTrial ? 'proving' : 'shifting';
-    const { company } = view;
-    return rollOut({ ...seen, phase, runningSince: at, activeAt: at, busySince: at, company }, view);
+    const { baselineCalls } = view;
+    return rollOut({ ...seen, phase, runningSince: at, activeAt: at, busySince: at, baselineCalls }, view);
   }
   const fault = observeMs > 0 ? faultNow(seen, view) : undefined;
   if (fault !== undefined) return { state: seen, fault };
@@ -121,12 +121,13 @@ function faultNow(state: RolloutState, view: RolloutView): string | undefined {
  * Calls begin and none ends, while those to the old version do, or used to long before: their deadlines may be far away,
  * and callers that wait call nobody else.
  */
-function isHanging({ company, busySince }: RolloutState, view: RolloutView): boolean {
+function isHanging({ baselineCalls, busySince }: RolloutState, view: RolloutView): boolean {
   const { at, fresh, baseline, ongoing } = view;
   if (fresh.calls > 0 || ongoing === 0) return false;
-  if (view.company - company >= LEAST_COMPANY) return true;
+  if (view.baselineCalls - baselineCalls >= MIN_BASELINE_CALLS) return true;
   return (
-    durations(baseline) >= LEAST_COMPANY && at - busySince > LONGER_THAN_MOST * quantileMs(baseline, 0.95)
+    durations(baseline) >= MIN_BASELINE_CALLS &&
+    at - busySince > LONGER_THAN_MOST * quantileMs(baseline, 0.95)
   );
 }
 

@@ -14,7 +14,7 @@ import {
   parseOptions,
   string,
 } from '../validation/fields.ts';
-import { messageOf } from '../values/describe.ts';
+import { messageOf } from '../values/describe-value.ts';
 import { assertBound } from './app-spec.ts';
 import type { BoundDeployment } from './bound.ts';
 import {
@@ -23,7 +23,7 @@ import {
   NAME_PATTERN,
   parseDeploymentOptions,
   parseOverriddenOptions,
-} from './options/options.ts';
+} from './options/deployment-options.ts';
 
 /** Options of one deployment of an app, over those of its code. */
 export interface DeploymentOverrides extends Omit<DeploymentOptions, 'module' | 'schemas'> {

@@ -10,7 +10,11 @@ import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
 import { type IngressFace, ingressFaceOf } from './ingress-face.ts';
 import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
-import { type DeploymentOptions, type ResolvedOptions, resolveOptions } from './options/options.ts';
+import {
+  type DeploymentOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options/deployment-options.ts';
 
 /** One deployment of an app as plain data. */
 export interface DeploymentSpec {
@@ -47,7 +51,7 @@ export interface CompiledApp {
   readonly revision: number;
   readonly autoscalingPolicy: AppAutoscalingPolicy | undefined;
   /** The same app, to be loaded from disk once more. */
-  again(): CompiledApp;
+  recompile(): CompiledApp;
 }
 
 /** What is changed on the way. */
@@ -105,9 +109,9 @@ export function compileApp(
     ingressFace: ingressFaceOf(target),
     deployments,
   };
-  const again = (): CompiledApp =>
+  const recompile = (): CompiledApp =>
     compileApp(ingress, appName, appVersion, { ...options, revision: revision + 1 });
-  return { spec, names, revision, autoscalingPolicy, again };
+  return { spec, names, revision, autoscalingPolicy, recompile };
 }
 
 /**

@@ -3,9 +3,9 @@ import { invalidOption } from '../errors.ts';
 import type { HandleReference } from '../handle/api/handle.ts';
 import type { DEPLOYMENT_TYPE } from '../handle/api/target.ts';
 import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
+import type { DeploymentDefinition } from './deployment-definition.ts';
 import { CallNode, copyArguments } from './graph-node.ts';
-import { isClass, isRemoteName } from './methods.ts';
-import type { DeploymentParts } from './parts.ts';
+import { isClass, isRemoteName } from './remote-methods.ts';
 
 /** Names the deployments of an app. */
 export type Naming = (bound: BoundDeployment<unknown>) => HandleReference;
@@ -30,18 +30,18 @@ export function withNaming<R>(name: Naming, work: () => R): R {
  */
 export class BoundDeployment<I> implements Portable {
   declare readonly [DEPLOYMENT_TYPE]: I;
-  readonly #parts: DeploymentParts;
+  readonly #parts: DeploymentDefinition;
   readonly #args: readonly unknown[];
 
   /** @throws ServeError `SERVE_NOT_SERIALIZABLE` for an argument that cannot cross threads, naming its path */
-  constructor(parts: DeploymentParts, args: readonly unknown[]) {
+  constructor(parts: DeploymentDefinition, args: readonly unknown[]) {
     this.#parts = parts;
     this.#args = copyArguments(args, `${parts.options.name}.bind`);
     Object.freeze(this);
   }
 
   /** @internal */
-  static partsOf(bound: BoundDeployment<unknown>): DeploymentParts {
+  static partsOf(bound: BoundDeployment<unknown>): DeploymentDefinition {
     return bound.#parts;
   }
 

@@ -1,6 +1,6 @@
 import { invalidOption } from '../errors.ts';
-import { isClass } from './methods.ts';
-import type { DeploymentOptions } from './options/options.ts';
+import type { DeploymentOptions } from './options/deployment-options.ts';
+import { isClass } from './remote-methods.ts';
 
 const HOOK = 'reconfigure';
 

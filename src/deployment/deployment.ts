@@ -3,30 +3,30 @@ import type { DeploymentSchemas } from '../validation/schema.ts';
 import { BoundDeployment } from './bound.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
 import { assertConfigurable } from './configurable.ts';
+import type { DeploymentDefinition } from './deployment-definition.ts';
+import type { Bind, Deployable } from './deployment-types.ts';
 import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
-import { isClass, reservedMethods } from './methods.ts';
 import {
   type DeploymentOptions,
   mergeOptions,
   NAME_PATTERN,
   parseDeploymentOptions,
-} from './options/options.ts';
-import type { DeploymentParts } from './parts.ts';
+} from './options/deployment-options.ts';
 import { registerTarget } from './registry.ts';
+import { isClass, reservedMethods } from './remote-methods.ts';
 import type { MatchingSchemas } from './schema-types.ts';
-import type { Bind, Deployable } from './types.ts';
 
 /**
  * A class or function with its serving options. Immutable.
  */
 export class Deployment<T> {
-  readonly #parts: DeploymentParts;
+  readonly #parts: DeploymentDefinition;
   /** What the nodes of a function call. */
   #called: BoundDeployment<unknown> | undefined = undefined;
 
   /** @internal Use `deployment()`. */
-  constructor(parts: DeploymentParts) {
+  constructor(parts: DeploymentDefinition) {
     this.#parts = parts;
     Object.freeze(this);
   }

@@ -1,6 +1,6 @@
 import { invalidOption } from '../errors.ts';
-import { isClass, isRemoteName } from './methods.ts';
-import type { DeploymentOptions, ResolvedOptions } from './options/options.ts';
+import type { DeploymentOptions, ResolvedOptions } from './options/deployment-options.ts';
+import { isClass, isRemoteName } from './remote-methods.ts';
 
 /**
  * A list of idempotent methods may name what only an instance has, such as a `batch()` field, but nothing that can never

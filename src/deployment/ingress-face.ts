@@ -1,5 +1,5 @@
 import { ServeError, type ServeErrorOptions } from '../errors.ts';
-import { isClass } from './methods.ts';
+import { isClass } from './remote-methods.ts';
 
 /** What an ingress answers. */
 export interface IngressFace {

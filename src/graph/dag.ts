@@ -1,15 +1,15 @@
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { Deployment } from '../deployment/deployment.ts';
 import type { GraphNode } from '../deployment/graph-node.ts';
-import type { DeploymentOptions } from '../deployment/options/options.ts';
+import type { DeploymentOptions } from '../deployment/options/deployment-options.ts';
 import { invalidOption } from '../errors.ts';
 import { type HttpAdapter, toAdapter } from '../input/adapters.ts';
 import { anything, type Fields, fn, parseOptions } from '../validation/fields.ts';
 import { compileGraph } from './compile.ts';
 import { driver, type GraphDriver } from './driver.ts';
+import type { BoundDag, ValueOf } from './graph-types.ts';
 import { HostValue } from './host-value.ts';
 import { InputNode } from './input-node.ts';
-import type { BoundDag, ValueOf } from './types.ts';
 
 export interface DagOptions<In = unknown> {
   /** Makes the input from an HTTP request. Default: the JSON body of a POST, nothing of a GET. */

@@ -1,10 +1,10 @@
 import { deployment } from '../deployment/deployment.ts';
 import { ServeError } from '../errors.ts';
-import type { DeploymentHandle } from '../handle/api/types.ts';
+import type { DeploymentHandle } from '../handle/api/handle-types.ts';
 import { type HttpAdapter, jsonRequest, toAdapter } from '../input/adapters.ts';
 import { MAX_ONGOING_LIMIT } from '../load/load-table.ts';
-import type { RouteDescription } from '../openapi/types.ts';
-import { ONLY_READS, ROUTES } from '../replica/describe.ts';
+import type { RouteDescription } from '../openapi/openapi-types.ts';
+import { ONLY_READS, ROUTES } from '../replica/describe-methods.ts';
 import { methodNotAllowed, POST_ONLY } from '../replica/method-not-allowed.ts';
 import { toJsonSchema } from '../validation/json-schema.ts';
 import { isSchema, type Schema } from '../validation/schema.ts';

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { assertInGraph, type NODE_TYPE } from '../deployment/graph-node.ts';
 import { invalidOption, ServeError } from '../errors.ts';
 import { PORTABLE, type Portable } from '../values/marks.ts';
-import type { InputNode as InputNodeOf } from './types.ts';
+import type { InputNode as InputNodeOf } from './graph-types.ts';
 
 /** JavaScript itself looks for these on any object: they select nothing. */
 const INERT = new Set(['constructor', 'prototype', '__proto__', 'asymmetricMatch']);

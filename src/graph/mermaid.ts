@@ -1,5 +1,5 @@
 import type { BoundDeployment } from '../deployment/bound.ts';
-import { type AppNode, describeGraph } from './describe.ts';
+import { type AppNode, describeGraph } from './describe-graph.ts';
 
 /**
  * A drawing of an app as a Mermaid flowchart: the graphs as boxes with their calls, the deployments below them, solid arrows

@@ -1,6 +1,6 @@
 import { ServeError } from '../errors.ts';
 import { needsResolving } from '../handle/api/handle.ts';
-import type { DeploymentResponse } from '../handle/api/types.ts';
+import type { DeploymentResponse } from '../handle/api/handle-types.ts';
 import { giveAway } from '../values/transfer.ts';
 import { spellPath } from './input-node.ts';
 import type { GraphPlan, Plan, Source } from './plan.ts';

@@ -1,8 +1,8 @@
 import type { TargetCapacity } from '../controller/target-capacity.ts';
 import type { TenantsOptions } from '../handle/queue/tenants.ts';
-import type { Switchboard } from '../handle/routing/switchboard.ts';
+import type { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
-import type { CallBook } from '../observe/call-book.ts';
+import type { CallCounts } from '../observe/call-counts.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../time/control-clock.ts';
@@ -21,7 +21,7 @@ export interface UnobservedFailure {
 /** What the parts of one instance share. */
 export interface Environment {
   readonly instanceId: string;
-  readonly switchboard: Switchboard;
+  readonly registry: EndpointRegistry;
   readonly inlineReplicas: InlineReplicas;
   readonly events: Events;
   readonly log: Logger;
@@ -37,7 +37,7 @@ export interface Environment {
   /** Indices of the threads that make calls; the host is 0. */
   nextCallerIndex(): number;
   /** What all threads counted of calls and batches. */
-  readonly book: CallBook;
+  readonly book: CallCounts;
   /** What user code counts, in all threads. */
   readonly userMetrics: HostMetrics;
   /** A response failed, in any thread, and nobody looked at it. */

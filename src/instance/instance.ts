@@ -14,21 +14,21 @@ import type { Resources } from '../deployment/options/resources.ts';
 import type { TrialKind } from '../deployment/options/trial-options.ts';
 import { ServeError } from '../errors.ts';
 import { adoptHandles, createHandle } from '../handle/api/handle.ts';
-import type { DeploymentHandle } from '../handle/api/types.ts';
-import { EntryGate } from '../handle/queue/entry-gate.ts';
+import type { DeploymentHandle } from '../handle/api/handle-types.ts';
+import { AdmissionControl } from '../handle/queue/admission-control.ts';
 import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import { type DirectoryEvent, routeKey } from '../handle/routing/directory.ts';
+import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { Router } from '../handle/routing/router.ts';
-import { Switchboard } from '../handle/routing/switchboard.ts';
 import { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
-import { CallBook } from '../observe/call-book.ts';
+import { CallCounts } from '../observe/call-counts.ts';
 import { Events } from '../observe/events.ts';
 import { HttpCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
-import type { OpenApiDocument } from '../openapi/types.ts';
+import type { OpenApiDocument } from '../openapi/openapi-types.ts';
 import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
 import { inRootContext } from '../time/root-context.ts';
@@ -38,11 +38,11 @@ import { Apps } from './apps/app-registry.ts';
 import { AppRuntime } from './apps/app-runtime.ts';
 import { ConfiguredApps } from './apps/configured-apps.ts';
 import { DevReload } from './apps/dev-reload.ts';
-import { Trials } from './apps/trials.ts';
+import { TrialController } from './apps/trial-controller.ts';
 import type { Environment, UnobservedFailure } from './environment.ts';
-import { GrowthWatch, type GrowthWatchOptions } from './guards/growth-watch.ts';
-import { HostGuard, type HostGuardOptions } from './guards/host-guard.ts';
-import { MemoryWatch } from './guards/memory-watch.ts';
+import { type GrowthWatchOptions, MemoryGrowthGuard } from './guards/memory-growth-guard.ts';
+import { type HostGuardOptions, OverloadGuard } from './guards/overload-guard.ts';
+import { ProcessMemoryGuard } from './guards/process-memory-guard.ts';
 import { randomId } from './ids.ts';
 import { detectMemoryMb } from './resources/machine.ts';
 import { ResourceLedger, type ResourceReport } from './resources/resource-ledger.ts';
@@ -75,27 +75,27 @@ export class Instance {
   readonly userMetrics: HostMetrics;
   readonly httpCounts: HttpCounts = new HttpCounts();
   readonly #environment: Environment;
-  readonly #switchboard = new Switchboard();
+  readonly #registry = new EndpointRegistry();
   readonly #apps = new Apps();
   readonly #disownHandles: () => void;
   readonly #ignoreBatches: () => void;
   readonly #version: string;
-  readonly #memory: MemoryWatch;
+  readonly #memory: ProcessMemoryGuard;
   readonly #resources: ResourceLedger;
   readonly #dev: DevReload | undefined;
   #capacity: TargetCapacity = FULL_CAPACITY;
-  readonly #guard: HostGuard;
-  readonly #growth: GrowthWatch;
+  readonly #guard: OverloadGuard;
+  readonly #growth: MemoryGrowthGuard;
   #callers = 0;
   readonly #clock: Clock;
   #endLoop: (() => void) | undefined = undefined;
   #unfollow: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
-  readonly #trials = new Trials({
-    switchboard: this.#switchboard,
+  readonly #trials = new TrialController({
+    registry: this.#registry,
     app: (name) => this.#apps.get(name),
     start: (compiled) => this.#startTrial(compiled),
-    goOver: (app, compiled) => this.#goOver(app, compiled, true),
+    updateTo: (app, compiled) => this.#updateTo(app, compiled, true),
     delete: (name, isPatient) => this.delete(name, undefined, isPatient),
     compile: (ingress, name, options) => compileApp(ingress, name, this.#version, options),
     counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
@@ -114,7 +114,7 @@ export class Instance {
     delete: (name) => this.delete(name),
   });
   /** What all threads counted since the start. */
-  readonly #book = new CallBook(
+  readonly #book = new CallCounts(
     (app, deployment) => this.#apps.get(app)?.deployments.has(deployment) === true,
   );
 
@@ -131,13 +131,13 @@ export class Instance {
         this.log.warn({ replicas, cpus }, 'more replicas than cpus, and none reserved: set resources.cpus'),
     });
     const inlineReplicas = new InlineReplicas();
-    const gate = new EntryGate(options.tenants);
-    this.#guard = new HostGuard(options.hostGuard, gate, this.events, this.log);
+    const gate = new AdmissionControl(options.tenants);
+    this.#guard = new OverloadGuard(options.hostGuard, gate, this.events, this.log);
     const caller = { index: 0, instanceId: this.id, name: `${this.id}.0` };
     const port = { caller, send: (event: DirectoryEvent) => this.router.apply(event) };
     this.router = new Router(
       caller,
-      { subscribe: (key) => this.#switchboard.subscribe(port, key) },
+      { subscribe: (key) => this.#registry.subscribe(port, key) },
       {
         gate,
         createInline: (inline) => inlineReplicas.make(inline),
@@ -145,7 +145,7 @@ export class Instance {
           const { app, deployment } = route;
           this.#reportUnobserved({ app, deployment, method, requestId, error });
         },
-        onReplaced: (replicaId) => this.#switchboard.replaced(port, replicaId),
+        onReplaced: (replicaId) => this.#registry.replaced(port, replicaId),
       },
     );
     this.#disownHandles = adoptHandles(this.router);
@@ -153,15 +153,17 @@ export class Instance {
       if (inlineReplicas.has(record.replica))
         this.#book.of(record.app, record.deployment).batches.record(name, record);
     });
-    this.#switchboard.addCaller(port);
+    this.#registry.addCaller(port);
     const memoryMb = options.resources.memoryMb ?? detectMemoryMb();
     const replicas = () => this.#apps.threads();
-    this.#growth = new GrowthWatch(options.growthWatch, memoryMb, replicas, this.events, this.log);
-    this.#memory = new MemoryWatch(memoryMb, replicas, (replica, why) => this.#apps.kill(replica, why));
+    this.#growth = new MemoryGrowthGuard(options.growthWatch, memoryMb, replicas, this.events, this.log);
+    this.#memory = new ProcessMemoryGuard(memoryMb, replicas, (replica, why) =>
+      this.#apps.kill(replica, why),
+    );
     this.#dev = options.isDev ? new DevReload((name) => this.reload(name, false), this.log) : undefined;
     this.#environment = {
       instanceId: this.id,
-      switchboard: this.#switchboard,
+      registry: this.#registry,
       inlineReplicas,
       events: this.events,
       log: this.log,
@@ -198,7 +200,7 @@ export class Instance {
    */
   setTargetCapacity(percent: number | undefined, isSameApps: boolean): void {
     this.#capacity = nextCapacity(this.#capacity, percent, isSameApps);
-    for (const app of this.#apps) app.recount();
+    for (const app of this.#apps) app.applyCapacity();
   }
 
   /**
@@ -206,9 +208,9 @@ export class Instance {
    * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
    */
   ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
-    const appName = name ?? this.#apps.placeOf(ingress, undefined)?.app ?? defaultAppName(ingress);
+    const appName = name ?? this.#apps.locate(ingress, undefined)?.app ?? defaultAppName(ingress);
     const known = this.#apps.get(appName);
-    const place = this.#apps.placeOf(ingress, appName);
+    const place = this.#apps.locate(ingress, appName);
     if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) return known;
     if (known !== undefined) {
       throw new ServeError(
@@ -240,7 +242,7 @@ export class Instance {
 
   /** A handle to a bound deployment: where it runs already, else as an app of its own. */
   handleTo<T>(bound: BoundDeployment<unknown>, appName: string | undefined): DeploymentHandle<T> {
-    const place = this.#apps.placeOf(bound, appName);
+    const place = this.#apps.locate(bound, appName);
     if (place !== undefined) return this.handle<T>(place.app, place.deployment);
     if (appName !== undefined && this.#apps.has(appName)) {
       throw new ServeError('SERVE_NOT_FOUND', `app '${appName}' does not hold that bound deployment`, {
@@ -327,7 +329,7 @@ export class Instance {
   /** Goes over to the code on disk: fresh threads import it. */
   async reload(name: string, isWatched = true): Promise<void> {
     const app = this.#apps.existing(name);
-    await this.#goOver(app, app.compiled.again(), isWatched);
+    await this.#updateTo(app, app.compiled.recompile(), isWatched);
   }
 
   /** Ends what is tried beside an app, else goes back to what it was before its last update. */
@@ -337,7 +339,7 @@ export class Instance {
     if (app.previous === undefined) {
       throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
     }
-    await this.#goOver(app, app.previous, false);
+    await this.#updateTo(app, app.previous, false);
   }
 
   get isClosing(): boolean {
@@ -370,7 +372,7 @@ export class Instance {
     const { name } = compiled.spec;
     const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#environment);
     this.#apps.add(app);
-    return this.#goOver(app, compiled, true);
+    return this.#updateTo(app, compiled, true);
   }
 
   #deploy(
@@ -392,13 +394,13 @@ export class Instance {
       this.#guard.start();
       this.#growth.start();
     });
-    const deployed = this.#goOver(app, compiled, true);
+    const deployed = this.#updateTo(app, compiled, true);
     deployed.catch(() => {});
     app.routePrefix = routePrefix;
     return { app, deployed };
   }
 
-  #goOver(app: AppRuntime, compiled: CompiledApp, isWatched: boolean): Promise<void> {
+  #updateTo(app: AppRuntime, compiled: CompiledApp, isWatched: boolean): Promise<void> {
     const deployed = inRootContext(() => app.deploy(compiled, isWatched));
     // A script that only deploys must live until it knows how that went.
     wheel.hold();
@@ -414,7 +416,7 @@ export class Instance {
   }
 
   /** With what the host's thread counted up to now. */
-  #counted(): CallBook {
+  #counted(): CallCounts {
     for (const counted of this.router.takeStats()) this.#book.merge(counted);
     return this.#book;
   }

@@ -1,6 +1,6 @@
 import { ServeError } from '../errors.ts';
 import { type Limit, limit } from '../time/timeout.ts';
-import type { ThreadReplica } from './thread-replica.ts';
+import type { ManagedReplica } from './managed-replica.ts';
 
 /** In a row. */
 const MAX_FAILURES = 3;
@@ -11,14 +11,14 @@ const MAX_FAILURES = 3;
  * it later, and is as healthy.
  */
 export class HealthCheck {
-  readonly #replica: ThreadReplica;
+  readonly #replica: ManagedReplica;
   readonly #timeoutMs: number;
   readonly #periodMs: number;
   #failures = 0;
   #isRunning = false;
   #nextAt: number;
 
-  constructor(replica: ThreadReplica, periodMs: number, timeoutMs: number, at: number) {
+  constructor(replica: ManagedReplica, periodMs: number, timeoutMs: number, at: number) {
     this.#replica = replica;
     this.#periodMs = periodMs;
     this.#timeoutMs = timeoutMs;

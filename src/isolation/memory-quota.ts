@@ -1,4 +1,4 @@
-import type { ThreadReplica } from './thread-replica.ts';
+import type { ManagedReplica } from './managed-replica.ts';
 
 const MIB = 1_048_576;
 /** What a garbage collection is about to free is no breach. */
@@ -6,13 +6,13 @@ const PATIENCE_MS = 1_000;
 
 /** Sees to it that a replica stays within the memory that was reserved for it. */
 export class MemoryQuota {
-  readonly #replica: ThreadReplica;
+  readonly #replica: ManagedReplica;
   readonly #limitMb: number;
   #exceededSince: number | undefined = undefined;
   #isAsking = false;
 
   /** @param limitMb its `resources.memoryMb` */
-  constructor(replica: ThreadReplica, limitMb: number) {
+  constructor(replica: ManagedReplica, limitMb: number) {
     this.#replica = replica;
     this.#limitMb = limitMb;
   }

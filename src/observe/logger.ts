@@ -1,6 +1,6 @@
 import { instanceOf } from '../validation/fields.ts';
 import { isInstance, peek } from '../validation/peek.ts';
-import { describe } from '../values/describe.ts';
+import { describe } from '../values/describe-value.ts';
 
 /** Pino-shaped: the object first, then the message. */
 export interface Logger {

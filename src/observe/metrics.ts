@@ -13,7 +13,7 @@ import {
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
-import { messageOf } from '../values/describe.ts';
+import { messageOf } from '../values/describe-value.ts';
 import type { HttpCounts } from './http-counts.ts';
 import { type MetricsRegister, Registered } from './register.ts';
 

@@ -1,8 +1,8 @@
 import type { JsonSchema } from '../validation/json-schema.ts';
 import { Components } from './components.ts';
+import type { IngressDescription, OpenApiDocument, RouteDescription } from './openapi-types.ts';
 import { Problems } from './problems.ts';
 import { resultKinds } from './result-kinds.ts';
-import type { IngressDescription, OpenApiDocument, RouteDescription } from './types.ts';
 
 export interface DocumentOptions {
   readonly title: string;

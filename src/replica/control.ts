@@ -3,7 +3,7 @@ import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { LogLevel, LogLine } from '../deployment/options/log-line.ts';
 import type { CountedCalls } from '../handle/call/ended-counts.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
-import type { IngressDescription } from '../openapi/types.ts';
+import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
 

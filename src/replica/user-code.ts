@@ -1,11 +1,11 @@
 import { METHOD_HTTP, METHOD_WEBSOCKET } from '../channel/frames.ts';
-import { isClass, remoteMethods } from '../deployment/methods.ts';
 import type { Registration } from '../deployment/registry.ts';
+import { isClass, remoteMethods } from '../deployment/remote-methods.ts';
 import { invalidOption, ServeError } from '../errors.ts';
-import type { IngressDescription } from '../openapi/types.ts';
+import type { IngressDescription } from '../openapi/openapi-types.ts';
 import { isPlainObject } from '../validation/fields.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
-import { describeIngress, ONLY_READS } from './describe.ts';
+import { describeIngress, ONLY_READS } from './describe-methods.ts';
 import { type Method, withRequestSchemas, withSchemas } from './schemas.ts';
 
 /** How the ingress answers HTTP: a fetch-style router, `call(request)`, or not at all. */

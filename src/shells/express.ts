@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { type App, middlewareOf, type ShellOptions } from './options.ts';
+import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
 /** What `expressServe()` takes; `locals` and `call` are given Express' request. */
 export type ExpressServeOptions = ShellOptions<Request>;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { HttpResponse } from '../adapters/exchange.ts';
-import { cut } from '../adapters/response/linger.ts';
+import { cut } from '../adapters/response/early-response.ts';
 
 /** A body that is written to at one end and read by Fastify at the other. */
 class ReplyBody extends Readable {

@@ -10,7 +10,7 @@ import { invalidOption } from '../errors.ts';
 import { serve as defaultServe, type Serve } from '../index.ts';
 import { within } from '../time/timeout.ts';
 import { ReplyResponse } from './fastify-reply.ts';
-import { type App, middlewareOf, type ShellOptions } from './options.ts';
+import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
 /** How long `fastify.ready()` waits for a replica to tell what its ingress answers, if the class does not show that, in ms. */
 const FACE_MS = 5_000;

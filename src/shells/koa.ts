@@ -1,5 +1,5 @@
 import type { Context, Middleware } from 'koa';
-import { type App, middlewareOf, type ShellOptions } from './options.ts';
+import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
 /** What `koaServe()` takes; `locals` and `call` are given Koa's context. */
 export type KoaServeOptions = ShellOptions<Context>;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type App, middlewareOf, type ShellOptions } from './options.ts';
+import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
 /** What `nodeServe()` takes; `locals` and `call` are given Node's request. */
 export type NodeServeOptions = ShellOptions<IncomingMessage>;

@@ -20,7 +20,7 @@ import {
   replicaTraces,
 } from '../tracing/channels.ts';
 import { isInstance } from '../validation/peek.ts';
-import { messageOf } from '../values/describe.ts';
+import { messageOf } from '../values/describe-value.ts';
 
 export interface OtelOptions {
   /** Default: the global one. */

@@ -55,7 +55,7 @@ export class MetricTable {
   /** One that nobody reads, once there are too many. */
   series(app: string, deployment: string, values: readonly string[], rank = ''): MetricSeries {
     const key = keyOf({ app, deployment, rank, values });
-    if (this.#ended.size > 0) this.#ended.delete(placeOf(app, deployment));
+    if (this.#ended.size > 0) this.#ended.delete(locate(app, deployment));
     const known = this.#series.get(key);
     if (known !== undefined) return known;
     if (this.#series.size >= MAX_SERIES) this.#dropEnded(() => true);
@@ -82,7 +82,7 @@ export class MetricTable {
 
   /** The deployment has ended: the last values are scraped a few times more, unless others need the room. */
   ended(app: string, deployment: string): void {
-    this.#ended.set(placeOf(app, deployment), SCRAPES_OF_ENDED);
+    this.#ended.set(locate(app, deployment), SCRAPES_OF_ENDED);
   }
 
   /** What a scrape gets to see. */
@@ -99,7 +99,7 @@ export class MetricTable {
     if (due.size === 0) return;
     for (const place of due) this.#ended.delete(place);
     for (const [key, { app, deployment }] of this.#series)
-      if (due.has(placeOf(app, deployment))) this.#series.delete(key);
+      if (due.has(locate(app, deployment))) this.#series.delete(key);
   }
 
   /** The replica of that rank is gone, and its gauges with it. */
@@ -132,7 +132,7 @@ function keyOf({ app, deployment, rank, values }: Omit<MetricSeries, 'value' | '
   return JSON.stringify([app, deployment, rank, ...values]);
 }
 
-function placeOf(app: string, deployment: string): string {
+function locate(app: string, deployment: string): string {
   return `${app}/${deployment}`;
 }
 

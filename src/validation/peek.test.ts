@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { UNREADABLE, UNREADABLE_NAMES } from '../../test/support/unreadable.ts';
 import { invalidOption, ServeError } from '../errors.ts';
 import { Capture } from '../values/capture.ts';
-import { describe as inWords, messageOf } from '../values/describe.ts';
+import { describe as inWords, messageOf } from '../values/describe-value.ts';
 import { isRequest } from '../values/request.ts';
 import { isPlainObject } from './fields.ts';
 import { isInstance, peek, tagOf } from './peek.ts';

@@ -3,7 +3,7 @@ import { ServeError } from '../errors.ts';
 import { isInstance } from '../validation/peek.ts';
 import { mayHaveNames, membersOfSparse } from './array-members.ts';
 import { Copies } from './copies.ts';
-import { describe } from './describe.ts';
+import { describe } from './describe-value.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
 import { isBuiltIn, isForeign, reasonAgainst, reasonAgainstPrimitive, viewConstructor } from './kinds.ts';
 import { isPortable, MARK, type Marks, PORTABLE, type Portable } from './marks.ts';

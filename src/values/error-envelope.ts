@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { SERVE_ERRORS, ServeError, type ServeErrorCode } from '../errors.ts';
 import { isInstance, peek } from '../validation/peek.ts';
-import { describe } from './describe.ts';
+import { describe } from './describe-value.ts';
 
 /**
  * An error as plain data. `postMessage` would lose class, `name`, `code` and every own property of it.

@@ -1,6 +1,6 @@
 import { isPlainObject } from '../validation/fields.ts';
 import { Capture, RESULT } from './capture.ts';
-import { describe } from './describe.ts';
+import { describe } from './describe-value.ts';
 import type { Marks } from './marks.ts';
 import { revive } from './revive.ts';
 

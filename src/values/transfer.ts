@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { invalidOption, ServeError } from '../errors.ts';
-import { messageOf } from './describe.ts';
+import { messageOf } from './describe-value.ts';
 import type { Marks } from './marks.ts';
 
 /** What `transfer()` can move. */
@@ -71,7 +71,7 @@ export function takeTransfer(value: object): Mark | undefined {
 }
 
 /** A captured value and what goes with it. */
-export interface Parcel {
+export interface EncodedValue {
   value: unknown;
   marks: Marks | undefined;
   transfer: Transferable[] | undefined;
@@ -84,7 +84,7 @@ export interface Parcel {
  *
  * @throws ServeError `SERVE_NOT_SERIALIZABLE` for memory that cannot be moved, such as WebAssembly's
  */
-export function moveNow({ value, marks, transfer = [], bytes }: Parcel, method: string): Parcel {
+export function moveNow({ value, marks, transfer = [], bytes }: EncodedValue, method: string): EncodedValue {
   try {
     return { ...structuredClone({ value, marks, transfer }, { transfer }), bytes };
   } catch (cause) {

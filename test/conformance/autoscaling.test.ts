@@ -8,7 +8,7 @@ import type {
   Serve,
   ServeEvents,
 } from '../../src/index.ts';
-import { driver, ELASTIC, type Elastic, elastic, hopeless, reporting } from '../fixtures/autoscaling.ts';
+import { driver, ELASTIC, type Elastic, elastic, reporting, unresponsive } from '../fixtures/autoscaling.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, eventually, status } from '../support/until.ts';
@@ -129,7 +129,7 @@ describe('autoscaling', () => {
   test('63: a cold start that fails tells the calls that wait', async () => {
     await using serve = quietServe();
     const handle = await serve.run(
-      hopeless.options({ autoscaling: { minReplicas: 0 }, maxConstructorRetryCount: 1 }).bind(),
+      unresponsive.options({ autoscaling: { minReplicas: 0 }, maxConstructorRetryCount: 1 }).bind(),
     );
     await expect(handle.remote()).rejects.toMatchObject({
       code: 'SERVE_DEPLOY_FAILED',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Serve } from '../../src/index.ts';
-import { CallBook, MOST_ENDED } from '../../src/observe/call-book.ts';
+import { CallCounts, MOST_ENDED } from '../../src/observe/call-counts.ts';
 import { HttpCounts } from '../../src/observe/http-counts.ts';
 import { type Basic, basic, type Caller, caller } from '../fixtures/basic.ts';
 import { listen } from '../integration/listen.ts';
@@ -75,7 +75,7 @@ test('no counter falls or vanishes, whatever ends', async () => {
 });
 
 test('the counts of ended apps are bounded in number', () => {
-  const book = new CallBook((app) => app === 'running');
+  const book = new CallCounts((app) => app === 'running');
   book.of('running', 'D').unobserved = 1;
   for (let n = 0; n < 3 * MOST_ENDED; n++) book.of(`app${n}`, 'D').unobserved = n;
   const kept = book.samples([]).map(({ app }) => app);

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { ServeError } from '../../src/errors.ts';
-import { EntryGate } from '../../src/handle/queue/entry-gate.ts';
+import { AdmissionControl } from '../../src/handle/queue/admission-control.ts';
 import type { TenantsOptions } from '../../src/handle/queue/tenants.ts';
 import type { RouteConfig } from '../../src/handle/routing/directory.ts';
 import { Route } from '../../src/handle/routing/route.ts';
@@ -25,7 +25,7 @@ const CONFIG: RouteConfig = {
 export class Harness {
   readonly load: DeploymentLoad;
   readonly ledger = new QueueLedger();
-  readonly gate: EntryGate;
+  readonly gate: AdmissionControl;
   readonly route: Route;
   readonly replicas: FakeReplica[] = [];
   readonly calls: Array<TestCall | TestKeyedCall> = [];
@@ -33,7 +33,7 @@ export class Harness {
   /** @param other another thread that calls the same deployment */
   constructor(config: Partial<RouteConfig> = {}, maxQueued = -1, tenants?: TenantsOptions, other?: Harness) {
     this.load = new DeploymentLoad(other?.load.shared);
-    this.gate = new EntryGate(tenants);
+    this.gate = new AdmissionControl(tenants);
     this.route = new Route('app', 'Model', { index: other === undefined ? 0 : 1, name: 'i' }, this.gate, {
       onBusy() {},
       onUnobserved() {},

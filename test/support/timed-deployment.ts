@@ -1,5 +1,5 @@
 import type { OutboundCall } from '../../src/channel/outbound-call.ts';
-import { Heap } from '../../src/handle/queue/heap.ts';
+import { Heap } from '../../src/handle/queue/binary-heap.ts';
 import { machineTime, useTime } from '../../src/time/clock.ts';
 import { FakeReplica, type TestCall } from './fake-replica.ts';
 import { Harness } from './route-harness.ts';

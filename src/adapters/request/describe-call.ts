@@ -3,7 +3,7 @@ import type { Call } from '../../handle/call/call.ts';
 import { priorityRank } from '../../handle/queue/priority.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import type { HostContext, HostExchange } from '../exchange.ts';
-import { parseRouting, type RequestRouting, type ResolvedMiddlewareOptions } from '../options.ts';
+import { parseRouting, type RequestRouting, type ResolvedMiddlewareOptions } from '../middleware-options.ts';
 import {
   clientIp,
   givenTimeout,

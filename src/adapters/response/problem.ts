@@ -1,6 +1,6 @@
 import { SERVE_ERRORS, ServeError, type ValidationIssue } from '../../errors.ts';
 import { isInstance, peek } from '../../validation/peek.ts';
-import { describe, messageOf } from '../../values/describe.ts';
+import { describe, messageOf } from '../../values/describe-value.ts';
 import type { HttpResponse } from '../exchange.ts';
 import { Refusal, type RefusalHeaders } from './refusal.ts';
 

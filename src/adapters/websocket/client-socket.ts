@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { CloseEnvelope } from '../../channel/http-envelope.ts';
 import { agreedProtocol } from './handshake.ts';
-import type { ResolvedWebSocketOptions } from './options.ts';
+import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
 /** How long either side may take to answer that the other one closes, in ms. */
 const CLOSE_TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../response/refusal.ts';
-import type { ResolvedWebSocketOptions } from './options.ts';
+import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
 /** What a response says that asks for an upgrade (RFC 9110, 7.8); its connection is closed. */
 export const UPGRADE_TO_WEBSOCKET = { upgrade: 'websocket', connection: 'close, upgrade' };

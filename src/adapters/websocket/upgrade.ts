@@ -4,22 +4,22 @@ import type {
   SocketEnvelope,
   SocketFrame,
 } from '../../channel/http-envelope.ts';
-import { NO_CARGO } from '../../channel/inbound-call.ts';
+import { NO_ENCODING } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { ServeError } from '../../errors.ts';
 import type { Direction } from '../../handle/call/counters.ts';
 import { LARGE_BYTES } from '../../values/memory.ts';
 import type { HostContext } from '../exchange.ts';
 import type { HttpTarget } from '../http.ts';
-import type { ResolvedMiddlewareOptions } from '../options.ts';
+import type { ResolvedMiddlewareOptions } from '../middleware-options.ts';
 import { deadlineOf, describeCall } from '../request/describe-call.ts';
 import { absoluteUrl, givenRequestId, requestHeaders } from '../request/request-head.ts';
 import { sendProblem, toProblem } from '../response/problem.ts';
 import type { Accept, ClientSocket, ClientSocketEvents, UpgradeRequest } from './client-socket.ts';
 import { agreedProtocol, assertHandshake, assertOrigin, offeredProtocols } from './handshake.ts';
-import type { ResolvedWebSocketOptions } from './options.ts';
 import { responseInstead } from './unupgraded.ts';
 import { WebSocketCall, type WebSocketOutcome } from './websocket-call.ts';
+import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
 /**
  * How long an upgrade waits for a place where replicas are there, in ms: requests give theirs back within that, other
@@ -172,12 +172,12 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
 
   leaving(how: CloseEnvelope): void {
     this.#isLeaving = true;
-    this.#call.endpoint?.channel.upload(this.#call, how, NO_CARGO);
+    this.#call.endpoint?.channel.upload(this.#call, how, NO_ENCODING);
   }
 
   closed(how: CloseEnvelope): void {
     const channel = this.#call.endpoint?.channel;
-    if (!this.#isLeaving) channel?.upload(this.#call, how, NO_CARGO);
+    if (!this.#isLeaving) channel?.upload(this.#call, how, NO_ENCODING);
     channel?.endUpload(this.#call);
     this.#log(`closed with ${how[0]}`);
   }

@@ -6,15 +6,15 @@ import { parseOptions } from '../../validation/fields.ts';
 import type { HostContext } from '../exchange.ts';
 import { inspectServer } from '../host-server.ts';
 import type { HttpTarget } from '../http.ts';
-import type { ResolvedMiddlewareOptions } from '../options.ts';
+import type { ResolvedMiddlewareOptions } from '../middleware-options.ts';
 import { sendProblem, toProblem } from '../response/problem.ts';
 import { createAccept, type UpgradeRequest } from './client-socket.ts';
 import { isWebSocket } from './handshake.ts';
 import { hostView } from './host-view.ts';
-import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './options.ts';
 import { responseInstead } from './unupgraded.ts';
 import { Upgrade, type UpgradeRules } from './upgrade.ts';
 import { claimUpgrades } from './upgrade-gate.ts';
+import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './websocket-options.ts';
 
 /** The server of an app: of `node:http` or `node:https`, as `app.listen()` answers it. */
 export type UpgradableServer = HttpServer | HttpsServer;

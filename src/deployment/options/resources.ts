@@ -1,6 +1,6 @@
 import { invalidOption } from '../../errors.ts';
 import { type Field, number, recordOf } from '../../validation/fields.ts';
-import { type Demand, fromUnits, toUnits, WHOLE } from './amounts.ts';
+import { type Demand, fromUnits, toUnits, WHOLE } from './resource-units.ts';
 
 /** Amounts by resource; fractions allowed. Any other name is a custom resource. */
 export interface Resources {

@@ -8,7 +8,7 @@ import { Capture } from '../../values/capture.ts';
 import { MARK, PORTABLE, type Portable } from '../../values/marks.ts';
 import { isRequest, PortableRequest } from '../../values/request.ts';
 import { onReviveHandle } from '../../values/revive.ts';
-import { moveNow, type Parcel } from '../../values/transfer.ts';
+import { type EncodedValue, moveNow } from '../../values/transfer.ts';
 import type { Call } from '../call/call.ts';
 import { type CallScope, callScope } from '../call/scope.ts';
 import { KeyedCall } from '../policies/single-flight.ts';
@@ -16,10 +16,10 @@ import { priorityRank } from '../queue/priority.ts';
 import { routeKey } from '../routing/directory.ts';
 import type { Route } from '../routing/route.ts';
 import type { Router } from '../routing/router.ts';
+import { parseHandleOptions } from './handle-options.ts';
+import type { BroadcastResponse, DeploymentHandle, HandleOptions, MapOptions } from './handle-types.ts';
 import { mapItems } from './map.ts';
-import { parseHandleOptions } from './options.ts';
 import { DeploymentResponse, PromiseCall } from './response.ts';
-import type { BroadcastResponse, DeploymentHandle, HandleOptions, MapOptions } from './types.ts';
 
 /** The default method. */
 export const CALL_METHOD = 'call';
@@ -261,7 +261,7 @@ function takeArguments(call: Call, args: readonly unknown[]): boolean {
     capture.reset();
     const captured = capture.takeAll(args, call.method);
     const { marks, transfer, bytes, isMoving } = capture;
-    const taken: Parcel = { value: captured, marks, transfer, bytes };
+    const taken: EncodedValue = { value: captured, marks, transfer, bytes };
     const sent = isMoving ? moveNow(taken, call.method) : taken;
     call.args = sent.value as unknown[];
     call.marks = sent.marks;

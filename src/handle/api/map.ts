@@ -1,9 +1,9 @@
 import { ServeError } from '../../errors.ts';
 import { time } from '../../time/clock.ts';
 import type { Route } from '../routing/route.ts';
-import { parseMapOptions } from './options.ts';
+import { parseMapOptions } from './handle-options.ts';
+import type { MapOptions } from './handle-types.ts';
 import type { DeploymentResponse } from './response.ts';
-import type { MapOptions } from './types.ts';
 
 /** Pauses after a full queue, in ms: doubled from the first to the last. */
 const FIRST_PAUSE_MS = 2;

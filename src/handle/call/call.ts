@@ -9,7 +9,7 @@ import { wheel } from '../../time/timer-wheel.ts';
 import { type CallTrace, callTraces, endTrace } from '../../tracing/channels.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { Hedge } from '../policies/hedging.ts';
-import { ENTRY, type Entering, type Entry } from '../queue/entry-gate.ts';
+import { ADMISSION, type Entering, type Entry } from '../queue/admission-control.ts';
 import { UNCHARGED, type Waiting } from '../queue/tenant-lane.ts';
 import type { Route } from '../routing/route.ts';
 import type { Outcome } from './call-stats.ts';
@@ -22,7 +22,7 @@ export type CallState = (typeof CALL_STATE)[keyof typeof CALL_STATE];
 let counter = 0;
 
 /** A copy of a call: hears what became of the original. */
-export interface Twin {
+export interface ShadowCopy {
   originalSucceeded(value: unknown): void;
   originalFailed(error: unknown): void;
   originalStreamed(): void;
@@ -51,12 +51,12 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   /** It is for one replica and no other. */
   isPinned = false;
   chargedMs: number = UNCHARGED;
-  entry: Entry = ENTRY.outside;
+  entry: Entry = ADMISSION.outside;
   /** The second copy that a slow call may get. */
   hedge: Hedge | undefined = undefined;
   #trace: CallTrace | undefined = undefined;
   /** A copy of the call whose outcome is compared with this one's. */
-  twin: Twin | undefined = undefined;
+  shadowCopy: ShadowCopy | undefined = undefined;
   #scope: CallScope | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
   #onAbort: (() => void) | undefined = undefined;
@@ -138,7 +138,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   /** Ends with the call it was made in. */
   joinScope(scope: CallScope): void {
     // The call around it was let in.
-    this.entry = ENTRY.free;
+    this.entry = ADMISSION.free;
     this.#scope = scope;
     scope.adopt(this);
   }
@@ -196,7 +196,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
       this.route.runs.ended(this, batchTime);
       return;
     }
-    this.twin?.originalSucceeded(value);
+    this.shadowCopy?.originalSucceeded(value);
     this.onResult(value);
   }
 
@@ -225,7 +225,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
       this.route.runs.ended(this, batchTime);
       return;
     }
-    this.twin?.originalStreamed();
+    this.shadowCopy?.originalStreamed();
     this.onEnd();
   }
 
@@ -344,7 +344,7 @@ export abstract class Call extends OutboundCall implements Waiting, Entering, Ch
   }
 
   #failWith(error: unknown): void {
-    this.twin?.originalFailed(error);
+    this.shadowCopy?.originalFailed(error);
     this.onError(error);
   }
 

@@ -2,12 +2,12 @@ import { methodIndex } from '../../channel/method-names.ts';
 import { RESERVED } from '../../load/load-table.ts';
 import type { Call } from '../call/call.ts';
 import type { Outcome } from '../call/call-stats.ts';
-import { reservePlace } from './choice.ts';
 import type { Endpoint } from './endpoint.ts';
+import { reservePlace } from './load-balancing.ts';
+import { isSkewed, supporting } from './method-compatibility.ts';
 import type { ModelAffinity } from './model-affinity.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { SessionAffinity } from './session-affinity.ts';
-import { having, isSkewed } from './skew.ts';
 
 /** How often the replicas are looked at while calls come, in ms. */
 const LOOK_MS = 50;
@@ -95,7 +95,7 @@ export class EndpointSet {
       if (modelKey !== undefined) models?.sent(call, modelKey, probe, at);
       return probe;
     }
-    const endpoints = this.#isSkewed ? this.#having(call.method) : this.#inService;
+    const endpoints = this.#isSkewed ? this.#supporting(call.method) : this.#inService;
     return modelKey === undefined || models === undefined
       ? reservePlace(call, endpoints, except, at, this.sessions)
       : models.reserve(call, modelKey, endpoints, except, at);
@@ -136,8 +136,8 @@ export class EndpointSet {
   }
 
   /** The replicas in service that have a method; if those that have it are left out, they are better than the others. */
-  #having(method: string): readonly Endpoint[] {
-    const able = having(method, this.#all);
+  #supporting(method: string): readonly Endpoint[] {
+    const able = supporting(method, this.#all);
     const inService = able.filter((endpoint) => !this.#ejection.isOut(endpoint));
     return inService.length > 0 ? inService : able;
   }

@@ -1,5 +1,5 @@
 import type { CancelCode } from '../../channel/frames.ts';
-import type { Cargo } from '../../channel/inbound-call.ts';
+import type { EncodedValue } from '../../channel/inbound-call.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { hash } from '../../load/hash.ts';
 import type { Reservation } from '../../load/load-table.ts';
@@ -46,7 +46,7 @@ export interface CallChannel {
   waiting(): Iterable<OutboundCall>;
   cancel(call: OutboundCall, code: CancelCode): void;
   credit(call: OutboundCall, chunks: number): void;
-  upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void;
+  upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void;
   endUpload(call: OutboundCall): void;
   /** Says when places may have become free. */
   onFreed(listener: () => void): void;

@@ -2,8 +2,8 @@ import { mix } from '../../load/hash.ts';
 import { RESERVED } from '../../load/load-table.ts';
 import type { Call } from '../call/call.ts';
 import type { Outcome } from '../call/call-stats.ts';
+import type { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
 import { COLD } from '../queue/sub-queues.ts';
-import type { Turnstile } from '../queue/turnstile.ts';
 import type { WaitQueue } from '../queue/wait-queue.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ModelCosts } from './model-costs.ts';
@@ -29,7 +29,7 @@ interface Bringer {
  */
 export class ModelAffinity {
   readonly #queue: WaitQueue<Call>;
-  readonly #turnstile: Turnstile;
+  readonly #sharedQueue: SharedWaitQueue;
   readonly #costs: ModelCosts;
   /** Calls that bring their model to a replica, or wait there until it is loaded. */
   readonly #bringers = new Map<Call, Bringer>();
@@ -41,9 +41,9 @@ export class ModelAffinity {
   /** Calls were shown the last time since they might have had a place. */
   #hasShown = false;
 
-  constructor(queue: WaitQueue<Call>, turnstile: Turnstile) {
+  constructor(queue: WaitQueue<Call>, sharedQueue: SharedWaitQueue) {
     this.#queue = queue;
-    this.#turnstile = turnstile;
+    this.#sharedQueue = sharedQueue;
     this.#costs = new ModelCosts(queue.models);
   }
 
@@ -80,7 +80,7 @@ export class ModelAffinity {
     if (
       modelKey === undefined ||
       !endpoints.some((endpoint) => hasRoom(endpoint, at)) ||
-      !this.#turnstile.isTurnOf(call, at)
+      !this.#sharedQueue.isTurnOf(call, at)
     )
       return false;
     const isHeld = endpoints.some((endpoint) => this.#isHolder(endpoint, modelKey, at));
@@ -116,7 +116,7 @@ export class ModelAffinity {
   /** The queue was looked through. */
   drained(): void {
     // Not where calls were shown and got no place: that would go on for ever.
-    if (this.#hasYielded && !this.#hasShown) this.#turnstile.yielded();
+    if (this.#hasYielded && !this.#hasShown) this.#sharedQueue.yielded();
     this.#hasYielded = false;
   }
 

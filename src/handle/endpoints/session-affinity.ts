@@ -42,7 +42,7 @@ export class SessionAffinity {
   /** All replicas, the session's own first, then in the order in which its calls go elsewhere when that is full. */
   *rank(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
     const bucket = bucketOf(session);
-    const home = this.#placeOf(bucket, endpoints);
+    const home = this.#locate(bucket, endpoints);
     yield home;
     for (const endpoint of rankByRendezvous(keyOf(bucket), endpoints)) if (endpoint !== home) yield endpoint;
   }
@@ -62,7 +62,7 @@ export class SessionAffinity {
     const shares = new Map(endpoints.map((endpoint) => [endpoint, new Share()]));
     for (let bucket = 0; bucket < SESSION_BUCKETS; bucket++) {
       const work = table.work(bucket);
-      if (work > 0) shares.get(this.#placeOf(bucket, endpoints))?.add(bucket, work);
+      if (work > 0) shares.get(this.#locate(bucket, endpoints))?.add(bucket, work);
     }
     let fair = 0;
     for (const { work } of shares.values()) fair += work / endpoints.length;
@@ -89,7 +89,7 @@ export class SessionAffinity {
     }
   }
 
-  #placeOf(bucket: number, endpoints: readonly Endpoint[]): Endpoint {
+  #locate(bucket: number, endpoints: readonly Endpoint[]): Endpoint {
     const place = this.#table.place(bucket);
     const moved =
       place === 0 ? undefined : endpoints.find(({ affinityHash }) => (affinityHash | 0) === place);

@@ -2,13 +2,13 @@ import { CANCEL_CODE } from '../../channel/frames.ts';
 import { methodLabel } from '../../channel/method-names.ts';
 import { ServeError } from '../../errors.ts';
 import { beginBatch, now } from '../../time/clock.ts';
-import { describe } from '../../values/describe.ts';
+import { describe } from '../../values/describe-value.ts';
 import { digest } from '../../values/digest.ts';
 import { type CallExplanation, PromiseCall } from '../api/response.ts';
 import type { Call } from '../call/call.ts';
-import { ENTRY } from '../queue/entry-gate.ts';
+import { ADMISSION } from '../queue/admission-control.ts';
 import type { Route } from '../routing/route.ts';
-import { KeptResults, type SharedResult, shareError, shareResult } from './kept-results.ts';
+import { ResultCache, type SharedResult, shareError, shareResult } from './result-cache.ts';
 
 /** Stripe's and the IETF draft's answer to a key that comes again with another request. */
 const KEY_REUSED_STATUS = 422;
@@ -58,7 +58,7 @@ export class SharedRun extends PromiseCall {
     Object.assign(this, { args, marks, transfer, bytes, priorityRank });
     this.meta = { ...model.meta, requestId };
     // The calls that wait for it pass the gate and are counted.
-    this.entry = ENTRY.inside;
+    this.entry = ADMISSION.inside;
     this.isObserved = true;
   }
 
@@ -105,7 +105,7 @@ export class SharedRun extends PromiseCall {
 export class SingleFlight {
   readonly #route: Route;
   readonly #running = new Map<string, SharedRun>();
-  readonly #kept = new KeptResults();
+  readonly #kept = new ResultCache();
 
   constructor(route: Route) {
     this.#route = route;

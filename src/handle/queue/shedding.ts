@@ -2,18 +2,18 @@ import { time } from '../../time/clock.ts';
 import type { Call } from '../call/call.ts';
 import type { Counters, ShedReason } from '../call/counters.ts';
 import { DrainRate } from './drain-rate.ts';
+import type { SharedWaitQueue } from './shared-wait-queue.ts';
 import { shedError } from './shed-error.ts';
-import type { Turnstile } from './turnstile.ts';
 
 /** Turns calls away, and says when it is worth coming again. */
 export class Shedding {
   readonly #counters: Counters;
-  readonly #turnstile: Turnstile;
+  readonly #sharedQueue: SharedWaitQueue;
   readonly #drainRate = new DrainRate();
 
-  constructor(counters: Counters, turnstile: Turnstile) {
+  constructor(counters: Counters, sharedQueue: SharedWaitQueue) {
     this.#counters = counters;
-    this.#turnstile = turnstile;
+    this.#sharedQueue = sharedQueue;
   }
 
   /** Replicas ended so many calls since the last time. */
@@ -24,7 +24,7 @@ export class Shedding {
   /** Turns a call away that has not started. */
   shed(call: Call, reason: ShedReason): void {
     this.#counters.add(`shed_${reason}`);
-    const { queued, maxQueued } = this.#turnstile;
+    const { queued, maxQueued } = this.#sharedQueue;
     const retryAfterMs = this.#drainRate.retryAfterMs(queued, time.random());
     call.refuse(shedError(reason, call, { queued, maxQueued, retryAfterMs }));
   }

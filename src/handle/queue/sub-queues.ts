@@ -1,4 +1,4 @@
-import { Heap } from './heap.ts';
+import { Heap } from './binary-heap.ts';
 import { isBefore, type Waiting } from './tenant-lane.ts';
 
 /** The key of calls whose model no replica holds; no hash of a model is negative. */

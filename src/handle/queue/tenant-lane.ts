@@ -1,4 +1,4 @@
-import { Heap } from './heap.ts';
+import { Heap } from './binary-heap.ts';
 
 /** What the queue orders: the order is exact within a thread. */
 export interface Waiting {

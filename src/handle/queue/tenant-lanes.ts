@@ -1,4 +1,4 @@
-import { Heap } from './heap.ts';
+import { Heap } from './binary-heap.ts';
 import { Mean, SLACK, TenantLane, UNCHARGED, type Waiting } from './tenant-lane.ts';
 
 /** From here on a tenant that waits for nothing is forgotten, whatever it has used up. */

@@ -4,7 +4,7 @@ import type { Packed } from '../../values/pack.ts';
 import type { CallChannel } from '../endpoints/endpoint.ts';
 import type { HedgeConfig } from '../policies/hedging.ts';
 import type { TenantsOptions } from '../queue/tenants.ts';
-import type { DetourConfig } from './detour.ts';
+import type { DetourConfig } from './traffic-split.ts';
 
 /** `app/deployment`: names hold no slash. */
 export type RouteKey = string & { readonly __brand: 'RouteKey' };
@@ -31,7 +31,7 @@ export interface RouteConfig {
   readonly tenants: TenantsOptions | undefined;
 }
 
-/** Until the switchboard answers. */
+/** Until the registry answers. */
 export const UNKNOWN_CONFIG: RouteConfig = {
   requestTimeoutMs: 30_000,
   streamIdleTimeoutMs: 60_000,
@@ -45,7 +45,7 @@ export const UNKNOWN_CONFIG: RouteConfig = {
   tenants: undefined,
 };
 
-/** What the switchboard tells a caller thread about a deployment. Plain data but for the port. */
+/** What the registry tells a caller thread about a deployment. Plain data but for the port. */
 export type DirectoryEvent =
   | {
       type: 'route';
@@ -107,7 +107,7 @@ export interface InlineCallChannel extends CallChannel {
 /** Makes the replica of an inline deployment for this thread. */
 export type InlineFactory = (inline: InlineDescriptor) => Promise<InlineCallChannel>;
 
-/** Where a router learns of deployments: the switchboard itself on the host, a control port in a replica. */
+/** Where a router learns of deployments: the registry itself on the host, a control port in a replica. */
 export interface Directory {
   /** Events about the deployment come from now on; an unknown one is answered by `gone`. */
   subscribe(key: RouteKey): void;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CALM, type LagState, nextLag, type SheddingLevel } from '../../controller/lag-level.ts';
-import { ENTRY, type Entering, EntryGate, SHED_NOTHING } from '../queue/entry-gate.ts';
+import { ADMISSION, AdmissionControl, type Entering, SHED_NOTHING } from '../queue/admission-control.ts';
 import { TenantQuotas } from '../queue/tenants.ts';
 
 const THRESHOLDS = { shedSheddableMs: 100, shedAllMs: 500 };
@@ -37,11 +37,11 @@ describe('entry gate', () => {
     priorityRank: rank,
     tenant,
     createdAt: 0,
-    entry: ENTRY.outside,
+    entry: ADMISSION.outside,
   });
 
   test('sheds from a priority on', () => {
-    const gate = new EntryGate();
+    const gate = new AdmissionControl();
     expect(gate.isOpen).toBe(true);
     gate.shed(2);
     expect(gate.isOpen).toBe(false);
@@ -56,14 +56,14 @@ describe('entry gate', () => {
   });
 
   test('a tenant has so many calls in flight, and gets each back once', () => {
-    const gate = new EntryGate({ default: { maxInFlight: 2 }, byName: { big: { maxInFlight: 3 } } });
+    const gate = new AdmissionControl({ default: { maxInFlight: 2 }, byName: { big: { maxInFlight: 3 } } });
     const enter = (tenant: string) => {
       const one = call(1, tenant);
       return { one, reason: gate.enter(one) };
     };
     const [a, b, c] = [enter('t'), enter('t'), enter('t')];
     expect([a.reason, b.reason, c.reason]).toEqual([undefined, undefined, 'tenant_quota']);
-    expect([a.one.entry, c.one.entry]).toEqual([ENTRY.charged, ENTRY.outside]);
+    expect([a.one.entry, c.one.entry]).toEqual([ADMISSION.charged, ADMISSION.outside]);
     expect([1, 2, 3, 4].map(() => enter('big').reason)).toEqual([
       undefined,
       undefined,

@@ -102,7 +102,7 @@ describe('run times', () => {
     expect(times.p95Ms).toBeLessThan(10.5);
   });
 
-  test('is in doubt while no call ran for a second, or for the time that calls take if that is longer', () => {
+  test('is in decay while no call ran for a second, or for the time that calls take if that is longer', () => {
     const times = new RunTimes();
     for (let call = 0; call < 100; call++) times.observe(10, 5_000);
     expect([6_000, 6_001].map((at) => times.isInDoubt(at))).toEqual([false, true]);
@@ -112,7 +112,7 @@ describe('run times', () => {
     expect([12_900, 13_200].map((at) => times.isInDoubt(at))).toEqual([false, true]);
   });
 
-  test('a call that was tried in doubt and was fast counts for as much as all before it', () => {
+  test('a call that was tried in decay and was fast counts for as much as all before it', () => {
     const times = new RunTimes();
     for (let call = 0; call < 1_000; call++) times.observe(500, 0);
     times.observe(10, 0);
@@ -167,7 +167,7 @@ describe('doomed calls', () => {
     expect(isDoomed(call, 195, 50, false, rare)).toBe(true);
   });
 
-  test('in doubt one is tried', () => {
+  test('in decay one is tried', () => {
     const call = { readyAt: 1_900, expiresAt: 2_100 };
     const slow = new RunTimes();
     for (let n = 0; n < 100; n++) slow.observe(500, 1_000);

@@ -113,13 +113,13 @@ test('a method that cannot make its deadlines is tried once in a while, and cost
   using overloaded = new Overloaded(3, ({ method }) => (method === 'busy' ? 20 : 500));
   const kinds = [
     { perSecond: 150, method: 'busy' },
-    { perSecond: 50, method: 'hopeless', deadlineMs: 200 },
+    { perSecond: 50, method: 'unresponsive', deadlineMs: 200 },
   ];
   overloaded.offer(10_000, ...kinds);
   const since = overloaded.deployment.now;
   overloaded.offer(20_000, ...kinds);
   const tried = overloaded.deployment.sent.filter(
-    ({ at, call }) => at >= since && call.method === 'hopeless',
+    ({ at, call }) => at >= since && call.method === 'unresponsive',
   ).length;
   expect(tried).toBeGreaterThan(5);
   expect(tried).toBeLessThan(25);

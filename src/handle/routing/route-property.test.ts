@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Harness } from '../../../test/support/route-harness.ts';
 import { hash } from '../../load/hash.ts';
 import { now } from '../../time/clock.ts';
-import { ENTRY, SHED_NOTHING } from '../queue/entry-gate.ts';
+import { ADMISSION, SHED_NOTHING } from '../queue/admission-control.ts';
 import type { TenantsOptions } from '../queue/tenants.ts';
 
 beforeEach(() => {
@@ -114,7 +114,7 @@ describe('every accepted call ends exactly once', () => {
           expect(retried).toEqual([]);
           if (tenants !== undefined) {
             // Nobody is charged with a call that is over.
-            const entering = () => ({ priorityRank: 1, tenant: 'b', createdAt: 0, entry: ENTRY.outside });
+            const entering = () => ({ priorityRank: 1, tenant: 'b', createdAt: 0, entry: ADMISSION.outside });
             harness.gate.shed(SHED_NOTHING);
             expect([1, 2, 3, 4].map(() => harness.gate.enter(entering()))).toEqual(Array(4).fill(undefined));
           }

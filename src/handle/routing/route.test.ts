@@ -99,19 +99,19 @@ describe('route', () => {
     const harness = new Harness();
     for (let replica = 0; replica < 3; replica++) harness.start(1_000);
     const [, r1, r2] = harness.replicas as [FakeReplica, FakeReplica, FakeReplica];
-    const placeOf = (model: string) => harness.call({ model }).endpoint?.replicaId;
+    const locate = (model: string) => harness.call({ model }).endpoint?.replicaId;
     r1.models.advertise([hash('a')]);
-    expect(new Set(Array.from({ length: 20 }, () => placeOf('a')))).toEqual(new Set(['r1']));
+    expect(new Set(Array.from({ length: 20 }, () => locate('a')))).toEqual(new Set(['r1']));
 
     // Nobody holds it: all that come before the first has begun to load agree, on one with the fewest models.
-    const places = new Set(Array.from({ length: 20 }, () => placeOf('b')));
+    const places = new Set(Array.from({ length: 20 }, () => locate('b')));
     expect(places.size).toBe(1);
     expect(places).not.toContain('r1');
 
     // Of two that hold it, the one with less to do.
     r2.models.advertise([hash('a')]);
     r1.ongoing = 500;
-    expect(placeOf('a')).toBe('r2');
+    expect(locate('a')).toBe('r2');
     r1.ongoing = 0;
     harness.finish();
   });

@@ -10,17 +10,17 @@ import type { Endpoint } from '../endpoints/endpoint.ts';
 import { EndpointSet } from '../endpoints/endpoint-set.ts';
 import { ModelAffinity } from '../endpoints/model-affinity.ts';
 import { Recall } from '../endpoints/recall.ts';
+import { Retries } from '../policies/retries.ts';
 import { RunAccounts } from '../policies/run-accounts.ts';
-import { SecondChances } from '../policies/second-chances.ts';
 import { type KeyedCall, SingleFlight } from '../policies/single-flight.ts';
-import { ENTRY, type EntryGate } from '../queue/entry-gate.ts';
+import { ADMISSION, type AdmissionControl } from '../queue/admission-control.ts';
+import { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
 import { Shedding } from '../queue/shedding.ts';
 import { policyOf } from '../queue/tenants.ts';
-import { Turnstile } from '../queue/turnstile.ts';
 import { WaitQueue } from '../queue/wait-queue.ts';
-import type { Detour } from './detour.ts';
 import { type RouteConfig, UNKNOWN_CONFIG } from './directory.ts';
 import type { RouteHooks } from './route-hooks.ts';
+import type { TrafficSplit } from './traffic-split.ts';
 
 /**
  * The way from one caller thread to one deployment: its replicas, and the calls that wait for them. It picks the replica
@@ -36,19 +36,19 @@ export class Route {
   readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
   /** Where calls go besides, or instead. */
-  detour: Detour | undefined = undefined;
+  detour: TrafficSplit | undefined = undefined;
   /** `tend` is called every so often. */
   isTended = false;
   /** The deployment is gone; another one of its name would have a new route. */
   isGone = false;
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
   #rejection: unknown = undefined;
-  readonly #turnstile: Turnstile;
+  readonly #sharedQueue: SharedWaitQueue;
   readonly #shedding: Shedding;
   readonly #endpoints = new EndpointSet();
   readonly #queue = new WaitQueue<Call>((tenant) => policyOf(this.config.tenants, tenant).weight ?? 1, {
-    setAside: (call) => this.#turnstile.setAside(call),
-    putBack: (call) => this.#turnstile.putBack(call),
+    setAside: (call) => this.#sharedQueue.setAside(call),
+    putBack: (call) => this.#sharedQueue.putBack(call),
   });
   /** Undefined until a call names a model. */
   #models: ModelAffinity | undefined = undefined;
@@ -57,26 +57,26 @@ export class Route {
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   /** @internal */
   readonly runs: RunAccounts = new RunAccounts(this.#queue);
-  readonly #secondChances = new SecondChances(this.counters, this.runs.times, (call, except, at) =>
+  readonly #retries = new Retries(this.counters, this.runs.times, (call, except, at) =>
     this.#reserve(call, at, except),
   );
   #flights: SingleFlight | undefined = undefined;
   readonly #recall = new Recall(this.#endpoints);
-  readonly #gate: EntryGate;
+  readonly #gate: AdmissionControl;
   readonly #hooks: RouteHooks;
 
   constructor(
     app: string,
     deployment: string,
     caller: { readonly index: number; readonly name: string },
-    gate: EntryGate,
+    gate: AdmissionControl,
     hooks: RouteHooks,
   ) {
     this.app = app;
     this.deployment = deployment;
     this.callerName = caller.name;
-    this.#turnstile = new Turnstile();
-    this.#shedding = new Shedding(this.counters, this.#turnstile);
+    this.#sharedQueue = new SharedWaitQueue();
+    this.#shedding = new Shedding(this.counters, this.#sharedQueue);
     this.#gate = gate;
     this.#hooks = hooks;
   }
@@ -97,7 +97,7 @@ export class Route {
 
   /** Free places that nobody waits for. */
   get free(): number {
-    return Math.max(0, this.#endpoints.places() - this.#turnstile.queued);
+    return Math.max(0, this.#endpoints.places() - this.#sharedQueue.queued);
   }
 
   /** Whether it has to be tended. */
@@ -108,16 +108,16 @@ export class Route {
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig, sessions?: SessionTable): void {
     this.#queue.showEverything();
-    this.#turnstile.adopt(load, ledger, this.#queue);
-    this.#secondChances.adopt(load);
+    this.#sharedQueue.adopt(load, ledger, this.#queue);
+    this.#retries.adopt(load);
     if (sessions !== undefined) this.#endpoints.sessions.adopt(sessions);
     this.configure(config);
-    if (this.#queue.size > 0) this.#turnstile.arm(this.#look);
+    if (this.#queue.size > 0) this.#sharedQueue.arm(this.#look);
   }
 
   configure(config: RouteConfig): void {
     this.config = config;
-    this.#secondChances.configure(config);
+    this.#retries.configure(config);
     this.runs.isLearning ||= config.hedge !== undefined;
     this.#rejection = undefined;
   }
@@ -149,7 +149,7 @@ export class Route {
     const waiting = this.#queue.drain();
     const at = now();
     for (const call of waiting) {
-      this.#turnstile.leave(call);
+      this.#sharedQueue.leave(call);
       call.dequeued(at);
       call.state = CALL_STATE.fresh;
     }
@@ -165,7 +165,7 @@ export class Route {
   close(error: unknown): void {
     this.isGone = true;
     this.refuse(error);
-    this.#turnstile.close();
+    this.#sharedQueue.close();
     for (const endpoint of this.#endpoints.clear()) endpoint.channel.close(error);
   }
 
@@ -210,7 +210,7 @@ export class Route {
     // What waits for its model alone lets others pass once it is sure that none of it has a place.
     if (this.#queue.aside > 0) this.drain();
     const isFirst = this.#queue.size === this.#queue.aside;
-    if (isFirst && this.#turnstile.mayPass(call)) {
+    if (isFirst && this.#sharedQueue.mayPass(call)) {
       const endpoint = this.#reserve(call, call.readyAt);
       if (endpoint !== undefined) {
         this.#send(call, endpoint, call.readyAt);
@@ -251,12 +251,12 @@ export class Route {
         this.leftQueue(call);
         this.#shedding.shed(call, 'doomed');
       } else {
-        const endpoint = this.#turnstile.isTurnOf(call, at) ? this.#reserve(call, at) : undefined;
+        const endpoint = this.#sharedQueue.isTurnOf(call, at) ? this.#reserve(call, at) : undefined;
         if (endpoint === undefined) {
           if (this.#models?.stepAside(call, this.#endpoints.inService, at) !== true) break;
         } else {
           this.#queue.shift();
-          this.#turnstile.leave(call);
+          this.#sharedQueue.leave(call);
           call.dequeued(at);
           this.runs.began(call, at);
           this.#send(call, endpoint, at);
@@ -265,7 +265,7 @@ export class Route {
       }
       call = this.#queue.peek();
     }
-    this.#turnstile.moved(call);
+    this.#sharedQueue.moved(call);
     return hasSent;
   }
 
@@ -275,14 +275,14 @@ export class Route {
     this.#shedding.sample(this.#endpoints.takeServed(), at);
     this.#endpoints.look(at);
     this.drain();
-    this.#turnstile.tend(at);
+    this.#sharedQueue.tend(at);
   }
 
   /** A queued call was cancelled or expired. */
   leftQueue(call: Call): void {
     this.#queue.forget(call);
-    this.#turnstile.leave(call);
-    this.#turnstile.moved(this.#queue.peek());
+    this.#sharedQueue.leave(call);
+    this.#sharedQueue.moved(this.#queue.peek());
     call.dequeued(now());
   }
 
@@ -292,13 +292,13 @@ export class Route {
   }
 
   isIdempotent(method: string): boolean {
-    return this.#secondChances.isIdempotent(method);
+    return this.#retries.isIdempotent(method);
   }
 
   /** A call lost its replica: sends it again if that is safe and worth it. @param started it may have run */
   recover(call: Call, started: boolean): boolean {
     if (this.#rejection !== undefined) return false;
-    const pause = this.#secondChances.pauseBeforeRetry(call, started, now());
+    const pause = this.#retries.pauseBeforeRetry(call, started, now());
     if (pause === undefined) return false;
     if (started) this.runs.ended(call, now());
     call.lostReplica();
@@ -323,8 +323,8 @@ export class Route {
     this.#endpoints.settled(call, before === CALL_STATE.sent, outcome, at);
     this.runs.settled(call, outcome, before, at);
     this.#models?.settled(call, outcome, at);
-    if (call.entry === ENTRY.charged) this.#gate.leave(call);
-    if (call.entry !== ENTRY.inside) this.stats.record(call.method, outcome, at - call.createdAt);
+    if (call.entry === ADMISSION.charged) this.#gate.leave(call);
+    if (call.entry !== ADMISSION.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
   /** @internal The first chunk of a stream is its answer: for how long a stream lasts is another matter. */
@@ -335,7 +335,7 @@ export class Route {
 
   #send(call: Call, endpoint: Endpoint, at: number): void {
     call.sentTo(endpoint, at);
-    if (this.#secondChances.isWatchful) this.#secondChances.watch(call, endpoint);
+    if (this.#retries.isWatchful) this.#retries.watch(call, endpoint);
     this.#recall.sent(call);
     if (!this.isTended) this.#hooks.onBusy(this);
     endpoint.channel.send(call);
@@ -347,10 +347,10 @@ export class Route {
     for (const call of calls) {
       call.takenBack();
       this.#models?.takenBack(call);
-      this.#turnstile.enter(call, true, this.#endpoints.places);
+      this.#sharedQueue.enter(call, true, this.#endpoints.places);
       this.#queue.push(call);
     }
-    if (this.#queue.size > 0) this.#turnstile.arm(this.#look);
+    if (this.#queue.size > 0) this.#sharedQueue.arm(this.#look);
   }
 
   /** A replica has room and nothing waits here: it takes over what waits behind a long call at another one. */
@@ -361,7 +361,7 @@ export class Route {
 
   #enqueue(call: Call, accepted: boolean): void {
     call.queuedAt = now();
-    if (!this.#turnstile.enter(call, accepted, this.#endpoints.places) && !this.#displace(call)) {
+    if (!this.#sharedQueue.enter(call, accepted, this.#endpoints.places) && !this.#displace(call)) {
       call.queuedAt = 0;
       this.#shedding.shed(call, 'queue_full');
       return;
@@ -372,7 +372,7 @@ export class Route {
     this.#queue.push(call);
     if (!this.isTended) this.#hooks.onBusy(this);
     if (this.#recall.mayPrecede(call)) this.#requeue(this.#recall.below(call));
-    this.#turnstile.arm(this.#look);
+    this.#sharedQueue.arm(this.#look);
   }
 
   readonly #look = (): boolean => {
@@ -386,14 +386,14 @@ export class Route {
     if (victim === undefined) return false;
     victim.state = CALL_STATE.fresh;
     this.#queue.forget(victim);
-    this.#turnstile.replace(victim, newcomer);
+    this.#sharedQueue.replace(victim, newcomer);
     victim.dequeued(newcomer.queuedAt);
     this.#shedding.shed(victim, 'displaced');
     return true;
   }
 
   #reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
-    if (call.modelKey !== undefined) this.#models ??= new ModelAffinity(this.#queue, this.#turnstile);
+    if (call.modelKey !== undefined) this.#models ??= new ModelAffinity(this.#queue, this.#sharedQueue);
     return this.#endpoints.reserve(call, at, except, this.#models);
   }
 }

@@ -10,8 +10,7 @@ import { inRootContext } from '../../time/root-context.ts';
 import type { Call } from '../call/call.ts';
 import { type CountedCalls, countedBy, EndedCounts, hasCounted } from '../call/ended-counts.ts';
 import { Endpoint } from '../endpoints/endpoint.ts';
-import { EntryGate } from '../queue/entry-gate.ts';
-import { Canary, type Detour, type DetourConfig } from './detour.ts';
+import { AdmissionControl } from '../queue/admission-control.ts';
 import {
   type Directory,
   type DirectoryEvent,
@@ -24,6 +23,7 @@ import {
 } from './directory.ts';
 import { Route } from './route.ts';
 import { Shadow } from './shadow.ts';
+import { Canary, type DetourConfig, type TrafficSplit } from './traffic-split.ts';
 
 /** How often a thread looks after its calls. */
 const TEND_MS = 50;
@@ -42,7 +42,7 @@ export interface RouterHooks {
   /** This thread is through with an inline replica that another one replaced. */
   onReplaced(replicaId: string): void;
   /** Where calls of this thread enter the instance. Default: they are in it. */
-  readonly gate?: EntryGate;
+  readonly gate?: AdmissionControl;
 }
 
 /** Who makes the calls: the host (index 0) or a replica's thread. */
@@ -55,7 +55,7 @@ export interface Caller {
 
 /**
  * The one router of a caller thread: the host has one, and every replica that holds a handle. It knows the routes to the
- * deployments that this thread calls, and follows what the switchboard says about their replicas.
+ * deployments that this thread calls, and follows what the registry says about their replicas.
  */
 export class Router {
   readonly #caller: Caller;
@@ -66,7 +66,7 @@ export class Router {
   /** Routes with calls that wait, or that may have to move. */
   readonly #busy = new Set<Route>();
   readonly #hooks: RouterHooks;
-  readonly #gate: EntryGate;
+  readonly #gate: AdmissionControl;
   /** What every call gets once the router is closed. */
   #closedWith: unknown = undefined;
   /** Counts of routes that are gone. */
@@ -77,7 +77,7 @@ export class Router {
     this.#caller = caller;
     this.#directory = directory;
     this.#hooks = hooks;
-    this.#gate = hooks.gate ?? new EntryGate();
+    this.#gate = hooks.gate ?? new AdmissionControl();
   }
 
   /** The instance this thread belongs to. */
@@ -162,7 +162,7 @@ export class Router {
     this.#routes.clear();
   }
 
-  #detour(route: Route, config: DetourConfig): Detour {
+  #detour(route: Route, config: DetourConfig): TrafficSplit {
     const other = this.route(config.app, '', routeKey(config.app, ''));
     return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
   }

@@ -1,13 +1,13 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
-import { describe } from '../../values/describe.ts';
+import { describe } from '../../values/describe-value.ts';
 import { digest, type Subject } from '../../values/digest.ts';
-import { Call, type Twin } from '../call/call.ts';
+import { Call, type ShadowCopy } from '../call/call.ts';
 import type { Counters } from '../call/counters.ts';
 import { outcomeOf } from '../call/outcome.ts';
 import { PRIORITIES } from '../queue/priority.ts';
-import type { Detour } from './detour.ts';
 import type { Route } from './route.ts';
+import type { TrafficSplit } from './traffic-split.ts';
 
 const LEAST_IMPORTANT = PRIORITIES.length - 1;
 
@@ -15,7 +15,7 @@ const LEAST_IMPORTANT = PRIORITIES.length - 1;
  * A shadow: sends a copy of each call to another app, and counts whether that comes to the same result. The call itself
  * goes on as if nothing were: a copy is the first to be shed, is never repeated, and its failures are only counted.
  */
-export class Shadow implements Detour {
+export class Shadow implements TrafficSplit {
   readonly #route: Route;
   readonly #counters: Counters;
 
@@ -36,7 +36,7 @@ export class Shadow implements Detour {
   #copy(call: Call): void {
     const route = this.#route;
     const copy = new ShadowCall(route, call, this.#counters);
-    call.twin = copy;
+    call.shadowCopy = copy;
     route.begin(copy, call.expiresAt);
     // The call itself goes first.
     queueMicrotask(() => {
@@ -53,7 +53,7 @@ function isCopyable({ transfer, meta, method }: Call): boolean {
 /** What a call came to: a hash of its result, or its error in words; undefined: nothing that can be compared. */
 type Finding = { readonly isError: boolean; readonly text: string } | undefined;
 
-class ShadowCall extends Call implements Twin {
+class ShadowCall extends Call implements ShadowCopy {
   readonly #counters: Counters;
   /** Whether original and copy are over. */
   #ended = 0;

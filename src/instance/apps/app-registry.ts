@@ -1,6 +1,6 @@
 import type { BoundDeployment } from '../../deployment/bound.ts';
 import { ServeError } from '../../errors.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { AppRuntime } from './app-runtime.ts';
 
 /** A deployment of an app. */
@@ -55,7 +55,7 @@ export class Apps {
   }
 
   /** Where a bound deployment runs now. */
-  placeOf(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
+  locate(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
     for (const { name, compiled } of this) {
       const deployment = compiled.names.get(bound);
       if (deployment !== undefined && (appName ?? name) === name) return { app: name, deployment };
@@ -64,12 +64,12 @@ export class Apps {
   }
 
   /** The replicas on threads, of all apps. */
-  threads(): ThreadReplica[] {
+  threads(): ManagedReplica[] {
     return [...this].flatMap((app) => [...app.threads()]);
   }
 
   /** Ends a replica at once. */
-  kill(replica: ThreadReplica, why: string): void {
+  kill(replica: ManagedReplica, why: string): void {
     for (const app of this) if (app.kill(replica, why)) return;
   }
 }

@@ -3,13 +3,13 @@ import { type AppReport, type AppStatus, appStatus } from '../../controller/stat
 import type { AppSpec, CompiledApp, DeploymentSpec } from '../../deployment/app-spec.ts';
 import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
-import type { IngressDescription } from '../../openapi/types.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import { InlineDeployment } from '../deployments/inline-deployment.ts';
+import { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
 import type { RunningDeployment } from '../deployments/running-deployment.ts';
-import { ThreadDeployment } from '../deployments/thread-deployment.ts';
-import { UpdateGroup } from '../deployments/update-group.ts';
+import { UpdateBarrier } from '../deployments/update-barrier.ts';
 import type { Environment } from '../environment.ts';
 import { AppScaler } from '../scaling/app-scaler.ts';
 
@@ -26,7 +26,7 @@ export class AppRuntime {
   #current: CompiledApp | undefined = undefined;
   /** What served before that. */
   #previous: CompiledApp | undefined = undefined;
-  #group: UpdateGroup | undefined = undefined;
+  #group: UpdateBarrier | undefined = undefined;
   #ready: Promise<void> = Promise.resolve();
   #deleting: Promise<void> | undefined = undefined;
   /** What the replicas of the serving ingress answer that its class does not show. */
@@ -119,10 +119,10 @@ export class AppRuntime {
       const allowed = `'${known}': it cannot change in place; delete the app first`;
       throw invalidOption(`${name}: isolation`, options.isolation, allowed);
     }
-    return this.#goOver(compiled, this.#current, isWatched, '');
+    return this.#updateTo(compiled, this.#current, isWatched, '');
   }
 
-  #goOver(
+  #updateTo(
     compiled: CompiledApp,
     fallback: CompiledApp | undefined,
     isWatched: boolean,
@@ -133,7 +133,7 @@ export class AppRuntime {
     const { deployments, ingress } = compiled.spec;
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {});
-    const group = new UpdateGroup(
+    const group = new UpdateBarrier(
       deployments.map(({ name }) => name),
       isWatched && fallback !== undefined,
       () => queueMicrotask(() => this.tick(this.#environment.clock.now())),
@@ -141,14 +141,14 @@ export class AppRuntime {
         if (group !== this.#group || this.#deleting !== undefined || fallback === undefined) return false;
         failure.reject(error);
         this.#current = fallback;
-        this.#goOver(fallback, undefined, false, `rolled back: ${error.message}`).catch(() => {});
+        this.#updateTo(fallback, undefined, false, `rolled back: ${error.message}`).catch(() => {});
         return true;
       },
     );
     this.#group = group;
     // Callers of the old ingress go over when there is somebody to serve them.
-    const { switchboard } = this.#environment;
-    if (fallback === undefined && this.#current === undefined) switchboard.setIngress(this.name, ingress);
+    const { registry } = this.#environment;
+    if (fallback === undefined && this.#current === undefined) registry.setIngress(this.name, ingress);
     const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
     this.#followScaling();
     this.#ready = Promise.race([failure.promise, started]).then(async () => {
@@ -157,7 +157,7 @@ export class AppRuntime {
       if (group !== this.#group) return;
       this.#current = compiled;
       this.#previous = fallback ?? this.#previous;
-      switchboard.setIngress(this.name, ingress);
+      registry.setIngress(this.name, ingress);
       await this.#retire(outgoing, group);
     });
     this.#ready.catch(() => {});
@@ -174,7 +174,7 @@ export class AppRuntime {
   }
 
   /** Stops what the app no longer has, once the requests that came before are over: they may still call it. */
-  async #retire(outgoing: CompiledApp, group: UpdateGroup): Promise<void> {
+  async #retire(outgoing: CompiledApp, group: UpdateBarrier): Promise<void> {
     const isWanted = (name: string): boolean => this.spec.deployments.some((spec) => spec.name === name);
     const leaving = (): string[] =>
       this.#callersFirst([outgoing.spec]).filter((name) => !isWanted(name) && !this.#stopping.has(name));
@@ -196,8 +196,8 @@ export class AppRuntime {
   }
 
   /** The target capacity changed. */
-  recount(): void {
-    for (const deployment of this.#threadDeployments()) deployment.recount();
+  applyCapacity(): void {
+    for (const deployment of this.#threadDeployments()) deployment.applyCapacity();
     this.#scaler.tick(this.#environment.clock.now(), true);
   }
 
@@ -205,11 +205,11 @@ export class AppRuntime {
     for (const deployment of this.#deployments.values()) deployment.tick(at);
   }
 
-  *threads(): Generator<ThreadReplica> {
+  *threads(): Generator<ManagedReplica> {
     for (const deployment of this.#deployments.values()) yield* deployment.threads();
   }
 
-  kill(replica: ThreadReplica, why: string): boolean {
+  kill(replica: ManagedReplica, why: string): boolean {
     return [...this.#deployments.values()].some((deployment) => deployment.kill(replica, why));
   }
 
@@ -252,13 +252,13 @@ export class AppRuntime {
     const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
     for (const name of this.#callersFirst([this.spec, this.serving]))
       await this.#stopOne(name, deadline - activeTime.now(), isPatient);
-    this.#environment.switchboard.removeApp(this.name);
+    this.#environment.registry.removeApp(this.name);
   }
 
-  *#threadDeployments(named?: ReadonlySet<string>): Generator<ThreadDeployment> {
+  *#threadDeployments(named?: ReadonlySet<string>): Generator<ReplicatedDeployment> {
     for (const [name, deployment] of this.#deployments) {
       const isMeant = named?.has(name) ?? true;
-      if (isMeant && deployment instanceof ThreadDeployment) yield deployment;
+      if (isMeant && deployment instanceof ReplicatedDeployment) yield deployment;
     }
   }
 
@@ -268,7 +268,7 @@ export class AppRuntime {
     this.#scaler.follow(this.#threadDeployments(wanted), autoscalingPolicy);
   }
 
-  async #deployOne(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
+  async #deployOne(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void> {
     const stopping = this.#stopping.get(spec.name);
     if (stopping !== undefined) {
       await stopping;
@@ -282,7 +282,7 @@ export class AppRuntime {
     const made =
       isolation === 'inline'
         ? new InlineDeployment(this.name, spec, this.#environment)
-        : new ThreadDeployment(this.name, spec, this.#environment);
+        : new ReplicatedDeployment(this.name, spec, this.#environment);
     this.#deployments.set(spec.name, made);
     const started = made.start(group);
     if (stopping !== undefined) this.#followScaling();

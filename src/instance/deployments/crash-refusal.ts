@@ -1,7 +1,7 @@
 import type { RestartPolicy } from '../../controller/back-off.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { Environment } from '../environment.ts';
-import type { DeploymentVoice } from './deployment-voice.ts';
+import type { DeploymentReporter } from './deployment-reporter.ts';
 
 /** While a replica is starting, callers come back after so long, in ms. */
 const STARTING_MS = 1_000;
@@ -18,16 +18,16 @@ export function degradation(zombies: number): string {
  */
 export class CrashRefusal {
   readonly #key: RouteKey;
-  readonly #voice: DeploymentVoice;
+  readonly #reporter: DeploymentReporter;
   readonly #environment: Environment;
   readonly #accept: () => void;
   /** What callers were told last. */
   #told: string | undefined = undefined;
 
   /** @param accept calls are accepted again */
-  constructor(key: RouteKey, voice: DeploymentVoice, environment: Environment, accept: () => void) {
+  constructor(key: RouteKey, reporter: DeploymentReporter, environment: Environment, accept: () => void) {
     this.#key = key;
-    this.#voice = voice;
+    this.#reporter = reporter;
     this.#environment = environment;
     this.#accept = accept;
   }
@@ -63,7 +63,7 @@ export class CrashRefusal {
   #tell(key: string, why: string, retryAfterMs: number | undefined): void {
     if (key === this.#told) return;
     this.#told = key;
-    const error = this.#voice.unavailable(`no replica can take calls: ${why}`, retryAfterMs);
-    this.#environment.switchboard.fail(this.#key, error);
+    const error = this.#reporter.unavailable(`no replica can take calls: ${why}`, retryAfterMs);
+    this.#environment.registry.fail(this.#key, error);
   }
 }

@@ -3,25 +3,25 @@ import type { DeploymentReport, DeploymentStatus } from '../../controller/status
 import type { DeploymentSpec } from '../../deployment/app-spec.ts';
 import type { ServeError } from '../../errors.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { NO_CALLS } from '../../load/replica-tally.ts';
-import type { IngressDescription } from '../../openapi/types.ts';
+import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import { within } from '../../time/timeout.ts';
-import { messageOf } from '../../values/describe.ts';
+import { messageOf } from '../../values/describe-value.ts';
 import type { Environment } from '../environment.ts';
-import { DeploymentVoice } from './deployment-voice.ts';
+import { DeploymentReporter } from './deployment-reporter.ts';
 import { InlineVersion } from './inline-version.ts';
 import { InlineWatch } from './inline-watch.ts';
 import { queueEmptied } from './queue-emptied.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment } from './running-deployment.ts';
-import type { UpdateGroup } from './update-group.ts';
+import type { UpdateBarrier } from './update-barrier.ts';
 
 /** A version that works, and waits for the other deployments of the app. */
 interface Successor {
   readonly version: InlineVersion;
-  readonly group: UpdateGroup;
+  readonly group: UpdateBarrier;
   readonly took: PromiseWithResolvers<void>;
 }
 
@@ -30,7 +30,7 @@ export class InlineDeployment implements RunningDeployment {
   readonly #key: RouteKey;
   readonly #app: string;
   readonly #environment: Environment;
-  readonly #voice: DeploymentVoice;
+  readonly #reporter: DeploymentReporter;
   #spec: DeploymentSpec;
   #status: DeploymentStatus = 'UPDATING';
   #message = '';
@@ -40,14 +40,14 @@ export class InlineDeployment implements RunningDeployment {
   /** The ends of versions that took their last calls. */
   readonly #leaving = new Set<Promise<void>>();
   #isStopping = false;
-  #group: UpdateGroup | undefined = undefined;
+  #group: UpdateBarrier | undefined = undefined;
   readonly #watch = new InlineWatch();
 
   constructor(app: string, spec: DeploymentSpec, environment: Environment) {
     this.#app = app;
     this.#spec = spec;
     this.#environment = environment;
-    this.#voice = new DeploymentVoice(app, spec.name, environment);
+    this.#reporter = new DeploymentReporter(app, spec.name, environment);
     this.#key = routeKey(app, spec.name);
     this.#configure();
   }
@@ -73,7 +73,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
-  async start(group: UpdateGroup): Promise<void> {
+  async start(group: UpdateBarrier): Promise<void> {
     const { name } = this.#spec;
     this.#group = group;
     const version = await this.#make(this.#spec, group);
@@ -92,7 +92,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   /** What concerns its callers alone changes in place; for the rest every caller makes a new one. */
-  async update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void> {
+  async update(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void> {
     this.#giveUpSuccessor();
     this.#spec = spec;
     this.#note = note;
@@ -114,7 +114,7 @@ export class InlineDeployment implements RunningDeployment {
     took.resolve();
   }
 
-  threads(): ThreadReplica[] {
+  threads(): ManagedReplica[] {
     return [];
   }
 
@@ -143,7 +143,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   report(): Omit<DeploymentReport, 'scaling'> {
-    const { instanceId, switchboard } = this.#environment;
+    const { instanceId, registry } = this.#environment;
     const serving = this.#serving;
     return {
       status: this.#status,
@@ -164,7 +164,7 @@ export class InlineDeployment implements RunningDeployment {
                 utilization: 0,
               },
             ],
-      queued: switchboard.load(this.#key)?.queued ?? 0,
+      queued: registry.load(this.#key)?.queued ?? 0,
       restarts: 0,
       scheduling: undefined,
       pending: undefined,
@@ -175,11 +175,11 @@ export class InlineDeployment implements RunningDeployment {
     this.#isStopping = true;
     this.#giveUpSuccessor();
     const deadline = activeTime.now() + timeoutMs;
-    const { switchboard, inlineReplicas } = this.#environment;
-    await queueEmptied(switchboard.load(this.#key), () => this.isRoutable, deadline);
+    const { registry, inlineReplicas } = this.#environment;
+    await queueEmptied(registry.load(this.#key), () => this.isRoutable, deadline);
     const serving = this.#serving;
     this.#serving = undefined;
-    switchboard.remove(this.#key, error);
+    registry.remove(this.#key, error);
     if (serving !== undefined) inlineReplicas.forget(serving.descriptor.replicaId);
     serving?.channel.close();
     const ends = [serving?.channel.ended, ...this.#leaving];
@@ -189,19 +189,19 @@ export class InlineDeployment implements RunningDeployment {
 
   /** The new version serves, and is no good. */
   #faulted(fault: string): void {
-    const failure = this.#voice.failed(`the new version is no good: ${fault}`, new Error(fault));
-    this.#voice.fault('rollout', failure);
+    const failure = this.#reporter.failed(`the new version is no good: ${fault}`, new Error(fault));
+    this.#reporter.fault('rollout', failure);
     if (this.#spec.options.rollout.autoRollback && this.#group?.failed(failure) === true) return;
     this.#setStatus('HEALTHY', failure.message);
   }
 
   #takeOver(version: InlineVersion): void {
-    const { switchboard, inlineReplicas, clock } = this.#environment;
+    const { registry, inlineReplicas, clock } = this.#environment;
     const { observeMs } = this.#spec.options.rollout;
     this.#watch.follow(version.channel.tally, clock.now(), this.#group?.isWatched === true ? observeMs : 0);
     const previous = this.#serving;
     this.#serving = version;
-    const replaced = switchboard.connectInline(this.#key, version.descriptor);
+    const replaced = registry.connectInline(this.#key, version.descriptor);
     if (previous !== undefined) {
       inlineReplicas.forget(previous.descriptor.replicaId);
       const ended = previous.end(replaced).finally(() => this.#leaving.delete(ended));
@@ -227,11 +227,11 @@ export class InlineDeployment implements RunningDeployment {
 
   #configure(): void {
     const { options } = this.#spec;
-    const { switchboard, tenants } = this.#environment;
-    switchboard.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
+    const { registry, tenants } = this.#environment;
+    registry.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
-  async #make(spec: DeploymentSpec, group: UpdateGroup): Promise<InlineVersion> {
+  async #make(spec: DeploymentSpec, group: UpdateBarrier): Promise<InlineVersion> {
     let version: InlineVersion;
     try {
       version = await InlineVersion.make(this.#app, spec, this.#environment);
@@ -247,12 +247,12 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   #superseded(): ServeError {
-    return this.#voice.unavailable('deployed again meanwhile');
+    return this.#reporter.unavailable('deployed again meanwhile');
   }
 
   #failed(cause: unknown): ServeError {
-    const error = this.#voice.failed(messageOf(cause), cause);
-    if (this.#serving === undefined) this.#environment.switchboard.fail(this.#key, error);
+    const error = this.#reporter.failed(messageOf(cause), cause);
+    if (this.#serving === undefined) this.#environment.registry.fail(this.#key, error);
     this.#setStatus('DEPLOY_FAILED', error.message);
     return error;
   }
@@ -260,6 +260,6 @@ export class InlineDeployment implements RunningDeployment {
   #setStatus(status: DeploymentStatus, message: string): void {
     this.#status = status;
     this.#message = message;
-    this.#voice.status(status, message);
+    this.#reporter.status(status, message);
   }
 }

@@ -1,4 +1,4 @@
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 
 export interface ReconfigurationEvents {
   /** A replica refused its config, and is unfit from now on. @returns what the change fails with */
@@ -27,7 +27,7 @@ export class Reconfiguration {
    * @param replicas those that should have the config, looked at when it is their turn
    * @param timeoutMs for each of them
    */
-  apply(replicas: () => ThreadReplica[], userConfig: unknown, timeoutMs: number): Promise<void> {
+  apply(replicas: () => ManagedReplica[], userConfig: unknown, timeoutMs: number): Promise<void> {
     if (userConfig === undefined) return Promise.resolve();
     const work = (this.#last ?? Promise.resolve()).then(async () => {
       const [first, ...others] = replicas().filter((replica) => !isConfigured(replica, userConfig));
@@ -46,7 +46,7 @@ export class Reconfiguration {
     return work;
   }
 
-  async #tell(replica: ThreadReplica, userConfig: unknown, timeoutMs: number): Promise<void> {
+  async #tell(replica: ManagedReplica, userConfig: unknown, timeoutMs: number): Promise<void> {
     try {
       await replica.reconfigure(userConfig, timeoutMs);
     } catch (cause) {
@@ -58,6 +58,6 @@ export class Reconfiguration {
   }
 }
 
-export function isConfigured(replica: ThreadReplica, userConfig: unknown): boolean {
+export function isConfigured(replica: ManagedReplica, userConfig: unknown): boolean {
   return JSON.stringify(replica.userConfig) === JSON.stringify(userConfig);
 }

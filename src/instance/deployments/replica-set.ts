@@ -7,11 +7,11 @@ import { ServeError } from '../../errors.ts';
 import { describeHolding } from '../../handle/endpoints/holding.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { DrainLimits } from '../../isolation/drain.ts';
+import { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { ReplicaExit } from '../../isolation/replica-exit.ts';
-import { ReplicaWatch } from '../../isolation/replica-watch.ts';
+import { ReplicaMonitor } from '../../isolation/replica-monitor.ts';
 import type { ThreadPool } from '../../isolation/thread/thread.ts';
 import { createThreadPool } from '../../isolation/thread/thread-pool.ts';
-import { ThreadReplica } from '../../isolation/thread-replica.ts';
 import { addTallies, NO_CALLS, type Tally } from '../../load/replica-tally.ts';
 import type { ToHost } from '../../replica/control.ts';
 import { unpack } from '../../values/pack.ts';
@@ -21,13 +21,13 @@ import { randomId } from '../ids.ts';
 /** What happens to the replicas of a set without being asked for. */
 export interface ReplicaSetEvents {
   /** A replica came up. */
-  ready(replica: ThreadReplica): void;
+  ready(replica: ManagedReplica): void;
   /** A replica that had come up died, or its health checks failed. */
-  crashed(replica: ThreadReplica, how: string, error: unknown): void;
+  crashed(replica: ManagedReplica, how: string, error: unknown): void;
   /** A replica is gone, however it ended. */
-  ended(replica: ThreadReplica): void;
+  ended(replica: ManagedReplica): void;
   /** A replica never came up. */
-  startFailed(replica: ThreadReplica, phase: string, error: unknown): void;
+  startFailed(replica: ManagedReplica, phase: string, error: unknown): void;
   /** Something should be set otherwise; every replica says so. */
   advised(message: string): void;
   /** Something changed: time to look whether all is as it should be. */
@@ -42,7 +42,7 @@ export class ReplicaSet {
   readonly #environment: Environment;
   readonly #events: ReplicaSetEvents;
   readonly #pool: ThreadPool;
-  readonly #replicas = new Map<ThreadReplica, ReplicaWatch>();
+  readonly #replicas = new Map<ManagedReplica, ReplicaMonitor>();
   #zombies = 0;
   #goneTally = NO_CALLS;
   #isClosing = false;
@@ -61,7 +61,7 @@ export class ReplicaSet {
     return this.#zombies;
   }
 
-  [Symbol.iterator](): IterableIterator<ThreadReplica> {
+  [Symbol.iterator](): IterableIterator<ManagedReplica> {
     return this.#replicas.keys();
   }
 
@@ -91,7 +91,7 @@ export class ReplicaSet {
   }
 
   /** Those of a version that run and may stay. */
-  running(version: string): ThreadReplica[] {
+  running(version: string): ManagedReplica[] {
     return [...this].filter(
       ({ isRoutable, isUnfit, fingerprint }) => isRoutable && !isUnfit && fingerprint === version,
     );
@@ -150,7 +150,7 @@ export class ReplicaSet {
   /** How its calls are scheduled, if they hold the loops of their replicas. */
   get scheduling(): string | undefined {
     const running = [...this].filter(({ state, load }) => state === 'RUNNING' && load.meanHoldingMs > 0);
-    const mean = (of: (replica: ThreadReplica) => number): number =>
+    const mean = (of: (replica: ManagedReplica) => number): number =>
       running.reduce((sum, replica) => sum + of(replica), 0) / Math.max(1, running.length);
     return describeHolding(this.#deployment, {
       meanHoldingMs: mean(({ load }) => load.meanHoldingMs),
@@ -158,7 +158,7 @@ export class ReplicaSet {
     });
   }
 
-  find(replicaId: string): ThreadReplica | undefined {
+  find(replicaId: string): ManagedReplica | undefined {
     for (const replica of this) if (replica.replicaId === replicaId) return replica;
     return undefined;
   }
@@ -169,8 +169,8 @@ export class ReplicaSet {
 
   /** Answers why not if the replica fits nowhere. */
   start(spec: DeploymentSpec): string | undefined {
-    const { instanceId, switchboard, resources } = this.#environment;
-    const load = switchboard.load(this.#key);
+    const { instanceId, registry, resources } = this.#environment;
+    const load = registry.load(this.#key);
     if (load === undefined) return undefined;
     const { options } = spec;
     const grant = resources.reserve(this.#key, demandOf(options.resources), options.maxReplicasPerInstance);
@@ -185,7 +185,7 @@ export class ReplicaSet {
       env: grant.env,
       gpus: grant.gpus,
     };
-    const replica = new ThreadReplica(place, spec, this.#pool, load.shared, switchboard, {
+    const replica = new ManagedReplica(place, spec, this.#pool, load.shared, registry, {
       ready: (ready) => {
         this.#announce(ready, 'RUNNING');
         this.#events.ready(ready);
@@ -220,7 +220,7 @@ export class ReplicaSet {
   }
 
   /** Ends a replica at once; false if it is none of these. */
-  kill(replica: ThreadReplica, why: string): boolean {
+  kill(replica: ManagedReplica, why: string): boolean {
     if (!this.#replicas.has(replica)) return false;
     void replica.kill(this.#died(replica, why));
     return true;
@@ -256,20 +256,20 @@ export class ReplicaSet {
     this.#environment.userMetrics.ended(this.#app, this.#deployment);
   }
 
-  #isAny(fits: (replica: ThreadReplica) => boolean): boolean {
+  #isAny(fits: (replica: ManagedReplica) => boolean): boolean {
     return [...this].some(fits);
   }
 
-  #watch(replica: ThreadReplica, { options }: DeploymentSpec): ReplicaWatch {
-    return new ReplicaWatch(replica, options, {
+  #watch(replica: ManagedReplica, { options }: DeploymentSpec): ReplicaMonitor {
+    return new ReplicaMonitor(replica, options, {
       stuck: (silentMs) =>
         this.#announce(replica, 'STUCK', `its event loop has been blocked for ${silentMs} ms`),
-      turning: () => {
-        this.#environment.switchboard.load(this.#key)?.announceFreed();
+      recovered: () => {
+        this.#environment.registry.load(this.#key)?.announceFreed();
         this.#announce(replica, 'RUNNING', 'its event loop turns again');
       },
-      hopeless: (why) => this.kill(replica, why),
-      greedy: (why) => {
+      unresponsive: (why) => this.kill(replica, why),
+      overMemory: (why) => {
         if (replica.state !== 'RUNNING') return;
         this.#announce(replica, 'RECYCLING', why);
         this.#events.crashed(replica, 'is recycled', this.#died(replica, why));
@@ -282,7 +282,7 @@ export class ReplicaSet {
     });
   }
 
-  #onExited(replica: ThreadReplica, { isExpected, phase, error }: ReplicaExit): void {
+  #onExited(replica: ManagedReplica, { isExpected, phase, error }: ReplicaExit): void {
     this.#replicas.get(replica)?.close();
     this.#replicas.delete(replica);
     this.#goneTally = addTallies(this.#goneTally, replica.tally.read());
@@ -296,7 +296,7 @@ export class ReplicaSet {
     this.#events.changed();
   }
 
-  #onMessage(from: ThreadReplica, message: ToHost): void {
+  #onMessage(from: ManagedReplica, message: ToHost): void {
     if (message.type === 'stats') {
       const { book, userMetrics } = this.#environment;
       for (const counted of message.calls) book.merge(counted);
@@ -316,7 +316,7 @@ export class ReplicaSet {
     }
   }
 
-  #announce(replica: ThreadReplica, state: string, reason?: string, error?: unknown): void {
+  #announce(replica: ManagedReplica, state: string, reason?: string, error?: unknown): void {
     this.#environment.events.emit('replica', {
       app: this.#app,
       deployment: this.#deployment,
@@ -327,7 +327,7 @@ export class ReplicaSet {
     });
   }
 
-  #died(replica: ThreadReplica, why: string): ServeError {
+  #died(replica: ManagedReplica, why: string): ServeError {
     return new ServeError('SERVE_REPLICA_DIED', `replica ${replica.replicaId}: ${why}`, {
       app: this.#app,
       deployment: this.#deployment,

@@ -1,9 +1,9 @@
 import { baselineOf, isProved, ROLLOUT_BEGIN, type RolloutView, rollOut } from '../../controller/roll-out.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { addTallies, NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
 
 /** What a rollout has to know of the deployment at a time. */
-export type RolloutSight = Omit<RolloutView, 'fresh' | 'baseline' | 'company' | 'ongoing'> & {
+export type RolloutSight = Omit<RolloutView, 'fresh' | 'baseline' | 'baselineCalls' | 'ongoing'> & {
   readonly queued: number;
 };
 
@@ -19,15 +19,15 @@ const newSide = (): Side => ({ deaths: 0, recent: NO_CALLS, all: NO_CALLS });
 /** The change of a deployment to another version: keeps the books of both, and asks the controller where it stands. */
 export class Rollout {
   readonly fingerprint: string;
-  readonly #replicas: Iterable<ThreadReplica>;
+  readonly #replicas: Iterable<ManagedReplica>;
   readonly #fresh = newSide();
   readonly #baseline = newSide();
   /** What replicas had counted when it began. */
-  readonly #before = new Map<ThreadReplica, Tally>();
+  readonly #before = new Map<ManagedReplica, Tally>();
   #state = ROLLOUT_BEGIN;
 
   /** @param fingerprint of the new version */
-  constructor(fingerprint: string, replicas: Iterable<ThreadReplica>) {
+  constructor(fingerprint: string, replicas: Iterable<ManagedReplica>) {
     this.fingerprint = fingerprint;
     this.#replicas = replicas;
     for (const replica of replicas) this.#before.set(replica, replica.tally.read());
@@ -43,12 +43,12 @@ export class Rollout {
   }
 
   /** A replica that had come up died. */
-  died(replica: ThreadReplica): void {
+  died(replica: ManagedReplica): void {
     this.#sideOf(replica).deaths++;
   }
 
   /** A replica is gone: what it counted is kept. */
-  ended(replica: ThreadReplica): void {
+  ended(replica: ManagedReplica): void {
     const side = this.#sideOf(replica);
     const { recent, all } = this.#tallies(replica);
     side.recent = addTallies(side.recent, recent);
@@ -75,7 +75,7 @@ export class Rollout {
       ongoing,
       fresh: { ...fresh.recent, deaths: this.#fresh.deaths },
       baseline: { ...baselineOf(baseline.recent, baseline.all), deaths: this.#baseline.deaths },
-      company: baseline.recent.calls,
+      baselineCalls: baseline.recent.calls,
     };
   }
 
@@ -90,12 +90,12 @@ export class Rollout {
     return { recent, all };
   }
 
-  #tallies(replica: ThreadReplica): Pick<Side, 'recent' | 'all'> {
+  #tallies(replica: ManagedReplica): Pick<Side, 'recent' | 'all'> {
     const all = replica.tally.read();
     return { all, recent: tallySince(this.#before.get(replica) ?? NO_CALLS, all) };
   }
 
-  #sideOf({ fingerprint }: ThreadReplica): Side {
+  #sideOf({ fingerprint }: ManagedReplica): Side {
     return fingerprint === this.fingerprint ? this.#fresh : this.#baseline;
   }
 }

@@ -1,4 +1,4 @@
-import type { ResolvedOptions } from '../../deployment/options/options.ts';
+import type { ResolvedOptions } from '../../deployment/options/deployment-options.ts';
 import { priorityRank } from '../../handle/queue/priority.ts';
 import type { TenantsOptions } from '../../handle/queue/tenants.ts';
 import type { RouteConfig } from '../../handle/routing/directory.ts';

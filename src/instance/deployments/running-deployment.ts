@@ -2,9 +2,9 @@ import type { VersionRecord } from '../../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../../controller/status.ts';
 import type { DeploymentSpec } from '../../deployment/app-spec.ts';
 import type { ServeError } from '../../errors.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
-import type { IngressDescription } from '../../openapi/types.ts';
-import type { UpdateGroup } from './update-group.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import type { IngressDescription } from '../../openapi/openapi-types.ts';
+import type { UpdateBarrier } from './update-barrier.ts';
 
 /** A deployment that this instance runs, wherever its replicas live. */
 export interface RunningDeployment {
@@ -17,12 +17,12 @@ export interface RunningDeployment {
   /** It cannot recover within this process. */
   readonly isDegraded: boolean;
   /** Rejects with `SERVE_DEPLOY_FAILED`. */
-  start(group: UpdateGroup): Promise<void>;
+  start(group: UpdateBarrier): Promise<void>;
   /**
    * Goes over to another spec. Rejects with `SERVE_DEPLOY_FAILED`.
    * @param note the status message of the deployment from now on
    */
-  update(spec: DeploymentSpec, group: UpdateGroup, note: string): Promise<void>;
+  update(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void>;
   /** How its calls went so far; from now on it is taken as well how long they take. */
   observe(): VersionRecord;
   /** Nobody wants to know how long its calls take. */
@@ -33,9 +33,9 @@ export interface RunningDeployment {
   /** The ingress that it is, as a replica describes it; undefined while none runs. */
   describe(): Promise<IngressDescription | undefined>;
   /** Its replicas in threads of their own. */
-  threads(): Iterable<ThreadReplica>;
+  threads(): Iterable<ManagedReplica>;
   /** Ends a replica at once; false if it is another's. */
-  kill(replica: ThreadReplica, why: string): boolean;
+  kill(replica: ManagedReplica, why: string): boolean;
   /** Resolves when nothing is left of earlier versions: their calls are over. */
   predecessorsGone(): Promise<void>;
   /** Serves what waits and runs, then ends. Later calls fail with `error`. */

@@ -1,5 +1,11 @@
 import { type Placed, place } from '../../controller/place.ts';
-import { type Amounts, type Demand, fromUnits, toUnits, WHOLE } from '../../deployment/options/amounts.ts';
+import {
+  type Amounts,
+  type Demand,
+  fromUnits,
+  toUnits,
+  WHOLE,
+} from '../../deployment/options/resource-units.ts';
 import type { Resources } from '../../deployment/options/resources.ts';
 import { detectCpus, detectGpus, detectMemoryMb, visibleGpus } from './machine.ts';
 

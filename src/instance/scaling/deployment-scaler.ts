@@ -6,9 +6,9 @@ import { boundsAt } from '../../controller/target-capacity.ts';
 import type { ResolvedAutoscaling } from '../../deployment/options/autoscaling-options.ts';
 import type { AutoscalingContext } from '../../deployment/options/autoscaling-policy.ts';
 import { routeKey } from '../../handle/routing/directory.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import type { ThreadDeployment } from '../deployments/thread-deployment.ts';
+import type { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
 import type { Environment } from '../environment.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { FaultReports } from './fault-reports.ts';
@@ -20,7 +20,7 @@ export type Hold = Exclude<Wish, number>;
 /** Samples the load of one deployment, has the controller decide, and gives the deployment its target. */
 export class DeploymentScaler {
   readonly #app: string;
-  readonly #deployment: ThreadDeployment;
+  readonly #deployment: ReplicatedDeployment;
   readonly #environment: Environment;
   readonly #faults: FaultReports;
   #config: ResolvedAutoscaling;
@@ -37,7 +37,7 @@ export class DeploymentScaler {
 
   constructor(
     app: string,
-    deployment: ThreadDeployment,
+    deployment: ReplicatedDeployment,
     config: ResolvedAutoscaling,
     environment: Environment,
   ) {
@@ -177,10 +177,10 @@ export class DeploymentScaler {
   }
 
   get #load(): DeploymentLoad | undefined {
-    return this.#environment.switchboard.load(routeKey(this.#app, this.#deployment.spec.name));
+    return this.#environment.registry.load(routeKey(this.#app, this.#deployment.spec.name));
   }
 
-  #running(): ThreadReplica[] {
+  #running(): ManagedReplica[] {
     return [...this.#deployment.threads()].filter(({ isRoutable }) => isRoutable);
   }
 

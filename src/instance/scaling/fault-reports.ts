@@ -1,4 +1,4 @@
-import { describe } from '../../values/describe.ts';
+import { describe } from '../../values/describe-value.ts';
 import type { Environment } from '../environment.ts';
 
 /** Reports what fails again and again once per change: in the log and as an event `fault`. */

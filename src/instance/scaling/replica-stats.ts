@@ -1,6 +1,6 @@
 import { LoadWindow } from '../../controller/load-window.ts';
 import type { AutoscalingContext } from '../../deployment/options/autoscaling-policy.ts';
-import type { ThreadReplica } from '../../isolation/thread-replica.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 
 /** A replica that does not answer for so long is asked again, in ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -16,7 +16,7 @@ interface Reported {
 export class ReplicaStats {
   readonly #keepMs: number;
   readonly #onError: (replicaId: string, error: unknown) => void;
-  readonly #reported = new Map<ThreadReplica, Reported>();
+  readonly #reported = new Map<ManagedReplica, Reported>();
 
   /** @param keepMs how long values are kept */
   constructor(keepMs: number, onError: (replicaId: string, error: unknown) => void) {
@@ -25,7 +25,7 @@ export class ReplicaStats {
   }
 
   /** Asks those that have the hook, and forgets those that do not run any more. */
-  ask(at: number, running: readonly ThreadReplica[]): void {
+  ask(at: number, running: readonly ManagedReplica[]): void {
     for (const replica of this.#reported.keys())
       if (!running.includes(replica)) this.#reported.delete(replica);
     for (const replica of running) if (replica.hasStats) this.#askOne(at, replica);
@@ -49,7 +49,7 @@ export class ReplicaStats {
     return { aggregatedMetrics, rawMetrics };
   }
 
-  #askOne(at: number, replica: ThreadReplica): void {
+  #askOne(at: number, replica: ManagedReplica): void {
     const known = this.#reported.get(replica) ?? { windows: new Map(), askedAt: undefined };
     this.#reported.set(replica, known);
     if (known.askedAt !== undefined && at - known.askedAt < ANSWER_TIMEOUT_MS) return;

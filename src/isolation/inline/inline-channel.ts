@@ -1,5 +1,5 @@
 import type { CallMeta, CancelCode } from '../../channel/frames.ts';
-import type { Cargo, InboundCall, InboundListener } from '../../channel/inbound-call.ts';
+import type { EncodedValue, InboundCall, InboundListener } from '../../channel/inbound-call.ts';
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
@@ -8,9 +8,9 @@ import type { InlineCallChannel, InlineDescriptor } from '../../handle/routing/d
 import { RESERVED, type Reservation } from '../../load/load-table.ts';
 import type { ReplicaModels } from '../../load/model-table.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
-import type { IngressDescription } from '../../openapi/types.ts';
+import type { IngressDescription } from '../../openapi/openapi-types.ts';
+import { CallExecutor } from '../../replica/call-executor.ts';
 import { ingressProtocol, routerProtocol } from '../../replica/ingress/protocol.ts';
-import { Replica } from '../../replica/replica.ts';
 import { UserCode } from '../../replica/user-code.ts';
 import { beginBatch } from '../../time/clock.ts';
 import { unpack } from '../../values/pack.ts';
@@ -43,7 +43,7 @@ export class InlineChannel implements InlineCallChannel {
   limit: number;
   readonly tally = new ReplicaTally();
   readonly #code: UserCode;
-  readonly #replica: Replica;
+  readonly #replica: CallExecutor;
   readonly #open = new Map<OutboundCall, InlineCall>();
   #ongoing = 0;
   #served = 0;
@@ -57,7 +57,7 @@ export class InlineChannel implements InlineCallChannel {
     this.#code = code;
     this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
     const identity = { app, deployment, replicaId, rank: 0, gpus: [] };
-    this.#replica = new Replica(
+    this.#replica = new CallExecutor(
       identity,
       code,
       code.makesRequests ? routerProtocol : ingressProtocol,
@@ -150,8 +150,8 @@ export class InlineChannel implements InlineCallChannel {
     this.#open.get(call)?.listener?.credited(chunks);
   }
 
-  upload(call: OutboundCall, chunk: unknown, cargo: Cargo): void {
-    this.#open.get(call)?.listener?.uploaded(chunk, cargo.bytes);
+  upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void {
+    this.#open.get(call)?.listener?.uploaded(chunk, encoded.bytes);
   }
 
   endUpload(call: OutboundCall): void {
@@ -247,9 +247,9 @@ class InlineCall implements InboundCall {
     this.#call.opened(head);
   }
 
-  chunk(value: unknown, cargo: Cargo): void {
+  chunk(value: unknown, encoded: EncodedValue): void {
     beginBatch();
-    this.#call.chunk(value, cargo.bytes);
+    this.#call.chunk(value, encoded.bytes);
   }
 
   end(): void {

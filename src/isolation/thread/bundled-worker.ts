@@ -3,5 +3,5 @@
  * the package out. Modules cost a thread about 40 KiB each beyond their code, and `node:http` alone, through undici,
  * 5 MiB (docs/performance.md).
  */
-import './lean-index.ts';
+import './host-free-index-hook.ts';
 import './worker.ts';

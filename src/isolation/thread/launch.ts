@@ -1,6 +1,6 @@
 import type { MessagePort, WorkerOptions } from 'node:worker_threads';
 import type { DeploymentSpec } from '../../deployment/app-spec.ts';
-import type { ResolvedOptions, ResourceLimits } from '../../deployment/options/options.ts';
+import type { ResolvedOptions, ResourceLimits } from '../../deployment/options/deployment-options.ts';
 import type { ReplicaInit } from '../../replica/control.ts';
 import { clockEpoch } from '../../time/clock.ts';
 import { pack } from '../../values/pack.ts';

@@ -3,11 +3,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ReplicaInit } from '../../replica/control.ts';
+import { enterReplicaAgent } from '../../replica/current-thread.ts';
 import { adaptGlobals } from '../../replica/ingress/request.ts';
-import { ReplicaThread } from '../../replica/replica-thread.ts';
-import { enterReplicaThread } from '../../replica/thread-role.ts';
+import { ReplicaAgent } from '../../replica/replica-agent.ts';
 import { adoptEpoch } from '../../time/clock.ts';
-import { joinPool } from './pool-member.ts';
+import { joinPool } from './poolifier-handshake.ts';
 
 const init = workerData as ReplicaInit;
 if (parentPort === null || init?.control === undefined) {
@@ -16,8 +16,8 @@ if (parentPort === null || init?.control === undefined) {
 
 adoptEpoch(init.epoch);
 adaptGlobals();
-const thread = new ReplicaThread(init);
-enterReplicaThread(thread.router);
+const thread = new ReplicaAgent(init);
+enterReplicaAgent(thread.router);
 
 if (init.isPooled) joinPool(parentPort);
 void thread.start();

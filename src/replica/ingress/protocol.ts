@@ -4,12 +4,12 @@ import {
   type ResponseEnvelope,
   type SocketEnvelope,
 } from '../../channel/http-envelope.ts';
-import type { IngressProtocol } from '../replica.ts';
-import { Conversation } from './conversation.ts';
+import type { IngressProtocol } from '../call-executor.ts';
 import { createRequest } from './request.ts';
 import { respond } from './response.ts';
 import { IngressSocket } from './socket.ts';
 import { UploadBody } from './upload-body.ts';
+import { WebSocketSession } from './web-socket-session.ts';
 
 const UPGRADE_REQUIRED: ResponseEnvelope = [
   426,
@@ -32,10 +32,10 @@ function ingressProtocolOf(isWhole: boolean): IngressProtocol {
     requireUpgrade(call) {
       call.inbound.result(UPGRADE_REQUIRED, { marks: undefined, transfer: undefined, bytes: 64 });
     },
-    async converse(call, accept) {
+    async serveWebSocket(call, accept) {
       const [envelope, how] = call.inbound.args as [RequestEnvelope, SocketEnvelope];
       const request = createRequest(envelope, undefined, call, isWhole);
-      const conversation = new Conversation(call, how);
+      const conversation = new WebSocketSession(call, how);
       const socket = new IngressSocket(conversation, request.url);
       await conversation.until(accept(socket, request));
     },

@@ -1,5 +1,5 @@
 import type { FlatHeaders, ResponseEnvelope } from '../../channel/http-envelope.ts';
-import { type InboundCall, NO_CARGO } from '../../channel/inbound-call.ts';
+import { type InboundCall, NO_ENCODING } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { loop } from '../../time/loop.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
@@ -83,7 +83,7 @@ export class ResponseStream implements StreamListener {
   open(status: number, headers: FlatHeaders): void {
     this.#isOpen = true;
     const envelope: ResponseEnvelope = [status, headers, undefined];
-    this.#inbound.open(envelope, NO_CARGO);
+    this.#inbound.open(envelope, NO_ENCODING);
   }
 
   /**

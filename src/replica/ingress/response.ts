@@ -11,7 +11,7 @@ import { toJsonSchema } from '../../validation/json-schema.ts';
 import { peek } from '../../validation/peek.ts';
 import type { Schema } from '../../validation/schema.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
-import { describe } from '../../values/describe.ts';
+import { describe } from '../../values/describe-value.ts';
 import type { RunningCall } from '../running-call.ts';
 import { outputOf } from '../schemas.ts';
 import { isStream } from '../stream-pump.ts';

@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { types } from 'node:util';
 import { isInstance, tagOf } from '../../validation/peek.ts';
 import { isThenable, whenSettled } from '../../validation/thenable.ts';
-import { type Conversation, SOCKET_STATE } from './conversation.ts';
 import type {
   ServerWebSocket,
   SocketClose,
@@ -11,6 +10,7 @@ import type {
   SocketMessage,
   SocketMessageEvent,
 } from './server-web-socket.ts';
+import { SOCKET_STATE, type WebSocketSession } from './web-socket-session.ts';
 
 type Listener = Parameters<EventTarget['addEventListener']>[1];
 type ListenerOptions = Parameters<EventTarget['addEventListener']>[2];
@@ -49,14 +49,14 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
   readonly CLOSED = 3;
   readonly url: string;
   readonly extensions = '';
-  readonly #conversation: Conversation;
+  readonly #conversation: WebSocketSession;
   /** Runs listeners where `websocket()` was called: in its call, with the stores of its callers. */
   readonly #run = AsyncLocalStorage.snapshot();
   readonly #closed = Promise.withResolvers<SocketClose>();
   readonly #handlers: { [K in keyof SocketEventMap]?: Handler<K> } = {};
   readonly #guarded = new WeakMap<object, (event: Event) => void>();
 
-  constructor(conversation: Conversation, url: string) {
+  constructor(conversation: WebSocketSession, url: string) {
     super();
     this.#conversation = conversation;
     this.url = url;

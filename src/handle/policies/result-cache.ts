@@ -1,0 +1,135 @@
+import { now, type Timer, time } from '../../time/clock.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import { isInstance } from '../../validation/peek.ts';
+import { Capture, RESULT } from '../../values/capture.ts';
+import { type Packed, packError, unpack } from '../../values/pack.ts';
+
+/** How long a result is given again to calls with its key. */
+export const KEEP_MS = 60_000;
+/** Bounds per deployment and calling thread; the oldest go first. */
+export const MOST_KEPT = 1_000;
+export const MOST_BYTES: number = 16 * 1_048_576;
+
+/** What a kept result takes besides its strings and buffers, roughly. */
+const OVERHEAD_BYTES = 256;
+
+/** A result that several callers get. */
+export interface SharedResult {
+  readonly bytes: number;
+  /** Each gets his own: a result belongs to its caller, who may change it. */
+  copy(): unknown;
+}
+
+/** Undefined if the value cannot be copied: then the callers share it. @param isByReference an inline deployment's */
+export function shareResult(value: unknown, isByReference: boolean): SharedResult | undefined {
+  if (isByReference || typeof value !== 'object' || value === null) return new SameResult(value);
+  try {
+    return copiedResult(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Classes, not closures: functions that are made in one call keep all that any of them uses, the caller's object too. */
+class SameResult implements SharedResult {
+  readonly bytes: number;
+  readonly #value: unknown;
+
+  constructor(value: unknown) {
+    this.bytes = OVERHEAD_BYTES + (typeof value === 'string' ? 2 * value.length : 0);
+    this.#value = value;
+  }
+
+  copy(): unknown {
+    return this.#value;
+  }
+}
+
+class CopiedResult implements SharedResult {
+  readonly bytes: number;
+  readonly #packed: Packed;
+
+  constructor(packed: Packed, bytes: number) {
+    this.bytes = bytes;
+    this.#packed = packed;
+  }
+
+  copy(): unknown {
+    return unpack(structuredClone(this.#packed));
+  }
+}
+
+function copiedResult(value: object): CopiedResult {
+  const capture = new Capture();
+  const captured = capture.take(value, 'result', RESULT);
+  // The captured value may hold what is passed by reference.
+  const packed = structuredClone({ value: captured, marks: capture.marks });
+  return new CopiedResult(packed, OVERHEAD_BYTES + capture.bytes);
+}
+
+/** An error for each caller: its properties belong to him, and frameworks write to them. */
+export function shareError(error: unknown, isByReference: boolean): () => unknown {
+  if (isByReference || !isInstance(error, Error)) return () => error;
+  const packed = packError(error);
+  return () => unpack(structuredClone(packed));
+}
+
+export interface KeptResult {
+  readonly fingerprint: string;
+  readonly result: SharedResult;
+}
+
+/** Results of calls with idempotency keys, for a while. */
+export class ResultCache {
+  readonly #kept = new Map<string, KeptResult & { readonly until: number }>();
+  #bytes = 0;
+  #timer: Timer | undefined = undefined;
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  get(id: string, at: number): KeptResult | undefined {
+    this.#dropOld(at);
+    return this.#kept.get(id);
+  }
+
+  keep(id: string, kept: KeptResult, at: number): void {
+    this.#drop(id);
+    this.#dropOld(at);
+    const { bytes } = kept.result;
+    if (bytes > MOST_BYTES) return;
+    this.#kept.set(id, { ...kept, until: at + KEEP_MS });
+    this.#bytes += bytes;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MOST_KEPT && this.#bytes <= MOST_BYTES) break;
+      this.#drop(oldest);
+    }
+    this.#timer ??= inRootContext(() => this.#startTimer(KEEP_MS));
+  }
+
+  /** Results go when their time is over, whether another call comes or not. */
+  #startTimer(ms: number): Timer {
+    const timer = time.after(ms, () => {
+      const at = now();
+      this.#dropOld(at);
+      const [first] = this.#kept.values();
+      this.#timer = first === undefined ? undefined : this.#startTimer(first.until - at);
+    });
+    timer.unref();
+    return timer;
+  }
+
+  /** The map is in the order of time. */
+  #dropOld(at: number): void {
+    for (const [id, { until }] of this.#kept) {
+      if (until > at) return;
+      this.#drop(id);
+    }
+  }
+
+  #drop(id: string): void {
+    this.#bytes -= this.#kept.get(id)?.result.bytes ?? 0;
+    this.#kept.delete(id);
+  }
+}

@@ -1,0 +1,105 @@
+import { DeploymentLoad } from '../../load/deployment-load.ts';
+import { time } from '../../time/clock.ts';
+import type { Call } from '../call/call.ts';
+import type { Counters } from '../call/counters.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
+import type { RouteConfig } from '../routing/directory.ts';
+import { Hedging } from './hedging.ts';
+import type { MethodTimes } from './method-times.ts';
+import { RETRY_BUDGET, RetryBudget } from './retry-budget.ts';
+import { IdempotentMethods, MAX_ATTEMPTS, retryPauseMs } from './retry-policy.ts';
+
+/** Takes a place for a call at a replica, but not at `except`. */
+export type Reserve = (call: Call, except: Endpoint, at: number) => Endpoint | undefined;
+
+/**
+ * When a call to a deployment is sent a second time: after its replica died (retry), or because it is slow (hedge).
+ *
+ * One that had not started is moved: at once, for that costs nothing twice, and not on the budget (gRPC's transparent
+ * retry). One that had started is repeated only if its method is idempotent, after a pause, within the budget of its
+ * deployment: that of all threads of the instance together. An error that was answered is an answer, never repeated: so the layers above do not repeat it either.
+ */
+export class Retries {
+  /** Some calls may be sent twice: they have to be watched. */
+  isWatchful = false;
+  #methods = new IdempotentMethods(false);
+  #load = new DeploymentLoad();
+  #budget = retryBudget(this.#load);
+  #hedging: Hedging | undefined = undefined;
+  #configured = '';
+  readonly #counters: Counters;
+  readonly #times: MethodTimes;
+  readonly #reserve: Reserve;
+
+  constructor(counters: Counters, times: MethodTimes, reserve: Reserve) {
+    this.#counters = counters;
+    this.#times = times;
+    this.#reserve = reserve;
+  }
+
+  /** The counts that all threads share arrived. */
+  adopt(load: DeploymentLoad): void {
+    this.#load = load;
+    this.#budget = retryBudget(load);
+    this.#configured = '';
+  }
+
+  configure({ idempotent, hedge }: RouteConfig): void {
+    const configured = JSON.stringify([idempotent, hedge]);
+    if (configured === this.#configured) return;
+    this.#configured = configured;
+    this.#methods = new IdempotentMethods(idempotent);
+    this.isWatchful = !this.#methods.isEmpty;
+    this.#hedging =
+      hedge === undefined
+        ? undefined
+        : new Hedging(hedge, hedgeBudget(hedge.maxExtraRatio, this.#load), {
+            reserve: this.#reserve,
+            sent: () => this.#counters.add('hedges'),
+            won: () => this.#counters.add('hedges_won'),
+            gaveUp: (method, ms, at) => this.#times.observe(method, ms, at, false),
+          });
+  }
+
+  isIdempotent(method: string): boolean {
+    return this.#methods.has(method);
+  }
+
+  /** A call was sent. */
+  watch(call: Call, endpoint: Endpoint): void {
+    if (!this.isIdempotent(call.method)) return;
+    if (call.attempts === 1) this.#budget.deposit(1, call.sentAt);
+    this.#hedging?.watch(call, endpoint, this.#times.of(call.method));
+  }
+
+  /**
+   * A call lost its replica.
+   * @param started it may have run, wholly or in part
+   * @returns how long to wait before it is sent again, in ms; undefined if it is not
+   */
+  pauseBeforeRetry(call: Call, started: boolean, at: number): number | undefined {
+    // What was moved or uploaded is gone with the dead replica.
+    const isGone = call.transfer !== undefined || call.meta?.upload !== undefined;
+    if (isGone || call.attempts >= MAX_ATTEMPTS) return undefined;
+    if (!started) {
+      this.#counters.add('retries');
+      return 0;
+    }
+    const pause = retryPauseMs(call.attempts, time.random());
+    const isTooLate = call.expiresAt !== 0 && at + pause >= call.expiresAt;
+    if (isTooLate || !this.isIdempotent(call.method)) return undefined;
+    const isPaid = this.#budget.withdraw(at);
+    this.#counters.add(isPaid ? 'retries' : 'retries_denied');
+    return isPaid ? pause : undefined;
+  }
+}
+
+function retryBudget({ repeatable, retries }: DeploymentLoad): RetryBudget {
+  return new RetryBudget(RETRY_BUDGET, { calls: repeatable, extra: retries });
+}
+
+/** A share of the calls of the last 10 s. */
+function hedgeBudget(ratio: number, { repeatable, hedges }: DeploymentLoad): RetryBudget {
+  const { windowSeconds } = RETRY_BUDGET;
+  return new RetryBudget({ ratio, perSecond: 0, windowSeconds }, { calls: repeatable, extra: hedges });
+}

@@ -1,0 +1,242 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { LinkLedger } from '../../channel/link-ledger.ts';
+import { ServeError } from '../../errors.ts';
+import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import type { ReplicaLoad } from '../../load/load-table.ts';
+import type { ReplicaTally } from '../../load/replica-tally.ts';
+import { SessionTable } from '../../load/session-table.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import {
+  type DirectoryEvent,
+  type InlineDescriptor,
+  type RouteConfig,
+  type RouteKey,
+  routeKey,
+} from './directory.ts';
+import { InlineHandover } from './inline-handover.ts';
+import type { Caller } from './router.ts';
+import type { DetourConfig } from './traffic-split.ts';
+
+/** A replica that can be connected to callers. */
+export interface Reachable {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly load: ReplicaLoad;
+  /** How its calls went. */
+  readonly tally: ReplicaTally;
+  readonly methods: readonly string[];
+  /** Gives the replica its end of a channel to a caller. */
+  attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void;
+}
+
+/** A thread that makes calls. */
+export interface CallerPort {
+  readonly caller: Caller;
+  send(event: DirectoryEvent, transfer: MessagePort[]): void;
+}
+
+/** What the registry knows of one deployment. */
+class Entry {
+  readonly load = new DeploymentLoad();
+  readonly sessions = new SessionTable();
+  config: RouteConfig;
+  readonly replicas = new Map<string, Reachable>();
+  /** Callers that subscribed, with the name they know the deployment by and what they hold of its queue. */
+  readonly subscribers = new Map<CallerPort, { key: RouteKey; queue: QueueLedger }[]>();
+  failure: unknown = undefined;
+  /** Set if every caller thread makes a replica of its own. */
+  inline: InlineDescriptor | undefined = undefined;
+
+  constructor(config: RouteConfig) {
+    this.config = config;
+  }
+}
+
+/**
+ * Connects callers with replicas. Every caller thread that subscribed to a deployment gets a channel of its own to each
+ * of its replicas, so calls between replicas never pass the host's thread (RTT p50 48 against 74 µs).
+ */
+export class EndpointRegistry {
+  readonly #entries = new Map<RouteKey, Entry>();
+  /** `app/` stands for the ingress of the app. */
+  readonly #ingress = new Map<string, string>();
+  readonly #callers = new Set<CallerPort>();
+  /** By app: what is tried beside its ingress. */
+  readonly #detours = new Map<string, DetourConfig>();
+  /** By inline replica: who still has calls there. */
+  readonly #replacements = new Map<string, InlineHandover>();
+
+  addCaller(caller: CallerPort): void {
+    this.#callers.add(caller);
+  }
+
+  /** A caller thread is gone: what it held of the queues is given back. */
+  removeCaller(caller: CallerPort): void {
+    this.#callers.delete(caller);
+    for (const entry of this.#entries.values()) {
+      for (const { queue } of entry.subscribers.get(caller) ?? []) queue.giveBack(entry.load);
+      entry.subscribers.delete(caller);
+      entry.load.announceFreed();
+    }
+    for (const [replicaId, replacement] of this.#replacements) {
+      replacement.forget(caller);
+      if (replacement.isOver) this.#replacements.delete(replicaId);
+    }
+  }
+
+  /** Makes a deployment known, or changes what its callers act on. */
+  configure(key: RouteKey, config: RouteConfig, maxQueued: number): void {
+    const known = this.#entries.get(key);
+    const entry = known ?? new Entry(config);
+    entry.config = config;
+    entry.failure = undefined;
+    entry.load.maxQueued = maxQueued;
+    if (known === undefined) this.#entries.set(key, entry);
+    else this.#broadcast(entry, (as) => ({ type: 'config', key: as, config }));
+  }
+
+  /** Which deployment an app's own key stands for. Callers that know it by that key go over with it. */
+  setIngress(app: string, deployment: string): void {
+    const previous = this.#ingress.get(app);
+    this.#ingress.set(app, deployment);
+    if (previous === undefined || previous === deployment) return;
+    const alias = routeKey(app, '');
+    const entry = this.#entries.get(routeKey(app, previous));
+    for (const [caller, names] of entry?.subscribers ?? []) {
+      const index = names.findIndex(({ key }) => key === alias);
+      if (index === -1) continue;
+      names.splice(index, 1);
+      caller.send({ type: 'moved', key: alias }, []);
+      this.subscribe(caller, alias);
+    }
+  }
+
+  /** Calls to the ingress of an app go elsewhere as well, or instead; undefined: no longer. */
+  setDetour(app: string, detour: DetourConfig | undefined): void {
+    if (detour === undefined) this.#detours.delete(app);
+    else this.#detours.set(app, detour);
+    const entry = this.#entries.get(this.#resolve(routeKey(app, '')));
+    if (entry !== undefined) this.#broadcast(entry, (as) => ({ type: 'detour', key: as, detour }));
+  }
+
+  /** Calls to the deployment fail with this error until it is configured again. */
+  fail(key: RouteKey, error: unknown): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    entry.failure = error;
+    this.#broadcast(entry, (as) => ({ type: 'failed', key: as, error }));
+  }
+
+  /** The deployment is gone. */
+  remove(key: RouteKey, error: unknown): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#broadcast(entry, (as) => ({ type: 'gone', key: as, error }));
+  }
+
+  removeApp(app: string): void {
+    this.#ingress.delete(app);
+  }
+
+  load(key: RouteKey): DeploymentLoad | undefined {
+    return this.#entries.get(key)?.load;
+  }
+
+  /** A replica is ready: every subscriber is connected with it. */
+  connect(key: RouteKey, replica: Reachable): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    entry.replicas.set(replica.replicaId, replica);
+    for (const [caller, names] of entry.subscribers)
+      for (const name of names) this.#link(caller, name.key, replica);
+  }
+
+  /**
+   * Every subscriber makes a replica of its own.
+   * @returns when they are all through with the calls that the one before it had
+   */
+  connectInline(key: RouteKey, inline: InlineDescriptor): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return Promise.resolve();
+    const replaces = entry.inline?.replicaId;
+    entry.inline = inline;
+    const replacement = new InlineHandover();
+    for (const [caller, names] of entry.subscribers) {
+      if (replaces !== undefined) replacement.expect(caller, names.length);
+    }
+    if (replacement.isOver) replacement.end();
+    else if (replaces !== undefined) this.#replacements.set(replaces, replacement);
+    this.#broadcast(entry, (as) => ({ type: 'inline', key: as, inline, replaces }));
+    return replacement.over;
+  }
+
+  /** A caller thread is through with an inline replica, under one of the names that it knows it by. */
+  replaced(caller: CallerPort, replicaId: string): void {
+    const replacement = this.#replacements.get(replicaId);
+    replacement?.done(caller);
+    if (replacement?.isOver) this.#replacements.delete(replicaId);
+  }
+
+  /** A replica is gone: its calls that had not started go elsewhere, the others fail with this error. */
+  disconnect(key: RouteKey, replicaId: string, error: unknown): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !entry.replicas.delete(replicaId)) return;
+    this.#broadcast(entry, (as) => ({ type: 'down', key: as, replicaId, error }));
+  }
+
+  /** A caller thread wants to call a deployment. */
+  subscribe(caller: CallerPort, as: RouteKey): void {
+    const key = this.#resolve(as);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) {
+      caller.send({ type: 'gone', key: as, error: notFound(as) }, []);
+      return;
+    }
+    const queue = new QueueLedger();
+    const names = entry.subscribers.get(caller) ?? [];
+    names.push({ key: as, queue });
+    entry.subscribers.set(caller, names);
+    const { load, sessions, config } = entry;
+    const [, deployment = ''] = key.split('/');
+    const shared = { load: load.shared, queue: queue.shared, sessions: sessions.shared };
+    caller.send({ type: 'route', key: as, deployment, ...shared, config }, []);
+    if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
+    for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
+    if (entry.inline !== undefined)
+      caller.send({ type: 'inline', key: as, inline: entry.inline, replaces: undefined }, []);
+    const [app = ''] = key.split('/');
+    const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
+    if (detour !== undefined) caller.send({ type: 'detour', key: as, detour }, []);
+  }
+
+  #resolve(as: RouteKey): RouteKey {
+    if (!as.endsWith('/')) return as;
+    const app = as.slice(0, -1);
+    return routeKey(app, this.#ingress.get(app) ?? '');
+  }
+
+  #link(caller: CallerPort, key: RouteKey, replica: Reachable): void {
+    const { port1, port2 } = inRootContext(() => new MessageChannel());
+    const ledger = new LinkLedger();
+    replica.attach(caller.caller.name, port2, ledger.shared);
+    const { replicaId, instanceId, version, load, tally, methods } = replica;
+    const shared = { load: load.shared, ledger: ledger.shared, tally: tally.shared };
+    const link = { replicaId, instanceId, version, ...shared, methods };
+    caller.send({ type: 'up', key, link, port: port1 }, [port1]);
+  }
+
+  #broadcast(entry: Entry, event: (as: RouteKey) => DirectoryEvent): void {
+    for (const [caller, names] of entry.subscribers) for (const { key } of names) caller.send(event(key), []);
+  }
+}
+
+function notFound(key: RouteKey): ServeError {
+  const [app = '', deployment = ''] = key.split('/');
+  if (deployment === '') return new ServeError('SERVE_NOT_FOUND', `there is no app '${app}'`, { app });
+  return new ServeError('SERVE_NOT_FOUND', `app '${app}' has no deployment '${deployment}'`, {
+    app,
+    deployment,
+  });
+}

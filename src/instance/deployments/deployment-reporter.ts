@@ -1,0 +1,76 @@
+import type { DeploymentStatus } from '../../controller/status.ts';
+import { ServeError } from '../../errors.ts';
+import type { Environment } from '../environment.ts';
+
+/** What a deployment has to say: its status, its errors, its events and its lines in the log, all with its name on them. */
+export class DeploymentReporter {
+  readonly #about: { readonly app: string; readonly deployment: string };
+  readonly #environment: Environment;
+  readonly #advice = new Set<string>();
+  #state: DeploymentStatus = 'UPDATING';
+  #note = '';
+  /** Why it is as it is. */
+  message = '';
+
+  constructor(app: string, deployment: string, environment: Environment) {
+    this.#about = { app, deployment };
+    this.#environment = environment;
+  }
+
+  /** It cannot become what it should be. */
+  failed(what: string, cause: unknown): ServeError {
+    const message = `${this.#about.deployment}: ${what}`;
+    return new ServeError('SERVE_DEPLOY_FAILED', message, { ...this.#about, cause });
+  }
+
+  /** @param retryAfterMs when to come back; undefined = not known */
+  unavailable(what: string, retryAfterMs?: number): ServeError {
+    const about = retryAfterMs === undefined ? this.#about : { ...this.#about, retryAfterMs };
+    return new ServeError('SERVE_UNAVAILABLE', `${this.#about.deployment}: ${what}`, about);
+  }
+
+  get state(): DeploymentStatus {
+    return this.#state;
+  }
+
+  /** The message from now on, and again whenever it has become healthy: outlives the change that it came with. */
+  note(note: string): void {
+    this.#note = note;
+    this.message = note;
+  }
+
+  /** Its status, told if it is another one. */
+  turn(status: DeploymentStatus): void {
+    if (status === this.#state) return;
+    this.#state = status;
+    if (status === 'HEALTHY') this.message = this.#note;
+    this.status(status, this.message);
+  }
+
+  status(status: DeploymentStatus, message: string): void {
+    this.#environment.events.emit('deployment', { ...this.#about, status, message });
+  }
+
+  /** @param how what became of the replica */
+  crashed(replica: string, how: string, error: unknown): void {
+    const { app, deployment } = this.#about;
+    this.#environment.book.of(app, deployment).restarts++;
+    const about = { ...this.#about, replica, err: error };
+    this.#environment.log.error(about, `${this.#about.deployment}: replica ${how}`);
+  }
+
+  /** Something should be set otherwise. Every replica may show so; said once is enough. */
+  advise(advice: Iterable<string>): void {
+    for (const message of advice) {
+      if (this.#advice.has(message)) continue;
+      this.#advice.add(message);
+      this.#environment.log.warn(this.#about, `${this.#about.deployment}.${message}`);
+    }
+  }
+
+  /** Something is wrong that no caller is told. */
+  fault(reason: string, error: ServeError): void {
+    this.#environment.log.error({ ...this.#about, err: error }, error.message);
+    this.#environment.events.emit('fault', { ...this.#about, reason, error });
+  }
+}

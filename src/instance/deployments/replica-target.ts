@@ -1,0 +1,82 @@
+import type { PendingReplicas } from '../../controller/place.ts';
+import { targetOf } from '../../controller/target-capacity.ts';
+import type { ResolvedOptions } from '../../deployment/options/deployment-options.ts';
+import { demandOf } from '../../deployment/options/resources.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
+import type { Environment } from '../environment.ts';
+
+/** How many replicas a deployment should have, and what keeps it from having them. */
+export class ReplicaTarget {
+  readonly #key: RouteKey;
+  readonly #environment: Environment;
+  #options: ResolvedOptions;
+  #target = 0;
+  #scaling: 'up' | 'down' | undefined = undefined;
+  #pending: PendingReplicas | undefined = undefined;
+  #pendingSince = 0;
+
+  constructor(key: RouteKey, options: ResolvedOptions, environment: Environment) {
+    this.#key = key;
+    this.#options = options;
+    this.#environment = environment;
+    this.aimAt(targetOf(options, environment.targetCapacity(), undefined));
+    this.#scaling = undefined;
+  }
+
+  /** Replicas that there should be. */
+  get target(): number {
+    return this.#target;
+  }
+
+  /** The target changed, and the replicas have not followed yet. */
+  get scaling(): 'up' | 'down' | undefined {
+    return this.#scaling;
+  }
+
+  /** Replicas that fit nowhere. */
+  get pending(): PendingReplicas | undefined {
+    return this.#pending;
+  }
+
+  /** Goes by other options, or by another target capacity. */
+  follow(options: ResolvedOptions): void {
+    this.#options = options;
+    this.aimAt(targetOf(options, this.#environment.targetCapacity(), this.#target));
+  }
+
+  aimAt(target: number): void {
+    if (target !== this.#target) this.#scaling = target > this.#target ? 'up' : 'down';
+    this.#target = target;
+    this.#environment.resources.expect(this.#key, target, demandOf(this.#options.resources));
+  }
+
+  /** It is gone: it needs nothing any more. */
+  forget(): void {
+    this.#environment.resources.forget(this.#key);
+  }
+
+  /**
+   * @param running replicas of the current version
+   * @param isStopping whether some have been told to stop and have not ended
+   */
+  observe(running: number, isStopping: boolean): void {
+    if (this.#scaling === 'down' ? !isStopping : running >= this.#target) this.#scaling = undefined;
+  }
+
+  /** How many could not be started just now, and why. */
+  observePending(at: number, replicas: number, reason: string): void {
+    if (replicas > 0 && this.#pending === undefined) this.#pendingSince = at;
+    this.#pending = replicas === 0 ? undefined : { replicas, reason };
+  }
+
+  /** The reason, once replicas have been pending for longer than `pendingTimeoutMs`. */
+  overdue(at: number): string | undefined {
+    return at - this.#pendingSince > this.#options.pendingTimeoutMs ? this.#pending?.reason : undefined;
+  }
+
+  /** Whether one more replica could be placed now. */
+  fits(): boolean {
+    const { resources, maxReplicasPerInstance } = this.#options;
+    return this.#environment.resources.fits(this.#key, demandOf(resources), maxReplicasPerInstance);
+  }
+}

@@ -1,0 +1,109 @@
+import { MemorySeries } from '../../controller/growth.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
+import { boolean, type Fields, milliseconds, number } from '../../validation/fields.ts';
+
+/** When a replica whose memory grows without end is replaced, before the process runs out of it. */
+export interface GrowthWatchOptions {
+  /** Default true. */
+  enabled?: boolean;
+  /** Share of the instance's memory (`resources.memoryMb`) that must be used before anything is replaced. Default 0.7. */
+  fromShare?: number;
+  /** How much a replica must have grown since its start, in MiB. Default 128. */
+  minGrowthMb?: number;
+  /** Period of the samples, in ms; a verdict takes at least 18 of them. Default 2 000. */
+  sampleMs?: number;
+}
+
+export const GROWTH_WATCH_FIELDS: Fields<GrowthWatchOptions> = {
+  enabled: boolean(),
+  fromShare: number(0, 1),
+  minGrowthMb: number(1),
+  sampleMs: milliseconds(10),
+};
+
+const MIB = 1_048_576;
+
+/**
+ * Looks for replicas that leak. One that grows steadily while memory gets short is replaced as in an update: a new one
+ * comes up, then the old one finishes its calls and goes. `ProcessMemoryGuard` ends one at once when that was too late.
+ */
+export class MemoryGrowthGuard {
+  readonly #options: Required<GrowthWatchOptions>;
+  readonly #limitBytes: number;
+  readonly #replicas: () => Iterable<ManagedReplica>;
+  readonly #events: Events;
+  readonly #log: Logger;
+  readonly #series = new Map<ManagedReplica, MemorySeries>();
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #isLooking = false;
+  #isStopped = false;
+
+  /** @param limitMb of the whole process */
+  constructor(
+    options: GrowthWatchOptions,
+    limitMb: number,
+    replicas: () => Iterable<ManagedReplica>,
+    events: Events,
+    log: Logger,
+  ) {
+    this.#options = { enabled: true, fromShare: 0.7, minGrowthMb: 128, sampleMs: 2_000, ...options };
+    this.#limitBytes = limitMb * MIB;
+    this.#replicas = replicas;
+    this.#events = events;
+    this.#log = log;
+  }
+
+  /** Idempotent. */
+  start(): void {
+    if (!this.#options.enabled) return;
+    this.#timer ??= setInterval(() => void this.#look(), this.#options.sampleMs).unref();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#series.clear();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const replicas = [...this.#replicas()].filter(({ state }) => state === 'RUNNING');
+    await Promise.all(replicas.map((replica) => this.#sample(replica)));
+    if (this.#isStopped) return;
+    for (const replica of this.#series.keys()) if (!replicas.includes(replica)) this.#series.delete(replica);
+    this.#judge(replicas);
+    this.#isLooking = false;
+  }
+
+  async #sample(replica: ManagedReplica): Promise<void> {
+    const bytes = await replica.memory();
+    if (bytes === 0 || this.#isStopped) return;
+    const series = this.#series.get(replica) ?? new MemorySeries();
+    this.#series.set(replica, series);
+    series.add(bytes);
+  }
+
+  /** The one that has grown most; one at a time, for its successor needs memory as well. */
+  #judge(replicas: readonly ManagedReplica[]): void {
+    const used = process.memoryUsage.rss();
+    if (used < this.#options.fromShare * this.#limitBytes || replicas.some(({ isUnfit }) => isUnfit)) return;
+    const growthOf = (replica: ManagedReplica): number => this.#series.get(replica)?.growth ?? 0;
+    const [worst] = [...replicas].sort((a, b) => growthOf(b) - growthOf(a));
+    if (worst === undefined || growthOf(worst) < this.#options.minGrowthMb * MIB) return;
+    this.#replace(worst, growthOf(worst), used);
+  }
+
+  #replace(replica: ManagedReplica, growth: number, used: number): void {
+    // The controller brings up another one, then drains this one.
+    replica.isUnfit = true;
+    const { app, deployment, replicaId } = replica;
+    const mib = (bytes: number): number => Math.round(bytes / MIB);
+    const reason = `its memory grows without end (${mib(growth)} MiB since its start), and the process uses ${mib(used)} of ${mib(this.#limitBytes)} MiB`;
+    this.#log.warn({ app, deployment, replica: replicaId }, `${deployment}: replica is replaced: ${reason}`);
+    this.#events.emit('replica', { app, deployment, replica: replicaId, state: 'RECYCLING', reason });
+  }
+}

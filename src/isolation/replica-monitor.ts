@@ -1,0 +1,115 @@
+import type { ResolvedOptions } from '../deployment/options/deployment-options.ts';
+import { REPLICA_STATE } from '../load/load-table.ts';
+import { activeTime, type Witness } from '../time/active-time.ts';
+import { now } from '../time/clock.ts';
+import { HealthCheck } from './health-check.ts';
+import { LoopSilence } from './loop-silence.ts';
+import type { ManagedReplica } from './managed-replica.ts';
+import { MemoryQuota } from './memory-quota.ts';
+import { tickPeriod } from './thread/launch.ts';
+
+/** What the watch finds. */
+export interface WatchEvents {
+  /** Its event loop has not turned, and no call has begun or ended, for so long: it takes no more calls. */
+  stuck(silentMs: number): void;
+  /** Its event loop turns again. */
+  recovered(): void;
+  /** It must be ended at once. */
+  unresponsive(why: string): void;
+  /** It holds more memory than was reserved for it. */
+  overMemory(why: string): void;
+  /** Its health check failed three times in a row. */
+  unhealthy(error: unknown): void;
+}
+
+/** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
+export class ReplicaMonitor implements Witness {
+  readonly #replica: ManagedReplica;
+  #options: ResolvedOptions;
+  readonly #events: WatchEvents;
+  #health: HealthCheck | undefined = undefined;
+  readonly #silence = new LoopSilence();
+  readonly #memory: MemoryQuota | undefined;
+
+  constructor(replica: ManagedReplica, options: ResolvedOptions, events: WatchEvents) {
+    this.#replica = replica;
+    this.#options = options;
+    this.#events = events;
+    const { memoryMb = 0 } = options.resources;
+    this.#memory = memoryMb === 0 ? undefined : new MemoryQuota(replica, memoryMb);
+    activeTime.addWitness(this);
+  }
+
+  get beats(): number {
+    return this.#replica.load.beats;
+  }
+
+  get beatMs(): number {
+    return tickPeriod(this.#options.stuckAfterMs);
+  }
+
+  /** The replica is gone. */
+  close(): void {
+    activeTime.removeWitness(this);
+  }
+
+  /** Other limits from now on. */
+  configure(options: ResolvedOptions): void {
+    const { healthCheckPeriodMs, healthCheckTimeoutMs, stuckAfterMs } = this.#options;
+    const isOtherCheck =
+      options.healthCheckPeriodMs !== healthCheckPeriodMs ||
+      options.healthCheckTimeoutMs !== healthCheckTimeoutMs;
+    if (isOtherCheck) this.#health = undefined;
+    if (options.stuckAfterMs !== stuckAfterMs) this.#replica.watchLoop(options.stuckAfterMs);
+    this.#options = options;
+  }
+
+  /**
+   * Threads start and block by the time for which the process was able to run.
+   * @param at time of the control plane's clock, by which health and memory are looked at
+   */
+  tick(at: number): void {
+    const { state, startedAt } = this.#replica;
+    if (state === 'RUNNING') {
+      this.#memory?.tick(at, (why) => this.#events.overMemory(why));
+      this.#lookAtRunning(at);
+    } else if (state === 'STARTING') {
+      this.#memory?.tick(at, (why) => this.#events.unresponsive(why));
+      if (activeTime.now() - startedAt > this.#options.startTimeoutMs)
+        this.#events.unresponsive(`it did not start within ${this.#options.startTimeoutMs} ms`);
+    }
+  }
+
+  #lookAtRunning(at: number): void {
+    const replica = this.#replica;
+    const { stuckAfterMs, healthCheckPeriodMs, healthCheckTimeoutMs } = this.#options;
+    const silentMs = this.#silence.look(replica.load.lastTick, now(), activeTime);
+    const isSilent = silentMs > stuckAfterMs;
+    if (isSilent !== replica.isStuck) this.#turn(isSilent, silentMs);
+    if (isSilent) {
+      this.#lookAtStuck(silentMs);
+      return;
+    }
+    if (!replica.hasHealthCheck) return;
+    this.#health ??= new HealthCheck(replica, healthCheckPeriodMs, healthCheckTimeoutMs, at);
+    this.#health.tick(at, (error) => this.#events.unhealthy(error));
+  }
+
+  #turn(isStuck: boolean, silentMs: number): void {
+    this.#replica.isStuck = isStuck;
+    this.#replica.load.setState(isStuck ? REPLICA_STATE.stuck : REPLICA_STATE.ready);
+    if (isStuck) this.#events.stuck(silentMs);
+    else this.#events.recovered();
+  }
+
+  /** It is ended once the deadline of the call that holds its loop passed; `stuckTerminateMs` is for code without one. */
+  #lookAtStuck(silentMs: number): void {
+    const deadline = this.#replica.load.holdingDeadline;
+    const isOverdue =
+      deadline === 0
+        ? silentMs > this.#options.stuckTerminateMs
+        : ((now() - this.#silence.pausedMs - deadline) | 0) > 0;
+    if (!isOverdue) return;
+    this.#events.unresponsive(`its event loop was blocked for ${silentMs} ms`);
+  }
+}

@@ -1,0 +1,112 @@
+import { BatchStats, type CountedBatches } from '../batching/batch-stats.ts';
+import type { AppReport } from '../controller/status.ts';
+import { CallStats } from '../handle/call/call-stats.ts';
+import { Counters } from '../handle/call/counters.ts';
+import type { CountedCalls } from '../handle/call/ended-counts.ts';
+import { type RouteKey, routeKey } from '../handle/routing/directory.ts';
+import type { DeploymentSample } from './metrics.ts';
+
+/** Deployments that ended and of which the counts are kept; the one that counted least recently gives way. */
+export const MOST_ENDED = 100;
+
+/** What is counted of one deployment. */
+interface Counted {
+  readonly app: string;
+  readonly deployment: string;
+  readonly calls: CallStats;
+  readonly batches: BatchStats;
+  readonly counters: Counters;
+  /** Failed responses that nobody looked at. */
+  unobserved: number;
+  /** Replicas that ended without being asked to. */
+  restarts: number;
+}
+
+/**
+ * What all threads of an instance counted since the start, by deployment. The counts of a deployment stay when it ends, and
+ * go on when another one gets its name: a counter that falls looks like a restart of the process.
+ */
+export class CallCounts {
+  readonly #counts = new Map<RouteKey, Counted>();
+  readonly #isRunning: (app: string, deployment: string) => boolean;
+
+  constructor(isRunning: (app: string, deployment: string) => boolean) {
+    this.#isRunning = isRunning;
+  }
+
+  of(app: string, deployment: string): Counted {
+    const key = routeKey(app, deployment);
+    const known = this.#counts.get(key);
+    if (known !== undefined) return known;
+    this.#makeRoom();
+    const made: Counted = {
+      app,
+      deployment,
+      calls: new CallStats(),
+      batches: new BatchStats(),
+      counters: new Counters(),
+      unobserved: 0,
+      restarts: 0,
+    };
+    this.#counts.set(key, made);
+    return made;
+  }
+
+  merge({ app, deployment, series, counts }: CountedCalls): void {
+    const counted = this.of(app, deployment);
+    counted.calls.merge(series);
+    counted.counters.merge(counts);
+    this.#used(counted);
+  }
+
+  mergeBatches({ app, deployment, series }: CountedBatches): void {
+    const counted = this.of(app, deployment);
+    counted.batches.merge(series);
+    this.#used(counted);
+  }
+
+  /** What Prometheus gets to see: the deployments that run, and what those that ended had counted. */
+  samples(running: Iterable<{ readonly name: string; report(): AppReport }>): DeploymentSample[] {
+    const samples: DeploymentSample[] = [];
+    const seen = new Set<Counted>();
+    for (const app of running) {
+      for (const [deployment, report] of Object.entries(app.report().deployments)) {
+        const counted = this.of(app.name, deployment);
+        seen.add(counted);
+        const ongoing = report.replicas.reduce((sum, replica) => sum + replica.ongoing, 0);
+        const { queued, replicaStates: replicas, scaling } = report;
+        samples.push(sampleOf(counted, { ongoing, queued, replicas, desired: scaling?.desired }));
+      }
+    }
+    for (const counted of this.#counts.values()) {
+      if (!seen.has(counted)) samples.push(sampleOf(counted, undefined));
+    }
+    return samples;
+  }
+
+  /** Those that counted least recently come first. */
+  #used(counted: Counted): void {
+    const key = routeKey(counted.app, counted.deployment);
+    this.#counts.delete(key);
+    this.#counts.set(key, counted);
+  }
+
+  #makeRoom(): void {
+    const ended = [...this.#counts].filter(([, { app, deployment }]) => !this.#isRunning(app, deployment));
+    for (const [key] of ended.slice(0, Math.max(0, ended.length - MOST_ENDED + 1))) this.#counts.delete(key);
+  }
+}
+
+function sampleOf(counted: Counted, now: DeploymentSample['now']): DeploymentSample {
+  const { app, deployment, calls, batches, counters, unobserved, restarts } = counted;
+  return {
+    app,
+    deployment,
+    calls: calls.series(),
+    batches: batches.series(),
+    counts: counters.counts,
+    unobserved,
+    restarts,
+    now,
+  };
+}

@@ -1,0 +1,279 @@
+import { METHOD_HTTP, METHOD_WEBSOCKET } from '../channel/frames.ts';
+import { type EncodedValue, type InboundCall, NO_ENCODING } from '../channel/inbound-call.ts';
+import { notExposable } from '../deployment/ingress-face.ts';
+import { ServeError } from '../errors.ts';
+import type { ServeContext } from '../handle/call/context.ts';
+import { callScope } from '../handle/call/scope.ts';
+import type { ReplicaTally } from '../load/replica-tally.ts';
+import { now } from '../time/clock.ts';
+import { loop } from '../time/loop.ts';
+import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '../tracing/channels.ts';
+import { peek, tagOf } from '../validation/peek.ts';
+import { isThenable, whenSettled } from '../validation/thenable.ts';
+import { Capture, RESULT } from '../values/capture.ts';
+import { moveNow } from '../values/transfer.ts';
+import { isExpectedError } from './expected-error.ts';
+import { isResponse } from './ingress/foreign.ts';
+import { type ReplicaIdentity, RunningCall } from './running-call.ts';
+import { isStream, StreamPump } from './stream-pump.ts';
+import type { UserCode } from './user-code.ts';
+
+/** Turns a request into the ingress method's argument, and its result into an answer. */
+export interface IngressProtocol {
+  /** @throws whatever makes the request unanswerable */
+  request(call: RunningCall): unknown;
+  /** Answers with the result of the ingress method. May stream. */
+  respond(call: RunningCall, result: unknown): void | Promise<void>;
+  /** Answers a request whose URL is only there for WebSockets. */
+  requireUpgrade(call: RunningCall): void;
+  /** Holds a WebSocket's conversation. Resolves when it is over. @throws what `accept` threw */
+  serveWebSocket(call: RunningCall, accept: (socket: unknown, request: Request) => unknown): Promise<void>;
+}
+
+/**
+ * Runs calls on the user's code: one after the other as they come, concurrently as far as they await. It never refuses a
+ * call, since each one that arrives holds a place already.
+ */
+export class CallExecutor {
+  readonly identity: ReplicaIdentity;
+  readonly #code: UserCode;
+  readonly #ingress: IngressProtocol;
+  readonly #tally: ReplicaTally | undefined;
+  readonly #capture = new Capture();
+  readonly #conversations = new Set<RunningCall>();
+  #isDraining = false;
+
+  /** @param tally where it is counted how the calls went */
+  constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, tally?: ReplicaTally) {
+    this.identity = identity;
+    this.#code = code;
+    this.#ingress = ingress;
+    this.#tally = tally;
+  }
+
+  /** Starts a call. Exactly one last frame follows. */
+  begin(inbound: InboundCall): void {
+    const call = new RunningCall(inbound, this.identity, this.#timedOut);
+    inbound.listener = call;
+    if (this.#tally?.isObserved) call.startedAt = now();
+    // It may have waited in a message for longer than it had.
+    if (inbound.deadline !== 0 && inbound.deadline < now()) {
+      this.#fail(call, new ServeError('SERVE_TIMEOUT', 'the deadline passed before the call started'));
+      return;
+    }
+    if (replicaTraces.start.hasSubscribers) this.#beginTraced(call);
+    else callScope.run(call, this.#execute, call);
+  }
+
+  /** No more calls come; conversations, which may have no end of their own, are to end. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const call of this.#conversations) call.drain();
+  }
+
+  #beginTraced(call: RunningCall): void {
+    const { app, deployment, replicaId: replica, requestId, traceparent, tracestate } = call;
+    const method = this.#code.methodName(call.inbound.method);
+    const trace: ReplicaTrace = { app, deployment, method, requestId, replica, traceparent, tracestate };
+    call.trace = trace;
+    startReplicaTrace(trace, () => callScope.run(call, this.#execute, call));
+  }
+
+  /** Counted now: its code may never end. */
+  readonly #timedOut = (call: RunningCall): void => {
+    call.isCounted = true;
+    this.#tally?.record(true, undefined);
+  };
+
+  readonly #execute = (call: RunningCall): void => {
+    const { inbound } = call;
+    if (inbound.method === METHOD_WEBSOCKET) {
+      void this.#serveWebSocket(call);
+      return;
+    }
+    const isHttp = inbound.method === METHOD_HTTP;
+    if (isHttp && this.#code.ingressKind === 'none' && this.#code.takesWebSockets) {
+      this.#end(call);
+      this.#ingress.requireUpgrade(call);
+      return;
+    }
+    let result: unknown;
+    try {
+      result = this.#code.invoke(inbound.method, isHttp ? this.#httpArguments(call) : inbound.args);
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    if (typeof result !== 'object' || result === null) {
+      this.#answer(call, result);
+    } else if (isThenable(result)) {
+      whenSettled(
+        result,
+        (value) => this.#answer(call, value),
+        (error) => this.#fail(call, error),
+      );
+    } else {
+      this.#answer(call, result);
+    }
+  };
+
+  #httpArguments(call: RunningCall): unknown[] {
+    if (this.#code.ingressKind === 'none') {
+      const { deployment } = this.identity;
+      throw notExposable(deployment, { deployment });
+    }
+    const request = this.#ingress.request(call);
+    return this.#code.ingressTakesRequest ? [request] : [];
+  }
+
+  #answer(call: RunningCall, result: unknown): void {
+    const { inbound } = call;
+    if (inbound.method === METHOD_HTTP) {
+      this.#respond(call, result);
+    } else if (isStream(result)) {
+      this.#stream(call, result);
+    } else {
+      this.#finish(call, result);
+    }
+  }
+
+  #finish(call: RunningCall, result: unknown): void {
+    const { inbound } = call;
+    if (inbound.isByReference) {
+      this.#end(call);
+      inbound.result(result, NO_ENCODING);
+      return;
+    }
+    const capture = this.#capture;
+    const method = this.#code.methodName(inbound.method);
+    capture.reset();
+    let value: unknown;
+    let encoded: EncodedValue = capture;
+    try {
+      value = capture.take(result, method, RESULT);
+      if (capture.isMoving) {
+        const { marks, transfer, bytes } = capture;
+        const moved = moveNow({ value, marks, transfer, bytes }, method);
+        value = moved.value;
+        encoded = moved;
+      }
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    this.#end(call);
+    inbound.result(value, encoded);
+  }
+
+  async #stream(call: RunningCall, source: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
+    const { inbound } = call;
+    try {
+      const pump = new StreamPump(inbound, source, this.#code.methodName(inbound.method));
+      call.streamTo(pump);
+      if (call.cancellation !== undefined) pump.stop();
+      inbound.open(undefined, NO_ENCODING);
+      await pump.run();
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    this.#end(call);
+    inbound.end();
+  }
+
+  async #respond(call: RunningCall, result: unknown): Promise<void> {
+    try {
+      await this.#ingress.respond(call, result);
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    }
+    this.#end(call, isServerError(result));
+  }
+
+  async #serveWebSocket(call: RunningCall): Promise<void> {
+    const { inbound } = call;
+    this.#conversations.add(call);
+    try {
+      if (!this.#code.takesWebSockets) {
+        const { deployment } = this.identity;
+        throw new ServeError('SERVE_NOT_FOUND', `${deployment} has no websocket(socket, request)`);
+      }
+      const over = this.#ingress.serveWebSocket(call, (socket, request) =>
+        this.#code.invoke(METHOD_WEBSOCKET, [socket, request]),
+      );
+      // It was on its way when the replica was told to stop.
+      if (this.#isDraining) call.drain();
+      await over;
+    } catch (error) {
+      this.#fail(call, error);
+      return;
+    } finally {
+      this.#conversations.delete(call);
+    }
+    this.#end(call);
+    inbound.end();
+  }
+
+  #fail(call: RunningCall, error: unknown): void {
+    const { inbound } = call;
+    if (call.trace !== undefined) call.trace.error = error;
+    this.#end(call, isOwnFault(call, error));
+    if (inbound.isByReference) {
+      inbound.error(error, NO_ENCODING);
+      return;
+    }
+    const capture = this.#capture;
+    capture.reset();
+    try {
+      inbound.error(capture.take(error, this.#code.methodName(inbound.method), RESULT), capture);
+    } catch {
+      // What was thrown cannot cross, and is no Error: say what it was.
+      capture.reset();
+      const what = new ServeError('SERVE_NOT_SERIALIZABLE', `the method threw ${tagOf(error)}`);
+      inbound.error(capture.take(what, '', RESULT), capture);
+    }
+  }
+
+  #end(call: RunningCall, isFailure = false): void {
+    call.inbound.listener = undefined;
+    const isTimed = call.startedAt !== 0 && !call.isStreamed;
+    if (!call.isCounted) this.#tally?.record(isFailure, isTimed ? now() - call.startedAt : undefined);
+    if (call.trace !== undefined) endTrace(replicaTraces, call.trace);
+  }
+}
+
+/** A response that says itself that the app failed. */
+function isServerError(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null || !isResponse(result)) return false;
+  const status = peek(result, 'status');
+  return typeof status === 'number' && status >= 500;
+}
+
+/** Whether the code is to blame for a failed call: the caller has not left, and the error is no answer to what it sent. */
+function isOwnFault(call: RunningCall, error: unknown): boolean {
+  return call.cancellation?.code !== 'SERVE_CANCELLED' && !isExpectedError(error);
+}
+
+/** The `context()` of code that runs in a replica but outside a call: its constructor, its hooks, its timers. */
+export function idleContext(identity: ReplicaIdentity): ServeContext {
+  return {
+    ...identity,
+    requestId: '',
+    traceparent: undefined,
+    tracestate: undefined,
+    signal: new AbortController().signal,
+    deadline: undefined,
+    multiplexedModelId: '',
+    tenant: undefined,
+    sessionId: undefined,
+    locals: undefined,
+    ip: undefined,
+    params: {},
+    mountPath: '',
+    items: undefined,
+    async yield() {
+      await loop.yield();
+    },
+  };
+}
