@@ -9,6 +9,7 @@ import { Deployment } from './deployment.ts';
 import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
 import { type IngressFace, ingressFaceOf } from './ingress-face.ts';
+import { moduleIdentity } from './module-identity.ts';
 import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
 import {
   type DeploymentOptions,
@@ -95,8 +96,8 @@ export function compileApp(
     const suffix = revision === 0 ? '' : `+r${revision}`;
     const { isolation, env, resourceLimits, resources } = resolved;
     const settings = { isolation, env, resourceLimits, resources, version: resolved.version };
-    // What makes a replica of one version different from a replica of another.
-    const code = [name, module, exportName, bindings, settings, appVersion + suffix];
+    // What makes a replica of one version different from a replica of another; never where its package is installed.
+    const code = [name, moduleIdentity(module), exportName, bindings, settings, appVersion + suffix];
     const fingerprint = withNaming(naming, () => digestFixed(code)).slice(0, 12);
     const version = resolved.version === undefined ? fingerprint : resolved.version + suffix;
     deployments.push({ name, module, exportName, args, options: resolved, version, fingerprint });
