@@ -11,8 +11,7 @@ const SIDE_BY_SIDE = [
   'examples/**/*.test.ts',
   'test/*.test.ts',
   'test/{acceptance,packaging,types}/**/*.test.ts',
-  'test/integration/*.test.ts',
-  'test/integration/{express,fastify,koa,validation}/**/*.test.ts',
+  'test/integration/{every-framework,express,fastify,ingress-routers,koa,node-http,validation}/**/*.test.ts',
 ];
 
 export default defineConfig({

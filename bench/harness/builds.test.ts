@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { LoadedBuilds } from '../../test/fixtures/which-build-child.ts';
+import type { LoadedBuilds } from '../../test/fixtures/programs/which-build-child.ts';
 import { buildsOf, otherBuild } from './builds.ts';
 import { Child } from './child.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
-const CHILD = new URL('../../test/fixtures/which-build-child.ts', import.meta.url);
+const CHILD = new URL('../../test/fixtures/programs/which-build-child.ts', import.meta.url);
 const TIMEOUT_MS = 15_000;
 
 /** A directory that is removed again. */

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startBrowser } from '../../test/support/browser.ts';
 import { type RunningExample, startExample } from '../../test/support/example.ts';
+import { startBrowser } from '../../test/support/http/browser.ts';
 import type { ModelStats } from './models.ts';
 
 let example: RunningExample;

@@ -148,7 +148,7 @@ test('a message that cannot be read ends the replica: calls are lost with it, an
   const [load, ledger] = [new ReplicaLoad(), new LinkLedger()];
   load.limit = 10;
   load.setState(REPLICA_STATE.ready);
-  const entry = new URL('../../test/fixtures/replica-end.ts', import.meta.url);
+  const entry = new URL('../../test/fixtures/threads/replica-end.ts', import.meta.url);
   const worker = new Worker(entry, {
     workerData: { port: port2, ledger: ledger.shared },
     transferList: [port2],

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { LOAD_SHAPES } from '../../test/fixtures/load-shapes.ts';
-import { changes, reversals, type SimulatedTick, simulate } from '../../test/support/simulated-deployment.ts';
+import { LOAD_SHAPES } from '../../test/fixtures/load/load-shapes.ts';
+import {
+  changes,
+  reversals,
+  type SimulatedTick,
+  simulate,
+} from '../../test/support/routing/simulated-deployment.ts';
 
 /** All defaults but the most replicas: two calls per replica, up after 3 s, down after 60 s. */
 const OPTIONS = { minReplicas: 1, maxReplicas: 40 };

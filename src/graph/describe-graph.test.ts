@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { chooser, combine, model, sum } from '../../test/fixtures/graph.ts';
+import { chooser, combine, model, sum } from '../../test/fixtures/graphs/graph.ts';
 import { DAGDriver, dag, describeGraph, InputNode, toMermaid } from '../index.ts';
 
 const pipeline = dag((input: InputNode<{ text: number; 'a b': number[] }>) => {

@@ -2,7 +2,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { LoadCallerData } from '../../test/fixtures/load-caller.ts';
+import type { LoadCallerData } from '../../test/fixtures/threads/load-caller.ts';
 import { LinkLedger } from '../channel/link-ledger.ts';
 import { DeploymentLoad, QueueLedger } from './deployment-load.ts';
 import { REPLICA_STATE, ReplicaLoad } from './load-table.ts';
@@ -21,7 +21,7 @@ class Disposables {
   }
 }
 
-const entry = new URL('../../test/fixtures/load-caller.ts', import.meta.url);
+const entry = new URL('../../test/fixtures/threads/load-caller.ts', import.meta.url);
 
 type Gate = PromiseWithResolvers<void>;
 

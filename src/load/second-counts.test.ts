@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
-import type { CountCallerData } from '../../test/fixtures/count-caller.ts';
+import type { CountCallerData } from '../../test/fixtures/threads/count-caller.ts';
 import { SECOND_COUNTS_BYTES, SecondCounts } from './second-counts.ts';
 
 describe('counts per second', () => {
@@ -51,7 +51,7 @@ describe('counts per second', () => {
       second: 100,
     };
     new SecondCounts(shared).add(500, 95);
-    const entry = new URL('../../test/fixtures/count-caller.ts', import.meta.url);
+    const entry = new URL('../../test/fixtures/threads/count-caller.ts', import.meta.url);
     const workers = Array.from({ length: 3 }, () => new Worker(entry, { workerData }));
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     const taken = Promise.all(workers.map((worker) => once(worker, 'message') as Promise<[number]>));

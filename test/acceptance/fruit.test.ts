@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Serve, ServeConfig } from '../../src/index.ts';
-import { listen } from '../integration/listen.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { status } from '../support/until.ts';
 

@@ -1,6 +1,6 @@
 import express from 'express';
 import { expect, test } from 'vitest';
-import { listen } from '../integration/listen.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { status } from '../support/until.ts';

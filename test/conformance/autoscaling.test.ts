@@ -8,7 +8,14 @@ import type {
   Serve,
   ServeEvents,
 } from '../../src/index.ts';
-import { driver, ELASTIC, type Elastic, elastic, reporting, unresponsive } from '../fixtures/autoscaling.ts';
+import {
+  driver,
+  ELASTIC,
+  type Elastic,
+  elastic,
+  reporting,
+  unresponsive,
+} from '../fixtures/load/autoscaling.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, eventually, status } from '../support/until.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, ServeError } from '../../src/index.ts';
-import { type Batches, batches, COUNTED, models } from '../fixtures/batches.ts';
+import { type Batches, batches, COUNTED, models } from '../fixtures/batching/batches.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { eventually, status } from '../support/until.ts';
@@ -17,7 +17,7 @@ async function withBatches(
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-/** 46 is in test/integration/local/batching.test.ts. */
+/** 46 is in test/integration/batching/batching.test.ts. */
 describe('batch', () => {
   test('42: five calls make one run of five; the sixth waits, then goes alone', async () => {
     await withBatches(async (handle) => {

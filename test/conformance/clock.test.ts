@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type AutoscalingContext, ManualClock, type Serve } from '../../src/index.ts';
-import { ELASTIC, elastic } from '../fixtures/autoscaling.ts';
-import { CONDITION, cellsOf, HEALTH, patient } from '../fixtures/health.ts';
-import { CELL, lifecycle } from '../fixtures/lifecycle.ts';
+import { CONDITION, cellsOf, HEALTH, patient } from '../fixtures/faulty/health.ts';
+import { ELASTIC, elastic } from '../fixtures/load/autoscaling.ts';
+import { CELL, lifecycle } from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, eventually, status } from '../support/until.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve } from '../../src/index.ts';
-import { basic } from '../fixtures/basic.ts';
+import { basic } from '../fixtures/calls/basic.ts';
 import {
   adder,
   type Chain,
@@ -10,8 +10,8 @@ import {
   parent,
   SEEN,
   waiter,
-} from '../fixtures/composition.ts';
-import { CELL, lifecycle } from '../fixtures/lifecycle.ts';
+} from '../fixtures/graphs/composition.ts';
+import { CELL, lifecycle } from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { eventually, status } from '../support/until.ts';
@@ -39,10 +39,15 @@ describe('composition', () => {
     await using serve = quietServe();
     const shared = new Shared();
     await runChain(serve, shared);
-    const add = serve.handle<typeof import('../fixtures/composition.ts').Adder>('Adder', { app: 'Chain' });
-    const multiply = serve.handle<typeof import('../fixtures/composition.ts').Multiplier>('Multiplier', {
+    const add = serve.handle<typeof import('../fixtures/graphs/composition.ts').Adder>('Adder', {
       app: 'Chain',
     });
+    const multiply = serve.handle<typeof import('../fixtures/graphs/composition.ts').Multiplier>(
+      'Multiplier',
+      {
+        app: 'Chain',
+      },
+    );
     expect(await multiply.multiply.remote(add.add.remote(1))).toBe(9);
   });
 
@@ -134,7 +139,7 @@ describe('composition', () => {
     await using serve = quietServe();
     const shared = new Shared();
     const handle = await runParent(serve, shared);
-    const child = serve.handle<typeof import('../fixtures/composition.ts').Waiter>('Waiter', {
+    const child = serve.handle<typeof import('../fixtures/graphs/composition.ts').Waiter>('Waiter', {
       app: 'Parent',
     });
     const sibling = child.sibling.remote();

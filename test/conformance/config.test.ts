@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { AppConfig, Serve, ServeConfig } from '../../src/index.ts';
-import { basic } from '../fixtures/basic.ts';
-import type { Clock } from '../fixtures/configured.ts';
+import { basic } from '../fixtures/calls/basic.ts';
+import type { Clock } from '../fixtures/updates/configured.ts';
 import { quietServe } from '../support/quiet.ts';
 import { eventually, status } from '../support/until.ts';
 
-const MODULE = './test/fixtures/configured.ts';
+const MODULE = './test/fixtures/updates/configured.ts';
 
 function app(name: string, more: Partial<AppConfig> = {}): AppConfig {
   return { name, routePrefix: `/${name}`, import: `${MODULE}:utc`, ...more };
@@ -144,7 +144,7 @@ describe('serve.deploy(config)', () => {
     [
       'an export that is not there',
       { apps: [app('a'), app('b', { import: `${MODULE}:cet` })] },
-      'config.apps[1].import: got "./test/fixtures/configured.ts:cet"; allowed: an export of the module: ',
+      'config.apps[1].import: got "./test/fixtures/updates/configured.ts:cet"; allowed: an export of the module: ',
     ],
     [
       'an export that is no app',

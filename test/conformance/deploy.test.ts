@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type DeploymentOptions, deployment, ServeError } from '../../src/index.ts';
-import { basic } from '../fixtures/basic.ts';
+import { basic } from '../fixtures/calls/basic.ts';
 import {
   type Broken,
   broken,
@@ -9,7 +9,7 @@ import {
   lifecycle,
   lifecycleV2,
   sick,
-} from '../fixtures/lifecycle.ts';
+} from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { eventually, status } from '../support/until.ts';

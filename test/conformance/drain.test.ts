@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, DeploymentOptions, Serve } from '../../src/index.ts';
-import { CELL, type Lifecycle, lifecycle } from '../fixtures/lifecycle.ts';
+import { CELL, type Lifecycle, lifecycle } from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, status } from '../support/until.ts';

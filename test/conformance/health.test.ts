@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock, type Serve } from '../../src/index.ts';
-import { CONDITION, cellsOf, deaf, HEALTH, type Patient, patient } from '../fixtures/health.ts';
-import { CELL, lifecycle } from '../fixtures/lifecycle.ts';
+import { CONDITION, cellsOf, deaf, HEALTH, type Patient, patient } from '../fixtures/faulty/health.ts';
+import { CELL, lifecycle } from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, status, whileTimePasses } from '../support/until.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../src/index.ts';
-import { type Faulty, faulty } from '../fixtures/faults.ts';
-import { type Leaky, leaky } from '../fixtures/overload.ts';
+import { type Faulty, faulty } from '../fixtures/faulty/faults.ts';
+import { type Leaky, leaky } from '../fixtures/load/overload.ts';
 import { quietServe } from '../support/quiet.ts';
 import { event, status } from '../support/until.ts';
 

@@ -1,9 +1,9 @@
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import type { Serve } from '../../src/index.ts';
-import { hub } from '../fixtures/batching.ts';
-import { asked, observed, requests } from '../fixtures/observed.ts';
-import { listen } from '../integration/listen.ts';
+import { hub } from '../fixtures/batching/batching.ts';
+import { asked, observed, requests } from '../fixtures/observed/observed.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe, type Records } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { eventually } from '../support/until.ts';
@@ -122,7 +122,7 @@ describe('metrics of HTTP', () => {
     expect(serve.log.records.filter(({ level }) => level === 'error')).toEqual([]);
     expect(shared.get(0)).toBe(0);
     expect(await (await ask('de')).json()).toMatchObject({ model: 'de' });
-    const handle = serve.handle<typeof import('../fixtures/batching.ts').Hub>('Hub');
+    const handle = serve.handle<typeof import('../fixtures/batching/batching.ts').Hub>('Hub');
     expect(() => handle.options({ multiplexedModelId: '../x' })).toThrow(
       expect.objectContaining({ code: 'SERVE_INVALID_OPTION' }),
     );

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ReplicaStatus, Serve } from '../../src/index.ts';
-import { RANKED, ranked } from '../fixtures/ranked.ts';
+import { RANKED, ranked } from '../fixtures/updates/ranked.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { steadyLoad } from '../support/steady-load.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { DeploymentOptions, DeploymentReport, Serve } from '../../src/index.ts';
-import { ELASTIC, elastic } from '../fixtures/autoscaling.ts';
+import { ELASTIC, elastic } from '../fixtures/load/autoscaling.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { eventually, status } from '../support/until.ts';
@@ -41,7 +41,7 @@ describe('resources', () => {
     await using serve = quietServe({ resources: { slots: 1 } });
     await serve.run(bind({ name: 'First', resources: { slots: 1 } }), { routePrefix: null });
     const late = serve.run(bind({ resources: { slots: 0.1 }, pendingTimeoutMs: 300 }));
-    const waiting = serve.handle<typeof import('../fixtures/autoscaling.ts').Elastic>('Elastic');
+    const waiting = serve.handle<typeof import('../fixtures/load/autoscaling.ts').Elastic>('Elastic');
     const call = waiting.remote();
     const failure = {
       code: 'SERVE_DEPLOY_FAILED',

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve, ServeError } from '../../src/index.ts';
-import { flood } from '../fixtures/flood.ts';
-import { CELL, type Lifecycle, lifecycle } from '../fixtures/lifecycle.ts';
+import { flood } from '../fixtures/load/flood.ts';
+import { CELL, type Lifecycle, lifecycle } from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { eventually, status } from '../support/until.ts';

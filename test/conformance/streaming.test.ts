@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { relay, type Words, words } from '../fixtures/streaming.ts';
-import { open, RawClient, send } from '../integration/client.ts';
-import { settled } from '../integration/conformance/setup.ts';
-import { listen } from '../integration/listen.ts';
+import { relay, type Words, words } from '../fixtures/http/streaming.ts';
+import { settled } from '../integration/every-framework/setup.ts';
+import { open, RawClient, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { eventually } from '../support/until.ts';
 

@@ -1,9 +1,9 @@
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import type { RunOptions, Serve, TrialReport } from '../../src/index.ts';
-import { careful, type Release, release } from '../fixtures/releases.ts';
-import { echo, priced } from '../fixtures/trials.ts';
-import { listen } from '../integration/listen.ts';
+import { careful, type Release, release } from '../fixtures/updates/releases.ts';
+import { echo, priced } from '../fixtures/updates/trials.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { steadyLoad } from '../support/steady-load.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentOptions, DeploymentReport, ReplicaStatus, Serve } from '../../src/index.ts';
-import { LOOPER, looper, RELEASE, type Release, release, storefront } from '../fixtures/releases.ts';
+import { LOOPER, looper, RELEASE, type Release, release, storefront } from '../fixtures/updates/releases.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { steadyLoad } from '../support/steady-load.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { DeploymentHandle, DeploymentOptions, Serve, ServeError } from '../../src/index.ts';
-import { type Victim, victim } from '../fixtures/victim.ts';
+import { type Victim, victim } from '../fixtures/faulty/victim.ts';
 
 export const CALLERS = 64;
 const MOST_CALLS = 200_000;

@@ -5,8 +5,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createServe, type DeploymentHandle, type Logger, type Serve } from '../../src/index.ts';
-import { type Basic, basic } from '../fixtures/basic.ts';
-import { stallingIngress } from '../fixtures/stalling.ts';
+import { type Basic, basic } from '../fixtures/calls/basic.ts';
+import { stallingIngress } from '../fixtures/http/stalling.ts';
 import { eventually } from '../support/until.ts';
 
 /** Full counts with `npm run test:soak`; a tenth of them with every `npm test`. */

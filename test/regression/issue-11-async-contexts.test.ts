@@ -7,11 +7,18 @@ import Koa from 'koa';
 import { describe, expect, test } from 'vitest';
 import type { Logger } from '../../src/index.ts';
 import { fastifyServe } from '../../src/shells/fastify.ts';
-import { answering, forgotten, keeping, leavesNothing, stores, telling } from '../fixtures/contexts.ts';
+import {
+  answering,
+  forgotten,
+  keeping,
+  leavesNothing,
+  stores,
+  telling,
+} from '../fixtures/observed/contexts.ts';
+import type { Mounted } from '../integration/every-framework/suites.ts';
 import { start as startFastify } from '../integration/fastify/mount.ts';
-import type { Mounted } from '../integration/http-conformance.ts';
-import { listen } from '../integration/listen.ts';
 import { collected } from '../support/garbage.ts';
+import { listen } from '../support/http/listen.ts';
 import { LongLived } from '../support/long-lived.ts';
 import { quietServe } from '../support/quiet.ts';
 

@@ -7,12 +7,18 @@ import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fastifyServe } from '../../src/shells/fastify.ts';
 import { probe } from '../fixtures/http/probe.ts';
-import { compress } from '../integration/compress.ts';
-import { calmServe, type Mount, type Mounted, settled, sharedApp } from '../integration/conformance/setup.ts';
+import {
+  calmServe,
+  type Mount,
+  type Mounted,
+  settled,
+  sharedApp,
+} from '../integration/every-framework/setup.ts';
 import { mountExpress } from '../integration/express/mount.ts';
 import { mountMiddie, mountPlugin } from '../integration/fastify/mount.ts';
 import { mountKoa } from '../integration/koa/mount.ts';
-import { listen } from '../integration/listen.ts';
+import { compress } from '../support/http/compress.ts';
+import { listen } from '../support/http/listen.ts';
 
 const shared = sharedApp();
 

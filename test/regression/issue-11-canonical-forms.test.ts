@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { WORK, worker } from '../fixtures/overload.ts';
-import { holder } from '../fixtures/values.ts';
+import { holder } from '../fixtures/calls/values.ts';
+import { WORK, worker } from '../fixtures/load/overload.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Serve } from '../../src/index.ts';
 import { MAX_SERIES, MetricTable } from '../../src/user-metrics/table.ts';
-import { type Changing, changing } from '../fixtures/changing-metrics.ts';
+import { type Changing, changing } from '../fixtures/observed/changing-metrics.ts';
 import { quietServe } from '../support/quiet.ts';
 
 async function series(serve: Serve, name: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { FAULT, faulty } from '../fixtures/faults.ts';
-import { CELL, lifecycle } from '../fixtures/lifecycle.ts';
+import { FAULT, faulty } from '../fixtures/faulty/faults.ts';
+import { CELL, lifecycle } from '../fixtures/updates/lifecycle.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 

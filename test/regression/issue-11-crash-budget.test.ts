@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ManualClock, type ServeError } from '../../src/index.ts';
-import { FAULT, faulty } from '../fixtures/faults.ts';
+import { FAULT, faulty } from '../fixtures/faulty/faults.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, eventually, status } from '../support/until.ts';

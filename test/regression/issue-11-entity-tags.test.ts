@@ -1,10 +1,10 @@
 import express from 'express';
 import { describe, expect, test } from 'vitest';
-import { type Answer, send } from '../integration/client.ts';
-import { sharedApp } from '../integration/conformance/setup.ts';
+import { sharedApp } from '../integration/every-framework/setup.ts';
 import { mountMiddie, mountPlugin } from '../integration/fastify/mount.ts';
 import { mountKoa } from '../integration/koa/mount.ts';
-import { listen } from '../integration/listen.ts';
+import { type Answer, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 
 const shared = sharedApp();
 

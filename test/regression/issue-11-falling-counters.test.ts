@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { Serve } from '../../src/index.ts';
 import { CallCounts, MOST_ENDED } from '../../src/observe/call-counts.ts';
 import { HttpCounts } from '../../src/observe/http-counts.ts';
-import { type Basic, basic, type Caller, caller } from '../fixtures/basic.ts';
-import { listen } from '../integration/listen.ts';
+import { type Basic, basic, type Caller, caller } from '../fixtures/calls/basic.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { event } from '../support/until.ts';
 

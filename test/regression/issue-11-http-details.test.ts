@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import Koa, { type Middleware } from 'koa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { talker } from '../fixtures/sockets.ts';
-import { json, RawClient, send } from '../integration/client.ts';
+import { talker } from '../fixtures/http/sockets.ts';
 import {
   calmServe,
   type Mount,
   type Mounted,
   recorder,
   sharedApp,
-} from '../integration/conformance/setup.ts';
+} from '../integration/every-framework/setup.ts';
 import { mountExpress } from '../integration/express/mount.ts';
 import { mountMiddie, mountPlugin } from '../integration/fastify/mount.ts';
 import { mountKoa } from '../integration/koa/mount.ts';
-import { listen } from '../integration/listen.ts';
+import { json, RawClient, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 
 const { logger, records } = recorder();
 const shared = sharedApp(logger);

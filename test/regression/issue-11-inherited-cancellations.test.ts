@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ServeEvents } from '../../src/index.ts';
-import { type Forgetful, forgetful, SEEN, waiting } from '../fixtures/forgetful.ts';
-import { start } from '../integration/client.ts';
-import { listen } from '../integration/listen.ts';
+import { type Forgetful, forgetful, SEEN, waiting } from '../fixtures/faulty/forgetful.ts';
+import { start } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event } from '../support/until.ts';

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, test } from 'vitest';
-import { type Basic, basic } from '../fixtures/basic.ts';
+import { type Basic, basic } from '../fixtures/calls/basic.ts';
 import { collected } from '../support/garbage.ts';
 import { quietServe } from '../support/quiet.ts';
 import { event } from '../support/until.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { talker } from '../fixtures/sockets.ts';
+import { talker } from '../fixtures/http/sockets.ts';
 import { talking } from '../integration/websocket/setup.ts';
-import { SocketClient } from '../support/socket-client.ts';
+import { SocketClient } from '../support/http/socket-client.ts';
 import { eventually } from '../support/until.ts';
 
 const WHERE = [

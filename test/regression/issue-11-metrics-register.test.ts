@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { type Basic, basic } from '../fixtures/basic.ts';
-import { observed } from '../fixtures/observed.ts';
+import { type Basic, basic } from '../fixtures/calls/basic.ts';
+import { observed } from '../fixtures/observed/observed.ts';
 import { quietServe } from '../support/quiet.ts';
 
 test('close() takes its metrics out of an injected registry, and a later instance finds it free', async () => {

@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import type { BoundDeployment } from '../../src/index.ts';
 import { createServe } from '../../src/index.ts';
 import { fastifyServe } from '../../src/shells/fastify.ts';
-import { asker, hidden, hiddenTalker, plain, plainInline } from '../fixtures/answering.ts';
-import { json, send } from '../integration/client.ts';
-import { calmServe, recorder } from '../integration/conformance/setup.ts';
-import { listen } from '../integration/listen.ts';
-import { SocketClient } from '../support/socket-client.ts';
+import { asker, hidden, hiddenTalker, plain, plainInline } from '../fixtures/http/answering.ts';
+import { calmServe, recorder } from '../integration/every-framework/setup.ts';
+import { json, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
+import { SocketClient } from '../support/http/socket-client.ts';
 
 /** What the types refuse to expose. */
 const silent: BoundDeployment<unknown> = plain.bind();

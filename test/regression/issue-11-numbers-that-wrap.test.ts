@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { expect, test } from 'vitest';
 import { batch, multiplexed } from '../../src/index.ts';
-import { type Basic, basic } from '../fixtures/basic.ts';
+import { type Basic, basic } from '../fixtures/calls/basic.ts';
 import { quietServe } from '../support/quiet.ts';
 
 const INVALID = expect.objectContaining({ code: 'SERVE_INVALID_OPTION' });

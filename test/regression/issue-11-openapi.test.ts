@@ -2,11 +2,11 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { type BoundDeployment, DAGDriver, InputNode } from '../../src/index.ts';
-import * as apps from '../fixtures/openapi-kinds.ts';
-import { classifier } from '../fixtures/schemas.ts';
-import { type Answer, send } from '../integration/client.ts';
-import type { Mounted } from '../integration/conformance/setup.ts';
-import { listen } from '../integration/listen.ts';
+import * as apps from '../fixtures/http/openapi-kinds.ts';
+import { classifier } from '../fixtures/http/schemas.ts';
+import type { Mounted } from '../integration/every-framework/setup.ts';
+import { type Answer, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 
 const serve = quietServe({ version: '1' });

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { LoopSilence } from '../../src/isolation/loop-silence.ts';
 import { ActiveTime, wasPause } from '../../src/time/active-time.ts';
-import type { PauseReport } from '../fixtures/paused-program.ts';
+import type { PauseReport } from '../fixtures/programs/paused-program.ts';
 
-const PROGRAM = fileURLToPath(new URL('../fixtures/paused-program.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../fixtures/programs/paused-program.ts', import.meta.url));
 
 async function message<T>(child: ChildProcess): Promise<T> {
   const exited = once(child, 'exit').then(([code]) => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { deployment, InputNode, type ServeError } from '../../src/index.ts';
-import { basic } from '../fixtures/basic.ts';
-import { sum } from '../fixtures/graph.ts';
-import { worker } from '../fixtures/overload.ts';
+import { basic } from '../fixtures/calls/basic.ts';
+import { sum } from '../fixtures/graphs/graph.ts';
+import { worker } from '../fixtures/load/overload.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 
@@ -57,7 +57,7 @@ describe('a user config that nothing takes is refused where it is given', () => 
     await using serve = quietServe();
     const config = {
       name: 'app',
-      import: `${new URL('../fixtures/configured.ts', import.meta.url)}:both`,
+      import: `${new URL('../fixtures/updates/configured.ts', import.meta.url)}:both`,
       deployments: [{ name: 'Tower', userConfig }],
     };
     await expect(serve.deploy({ apps: [config] })).rejects.toMatchObject({ code: 'SERVE_INVALID_OPTION' });

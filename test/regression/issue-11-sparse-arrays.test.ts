@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect, test } from 'vitest';
-import { basic } from '../fixtures/basic.ts';
+import { basic } from '../fixtures/calls/basic.ts';
 import { quietServe } from '../support/quiet.ts';
 
 test('holes stay, and an array of holes is refused before it is walked', async () => {

@@ -5,7 +5,7 @@ import { threadFlags } from '../../src/isolation/thread/exec-argv.ts';
 
 const run = promisify(execFile);
 const INDEX = new URL('../../src/index.ts', import.meta.url).href;
-const BASIC = new URL('../fixtures/basic.ts', import.meta.url).href;
+const BASIC = new URL('../fixtures/calls/basic.ts', import.meta.url).href;
 
 const PROGRAM = `
 import { createServe } from ${JSON.stringify(INDEX)};

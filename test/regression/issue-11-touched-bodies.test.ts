@@ -7,10 +7,10 @@ import Fastify from 'fastify';
 import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fastifyServe } from '../../src/shells/fastify.ts';
-import { json, type SendOptions, send } from '../integration/client.ts';
-import { recorder, sharedApp } from '../integration/conformance/setup.ts';
+import { recorder, sharedApp } from '../integration/every-framework/setup.ts';
 import { bodyParser } from '../integration/koa/body-parser.ts';
-import { listen } from '../integration/listen.ts';
+import { json, type SendOptions, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 
 const { logger, records } = recorder();
 const shared = sharedApp(logger);

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../src/index.ts';
-import { type Giver, giver } from '../fixtures/unreadable.ts';
-import { send } from '../integration/client.ts';
-import { listen } from '../integration/listen.ts';
+import { type Giver, giver } from '../fixtures/faulty/unreadable.ts';
+import { send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { UNREADABLE, UNREADABLE_NAMES, type Unreadable } from '../support/unreadable.ts';
 

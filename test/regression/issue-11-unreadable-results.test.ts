@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../src/index.ts';
-import { type Giver, giver } from '../fixtures/unreadable.ts';
-import { send } from '../integration/client.ts';
-import { listen } from '../integration/listen.ts';
+import { type Giver, giver } from '../fixtures/faulty/unreadable.ts';
+import { send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
+import { SocketClient } from '../support/http/socket-client.ts';
 import { quietServe } from '../support/quiet.ts';
-import { SocketClient } from '../support/socket-client.ts';
 import { UNREADABLE_NAMES } from '../support/unreadable.ts';
 
 const REFUSED = expect.objectContaining({ code: 'SERVE_NOT_SERIALIZABLE' });

@@ -9,12 +9,12 @@ import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Serve } from '../../src/index.ts';
 import { fastifyServe } from '../../src/shells/fastify.ts';
-import { both, plain, talker } from '../fixtures/sockets.ts';
-import { RawClient, send } from '../integration/client.ts';
-import { calmServe, recorder } from '../integration/conformance/setup.ts';
+import { both, plain, talker } from '../fixtures/http/sockets.ts';
+import { calmServe, recorder } from '../integration/every-framework/setup.ts';
 import { bodyParser } from '../integration/koa/body-parser.ts';
-import { listen } from '../integration/listen.ts';
-import { refusal, SocketClient } from '../support/socket-client.ts';
+import { RawClient, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
+import { refusal, SocketClient } from '../support/http/socket-client.ts';
 
 /** As Java's HttpClient and `curl --http2` ask. */
 const H2C = [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { buffers } from '../fixtures/values.ts';
+import { buffers } from '../fixtures/calls/values.ts';
 import { quietServe } from '../support/quiet.ts';
 
 test('two views of one buffer are views of one buffer in the replica, and in its result', async () => {

@@ -6,9 +6,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as z from 'zod';
 import { type BoundDeployment, createServe, DAGDriver, InputNode } from '../../src/index.ts';
-import * as apps from '../fixtures/openapi.ts';
-import * as kinds from '../fixtures/openapi-kinds.ts';
-import { classifier } from '../fixtures/schemas.ts';
+import * as apps from '../fixtures/http/openapi.ts';
+import * as kinds from '../fixtures/http/openapi-kinds.ts';
+import { classifier } from '../fixtures/http/schemas.ts';
 
 const INLINE = { isolation: 'inline' } as const;
 const Text = z.object({ text: z.string() });

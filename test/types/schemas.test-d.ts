@@ -30,7 +30,7 @@ declare class Model {
 }
 declare const makeBatch: () => ReturnType<typeof batch<number, number>>;
 
-/** Stands for a schema of any library; those of real ones are in test/fixtures/schemas.ts. */
+/** Stands for a schema of any library; those of real ones are in test/fixtures/http/schemas.ts. */
 declare function of<I, O = I>(): Schema<I, O>;
 
 interface Given {

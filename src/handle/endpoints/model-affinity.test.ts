@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FakeReplica } from '../../../test/support/fake-replica.ts';
-import { Harness, outcomes } from '../../../test/support/route-harness.ts';
+import { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
+import { Harness, outcomes } from '../../../test/support/routing/route-harness.ts';
 import { hash } from '../../load/hash.ts';
 import { machineTime, useTime } from '../../time/clock.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type FakeReplica, TestCall } from '../../../test/support/fake-replica.ts';
-import { Harness } from '../../../test/support/route-harness.ts';
+import { type FakeReplica, TestCall } from '../../../test/support/routing/fake-replica.ts';
+import { Harness } from '../../../test/support/routing/route-harness.ts';
 import { transfer } from '../../values/transfer.ts';
 
 /** The call was sent to the replica, whose loop has not come to it. */

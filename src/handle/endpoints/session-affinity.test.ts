@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FakeReplica } from '../../../test/support/fake-replica.ts';
-import { TimedDeployment } from '../../../test/support/timed-deployment.ts';
+import { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
+import { TimedDeployment } from '../../../test/support/routing/timed-deployment.ts';
 import { SessionTable } from '../../load/session-table.ts';
 import type { Endpoint } from './endpoint.ts';
 import { SessionAffinity } from './session-affinity.ts';

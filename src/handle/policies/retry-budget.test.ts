@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Harness } from '../../../test/support/route-harness.ts';
+import { Harness } from '../../../test/support/routing/route-harness.ts';
 import { RETRY_BUDGET, RetryBudget } from './retry-budget.ts';
 import { retryPauseMs } from './retry-policy.ts';
 

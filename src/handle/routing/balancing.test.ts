@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Answers, TimedDeployment } from '../../../test/support/timed-deployment.ts';
+import { type Answers, TimedDeployment } from '../../../test/support/routing/timed-deployment.ts';
 
 /** Calls per second, and how long one takes on average, in ms. */
 const LOADS = [

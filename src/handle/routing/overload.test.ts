@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { TestCall } from '../../../test/support/fake-replica.ts';
-import { TimedDeployment } from '../../../test/support/timed-deployment.ts';
+import { TestCall } from '../../../test/support/routing/fake-replica.ts';
+import { TimedDeployment } from '../../../test/support/routing/timed-deployment.ts';
 
 interface Offered {
   readonly perSecond: number;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Harness } from '../../../test/support/route-harness.ts';
+import { Harness } from '../../../test/support/routing/route-harness.ts';
 import { hash } from '../../load/hash.ts';
 import { now } from '../../time/clock.ts';
 import { ADMISSION, SHED_NOTHING } from '../queue/admission-control.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FakeReplica, type TestCall } from '../../../test/support/fake-replica.ts';
-import { Harness, outcomes } from '../../../test/support/route-harness.ts';
+import { FakeReplica, type TestCall } from '../../../test/support/routing/fake-replica.ts';
+import { Harness, outcomes } from '../../../test/support/routing/route-harness.ts';
 import { hash } from '../../load/hash.ts';
 import { now } from '../../time/clock.ts';
 

@@ -6,8 +6,8 @@ import {
   VirtualThread,
   type VirtualTime,
 } from '../../../sim/engine/virtual-time.ts';
-import { FakeReplica, type TestCall } from '../../../test/support/fake-replica.ts';
-import { Harness } from '../../../test/support/route-harness.ts';
+import { FakeReplica, type TestCall } from '../../../test/support/routing/fake-replica.ts';
+import { Harness } from '../../../test/support/routing/route-harness.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { DeploymentLoad } from '../../load/deployment-load.ts';
 import { RESERVED, type Reservation } from '../../load/load-table.ts';

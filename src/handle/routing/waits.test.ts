@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FakeReplica, TestCall } from '../../../test/support/fake-replica.ts';
-import { Harness } from '../../../test/support/route-harness.ts';
+import { FakeReplica, TestCall } from '../../../test/support/routing/fake-replica.ts';
+import { Harness } from '../../../test/support/routing/route-harness.ts';
 import { eventually } from '../../../test/support/until.ts';
 import { ServeError } from '../../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';

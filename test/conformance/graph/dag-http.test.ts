@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesRequest, DAGDriver, dag, InputNode, type Schema, type Serve } from '../../../src/index.ts';
-import { combine, frames, model, sum } from '../../fixtures/graph.ts';
-import { json, send } from '../../integration/client.ts';
-import { listen } from '../../integration/listen.ts';
+import { combine, frames, model, sum } from '../../fixtures/graphs/graph.ts';
+import { json, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
+import { postJson } from '../../support/http/post-json.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { postJson } from './post-json.ts';
 
 /** As zod and others make them. */
 const pair: Schema<unknown, [number, number]> = {

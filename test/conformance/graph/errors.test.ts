@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { DAGDriver, dag, InputNode } from '../../../src/index.ts';
-import { combine, frames, model, probe, sum } from '../../fixtures/graph.ts';
+import { combine, frames, model, probe, sum } from '../../fixtures/graphs/graph.ts';
 import { quietServe } from '../../support/quiet.ts';
 
 const input = new InputNode<{ a: number; list: number[] }>();

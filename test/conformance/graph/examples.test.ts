@@ -10,12 +10,12 @@ import {
   outer,
   preprocess,
   sum,
-} from '../../fixtures/graph.ts';
-import { json, send } from '../../integration/client.ts';
-import { listen } from '../../integration/listen.ts';
+} from '../../fixtures/graphs/graph.ts';
+import { json, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
+import { postJson } from '../../support/http/post-json.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { status } from '../../support/until.ts';
-import { postJson } from './post-json.ts';
 
 /** Ray Serve's deployment graph examples, under their names. */
 describe("Ray's deployment graph examples", () => {

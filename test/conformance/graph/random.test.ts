@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DAGDriver, type GraphNode, InputNode } from '../../../src/index.ts';
-import { mix, op } from '../../fixtures/graph.ts';
+import { mix, op } from '../../fixtures/graphs/graph.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type BoundDag, DAGDriver, dag, type InputNode, type Serve } from '../../../src/index.ts';
-import { combiner, frames, probe, SEEN, sum } from '../../fixtures/graph.ts';
+import { combiner, frames, probe, SEEN, sum } from '../../fixtures/graphs/graph.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 

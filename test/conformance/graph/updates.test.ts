@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoundDag, DAGDriver, dag, InputNode } from '../../../src/index.ts';
-import { caller, chain, rewritten, STEP, type StepArgs, step } from '../../fixtures/graph-updates.ts';
-import { listen } from '../../integration/listen.ts';
+import { caller, chain, rewritten, STEP, type StepArgs, step } from '../../fixtures/graphs/graph-updates.ts';
+import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 import { steadyLoad } from '../../support/steady-load.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { COMPUTING, checked, computing } from '../../fixtures/computing.ts';
+import { COMPUTING, checked, computing } from '../../fixtures/load/computing.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 import { event } from '../../support/until.ts';

@@ -6,11 +6,11 @@ import {
   computing,
   computingBatches,
   computingCaller,
-} from '../../fixtures/computing.ts';
+} from '../../fixtures/load/computing.ts';
+import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 import { eventually, status } from '../../support/until.ts';
-import { listen } from '../listen.ts';
 
 /** What a promise is, now. */
 async function isOpen(promise: Promise<unknown>): Promise<boolean> {

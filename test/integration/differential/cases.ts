@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { RawClient } from '../client.ts';
+import { RawClient } from '../../support/http/client.ts';
 
 /** What goes over one connection: whole requests, one after the other; the last one closes it. */
 export type Exchange = readonly (string | Uint8Array)[];

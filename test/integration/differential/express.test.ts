@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import express from 'express';
-import { listen } from '../listen.ts';
+import { listen } from '../../support/http/listen.ts';
 import { type BuildHost, chunks, differential, LARGE } from './suite.ts';
 
 const build: BuildHost = (ours, onLeft) => {

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import Koa from 'koa';
 import mount from 'koa-mount';
+import { listen } from '../../support/http/listen.ts';
 import { bodyParser } from '../koa/body-parser.ts';
-import { listen } from '../listen.ts';
 import { type BuildHost, chunks, differential, LARGE } from './suite.ts';
 
 const build: BuildHost = (ours, onLeft) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MiddlewareOptions, Serve, ServeMiddleware } from '../../../src/index.ts';
-import { RawClient } from '../client.ts';
-import { type Mounted, sharedApp } from '../conformance/setup.ts';
+import { RawClient } from '../../support/http/client.ts';
+import { type Mounted, sharedApp } from '../every-framework/setup.ts';
 import { CASES, converse } from './cases.ts';
 
 /** How an app of the host's own is mounted beside its routes. */

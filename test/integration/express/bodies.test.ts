@@ -1,4 +1,4 @@
-import { bodies } from '../http-conformance.ts';
+import { bodies } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 bodies(mountExpress);

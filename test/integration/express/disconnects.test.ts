@@ -1,4 +1,4 @@
-import { disconnects } from '../http-conformance.ts';
+import { disconnects } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 disconnects(mountExpress);

@@ -2,9 +2,9 @@ import express, { type ErrorRequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import { type MiddlewareOptions, ServeError } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
-import { json, send } from '../client.ts';
-import { calmServe, type Mount, recorder, sharedProbe } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { json, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
+import { calmServe, type Mount, recorder, sharedProbe } from '../every-framework/setup.ts';
 
 /** What the app's own error handler gets to see. */
 const report: ErrorRequestHandler = (error, _req, res, _next) => {

@@ -1,4 +1,4 @@
-import { errors } from '../http-conformance.ts';
+import { errors } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 errors(mountExpress);

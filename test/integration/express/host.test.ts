@@ -3,10 +3,10 @@ import { createGunzip, gunzipSync } from 'node:zlib';
 import express, { type Express, type RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import type { MiddlewareOptions } from '../../../src/index.ts';
-import { json, open, RawClient, send } from '../client.ts';
-import { compress } from '../compress.ts';
-import { type Mounted, ongoing, outcomes, sharedApp } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { json, open, RawClient, send } from '../../support/http/client.ts';
+import { compress } from '../../support/http/compress.ts';
+import { listen } from '../../support/http/listen.ts';
+import { type Mounted, ongoing, outcomes, sharedApp } from '../every-framework/setup.ts';
 
 const shared = sharedApp();
 

@@ -1,4 +1,4 @@
-import { identity } from '../http-conformance.ts';
+import { identity } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 identity(mountExpress);

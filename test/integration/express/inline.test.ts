@@ -1,4 +1,4 @@
-import { inline } from '../http-conformance.ts';
+import { inline } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 inline(mountExpress);

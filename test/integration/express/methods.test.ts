@@ -1,4 +1,4 @@
-import { methods } from '../http-conformance.ts';
+import { methods } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 methods(mountExpress);

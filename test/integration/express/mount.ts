@@ -1,6 +1,6 @@
 import express from 'express';
-import type { Mount } from '../http-conformance.ts';
-import { listen } from '../listen.ts';
+import { listen } from '../../support/http/listen.ts';
+import type { Mount } from '../every-framework/suites.ts';
 
 export const mountExpress: Mount = ({ serve, app, options, path = '/', behind = false }) => {
   const host = express();

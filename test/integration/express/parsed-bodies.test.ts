@@ -1,9 +1,9 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import express, { type RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { json, type SendOptions, send } from '../client.ts';
-import { type Mounted, outcomes, sharedApp } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { json, type SendOptions, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
+import { type Mounted, outcomes, sharedApp } from '../every-framework/setup.ts';
 
 const shared = sharedApp();
 

@@ -1,4 +1,4 @@
-import { requests } from '../http-conformance.ts';
+import { requests } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 requests(mountExpress);

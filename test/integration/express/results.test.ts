@@ -1,4 +1,4 @@
-import { results } from '../http-conformance.ts';
+import { results } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 results(mountExpress);

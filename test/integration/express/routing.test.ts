@@ -1,4 +1,4 @@
-import { mounting, routing } from '../http-conformance.ts';
+import { mounting, routing } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 routing(mountExpress);

@@ -1,4 +1,4 @@
-import { security } from '../http-conformance.ts';
+import { security } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 security(mountExpress);

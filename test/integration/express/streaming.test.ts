@@ -1,4 +1,4 @@
-import { streaming } from '../http-conformance.ts';
+import { streaming } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 streaming(mountExpress);

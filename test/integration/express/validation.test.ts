@@ -1,4 +1,4 @@
-import { validation } from '../http-conformance.ts';
+import { validation } from '../every-framework/suites.ts';
 import { mountExpress } from './mount.ts';
 
 validation(mountExpress);

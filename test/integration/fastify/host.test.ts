@@ -8,8 +8,8 @@ import { describe, expect, test } from 'vitest';
 import type { Serve } from '../../../src/index.ts';
 import { type FastifyServeOptions, fastifyServe } from '../../../src/shells/fastify.ts';
 import { asFunction } from '../../fixtures/http/shapes.ts';
-import { json, open, RawClient, send } from '../client.ts';
-import { calmServe, sharedApp } from '../conformance/setup.ts';
+import { json, open, RawClient, send } from '../../support/http/client.ts';
+import { calmServe, sharedApp } from '../every-framework/setup.ts';
 import { makeHost, start } from './mount.ts';
 
 const shared = sharedApp();

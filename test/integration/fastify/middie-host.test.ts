@@ -1,8 +1,8 @@
 import middie from '@fastify/middie';
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { describe, expect, test } from 'vitest';
-import { json, send } from '../client.ts';
-import { sharedApp } from '../conformance/setup.ts';
+import { json, send } from '../../support/http/client.ts';
+import { sharedApp } from '../every-framework/setup.ts';
 import { start } from './mount.ts';
 
 const shared = sharedApp();

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import middie from '@fastify/middie';
 import fastify, { type FastifyInstance } from 'fastify';
 import { type FastifyServeOptions, fastifyServe } from '../../../src/shells/fastify.ts';
-import type { Mount, Mounted } from '../http-conformance.ts';
+import type { Mount, Mounted } from '../every-framework/suites.ts';
 
 export const mountMiddie: Mount = async ({ serve, app, options, path = '/', behind = false }) => {
   const host = makeHost();

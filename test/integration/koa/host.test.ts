@@ -5,10 +5,10 @@ import Koa, { type Context, type Middleware } from 'koa';
 import mount from 'koa-mount';
 import { describe, expect, test } from 'vitest';
 import { koaServe } from '../../../src/shells/koa.ts';
-import { json, open, RawClient, send } from '../client.ts';
-import { compress } from '../compress.ts';
-import { sharedApp } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { json, open, RawClient, send } from '../../support/http/client.ts';
+import { compress } from '../../support/http/compress.ts';
+import { listen } from '../../support/http/listen.ts';
+import { sharedApp } from '../every-framework/setup.ts';
 
 const shared = sharedApp();
 

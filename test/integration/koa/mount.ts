@@ -1,7 +1,7 @@
 import Koa from 'koa';
 import mount from 'koa-mount';
-import type { Mount } from '../http-conformance.ts';
-import { listen } from '../listen.ts';
+import { listen } from '../../support/http/listen.ts';
+import type { Mount } from '../every-framework/suites.ts';
 import { bodyParser } from './body-parser.ts';
 
 export const mountKoa: Mount = ({ serve, app, options, path = '/', behind = false }) => {

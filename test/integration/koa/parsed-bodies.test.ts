@@ -1,8 +1,8 @@
 import Koa from 'koa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { json, send } from '../client.ts';
-import { type Mounted, sharedApp } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { json, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
+import { type Mounted, sharedApp } from '../every-framework/setup.ts';
 import { bodyParser } from './body-parser.ts';
 
 const shared = sharedApp();

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve, ServeError } from '../../../src/index.ts';
-import { front, WORK, type Worker, worker } from '../../fixtures/overload.ts';
+import { front, WORK, type Worker, worker } from '../../fixtures/load/overload.ts';
+import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
 import { eventually, status } from '../../support/until.ts';
-import { listen } from '../listen.ts';
 
 type Handle = DeploymentHandle<typeof Worker>;
 

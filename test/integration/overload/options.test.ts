@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { createServe, deployment, type ServeOptions } from '../../../src/index.ts';
-import { worker } from '../../fixtures/overload.ts';
+import { worker } from '../../fixtures/load/overload.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { status } from '../../support/until.ts';
 
-const HEDGED = './test/fixtures/configured.ts:hedged';
+const HEDGED = './test/fixtures/updates/configured.ts:hedged';
 
 function refusal(attempt: () => unknown): unknown {
   try {

@@ -2,11 +2,11 @@ import express from 'express';
 import Koa from 'koa';
 import mount from 'koa-mount';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { classifier } from '../../fixtures/schemas.ts';
+import { classifier } from '../../fixtures/http/schemas.ts';
+import { json, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { json, send } from '../client.ts';
 import { bodyParser } from '../koa/body-parser.ts';
-import { listen } from '../listen.ts';
 
 /** Behind parsers; what holds in every framework is in `conformance/validation.ts`. */
 describe('an ingress with a schema, behind a body parser', () => {

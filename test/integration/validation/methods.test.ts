@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentHandle, ServeError } from '../../../src/index.ts';
-import { type Checked, checked, misnamed } from '../../fixtures/schemas.ts';
+import { type Checked, checked, misnamed } from '../../fixtures/http/schemas.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { eventually } from '../../support/until.ts';
 

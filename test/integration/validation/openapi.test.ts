@@ -3,11 +3,11 @@ import express from 'express';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { DAGDriver, InputNode, type OpenApiDocument } from '../../../src/index.ts';
-import * as apps from '../../fixtures/openapi.ts';
-import { classifier } from '../../fixtures/schemas.ts';
+import * as apps from '../../fixtures/http/openapi.ts';
+import { classifier } from '../../fixtures/http/schemas.ts';
+import { json, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { json, send } from '../client.ts';
-import { listen } from '../listen.ts';
 
 const serve = quietServe({ version: '1.2.3' });
 afterAll(() => serve.close());

@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { both } from '../../fixtures/sockets.ts';
-import { startBrowser } from '../../support/browser.ts';
-import { listen } from '../listen.ts';
+import { both } from '../../fixtures/http/sockets.ts';
+import { startBrowser } from '../../support/http/browser.ts';
+import { listen } from '../../support/http/listen.ts';
 import { type TalkingApp, talking } from './setup.ts';
 
 let app: TalkingApp;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { talker } from '../../fixtures/sockets.ts';
-import { SocketClient } from '../../support/socket-client.ts';
-import { RawClient } from '../client.ts';
+import { talker } from '../../fixtures/http/sockets.ts';
+import { RawClient } from '../../support/http/client.ts';
+import { SocketClient } from '../../support/http/socket-client.ts';
 import { type TalkingApp, talking } from './setup.ts';
 
 /** A frame as clients send it: masked. */

@@ -1,9 +1,9 @@
 import express from 'express';
 import { describe, expect, test } from 'vitest';
-import { talker } from '../../fixtures/sockets.ts';
+import { talker } from '../../fixtures/http/sockets.ts';
+import { listen } from '../../support/http/listen.ts';
+import { refusal, SocketClient } from '../../support/http/socket-client.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { refusal, SocketClient } from '../../support/socket-client.ts';
-import { listen } from '../listen.ts';
 
 /** What a proxy says that ends TLS and knows the client. */
 const FORWARDED = {

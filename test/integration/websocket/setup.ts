@@ -1,8 +1,8 @@
 import type { BoundDeployment, MiddlewareOptions, WebSocketOptions } from '../../../src/index.ts';
-import { type Talker, talker } from '../../fixtures/sockets.ts';
+import { type Talker, talker } from '../../fixtures/http/sockets.ts';
+import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { ongoing } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { ongoing } from '../every-framework/setup.ts';
 
 interface Talking {
   readonly app?: BoundDeployment<Talker>;

@@ -8,13 +8,13 @@ import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { createServe } from '../../../src/index.ts';
 import { fastifyServe } from '../../../src/shells/fastify.ts';
-import { both, plain, talker } from '../../fixtures/sockets.ts';
+import { both, plain, talker } from '../../fixtures/http/sockets.ts';
+import { RawClient, send } from '../../support/http/client.ts';
+import { listen } from '../../support/http/listen.ts';
+import { refusal, SocketClient } from '../../support/http/socket-client.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { refusal, SocketClient } from '../../support/socket-client.ts';
 import { eventually } from '../../support/until.ts';
-import { RawClient, send } from '../client.ts';
-import { ongoing, outcomes } from '../conformance/setup.ts';
-import { listen } from '../listen.ts';
+import { ongoing, outcomes } from '../every-framework/setup.ts';
 import { talking } from './setup.ts';
 
 const echoes = async (port: number, path: string, options = {}) => {
