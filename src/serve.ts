@@ -13,8 +13,8 @@ import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgr
 import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
 import type { AppReport } from './controller/status.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
-import { assertBound, defaultAppName } from './deployment/app-spec.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
+import { assertBound, defaultAppName } from './deployment/compile-app.ts';
 import type { Exposable } from './deployment/exposable.ts';
 import type { AppAutoscalingPolicy } from './deployment/options/autoscaling-policy.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';

@@ -15,8 +15,8 @@ import {
   string,
 } from '../validation/fields.ts';
 import { messageOf } from '../values/describe-value.ts';
-import { assertBound } from './app-spec.ts';
 import type { BoundDeployment } from './bound.ts';
+import { assertBound } from './compile-app.ts';
 import {
   type DeploymentOptions,
   mergeOptions,

@@ -1,5 +1,6 @@
 import { invalidOption } from '../errors.ts';
-import type { DeploymentOptions, ResolvedOptions } from './options/deployment-options.ts';
+import type { SpecOptions } from './app-spec.ts';
+import type { DeploymentOptions } from './options/deployment-options.ts';
 import { isClass, isRemoteName } from './remote-methods.ts';
 
 /**
@@ -25,7 +26,7 @@ export function assertRepeatable({ idempotent }: DeploymentOptions, target: Func
  * hedging without a second replica.
  */
 export function* repeatAdvice(
-  { idempotent, hedge, numReplicas, autoscaling }: ResolvedOptions,
+  { idempotent, hedge, numReplicas, autoscaling }: SpecOptions,
   methods: readonly string[],
 ): Generator<string> {
   const missing = typeof idempotent === 'boolean' ? [] : idempotent.filter((name) => !isKnown(name, methods));

@@ -1,5 +1,5 @@
-import { assertBound, deploymentsIn, nameDeployments } from '../deployment/app-spec.ts';
 import { BoundDeployment } from '../deployment/bound.ts';
+import { assertBound, deploymentsIn, nameDeployments } from '../deployment/compile-app.ts';
 import { GraphDriver } from './driver.ts';
 import { spellPath } from './input-node.ts';
 import type { GraphPlan, Plan, Source } from './plan.ts';

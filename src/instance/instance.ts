@@ -1,14 +1,14 @@
 import { observeBatches } from '../batching/batch.ts';
 import type { AppReport } from '../controller/status.ts';
 import { FULL_CAPACITY, nextCapacity, type TargetCapacity } from '../controller/target-capacity.ts';
+import type { CompiledApp } from '../deployment/app-spec.ts';
+import type { BoundDeployment } from '../deployment/bound.ts';
 import {
-  type CompiledApp,
   type CompileOptions,
   compileApp,
   defaultAppName,
   prepareArguments,
-} from '../deployment/app-spec.ts';
-import type { BoundDeployment } from '../deployment/bound.ts';
+} from '../deployment/compile-app.ts';
 import type { AppAutoscalingPolicy } from '../deployment/options/autoscaling-policy.ts';
 import type { Resources } from '../deployment/options/resources.ts';
 import type { TrialKind } from '../deployment/options/trial-options.ts';
@@ -329,7 +329,7 @@ export class Instance {
   /** Goes over to the code on disk: fresh threads import it. */
   async reload(name: string, isWatched = true): Promise<void> {
     const app = this.#apps.existing(name);
-    await this.#updateTo(app, app.compiled.recompile(), isWatched);
+    await this.#updateTo(app, app.compiled.source.recompile(), isWatched);
   }
 
   /** Ends what is tried beside an app, else goes back to what it was before its last update. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { DeploymentSpec } from '../deployment/app-spec.ts';
+import type { HostedDeployment } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
 import { routeKey } from '../handle/routing/directory.ts';
@@ -86,7 +86,7 @@ export class ManagedReplica implements Reachable, Draining {
 
   constructor(
     place: ReplicaPlace,
-    spec: DeploymentSpec,
+    spec: HostedDeployment,
     pool: ThreadPool,
     deploymentLoad: SharedArrayBuffer,
     registry: EndpointRegistry,

@@ -1,4 +1,4 @@
-import type { ResolvedOptions } from '../deployment/options/deployment-options.ts';
+import type { SpecOptions } from '../deployment/app-spec.ts';
 import { REPLICA_STATE } from '../load/load-table.ts';
 import { activeTime, type Witness } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
@@ -25,13 +25,13 @@ export interface WatchEvents {
 /** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
 export class ReplicaMonitor implements Witness {
   readonly #replica: ManagedReplica;
-  #options: ResolvedOptions;
+  #options: SpecOptions;
   readonly #events: WatchEvents;
   #health: HealthCheck | undefined = undefined;
   readonly #silence = new LoopSilence();
   readonly #memory: MemoryQuota | undefined;
 
-  constructor(replica: ManagedReplica, options: ResolvedOptions, events: WatchEvents) {
+  constructor(replica: ManagedReplica, options: SpecOptions, events: WatchEvents) {
     this.#replica = replica;
     this.#options = options;
     this.#events = events;
@@ -54,7 +54,7 @@ export class ReplicaMonitor implements Witness {
   }
 
   /** Other limits from now on. */
-  configure(options: ResolvedOptions): void {
+  configure(options: SpecOptions): void {
     const { healthCheckPeriodMs, healthCheckTimeoutMs, stuckAfterMs } = this.#options;
     const isOtherCheck =
       options.healthCheckPeriodMs !== healthCheckPeriodMs ||

@@ -57,7 +57,7 @@ export class Apps {
   /** Where a bound deployment runs now. */
   locate(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
     for (const { name, compiled } of this) {
-      const deployment = compiled.names.get(bound);
+      const deployment = compiled.source.names.get(bound);
       if (deployment !== undefined && (appName ?? name) === name) return { app: name, deployment };
     }
     return undefined;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type AppReport, type AppStatus, appStatus } from '../../controller/status.ts';
-import type { AppSpec, CompiledApp, DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { AppSpec, CompiledApp, HostedDeployment } from '../../deployment/app-spec.ts';
 import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
@@ -130,7 +130,8 @@ export class AppRuntime {
   ): Promise<void> {
     const outgoing = this.#compiled;
     this.#compiled = compiled;
-    const { deployments, ingress } = compiled.spec;
+    const { deployments } = compiled.source;
+    const { ingress } = compiled.spec;
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {});
     const group = new UpdateBarrier(
@@ -263,12 +264,12 @@ export class AppRuntime {
   }
 
   #followScaling(): void {
-    const { spec, autoscalingPolicy } = this.#compiled;
+    const { spec, source } = this.#compiled;
     const wanted = new Set(spec.deployments.map(({ name }) => name));
-    this.#scaler.follow(this.#threadDeployments(wanted), autoscalingPolicy);
+    this.#scaler.follow(this.#threadDeployments(wanted), source.autoscalingPolicy);
   }
 
-  async #deployOne(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void> {
+  async #deployOne(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     const stopping = this.#stopping.get(spec.name);
     if (stopping !== undefined) {
       await stopping;

@@ -1,6 +1,6 @@
 import { type AppConfig, loadApp, overridesOf, parseServeConfig } from '../../deployment/app-config.ts';
-import { type CompileOptions, prepareArguments } from '../../deployment/app-spec.ts';
 import type { BoundDeployment } from '../../deployment/bound.ts';
+import { type CompileOptions, prepareArguments } from '../../deployment/compile-app.ts';
 import { invalidOption } from '../../errors.ts';
 import type { AppRuntime } from './app-runtime.ts';
 

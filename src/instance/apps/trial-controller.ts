@@ -1,7 +1,8 @@
 import { baselineOf, faultOf } from '../../controller/roll-out.ts';
 import type { TrialReport } from '../../controller/status.ts';
-import type { CompiledApp, CompileOptions } from '../../deployment/app-spec.ts';
+import type { CompiledApp } from '../../deployment/app-spec.ts';
 import type { BoundDeployment } from '../../deployment/bound.ts';
+import type { CompileOptions } from '../../deployment/compile-app.ts';
 import { type DeploymentOptions, mergeOptions } from '../../deployment/options/deployment-options.ts';
 import type { TrialKind } from '../../deployment/options/trial-options.ts';
 import { invalidOption, ServeError } from '../../errors.ts';

@@ -1,6 +1,6 @@
 import type { VersionRecord } from '../../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../../controller/status.ts';
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import type { ServeError } from '../../errors.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
@@ -31,7 +31,7 @@ export class InlineDeployment implements RunningDeployment {
   readonly #app: string;
   readonly #environment: Environment;
   readonly #reporter: DeploymentReporter;
-  #spec: DeploymentSpec;
+  #spec: HostedDeployment;
   #status: DeploymentStatus = 'UPDATING';
   #message = '';
   #note = '';
@@ -43,7 +43,7 @@ export class InlineDeployment implements RunningDeployment {
   #group: UpdateBarrier | undefined = undefined;
   readonly #watch = new InlineWatch();
 
-  constructor(app: string, spec: DeploymentSpec, environment: Environment) {
+  constructor(app: string, spec: HostedDeployment, environment: Environment) {
     this.#app = app;
     this.#spec = spec;
     this.#environment = environment;
@@ -52,7 +52,7 @@ export class InlineDeployment implements RunningDeployment {
     this.#configure();
   }
 
-  get spec(): DeploymentSpec {
+  get spec(): HostedDeployment {
     return this.#spec;
   }
 
@@ -92,7 +92,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   /** What concerns its callers alone changes in place; for the rest every caller makes a new one. */
-  async update(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void> {
+  async update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     this.#giveUpSuccessor();
     this.#spec = spec;
     this.#note = note;
@@ -231,7 +231,7 @@ export class InlineDeployment implements RunningDeployment {
     registry.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
-  async #make(spec: DeploymentSpec, group: UpdateBarrier): Promise<InlineVersion> {
+  async #make(spec: HostedDeployment, group: UpdateBarrier): Promise<InlineVersion> {
     let version: InlineVersion;
     try {
       version = await InlineVersion.make(this.#app, spec, this.#environment);

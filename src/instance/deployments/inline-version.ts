@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import type { InlineDescriptor } from '../../handle/routing/directory.ts';
 import type { InlineChannel } from '../../isolation/inline/inline-channel.ts';
 import { within, withTimeout } from '../../time/timeout.ts';
@@ -10,26 +10,26 @@ import { randomId } from '../ids.ts';
 export class InlineVersion {
   readonly descriptor: InlineDescriptor;
   readonly channel: InlineChannel;
-  readonly #spec: DeploymentSpec;
+  readonly #spec: HostedDeployment;
 
-  private constructor(spec: DeploymentSpec, descriptor: InlineDescriptor, channel: InlineChannel) {
+  private constructor(spec: HostedDeployment, descriptor: InlineDescriptor, channel: InlineChannel) {
     this.#spec = spec;
     this.descriptor = descriptor;
     this.channel = channel;
   }
 
   /** Makes the host's replica. Rejects with what its constructor, `reconfigure` or `checkHealth` threw, or when they take too long. */
-  static async make(app: string, spec: DeploymentSpec, environment: Environment): Promise<InlineVersion> {
-    const { name, version, module, exportName, args, options } = spec;
+  static async make(app: string, spec: HostedDeployment, environment: Environment): Promise<InlineVersion> {
+    const { name, version, options, source } = spec;
     const descriptor: InlineDescriptor = {
       replicaId: `${name}#${randomId(6)}`,
       instanceId: environment.instanceId,
       version,
       app,
       deployment: name,
-      module,
-      exportName,
-      args,
+      module: source.module,
+      exportName: source.exportName,
+      args: source.args,
       userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
       maxOngoingRequests: options.maxOngoingRequests,
     };
@@ -50,7 +50,7 @@ export class InlineVersion {
   }
 
   /** Whether it is what a spec asks for. What else a spec says concerns the callers. */
-  is({ fingerprint, options }: DeploymentSpec): boolean {
+  is({ fingerprint, options }: HostedDeployment): boolean {
     const own = this.#spec;
     return (
       own.fingerprint === fingerprint &&

@@ -1,7 +1,7 @@
 import { freeRank, renumber } from '../../controller/ranks.ts';
 import type { ObservedReplica } from '../../controller/reconcile.ts';
 import type { ReplicaStatus } from '../../controller/status.ts';
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import { demandOf } from '../../deployment/options/resources.ts';
 import { ServeError } from '../../errors.ts';
 import { describeHolding } from '../../handle/endpoints/holding.ts';
@@ -168,7 +168,7 @@ export class ReplicaSet {
   }
 
   /** Answers why not if the replica fits nowhere. */
-  start(spec: DeploymentSpec): string | undefined {
+  start(spec: HostedDeployment): string | undefined {
     const { instanceId, registry, resources } = this.#environment;
     const load = registry.load(this.#key);
     if (load === undefined) return undefined;
@@ -204,7 +204,7 @@ export class ReplicaSet {
   }
 
   /** Other limits for the replicas that stay. */
-  configure({ fingerprint, options }: DeploymentSpec): void {
+  configure({ fingerprint, options }: HostedDeployment): void {
     for (const [replica, watch] of this.#replicas) {
       if (replica.fingerprint !== fingerprint) continue;
       replica.load.limit = options.maxOngoingRequests;
@@ -260,7 +260,7 @@ export class ReplicaSet {
     return [...this].some(fits);
   }
 
-  #watch(replica: ManagedReplica, { options }: DeploymentSpec): ReplicaMonitor {
+  #watch(replica: ManagedReplica, { options }: HostedDeployment): ReplicaMonitor {
     return new ReplicaMonitor(replica, options, {
       stuck: (silentMs) =>
         this.#announce(replica, 'STUCK', `its event loop has been blocked for ${silentMs} ms`),

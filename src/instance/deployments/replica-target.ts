@@ -1,6 +1,6 @@
 import type { PendingReplicas } from '../../controller/place.ts';
 import { targetOf } from '../../controller/target-capacity.ts';
-import type { ResolvedOptions } from '../../deployment/options/deployment-options.ts';
+import type { SpecOptions } from '../../deployment/app-spec.ts';
 import { demandOf } from '../../deployment/options/resources.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { Environment } from '../environment.ts';
@@ -9,13 +9,13 @@ import type { Environment } from '../environment.ts';
 export class ReplicaTarget {
   readonly #key: RouteKey;
   readonly #environment: Environment;
-  #options: ResolvedOptions;
+  #options: SpecOptions;
   #target = 0;
   #scaling: 'up' | 'down' | undefined = undefined;
   #pending: PendingReplicas | undefined = undefined;
   #pendingSince = 0;
 
-  constructor(key: RouteKey, options: ResolvedOptions, environment: Environment) {
+  constructor(key: RouteKey, options: SpecOptions, environment: Environment) {
     this.#key = key;
     this.#options = options;
     this.#environment = environment;
@@ -39,7 +39,7 @@ export class ReplicaTarget {
   }
 
   /** Goes by other options, or by another target capacity. */
-  follow(options: ResolvedOptions): void {
+  follow(options: SpecOptions): void {
     this.#options = options;
     this.aimAt(targetOf(options, this.#environment.targetCapacity(), this.#target));
   }

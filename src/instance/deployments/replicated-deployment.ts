@@ -1,7 +1,7 @@
 import { reconcile } from '../../controller/reconcile.ts';
 import type { VersionRecord } from '../../controller/roll-out.ts';
 import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '../../controller/status.ts';
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import { repeatAdvice } from '../../deployment/idempotent.ts';
 import type { ServeError } from '../../errors.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
@@ -37,7 +37,7 @@ export class ReplicatedDeployment implements RunningDeployment {
   readonly #reporter: DeploymentReporter;
   readonly #replicas: ReplicaSet;
   readonly #ejections: EjectionMonitor;
-  #spec: DeploymentSpec;
+  #spec: HostedDeployment;
   readonly #count: ReplicaTarget;
   /** It failed because no replica fits anywhere, and comes back once one does. */
   #isUnplaceable = false;
@@ -58,7 +58,7 @@ export class ReplicatedDeployment implements RunningDeployment {
   readonly #refusal: CrashRefusal;
   #isStopping = false;
 
-  constructor(app: string, spec: DeploymentSpec, environment: Environment) {
+  constructor(app: string, spec: HostedDeployment, environment: Environment) {
     this.#spec = spec;
     this.#environment = environment;
     this.#reporter = new DeploymentReporter(app, spec.name, environment);
@@ -83,7 +83,7 @@ export class ReplicatedDeployment implements RunningDeployment {
     this.#count = new ReplicaTarget(this.#key, spec.options, environment);
   }
 
-  get spec(): DeploymentSpec {
+  get spec(): HostedDeployment {
     return this.#spec;
   }
 
@@ -114,7 +114,7 @@ export class ReplicatedDeployment implements RunningDeployment {
   }
 
   /** Goes over to another spec: in place as far as the version is the same, else replica by replica. */
-  update(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void> {
+  update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     const previous = this.#spec;
     this.#spec = spec;
     this.#group = group;

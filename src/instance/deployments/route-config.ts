@@ -1,10 +1,10 @@
-import type { ResolvedOptions } from '../../deployment/options/deployment-options.ts';
+import type { SpecOptions } from '../../deployment/app-spec.ts';
 import { priorityRank } from '../../handle/queue/priority.ts';
 import type { TenantsOptions } from '../../handle/queue/tenants.ts';
 import type { RouteConfig } from '../../handle/routing/directory.ts';
 
 /** The options of a deployment that its callers act on. */
-export function routeConfig(options: ResolvedOptions, tenants: TenantsOptions | undefined): RouteConfig {
+export function routeConfig(options: SpecOptions, tenants: TenantsOptions | undefined): RouteConfig {
   return {
     requestTimeoutMs: options.requestTimeoutMs,
     streamIdleTimeoutMs: options.streamIdleTimeoutMs,

@@ -1,6 +1,6 @@
 import type { VersionRecord } from '../../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../../controller/status.ts';
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import type { ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
@@ -8,7 +8,7 @@ import type { UpdateBarrier } from './update-barrier.ts';
 
 /** A deployment that this instance runs, wherever its replicas live. */
 export interface RunningDeployment {
-  readonly spec: DeploymentSpec;
+  readonly spec: HostedDeployment;
   readonly status: DeploymentStatus;
   /** Whether a call can be served now. */
   readonly isRoutable: boolean;
@@ -22,7 +22,7 @@ export interface RunningDeployment {
    * Goes over to another spec. Rejects with `SERVE_DEPLOY_FAILED`.
    * @param note the status message of the deployment from now on
    */
-  update(spec: DeploymentSpec, group: UpdateBarrier, note: string): Promise<void>;
+  update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void>;
   /** How its calls went so far; from now on it is taken as well how long they take. */
   observe(): VersionRecord;
   /** Nobody wants to know how long its calls take. */

@@ -30,13 +30,14 @@ export class AppScaler {
     this.#policy = policy;
     const left = new Set(this.#scalers.keys());
     for (const deployment of deployments) {
-      const { name, options } = deployment.spec;
+      const { name, options, source } = deployment.spec;
       if (options.autoscaling === undefined) continue;
+      const config = { ...options.autoscaling, policy: source.policy };
       left.delete(name);
       const known = this.#scalers.get(name);
-      if (known !== undefined) known.follow(options.autoscaling);
+      if (known !== undefined) known.follow(config);
       else {
-        const made = new DeploymentScaler(this.#app, deployment, options.autoscaling, this.#environment);
+        const made = new DeploymentScaler(this.#app, deployment, config, this.#environment);
         this.#scalers.set(name, made);
       }
     }

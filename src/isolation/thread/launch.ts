@@ -1,6 +1,6 @@
 import type { MessagePort, WorkerOptions } from 'node:worker_threads';
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
-import type { ResolvedOptions, ResourceLimits } from '../../deployment/options/deployment-options.ts';
+import type { HostedDeployment, SpecOptions } from '../../deployment/app-spec.ts';
+import type { ResourceLimits } from '../../deployment/options/deployment-options.ts';
 import type { ReplicaInit } from '../../replica/control.ts';
 import { clockEpoch } from '../../time/clock.ts';
 import { pack } from '../../values/pack.ts';
@@ -26,21 +26,21 @@ type SharedTables = Pick<ReplicaInit, 'load' | 'deploymentLoad' | 'tally'>;
 /** Starts the thread of a replica. */
 export function launch(
   { env, ...place }: ReplicaPlace,
-  spec: DeploymentSpec,
+  spec: HostedDeployment,
   pool: ThreadPool,
   shared: SharedTables,
   control: MessagePort,
 ): PooledThread {
-  const { options } = spec;
+  const { options, source } = spec;
   const init: ReplicaInit = {
     ...place,
     ...shared,
     control,
     epoch: clockEpoch(),
     deployment: spec.name,
-    module: spec.module,
-    exportName: spec.exportName,
-    args: spec.args,
+    module: source.module,
+    exportName: source.exportName,
+    args: source.args,
     userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
     tickMs: tickPeriod(options.stuckAfterMs),
     healthCheckTimeoutMs: options.healthCheckTimeoutMs,
@@ -54,7 +54,7 @@ export function launch(
     workerData: init,
     transferList: [control],
     // Never shared with the host: a replica may have variables of its own.
-    env: { ...process.env, ...env, ...options.env },
+    env: { ...process.env, ...env, ...source.env },
     resourceLimits: heapLimits(options),
     name: place.replicaId,
   };
@@ -69,7 +69,7 @@ export function launch(
 const LEAST_HEAP_MB = 32;
 
 /** What was reserved for a replica bounds its heap, unless its deployment says otherwise. */
-function heapLimits({ resourceLimits, resources: { memoryMb = 0 } }: ResolvedOptions): ResourceLimits {
+function heapLimits({ resourceLimits, resources: { memoryMb = 0 } }: SpecOptions): ResourceLimits {
   if (memoryMb === 0) return resourceLimits;
   return { maxOldGenerationSizeMb: Math.max(LEAST_HEAP_MB, Math.ceil(memoryMb)), ...resourceLimits };
 }

@@ -1,0 +1,158 @@
+import { invalidOption } from '../errors.ts';
+import { isPlainObject } from '../validation/fields.ts';
+import { isInstance } from '../validation/peek.ts';
+import { digestFixed, prepareFixed } from '../values/digest.ts';
+import { pack } from '../values/pack.ts';
+import type { AppSpec, CompiledApp, DeploymentSpec, HostedDeployment } from './app-spec.ts';
+import { BoundDeployment, type Naming, withNaming } from './bound.ts';
+import { assertConfigurable } from './configurable.ts';
+import { Deployment } from './deployment.ts';
+import { CallNode } from './graph-node.ts';
+import { assertRepeatable } from './idempotent.ts';
+import { ingressFaceOf } from './ingress-face.ts';
+import { moduleIdentity } from './module-identity.ts';
+import type { AutoscalingConfig } from './options/autoscaling-config.ts';
+import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
+import { type DeploymentOptions, resolveOptions } from './options/deployment-options.ts';
+
+/** What is changed on the way. */
+export interface CompileOptions {
+  /** How often the code was loaded anew: each time makes other versions. */
+  readonly revision?: number;
+  /** The options to use of a deployment, given its name and its own. */
+  readonly adjust?: (name: string, options: DeploymentOptions) => DeploymentOptions;
+  /** Decides about the replicas of all autoscaled deployments. */
+  readonly autoscalingPolicy?: AppAutoscalingPolicy;
+}
+
+/**
+ * Compiles a bound deployment and all that is bound into it.
+ *
+ * @param appVersion `createServe({ version })`; part of every deployment's version
+ */
+export function compileApp(
+  ingress: BoundDeployment<unknown>,
+  appName: string,
+  appVersion: string,
+  options: CompileOptions = {},
+): CompiledApp {
+  const { revision = 0, autoscalingPolicy } = options;
+  const names = nameDeployments(ingress);
+  const compiling: Compiling = { appName, appVersion, names, revision, adjust: options.adjust };
+  const deployments = [...names].map(([bound, name]) => compileDeployment(bound, name, compiling));
+  const { target } = BoundDeployment.partsOf(ingress);
+  const spec: AppSpec = {
+    name: appName,
+    ingress: names.get(ingress) ?? '',
+    ingressClass: target.name,
+    ingressFace: ingressFaceOf(target),
+    deployments: deployments.map(({ source: _, ...plain }): DeploymentSpec => plain),
+  };
+  const recompile = (): CompiledApp =>
+    compileApp(ingress, appName, appVersion, { ...options, revision: revision + 1 });
+  return { spec, source: { deployments, names, autoscalingPolicy, recompile }, revision };
+}
+
+interface Compiling {
+  readonly appName: string;
+  readonly appVersion: string;
+  readonly names: ReadonlyMap<BoundDeployment<unknown>, string>;
+  readonly revision: number;
+  readonly adjust: CompileOptions['adjust'];
+}
+
+function compileDeployment(
+  bound: BoundDeployment<unknown>,
+  name: string,
+  { appName: app, appVersion, names, revision, adjust = (_name, own) => own }: Compiling,
+): HostedDeployment {
+  const { target, module, exportName, options: own } = BoundDeployment.partsOf(bound);
+  const bindings = BoundDeployment.argumentsOf(bound);
+  const nameOf = (callee: BoundDeployment<unknown>): string => names.get(callee) ?? '';
+  const naming: Naming = (callee) => ({ instance: '', app, deployment: nameOf(callee), options: {} });
+  const args = withNaming(naming, () => pack(bindings, `${name}.bind`));
+  const adjusted = adjust(name, own);
+  assertRepeatable(adjusted, target, name);
+  assertConfigurable(adjusted, target, name);
+  const { env, autoscaling: scaling, ...resolved } = resolveOptions(adjusted);
+  const { policy, ...autoscaling } = scaling ?? {};
+  const suffix = revision === 0 ? '' : `+r${revision}`;
+  const { isolation, resourceLimits, resources } = resolved;
+  const settings = { isolation, env, resourceLimits, resources, version: resolved.version };
+  // What makes a replica of one version different from a replica of another; never where its package is installed.
+  const code = [name, moduleIdentity(module), exportName, bindings, settings, appVersion + suffix];
+  const fingerprint = withNaming(naming, () => digestFixed(code)).slice(0, 12);
+  return {
+    name,
+    options: { ...resolved, autoscaling: scaling && (autoscaling as AutoscalingConfig) },
+    version: resolved.version === undefined ? fingerprint : resolved.version + suffix,
+    fingerprint,
+    callees: [...deploymentsIn(bound)].map(nameOf),
+    source: { module, exportName, args, env, policy },
+  };
+}
+
+/**
+ * Hashes the memory in bound arguments on another thread, so that to compile them does not take long.
+ * @returns undefined if there is little of it
+ */
+export function prepareArguments(ingress: BoundDeployment<unknown>): Promise<unknown> | undefined {
+  const preparing = [...nameDeployments(ingress).keys()].flatMap(
+    (bound) => prepareFixed(BoundDeployment.argumentsOf(bound)) ?? [],
+  );
+  return preparing.length === 0 ? undefined : Promise.all(preparing);
+}
+
+/** The name that an app has if it is given none. */
+export function defaultAppName(ingress: BoundDeployment<unknown>): string {
+  return BoundDeployment.partsOf(ingress).options.name;
+}
+
+/** Each bound deployment once, callees first; two bindings of one name become `X` and `X_1`. */
+export function nameDeployments(ingress: BoundDeployment<unknown>): Map<BoundDeployment<unknown>, string> {
+  const names = new Map<BoundDeployment<unknown>, string>();
+  const taken = new Set<string>();
+  const visit = (bound: BoundDeployment<unknown>): void => {
+    if (names.has(bound)) return;
+    for (const nested of deploymentsIn(bound)) visit(nested);
+    const base = BoundDeployment.partsOf(bound).options.name;
+    let name = base;
+    for (let suffix = 1; taken.has(name); suffix++) name = `${base.slice(0, 60)}_${suffix}`;
+    taken.add(name);
+    names.set(bound, name);
+  };
+  visit(ingress);
+  return names;
+}
+
+/** The bound deployments in the arguments of another one, each once. */
+export function deploymentsIn(bound: BoundDeployment<unknown>): ReadonlySet<BoundDeployment<unknown>> {
+  return new Set(nestedIn(BoundDeployment.argumentsOf(bound)));
+}
+
+/** @param seen containers on the way here: captured arguments keep their cycles */
+function* nestedIn(value: unknown, seen = new Set<unknown>()): Generator<BoundDeployment<unknown>> {
+  if (value instanceof BoundDeployment) yield value;
+  if (seen.has(value)) return;
+  seen.add(value);
+  for (const item of itemsOf(value)) yield* nestedIn(item, seen);
+}
+
+function itemsOf(value: unknown): Iterable<unknown> {
+  if (value instanceof Set) return value;
+  if (value instanceof Map) return [...value].flat();
+  return Array.isArray(value) || isPlainObject(value) ? Object.values(value) : [];
+}
+
+/** @throws ServeError `SERVE_INVALID_OPTION` */
+export function assertBound(value: unknown, what: string): asserts value is BoundDeployment<unknown> {
+  if (isInstance(value, BoundDeployment)) return;
+  throw invalidOption(what, value, hintFor(value));
+}
+
+function hintFor(value: unknown): string {
+  if (isInstance(value, Deployment)) return 'a bound deployment: call .bind() on it';
+  if (isInstance(value, CallNode))
+    return 'a bound deployment; this is a node of a graph, which runs behind a driver: DAGDriver.bind(node), or dag((input) => node)';
+  return 'a bound deployment';
+}
