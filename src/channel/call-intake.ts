@@ -182,7 +182,7 @@ export class CallIntake implements CallStarter {
     const { holding } = this.#meter;
     this.#isQuick = holding.isQuick;
     this.loop.postsAtOnce = !this.#isQuick;
-    this.loop.maxFrames = holding.answersPerMessage;
+    this.loop.maxAnswers = holding.answersPerMessage;
     this.#placesAtOnce = Math.max(1, this.#load.limit >> 3);
     this.#load.meanHoldingMs = holding.meanMs ?? 0;
     this.#publish(false);

@@ -43,6 +43,13 @@ export interface InboundCall {
   error(error: unknown, encoded: EncodedValue): void;
   open(head: unknown, encoded: EncodedValue): void;
   chunk(value: unknown, encoded: EncodedValue): void;
+  /**
+   * Sends a piece of a body: text or few bytes, which are copied. Where one piece ends means nothing to a reader of bytes,
+   * so a piece joins the one before while that has not left.
+   *
+   * @returns whether it joined: both are one chunk then
+   */
+  piece(value: string | Uint8Array): boolean;
   end(): void;
   /** The consumer of the uploaded body read chunks. */
   credit(chunks: number): void;

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { now } from '../time/clock.ts';
-import { type Collector, type EventLoop, loop } from '../time/loop.ts';
+import { type Collector, type EventLoop, loop, MAX_FRAMES } from '../time/loop.ts';
 import { LARGE_BYTES } from '../values/capture.ts';
 import { FRAME, frameLength } from './frames.ts';
 
@@ -27,6 +27,7 @@ export class Outbox implements Collector {
   #transfer: ArrayBuffer[] | undefined = undefined;
   #bytes = 0;
   #count = 0;
+  #answers = 0;
   #isCollected = false;
   #closed = false;
   #windowAt = 0;
@@ -56,8 +57,9 @@ export class Outbox implements Collector {
   /**
    * Ends a frame. Payloads are not collected beyond 64 KiB: one huge message makes the serializer's buffer grow
    * again and again (64 × 1 MiB in one message fell from 1.5 k/s to 0.5 k/s). What is moved never enters it.
+   * @param isAnswer it is the last frame of a call, for which somebody may wait
    */
-  commit(bytes: number, transfer: ArrayBuffer[] | undefined): void {
+  commit(bytes: number, transfer: ArrayBuffer[] | undefined, isAnswer = false): void {
     let cloned = bytes;
     if (transfer !== undefined) {
       for (const { byteLength } of transfer) cloned -= byteLength;
@@ -65,14 +67,33 @@ export class Outbox implements Collector {
       else this.#transfer = this.#transfer.concat(transfer);
     }
     if (cloned > 0) this.#bytes += cloned;
-    if (++this.#count >= this.#loop.maxFrames || this.#bytes >= LARGE_BYTES) {
-      this.#post();
-    } else if (this.#loop.postsAtOnce && this.#mayPost()) {
+    if (isAnswer) this.#answers++;
+    if (++this.#count >= MAX_FRAMES || this.#answers >= this.#loop.maxAnswers) this.#post();
+    else this.#leaveSoon();
+  }
+
+  /**
+   * Ends a frame that others may still join. It does not count towards a whole message: of many streams side by side each
+   * would leave with every piece.
+   */
+  commitPiece(bytes: number): void {
+    this.#bytes += bytes;
+    this.#leaveSoon();
+  }
+
+  #leaveSoon(): void {
+    if (this.#bytes >= LARGE_BYTES || (this.#loop.postsAtOnce && this.#mayPost())) {
       this.#post();
     } else if (!this.#isCollected) {
       this.#isCollected = true;
       this.#loop.collect(this);
     }
+  }
+
+  /** A frame of the open batch, which was committed already, has become larger by so many bytes. */
+  grew(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes >= LARGE_BYTES) this.#post();
   }
 
   /** Posts what is collected. */
@@ -98,6 +119,7 @@ export class Outbox implements Collector {
     this.#transfer = undefined;
     this.#bytes = 0;
     this.#count = 0;
+    this.#answers = 0;
     this.#onPosting();
     if (!this.#closed) {
       try {

@@ -172,3 +172,47 @@ test('a message that cannot be read ends the replica: calls are lost with it, an
   await exited;
   expect(await lost.over).toMatchObject({ type: 'orphaned', started: false });
 });
+
+test('pieces of a body that leave together are one chunk each of text and of bytes, in order', async () => {
+  const { link, sent, answers } = await waiting(2);
+  await using _ = link;
+  const [text, mixed] = link.begun as [InboundCall, InboundCall];
+  text.open('head', NO_ENCODING);
+  mixed.open('head', NO_ENCODING);
+  const bytes = Uint8Array.of(1, 2);
+  const joined = ['a', 'b', 'c'].map((piece) => {
+    mixed.piece(bytes);
+    return text.piece(piece);
+  });
+  // The caller of `piece` may use its memory again.
+  bytes.fill(9);
+  expect(mixed.piece('d')).toBe(false);
+  expect(joined).toEqual([false, true, true]);
+  await turn();
+  await turn();
+  expect(text.piece('later')).toBe(false);
+  for (const call of [text, mixed]) answers.end(call);
+  await Promise.all(sent.map(({ over }) => over));
+  expect(sent[0]?.chunks).toEqual(['abc', 'later']);
+  expect(sent[1]?.chunks).toEqual([Uint8Array.of(1, 2, 1, 2, 1, 2), 'd']);
+});
+
+test('pieces are joined up to 16,384 characters and 2,048 bytes', async () => {
+  const { link, sent, answers } = await waiting(1);
+  await using _ = link;
+  const [call] = link.begun as [InboundCall];
+  const pieces = [
+    'x'.repeat(16_000),
+    'y'.repeat(384),
+    'z',
+    new Uint8Array(1_024),
+    new Uint8Array(1_024),
+    Uint8Array.of(1),
+  ];
+  expect(pieces.map((piece) => call.piece(piece))).toEqual([false, true, false, false, true, false]);
+  answers.end(call);
+  await sent[0]?.over;
+  expect(sent[0]?.chunks.map((chunk) => (chunk as string | Uint8Array).length)).toEqual([
+    16_384, 1, 2_048, 1,
+  ]);
+});

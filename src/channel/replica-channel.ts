@@ -23,6 +23,10 @@ const SHORTEST_MS = 0.01;
 
 const NOT_BEGUN = -1;
 
+/** Pieces of a body are joined up to so many characters, or so many bytes, which are copied each time. */
+const MAX_JOINED_TEXT = 16_384;
+const MAX_JOINED_BYTES = 2_048;
+
 /** The replica's end of a channel to one caller thread. */
 export class ReplicaChannel {
   readonly callerName: string;
@@ -177,6 +181,18 @@ export class ReplicaChannel {
   }
 }
 
+/** @returns undefined if the pieces are of different kinds, or too large to be joined */
+function join(before: string | Uint8Array, piece: string | Uint8Array): string | Uint8Array | undefined {
+  const length = before.length + piece.length;
+  if (typeof before === 'string')
+    return typeof piece === 'string' && length <= MAX_JOINED_TEXT ? before + piece : undefined;
+  if (typeof piece === 'string' || length > MAX_JOINED_BYTES) return undefined;
+  const both = new Uint8Array(length);
+  both.set(before);
+  both.set(piece, before.length);
+  return both;
+}
+
 function deliver(kind: FrameKind, listener: InboundListener, frames: readonly unknown[], at: number): void {
   switch (kind) {
     case FRAME.cancel:
@@ -209,6 +225,9 @@ class ChannelCall implements InboundCall, ArrivedCall {
   #marks: Marks | undefined;
   /** Time of `clock.now()`; 0 = how long it runs is not measured. */
   #begunAt: number = NOT_BEGUN;
+  /** The open batch that holds the last piece of a body, and where that stands in it. */
+  #pieceBatch: unknown[] | undefined = undefined;
+  #pieceAt = 0;
   /** Frames for it that came before it began. */
   #early: unknown[][] | undefined = undefined;
 
@@ -274,13 +293,13 @@ class ChannelCall implements InboundCall, ArrivedCall {
     this.#channel.over(this.#id, this.#begunAt);
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
     else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
-    this.#channel.outbox.commit(bytes, transfer);
+    this.#channel.outbox.commit(bytes, transfer, true);
   }
 
   error(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     this.#channel.over(this.#id, this.#begunAt);
     this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
-    this.#channel.outbox.commit(bytes, transfer);
+    this.#channel.outbox.commit(bytes, transfer, true);
   }
 
   open(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
@@ -296,10 +315,31 @@ class ChannelCall implements InboundCall, ArrivedCall {
     this.#channel.outbox.commit(bytes, transfer);
   }
 
+  piece(value: string | Uint8Array): boolean {
+    const { outbox } = this.#channel;
+    const { frames } = outbox;
+    const bytes = value.length;
+    if (frames === this.#pieceBatch) {
+      const at = this.#pieceAt;
+      const joined = join(frames[at + 2] as string | Uint8Array, value);
+      if (joined !== undefined) {
+        frames[at + 2] = joined;
+        frames[at + 3] = (frames[at + 3] as number) + bytes;
+        outbox.grew(bytes);
+        return true;
+      }
+    }
+    this.#pieceBatch = frames;
+    this.#pieceAt = frames.length;
+    frames.push(FRAME.chunk, this.#id, typeof value === 'string' ? value : value.slice(), bytes);
+    outbox.commitPiece(bytes);
+    return false;
+  }
+
   end(): void {
     this.#channel.over(this.#id, this.#begunAt);
     this.#channel.outbox.frames.push(FRAME.end, this.#id);
-    this.#channel.outbox.commit(0, undefined);
+    this.#channel.outbox.commit(0, undefined, true);
   }
 
   credit(chunks: number): void {

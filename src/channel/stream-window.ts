@@ -32,6 +32,12 @@ export class StreamWindow {
     this.#bytes += bytes;
   }
 
+  /** The chunk that was sent last has become larger before it left. */
+  grew(bytes: number): void {
+    this.#sizes[this.#sizes.length - 1] = (this.#sizes.at(-1) ?? 0) + bytes;
+    this.#bytes += bytes;
+  }
+
   /** The reader consumed the oldest chunks. */
   credited(chunks: number): void {
     for (let count = 0; count < chunks; count++) this.#bytes -= this.#sizes.shift() ?? 0;

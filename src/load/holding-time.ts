@@ -48,8 +48,13 @@ export class HoldingTime {
     return this.#calls > 0 && this.#meanMs < QUICK_MS;
   }
 
-  /** Answers that are collected before they are posted: those of a short while, so that callers send the next ones meanwhile. */
+  /**
+   * Answers of quick calls that are collected before they are posted: those of a short while, so that callers send the next
+   * ones meanwhile. Those of others leave before the next call begins; where many end together, as with a batch, one message
+   * for each took half of the CPU.
+   */
   get answersPerMessage(): number {
+    if (!this.isQuick) return MAX_FRAMES;
     return Math.max(1, Math.min(MAX_FRAMES, Math.floor(COLLECTED_MS / Math.max(this.#meanMs, SHORTEST_MS))));
   }
 

@@ -40,8 +40,8 @@ export interface CallStarter {
  * one generator that gave the loop up goes on.
  */
 export class EventLoop {
-  /** A message is posted when it holds so many frames. */
-  maxFrames: number = MAX_FRAMES;
+  /** A message is posted when it holds so many answers. */
+  maxAnswers: number = MAX_FRAMES;
   /** Frames are posted at once instead of once per turn: code on this thread holds the loop. */
   postsAtOnce = false;
   #isScheduled = false;

@@ -1,5 +1,10 @@
 import type { CallMeta, CancelCode } from '../../channel/frames.ts';
-import type { EncodedValue, InboundCall, InboundListener } from '../../channel/inbound-call.ts';
+import {
+  type EncodedValue,
+  type InboundCall,
+  type InboundListener,
+  NO_ENCODING,
+} from '../../channel/inbound-call.ts';
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
@@ -245,6 +250,11 @@ class InlineCall implements InboundCall {
   open(head: unknown): void {
     beginBatch();
     this.#call.opened(head);
+  }
+
+  piece(value: string | Uint8Array): boolean {
+    this.chunk(value, { ...NO_ENCODING, bytes: value.length });
+    return false;
   }
 
   chunk(value: unknown, encoded: EncodedValue): void {

@@ -2,6 +2,7 @@ import type { FlatHeaders, ResponseEnvelope } from '../../channel/http-envelope.
 import { type InboundCall, NO_ENCODING } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { loop } from '../../time/loop.ts';
+import { isThenable } from '../../validation/thenable.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import type { RunningCall, StreamListener } from '../running-call.ts';
 import { leave } from '../stream-pump.ts';
@@ -36,6 +37,9 @@ export function fromReadable(stream: ReadableStream): BodySource {
     },
   };
 }
+
+/** Bytes of a chunk that is copied rather than captured. */
+const SMALL_PIECE = 1_024;
 
 /** One piece of a body, and the type of a body that consists of such. */
 export type ToChunk = (item: unknown) => readonly [type: FlatHeaders, chunk: string | Uint8Array];
@@ -93,10 +97,17 @@ export class ResponseStream implements StreamListener {
    * @throws what the source threw
    */
   async run(first: readonly Promise<IteratorResult<unknown>>[] = []): Promise<void> {
+    const window = this.#window;
     try {
-      let goesOn = !this.#stopped;
-      for (const read of first) goesOn = goesOn && (await this.#send(await read));
-      while (goesOn) goesOn = await this.#send(await this.#source.next());
+      for (let count = 0; !this.#stopped; count++) {
+        const read = first[count] ?? this.#source.next();
+        const { done, value } = isThenable(read) ? await read : read;
+        if (done === true || this.#stopped) break;
+        this.#send(value);
+        if (!window.hasRoom) await window.room();
+        const turned = loop.yield();
+        if (turned !== undefined) await turned;
+      }
     } catch (error) {
       this.stop();
       throw error;
@@ -104,18 +115,18 @@ export class ResponseStream implements StreamListener {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #send({ done, value }: IteratorResult<unknown>): Promise<boolean> {
-    if (done === true || this.#stopped) return false;
-    const [type, chunk] = this.#toChunk(value);
+  #send(item: unknown): void {
+    const [type, chunk] = this.#toChunk(item);
     if (!this.#isOpen) this.open(200, type);
+    if (typeof chunk === 'string' || chunk.length <= SMALL_PIECE) {
+      if (this.#inbound.piece(chunk)) this.#window.grew(chunk.length);
+      else this.#window.sent(chunk.length);
+      return;
+    }
     const capture = this.#capture;
     capture.reset();
     const taken = capture.take(chunk, 'chunk', RESULT);
     this.#window.sent(capture.bytes);
     this.#inbound.chunk(taken, { marks: undefined, transfer: capture.transfer, bytes: capture.bytes });
-    if (!this.#window.hasRoom) await this.#window.room();
-    const turned = loop.yield();
-    if (turned !== undefined) await turned;
-    return !this.#stopped;
   }
 }

@@ -18,6 +18,7 @@ import { isStream } from '../stream-pump.ts';
 import { isResponse, nativeBody } from './foreign.ts';
 import { responseHeaders } from './response-head.ts';
 import { type BodySource, fromIterable, fromReadable, ResponseStream } from './response-stream.ts';
+import { eventsOf } from './sse.ts';
 
 const NONE: FlatHeaders = '';
 const TEXT: FlatHeaders = flatten(['content-type', 'text/plain; charset=utf-8']);
@@ -76,6 +77,12 @@ async function respondWith(call: RunningCall, response: Response): Promise<void>
   if (body === null) {
     finish(call, status, headers, undefined);
     return;
+  }
+  const events = eventsOf(response);
+  if (events !== undefined) {
+    const sending = new ResponseStream(call, events, (item) => [headers, item as string]);
+    sending.open(status, headers);
+    return stream(call, sending);
   }
   const source = bodySource(body);
   if (source === undefined) {

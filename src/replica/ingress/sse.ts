@@ -37,7 +37,7 @@ const FIELDS: ReadonlySet<string> = new Set(['data', 'event', 'id', 'retry', 'co
 /** An object with none of these is data, such as `{ id: 7 }`. */
 const TELLING = ['data', 'event', 'retry', 'comment'] as const;
 
-const HEARTBEAT = new TextEncoder().encode(':\n\n');
+const HEARTBEAT = ':\n\n';
 
 /**
  * Server-sent events: the items of an iterable or a stream, each as soon as it is there, as a `Response`. When the client
@@ -55,7 +55,10 @@ export function sse(
   const { heartbeatMs = 15_000, headers } = parseOptions<SseOptions>(options, OPTIONS, 'sse');
   const all = new Headers(headers);
   for (const [name, value] of Object.entries(HEADERS)) if (!all.has(name)) all.set(name, value);
-  return new Response(eventStream(sourceOf(events), heartbeatMs), { headers: all });
+  const source = new EventSource(sourceOf(events), heartbeatMs);
+  const response = new Response(streamOf(source), { headers: all });
+  sources.set(response, source);
+  return response;
 }
 
 function sourceOf(events: unknown): BodySource {
@@ -67,42 +70,96 @@ function sourceOf(events: unknown): BodySource {
   throw invalidOption('sse(events)', events, 'an iterable, an async iterable or a ReadableStream');
 }
 
-function eventStream(source: BodySource, heartbeatMs: number): ReadableStream<Uint8Array> {
+/** What `sse()` made, and where its events come from: a replica sends them without the detour through the `Response`. */
+const sources = new WeakMap<Response, EventSource>();
+
+/** @internal The events of a response that `sse()` made, as pieces of its body; undefined if somebody reads that already. */
+export function eventsOf(response: Response): BodySource | undefined {
+  const events = sources.get(response);
+  return events === undefined || response.bodyUsed || response.body?.locked ? undefined : events;
+}
+
+/** Reads nothing before somebody reads it. */
+function streamOf(events: EventSource): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  let heartbeat: NodeJS.Timeout | undefined;
-  let isQuiet = false;
-  const end = (): void => clearInterval(heartbeat);
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (heartbeatMs === 0) return;
-      heartbeat = setInterval(() => {
-        // Not to one who does not read what is there already.
-        if (isQuiet && (controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
-        isQuiet = true;
-      }, heartbeatMs);
-      heartbeat.unref();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await events.next();
+        if (done === true) controller.close();
+        else controller.enqueue(encoder.encode(value));
+      },
+      cancel: () => events.stop(),
     },
-    async pull(controller) {
-      try {
-        const { done, value } = await source.next();
-        isQuiet = false;
-        if (done === true) {
-          end();
-          controller.close();
-        } else {
-          controller.enqueue(encoder.encode(formatEvent(value)));
-        }
-      } catch (error) {
-        end();
-        source.stop();
-        throw error;
-      }
-    },
-    cancel() {
-      end();
-      source.stop();
-    },
-  });
+    { highWaterMark: 0 },
+  );
+}
+
+/** The text of one event after the other, and a comment where the reader waits for long. */
+class EventSource implements BodySource {
+  readonly #source: BodySource;
+  readonly #heartbeatMs: number;
+  #heartbeat: NodeJS.Timeout | undefined = undefined;
+  #isQuiet = true;
+  #isReading = false;
+  /** An event that came after a comment was sent in its place. */
+  #ready: Promise<IteratorResult<string>> | undefined = undefined;
+  #waiting: PromiseWithResolvers<IteratorResult<string>> | undefined = undefined;
+
+  constructor(source: BodySource, heartbeatMs: number) {
+    this.#source = source;
+    this.#heartbeatMs = heartbeatMs;
+  }
+
+  next(): Promise<IteratorResult<string>> {
+    const ready = this.#ready;
+    if (ready !== undefined) {
+      this.#ready = undefined;
+      return ready;
+    }
+    if (this.#heartbeat === undefined && this.#heartbeatMs > 0)
+      this.#heartbeat = setInterval(this.#beat, this.#heartbeatMs).unref();
+    this.#waiting = Promise.withResolvers();
+    const { promise } = this.#waiting;
+    if (!this.#isReading) void this.#read();
+    return promise;
+  }
+
+  stop(): void {
+    clearInterval(this.#heartbeat);
+    this.#source.stop();
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    let event: Promise<IteratorResult<string>>;
+    try {
+      const { done, value } = await this.#source.next();
+      if (done === true) clearInterval(this.#heartbeat);
+      event = Promise.resolve(
+        done === true ? { done, value: undefined } : { done: false, value: formatEvent(value) },
+      );
+    } catch (error) {
+      this.stop();
+      event = Promise.reject(error);
+      event.catch(() => {});
+    }
+    this.#isReading = false;
+    this.#isQuiet = false;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) this.#ready = event;
+    else waiting.resolve(event);
+  }
+
+  readonly #beat = (): void => {
+    const waiting = this.#waiting;
+    if (this.#isQuiet && waiting !== undefined) {
+      this.#waiting = undefined;
+      waiting.resolve({ done: false, value: HEARTBEAT });
+    }
+    this.#isQuiet = true;
+  };
 }
 
 /** @internal The text of one event, with the empty line that ends it. @throws TypeError for a field that would break it */
