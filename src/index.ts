@@ -69,7 +69,8 @@ export type {
   NotSerializable,
   RemoteMethod,
 } from './handle/api/handle-types.ts';
-export { context, type ServeContext } from './handle/call/context.ts';
+export { context } from './handle/call/context.ts';
+export type { ServeContext } from './handle/call/serve-context.ts';
 export type { Priority } from './handle/queue/priority.ts';
 export type { TenantPolicy, TenantsOptions } from './handle/queue/tenants.ts';
 export { bytesRequest, formRequest, type HttpAdapter, jsonRequest, textRequest } from './input/adapters.ts';

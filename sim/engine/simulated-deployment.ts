@@ -1,11 +1,7 @@
 import type { CallMeta } from '../../src/channel/frames.ts';
 import { ServeError } from '../../src/errors.ts';
-import {
-  type RouteConfig,
-  type RouteKey,
-  routeKey,
-  UNKNOWN_CONFIG,
-} from '../../src/handle/routing/directory.ts';
+import { type RouteConfig, UNKNOWN_CONFIG } from '../../src/handle/call/route-config.ts';
+import { type RouteKey, routeKey } from '../../src/handle/routing/directory.ts';
 import type { Route } from '../../src/handle/routing/route.ts';
 import { Router } from '../../src/handle/routing/router.ts';
 import { DeploymentLoad, QueueLedger } from '../../src/load/deployment-load.ts';

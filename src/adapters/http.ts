@@ -128,7 +128,7 @@ class Exchange implements HttpOutcome {
     else if (!isLazy && isSmall(length))
       this.#upload = new SmallBody(req, (bytes) => {
         // A slow client is not the replica's fault.
-        call.readyAt = now();
+        call.ready(now());
         this.#dispatch(url, requestHeaders(req), bytes);
       });
     else this.#streamBody(req, url, requestHeaders(req));

@@ -1,5 +1,5 @@
-import type { ServeContext } from '../handle/call/context.ts';
 import type { CallScope, Child } from '../handle/call/scope.ts';
+import type { ServeContext } from '../handle/call/serve-context.ts';
 import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 

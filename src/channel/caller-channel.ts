@@ -6,6 +6,7 @@ import { beginBatch } from '../time/clock.ts';
 import { type Limit, limit } from '../time/timeout.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
+import type { CallChannel } from './call-channel.ts';
 import { CANCEL_CODE, type CancelCode, FRAME, type FrameKind, frameLength, packMeta } from './frames.ts';
 import type { EncodedValue } from './inbound-call.ts';
 import type { LinkLedger } from './link-ledger.ts';
@@ -19,7 +20,7 @@ const OBITUARY_MS = 25;
 /**
  * The caller's end of a channel to one replica. It reserves, sends, and hands each frame that comes back to its call.
  */
-export class CallerChannel {
+export class CallerChannel implements CallChannel {
   readonly isInline = false;
   readonly #load: ReplicaLoad;
   readonly #ledger: LinkLedger;

@@ -6,6 +6,11 @@ export function hash(text: string): number {
   return mix(value);
 }
 
+/** The same as a number in 0…1, evenly spread. */
+export function unitHash(text: string): number {
+  return hash(text) / 2 ** 32;
+}
+
 /** The finalizer of MurmurHash3: each bit of the input changes half of the output's. Unsigned. */
 export function mix(value: number): number {
   let mixed = value;

@@ -2,8 +2,8 @@ import { BatchStats, type CountedBatches } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
 import { CallStats } from '../handle/call/call-stats.ts';
 import { Counters } from '../handle/call/counters.ts';
-import type { CountedCalls } from '../handle/call/ended-counts.ts';
 import { type RouteKey, routeKey } from '../handle/routing/directory.ts';
+import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { DeploymentSample } from './metrics.ts';
 
 /** Deployments that ended and of which the counts are kept; the one that counted least recently gives way. */

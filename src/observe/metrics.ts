@@ -3,13 +3,8 @@ import { methodLabel } from '../channel/method-names.ts';
 import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
 import { ServeError } from '../errors.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call/call-stats.ts';
-import {
-  type Counter,
-  type Counts,
-  DIRECTIONS,
-  SHADOW_RESULTS,
-  SHED_REASONS,
-} from '../handle/call/counters.ts';
+import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS } from '../handle/call/counters.ts';
+import { SHED_REASONS } from '../handle/queue/shed-reason.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';

@@ -1,8 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { LogLevel, LogLine } from '../deployment/options/log-line.ts';
-import type { CountedCalls } from '../handle/call/ended-counts.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
+import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';

@@ -1,8 +1,8 @@
 import { CANCEL_CODE, type CancelCode, METHOD_WEBSOCKET } from '../channel/frames.ts';
 import type { InboundCall, InboundListener } from '../channel/inbound-call.ts';
 import { ServeError } from '../errors.ts';
-import type { ServeContext } from '../handle/call/context.ts';
 import type { CallScope, Child } from '../handle/call/scope.ts';
+import type { ServeContext } from '../handle/call/serve-context.ts';
 import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 import type { ReplicaTrace } from '../tracing/channels.ts';

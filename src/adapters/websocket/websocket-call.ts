@@ -1,7 +1,7 @@
 import { CANCEL_CODE } from '../../channel/frames.ts';
 import type { SocketFrame } from '../../channel/http-envelope.ts';
 import { WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
-import { CALL_STATE, Call } from '../../handle/call/call.ts';
+import { Call } from '../../handle/call/call.ts';
 import type { Route } from '../../handle/routing/route.ts';
 
 /** Whom a connection's call tells. */
@@ -36,12 +36,12 @@ export class WebSocketCall extends Call {
   }
 
   override expire(at: number): void {
-    if (this.state !== CALL_STATE.streaming) super.expire(at);
+    if (!this.isStreaming) super.expire(at);
   }
 
   /** The limits of a stream do not hold. */
   override chunk(value: unknown): void {
-    if (this.state === CALL_STATE.streaming) this.#tell(this.#outcome.frame, value as SocketFrame);
+    if (this.isStreaming) this.#tell(this.#outcome.frame, value as SocketFrame);
   }
 
   protected override onOpen(): void {

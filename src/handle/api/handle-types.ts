@@ -1,6 +1,6 @@
+import type { CallExplanation } from '../call/explanation.ts';
 import type { Priority } from '../queue/priority.ts';
 import type { Crossable, NotSerializable } from './crossable.ts';
-import type { CallExplanation } from './response.ts';
 import type { DEPLOYMENT_TYPE, InstanceOf, MethodNames, Signature } from './target.ts';
 import type { TypeProblem } from './type-problem.ts';
 

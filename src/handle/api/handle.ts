@@ -11,13 +11,13 @@ import { onReviveHandle } from '../../values/revive.ts';
 import { type EncodedValue, moveNow } from '../../values/transfer.ts';
 import type { Call } from '../call/call.ts';
 import { type CallScope, callScope } from '../call/scope.ts';
-import { KeyedCall } from '../policies/single-flight.ts';
 import { priorityRank } from '../queue/priority.ts';
 import { routeKey } from '../routing/directory.ts';
 import type { Route } from '../routing/route.ts';
 import type { Router } from '../routing/router.ts';
 import { parseHandleOptions } from './handle-options.ts';
 import type { BroadcastResponse, DeploymentHandle, HandleOptions, MapOptions } from './handle-types.ts';
+import { KeyedCall } from './keyed-call.ts';
 import { mapItems } from './map.ts';
 import { DeploymentResponse, PromiseCall } from './response.ts';
 
@@ -199,7 +199,7 @@ class HandleTarget {
           else if (!isByReference) values[index] = await PortableRequest.from(arg);
         }),
       );
-      call.readyAt = now();
+      call.ready(now());
       if (!call.isSettled) this.#send(call, values);
     } catch (error) {
       call.reject(error);

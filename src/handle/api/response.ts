@@ -1,34 +1,10 @@
 import { ServeError } from '../../errors.ts';
-import { now, time } from '../../time/clock.ts';
-import { CALL_STATE, Call } from '../call/call.ts';
-import { describeHolding } from '../endpoints/holding.ts';
-import type { Route } from '../routing/route.ts';
+import { time } from '../../time/clock.ts';
+import { Call, type CallOwner } from '../call/call.ts';
+import { type CallExplanation, explainCall } from '../call/explanation.ts';
 import { StreamReader, type StreamSource } from './stream.ts';
 
 const CALL: unique symbol = Symbol('inserve.call');
-
-/** What happened to a call: the answer to "why did it take so long?". */
-export interface CallExplanation {
-  requestId: string;
-  deployment: string;
-  method: string;
-  /** `queued`, `running`, `streaming` or how it ended. */
-  state: string;
-  /** Time in the wait queue, of all attempts, in ms. Not the time in which its arguments became values. */
-  queuedMs: number;
-  /** The replica that it was sent to last. */
-  replica: string | undefined;
-  /** The instance of that replica. */
-  instance: string | undefined;
-  /** Members of the batch it ran in; undefined outside `batch()`. */
-  batchSize: number | undefined;
-  attempts: number;
-  hedged: boolean;
-  /** How long its replica ran it, in ms; undefined while it runs, and where calls are too quick to be timed. */
-  ranMs: number | undefined;
-  /** Where the calls of its replica hold the event loop: how much, and that they run one at a time. */
-  scheduling: string | undefined;
-}
 
 type Settle = (value: unknown) => void;
 
@@ -162,7 +138,7 @@ export class PromiseCall extends Call implements StreamSource {
   #outcome = '';
   #isGivenUp = false;
 
-  constructor(route: Route, method: string) {
+  constructor(route: CallOwner, method: string) {
     super(route, method);
     const response = new DeploymentResponse<unknown>(executor);
     response[CALL] = this;
@@ -177,22 +153,7 @@ export class PromiseCall extends Call implements StreamSource {
   }
 
   explain(): CallExplanation {
-    const fresh = this.attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';
-    const states = [fresh, 'queued', 'running', 'streaming'];
-    return {
-      requestId: this.requestId,
-      deployment: this.route.deployment,
-      method: this.method,
-      state: this.state === CALL_STATE.settled ? this.#outcome : (states[this.state] ?? ''),
-      queuedMs: this.queuedMs + (this.queuedAt === 0 ? 0 : now() - this.queuedAt),
-      replica: this.endpoint?.replicaId,
-      instance: this.endpoint?.instanceId,
-      batchSize: this.batchSize,
-      attempts: this.attempts,
-      hedged: this.hedge?.isSent ?? false,
-      ranMs: this.ranMs === 0 ? undefined : this.ranMs,
-      scheduling: this.endpoint && describeHolding(this.route.deployment, this.endpoint.channel.holding),
-    };
+    return explainCall(this, this.#outcome);
   }
 
   credit(chunks: number): void {

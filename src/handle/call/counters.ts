@@ -1,6 +1,4 @@
-/** Why a call was turned away before it started; the `reason` label of `serve_shed_total`. */
-export const SHED_REASONS = ['queue_full', 'displaced', 'doomed', 'host_overload', 'tenant_quota'] as const;
-export type ShedReason = (typeof SHED_REASONS)[number];
+import type { ShedReason } from '../queue/shed-reason.ts';
 
 /** How a copy of a call compared with it; the `result` label of `serve_shadow_results_total`. */
 export const SHADOW_RESULTS = ['match', 'mismatch', 'error', 'dropped'] as const;

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ServeContext } from './context.ts';
+import type { ServeContext } from './serve-context.ts';
 
 /** A child call, as the call that made it sees it. */
 export interface Child {

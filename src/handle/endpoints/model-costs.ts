@@ -1,4 +1,5 @@
 import type { Call } from '../call/call.ts';
+import type { Destination } from '../call/destination.ts';
 import type { WaitingModels } from '../queue/waiting-models.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -22,24 +23,24 @@ const WAITS = 4;
 export class ModelCosts {
   readonly #waiting: WaitingModels<Call>;
   /** Mean time for which calls hold a place at a replica that holds their model … */
-  readonly #runMs = new WeakMap<Endpoint, number>();
+  readonly #runMs = new WeakMap<Destination, number>();
   /** … and over all replicas. */
   #meanRunMs: number | undefined = undefined;
   /** Mean time for which calls waited for a place at a replica that holds their model. */
-  readonly #waitMs = new WeakMap<Endpoint, number>();
+  readonly #waitMs = new WeakMap<Destination, number>();
 
   constructor(waiting: WaitingModels<Call>) {
     this.#waiting = waiting;
   }
 
   /** A call held its place at a replica with its model for so long. */
-  ran(endpoint: Endpoint, ms: number): void {
+  ran(endpoint: Destination, ms: number): void {
     this.#runMs.set(endpoint, towards(ms, this.#runMs.get(endpoint) ?? ms, NEWEST_RUN));
     this.#meanRunMs = towards(ms, this.#meanRunMs ?? ms, NEWEST_RUN);
   }
 
   /** A call held its place for so long, and its model was loaded meanwhile: a guess while nothing better is known. */
-  ranWithLoad(endpoint: Endpoint, ms: number): void {
+  ranWithLoad(endpoint: Destination, ms: number): void {
     this.#meanRunMs ??= Math.max(0, ms - endpoint.channel.models.loadMs);
   }
 

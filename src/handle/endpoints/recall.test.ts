@@ -86,7 +86,7 @@ describe('a call that waits at a replica whose loop is held', () => {
     const bytes = new Uint8Array(8);
     transfer(bytes, [bytes.buffer]);
     moved.transfer = [bytes.buffer];
-    pinned.isPinned = true;
+    pinned.pin();
     Object.defineProperty(hedged, 'hedge', { value: { isSent: true, stop() {} } });
     stuck.isStuck = true;
     harness.route.tend(1e9);

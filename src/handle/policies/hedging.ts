@@ -4,6 +4,8 @@ import { OutboundCall } from '../../channel/outbound-call.ts';
 import { batchTime, now } from '../../time/clock.ts';
 import { hedgeWheel, type TimerWheel, wheel } from '../../time/timer-wheel.ts';
 import type { Call } from '../call/call.ts';
+import type { HedgeCopy } from '../call/call-copies.ts';
+import type { HedgeConfig } from '../call/route-config.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RunTimes } from './run-times.ts';
@@ -12,11 +14,6 @@ import type { RunTimes } from './run-times.ts';
 const SOONEST_MS = 10;
 /** From this delay on, in ms, the coarse wheel is exact enough: the fine one ticks four times as often. */
 const LONG_MS = 200;
-
-export interface HedgeConfig {
-  readonly afterMs: number | 'p95';
-  readonly maxExtraRatio: number;
-}
 
 /** What hedging needs of its route. */
 export interface HedgeHooks {
@@ -55,8 +52,9 @@ export class Hedging {
     const at = call.sentAt + Math.max(delay, SOONEST_MS);
     if (call.expiresAt !== 0 && at >= call.expiresAt) return;
     const timer = delay < LONG_MS ? hedgeWheel : wheel;
-    call.hedge = new Hedge(call, first, this, timer);
-    timer.add(call.hedge, at);
+    const hedge = new Hedge(call, first, this, timer);
+    call.hedgedBy(hedge);
+    timer.add(hedge, at);
   }
 
   /** @internal It is time for a second one. */
@@ -87,7 +85,7 @@ export class Hedging {
 }
 
 /** The second copy of a call, from the moment on that it may become necessary. */
-export class Hedge extends OutboundCall {
+export class Hedge extends OutboundCall implements HedgeCopy {
   readonly call: Call;
   /** Where the call was sent first, and when. */
   readonly first: Endpoint;
@@ -96,7 +94,7 @@ export class Hedge extends OutboundCall {
   /** It was sent. */
   isSent = false;
   /** What became of the first copy while this one runs. */
-  lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
+  #lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
   readonly #hedging: Hedging;
   readonly #timer: TimerWheel;
   #endpoint: Endpoint | undefined = undefined;
@@ -130,6 +128,10 @@ export class Hedge extends OutboundCall {
     this.#endpoint = endpoint;
     this.#sentAt = at;
     endpoint.channel.send(this);
+  }
+
+  lostFirst(started: boolean, cause: unknown): void {
+    this.#lost = { started, cause };
   }
 
   /** The call is over, or has another way: this copy is of no use any more. */
@@ -169,8 +171,8 @@ export class Hedge extends OutboundCall {
 
   /** Without the first copy the call is lost. */
   #giveUp(started: boolean, cause: unknown): void {
-    const { lost } = this;
-    this.lost = undefined;
+    const lost = this.#lost;
+    this.#lost = undefined;
     if (lost !== undefined) this.call.orphaned(lost.started || started, lost.cause ?? cause);
   }
 

@@ -1,5 +1,6 @@
 import { WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
-import { CALL_STATE, type Call, type CallState } from '../call/call.ts';
+import type { Call } from '../call/call.ts';
+import { CALL_STATE, type CallState } from '../call/call-progress.ts';
 import type { Outcome } from '../call/call-stats.ts';
 import { UNCHARGED } from '../queue/tenant-lane.ts';
 import type { WaitQueue } from '../queue/wait-queue.ts';

@@ -4,39 +4,29 @@ import { ServeError } from '../../errors.ts';
 import { beginBatch, now } from '../../time/clock.ts';
 import { describe } from '../../values/describe-value.ts';
 import { digest } from '../../values/digest.ts';
-import { type CallExplanation, PromiseCall } from '../api/response.ts';
-import type { Call } from '../call/call.ts';
+import { Call, type CallOwner } from '../call/call.ts';
 import { ADMISSION } from '../queue/admission-control.ts';
-import type { Route } from '../routing/route.ts';
 import { ResultCache, type SharedResult, shareError, shareResult } from './result-cache.ts';
 
 /** Stripe's and the IETF draft's answer to a key that comes again with another request. */
 const KEY_REUSED_STATUS = 422;
 
 /** A call with an idempotency key: it is never sent itself, but waits for the one execution under its key. */
-export class KeyedCall extends PromiseCall {
-  /** The execution it waits for. */
-  run: SharedRun | undefined = undefined;
+export interface FlightCall extends Call {
+  /** It waits for this execution from now on. */
+  waitFor(run: SharedRun): void;
+}
 
-  override explain(): CallExplanation {
-    const own = super.explain();
-    const { run } = this;
-    if (run === undefined) return own;
-    const { state, queuedMs, replica, instance, batchSize, attempts, hedged } = run.explain();
-    const shared = { queuedMs, replica, instance, batchSize, attempts, hedged };
-    return { ...own, ...shared, state: this.isSettled ? own.state : state };
-  }
-
-  protected override onError(error: unknown): void {
-    super.onError(error);
-    this.run?.left(this);
-  }
+/** The route that the calls take. */
+export interface FlightRoute extends CallOwner {
+  begin(call: Call, deadlineAt: number): void;
+  dispatch(call: Call): void;
 }
 
 /** The one execution under a key. It lives as long as somebody waits for it. */
-export class SharedRun extends PromiseCall {
+export class SharedRun extends Call {
   readonly fingerprint: string;
-  readonly #waiting = new Set<KeyedCall>();
+  readonly #waiting = new Set<FlightCall>();
   readonly #onEnded: (result: unknown) => SharedResult | undefined;
   readonly #onFailed: () => void;
 
@@ -45,7 +35,7 @@ export class SharedRun extends PromiseCall {
    * @param onEnded keeps the result, and answers what the others get
    */
   constructor(
-    model: KeyedCall,
+    model: FlightCall,
     fingerprint: string,
     onEnded: (result: unknown) => SharedResult | undefined,
     onFailed: () => void,
@@ -58,17 +48,16 @@ export class SharedRun extends PromiseCall {
     Object.assign(this, { args, marks, transfer, bytes, priorityRank });
     this.meta = { ...model.meta, requestId };
     // The calls that wait for it pass the gate and are counted.
-    this.entry = ADMISSION.inside;
-    this.isObserved = true;
+    this.entered(ADMISSION.inside);
   }
 
-  join(call: KeyedCall): void {
-    call.run = this;
+  join(call: FlightCall): void {
+    call.waitFor(this);
     this.#waiting.add(call);
   }
 
   /** Somebody gave up; the last one takes the execution along. */
-  left(call: KeyedCall): void {
+  left(call: FlightCall): void {
     if (this.#waiting.delete(call) && this.#waiting.size === 0) this.cancel('nobody waits for it any more');
   }
 
@@ -91,7 +80,10 @@ export class SharedRun extends PromiseCall {
     this.abandon('error', new ServeError('SERVE_INVALID_OPTION', message), CANCEL_CODE.cancelled);
   }
 
-  #takeWaiting(): KeyedCall[] {
+  protected override onChunk(): void {}
+  protected override onEnd(): void {}
+
+  #takeWaiting(): FlightCall[] {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     return waiting;
@@ -103,16 +95,16 @@ export class SharedRun extends PromiseCall {
  * result instead of running; a kept result is given again. For one calling thread.
  */
 export class SingleFlight {
-  readonly #route: Route;
+  readonly #route: FlightRoute;
   readonly #running = new Map<string, SharedRun>();
   readonly #kept = new ResultCache();
 
-  constructor(route: Route) {
+  constructor(route: FlightRoute) {
     this.#route = route;
   }
 
   /** Takes a call whose arguments are captured. */
-  join(call: KeyedCall, key: string): void {
+  join(call: FlightCall, key: string): void {
     const { args: value, marks } = call;
     const refuse = (cause: unknown): void => call.reject(unknownArguments(call, cause));
     try {
@@ -125,7 +117,7 @@ export class SingleFlight {
     }
   }
 
-  #join(call: KeyedCall, key: string, fingerprint: string): void {
+  #join(call: FlightCall, key: string, fingerprint: string): void {
     const id = JSON.stringify([call.method, call.tenant, key]);
     const running = this.#running.get(id);
     const kept = running === undefined ? this.#kept.get(id, now()) : undefined;
@@ -144,7 +136,7 @@ export class SingleFlight {
     }
   }
 
-  #start(call: KeyedCall, id: string, fingerprint: string): void {
+  #start(call: FlightCall, id: string, fingerprint: string): void {
     const route = this.#route;
     const { requestTimeoutMs, isByReference } = route.config;
     const run = new SharedRun(

@@ -1,5 +1,5 @@
-import type { ShedReason } from '../call/counters.ts';
 import { PRIORITIES } from './priority.ts';
+import type { ShedReason } from './shed-reason.ts';
 import { TenantQuotas, type TenantsOptions } from './tenants.ts';
 
 /** Sheds nothing: there is no such priority. */
@@ -17,7 +17,9 @@ export interface Entering {
   readonly priorityRank: number;
   readonly tenant: string;
   readonly createdAt: number;
-  entry: Entry;
+  readonly entry: Entry;
+  /** It passed the gate, or need not. */
+  entered(entry: Entry): void;
 }
 
 /**
@@ -47,7 +49,7 @@ export class AdmissionControl {
     if (call.priorityRank >= this.#shedFrom) return 'host_overload';
     const isFree = this.#quotas === undefined || call.tenant === '';
     if (!isFree && !this.#quotas.enter(call.tenant, call.createdAt)) return 'tenant_quota';
-    call.entry = isFree ? ADMISSION.free : ADMISSION.charged;
+    call.entered(isFree ? ADMISSION.free : ADMISSION.charged);
     return undefined;
   }
 

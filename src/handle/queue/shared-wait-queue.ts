@@ -1,7 +1,7 @@
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import type { QueueHead } from '../../load/queue-heads.ts';
 import { type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
-import type { Call } from '../call/call.ts';
 import { PRIORITIES } from './priority.ts';
 
 /**
@@ -10,6 +10,12 @@ import { PRIORITIES } from './priority.ts';
  */
 const ASLEEP_MS = 10;
 const ASLEEP_SHARE = 0.1;
+
+/** A call that waits for a place, or would. */
+export interface QueuedCall extends QueueHead {
+  /** Since when it waits. */
+  readonly queuedAt: number;
+}
 
 const NO_PLACES = (): number => 0;
 
@@ -45,7 +51,7 @@ export class SharedWaitQueue {
   }
 
   /** The shared tables arrived; calls that came before them are charged now. */
-  adopt(load: DeploymentLoad, ledger: QueueLedger, waiting: Iterable<Call>): void {
+  adopt(load: DeploymentLoad, ledger: QueueLedger, waiting: Iterable<QueuedCall>): void {
     this.#end();
     for (const call of waiting) {
       this.leave(call);
@@ -67,31 +73,31 @@ export class SharedWaitQueue {
    * @param accepted it was accepted before: the cap does not apply
    * @param places free places at the replicas: calls that wait for them are not queued yet
    */
-  enter(call: Call, accepted: boolean, places: () => number): boolean {
+  enter(call: QueuedCall, accepted: boolean, places: () => number): boolean {
     if (!this.#load.enqueue(call.priorityRank, this.#ledger, accepted, places)) return false;
     this.#load.announceWaiting(call.priorityRank, call.queuedAt);
     return true;
   }
 
   /** A call waits no more. */
-  leave(call: Call): void {
+  leave(call: QueuedCall): void {
     this.#load.dequeue(call.priorityRank, this.#ledger);
     if (this.#ledger.queued === 0) this.#load.heads.clear();
   }
 
   /** One call takes the place of another one in the queue. */
-  replace(leaving: Call, entering: Call): void {
+  replace(leaving: QueuedCall, entering: QueuedCall): void {
     this.#load.exchange(leaving.priorityRank, entering.priorityRank, this.#ledger);
     this.#load.announceWaiting(entering.priorityRank, entering.queuedAt);
   }
 
   /** A waiting call would not take the places that are free, and holds up no other call. */
-  setAside(call: Call): void {
+  setAside(call: QueuedCall): void {
     this.#load.setAside(call.priorityRank, this.#ledger);
   }
 
   /** A call that was set aside waits like any other again. */
-  putBack(call: Call): void {
+  putBack(call: QueuedCall): void {
     this.#load.putBack(call.priorityRank, this.#ledger);
   }
 
@@ -101,12 +107,12 @@ export class SharedWaitQueue {
   }
 
   /** Whether a call need not wait behind those that do: a newcomer overtakes no old one that is as important. */
-  mayPass(call: Call): boolean {
+  mayPass(call: QueuedCall): boolean {
     return this.#load.queued === 0 || this.isTurnOf(call, call.readyAt);
   }
 
   /** Whether neither a more important nor an older call of another thread goes before the head of this thread's queue. */
-  isTurnOf(call: Call, at: number): boolean {
+  isTurnOf(call: QueuedCall, at: number): boolean {
     const load = this.#load;
     if (load.hasWaitingAbove(call.priorityRank, at)) return false;
     const sequence = load.freedSequence;
@@ -126,7 +132,7 @@ export class SharedWaitQueue {
   }
 
   /** This call is at the head of the queue of this thread from now on. */
-  moved(head: Call | undefined): void {
+  moved(head: QueueHead | undefined): void {
     const { heads } = this.#load;
     if (head === undefined) {
       heads.clear();

@@ -1,9 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { CallChannel } from '../../channel/call-channel.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
 import type { Packed } from '../../values/pack.ts';
-import type { CallChannel } from '../endpoints/endpoint.ts';
-import type { HedgeConfig } from '../policies/hedging.ts';
-import type { TenantsOptions } from '../queue/tenants.ts';
+import type { RouteConfig } from '../call/route-config.ts';
 import type { DetourConfig } from './traffic-split.ts';
 
 /** `app/deployment`: names hold no slash. */
@@ -12,38 +11,6 @@ export type RouteKey = string & { readonly __brand: 'RouteKey' };
 export function routeKey(app: string, deployment: string): RouteKey {
   return `${app}/${deployment}` as RouteKey;
 }
-
-/** The options of a deployment that its callers act on. */
-export interface RouteConfig {
-  readonly requestTimeoutMs: number;
-  readonly streamIdleTimeoutMs: number;
-  readonly streamTimeoutMs: number;
-  readonly priorityRank: number;
-  /** Arguments and results pass by reference: the deployment is inline. */
-  readonly isByReference: boolean;
-  readonly backpressure: { readonly statusCode: number; readonly retryAfterMs: number | 'auto' };
-  /** Methods that may run twice. */
-  readonly idempotent: boolean | readonly string[];
-  readonly hedge: HedgeConfig | undefined;
-  /** One record per HTTP request. */
-  readonly accessLog: boolean;
-  /** Weights of tenants that wait for the same replicas. */
-  readonly tenants: TenantsOptions | undefined;
-}
-
-/** Until the registry answers. */
-export const UNKNOWN_CONFIG: RouteConfig = {
-  requestTimeoutMs: 30_000,
-  streamIdleTimeoutMs: 60_000,
-  streamTimeoutMs: 0,
-  priorityRank: 1,
-  isByReference: false,
-  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
-  idempotent: false,
-  hedge: undefined,
-  accessLog: false,
-  tenants: undefined,
-};
 
 /** What the registry tells a caller thread about a deployment. Plain data but for the port. */
 export type DirectoryEvent =

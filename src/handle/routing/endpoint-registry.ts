@@ -6,13 +6,8 @@ import type { ReplicaLoad } from '../../load/load-table.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
 import { SessionTable } from '../../load/session-table.ts';
 import { inRootContext } from '../../time/root-context.ts';
-import {
-  type DirectoryEvent,
-  type InlineDescriptor,
-  type RouteConfig,
-  type RouteKey,
-  routeKey,
-} from './directory.ts';
+import type { RouteConfig } from '../call/route-config.ts';
+import { type DirectoryEvent, type InlineDescriptor, type RouteKey, routeKey } from './directory.ts';
 import { InlineHandover } from './inline-handover.ts';
 import type { Caller } from './router.ts';
 import type { DetourConfig } from './traffic-split.ts';

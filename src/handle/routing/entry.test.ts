@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { EnteringCall } from '../../../test/support/routing/entering-call.ts';
 import { CALM, type LagState, nextLag, type SheddingLevel } from '../../controller/lag-level.ts';
-import { ADMISSION, AdmissionControl, type Entering, SHED_NOTHING } from '../queue/admission-control.ts';
+import { ADMISSION, AdmissionControl, SHED_NOTHING } from '../queue/admission-control.ts';
 import { TenantQuotas } from '../queue/tenants.ts';
 
 const THRESHOLDS = { shedSheddableMs: 100, shedAllMs: 500 };
@@ -33,12 +34,7 @@ describe('host lag', () => {
 });
 
 describe('entry gate', () => {
-  const call = (rank: number, tenant = ''): Entering => ({
-    priorityRank: rank,
-    tenant,
-    createdAt: 0,
-    entry: ADMISSION.outside,
-  });
+  const call = (rank: number, tenant = '') => new EnteringCall(rank, tenant);
 
   test('sheds from a priority on', () => {
     const gate = new AdmissionControl();

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { EnteringCall } from '../../../test/support/routing/entering-call.ts';
 import { Harness } from '../../../test/support/routing/route-harness.ts';
 import { hash } from '../../load/hash.ts';
 import { now } from '../../time/clock.ts';
-import { ADMISSION, SHED_NOTHING } from '../queue/admission-control.ts';
+import { SHED_NOTHING } from '../queue/admission-control.ts';
 import type { TenantsOptions } from '../queue/tenants.ts';
 
 beforeEach(() => {
@@ -114,9 +115,10 @@ describe('every accepted call ends exactly once', () => {
           expect(retried).toEqual([]);
           if (tenants !== undefined) {
             // Nobody is charged with a call that is over.
-            const entering = () => ({ priorityRank: 1, tenant: 'b', createdAt: 0, entry: ADMISSION.outside });
             harness.gate.shed(SHED_NOTHING);
-            expect([1, 2, 3, 4].map(() => harness.gate.enter(entering()))).toEqual(Array(4).fill(undefined));
+            expect([1, 2, 3, 4].map(() => harness.gate.enter(new EnteringCall(1, 'b')))).toEqual(
+              Array(4).fill(undefined),
+            );
           }
         },
       ),

@@ -255,7 +255,7 @@ describe('route', () => {
         continue;
       }
       harness.kill(first, 1);
-      if (end === 'died for good') call.attempts = 3;
+      if (end === 'died for good') Object.defineProperty(call, 'attempts', { value: 3 });
       harness.kill(second, 1);
       const third = harness.start();
       vi.advanceTimersByTime(250);

@@ -3,30 +3,31 @@ import type { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts'
 import type { SessionTable } from '../../load/session-table.ts';
 import { batchTime, now, time } from '../../time/clock.ts';
 import { wheel } from '../../time/timer-wheel.ts';
-import { CALL_STATE, type Call, type CallState } from '../call/call.ts';
+import type { Call, CallOwner } from '../call/call.ts';
+import { CALL_STATE, type CallState } from '../call/call-progress.ts';
 import { CallStats, type Outcome } from '../call/call-stats.ts';
 import { Counters } from '../call/counters.ts';
+import { type RouteConfig, UNKNOWN_CONFIG } from '../call/route-config.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import { EndpointSet } from '../endpoints/endpoint-set.ts';
 import { ModelAffinity } from '../endpoints/model-affinity.ts';
 import { Recall } from '../endpoints/recall.ts';
 import { Retries } from '../policies/retries.ts';
 import { RunAccounts } from '../policies/run-accounts.ts';
-import { type KeyedCall, SingleFlight } from '../policies/single-flight.ts';
+import { Shedding } from '../policies/shedding.ts';
+import { type FlightCall, SingleFlight } from '../policies/single-flight.ts';
 import { ADMISSION, type AdmissionControl } from '../queue/admission-control.ts';
 import { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
-import { Shedding } from '../queue/shedding.ts';
 import { policyOf } from '../queue/tenants.ts';
 import { WaitQueue } from '../queue/wait-queue.ts';
-import { type RouteConfig, UNKNOWN_CONFIG } from './directory.ts';
-import type { RouteHooks } from './route-hooks.ts';
+import type { RouteHooks, TendedRoute } from './route-hooks.ts';
 import type { TrafficSplit } from './traffic-split.ts';
 
 /**
  * The way from one caller thread to one deployment: its replicas, and the calls that wait for them. It picks the replica
  * for every call; nothing else does.
  */
-export class Route {
+export class Route implements CallOwner, TendedRoute {
   readonly app: string;
   /** Empty while only the app is known: its ingress. */
   deployment: string;
@@ -36,7 +37,7 @@ export class Route {
   readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
   /** Where calls go besides, or instead. */
-  detour: TrafficSplit | undefined = undefined;
+  detour: TrafficSplit<Route> | undefined = undefined;
   /** `tend` is called every so often. */
   isTended = false;
   /** The deployment is gone; another one of its name would have a new route. */
@@ -151,7 +152,6 @@ export class Route {
     for (const call of waiting) {
       this.#sharedQueue.leave(call);
       call.dequeued(at);
-      call.state = CALL_STATE.fresh;
     }
     for (const call of waiting) call.reject(error);
   }
@@ -186,7 +186,7 @@ export class Route {
   }
 
   /** Lets a call with an idempotency key run, or wait for the one that does already. */
-  dispatchOnce(call: KeyedCall, key: string): void {
+  dispatchOnce(call: FlightCall, key: string): void {
     if (!this.admit(call)) return;
     this.#flights ??= new SingleFlight(this);
     this.#flights.join(call, key);
@@ -199,8 +199,8 @@ export class Route {
       return;
     }
     if (!this.#gate.isOpen && !this.admit(call)) return;
-    const other = this.detour?.take(call);
-    if (other !== undefined) call.route = other;
+    const other = this.detour?.divert(call);
+    if (other !== undefined) call.divertTo(other);
     (other ?? this).#accept(call);
   }
 
@@ -224,7 +224,7 @@ export class Route {
 
   /** Sends a call to a given replica on which a place was reserved. */
   dispatchTo(call: Call, endpoint: Endpoint): void {
-    call.isPinned = true;
+    call.pin();
     this.#send(call, endpoint, call.readyAt);
   }
 
@@ -247,7 +247,7 @@ export class Route {
     let call = this.#queue.peek();
     while (call !== undefined) {
       if (this.runs.isDoomed(call, at)) {
-        call.state = CALL_STATE.fresh;
+        call.dequeued(at);
         this.leftQueue(call);
         this.#shedding.shed(call, 'doomed');
       } else {
@@ -278,12 +278,11 @@ export class Route {
     this.#sharedQueue.tend(at);
   }
 
-  /** A queued call was cancelled or expired. */
+  /** A call that does not wait any more leaves the queue. */
   leftQueue(call: Call): void {
     this.#queue.forget(call);
     this.#sharedQueue.leave(call);
     this.#sharedQueue.moved(this.#queue.peek());
-    call.dequeued(now());
   }
 
   /** A response failed and nobody looked at it. */
@@ -327,6 +326,14 @@ export class Route {
     if (call.entry !== ADMISSION.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
+  gaveUp(call: Call, before: CallState, at: number, hasBegun: boolean): void {
+    this.runs.gaveUp(call, before, at, hasBegun);
+  }
+
+  endedLate(call: Call, at: number): void {
+    this.runs.ended(call, at);
+  }
+
   /** @internal The first chunk of a stream is its answer: for how long a stream lasts is another matter. */
   streamed(call: Call, at: number): void {
     this.#endpoints.answered(call, 'ok', at);
@@ -360,14 +367,13 @@ export class Route {
   }
 
   #enqueue(call: Call, accepted: boolean): void {
-    call.queuedAt = now();
+    call.queued(now());
     if (!this.#sharedQueue.enter(call, accepted, this.#endpoints.places) && !this.#displace(call)) {
-      call.queuedAt = 0;
+      call.dequeued(call.queuedAt);
       this.#shedding.shed(call, 'queue_full');
       return;
     }
     this.runs.isLearning = true;
-    call.state = CALL_STATE.queued;
     if (this.#endpoints.all[0]?.channel.isInline !== false) call.keepOrigin();
     this.#queue.push(call);
     if (!this.isTended) this.#hooks.onBusy(this);
@@ -384,10 +390,9 @@ export class Route {
   #displace(newcomer: Call): boolean {
     const victim = this.#queue.victimFor(newcomer);
     if (victim === undefined) return false;
-    victim.state = CALL_STATE.fresh;
+    victim.dequeued(newcomer.queuedAt);
     this.#queue.forget(victim);
     this.#sharedQueue.replace(victim, newcomer);
-    victim.dequeued(newcomer.queuedAt);
     this.#shedding.shed(victim, 'displaced');
     return true;
   }

@@ -8,9 +8,10 @@ import { SessionTable } from '../../load/session-table.ts';
 import { now, type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import type { Call } from '../call/call.ts';
-import { type CountedCalls, countedBy, EndedCounts, hasCounted } from '../call/ended-counts.ts';
+import { UNKNOWN_CONFIG } from '../call/route-config.ts';
 import { Endpoint } from '../endpoints/endpoint.ts';
 import { AdmissionControl } from '../queue/admission-control.ts';
+import { Canary } from './canary.ts';
 import {
   type Directory,
   type DirectoryEvent,
@@ -19,11 +20,12 @@ import {
   type InlineFactory,
   type RouteKey,
   routeKey,
-  UNKNOWN_CONFIG,
 } from './directory.ts';
+import { type CountedCalls, countedBy, EndedCounts, hasCounted } from './ended-counts.ts';
 import { Route } from './route.ts';
+import type { TendedRoute } from './route-hooks.ts';
 import { Shadow } from './shadow.ts';
-import { Canary, type DetourConfig, type TrafficSplit } from './traffic-split.ts';
+import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
 
 /** How often a thread looks after its calls. */
 const TEND_MS = 50;
@@ -64,7 +66,7 @@ export class Router {
   /** The inline replicas of this thread, or what is to become of them; undefined if one could not be made. */
   readonly #inline = new WeakMap<Route, Promise<InlineCallChannel | undefined>>();
   /** Routes with calls that wait, or that may have to move. */
-  readonly #busy = new Set<Route>();
+  readonly #busy = new Set<TendedRoute>();
   readonly #hooks: RouterHooks;
   readonly #gate: AdmissionControl;
   /** What every call gets once the router is closed. */
@@ -162,7 +164,7 @@ export class Router {
     this.#routes.clear();
   }
 
-  #detour(route: Route, config: DetourConfig): TrafficSplit {
+  #detour(route: Route, config: DetourConfig): TrafficSplit<Route> {
     const other = this.route(config.app, '', routeKey(config.app, ''));
     return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
   }
@@ -216,7 +218,7 @@ export class Router {
     }
   }
 
-  #tend(route: Route): void {
+  #tend(route: TendedRoute): void {
     route.isTended = true;
     this.#busy.add(route);
     if (this.#tender !== undefined) return;

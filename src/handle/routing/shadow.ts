@@ -2,7 +2,8 @@ import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-na
 import { Capture, RESULT } from '../../values/capture.ts';
 import { describe } from '../../values/describe-value.ts';
 import { digest, type Subject } from '../../values/digest.ts';
-import { Call, type ShadowCopy } from '../call/call.ts';
+import { Call } from '../call/call.ts';
+import type { ShadowCopy } from '../call/call-copies.ts';
 import type { Counters } from '../call/counters.ts';
 import { outcomeOf } from '../call/outcome.ts';
 import { PRIORITIES } from '../queue/priority.ts';
@@ -15,7 +16,7 @@ const LEAST_IMPORTANT = PRIORITIES.length - 1;
  * A shadow: sends a copy of each call to another app, and counts whether that comes to the same result. The call itself
  * goes on as if nothing were: a copy is the first to be shed, is never repeated, and its failures are only counted.
  */
-export class Shadow implements TrafficSplit {
+export class Shadow implements TrafficSplit<Route> {
   readonly #route: Route;
   readonly #counters: Counters;
 
@@ -24,7 +25,7 @@ export class Shadow implements TrafficSplit {
     this.#counters = counters;
   }
 
-  take(call: Call): undefined {
+  divert(call: Call): undefined {
     try {
       if (this.#route.isOpen && isCopyable(call)) this.#copy(call);
       else this.#counters.add('shadow_dropped');
@@ -36,7 +37,7 @@ export class Shadow implements TrafficSplit {
   #copy(call: Call): void {
     const route = this.#route;
     const copy = new ShadowCall(route, call, this.#counters);
-    call.shadowCopy = copy;
+    call.shadowedBy(copy);
     route.begin(copy, call.expiresAt);
     // The call itself goes first.
     queueMicrotask(() => {

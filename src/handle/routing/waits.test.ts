@@ -5,7 +5,8 @@ import { eventually } from '../../../test/support/until.ts';
 import { ServeError } from '../../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import { SessionTable } from '../../load/session-table.ts';
-import { type RouteKey, routeKey, UNKNOWN_CONFIG } from './directory.ts';
+import { UNKNOWN_CONFIG } from '../call/route-config.ts';
+import { type RouteKey, routeKey } from './directory.ts';
 import type { Route } from './route.ts';
 import { Router } from './router.ts';
 

@@ -9,7 +9,7 @@ import { invalidOption, ServeError } from '../../errors.ts';
 import type { Counts } from '../../handle/call/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../../handle/call/counters.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
-import { unitHash } from '../../handle/routing/traffic-split.ts';
+import { unitHash } from '../../load/hash.ts';
 import { NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
 import type { AppRuntime } from './app-runtime.ts';
 

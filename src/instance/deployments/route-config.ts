@@ -1,7 +1,7 @@
 import type { SpecOptions } from '../../deployment/app-spec.ts';
+import type { RouteConfig } from '../../handle/call/route-config.ts';
 import { priorityRank } from '../../handle/queue/priority.ts';
 import type { TenantsOptions } from '../../handle/queue/tenants.ts';
-import type { RouteConfig } from '../../handle/routing/directory.ts';
 
 /** The options of a deployment that its callers act on. */
 export function routeConfig(options: SpecOptions, tenants: TenantsOptions | undefined): RouteConfig {

@@ -8,8 +8,8 @@ import {
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
-import { HOLDS_NOTHING } from '../../handle/endpoints/holding.ts';
 import type { InlineCallChannel, InlineDescriptor } from '../../handle/routing/directory.ts';
+import { HOLDS_NOTHING } from '../../load/holding.ts';
 import { RESERVED, type Reservation } from '../../load/load-table.ts';
 import type { ReplicaModels } from '../../load/model-table.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';

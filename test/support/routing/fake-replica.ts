@@ -1,8 +1,9 @@
+import type { CallChannel } from '../../../src/channel/call-channel.ts';
 import type { OutboundCall } from '../../../src/channel/outbound-call.ts';
+import { KeyedCall } from '../../../src/handle/api/keyed-call.ts';
 import { Call } from '../../../src/handle/call/call.ts';
-import { type CallChannel, Endpoint } from '../../../src/handle/endpoints/endpoint.ts';
-import { HOLDS_NOTHING } from '../../../src/handle/endpoints/holding.ts';
-import { KeyedCall } from '../../../src/handle/policies/single-flight.ts';
+import { Endpoint } from '../../../src/handle/endpoints/endpoint.ts';
+import { HOLDS_NOTHING } from '../../../src/load/holding.ts';
 import { RESERVED, type Reservation } from '../../../src/load/load-table.ts';
 import { MODEL_TABLE_BYTES, ModelTable } from '../../../src/load/model-table.ts';
 import { beginBatch } from '../../../src/time/clock.ts';

@@ -1,8 +1,8 @@
 import { vi } from 'vitest';
 import { ServeError } from '../../../src/errors.ts';
+import type { RouteConfig } from '../../../src/handle/call/route-config.ts';
 import { AdmissionControl } from '../../../src/handle/queue/admission-control.ts';
 import type { TenantsOptions } from '../../../src/handle/queue/tenants.ts';
-import type { RouteConfig } from '../../../src/handle/routing/directory.ts';
 import { Route } from '../../../src/handle/routing/route.ts';
 import { DeploymentLoad, QueueLedger } from '../../../src/load/deployment-load.ts';
 import { now } from '../../../src/time/clock.ts';

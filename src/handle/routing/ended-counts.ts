@@ -1,6 +1,6 @@
-import { type RouteKey, routeKey } from '../routing/directory.ts';
-import { type CallSeries, CallStats } from './call-stats.ts';
-import { Counters, type Counts } from './counters.ts';
+import { type CallSeries, CallStats } from '../call/call-stats.ts';
+import { Counters, type Counts } from '../call/counters.ts';
+import { type RouteKey, routeKey } from './directory.ts';
 
 /** What a thread counted of the calls to one deployment. */
 export interface CountedCalls {

@@ -1,4 +1,4 @@
-import { QUICK_MS } from '../../load/holding-time.ts';
+import { QUICK_MS } from './holding-time.ts';
 
 /** How the calls of a replica hold its event loop. */
 export interface Holding {

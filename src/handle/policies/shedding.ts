@@ -1,8 +1,9 @@
 import { time } from '../../time/clock.ts';
 import type { Call } from '../call/call.ts';
-import type { Counters, ShedReason } from '../call/counters.ts';
-import { DrainRate } from './drain-rate.ts';
-import type { SharedWaitQueue } from './shared-wait-queue.ts';
+import type { Counters } from '../call/counters.ts';
+import { DrainRate } from '../queue/drain-rate.ts';
+import type { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
+import type { ShedReason } from '../queue/shed-reason.ts';
 import { shedError } from './shed-error.ts';
 
 /** Turns calls away, and says when it is worth coming again. */
@@ -26,6 +27,6 @@ export class Shedding {
     this.#counters.add(`shed_${reason}`);
     const { queued, maxQueued } = this.#sharedQueue;
     const retryAfterMs = this.#drainRate.retryAfterMs(queued, time.random());
-    call.refuse(shedError(reason, call, { queued, maxQueued, retryAfterMs }));
+    call.reject(shedError(reason, call, { queued, maxQueued, retryAfterMs }));
   }
 }

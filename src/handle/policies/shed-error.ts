@@ -1,7 +1,7 @@
 import { methodLabel } from '../../channel/method-names.ts';
 import { ServeError } from '../../errors.ts';
 import type { Call } from '../call/call.ts';
-import type { ShedReason } from '../call/counters.ts';
+import type { ShedReason } from '../queue/shed-reason.ts';
 
 export interface QueueState {
   readonly queued: number;

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { unitHash } from '../../load/hash.ts';
 import type { Call } from '../call/call.ts';
+import { Canary, seededRandom } from './canary.ts';
 import type { Route } from './route.ts';
-import { Canary, type DetourConfig, seededRandom, unitHash } from './traffic-split.ts';
+import type { DetourConfig } from './traffic-split.ts';
 
 const CONFIG: DetourConfig = { kind: 'canary', app: 'app@canary', share: 0.1, seed: 7 };
 
@@ -12,7 +14,7 @@ const callOf = (sessionId?: string): Call => ({ meta: sessionId && { sessionId }
 
 function taken(canary: Canary, calls: Iterable<Call>): number {
   let count = 0;
-  for (const call of calls) if (canary.take(call) !== undefined) count++;
+  for (const call of calls) if (canary.divert(call) !== undefined) count++;
   return count;
 }
 
@@ -30,16 +32,16 @@ describe('a canary', () => {
   test('keeps a session, and all it had when its share grows', () => {
     const [small, big] = [0.1, 0.4].map((share) => new Canary(routeOf(true), { ...CONFIG, share }));
     for (const session of sessions.slice(0, 2_000)) {
-      const first = small?.take(session);
-      expect(small?.take(session)).toBe(first);
-      if (first !== undefined) expect(big?.take(session)).toBeDefined();
+      const first = small?.divert(session);
+      expect(small?.divert(session)).toBe(first);
+      if (first !== undefined) expect(big?.divert(session)).toBeDefined();
     }
   });
 
   test('draws the same calls for the same seed', () => {
     const draws = (seed: number) => {
       const canary = new Canary(routeOf(true), { ...CONFIG, seed });
-      return anonymous.slice(0, 500).map((call) => canary.take(call) !== undefined);
+      return anonymous.slice(0, 500).map((call) => canary.divert(call) !== undefined);
     };
     expect(draws(7)).toEqual(draws(7));
     expect(draws(7)).not.toEqual(draws(8));

@@ -1,0 +1,48 @@
+import { describeHolding } from '../../load/holding.ts';
+import { now } from '../../time/clock.ts';
+import type { Call } from './call.ts';
+import { CALL_STATE } from './call-progress.ts';
+
+/** What happened to a call: the answer to "why did it take so long?". */
+export interface CallExplanation {
+  requestId: string;
+  deployment: string;
+  method: string;
+  /** `queued`, `running`, `streaming` or how it ended. */
+  state: string;
+  /** Time in the wait queue, of all attempts, in ms. Not the time in which its arguments became values. */
+  queuedMs: number;
+  /** The replica that it was sent to last. */
+  replica: string | undefined;
+  /** The instance of that replica. */
+  instance: string | undefined;
+  /** Members of the batch it ran in; undefined outside `batch()`. */
+  batchSize: number | undefined;
+  attempts: number;
+  hedged: boolean;
+  /** How long its replica ran it, in ms; undefined while it runs, and where calls are too quick to be timed. */
+  ranMs: number | undefined;
+  /** Where the calls of its replica hold the event loop: how much, and that they run one at a time. */
+  scheduling: string | undefined;
+}
+
+/** @param ending how the call ended; of interest only once it is settled */
+export function explainCall(call: Call, ending: string): CallExplanation {
+  const { attempts, endpoint, ranMs, queuedAt } = call;
+  const fresh = attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';
+  const states = [fresh, 'queued', 'running', 'streaming'];
+  return {
+    requestId: call.requestId,
+    deployment: call.route.deployment,
+    method: call.method,
+    state: call.state === CALL_STATE.settled ? ending : (states[call.state] ?? ''),
+    queuedMs: call.queuedMs + (queuedAt === 0 ? 0 : now() - queuedAt),
+    replica: endpoint?.replicaId,
+    instance: endpoint?.instanceId,
+    batchSize: call.batchSize,
+    attempts,
+    hedged: call.hedge?.isSent ?? false,
+    ranMs: ranMs === 0 ? undefined : ranMs,
+    scheduling: endpoint && describeHolding(call.route.deployment, endpoint.channel.holding),
+  };
+}

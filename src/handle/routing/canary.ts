@@ -1,0 +1,37 @@
+import { unitHash } from '../../load/hash.ts';
+import type { Call } from '../call/call.ts';
+import type { Route } from './route.ts';
+import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
+
+/** A canary: sends a share of the calls to another app. A session stays where it is while the share stays. */
+export class Canary implements TrafficSplit<Route> {
+  readonly #route: Route;
+  readonly #share: number;
+  readonly #random: () => number;
+
+  constructor(route: Route, { share, seed }: DetourConfig) {
+    this.#route = route;
+    this.#share = share;
+    this.#random = seededRandom(seed);
+  }
+
+  divert(call: Call): Route | undefined {
+    const sessionId = call.meta?.sessionId;
+    const draw = sessionId === undefined ? this.#random() : unitHash(sessionId);
+    const route = this.#route;
+    if (draw >= this.#share || !route.isOpen) return undefined;
+    // A small canary must not make callers wait that nothing ties to it.
+    return sessionId === undefined && route.queued > 0 ? undefined : route;
+  }
+}
+
+/** Numbers from 0 to 1, the same for the same seed (Mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
