@@ -7,7 +7,15 @@ import { type Limit, limit } from '../time/timeout.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import type { CallChannel } from './call-channel.ts';
-import { CANCEL_CODE, type CancelCode, FRAME, type FrameKind, frameLength, packMeta } from './frames.ts';
+import {
+  CANCEL_CODE,
+  type CancelCode,
+  FRAME,
+  type FrameKind,
+  frameLength,
+  packMeta,
+  RAN_UNITS_PER_MS,
+} from './frames.ts';
 import type { EncodedValue } from './inbound-call.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import { type MethodTable, methodIndex, unknownMethod } from './method-names.ts';
@@ -314,6 +322,9 @@ export class CallerChannel implements CallChannel {
       case FRAME.batched:
         call.batchSize = frames[at + 2] as number;
         return;
+      case FRAME.ran:
+        call.ranMs = (frames[at + 2] as number) / RAN_UNITS_PER_MS;
+        return;
       default:
         throw new TypeError(`a replica sent frame kind ${kind}`);
     }
@@ -335,7 +346,6 @@ export class CallerChannel implements CallChannel {
   }
 
   #finish(call: OutboundCall): void {
-    call.ranMs = this.#ledger.ranMs(call.slot);
     this.#open[call.slot] = undefined;
     this.#free.push(call.slot);
     call.slot = -1;

@@ -34,6 +34,7 @@ const FIELDS: ReadonlyArray<readonly [number, number]> = [
   [FRAME.credit, 2],
   [FRAME.batched, 2],
   [FRAME.slots, 1],
+  [FRAME.ran, 2],
 ];
 
 const fixed = fc

@@ -33,6 +33,8 @@ export const FRAME = {
   batched: 11,
   /** segment: room for more slots in the link's ledger, for the calls that follow */
   slots: 12,
+  /** id, time in units of 10 µs: the call ran for so long; its last frame follows */
+  ran: 13,
 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
@@ -81,6 +83,9 @@ export function unpackMeta(packed: unknown): CallMeta | undefined {
   return { requestId: packed.slice(0, border), route: packed.slice(border + 1) };
 }
 
+/** Units of the time in a `ran` frame. */
+export const RAN_UNITS_PER_MS = 100;
+
 const CALL_FIXED = 6;
 
 /** Number of array slots that the frame at `at` takes. */
@@ -94,6 +99,7 @@ export function frameLength(frames: readonly unknown[], at: number): number {
     case FRAME.result:
     case FRAME.credit:
     case FRAME.batched:
+    case FRAME.ran:
       return 3;
     case FRAME.resultMarked:
     case FRAME.error:

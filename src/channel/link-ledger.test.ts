@@ -42,18 +42,6 @@ describe('a call that was sent', () => {
     caller.sent(0, 2 ** 31 + 5);
     expect([replica.begin(0, 2 ** 31 + 6), replica.begin(0, 2 ** 31 + 5)]).toEqual([false, true]);
   });
-
-  test('says how long it ran, if the replica measured it', () => {
-    const [caller, replica] = ends();
-    caller.sent(1, 1);
-    expect(caller.ranMs(1)).toBe(0);
-    replica.ran(1, 12.344);
-    expect(caller.ranMs(1)).toBe(12.35);
-    replica.ran(1, 10 ** 9);
-    expect(caller.ranMs(1)).toBeGreaterThan(20_000_000);
-    caller.sent(1, 2);
-    expect(caller.ranMs(1)).toBe(0);
-  });
 });
 
 test('slots beyond the first 256 take a segment of their own, which the other end adopts', () => {

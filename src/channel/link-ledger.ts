@@ -8,15 +8,11 @@ const NUMBER_SHIFT = 2;
 const SEGMENT_SLOTS = 256;
 const SEGMENT_SHIFT = 8;
 const SLOT_MASK = SEGMENT_SLOTS - 1;
-/** Of each slot: the claim word, and how long the call ran. */
-const SEGMENT_BYTES = SEGMENT_SLOTS * 2 * 4;
+/** One claim word for each slot. */
+const SEGMENT_BYTES = SEGMENT_SLOTS * 4;
 
 const L_RESERVED = 0;
 const FIRST_SEGMENT = TABLE_BYTES;
-
-/** The time that a call ran is shared in units of 10 µs: up to 5.9 h. */
-const RAN_UNITS_PER_MS = 100;
-const MOST_RAN = 2 ** 31 - 1;
 
 /**
  * What the two ends of a link share: how many places the caller has reserved, and for each call that is on its way who
@@ -68,10 +64,7 @@ export class LinkLedger {
 
   /** The caller is about to send a call. A plain store: the message that follows orders it. */
   sent(slot: number, number: number): void {
-    const segment = this.#segment(slot);
-    const at = (slot & SLOT_MASK) << 1;
-    segment[at] = (number << NUMBER_SHIFT) | CLAIM.sent;
-    segment[at + 1] = 0;
+    this.#segment(slot)[slot & SLOT_MASK] = (number << NUMBER_SHIFT) | CLAIM.sent;
   }
 
   /** The replica begins a call. False if the caller has taken it back: it must not run. */
@@ -86,24 +79,13 @@ export class LinkLedger {
 
   /** Whether the call waits for the replica still. A look, not a promise. */
   isWaiting(slot: number, number: number): boolean {
-    return this.#segment(slot)[(slot & SLOT_MASK) << 1] === ((number << NUMBER_SHIFT) | CLAIM.sent);
-  }
-
-  /** The replica says how long a call ran, before it answers. A plain store: the answer orders it. */
-  ran(slot: number, ms: number): void {
-    this.#segment(slot)[((slot & SLOT_MASK) << 1) + 1] = Math.min(MOST_RAN, Math.ceil(ms * RAN_UNITS_PER_MS));
-  }
-
-  /** How long the call in `slot` ran, in ms; 0 = the replica did not say. */
-  ranMs(slot: number): number {
-    const ran = this.#segment(slot)[((slot & SLOT_MASK) << 1) + 1] as number;
-    return ran === 0 ? 0 : ran / RAN_UNITS_PER_MS;
+    return this.#segment(slot)[slot & SLOT_MASK] === ((number << NUMBER_SHIFT) | CLAIM.sent);
   }
 
   #exchange(slot: number, number: number, to: number): boolean {
     const sent = (number << NUMBER_SHIFT) | CLAIM.sent;
     const next = (number << NUMBER_SHIFT) | to;
-    return Atomics.compareExchange(this.#segment(slot), (slot & SLOT_MASK) << 1, sent, next) === sent;
+    return Atomics.compareExchange(this.#segment(slot), slot & SLOT_MASK, sent, next) === sent;
   }
 
   #segment(slot: number): Int32Array {

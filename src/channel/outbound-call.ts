@@ -19,8 +19,8 @@ export abstract class OutboundCall extends Expiring {
   meta: CallMeta | undefined = undefined;
   /** Items of the batch that the call ran in; undefined outside of one. */
   batchSize: number | undefined = undefined;
-  /** How long the replica ran the call, in ms; 0 where it did not say. */
-  ranMs = 0;
+  /** How long the replica ran the call, in ms; undefined where it did not say. */
+  ranMs: number | undefined = undefined;
 
   /** The async context in which the call was made, where more than a promise is to go on in it; undefined = not kept. */
   origin: AsyncResource | undefined = undefined;

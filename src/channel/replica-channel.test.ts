@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { Answers, Link, RecordedCall, turn } from '../../test/support/link.ts';
+import { HoldingMeter } from '../load/holding-meter.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../load/load-table.ts';
+import { now } from '../time/clock.ts';
 import { transfer } from '../values/transfer.ts';
 import { CallerChannel } from './caller-channel.ts';
 import { CANCEL_CODE } from './frames.ts';
@@ -83,6 +85,21 @@ test('… also when the stream had ended before the batch was posted, and its id
   while (link.begun.length < 2) await turn();
   answers.result(link.begun[1] as InboundCall, 'for the next');
   expect(await next.over).toEqual({ type: 'result', value: 'for the next' });
+});
+
+test('the caller hears how long a call ran, unless calls are too quick to be timed', async () => {
+  const spin = (call: InboundCall): void => {
+    for (const end = now() + 2; now() < end; );
+    new Answers().result(call, 'done');
+  };
+  await using slow = new Link(spin, 1, new HoldingMeter());
+  const timed = slow.send(new RecordedCall('first', []));
+  expect(await timed.over).toEqual({ type: 'result', value: 'done' });
+  expect(timed.ranMs).toBeGreaterThanOrEqual(2);
+  await using quick = new Link(spin);
+  const untimed = quick.send(new RecordedCall('first', []));
+  expect(await untimed.over).toEqual({ type: 'result', value: 'done' });
+  expect(untimed.ranMs).toBeUndefined();
 });
 
 test('arguments are revived together, when the call looks at them', async () => {

@@ -12,14 +12,12 @@ import {
   FRAME,
   type FrameKind,
   frameLength,
+  RAN_UNITS_PER_MS,
   unpackMeta,
 } from './frames.ts';
 import type { EncodedValue, InboundCall, InboundListener } from './inbound-call.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import { Outbox } from './outbox.ts';
-
-/** The shortest time that is told of a call, in ms: zero stands for one that was not measured. */
-const SHORTEST_MS = 0.01;
 
 const NOT_BEGUN = -1;
 
@@ -39,7 +37,7 @@ export class ReplicaChannel {
   #isClosed = false;
   /** Calls that were begun. */
   #begun = 0;
-  /** Calls whose last frame is in the outbox. */
+  /** Calls whose last frame is in the outbox, or about to be. */
   #unposted = 0;
 
   /**
@@ -104,7 +102,7 @@ export class ReplicaChannel {
     return true;
   }
 
-  /** @internal The last frame of a call is in the outbox. @param begunAt 0 = how long it ran is not measured */
+  /** @internal The last frame of a call goes to the outbox next. @param begunAt 0 = how long it ran is not measured */
   over(slot: number, begunAt: number): void {
     this.open[slot] = undefined;
     this.#unposted++;
@@ -115,7 +113,7 @@ export class ReplicaChannel {
       return;
     }
     const at = now();
-    this.#ledger.ran(slot, Math.max(at - begunAt, SHORTEST_MS));
+    this.outbox.frames.push(FRAME.ran, slot, Math.max(1, Math.ceil((at - begunAt) * RAN_UNITS_PER_MS)));
     this.#intake.ended();
     this.#intake.moved(at);
   }

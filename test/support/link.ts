@@ -113,7 +113,8 @@ export class Link {
   readonly intake: CallIntake;
   readonly #gone = Promise.withResolvers<void>();
 
-  constructor(begin: (call: InboundCall) => void, limit = 1_000) {
+  /** @param meter says how calls hold the loop of the replica */
+  constructor(begin: (call: InboundCall) => void, limit = 1_000, meter: HoldingMeter = new QuickMeter()) {
     const { port1, port2 } = new MessageChannel();
     this.callerPort = port1;
     this.replicaPort = port2;
@@ -132,7 +133,7 @@ export class Link {
       () => this.drained++,
       () => limit,
       new EventLoop(),
-      new QuickMeter(),
+      meter,
     );
     this.replica = new ReplicaChannel(
       'test',

@@ -76,7 +76,7 @@ export abstract class CallProgress extends OutboundCall {
 
   /** How long it ran until `at`, in ms: as its replica says, else since it was sent. */
   ranUntil(at: number): number {
-    return this.ranMs > 0 ? this.ranMs : at - this.#sentAt;
+    return this.ranMs ?? at - this.#sentAt;
   }
 
   /** Its arguments are there. */
@@ -115,7 +115,7 @@ export abstract class CallProgress extends OutboundCall {
     this.#state = CALL_STATE.fresh;
     this.#endpoint = undefined;
     this.batchSize = undefined;
-    this.ranMs = 0;
+    this.ranMs = undefined;
   }
 
   /** It was sent and has not begun: it waits again, as if it had never left. */

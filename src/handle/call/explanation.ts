@@ -42,7 +42,7 @@ export function explainCall(call: Call, ending: string): CallExplanation {
     batchSize: call.batchSize,
     attempts,
     hedged: call.hedge?.isSent ?? false,
-    ranMs: ranMs === 0 ? undefined : ranMs,
+    ranMs,
     scheduling: endpoint && describeHolding(call.route.deployment, endpoint.channel.holding),
   };
 }
