@@ -3,7 +3,7 @@ import { TABLE_BYTES } from './load-table.ts';
 import { QUEUE_HEADS_BYTES, QueueHeads } from './queue-heads.ts';
 import { SECOND_COUNTS_BYTES, SecondCounts } from './second-counts.ts';
 
-// Words of a deployment's table. The last two are arrays of four, one word per priority.
+// Words of a deployment's table. Two of them are arrays of four, one word per priority.
 const D_QUEUED = 0;
 const D_MAX_QUEUED = 1;
 const D_FREED = 2;
@@ -11,6 +11,7 @@ const D_WAITERS = 3;
 const D_BY_PRIORITY = 6;
 const D_SEEN_WAITING = 10;
 const D_WATCHED = 14;
+const D_EMPTY_WATCHED = 15;
 /** … behind them, on cache lines of their own, what may be sent twice, and the heads of the threads' queues. */
 const HEADS_OFFSET = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
 const DEPLOYMENT_TABLE_BYTES = HEADS_OFFSET + QUEUE_HEADS_BYTES;
@@ -104,10 +105,24 @@ export class DeploymentLoad {
 
   dequeue(priority: number, ledger: QueueLedger): void {
     const charged = ledger.words;
-    Atomics.sub(this.#words, D_QUEUED, 1);
+    const queued = Atomics.sub(this.#words, D_QUEUED, 1);
     (charged[Q_QUEUED] as number)--;
     Atomics.sub(this.#words, D_BY_PRIORITY + priority, 1);
     (charged[priority] as number)--;
+    if (queued === 1 && Atomics.load(this.#words, D_EMPTY_WATCHED) === 1) this.endEmptiedWait();
+  }
+
+  /** Resolves when no call waits, at once if none does, or at `endEmptiedWait()`. Does not keep the process alive. */
+  waitEmptied(): Promise<unknown> {
+    // Before the look at the queue: a call that leaves in between is either seen or wakes.
+    Atomics.store(this.#words, D_EMPTY_WATCHED, 1);
+    if (Atomics.load(this.#words, D_QUEUED) === 0) return Promise.resolve();
+    return time.wait(this.#words, D_EMPTY_WATCHED, 1);
+  }
+
+  /** Ends `waitEmptied`. */
+  endEmptiedWait(): void {
+    if (Atomics.exchange(this.#words, D_EMPTY_WATCHED, 0) === 1) Atomics.notify(this.#words, D_EMPTY_WATCHED);
   }
 
   /**
@@ -202,6 +217,7 @@ export class DeploymentLoad {
     }
     Atomics.sub(this.#words, D_QUEUED, Atomics.exchange(ledger.words, Q_QUEUED, 0));
     Atomics.sub(this.#words, D_WAITERS, Atomics.exchange(ledger.words, Q_ARMED, 0));
+    if (this.queued === 0) this.endEmptiedWait();
     this.leave(ledger);
   }
 }

@@ -173,6 +173,35 @@ describe('the queue of a deployment', () => {
   });
 });
 
+describe('the end of a queue', () => {
+  const isResolved = async (promise: Promise<unknown>): Promise<boolean> =>
+    (await Promise.race([promise.then(() => 'resolved'), new Promise((done) => setImmediate(done))])) ===
+    'resolved';
+
+  test('wakes whoever waits for it, whether the last call is sent, given up or lost with its thread', async () => {
+    for (const end of [
+      (load: DeploymentLoad, ledger: QueueLedger) => load.dequeue(1, ledger),
+      (load: DeploymentLoad, ledger: QueueLedger) => load.giveBack(ledger),
+      (load: DeploymentLoad) => load.endEmptiedWait(),
+    ]) {
+      const load = new DeploymentLoad();
+      const [one, other] = [new QueueLedger(), new QueueLedger()];
+      load.maxQueued = -1;
+      load.enqueue(1, one, false, () => 0);
+      load.enqueue(1, other, false, () => 0);
+      const emptied = load.waitEmptied();
+      load.dequeue(1, one);
+      expect(await isResolved(emptied)).toBe(false);
+      end(load, other);
+      await emptied;
+    }
+  });
+
+  test('is known at once where no call waits', async () => {
+    await new DeploymentLoad().waitEmptied();
+  });
+});
+
 describe('a freed place', () => {
   test('wakes all who wait, not only one: that one may not need it', async () => {
     const [load, ledger] = [new DeploymentLoad(), new QueueLedger()];

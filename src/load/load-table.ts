@@ -1,3 +1,4 @@
+import { time } from '../time/clock.ts';
 import { MODEL_TABLE_BYTES, ModelTable } from './model-table.ts';
 
 /**
@@ -80,6 +81,11 @@ function fine(at: number): number {
 /** A deadline as a word; 0 only where there is none. */
 function deadlineWord(at: number): number {
   return at === 0 || at === Infinity ? 0 : at | 0 || 1;
+}
+
+/** Whether so many places were the last ones of a replica that drains. @param word before they were given back */
+function isLast(word: number, places: number): boolean {
+  return word >>> STATE_SHIFT === REPLICA_STATE.draining && (word & ONGOING_MASK) === places;
 }
 
 /** What a reservation is charged to: the ledger of the link. */
@@ -218,13 +224,27 @@ export class ReplicaLoad {
     return Atomics.load(this.#words, R_SERVED);
   }
 
+  /**
+   * Resolves when no call holds a place of a replica that drains, or the replica is dead. Does not keep the process alive.
+   */
+  async idle(): Promise<void> {
+    for (;;) {
+      const word = Atomics.load(this.#words, R_WORD);
+      if ((word & ONGOING_MASK) === 0 || word >>> STATE_SHIFT === REPLICA_STATE.dead) return;
+      // Notified by whoever gives the last place back; a word that has changed since is looked at again.
+      await time.wait(this.#words, R_WORD, word);
+    }
+  }
+
   /** Changes the state unless the replica is dead already. Reservations see it with the next exchange. */
   setState(state: ReplicaStateCode): boolean {
     for (;;) {
       const word = Atomics.load(this.#words, R_WORD);
       if (word >>> STATE_SHIFT === REPLICA_STATE.dead) return false;
       const next = (state << STATE_SHIFT) | (word & ONGOING_MASK);
-      if (Atomics.compareExchange(this.#words, R_WORD, word, next) === word) return true;
+      if (Atomics.compareExchange(this.#words, R_WORD, word, next) !== word) continue;
+      if (state === REPLICA_STATE.dead) Atomics.notify(this.#words, R_WORD);
+      return true;
     }
   }
 
@@ -278,14 +298,17 @@ export class ReplicaLoad {
   /** Gives back a place whose call is not sent, and takes the charge off the caller's ledger. */
   unreserve(ledger: Charged): void {
     const charged = ledger.words;
-    Atomics.sub(this.#words, R_WORD, 1);
+    const word = Atomics.sub(this.#words, R_WORD, 1);
     (charged[L_RESERVED] as number)--;
+    if (isLast(word, 1)) Atomics.notify(this.#words, R_WORD);
   }
 
   /** Gives places back. True if the replica is draining and these were the last. */
   release(places: number): boolean {
     const word = Atomics.sub(this.#words, R_WORD, places);
-    return word >>> STATE_SHIFT === REPLICA_STATE.draining && (word & ONGOING_MASK) === places;
+    if (!isLast(word, places)) return false;
+    Atomics.notify(this.#words, R_WORD);
+    return true;
   }
 
   /** Counts calls that were served to their end. */

@@ -1,0 +1,54 @@
+import type { WorkerOptions } from 'node:worker_threads';
+import type { DeploymentSpec } from '../../deployment/app-spec.ts';
+import type { ResolvedOptions, ResourceLimits } from '../../deployment/options/deployment-options.ts';
+import type { ReplicaInit } from '../../replica/control.ts';
+import { clockEpoch } from '../../time/clock.ts';
+import { pack } from '../../values/pack.ts';
+import type { ReplicaPlace } from '../replica-host.ts';
+import { tickPeriod } from '../tick-period.ts';
+import { threadFlags } from './exec-argv.ts';
+
+/** The ends of what the thread and the host share. */
+type SharedEnds = Pick<ReplicaInit, 'load' | 'deploymentLoad' | 'tally' | 'control' | 'isPooled'>;
+
+/** Options of the worker of a replica: its flags, environment and limits, and the data that it starts with. */
+export function threadOptions(
+  { env, ...place }: ReplicaPlace,
+  spec: DeploymentSpec,
+  shared: SharedEnds,
+): WorkerOptions {
+  const { options } = spec;
+  const init: ReplicaInit = {
+    ...place,
+    ...shared,
+    epoch: clockEpoch(),
+    deployment: spec.name,
+    module: spec.module,
+    exportName: spec.exportName,
+    args: spec.args,
+    userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
+    tickMs: tickPeriod(options.stuckAfterMs),
+    healthCheckTimeoutMs: options.healthCheckTimeoutMs,
+    logLevel: options.logging.level,
+    idempotent: options.idempotent,
+  };
+  const execArgv = threadFlags(process.execArgv);
+  return {
+    ...(execArgv && { execArgv }),
+    workerData: init,
+    transferList: [shared.control],
+    // Never shared with the host: a replica may have variables of its own.
+    env: { ...process.env, ...env, ...options.env },
+    resourceLimits: heapLimits(options),
+    name: place.replicaId,
+  };
+}
+
+/** The smallest heap with which a thread comes up, in MiB. */
+const LEAST_HEAP_MB = 32;
+
+/** The memory that is reserved for a replica bounds its heap, unless its deployment sets other limits. */
+function heapLimits({ resourceLimits, resources: { memoryMb = 0 } }: ResolvedOptions): ResourceLimits {
+  if (memoryMb === 0) return resourceLimits;
+  return { maxOldGenerationSizeMb: Math.max(LEAST_HEAP_MB, Math.ceil(memoryMb)), ...resourceLimits };
+}
