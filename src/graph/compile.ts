@@ -1,5 +1,6 @@
 import { BoundDeployment } from '../deployment/bound.ts';
 import { CallNode } from '../deployment/graph-node.ts';
+import { ISOLATIONS } from '../deployment/options/isolations.ts';
 import { invalidOption, ServeError } from '../errors.ts';
 import { isPlainObject } from '../validation/fields.ts';
 import { isPortable } from '../values/marks.ts';
@@ -32,7 +33,10 @@ export function compileGraph(graph: unknown, what: string): CompiledGraph {
     plan: new PlanWriter(callees, isSingle ? what : `${what}['${route}']`).write(node),
   }));
   const { deployments } = callees;
-  const isRemote = deployments.map((bound) => BoundDeployment.partsOf(bound).options.isolation !== 'inline');
+  const isRemote = deployments.map((bound) => {
+    const { isolation = 'thread' } = BoundDeployment.partsOf(bound).options;
+    return !ISOLATIONS[isolation].isByReference;
+  });
   return {
     plan: { routes, isSingle, callees: isRemote.map((remote) => ({ isRemote: remote })) },
     deployments,

@@ -30,11 +30,9 @@ import {
   autoscalingOf,
   type ResolvedAutoscaling,
 } from './autoscaling-options.ts';
+import { ISOLATION_NAMES, ISOLATIONS, type Isolation } from './isolations.ts';
 import { LOG_LEVELS, type LogLevel } from './log-line.ts';
 import { DEMAND_FIELD, type Resources } from './resources.ts';
-
-/** Where a replica runs: a worker thread, or the caller's own event loop. */
-export type Isolation = 'thread' | 'inline';
 
 export interface BackpressureOptions {
   /** Default 503. */
@@ -226,7 +224,7 @@ const FIELDS: Fields<DeploymentOptions> = {
     maxExtraRatio: number(0, 1),
   }),
   priority: oneOf(...PRIORITIES),
-  isolation: oneOf('thread', 'inline'),
+  isolation: oneOf(...ISOLATION_NAMES),
   resourceLimits: object<ResourceLimits>({
     maxOldGenerationSizeMb: number(1, MAX_HEAP_MB),
     maxYoungGenerationSizeMb: number(1, MAX_HEAP_MB),
@@ -318,11 +316,11 @@ function assertHedgeable({ hedge, idempotent, isolation }: DeploymentOptions, wh
       hedge,
       'only together with idempotent, which says what may run twice',
     );
-  if (isolation === 'inline')
+  if (!ISOLATIONS[isolation ?? DEFAULTS.isolation].isReplicated)
     throw invalidOption(
       `${what}.hedge`,
       hedge,
-      "nothing with isolation 'inline': there is no second replica",
+      `nothing with isolation '${isolation}': there is no second replica`,
     );
 }
 
@@ -331,8 +329,8 @@ function assertScalable(options: DeploymentOptions, what: string): void {
   const { numReplicas, autoscaling, resources, isolation } = options;
   if (numReplicas !== undefined && autoscaling !== undefined)
     throw invalidOption(`${what}.numReplicas`, numReplicas, 'not to be set together with autoscaling');
-  if (isolation !== 'inline') return;
-  const allowed = "nothing with isolation 'inline': every caller thread has its own replica";
+  if (ISOLATIONS[isolation ?? DEFAULTS.isolation].isReplicated) return;
+  const allowed = `nothing with isolation '${isolation}': every caller thread has its own replica`;
   if (autoscaling !== undefined || numReplicas === 'auto')
     throw invalidOption(`${what}.autoscaling`, autoscaling ?? numReplicas, allowed);
   if (Object.values(resources ?? {}).some((amount) => amount !== 0))

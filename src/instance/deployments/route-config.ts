@@ -1,4 +1,5 @@
 import type { SpecOptions } from '../../deployment/app-spec.ts';
+import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import type { RouteConfig } from '../../handle/call/route-config.ts';
 import { priorityRank } from '../../handle/queue/priority.ts';
 import type { TenantsOptions } from '../../handle/queue/tenants.ts';
@@ -11,7 +12,7 @@ export function routeConfig(options: SpecOptions, tenants: TenantsOptions | unde
     streamTimeoutMs: options.streamTimeoutMs,
     priorityRank: priorityRank(options.priority),
     backpressure: options.backpressure,
-    isByReference: options.isolation === 'inline',
+    isByReference: ISOLATIONS[options.isolation].isByReference,
     idempotent: options.idempotent,
     hedge: options.hedge,
     accessLog: options.logging.accessLog,
