@@ -2,6 +2,7 @@ import type { TargetCapacity } from '../controller/target-capacity.ts';
 import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import type { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
+import type { ReplicaHosts } from '../isolation/replica-host.ts';
 import type { CallCounts } from '../observe/call-counts.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -29,8 +30,8 @@ export interface Environment {
   readonly resources: ResourceLedger;
   /** The share of every deployment that runs, as of now. */
   targetCapacity(): TargetCapacity;
-  /** File of the replicas' worker entry. */
-  readonly workerEntry: string;
+  /** What the replicas of one more deployment run in. */
+  replicaHosts(): ReplicaHosts;
   readonly tenants: TenantsOptions | undefined;
   /** Set while apps are reloaded when their files change. */
   readonly dev: DevReload | undefined;

@@ -22,6 +22,7 @@ import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { Router } from '../handle/routing/router.ts';
 import { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
+import { ThreadHosts } from '../isolation/thread/thread-hosts.ts';
 import { CallCounts } from '../observe/call-counts.ts';
 import { Events } from '../observe/events.ts';
 import { HttpCounts } from '../observe/http-counts.ts';
@@ -155,10 +156,10 @@ export class Instance {
     });
     this.#registry.addCaller(port);
     const memoryMb = options.resources.memoryMb ?? detectMemoryMb();
-    const replicas = () => this.#apps.threads();
+    const replicas = () => this.#apps.replicas();
     this.#growth = new MemoryGrowthGuard(options.growthWatch, memoryMb, replicas, this.events, this.log);
-    this.#memory = new ProcessMemoryGuard(memoryMb, replicas, (replica, why) =>
-      this.#apps.kill(replica, why),
+    this.#memory = new ProcessMemoryGuard(memoryMb, replicas, ({ replicaId }, why) =>
+      this.#apps.kill(replicaId, why),
     );
     this.#dev = options.isDev ? new DevReload((name) => this.reload(name, false), this.log) : undefined;
     this.#environment = {
@@ -170,7 +171,7 @@ export class Instance {
       clock: this.#clock,
       resources: this.#resources,
       targetCapacity: () => this.#capacity,
-      workerEntry: options.workerEntry,
+      replicaHosts: () => new ThreadHosts(options.workerEntry),
       dev: this.#dev,
       tenants: options.tenants,
       nextCallerIndex: () => ++this.#callers,

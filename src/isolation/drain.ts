@@ -27,40 +27,47 @@ export function endLimit({ graceMs, promised }: DrainLimits, since: number, most
   return Math.min(most, Math.max(left, graceMs * END_SHARE, LEAST_END_MS));
 }
 
-/** A replica that stops, as far as its calls are concerned. */
+/** The calls of a replica that stops. */
 export interface Draining {
-  /** Calls that hold a place; 0 once its thread is gone. */
-  readonly ongoing: number;
-  /** Asks its thread, which answers as soon as its event loop turns. */
+  /** Asks the replica, which answers as soon as its event loop turns. */
   openCalls(): Promise<OpenCalls>;
-  /** Resolves when its last call is over, at the latest after so long. */
-  rest(ms: number): Promise<void>;
+  /** Resolves when the last call is over, or the replica is dead. */
+  callsOver(): Promise<void>;
 }
 
-/** A caller gives up up to a tick of its wheel after the deadline: it is to hear of that, not of the replica's end. */
+/** A caller gives up up to a tick of its wheel after the deadline: it is told of that, not of the replica's end. */
 const SLACK_MS = 100;
-/** For the last question; a thread that computes does not answer. */
+/** Limit of the last question, in ms: a replica that computes does not answer. */
 const ANSWER_MS = 1_000;
-const LOOK_MS = 50;
 
 /**
- * Waits for the calls of a replica that takes no more: for the grace, and beyond it till the last of their deadlines. Only
- * its thread knows these, so it is asked, once at the start and once before it is given up, for calls that were on their
- * way then. Until it has answered the longest that they can be counts. Pauses of the process do not.
+ * Waits for the calls of a replica that takes no more: for the grace, and beyond it until the last of their deadlines. Only
+ * the replica knows these, so it is asked at the start, and once more before it is given up, for calls that were on their
+ * way at the start. Until it answers, the longest time that its calls can take counts. Pauses of the process do not count.
  */
 export async function callsEnded(replica: Draining, { graceMs, promised }: DrainLimits): Promise<void> {
   const from = activeTime.now();
   let until = from + Math.max(graceMs, promised?.requestTimeoutMs ?? 0, promised?.streamTimeoutMs ?? 0);
+  let isOver = false;
+  const over = replica.callsOver().then(() => {
+    isOver = true;
+  });
   const learn = async (): Promise<void> => {
     const { deadline, hasStreams } = await replica.openCalls();
     const streams = hasStreams ? from + (promised?.streamTimeoutMs ?? 0) : 0;
     const lastMs = deadline === 0 ? 0 : activeTime.now() + (deadline - now()) + SLACK_MS;
     until = Math.max(from + graceMs, streams, lastMs);
   };
-  if (promised !== undefined) learn().catch(() => {});
-  while (replica.ongoing > 0) {
-    if (activeTime.now() >= until && promised !== undefined) await within(ANSWER_MS, learn());
-    if (activeTime.now() >= until) return;
-    await replica.rest(Math.min(LOOK_MS, Math.max(1, until - activeTime.now())));
+  const left = (): number => until - activeTime.now();
+  if (promised === undefined) return within(left(), over);
+  // The answer changes how long to wait.
+  await within(left(), Promise.race([over, learn()]));
+  while (!isOver) {
+    if (left() > 0) {
+      await within(left(), over);
+    } else {
+      await within(ANSWER_MS, Promise.race([over, learn()]));
+      if (left() <= 0) return;
+    }
   }
 }

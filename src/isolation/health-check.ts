@@ -1,5 +1,3 @@
-import { ServeError } from '../errors.ts';
-import { type Limit, limit } from '../time/timeout.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 
 /** In a row. */
@@ -40,20 +38,11 @@ export class HealthCheck {
     });
   }
 
-  async #check(): Promise<unknown> {
-    const { promise, resolve } = Promise.withResolvers<unknown>();
-    let timer: Limit | undefined;
-    const onBegun = (): void => {
-      const message = `checkHealth() took longer than ${this.#timeoutMs} ms`;
-      timer = limit(this.#timeoutMs, () => resolve(new ServeError('SERVE_TIMEOUT', message)), false);
-    };
-    this.#replica.checkHealth(onBegun).then(
-      () => resolve(undefined),
-      (error: unknown) => resolve(error ?? new Error('checkHealth() failed')),
+  #check(): Promise<unknown> {
+    return this.#replica.control.checkHealth(this.#timeoutMs).then(
+      () => undefined,
+      (error: unknown) => error ?? new Error('checkHealth() failed'),
     );
-    const outcome = await promise;
-    timer?.cancel();
-    return outcome;
   }
 
   #jittered(): number {

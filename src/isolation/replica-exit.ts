@@ -2,15 +2,15 @@ import type { StartPhase } from '../replica/control.ts';
 
 /** How a replica ended. */
 export interface ReplicaExit {
-  /** Whether it was asked to. */
+  /** Whether the replica was told to end. */
   readonly isExpected: boolean;
-  /** Where it failed, if it never came up. */
+  /** Phase of the start that failed; undefined if the replica came up. */
   readonly phase: StartPhase | 'start' | undefined;
   readonly error: unknown;
 }
 
-/** In words. */
-export function howItEnded(error: unknown): string {
+/** The reason of an end, as calls that were lost with the replica are told. */
+export function deathReason(error: unknown): string {
   const isFull = error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
   return isFull
     ? 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)'

@@ -4,37 +4,23 @@ import { activeTime, type Witness } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
 import { HealthCheck } from './health-check.ts';
 import { LoopSilence } from './loop-silence.ts';
-import type { ManagedReplica } from './managed-replica.ts';
+import type { ManagedReplica, ReplicaOwner } from './managed-replica.ts';
 import { MemoryQuota } from './memory-quota.ts';
-import { tickPeriod } from './thread/launch.ts';
-
-/** What the watch finds. */
-export interface WatchEvents {
-  /** Its event loop has not turned, and no call has begun or ended, for so long: it takes no more calls. */
-  stuck(silentMs: number): void;
-  /** Its event loop turns again. */
-  recovered(): void;
-  /** It must be ended at once. */
-  unresponsive(why: string): void;
-  /** It holds more memory than was reserved for it. */
-  overMemory(why: string): void;
-  /** Its health check failed three times in a row. */
-  unhealthy(error: unknown): void;
-}
+import { tickPeriod } from './tick-period.ts';
 
 /** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
 export class ReplicaMonitor implements Witness {
   readonly #replica: ManagedReplica;
   #options: SpecOptions;
-  readonly #events: WatchEvents;
+  readonly #owner: ReplicaOwner;
   #health: HealthCheck | undefined = undefined;
   readonly #silence = new LoopSilence();
   readonly #memory: MemoryQuota | undefined;
 
-  constructor(replica: ManagedReplica, options: SpecOptions, events: WatchEvents) {
+  constructor(replica: ManagedReplica, options: SpecOptions, owner: ReplicaOwner) {
     this.#replica = replica;
     this.#options = options;
-    this.#events = events;
+    this.#owner = owner;
     const { memoryMb = 0 } = options.resources;
     this.#memory = memoryMb === 0 ? undefined : new MemoryQuota(replica, memoryMb);
     activeTime.addWitness(this);
@@ -60,7 +46,7 @@ export class ReplicaMonitor implements Witness {
       options.healthCheckPeriodMs !== healthCheckPeriodMs ||
       options.healthCheckTimeoutMs !== healthCheckTimeoutMs;
     if (isOtherCheck) this.#health = undefined;
-    if (options.stuckAfterMs !== stuckAfterMs) this.#replica.watchLoop(options.stuckAfterMs);
+    if (options.stuckAfterMs !== stuckAfterMs) this.#replica.tickEvery(tickPeriod(options.stuckAfterMs));
     this.#options = options;
   }
 
@@ -71,19 +57,19 @@ export class ReplicaMonitor implements Witness {
   tick(at: number): void {
     const { state, startedAt } = this.#replica;
     if (state === 'RUNNING') {
-      this.#memory?.tick(at, (why) => this.#events.overMemory(why));
+      this.#memory?.tick(at, (why) => this.#owner.overMemory(this.#replica, why));
       this.#lookAtRunning(at);
     } else if (state === 'STARTING') {
-      this.#memory?.tick(at, (why) => this.#events.unresponsive(why));
+      this.#memory?.tick(at, (why) => this.#owner.unresponsive(this.#replica, why));
       if (activeTime.now() - startedAt > this.#options.startTimeoutMs)
-        this.#events.unresponsive(`it did not start within ${this.#options.startTimeoutMs} ms`);
+        this.#owner.unresponsive(this.#replica, `it did not start within ${this.#options.startTimeoutMs} ms`);
     }
   }
 
   #lookAtRunning(at: number): void {
     const replica = this.#replica;
     const { stuckAfterMs, healthCheckPeriodMs, healthCheckTimeoutMs } = this.#options;
-    const silentMs = this.#silence.look(replica.load.lastTick, now(), activeTime);
+    const silentMs = this.#silence.look(replica.lastSeen, now(), activeTime);
     const isSilent = silentMs > stuckAfterMs;
     if (isSilent !== replica.isStuck) this.#turn(isSilent, silentMs);
     if (isSilent) {
@@ -92,14 +78,14 @@ export class ReplicaMonitor implements Witness {
     }
     if (!replica.hasHealthCheck) return;
     this.#health ??= new HealthCheck(replica, healthCheckPeriodMs, healthCheckTimeoutMs, at);
-    this.#health.tick(at, (error) => this.#events.unhealthy(error));
+    this.#health.tick(at, (error) => this.#owner.unhealthy(this.#replica, error));
   }
 
   #turn(isStuck: boolean, silentMs: number): void {
     this.#replica.isStuck = isStuck;
     this.#replica.load.setState(isStuck ? REPLICA_STATE.stuck : REPLICA_STATE.ready);
-    if (isStuck) this.#events.stuck(silentMs);
-    else this.#events.recovered();
+    if (isStuck) this.#owner.stuck(this.#replica, silentMs);
+    else this.#owner.recovered(this.#replica);
   }
 
   /** It is ended once the deadline of the call that holds its loop passed; `stuckTerminateMs` is for code without one. */
@@ -110,6 +96,6 @@ export class ReplicaMonitor implements Witness {
         ? silentMs > this.#options.stuckTerminateMs
         : ((now() - this.#silence.pausedMs - deadline) | 0) > 0;
     if (!isOverdue) return;
-    this.#events.unresponsive(`its event loop was blocked for ${silentMs} ms`);
+    this.#owner.unresponsive(this.#replica, `its event loop was blocked for ${silentMs} ms`);
   }
 }

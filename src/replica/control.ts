@@ -94,15 +94,16 @@ export type ToHost =
   | { type: 'subscribe'; key: RouteKey }
   /** The thread is through with an inline replica that another one replaced. */
   | { type: 'replaced'; replicaId: string }
-  /** Draining, and the last call is over. */
-  | { type: 'drained' }
   | {
       type: 'stats';
       calls: readonly CountedCalls[];
       batches: readonly CountedBatches[];
       metrics: readonly MetricDelta[];
     }
-  /** A failed response that nobody observed. */
   /** A file of the project was loaded: its `file:` URL. */
   | { type: 'loaded'; url: string }
+  /** A failed response that nobody observed. */
   | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };
+
+/** What a replica reports on its calls and its user code. */
+export type ReplicaReport = Extract<ToHost, { type: 'stats' | 'log' | 'advice' | 'loaded' | 'unobserved' }>;

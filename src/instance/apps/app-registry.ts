@@ -64,12 +64,12 @@ export class Apps {
   }
 
   /** The replicas on threads, of all apps. */
-  threads(): ManagedReplica[] {
-    return [...this].flatMap((app) => [...app.threads()]);
+  replicas(): ManagedReplica[] {
+    return [...this].flatMap((app) => [...app.replicas()]);
   }
 
   /** Ends a replica at once. */
-  kill(replica: ManagedReplica, why: string): void {
-    for (const app of this) if (app.kill(replica, why)) return;
+  kill(replicaId: string, why: string): void {
+    for (const app of this) if (app.kill(replicaId, why)) return;
   }
 }

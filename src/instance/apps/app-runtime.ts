@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { type AppReport, type AppStatus, appStatus } from '../../controller/status.ts';
 import type { AppSpec, CompiledApp, HostedDeployment } from '../../deployment/app-spec.ts';
 import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
+import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import { InlineDeployment } from '../deployments/inline-deployment.ts';
 import { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
-import type { RunningDeployment } from '../deployments/running-deployment.ts';
+import type { RunningDeployment, ScalableDeployment } from '../deployments/running-deployment.ts';
 import { UpdateBarrier } from '../deployments/update-barrier.ts';
 import type { Environment } from '../environment.ts';
 import { AppScaler } from '../scaling/app-scaler.ts';
@@ -198,7 +199,7 @@ export class AppRuntime {
 
   /** The target capacity changed. */
   applyCapacity(): void {
-    for (const deployment of this.#threadDeployments()) deployment.applyCapacity();
+    for (const deployment of this.#deployments.values()) deployment.applyCapacity();
     this.#scaler.tick(this.#environment.clock.now(), true);
   }
 
@@ -206,12 +207,12 @@ export class AppRuntime {
     for (const deployment of this.#deployments.values()) deployment.tick(at);
   }
 
-  *threads(): Generator<ManagedReplica> {
-    for (const deployment of this.#deployments.values()) yield* deployment.threads();
+  *replicas(): Generator<ManagedReplica> {
+    for (const deployment of this.#deployments.values()) yield* deployment.replicas();
   }
 
-  kill(replica: ManagedReplica, why: string): boolean {
-    return [...this.#deployments.values()].some((deployment) => deployment.kill(replica, why));
+  kill(replicaId: string, why: string): boolean {
+    return [...this.#deployments.values()].some((deployment) => deployment.kill(replicaId, why));
   }
 
   /** The ingress, as a replica describes it, once the app is deployed. */
@@ -256,17 +257,15 @@ export class AppRuntime {
     this.#environment.registry.removeApp(this.name);
   }
 
-  *#threadDeployments(named?: ReadonlySet<string>): Generator<ReplicatedDeployment> {
-    for (const [name, deployment] of this.#deployments) {
-      const isMeant = named?.has(name) ?? true;
-      if (isMeant && deployment instanceof ReplicatedDeployment) yield deployment;
-    }
+  *#scalable(named: ReadonlySet<string>): Generator<ScalableDeployment> {
+    for (const [name, { scalable }] of this.#deployments)
+      if (named.has(name) && scalable !== undefined) yield scalable;
   }
 
   #followScaling(): void {
     const { spec, source } = this.#compiled;
     const wanted = new Set(spec.deployments.map(({ name }) => name));
-    this.#scaler.follow(this.#threadDeployments(wanted), source.autoscalingPolicy);
+    this.#scaler.follow(this.#scalable(wanted), source.autoscalingPolicy);
   }
 
   async #deployOne(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
@@ -279,11 +278,8 @@ export class AppRuntime {
     }
     const known = this.#deployments.get(spec.name);
     if (known !== undefined) return known.update(spec, group, note);
-    const { isolation } = spec.options;
-    const made =
-      isolation === 'inline'
-        ? new InlineDeployment(this.name, spec, this.#environment)
-        : new ReplicatedDeployment(this.name, spec, this.#environment);
+    const Kind = ISOLATIONS[spec.options.isolation].isReplicated ? ReplicatedDeployment : InlineDeployment;
+    const made: RunningDeployment = new Kind(this.name, spec, this.#environment);
     this.#deployments.set(spec.name, made);
     const started = made.start(group);
     if (stopping !== undefined) this.#followScaling();

@@ -1,34 +1,43 @@
 import type { RestartPolicy } from '../../controller/back-off.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
-import type { Environment } from '../environment.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import type { Clock } from '../../time/control-clock.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
 
 /** While a replica is starting, callers come back after so long, in ms. */
 const STARTING_MS = 1_000;
 const SECOND_MS = 1_000;
 
-/** What keeps a deployment from starting replicas. @param zombies threads that cannot be ended */
+/** The reason why a deployment starts no replicas. @param zombies replicas that cannot be ended */
 export function degradation(zombies: number): string {
   return `${zombies} threads are blocked in native code and cannot be ended: restart the process`;
 }
 
 /**
- * Refuses the calls to a deployment whose crash budget is spent while none of its replicas takes calls: the next one is tried
- * after up to `restart.maxDelayMs`, which is longer than most deadlines. Callers learn at once when to come back.
+ * Refuses the calls to a deployment whose crash budget is spent while none of its replicas takes calls: the next one is
+ * started after up to `restart.maxDelayMs`, which is longer than most deadlines. Callers learn at once when to come back.
  */
 export class CrashRefusal {
   readonly #key: RouteKey;
   readonly #reporter: DeploymentReporter;
-  readonly #environment: Environment;
+  readonly #registry: EndpointRegistry;
+  readonly #clock: Clock;
   readonly #accept: () => void;
   /** What callers were told last. */
   #told: string | undefined = undefined;
 
-  /** @param accept calls are accepted again */
-  constructor(key: RouteKey, reporter: DeploymentReporter, environment: Environment, accept: () => void) {
+  /** @param accept makes callers send calls again */
+  constructor(
+    key: RouteKey,
+    reporter: DeploymentReporter,
+    registry: EndpointRegistry,
+    clock: Clock,
+    accept: () => void,
+  ) {
     this.#key = key;
     this.#reporter = reporter;
-    this.#environment = environment;
+    this.#registry = registry;
+    this.#clock = clock;
     this.#accept = accept;
   }
 
@@ -41,7 +50,7 @@ export class CrashRefusal {
   beginTill({ maxCrashes, windowMs }: RestartPolicy, nextInMs: number): void {
     // `Retry-After` counts in seconds.
     const seconds = Math.ceil(nextInMs / SECOND_MS);
-    const at = new Date(this.#environment.clock.timestamp() + nextInMs).toISOString();
+    const at = new Date(this.#clock.timestamp() + nextInMs).toISOString();
     const next = nextInMs === 0 ? 'another one is being started' : `the next one is started at ${at}`;
     const why = `${maxCrashes} of them crashed within ${windowMs / SECOND_MS} s; ${next}`;
     this.#tell(String(seconds), why, Math.max(seconds * SECOND_MS, STARTING_MS));
@@ -54,7 +63,7 @@ export class CrashRefusal {
     this.#accept();
   }
 
-  /** Whether calls are accepted is decided elsewhere. */
+  /** Something else decides from now on whether calls are accepted. */
   forget(): void {
     this.#told = undefined;
   }
@@ -64,6 +73,6 @@ export class CrashRefusal {
     if (key === this.#told) return;
     this.#told = key;
     const error = this.#reporter.unavailable(`no replica can take calls: ${why}`, retryAfterMs);
-    this.#environment.registry.fail(this.#key, error);
+    this.#registry.fail(this.#key, error);
   }
 }

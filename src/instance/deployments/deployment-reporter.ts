@@ -2,17 +2,20 @@ import type { DeploymentStatus } from '../../controller/status.ts';
 import { ServeError } from '../../errors.ts';
 import type { Environment } from '../environment.ts';
 
+/** Where a deployment's news go. */
+type Desks = Pick<Environment, 'events' | 'log' | 'book'>;
+
 /** What a deployment has to say: its status, its errors, its events and its lines in the log, all with its name on them. */
 export class DeploymentReporter {
   readonly #about: { readonly app: string; readonly deployment: string };
-  readonly #environment: Environment;
+  readonly #environment: Desks;
   readonly #advice = new Set<string>();
   #state: DeploymentStatus = 'UPDATING';
   #note = '';
-  /** Why it is as it is. */
+  /** Reason for the current status. */
   message = '';
 
-  constructor(app: string, deployment: string, environment: Environment) {
+  constructor(app: string, deployment: string, environment: Desks) {
     this.#about = { app, deployment };
     this.#environment = environment;
   }
@@ -49,6 +52,17 @@ export class DeploymentReporter {
 
   status(status: DeploymentStatus, message: string): void {
     this.#environment.events.emit('deployment', { ...this.#about, status, message });
+  }
+
+  /** The state of a replica changed. */
+  replica(replica: string, state: string, reason?: string, error?: unknown): void {
+    this.#environment.events.emit('replica', {
+      ...this.#about,
+      replica,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(error === undefined ? {} : { error }),
+    });
   }
 
   /** @param how what became of the replica */

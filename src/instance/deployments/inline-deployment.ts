@@ -114,7 +114,14 @@ export class InlineDeployment implements RunningDeployment {
     took.resolve();
   }
 
-  threads(): ManagedReplica[] {
+  /** Every caller thread makes its own replica. */
+  get scalable(): undefined {
+    return undefined;
+  }
+
+  applyCapacity(): void {}
+
+  replicas(): ManagedReplica[] {
     return [];
   }
 

@@ -19,7 +19,11 @@ export class InlineVersion {
   }
 
   /** Makes the host's replica. Rejects with what its constructor, `reconfigure` or `checkHealth` threw, or when they take too long. */
-  static async make(app: string, spec: HostedDeployment, environment: Environment): Promise<InlineVersion> {
+  static async make(
+    app: string,
+    spec: HostedDeployment,
+    environment: Pick<Environment, 'instanceId' | 'inlineReplicas'>,
+  ): Promise<InlineVersion> {
     const { name, version, options, source } = spec;
     const descriptor: InlineDescriptor = {
       replicaId: `${name}#${randomId(6)}`,

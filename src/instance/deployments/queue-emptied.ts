@@ -1,17 +1,23 @@
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import { activeTime } from '../../time/active-time.ts';
+import { within } from '../../time/timeout.ts';
 
 /**
- * Resolves once no call waits that could still be served.
+ * Resolves once no call waits that could still be served. Whoever changes what `mayServe` answers calls
+ * `load.endEmptiedWait()`.
  *
- * @param deadline time of `activeTime` at which it is given up
+ * @param deadline time of `activeTime` at which the wait is given up
  */
 export async function queueEmptied(
   load: DeploymentLoad | undefined,
   mayServe: () => boolean,
   deadline: number,
 ): Promise<void> {
-  while (load !== undefined && load.queued > 0 && mayServe() && activeTime.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  if (load === undefined) return;
+  while (load.queued > 0 && mayServe()) {
+    const leftMs = deadline - activeTime.now();
+    if (leftMs <= 0) break;
+    await within(leftMs, load.waitEmptied());
   }
+  load.endEmptiedWait();
 }

@@ -1,31 +1,38 @@
+import type { ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-
-export interface ReconfigurationEvents {
-  /** A replica refused its config, and is unfit from now on. @returns what the change fails with */
-  refused(cause: unknown): unknown;
-  /** Nothing is under way any more. */
-  settled(): void;
-}
+import { messageOf } from '../../values/describe-value.ts';
+import type { DeploymentReporter } from './deployment-reporter.ts';
 
 /**
  * Tells the running replicas of a deployment their user config. One change after the other, so that every replica ends
  * up with the last; and one replica ahead of the others, so that a config that is refused costs one replica at most.
  */
 export class Reconfiguration {
-  readonly #events: ReconfigurationEvents;
+  readonly #reporter: DeploymentReporter;
+  readonly #changed: () => void;
   #last: Promise<void> | undefined = undefined;
+  #refusal: ServeError | undefined = undefined;
 
-  constructor(events: ReconfigurationEvents) {
-    this.#events = events;
+  /** @param changed is called when no change is under way any more */
+  constructor(reporter: DeploymentReporter, changed: () => void) {
+    this.#reporter = reporter;
+    this.#changed = changed;
   }
 
   get isRunning(): boolean {
     return this.#last !== undefined;
   }
 
+  /** The failure of a replica that refused its config since the last look. */
+  takeRefusal(): ServeError | undefined {
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    return refusal;
+  }
+
   /**
    * @param replicas those that should have the config, looked at when it is their turn
-   * @param timeoutMs for each of them
+   * @param timeoutMs for each replica
    */
   apply(replicas: () => ManagedReplica[], userConfig: unknown, timeoutMs: number): Promise<void> {
     if (userConfig === undefined) return Promise.resolve();
@@ -40,7 +47,7 @@ export class Reconfiguration {
       .then(() => {
         if (this.#last !== settled) return;
         this.#last = undefined;
-        this.#events.settled();
+        this.#changed();
       });
     this.#last = settled;
     return work;
@@ -51,9 +58,10 @@ export class Reconfiguration {
       await replica.reconfigure(userConfig, timeoutMs);
     } catch (cause) {
       if (replica.state !== 'RUNNING') return;
-      // Nobody knows what it made of the config: another one takes its place first.
+      // It is unknown what the replica made of the config: another one takes its place first.
       replica.isUnfit = true;
-      throw this.#events.refused(cause);
+      this.#refusal = this.#reporter.failed(`reconfigure failed: ${messageOf(cause)}`, cause);
+      throw this.#refusal;
     }
   }
 }

@@ -8,14 +8,18 @@ import type { Environment } from '../environment.ts';
 /** How many replicas a deployment should have, and what keeps it from having them. */
 export class ReplicaTarget {
   readonly #key: RouteKey;
-  readonly #environment: Environment;
+  readonly #environment: Pick<Environment, 'resources' | 'targetCapacity'>;
   #options: SpecOptions;
   #target = 0;
   #scaling: 'up' | 'down' | undefined = undefined;
   #pending: PendingReplicas | undefined = undefined;
   #pendingSince = 0;
 
-  constructor(key: RouteKey, options: SpecOptions, environment: Environment) {
+  constructor(
+    key: RouteKey,
+    options: SpecOptions,
+    environment: Pick<Environment, 'resources' | 'targetCapacity'>,
+  ) {
     this.#key = key;
     this.#options = options;
     this.#environment = environment;
@@ -38,7 +42,7 @@ export class ReplicaTarget {
     return this.#pending;
   }
 
-  /** Goes by other options, or by another target capacity. */
+  /** Applies other options, or another target capacity. */
   follow(options: SpecOptions): void {
     this.#options = options;
     this.aimAt(targetOf(options, this.#environment.targetCapacity(), this.#target));

@@ -4,8 +4,11 @@ import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import { repeatAdvice } from '../../deployment/idempotent.ts';
 import type { ServeError } from '../../errors.ts';
+import type { TenantsOptions } from '../../handle/queue/tenants.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
@@ -17,70 +20,60 @@ import { EjectionMonitor } from './ejection-monitor.ts';
 import { PendingChange } from './pending-change.ts';
 import { queueEmptied } from './queue-emptied.ts';
 import { isConfigured, Reconfiguration } from './reconfiguration.ts';
+import { type LostStart, ReplicaHistory } from './replica-history.ts';
+import { ReplicaReports } from './replica-reports.ts';
 import { ReplicaSet } from './replica-set.ts';
+import { ReplicaStarter } from './replica-starter.ts';
 import { ReplicaTarget } from './replica-target.ts';
 import { Rollout } from './rollout.ts';
 import { routeConfig } from './route-config.ts';
-import type { RunningDeployment } from './running-deployment.ts';
-import { StartHistory } from './start-history.ts';
+import type { RunningDeployment, ScalableDeployment } from './running-deployment.ts';
 import type { UpdateBarrier } from './update-barrier.ts';
 
-/** Threads that cannot be ended, until no more are started: each keeps its memory and a core busy. */
-const MAX_ZOMBIES = 2;
-
 /**
- * A deployment in worker threads. It looks at its replicas, lets the controller decide, and does what that says.
+ * A deployment whose replicas this instance starts and ends. It looks at them, lets the controller decide, and does what
+ * that says.
  */
-export class ReplicatedDeployment implements RunningDeployment {
+export class ReplicatedDeployment implements RunningDeployment, ScalableDeployment {
   readonly #key: RouteKey;
-  readonly #environment: Environment;
+  readonly #registry: EndpointRegistry;
+  readonly #tenants: TenantsOptions | undefined;
+  readonly #clock: Clock;
   readonly #reporter: DeploymentReporter;
+  readonly #history: ReplicaHistory;
   readonly #replicas: ReplicaSet;
   readonly #ejections: EjectionMonitor;
-  #spec: HostedDeployment;
-  readonly #count: ReplicaTarget;
-  /** It failed because no replica fits anywhere, and comes back once one does. */
-  #isUnplaceable = false;
-  #group: UpdateBarrier | undefined = undefined;
-  readonly #record = new StartHistory();
-  #failure: ServeError | undefined = undefined;
-  #rollout: Rollout | undefined = undefined;
-  #change: PendingChange | undefined = undefined;
-  #restarts = 0;
-  readonly #reconfiguration = new Reconfiguration({
-    refused: (cause) => {
-      const failure = this.#reporter.failed(`reconfigure failed: ${messageOf(cause)}`, cause);
-      this.#fail(failure);
-      return failure;
-    },
-    settled: () => this.tick(this.#clock.now()),
-  });
+  readonly #target: ReplicaTarget;
+  readonly #reconfiguration: Reconfiguration;
   readonly #refusal: CrashRefusal;
+  #spec: HostedDeployment;
+  #group: UpdateBarrier | undefined = undefined;
+  #change: PendingChange | undefined = undefined;
+  #failure: ServeError | undefined = undefined;
+  /** The deployment failed because no replica fits anywhere, and recovers once one does. */
+  #isUnplaceable = false;
   #isStopping = false;
 
   constructor(app: string, spec: HostedDeployment, environment: Environment) {
+    const { name, fingerprint } = spec;
+    const { registry, clock, tenants } = environment;
     this.#spec = spec;
-    this.#environment = environment;
-    this.#reporter = new DeploymentReporter(app, spec.name, environment);
-    this.#key = routeKey(app, spec.name);
-    this.#refusal = new CrashRefusal(this.#key, this.#reporter, environment, () => this.#configureRoutes());
-    this.#replicas = new ReplicaSet(app, spec.name, environment, {
-      ready: (replica) => {
-        if (replica.fingerprint !== this.#spec.fingerprint) return;
-        this.#record.hasRun = true;
-        this.#advise(replica);
-        // It started before the config changed.
-        if (!isConfigured(replica, this.#spec.options.userConfig)) this.#reconfigure().catch(() => {});
-      },
-      ended: (replica) => this.#rollout?.ended(replica),
-      crashed: (replica, how, error) => this.#crashed(replica, how, error),
-      startFailed: (replica, phase, error) => this.#startFailed(replica, phase, error),
-      advised: (message) => this.#reporter.advise([message]),
-      changed: () => this.tick(this.#clock.now()),
-    });
-    this.#ejections = new EjectionMonitor(app, spec.name, environment);
+    this.#key = routeKey(app, name);
+    this.#registry = registry;
+    this.#tenants = tenants;
+    this.#clock = clock;
+    const changed = (): void => this.tick(clock.now());
+    const reporter = new DeploymentReporter(app, name, environment);
+    this.#reporter = reporter;
+    this.#history = new ReplicaHistory(fingerprint, reporter, clock);
+    const starter = new ReplicaStarter(app, name, environment);
+    const reports = new ReplicaReports(app, name, reporter, environment);
+    this.#replicas = new ReplicaSet(app, name, starter, reporter, reports, this.#history, changed);
+    this.#reconfiguration = new Reconfiguration(reporter, changed);
+    this.#refusal = new CrashRefusal(this.#key, reporter, registry, clock, () => this.#configureRoutes());
+    this.#ejections = new EjectionMonitor(app, name, environment);
     this.#configureRoutes();
-    this.#count = new ReplicaTarget(this.#key, spec.options, environment);
+    this.#target = new ReplicaTarget(this.#key, spec.options, environment);
   }
 
   get spec(): HostedDeployment {
@@ -96,16 +89,19 @@ export class ReplicatedDeployment implements RunningDeployment {
   }
 
   get isReady(): boolean {
-    return this.#replicas.isRunning || (this.#count.target === 0 && this.#failure === undefined);
+    return this.#replicas.isRunning || (this.target === 0 && this.#failure === undefined);
   }
 
-  /** Replicas that there should be. */
   get target(): number {
-    return this.#count.target;
+    return this.#target.target;
   }
 
   get isDegraded(): boolean {
-    return this.#replicas.zombies >= MAX_ZOMBIES;
+    return this.#history.isDegraded;
+  }
+
+  get scalable(): ScalableDeployment {
+    return this;
   }
 
   start(group: UpdateBarrier): Promise<void> {
@@ -113,32 +109,38 @@ export class ReplicatedDeployment implements RunningDeployment {
     return this.#begin(false);
   }
 
-  /** Goes over to another spec: in place as far as the version is the same, else replica by replica. */
+  /** Changes to another spec: in place if the version stays the same, else replica by replica. */
   update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     const previous = this.#spec;
     this.#spec = spec;
     this.#group = group;
     this.#reporter.note(note);
     this.#configureRoutes();
-    this.#count.follow(spec.options);
+    this.#target.follow(spec.options);
     this.#replicas.configure(spec);
     const isOther = spec.fingerprint !== previous.fingerprint;
     if (isOther || this.#failure !== undefined) {
       this.#failure = undefined;
       this.#isUnplaceable = false;
-      this.#record.reset(this.#current().length > 0);
+      this.#history.follow(spec.fingerprint, this.#current().length > 0);
     }
-    if (isOther) this.#rollout = new Rollout(spec.fingerprint, this.#replicas);
-    this.#advise(this.#current()[0]);
+    if (isOther) this.#history.rollout = new Rollout(spec.fingerprint, this.#replicas);
+    const [current] = this.#current();
+    if (current !== undefined) this.#reporter.advise(repeatAdvice(spec.options, current.methods));
     const reconfigured = this.#reconfigure();
     return this.#begin(true, reconfigured);
   }
 
   tick(at: number): void {
-    if (this.#isStopping) return;
+    if (this.#isStopping) {
+      this.#load?.endEmptiedWait();
+      return;
+    }
     this.#replicas.tick(at);
     this.#ejections.look(this.#replicas);
     if (this.#isUnplaceable) this.#tryPlacing();
+    if (this.#lookAtFailures()) return;
+    this.#reconfigureLate();
     const fault = this.#stepRollout(at);
     if (fault !== undefined && this.#faulted(fault)) return;
     this.#reconcile(at);
@@ -149,47 +151,45 @@ export class ReplicatedDeployment implements RunningDeployment {
     return {
       status: this.#reporter.state,
       message: this.#reporter.message,
-      targetReplicas: this.#count.target,
+      targetReplicas: this.target,
       replicaStates: this.#replicas.states(),
       replicas: this.#ejections.describe(this.#replicas.report()),
-      queued: this.#environment.registry.load(this.#key)?.queued ?? 0,
-      restarts: this.#restarts,
+      queued: this.#load?.queued ?? 0,
+      restarts: this.#history.restarts,
       scheduling: this.#replicas.scheduling,
-      pending: this.#count.pending,
+      pending: this.#target.pending,
     };
   }
 
-  /** Goes for another number of replicas. */
   scaleTo(target: number): void {
-    this.#count.aimAt(target);
+    this.#target.aimAt(target);
     this.tick(this.#clock.now());
   }
 
-  /** The target capacity changed. */
   applyCapacity(): void {
-    this.#count.follow(this.#spec.options);
+    this.#target.follow(this.#spec.options);
     this.tick(this.#clock.now());
   }
 
   async describe(): Promise<IngressDescription | undefined> {
-    return [...this.#replicas].find(({ isRoutable }) => isRoutable)?.describe();
+    return [...this.#replicas].find(({ isRoutable }) => isRoutable)?.control.describe();
   }
 
   observe(): VersionRecord {
     this.#replicas.setObserved(true);
-    return { ...this.#replicas.tally, deaths: this.#restarts };
+    return { ...this.#replicas.tally, deaths: this.#history.restarts };
   }
 
   ignore(): void {
-    if (this.#rollout === undefined) this.#replicas.setObserved(false);
+    if (this.#history.rollout === undefined) this.#replicas.setObserved(false);
   }
 
-  threads(): Iterable<ManagedReplica> {
+  replicas(): Iterable<ManagedReplica> {
     return this.#replicas;
   }
 
-  kill(replica: ManagedReplica, why: string): boolean {
-    return this.#replicas.kill(replica, why);
+  kill(replicaId: string, why: string): boolean {
+    return this.#replicas.kill(replicaId, why);
   }
 
   predecessorsGone(): Promise<void> {
@@ -199,24 +199,22 @@ export class ReplicatedDeployment implements RunningDeployment {
   async stop(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
     this.#change?.giveUp(error);
-    this.#count.forget();
+    this.#target.forget();
     const deadline = activeTime.now() + timeoutMs;
-    const { registry } = this.#environment;
-    await queueEmptied(registry.load(this.#key), () => this.#replicas.mayServe, deadline);
-    registry.fail(this.#key, error);
+    await queueEmptied(this.#load, () => this.#replicas.mayServe, deadline);
+    this.#registry.fail(this.#key, error);
     await this.#replicas.close(Math.max(0, deadline - activeTime.now()));
-    registry.remove(this.#key, error);
+    this.#registry.remove(this.#key, error);
   }
 
-  get #clock(): Clock {
-    return this.#environment.clock;
+  get #load(): DeploymentLoad | undefined {
+    return this.#registry.load(this.#key);
   }
 
   #configureRoutes(): void {
     const { options } = this.#spec;
-    const { registry, tenants } = this.#environment;
     this.#refusal.forget();
-    registry.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
+    this.#registry.configure(this.#key, routeConfig(options, this.#tenants), options.maxQueuedRequests);
   }
 
   /** @param reconfigured the running replicas have the new config */
@@ -237,11 +235,15 @@ export class ReplicatedDeployment implements RunningDeployment {
     return this.#reconfiguration.apply(() => this.#current(), userConfig, startTimeoutMs);
   }
 
-  #advise(replica: ManagedReplica | undefined): void {
-    if (replica !== undefined) this.#reporter.advise(repeatAdvice(this.#spec.options, replica.methods));
+  /** A replica that started before the config changed, or that came up while the change was under way. */
+  #reconfigureLate(): void {
+    const { userConfig } = this.#spec.options;
+    if (userConfig === undefined || this.#reconfiguration.isRunning) return;
+    const isLate = this.#current().some((replica) => !isConfigured(replica, userConfig));
+    if (isLate) this.#reconfigure().catch(() => {});
   }
 
-  /** Those of the current version that run. */
+  /** Running replicas of the current version. */
   #current(): ManagedReplica[] {
     return this.#replicas.running(this.#spec.fingerprint);
   }
@@ -249,10 +251,11 @@ export class ReplicatedDeployment implements RunningDeployment {
   #reconcile(at: number): void {
     const { options, fingerprint } = this.#spec;
     const { rollout, restart, gracefulShutdownTimeoutMs: graceMs } = options;
-    const isHeld = this.#failure !== undefined || this.isDegraded || this.#record.isWaiting(restart, at);
-    const isOnTrial = this.#rollout?.isOnTrial ?? false;
-    const isCramped = this.#count.pending !== undefined && !this.#replicas.isStopping;
-    const desired = { fingerprint, target: this.#count.target, ...rollout, isHeld, isOnTrial, isCramped };
+    const isHeld =
+      this.#failure !== undefined || this.isDegraded || this.#history.starts.isWaiting(restart, at);
+    const isOnTrial = this.#history.rollout?.isOnTrial ?? false;
+    const isCramped = this.#target.pending !== undefined && !this.#replicas.isStopping;
+    const desired = { fingerprint, target: this.target, ...rollout, isHeld, isOnTrial, isCramped };
     const unplaced: string[] = [];
     for (const action of reconcile(desired, this.#replicas.observe())) {
       if (action.type === 'start') this.#start(unplaced);
@@ -269,8 +272,8 @@ export class ReplicatedDeployment implements RunningDeployment {
   }
 
   #judgePlacing(at: number, unplaced: readonly string[]): void {
-    this.#count.observePending(at, unplaced.length, unplaced[0] ?? '');
-    const reason = this.#count.overdue(at);
+    this.#target.observePending(at, unplaced.length, unplaced[0] ?? '');
+    const reason = this.#target.overdue(at);
     const { live, old } = this.#replicas.census(this.#spec.fingerprint);
     if (reason === undefined || live > old || this.#replicas.isStopping) return;
     this.#isUnplaceable = true;
@@ -279,48 +282,42 @@ export class ReplicatedDeployment implements RunningDeployment {
 
   /** What could not be placed may be placed now: then it is as if it had not failed. */
   #tryPlacing(): void {
-    if (!this.#count.fits()) return;
+    if (!this.#target.fits()) return;
     this.#isUnplaceable = false;
     this.#failure = undefined;
     this.#reporter.message = '';
     this.#configureRoutes();
   }
 
-  #crashed(replica: ManagedReplica, how: string, error: unknown): void {
-    this.#restarts++;
-    if (!how.startsWith('failed in')) this.#rollout?.died(replica);
-    this.#record.crashed(this.#clock.now());
-    this.#reporter.message = `replica ${replica.replicaId} ${how}: ${messageOf(error)}`;
-    this.#reporter.crashed(replica.replicaId, how, error);
-    if (this.isDegraded) this.#reportDegraded();
+  /** @returns whether the app goes back to the version before */
+  #lookAtFailures(): boolean {
+    const refusal = this.#reconfiguration.takeRefusal();
+    if (refusal !== undefined && this.#fail(refusal)) return true;
+    return this.#history.takeLostStarts().some((lost) => this.#startFailed(lost));
   }
 
-  #reportDegraded(): void {
-    this.#reporter.message = degradation(this.#replicas.zombies);
-    this.#reporter.fault('degraded', this.#reporter.unavailable(this.#reporter.message));
-  }
-
-  #startFailed(replica: ManagedReplica, phase: string, error: unknown): void {
-    this.#crashed(replica, `failed in ${phase}`, error);
-    if (replica.fingerprint !== this.#spec.fingerprint || this.#record.hasRun) return;
+  #startFailed({ fingerprint, phase, error, tookMs }: LostStart): boolean {
+    if (fingerprint !== this.#spec.fingerprint || this.#history.starts.hasRun) return false;
     const { maxConstructorRetryCount, startTimeoutMs } = this.#spec.options;
-    const isHopeless = this.#record.failed({
+    const isHopeless = this.#history.starts.failed({
       error,
       phase,
-      isOverdue: activeTime.now() - replica.startedAt >= startTimeoutMs,
+      isOverdue: tookMs >= startTimeoutMs,
       isUpdate: this.#replicas.isOtherRoutable(this.#spec.fingerprint),
-      target: this.#count.target,
+      target: this.target,
       maxConstructorRetryCount,
     });
-    if (!isHopeless) return;
-    this.#fail(this.#reporter.failed(`${phase} failed: ${messageOf(error)}`, error));
+    return isHopeless && this.#fail(this.#reporter.failed(`${phase} failed: ${messageOf(error)}`, error));
   }
 
-  #fail(failure: ServeError): void {
-    if (!this.#goesBack(failure)) this.#giveUp(failure);
+  /** @returns whether the app goes back to the version before */
+  #fail(failure: ServeError): boolean {
+    const goesBack = this.#goesBack(failure);
+    if (!goesBack) this.#giveUp(failure);
+    return goesBack;
   }
 
-  /** The new version is no good: whether the app goes back to the one before. */
+  /** The new version failed. @returns whether the app goes back to the version before */
   #goesBack(failure: ServeError): boolean {
     return this.#spec.options.rollout.autoRollback && (this.#group?.failed(failure) ?? false);
   }
@@ -331,43 +328,43 @@ export class ReplicatedDeployment implements RunningDeployment {
     this.#change = undefined;
     this.#failure = failure;
     this.#reporter.message = failure.message;
-    if (!this.isRoutable) this.#environment.registry.fail(this.#key, failure);
+    if (!this.isRoutable) this.#registry.fail(this.#key, failure);
   }
 
-  /** What the state of the replicas says about the deployment. */
+  /** Derives the status of the deployment from the state of its replicas. */
   #judge(at: number): void {
     const { options } = this.#spec;
-    const { target } = this.#count;
+    const { target } = this;
     const { running, old, live } = this.#replicas.census(this.#spec.fingerprint);
     if (!this.#reconfiguration.isRunning && this.#change?.judge(target, running, old) === true)
       this.#change = undefined;
-    this.#count.observe(running, this.#replicas.isStopping);
-    const isCrashing = this.#record.isOverBudget(options.restart, at) || this.isDegraded;
+    this.#target.observe(running, this.#replicas.isStopping);
+    const isCrashing = this.#history.starts.isOverBudget(options.restart, at) || this.isDegraded;
     if (this.#failure !== undefined) this.#refusal.forget();
     else if (target === 0 || this.isRoutable || !isCrashing) this.#refusal.end();
-    else if (this.isDegraded) this.#refusal.begin(degradation(this.#replicas.zombies));
-    else this.#refusal.beginTill(options.restart, this.#record.nextIn(options.restart, at));
+    else if (this.isDegraded) this.#refusal.begin(degradation(this.#history.zombies));
+    else this.#refusal.beginTill(options.restart, this.#history.starts.nextIn(options.restart, at));
     const status = deploymentStatus({
       target,
       running,
       live,
       old,
-      hasRun: this.#record.hasRun,
+      hasRun: this.#history.starts.hasRun,
       isFailed: this.#failure !== undefined,
       isCrashing,
       isChanging: this.#change !== undefined,
-      scaling: this.#count.scaling,
+      scaling: this.#target.scaling,
     });
     this.#reporter.turn(status);
     if (status === 'HEALTHY') this.#replicas.renumber();
   }
 
-  /** @returns what is wrong with the new version */
+  /** @returns the fault of the new version */
   #stepRollout(at: number): string | undefined {
-    const rollout = this.#rollout;
+    const { rollout } = this.#history;
     const group = this.#group;
     const { name, options } = this.#spec;
-    const { target } = this.#count;
+    const { target } = this;
     const { running, old } = this.#replicas.census(this.#spec.fingerprint);
     if (rollout === undefined || group === undefined) {
       if (running >= Math.min(1, target) && !this.#reconfiguration.isRunning) group?.arrived(name);
@@ -378,22 +375,22 @@ export class ReplicatedDeployment implements RunningDeployment {
       target,
       running,
       old,
-      queued: this.#environment.registry.load(this.#key)?.queued ?? 0,
+      queued: this.#load?.queued ?? 0,
       observeMs: group.isWatched ? options.rollout.observeMs : 0,
       // What goes back does so at once.
       othersReady: group.isOpen || !group.isWatched,
     });
     if (fault === undefined && isProved) group.arrived(name);
-    if (rollout.isDone) this.#rollout = undefined;
+    if (rollout.isDone) this.#history.rollout = undefined;
     return fault;
   }
 
-  /** The new version runs, and is no good. @returns whether the app goes back */
+  /** Calls to the new version fail or hang. @returns whether the app goes back to the version before */
   #faulted(fault: string): boolean {
     const failure = this.#reporter.failed(`the new version is no good: ${fault}`, new Error(fault));
     this.#reporter.fault('rollout', failure);
     if (this.#goesBack(failure)) return true;
-    this.#rollout = undefined;
+    this.#history.rollout = undefined;
     this.#reporter.note(failure.message);
     return false;
   }

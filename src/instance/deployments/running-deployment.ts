@@ -6,7 +6,17 @@ import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import type { UpdateBarrier } from './update-barrier.ts';
 
-/** A deployment that this instance runs, wherever its replicas live. */
+/** A deployment with a number of replicas that can be changed. */
+export interface ScalableDeployment {
+  readonly spec: HostedDeployment;
+  /** Replicas that there should be. */
+  readonly target: number;
+  replicas(): Iterable<ManagedReplica>;
+  /** Sets another number of replicas. */
+  scaleTo(target: number): void;
+}
+
+/** A deployment that this instance runs, whatever its replicas live in. */
 export interface RunningDeployment {
   readonly spec: HostedDeployment;
   readonly status: DeploymentStatus;
@@ -14,30 +24,34 @@ export interface RunningDeployment {
   readonly isRoutable: boolean;
   /** Whether a call can be served now, or no replica is meant to be there. */
   readonly isReady: boolean;
-  /** It cannot recover within this process. */
+  /** Whether the deployment cannot recover within this process. */
   readonly isDegraded: boolean;
+  /** The deployment itself if its number of replicas can be changed. */
+  readonly scalable: ScalableDeployment | undefined;
   /** Rejects with `SERVE_DEPLOY_FAILED`. */
   start(group: UpdateBarrier): Promise<void>;
   /**
-   * Goes over to another spec. Rejects with `SERVE_DEPLOY_FAILED`.
+   * Changes to another spec. Rejects with `SERVE_DEPLOY_FAILED`.
    * @param note the status message of the deployment from now on
    */
   update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void>;
-  /** How its calls went so far; from now on it is taken as well how long they take. */
+  /** The outcomes of the calls so far; from now on call durations are sampled as well. */
   observe(): VersionRecord;
-  /** Nobody wants to know how long its calls take. */
+  /** Ends the sampling of call durations. */
   ignore(): void;
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
+  /** The target capacity changed. */
+  applyCapacity(): void;
   report(): Omit<DeploymentReport, 'scaling'>;
-  /** The ingress that it is, as a replica describes it; undefined while none runs. */
+  /** The deployment as an ingress, described by a replica; undefined while none runs. */
   describe(): Promise<IngressDescription | undefined>;
-  /** Its replicas in threads of their own. */
-  threads(): Iterable<ManagedReplica>;
-  /** Ends a replica at once; false if it is another's. */
-  kill(replica: ManagedReplica, why: string): boolean;
-  /** Resolves when nothing is left of earlier versions: their calls are over. */
+  /** The replicas that this instance starts and ends. */
+  replicas(): Iterable<ManagedReplica>;
+  /** Ends a replica at once; false if it belongs to another deployment. */
+  kill(replicaId: string, why: string): boolean;
+  /** Resolves when the calls to earlier versions are over. */
   predecessorsGone(): Promise<void>;
-  /** Serves what waits and runs, then ends. Later calls fail with `error`. */
+  /** Serves the calls that wait and run, then ends. Later calls fail with `error`. */
   stop(timeoutMs: number, error: ServeError): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type {
   AppAutoscalingPolicy,
   AutoscalingContext,
 } from '../../deployment/options/autoscaling-policy.ts';
-import type { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
+import type { ScalableDeployment } from '../deployments/running-deployment.ts';
 import type { Environment } from '../environment.ts';
 import { DeploymentScaler } from './deployment-scaler.ts';
 import { FaultReports } from './fault-reports.ts';
@@ -26,7 +26,7 @@ export class AppScaler {
   }
 
   /** The deployments of the app as they are now, and the policy for all of them. */
-  follow(deployments: Iterable<ReplicatedDeployment>, policy: AppAutoscalingPolicy | undefined): void {
+  follow(deployments: Iterable<ScalableDeployment>, policy: AppAutoscalingPolicy | undefined): void {
     this.#policy = policy;
     const left = new Set(this.#scalers.keys());
     for (const deployment of deployments) {

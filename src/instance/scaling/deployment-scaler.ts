@@ -8,7 +8,7 @@ import type { AutoscalingContext } from '../../deployment/options/autoscaling-po
 import { routeKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import type { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
+import type { ScalableDeployment } from '../deployments/running-deployment.ts';
 import type { Environment } from '../environment.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { FaultReports } from './fault-reports.ts';
@@ -20,7 +20,7 @@ export type Hold = Exclude<Wish, number>;
 /** Samples the load of one deployment, has the controller decide, and gives the deployment its target. */
 export class DeploymentScaler {
   readonly #app: string;
-  readonly #deployment: ReplicatedDeployment;
+  readonly #deployment: ScalableDeployment;
   readonly #environment: Environment;
   readonly #faults: FaultReports;
   #config: ResolvedAutoscaling;
@@ -37,7 +37,7 @@ export class DeploymentScaler {
 
   constructor(
     app: string,
-    deployment: ReplicatedDeployment,
+    deployment: ScalableDeployment,
     config: ResolvedAutoscaling,
     environment: Environment,
   ) {
@@ -181,7 +181,7 @@ export class DeploymentScaler {
   }
 
   #running(): ManagedReplica[] {
-    return [...this.#deployment.threads()].filter(({ isRoutable }) => isRoutable);
+    return [...this.#deployment.replicas()].filter(({ isRoutable }) => isRoutable);
   }
 
   #newStats(): ReplicaStats {

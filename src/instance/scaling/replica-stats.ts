@@ -54,10 +54,10 @@ export class ReplicaStats {
     this.#reported.set(replica, known);
     if (known.askedAt !== undefined && at - known.askedAt < ANSWER_TIMEOUT_MS) return;
     known.askedAt = at;
-    replica.autoscalingStats().then(
+    replica.control.autoscalingStats().then(
       (values) => {
         known.askedAt = undefined;
-        for (const [name, value] of Object.entries(values).slice(0, MAX_NAMES)) {
+        for (const [name, value] of Object.entries(values ?? {}).slice(0, MAX_NAMES)) {
           const window = known.windows.get(name) ?? new LoadWindow(this.#keepMs);
           known.windows.set(name, window);
           window.record(at, value);

@@ -1,6 +1,6 @@
 import type { WorkerOptions } from 'node:worker_threads';
-import type { DeploymentSpec } from '../../deployment/app-spec.ts';
-import type { ResolvedOptions, ResourceLimits } from '../../deployment/options/deployment-options.ts';
+import type { HostedDeployment, SpecOptions } from '../../deployment/app-spec.ts';
+import type { ResourceLimits } from '../../deployment/options/deployment-options.ts';
 import type { ReplicaInit } from '../../replica/control.ts';
 import { clockEpoch } from '../../time/clock.ts';
 import { pack } from '../../values/pack.ts';
@@ -14,18 +14,18 @@ type SharedEnds = Pick<ReplicaInit, 'load' | 'deploymentLoad' | 'tally' | 'contr
 /** Options of the worker of a replica: its flags, environment and limits, and the data that it starts with. */
 export function threadOptions(
   { env, ...place }: ReplicaPlace,
-  spec: DeploymentSpec,
+  spec: HostedDeployment,
   shared: SharedEnds,
 ): WorkerOptions {
-  const { options } = spec;
+  const { options, source } = spec;
   const init: ReplicaInit = {
     ...place,
     ...shared,
     epoch: clockEpoch(),
     deployment: spec.name,
-    module: spec.module,
-    exportName: spec.exportName,
-    args: spec.args,
+    module: source.module,
+    exportName: source.exportName,
+    args: source.args,
     userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
     tickMs: tickPeriod(options.stuckAfterMs),
     healthCheckTimeoutMs: options.healthCheckTimeoutMs,
@@ -38,7 +38,7 @@ export function threadOptions(
     workerData: init,
     transferList: [shared.control],
     // Never shared with the host: a replica may have variables of its own.
-    env: { ...process.env, ...env, ...options.env },
+    env: { ...process.env, ...env, ...source.env },
     resourceLimits: heapLimits(options),
     name: place.replicaId,
   };
@@ -48,7 +48,7 @@ export function threadOptions(
 const LEAST_HEAP_MB = 32;
 
 /** The memory that is reserved for a replica bounds its heap, unless its deployment sets other limits. */
-function heapLimits({ resourceLimits, resources: { memoryMb = 0 } }: ResolvedOptions): ResourceLimits {
+function heapLimits({ resourceLimits, resources: { memoryMb = 0 } }: SpecOptions): ResourceLimits {
   if (memoryMb === 0) return resourceLimits;
   return { maxOldGenerationSizeMb: Math.max(LEAST_HEAP_MB, Math.ceil(memoryMb)), ...resourceLimits };
 }

@@ -1,0 +1,99 @@
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import { activeTime } from '../../time/active-time.ts';
+import type { Clock } from '../../time/control-clock.ts';
+import { messageOf } from '../../values/describe-value.ts';
+import { degradation } from './crash-refusal.ts';
+import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { Rollout } from './rollout.ts';
+import { StartHistory } from './start-history.ts';
+
+/** Replicas that cannot be ended, until no more are started: each keeps its memory and a core busy. */
+const MAX_ZOMBIES = 2;
+
+/** A replica that never came up. */
+export interface LostStart {
+  readonly fingerprint: string;
+  readonly phase: string;
+  readonly error: unknown;
+  /** How long the replica took, in ms. */
+  readonly tookMs: number;
+}
+
+/** What became of the replicas of one deployment. It only keeps record: the deployment decides at its next tick. */
+export class ReplicaHistory {
+  readonly starts = new StartHistory();
+  /** The change to another version that is under way. */
+  rollout: Rollout | undefined = undefined;
+  readonly #reporter: DeploymentReporter;
+  readonly #clock: Clock;
+  #crashes = 0;
+  #zombies = 0;
+  #lostStarts: LostStart[] = [];
+  #version: string;
+
+  /** @param version fingerprint of the current version */
+  constructor(version: string, reporter: DeploymentReporter, clock: Clock) {
+    this.#version = version;
+    this.#reporter = reporter;
+    this.#clock = clock;
+  }
+
+  /** Another version is the current one from now on, or the same is tried again. @param hasRun a replica of it runs */
+  follow(version: string, hasRun: boolean): void {
+    this.#version = version;
+    this.starts.reset(hasRun);
+  }
+
+  /** Replicas that died, failed to start, or were replaced because something was wrong with them. */
+  get restarts(): number {
+    return this.#crashes;
+  }
+
+  /** Replicas that were ended and are still there, blocked in native code. They never go. */
+  get zombies(): number {
+    return this.#zombies;
+  }
+
+  /** Too many replicas cannot be ended: none is started any more in this process. */
+  get isDegraded(): boolean {
+    return this.#zombies >= MAX_ZOMBIES;
+  }
+
+  ready({ fingerprint }: ManagedReplica): void {
+    if (fingerprint === this.#version) this.starts.hasRun = true;
+  }
+
+  ended(replica: ManagedReplica): void {
+    if (replica.isZombie) this.#zombies++;
+    this.rollout?.ended(replica);
+  }
+
+  /** A replica that had come up died, or must be replaced. @param how what became of it */
+  crashed(replica: ManagedReplica, how: string, error: unknown): void {
+    this.rollout?.died(replica);
+    this.#count(replica, how, error);
+  }
+
+  startFailed(replica: ManagedReplica, phase: string, error: unknown): void {
+    this.#count(replica, `failed in ${phase}`, error);
+    const tookMs = activeTime.now() - replica.startedAt;
+    this.#lostStarts.push({ fingerprint: replica.fingerprint, phase, error, tookMs });
+  }
+
+  /** Failed starts since the last look. */
+  takeLostStarts(): readonly LostStart[] {
+    const lost = this.#lostStarts;
+    this.#lostStarts = [];
+    return lost;
+  }
+
+  #count({ replicaId }: ManagedReplica, how: string, error: unknown): void {
+    this.#crashes++;
+    this.starts.crashed(this.#clock.now());
+    this.#reporter.message = `replica ${replicaId} ${how}: ${messageOf(error)}`;
+    this.#reporter.crashed(replicaId, how, error);
+    if (!this.isDegraded) return;
+    this.#reporter.message = degradation(this.#zombies);
+    this.#reporter.fault('degraded', this.#reporter.unavailable(this.#reporter.message));
+  }
+}

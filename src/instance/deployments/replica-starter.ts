@@ -1,0 +1,78 @@
+import { freeRank } from '../../controller/ranks.ts';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
+import { demandOf } from '../../deployment/options/resources.ts';
+import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
+import { ManagedReplica, type ReplicaOwner } from '../../isolation/managed-replica.ts';
+import type { ReplicaHosts } from '../../isolation/replica-host.ts';
+import type { DeploymentLoad } from '../../load/deployment-load.ts';
+import type { Environment } from '../environment.ts';
+import { randomId } from '../ids.ts';
+import type { Grant } from '../resources/resource-ledger.ts';
+
+/** What it takes to start replicas. */
+export type StartNeeds = Pick<
+  Environment,
+  'instanceId' | 'registry' | 'resources' | 'nextCallerIndex' | 'dev' | 'replicaHosts'
+>;
+
+/** Starts the replicas of one deployment. Reserves what they need, and gives it back when they are gone. */
+export class ReplicaStarter {
+  readonly #app: string;
+  readonly #deployment: string;
+  readonly #key: RouteKey;
+  readonly #needs: StartNeeds;
+  readonly #hosts: ReplicaHosts;
+  readonly #grants = new Map<ManagedReplica, Grant>();
+
+  constructor(app: string, deployment: string, needs: StartNeeds) {
+    this.#app = app;
+    this.#deployment = deployment;
+    this.#key = routeKey(app, deployment);
+    this.#needs = needs;
+    this.#hosts = needs.replicaHosts();
+  }
+
+  /** The deployment's row of the load table; undefined if the deployment is gone. */
+  get load(): DeploymentLoad | undefined {
+    return this.#needs.registry.load(this.#key);
+  }
+
+  /** @returns the reason if the replica fits nowhere; undefined if the deployment is gone */
+  start(
+    spec: HostedDeployment,
+    others: Iterable<ManagedReplica>,
+    owner: ReplicaOwner,
+  ): ManagedReplica | string | undefined {
+    const { instanceId, registry, resources } = this.#needs;
+    const { load } = this;
+    if (load === undefined) return undefined;
+    const { options } = spec;
+    const grant = resources.reserve(this.#key, demandOf(options.resources), options.maxReplicasPerInstance);
+    if (typeof grant === 'string') return grant;
+    const place = {
+      app: this.#app,
+      instanceId,
+      replicaId: `${this.#deployment}#${randomId(6)}`,
+      rank: freeRank(others),
+      callerIndex: this.#needs.nextCallerIndex(),
+      isTracked: this.#needs.dev !== undefined,
+      env: grant.env,
+      gpus: grant.gpus,
+    };
+    const replica = new ManagedReplica(this.#hosts.start(spec, place, load), place, spec, registry, owner);
+    this.#grants.set(replica, grant);
+    return replica;
+  }
+
+  /** A replica is gone. One that cannot be ended goes on using what it has. */
+  ended(replica: ManagedReplica): void {
+    const grant = this.#grants.get(replica);
+    this.#grants.delete(replica);
+    if (grant !== undefined && !replica.isZombie) this.#needs.resources.release(grant);
+  }
+
+  /** Called once every replica is gone. */
+  async close(): Promise<void> {
+    await this.#hosts.close();
+  }
+}

@@ -1,0 +1,62 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
+import type { CallerPort, EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
+import type { ToReplica } from '../replica/control.ts';
+import { packError } from '../values/pack.ts';
+import type { ReplicaPlace } from './replica-host.ts';
+
+/** A replica's entries in the registry: as a caller from its start, as an endpoint once it is ready. */
+export class Membership {
+  readonly #registry: EndpointRegistry;
+  readonly #key: RouteKey;
+  readonly #replicaId: string;
+  readonly #caller: CallerPort;
+
+  /** @param key of the replica's deployment. @param post sends a message to the replica */
+  constructor(
+    registry: EndpointRegistry,
+    key: RouteKey,
+    { replicaId, instanceId, callerIndex }: ReplicaPlace,
+    post: (message: ToReplica, transfer: readonly MessagePort[]) => void,
+  ) {
+    this.#registry = registry;
+    this.#key = key;
+    this.#replicaId = replicaId;
+    this.#caller = {
+      caller: { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
+      send: (event, transfer) => post(asMessage(event), transfer),
+    };
+    registry.addCaller(this.#caller);
+  }
+
+  /** Connects all callers of the deployment with the replica. */
+  connect(replica: Reachable): void {
+    this.#registry.connect(this.#key, replica);
+  }
+
+  /** Takes the replica from its callers. @param error rejects the calls that have started there */
+  disconnect(error: unknown): void {
+    this.#registry.disconnect(this.#key, this.#replicaId, error);
+  }
+
+  /** The replica wants to call a deployment. */
+  subscribe(key: RouteKey): void {
+    this.#registry.subscribe(this.#caller, key);
+  }
+
+  /** The replica has no more calls at an inline replica that another one has replaced. */
+  replaced(inlineReplicaId: string): void {
+    this.#registry.replaced(this.#caller, inlineReplicaId);
+  }
+
+  /** The replica makes no more calls. */
+  end(): void {
+    this.#registry.removeCaller(this.#caller);
+  }
+}
+
+/** Errors do not survive `postMessage`: an event's error travels beside the event. */
+function asMessage(event: DirectoryEvent): ToReplica {
+  if (!('error' in event)) return { type: 'directory', event };
+  return { type: 'directory', event: { ...event, error: undefined }, error: packError(event.error) };
+}

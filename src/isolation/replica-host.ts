@@ -1,0 +1,52 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { HostedDeployment } from '../deployment/app-spec.ts';
+import type { DeploymentLoad } from '../load/deployment-load.ts';
+import type { ReplicaLoad } from '../load/load-table.ts';
+import type { ReplicaTally } from '../load/replica-tally.ts';
+import type { ToHost, ToReplica } from '../replica/control.ts';
+
+/** Identity of a replica that is about to start, and what is reserved for it. */
+export interface ReplicaPlace {
+  readonly app: string;
+  readonly instanceId: string;
+  readonly replicaId: string;
+  readonly rank: number;
+  readonly gpus: readonly number[];
+  /** Index of the replica among the callers of the instance. */
+  readonly callerIndex: number;
+  /** Whether the replica reports the files that it loads. */
+  readonly isTracked: boolean;
+  /** Variables that come with what is reserved for the replica. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * The environment that one replica runs in, such as a thread of this process: it starts with the replica and ends with it.
+ * Knows how to reach the replica and how to end it, and decides nothing.
+ */
+export interface ReplicaHost {
+  /** The replica's row of the load table. */
+  readonly load: ReplicaLoad;
+  /** Counts of the replica's calls by outcome. */
+  readonly tally: ReplicaTally;
+  /** Time of `clock.now()` at which the replica's event loop turned last (wraps with 32 bits). */
+  readonly lastSeen: number;
+  /** Resolves with the reason once the environment is gone. */
+  readonly exited: Promise<unknown>;
+  /** Sets the one receiver of the replica's messages. */
+  listen(receive: (message: ToHost) => void): void;
+  post(message: ToReplica, transfer?: readonly MessagePort[]): void;
+  /** Bytes on and off the replica's heap; 0 once the environment is gone. */
+  memory(): Promise<number>;
+  /** Ends an idle replica in order; resolves when the environment is gone. */
+  retire(): Promise<void>;
+  /** Ends the replica at once, whatever it does. */
+  terminate(): void;
+}
+
+/** Starts the replicas of one deployment in environments of one kind. */
+export interface ReplicaHosts {
+  start(spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad): ReplicaHost;
+  /** Called once every replica has ended. */
+  close(): Promise<void>;
+}

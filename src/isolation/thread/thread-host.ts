@@ -1,0 +1,88 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { HostedDeployment } from '../../deployment/app-spec.ts';
+import type { DeploymentLoad } from '../../load/deployment-load.ts';
+import { ReplicaLoad } from '../../load/load-table.ts';
+import { ReplicaTally } from '../../load/replica-tally.ts';
+import type { ToHost, ToReplica } from '../../replica/control.ts';
+import { now } from '../../time/clock.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import type { ReplicaHost, ReplicaPlace } from '../replica-host.ts';
+import type { PooledThread, ThreadPool } from './thread.ts';
+import { threadOptions } from './thread-options.ts';
+import { unmadeThread } from './unmade-thread.ts';
+
+/** The thread of one replica, its control port and the tables that it shares with the host. */
+export class ThreadHost implements ReplicaHost {
+  readonly load = new ReplicaLoad();
+  readonly tally = new ReplicaTally();
+  readonly exited: Promise<unknown>;
+  readonly #thread: PooledThread;
+  readonly #control: MessagePort;
+
+  constructor(pool: ThreadPool, spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad) {
+    this.load.limit = spec.options.maxOngoingRequests;
+    this.load.tick(now());
+    const { port1, port2 } = inRootContext(() => new MessageChannel());
+    this.#control = port1;
+    const shared = {
+      load: this.load.shared,
+      deploymentLoad: deploymentLoad.shared,
+      tally: this.tally.shared,
+    };
+    const options = threadOptions(place, spec, { ...shared, control: port2, isPooled: pool.isPooled });
+    this.#thread = inRootContext(() => {
+      try {
+        return pool.spawn(options);
+      } catch (error) {
+        return unmadeThread(error);
+      }
+    });
+    this.exited = this.#exit();
+  }
+
+  get lastSeen(): number {
+    return this.load.lastTick;
+  }
+
+  listen(receive: (message: ToHost) => void): void {
+    inRootContext(() => this.#control.on('message', receive));
+    this.#control.unref();
+  }
+
+  post(message: ToReplica, transfer: readonly MessagePort[] = []): void {
+    this.#control.postMessage(message, transfer);
+  }
+
+  /** Answered in 0.2 ms even while the thread spins. */
+  async memory(): Promise<number> {
+    try {
+      const { used_heap_size, external_memory } = await this.#thread.worker.getHeapStatistics();
+      return used_heap_size + external_memory;
+    } catch {
+      return 0;
+    }
+  }
+
+  retire(): Promise<void> {
+    return this.#thread.retire();
+  }
+
+  /** Takes 4 ms, or never ends where native code blocks the thread. */
+  terminate(): void {
+    this.#thread.worker.terminate().catch(() => {});
+  }
+
+  #exit(): Promise<unknown> {
+    const { worker } = this.#thread;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    let failure: unknown;
+    worker.on('error', (error) => {
+      failure ??= error;
+    });
+    worker.on('exit', (code) => {
+      this.#control.close();
+      resolve(failure ?? new Error(`the thread exited with code ${code}`));
+    });
+    return promise;
+  }
+}
