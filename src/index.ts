@@ -2,17 +2,12 @@ import './node-version.ts';
 
 export type { ServeMiddleware } from './adapters/middleware.ts';
 export type { MiddlewareOptions, RequestRouting } from './adapters/middleware-options.ts';
-export type { UpgradableServer } from './adapters/websocket/upgrades.ts';
+export type { UpgradableServer } from './adapters/websocket/upgrade-gate.ts';
 export type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
 export { type Batched, batch, END_OF_STREAM } from './batching/batch.ts';
 export { batchError } from './batching/batch-error.ts';
 export type { BatchOptions } from './batching/batch-options.ts';
-export {
-  getMultiplexedModelId,
-  type Multiplexed,
-  type MultiplexedOptions,
-  multiplexed,
-} from './batching/multiplexed.ts';
+export { getMultiplexedModelId, type MultiplexedOptions, multiplexed } from './batching/multiplexed.ts';
 export type { PendingReplicas } from './controller/place.ts';
 export type {
   AppReport,
@@ -69,6 +64,7 @@ export type {
   NotSerializable,
   RemoteMethod,
 } from './handle/api/handle-types.ts';
+export type { Multiplexed } from './handle/api/model-loader.ts';
 export { context } from './handle/call/context.ts';
 export type { ServeContext } from './handle/call/serve-context.ts';
 export type { Priority } from './handle/queue/priority.ts';

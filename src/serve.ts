@@ -9,7 +9,8 @@ import {
   parseMiddlewareOptions,
   type ResolvedMiddlewareOptions,
 } from './adapters/middleware-options.ts';
-import { attachUpgrades, type UpgradableServer } from './adapters/websocket/upgrades.ts';
+import type { UpgradableServer } from './adapters/websocket/upgrade-gate.ts';
+import { attachUpgrades } from './adapters/websocket/upgrades.ts';
 import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
 import type { AppReport } from './controller/status.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';

@@ -1,5 +1,6 @@
 import { invalidOption } from '../errors.ts';
 import { MODEL_ID } from '../handle/api/model-id.ts';
+import { MULTIPLEXED, type Multiplexed } from '../handle/api/model-loader.ts';
 import { callScope } from '../handle/call/scope.ts';
 import { either, type Fields, integer, number, oneOf, parseOptions } from '../validation/fields.ts';
 import { ModelCache, type ModelCacheListener } from './model-cache.ts';
@@ -19,16 +20,6 @@ const FIELDS: Fields<MultiplexedOptions> = {
   maxLoadsPerSecond: number(0.001),
 };
 const LOADS_PER_SECOND = 100;
-
-/** Marks the function, so that it is never remote. */
-export const MULTIPLEXED: unique symbol = Symbol.for('inserve.multiplexed');
-
-/** Loads models by id, and keeps the last few. */
-export interface Multiplexed<M> {
-  /** The model; the id defaults to that of the current call. */
-  (modelId?: string): Promise<M>;
-  readonly [MULTIPLEXED]: true;
-}
 
 /** Hears of the models of this thread. */
 export interface ModelsListener {

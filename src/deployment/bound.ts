@@ -1,11 +1,9 @@
 import { inspect } from 'node:util';
-import { invalidOption } from '../errors.ts';
 import type { HandleReference } from '../handle/api/handle.ts';
 import type { DEPLOYMENT_TYPE } from '../handle/api/target.ts';
 import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
+import { copyArguments } from './bound-arguments.ts';
 import type { DeploymentDefinition } from './deployment-definition.ts';
-import { CallNode, copyArguments } from './graph-node.ts';
-import { isClass, isRemoteName } from './remote-methods.ts';
 
 /** Names the deployments of an app. */
 export type Naming = (bound: BoundDeployment<unknown>) => HandleReference;
@@ -59,45 +57,3 @@ export class BoundDeployment<I> implements Portable {
     return `BoundDeployment(${this.#parts.options.name})`;
   }
 }
-
-/** A method of a bound deployment, as `bound.method` answers it. */
-function methodOf(bound: BoundDeployment<unknown>, method: string): object {
-  const { target, options } = BoundDeployment.partsOf(bound);
-  const name = method === 'call' ? options.name : `${options.name}.${method}`;
-  return Object.freeze({
-    bind: (...args: unknown[]) => {
-      if (method !== 'call' && !isClass(target)) {
-        throw invalidOption(
-          name,
-          'a method of a function',
-          "'call', the only method of a function deployment",
-        );
-      }
-      return new CallNode(bound, method, args, name);
-    },
-  });
-}
-
-/** JavaScript itself, or people's tools, look for these on any object. */
-const INERT = new Set([
-  'toJSON',
-  'toString',
-  'valueOf',
-  'inspect',
-  'prototype',
-  '__proto__',
-  'asymmetricMatch',
-]);
-
-// Behind the class: whatever a bound deployment has not itself is a method of the deployment.
-Object.setPrototypeOf(
-  BoundDeployment.prototype,
-  new Proxy(Object.freeze(Object.create(null)), {
-    get: (_target, name, receiver) => {
-      if (typeof name !== 'string' || INERT.has(name) || !isRemoteName(name)) return undefined;
-      return receiver instanceof BoundDeployment ? methodOf(receiver, name) : undefined;
-    },
-    has: () => false,
-    set: () => false,
-  }),
-);

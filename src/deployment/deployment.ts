@@ -1,6 +1,7 @@
 import { invalidOption } from '../errors.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
-import { BoundDeployment } from './bound.ts';
+import type { BoundDeployment } from './bound.ts';
+import { bindDeployment } from './bound-methods.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
 import { assertConfigurable } from './configurable.ts';
 import type { DeploymentDefinition } from './deployment-definition.ts';
@@ -72,8 +73,8 @@ export class Deployment<T> {
    */
   readonly bind: Bind<T> = ((...args: unknown[]) => {
     const parts = this.#parts;
-    if (args.length === 0 || isClass(parts.target)) return new BoundDeployment(parts, args);
-    this.#called ??= new BoundDeployment(parts, []);
+    if (args.length === 0 || isClass(parts.target)) return bindDeployment(parts, args);
+    this.#called ??= bindDeployment(parts, []);
     return new CallNode(this.#called, 'call', args, parts.options.name);
   }) as Bind<T>;
 }

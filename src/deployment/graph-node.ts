@@ -1,9 +1,8 @@
 import { inspect } from 'node:util';
-import { invalidOption, ServeError } from '../errors.ts';
-import { Capture } from '../values/capture.ts';
+import { invalidOption } from '../errors.ts';
 import { PORTABLE, type Portable } from '../values/marks.ts';
-import { revive } from '../values/revive.ts';
 import type { BoundDeployment } from './bound.ts';
+import { assertInGraph, copyNodeArguments } from './bound-arguments.ts';
 
 /** Carries the type of a node's value; nothing is there at run time. */
 export declare const NODE_TYPE: unique symbol;
@@ -11,25 +10,6 @@ export declare const NODE_TYPE: unique symbol;
 /** A place in a deployment graph that has a value of type `R` during a request: a call, or the request's input. */
 export interface GraphNode<R> {
   readonly [NODE_TYPE]: R;
-}
-
-/** Nodes may only stand in the arguments of other nodes. */
-let isBindingNode = false;
-
-/** What a node answers when somebody wants to send it to a thread. @throws ServeError outside the arguments of a node */
-export function assertInGraph(what: string): undefined {
-  if (isBindingNode) return undefined;
-  throw new ServeError(
-    'SERVE_INVALID_OPTION',
-    `${what} has a value only while a graph runs: give it to another node, as in bound.method.bind(node) or fn.bind(node)`,
-  );
-}
-
-/** A copy of bound arguments, taken when they are bound. Bound deployments (and nodes, where allowed) stay themselves. */
-export function copyArguments(args: readonly unknown[], name: string): readonly unknown[] {
-  const capture = new Capture();
-  const taken = capture.takeAll(args, name);
-  return capture.marks === undefined ? taken : (revive(taken, capture.marks) as unknown[]);
 }
 
 let created = 0;
@@ -52,12 +32,7 @@ export class CallNode<R> implements GraphNode<R>, Portable {
     this.#target = target;
     this.#method = method;
     this.#name = name;
-    isBindingNode = true;
-    try {
-      this.#args = copyArguments(args, `${name}.bind`);
-    } finally {
-      isBindingNode = false;
-    }
+    this.#args = copyNodeArguments(args, `${name}.bind`);
     Object.freeze(this);
   }
 

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { Duplex, PassThrough, Readable, Stream, Transform, Writable } from 'node:stream';
 import { BATCHED } from '../batching/batch.ts';
-import { MULTIPLEXED } from '../batching/multiplexed.ts';
+import { MULTIPLEXED } from '../handle/api/model-loader.ts';
 
 /** Members that belong to a handle; a class that defines one is refused. */
 export const RESERVED_NAMES: readonly string[] = ['remote', 'options', 'broadcast', 'map', 'then', 'bind'];

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { assertInGraph, type NODE_TYPE } from '../deployment/graph-node.ts';
+import { assertInGraph } from '../deployment/bound-arguments.ts';
+import type { NODE_TYPE } from '../deployment/graph-node.ts';
 import { invalidOption, ServeError } from '../errors.ts';
 import { PORTABLE, type Portable } from '../values/marks.ts';
 import type { InputNode as InputNodeOf } from './graph-types.ts';

@@ -10,9 +10,8 @@ import { loadTarget } from '../deployment/registry.ts';
 import { ServeError } from '../errors.ts';
 import { adoptHandles } from '../handle/api/handle.ts';
 import { setReplicaContext } from '../handle/call/context.ts';
-import type { DirectoryEvent } from '../handle/routing/directory.ts';
+import type { DirectoryEvent, InlineFactory } from '../handle/routing/directory.ts';
 import { Router } from '../handle/routing/router.ts';
-import { createInlineChannel } from '../isolation/inline/inline-channel.ts';
 import { DeploymentLoad } from '../load/deployment-load.ts';
 import { ReplicaLoad } from '../load/load-table.ts';
 import { ReplicaTally } from '../load/replica-tally.ts';
@@ -55,7 +54,8 @@ export class ReplicaAgent {
   #busy = performance.eventLoopUtilization();
   #busySince = 0;
 
-  constructor(init: ReplicaInit) {
+  /** @param createInline makes the replicas of inline deployments that this one calls */
+  constructor(init: ReplicaInit, createInline: InlineFactory) {
     this.#init = init;
     this.#batches = new ThreadBatches(init);
     const { app, deployment, replicaId, rank, gpus } = init;
@@ -67,7 +67,7 @@ export class ReplicaAgent {
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       { subscribe: (key) => this.#post({ type: 'subscribe', key }) },
       {
-        createInline: createInlineChannel,
+        createInline,
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });

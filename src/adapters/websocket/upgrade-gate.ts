@@ -1,5 +1,8 @@
-import type { IncomingMessage } from 'node:http';
-import type { UpgradableServer } from './upgrades.ts';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+
+/** The server of an app: of `node:http` or `node:https`, as `app.listen()` answers it. */
+export type UpgradableServer = HttpServer | HttpsServer;
 
 /** Whether an upgrade of a server is for one of its listeners. */
 type Claim = (req: IncomingMessage) => boolean;

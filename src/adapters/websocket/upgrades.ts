@@ -1,5 +1,4 @@
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { Server as HttpsServer } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { invalidOption, ServeError } from '../../errors.ts';
 import { parseOptions } from '../../validation/fields.ts';
@@ -13,11 +12,8 @@ import { isWebSocket } from './handshake.ts';
 import { hostView } from './host-view.ts';
 import { responseInstead } from './unupgraded.ts';
 import { Upgrade, type UpgradeRules } from './upgrade.ts';
-import { claimUpgrades } from './upgrade-gate.ts';
+import { claimUpgrades, type UpgradableServer } from './upgrade-gate.ts';
 import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './websocket-options.ts';
-
-/** The server of an app: of `node:http` or `node:https`, as `app.listen()` answers it. */
-export type UpgradableServer = HttpServer | HttpsServer;
 
 /** An app that a path belongs to. */
 export interface UpgradeDestination {

@@ -1,4 +1,4 @@
-import type { Multiplexed } from '../../batching/multiplexed.ts';
+import type { Multiplexed } from './model-loader.ts';
 
 /** Carries the deployment's type through handles and bound deployments; nothing is there at run time. */
 export declare const DEPLOYMENT_TYPE: unique symbol;

@@ -7,6 +7,7 @@ import { enterReplicaAgent } from '../../replica/current-thread.ts';
 import { adaptGlobals } from '../../replica/ingress/request.ts';
 import { ReplicaAgent } from '../../replica/replica-agent.ts';
 import { adoptEpoch } from '../../time/clock.ts';
+import { createInlineChannel } from '../inline/inline-channel.ts';
 import { joinPool } from './poolifier-handshake.ts';
 
 const init = workerData as ReplicaInit;
@@ -16,7 +17,7 @@ if (parentPort === null || init?.control === undefined) {
 
 adoptEpoch(init.epoch);
 adaptGlobals();
-const thread = new ReplicaAgent(init);
+const thread = new ReplicaAgent(init, createInlineChannel);
 enterReplicaAgent(thread.router);
 
 if (init.isPooled) joinPool(parentPort);
