@@ -28,6 +28,8 @@ export interface PairSpec {
   readonly how?: 'ratio' | 'difference';
   /** The other's value is multiplied by this first. Default: 1. */
   readonly times?: number;
+  /** This one's value is taken from both sides first: what they add to it is compared. */
+  readonly over?: string;
 }
 
 /** A key figure: what one contender measured in a cell, mostly in relation to what another did. */
@@ -71,8 +73,14 @@ export function figuresOf(samples: readonly Sample[], specs: readonly KeySpec[])
 export function figuresPerRound(samples: readonly Sample[], spec: PairSpec): number[] {
   const perRound: number[] = [];
   const others = spec.against === undefined ? undefined : valuesByRound(samples, spec, spec.against);
-  for (const [round, value] of valuesByRound(samples, spec, spec.of)) {
-    const figure = others === undefined ? value : compare(value, others.get(round), spec);
+  const bases = spec.over === undefined ? undefined : valuesByRound(samples, spec, spec.over);
+  for (const [round, measured] of valuesByRound(samples, spec, spec.of)) {
+    const base = bases === undefined ? 0 : bases.get(round);
+    if (base === undefined) continue;
+    const value = measured - base;
+    const other = others?.get(round);
+    const figure =
+      others === undefined ? value : compare(value, other === undefined ? undefined : other - base, spec);
     if (figure !== undefined) perRound.push(figure);
   }
   return perRound;

@@ -7,7 +7,7 @@ import { type Contender, runRounds } from '../harness/rounds.ts';
 import { figuresOf, rowsOf } from '../harness/samples.ts';
 import { figureTable, table } from '../harness/table.ts';
 import { REPLICA_CELLS, REPLICA_CONTENDERS } from '../replica/contenders.ts';
-import { CELLS, cellName, NEIGHBOUR } from './cells.ts';
+import { CELLS, CONNECTIONS, cellName, NEIGHBOUR } from './cells.ts';
 import { type Load, type Loads, type ServerSpec, serverContender, UNITS } from './contenders.ts';
 import { KEYS, TABLES, versusBefore } from './report.ts';
 
@@ -15,8 +15,11 @@ const LOAD = new URL('../load/child.ts', import.meta.url);
 const START_TIMEOUT_MS = 20_000;
 
 const ALL = CELLS.map(({ name }) => name);
-const WITHOUT_STREAM = CELLS.flatMap(({ name, workload }) => (workload === 'stream' ? [] : [name]));
-const JSON_ONLY = [1, 64, 256].map((connections) => cellName('json', connections));
+const WITHOUT_STREAM = (['json', 'echo', 'upload'] as const).flatMap((workload) =>
+  CONNECTIONS.map((connections) => cellName(workload, connections)),
+);
+const JSON_ONLY = CONNECTIONS.map((connections) => cellName('json', connections));
+const TOKEN_CELLS = CELLS.flatMap(({ name, workload }) => (workload === 'tokens' ? [name] : []));
 
 /** What two builds are compared in: one round takes 45 s. */
 const COMPARED: readonly ServerSpec[] = [
@@ -29,7 +32,7 @@ const COMPARED: readonly ServerSpec[] = [
     ],
   },
   { framework: 'express', backend: 'inline', cells: [cellName('json', 64)] },
-  { framework: 'node', backend: 'thread', cells: JSON_ONLY },
+  { framework: 'node', backend: 'thread', cells: [...JSON_ONLY, ...TOKEN_CELLS] },
 ];
 
 const COMPARISONS = COMPARED.flatMap(({ framework, backend, cells }) =>
@@ -51,6 +54,7 @@ const SERVERS: readonly ServerSpec[] = [
   { framework: 'node', backend: 'plain', cells: ALL },
   { framework: 'node', backend: 'inline', cells: ALL },
   { framework: 'node', backend: 'thread', cells: ALL },
+  { framework: 'node', backend: 'floor', cells: [cellName('json', 64)] },
   { framework: 'node', backend: 'piscina', cells: WITHOUT_STREAM },
   { framework: 'node', backend: 'piscina-default', cells: JSON_ONLY },
 ];

@@ -2,16 +2,18 @@ import type { Target } from '../load/load.ts';
 import type { RouteName } from './site.ts';
 import {
   BUSY_MS,
-  CHUNK_WIRE_BYTES,
+  CHUNKS,
   ECHO_BYTES,
+  EVENTS_BYTES,
   JSON_RESULT,
   STREAM_BYTES,
   size,
+  TOKENS_BYTES,
   UPLOAD_BYTES,
 } from './work.ts';
 
 export const WORKLOADS = ['json', 'echo', 'upload', 'stream'] as const;
-export type Workload = (typeof WORKLOADS)[number];
+export type Workload = (typeof WORKLOADS)[number] | 'tokens' | 'events';
 
 export const CONNECTIONS = [1, 64, 256] as const;
 
@@ -21,15 +23,25 @@ export interface Cell {
   readonly connections: number;
 }
 
-export const CELLS: readonly Cell[] = WORKLOADS.flatMap((workload) =>
-  CONNECTIONS.map((connections) => ({ name: cellName(workload, connections), workload, connections })),
-);
+/** Streams of a language model: for a few readers, and for as many as a chat has. */
+export const TOKEN_CONNECTIONS = [1, 4, 16] as const;
+export const EVENT_CONNECTIONS = 500;
+
+export const CELLS: readonly Cell[] = [
+  ...WORKLOADS.flatMap((workload) => CONNECTIONS.map((connections) => cellOf(workload, connections))),
+  ...TOKEN_CONNECTIONS.map((connections) => cellOf('tokens', connections)),
+  cellOf('events', EVENT_CONNECTIONS),
+];
 
 /** A light route while a heavy one is busy beside it. */
 export const NEIGHBOUR = 'neighbour';
 
 export function cellName(workload: Workload, connections: number): string {
   return `${workload}@${connections}`;
+}
+
+function cellOf(workload: Workload, connections: number): Cell {
+  return { name: cellName(workload, connections), workload, connections };
 }
 
 /** Share of its thread's time that the heavy route is asked for, and the rate that comes to. */
@@ -44,6 +56,10 @@ export function targetOf(route: RouteName, port: number): Target {
       return { ...get, answerBytes: jsonBytes(JSON_RESULT) };
     case 'stream':
       return { ...get, answerBytes: STREAM_BYTES };
+    case 'tokens':
+      return { ...get, answerBytes: TOKENS_BYTES };
+    case 'events':
+      return { ...get, answerBytes: EVENTS_BYTES };
     case 'echo':
       return { ...get, method: 'POST', bodyBytes: ECHO_BYTES, answerBytes: ECHO_BYTES };
     case 'upload': {
@@ -53,9 +69,9 @@ export function targetOf(route: RouteName, port: number): Target {
   }
 }
 
-/** Bytes per second → chunks per second: a stream at 256 connections may take longer than it is measured. */
-export function chunksOf(bytes: number): number {
-  return bytes / CHUNK_WIRE_BYTES;
+/** Body bytes per second → chunks per second: a stream at 256 connections may take longer than it is measured. */
+export function chunksOf(bodyBytes: number): number {
+  return (bodyBytes * CHUNKS) / STREAM_BYTES;
 }
 
 function jsonBytes(value: unknown): number {

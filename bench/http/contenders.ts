@@ -45,6 +45,7 @@ export const UNITS = {
   chunks: 'chunks/s',
   p50: 'ms',
   p99: 'ms',
+  first: 'ms',
   main: 'µs/request',
   process: 'µs/request',
   alone: 'requests/s',
@@ -105,7 +106,7 @@ async function measure(
   ms: number,
 ): Promise<Metrics> {
   await server.ask({ ask: 'watch', loop: false }, SLACK_MS);
-  const { throughput, bytes, p50, p99, sent } = await send(load, {
+  const { throughput, chunkedBytes, p50, p99, firstP50, sent } = await send(load, {
     targets: [targetOf(workload, port)],
     connections,
     ms,
@@ -113,9 +114,10 @@ async function measure(
   const { mainUs, processUs } = await server.ask({ ask: 'watched' }, SLACK_MS);
   return {
     throughput,
-    ...(workload === 'stream' && { chunks: chunksOf(bytes) }),
+    ...(workload === 'stream' && { chunks: chunksOf(chunkedBytes) }),
     ...(p50 !== undefined && { p50 }),
     ...(p99 !== undefined && { p99 }),
+    ...(firstP50 !== undefined && { first: firstP50 }),
     ...(sent > 0 && { main: mainUs / sent, process: processUs / sent }),
   };
 }

@@ -1,6 +1,6 @@
-import { deployment } from 'inserve';
+import { deployment, sse } from 'inserve';
 import { pinThread } from '../harness/pin.ts';
-import { BUSY_CORE, chunks, compute, JSON_RESULT, size } from './work.ts';
+import { BUSY_CORE, chunks, compute, JSON_RESULT, size, tickedTokens, tokens } from './work.ts';
 
 class Json {
   call(_request: Request) {
@@ -26,6 +26,18 @@ class Stream {
   }
 }
 
+class Tokens {
+  call(_request: Request) {
+    return tokens();
+  }
+}
+
+class Events {
+  call(_request: Request) {
+    return sse(tickedTokens());
+  }
+}
+
 class Busy {
   constructor() {
     pinThread(BUSY_CORE);
@@ -43,4 +55,6 @@ export const json = deployment(Json, { ...options, name: 'Json' });
 export const echo = deployment(Echo, { ...options, name: 'Echo' });
 export const upload = deployment(Upload, { ...options, name: 'Upload' });
 export const stream = deployment(Stream, { ...options, name: 'Stream' });
+export const tokenStream = deployment(Tokens, { ...options, name: 'Tokens' });
+export const events = deployment(Events, { ...options, name: 'Events' });
 export const busy = deployment(Busy, { ...options, name: 'Busy' });

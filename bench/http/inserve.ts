@@ -1,5 +1,5 @@
 import { createServe } from 'inserve';
-import { busy, echo, json, stream, upload } from './deployments.ts';
+import { busy, echo, events, json, stream, tokenStream, upload } from './deployments.ts';
 import type { Served } from './site.ts';
 
 export type Apps = ReturnType<typeof bindApps>;
@@ -13,6 +13,8 @@ export async function startInserve(isolation: 'thread' | 'inline'): Promise<Serv
     echo: serve.middleware(apps.echo),
     upload: serve.middleware(apps.upload),
     stream: serve.middleware(apps.stream),
+    tokens: serve.middleware(apps.tokens),
+    events: serve.middleware(apps.events),
     busy: serve.middleware(apps.busy),
   };
   await Promise.all(Object.values(middleware).map((each) => each.ready()));
@@ -25,6 +27,8 @@ function bindApps(isolation: 'thread' | 'inline') {
     echo: echo.options({ isolation }).bind(),
     upload: upload.options({ isolation }).bind(),
     stream: stream.options({ isolation }).bind(),
+    tokens: tokenStream.options({ isolation }).bind(),
+    events: events.options({ isolation }).bind(),
     // Computing on the host's own thread is what it is compared with.
     busy: busy.bind(),
   };

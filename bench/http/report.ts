@@ -1,16 +1,24 @@
 import { type ComparisonSpec, CPU_LIMIT, THROUGHPUT_LIMIT } from '../harness/comparison.ts';
 import type { KeySpec } from '../harness/samples.ts';
 import type { TableSpec } from '../harness/table.ts';
-import { type Cell, CONNECTIONS, cellName, NEIGHBOUR, type Workload } from './cells.ts';
+import {
+  type Cell,
+  CONNECTIONS,
+  cellName,
+  EVENT_CONNECTIONS,
+  NEIGHBOUR,
+  TOKEN_CONNECTIONS,
+  type WORKLOADS,
+} from './cells.ts';
 
-const TITLES: Readonly<Record<Workload, string>> = {
+const TITLES: Readonly<Record<(typeof WORKLOADS)[number], string>> = {
   json: 'no-op JSON',
   echo: 'echo of 10 KB',
   upload: 'upload of 1 MB',
   stream: 'a stream of 1,000 chunks of 32 bytes',
 };
 
-function throughput(workload: Workload): TableSpec {
+function throughput(workload: keyof typeof TITLES): TableSpec {
   const isStream = workload === 'stream';
   return {
     title: `${TITLES[workload]}: ${isStream ? 'thousand chunks/s' : 'thousand requests/s'} at 1, 64 and 256 connections; p50 and p99 in ms`,
@@ -43,6 +51,25 @@ export const TABLES: readonly TableSpec[] = [
   throughput('echo'),
   throughput('upload'),
   throughput('stream'),
+  {
+    title:
+      'a stream of 50 tokens of 20 bytes, all at once: requests/s at 1, 4 and 16 connections; ms to the first byte of the body',
+    columns: [
+      ...TOKEN_CONNECTIONS.map((connections) => ({
+        header: `@${connections}`,
+        cell: cellName('tokens', connections),
+        metric: 'throughput',
+      })),
+      { header: 'first @1', cell: cellName('tokens', 1), metric: 'first' },
+    ],
+  },
+  {
+    title: `50 server-sent events, a tick of a timer apart, at ${EVENT_CONNECTIONS} connections: CPU of the process per request in µs`,
+    columns: [
+      { header: 'process', cell: cellName('events', EVENT_CONNECTIONS), metric: 'process' },
+      { header: 'requests/s', cell: cellName('events', EVENT_CONNECTIONS), metric: 'throughput' },
+    ],
+  },
   {
     title: 'no-op JSON at 64 connections, alone and beside a route that computes 70 % of the time',
     columns: [
@@ -79,13 +106,56 @@ export const KEYS: readonly KeySpec[] = [
     of: 'express-thread',
     against: 'express-piscina',
   },
+  ...['node', 'express'].map(
+    (framework): KeySpec => ({
+      key: framework === 'node' ? 'http.added_p50_ms' : `http.added_p50_${framework}_ms`,
+      cell: cellName('json', 1),
+      metric: 'p50',
+      of: `${framework}-thread`,
+      against: `${framework}-plain`,
+      how: 'difference',
+      ...(framework === 'node' && { goal: '≤ 0.15' }),
+    }),
+  ),
   {
-    key: 'http.added_p50_ms',
-    cell: cellName('json', 1),
-    metric: 'p50',
-    of: 'express-thread',
-    against: 'express-plain',
+    key: 'http.cpu_added_vs_floor',
+    cell: json64,
+    metric: 'process',
+    of: 'node-thread',
+    against: 'node-floor',
+    over: 'node-plain',
+    goal: '≤ 1.5',
+  },
+  ...[16, 4].flatMap((connections) =>
+    ['node', 'express'].map((framework): KeySpec => {
+      const key = `http.stream${connections}_${framework === 'node' ? '' : `${framework}_`}vs_plain`;
+      const cell = cellName('tokens', connections);
+      return {
+        key,
+        cell,
+        metric: 'throughput',
+        of: `${framework}-thread`,
+        against: `${framework}-plain`,
+        goal: '≥ 0.6',
+      };
+    }),
+  ),
+  {
+    key: 'http.sse_tokens_vs_plain',
+    cell: cellName('events', EVENT_CONNECTIONS),
+    metric: 'process',
+    of: 'node-thread',
+    against: 'node-plain',
+    goal: '≤ 1.5',
+  },
+  {
+    key: 'http.stream_first_chunk_added_ms',
+    cell: cellName('tokens', 1),
+    metric: 'first',
+    of: 'node-thread',
+    against: 'node-plain',
     how: 'difference',
+    goal: '≤ 0.3',
   },
   { key: 'http.neighbour_route_vs_alone', cell: NEIGHBOUR, metric: 'vsAlone', of: 'express-thread' },
   { key: 'http.host_loop_lag_p99_ms', cell: NEIGHBOUR, metric: 'lag', of: 'express-thread' },

@@ -1,3 +1,4 @@
+import { startFloor } from './floor.ts';
 import { startInserve } from './inserve.ts';
 import { startPiscina } from './piscina.ts';
 import type { Framework, Site } from './site.ts';
@@ -12,7 +13,7 @@ export const FRAMEWORKS: Readonly<Record<string, () => Promise<Framework>>> = {
 };
 
 /** Who does the work of a route. */
-export const BACKENDS = ['plain', 'inline', 'thread', 'piscina', 'piscina-default'] as const;
+export const BACKENDS = ['plain', 'inline', 'thread', 'floor', 'piscina', 'piscina-default'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
 export async function startSite(framework: Framework, backend: Backend): Promise<Site> {
@@ -24,10 +25,12 @@ export async function startSite(framework: Framework, backend: Backend): Promise
       const served = await startInserve(backend);
       return closing(await framework.serve(served), () => served.serve.close());
     }
+    case 'floor':
     case 'piscina':
     case 'piscina-default': {
       if (framework.delegate === undefined) throw new Error('there are no routes for a pool');
-      const { delegate, close } = startPiscina(backend === 'piscina');
+      const { delegate, close } =
+        backend === 'floor' ? await startFloor() : startPiscina(backend === 'piscina');
       return closing(await framework.delegate(delegate), close);
     }
   }

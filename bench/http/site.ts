@@ -2,7 +2,7 @@ import type { Serve, ServeMiddleware } from 'inserve';
 import type { Apps } from './inserve.ts';
 
 /** The routes of the bench: `/json`, `/echo`, … */
-export const ROUTES = ['json', 'echo', 'upload', 'stream', 'busy'] as const;
+export const ROUTES = ['json', 'echo', 'upload', 'stream', 'tokens', 'events', 'busy'] as const;
 export type RouteName = (typeof ROUTES)[number];
 
 /** A server that listens. */

@@ -20,7 +20,8 @@ export async function cannonade({ targets, connections, ms, rate }: LoadRequest)
   const sent = result['2xx'];
   return {
     throughput: sent / result.duration,
-    bytes: result.throughput.total / result.duration,
+    // With heads and framing: it does not tell them apart.
+    chunkedBytes: result.throughput.total / result.duration,
     p50: latency.p50,
     p99: latency.p99,
     refused: 0,

@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
+import { ChunkedBody } from './chunked-body.ts';
 import type { Target } from './load.ts';
 
 /** More than the head of any answer; of a large one not more is made text. */
 const HEAD_LIMIT = 2_048;
 const HEAD_END = '\r\n\r\n';
-const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n');
 
 export interface ConnectionEvents {
   answered(connection: Connection): void;
@@ -32,15 +32,18 @@ export class Connection {
   #next: number;
   #target: Target;
   #isRefusal = false;
-  /** Bytes of the answer, head included, once the head is there; Infinity for a chunked one. */
+  /** Bytes of the answer, head included, once the head is there. */
   #expected = 0;
   #received = 0;
   #head = '';
-  #tail: Buffer = Buffer.alloc(0);
+  /** The body of a chunked answer. */
+  #chunked: ChunkedBody | undefined = undefined;
   isIdle = true;
   sentAt = 0;
-  /** Bytes on the wire, heads and framing included. */
-  bytes = 0;
+  /** When the first byte of the last body came; 0 = none has. */
+  firstAt = 0;
+  /** Bytes of all bodies that came in chunks, without their framing. */
+  chunkedBytes = 0;
 
   /** @param first index of the target that it begins with */
   constructor(
@@ -63,6 +66,7 @@ export class Connection {
     this.#next = (this.#next + 1) % this.#targets.length;
     this.#target = target;
     this.isIdle = false;
+    this.firstAt = 0;
     this.sentAt = performance.now();
     this.#socket.write(request);
   }
@@ -76,44 +80,50 @@ export class Connection {
   }
 
   #receive(data: Buffer): void {
-    this.bytes += data.length;
-    if (this.#expected === 0 && !this.#readHead(data)) return;
-    if (this.#expected === Number.POSITIVE_INFINITY) {
-      this.#tail = data.length >= LAST_CHUNK.length ? data : Buffer.concat([this.#tail, data]);
-      this.#received += data.length;
-      if (!this.#tail.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK)) return;
-      // The framing of chunks comes on top.
-      if (!this.#isRefusal && this.#received < this.#target.answerBytes) this.#fail('too short');
+    let body = data;
+    if (this.#expected === 0 && this.#chunked === undefined) {
+      const rest = this.#readHead(data);
+      if (rest === undefined) return;
+      body = rest;
+    }
+    if (body.length > 0 && this.firstAt === 0) this.firstAt = performance.now();
+    if (this.#chunked !== undefined) {
+      const before = this.#chunked.bytes;
+      const isWhole = this.#chunked.read(body);
+      this.chunkedBytes += this.#chunked.bytes - before;
+      if (!isWhole) return;
+      if (!this.#isRefusal && this.#chunked.bytes !== this.#target.answerBytes)
+        this.#fail(`${this.#chunked.bytes} bytes, not ${this.#target.answerBytes}`);
     } else {
-      this.#received += data.length;
+      this.#received += body.length;
       if (this.#received < this.#expected) return;
       if (this.#received > this.#expected) this.#fail('longer than it says');
     }
+    this.#chunked = undefined;
     this.#expected = 0;
     this.#received = 0;
-    this.#tail = data.subarray(0, 0);
     this.isIdle = true;
     if (this.#isRefusal) this.#events.refused?.(this);
     else this.#events.answered(this);
   }
 
-  /** The head may come in parts; what came before the data at hand counts as received. */
-  #readHead(data: Buffer): boolean {
+  /** The head may come in parts. @returns what came of the body; undefined if the head is not whole yet */
+  #readHead(data: Buffer): Buffer | undefined {
+    const before = this.#head.length;
     this.#head += data.toString('latin1', 0, HEAD_LIMIT);
     const end = this.#head.indexOf(HEAD_END);
-    if (end === -1) {
-      this.#received += data.length;
-      return false;
-    }
+    if (end === -1) return undefined;
+    const rest = data.subarray(end + HEAD_END.length - before);
     this.#isRefusal = !this.#head.startsWith('HTTP/1.1 200 ');
     if (this.#isRefusal && this.#events.refused === undefined) this.#fail(this.#head.slice(0, 400));
     const [, length] = /\r\ncontent-length: *(\d+)/i.exec(this.#head) ?? [];
-    if (length === undefined) this.#expected = Number.POSITIVE_INFINITY;
-    else if (this.#isRefusal || Number(length) === this.#target.answerBytes)
-      this.#expected = end + 4 + Number(length);
-    else this.#fail(`${length} bytes, not ${this.#target.answerBytes}`);
+    if (length === undefined) this.#chunked = new ChunkedBody();
+    else if (this.#isRefusal || Number(length) === this.#target.answerBytes) {
+      this.#received = end + HEAD_END.length;
+      this.#expected = this.#received + Number(length);
+    } else this.#fail(`${length} bytes, not ${this.#target.answerBytes}`);
     this.#head = '';
-    return true;
+    return rest;
   }
 
   #fail(what: string): void {

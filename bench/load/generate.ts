@@ -20,11 +20,13 @@ export async function generate({
   const [first, ...others] = targets;
   const encoded: readonly [EncodedTarget, ...EncodedTarget[]] = [encode(first), ...others.map(encode)];
   let latencies: number[] = [];
+  let firsts: number[] = [];
   let refused = 0;
   let stopped = false;
   const events: ConnectionEvents = {
     answered(connection) {
       latencies.push(performance.now() - connection.sentAt);
+      firsts.push(connection.firstAt - connection.sentAt);
       if (rate === 0 && !stopped) connection.send();
     },
     ...(isTolerant === true && {
@@ -43,6 +45,7 @@ export async function generate({
     await Promise.race([sleep(ms / 5), failure.promise]);
     const runUp = latencies.length;
     latencies = [];
+    firsts = [];
     refused = 0;
     const bytesBefore = bytesOf(all);
     const begin = performance.now();
@@ -53,8 +56,12 @@ export async function generate({
     const sorted = Float64Array.from(latencies).sort();
     return {
       throughput: (sorted.length / elapsedMs) * 1e3,
-      bytes: (bytes / elapsedMs) * 1e3,
-      ...(sorted.length > 0 && { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }),
+      chunkedBytes: (bytes / elapsedMs) * 1e3,
+      ...(sorted.length > 0 && {
+        p50: percentile(sorted, 0.5),
+        p99: percentile(sorted, 0.99),
+        firstP50: percentile(Float64Array.from(firsts).sort(), 0.5),
+      }),
       refused,
       sent: sorted.length + runUp,
     };
@@ -80,5 +87,5 @@ function pacer(all: readonly Connection[], rate: number): () => void {
 }
 
 function bytesOf(all: readonly Connection[]): number {
-  return all.reduce((sum, { bytes }) => sum + bytes, 0);
+  return all.reduce((sum, { chunkedBytes }) => sum + chunkedBytes, 0);
 }

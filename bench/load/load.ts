@@ -26,11 +26,13 @@ export interface LoadRequest {
 export interface LoadReply {
   /** Requests per second. */
   readonly throughput: number;
-  /** Bytes per second on the wire. */
-  readonly bytes: number;
+  /** Bytes per second of bodies that came in chunks, without their framing. */
+  readonly chunkedBytes: number;
   /** Milliseconds from the first byte sent to the last byte received; missing if no request came to its end. */
   readonly p50?: number;
   readonly p99?: number;
+  /** Median time from the first byte sent to the first byte of the answer's body, in ms. */
+  readonly firstP50?: number;
   /** Answers with another status than 200 in the window. */
   readonly refused: number;
   /** Requests that were answered in all, the run-up included: what the server's CPU time is divided by. */

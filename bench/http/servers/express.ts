@@ -2,13 +2,21 @@ import { once } from 'node:events';
 import express, { type RequestHandler } from 'express';
 import { listen } from '../listen.ts';
 import { type Framework, ROUTES } from '../site.ts';
-import { chunks, compute, JSON_RESULT, size } from '../work.ts';
+import { chunks, compute, JSON_RESULT, size, tickedTokens, tokens } from '../work.ts';
 
 const bytes = express.raw({ type: () => true, limit: '1mb' });
 
-const stream: RequestHandler = async (_req, res) => {
-  res.type('text/plain');
-  for await (const chunk of chunks()) if (!res.write(chunk)) await once(res, 'drain');
+function text(source: () => AsyncIterable<string>): RequestHandler {
+  return async (_req, res) => {
+    res.type('text/plain');
+    for await (const chunk of source()) if (!res.write(chunk)) await once(res, 'drain');
+    res.end();
+  };
+}
+
+const events: RequestHandler = async (_req, res) => {
+  res.type('text/event-stream').set('cache-control', 'no-cache');
+  for await (const token of tickedTokens()) if (!res.write(`data: ${token}\n\n`)) await once(res, 'drain');
   res.end();
 };
 
@@ -18,7 +26,9 @@ export const expressSite: Framework = {
     app.get('/json', (_req, res) => void res.json(JSON_RESULT));
     app.post('/echo', bytes, (req, res) => void res.send(req.body));
     app.post('/upload', bytes, (req, res) => void res.json(size(req.body)));
-    app.get('/stream', stream);
+    app.get('/stream', text(chunks));
+    app.get('/tokens', text(tokens));
+    app.get('/events', events);
     app.get('/busy', (_req, res) => void res.json(compute()));
     return listen(app);
   },

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listen } from '../listen.ts';
 import type { Framework, RouteName } from '../site.ts';
-import { chunks, compute, JSON_RESULT, size } from '../work.ts';
+import { chunks, compute, JSON_RESULT, size, tickedTokens, tokens } from '../work.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
@@ -13,7 +13,9 @@ export const nodeSite: Framework = {
       json: (_req, res) => sendJson(res, JSON_RESULT),
       echo: async (req, res) => sendBytes(res, await bodyOf(req)),
       upload: async (req, res) => sendJson(res, size(await bodyOf(req))),
-      stream,
+      stream: (_req, res) => sendText(res, chunks()),
+      tokens: (_req, res) => sendText(res, tokens()),
+      events: (_req, res) => sendEvents(res),
       busy: (_req, res) => sendJson(res, compute()),
     }),
 
@@ -36,9 +38,15 @@ function listenTo(handlers: Handlers) {
   });
 }
 
-async function stream(_req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function sendText(res: ServerResponse, source: AsyncIterable<string>): Promise<void> {
   res.setHeader('content-type', 'text/plain; charset=utf-8');
-  for await (const chunk of chunks()) if (!res.write(chunk)) await once(res, 'drain');
+  for await (const chunk of source) if (!res.write(chunk)) await once(res, 'drain');
+  res.end();
+}
+
+async function sendEvents(res: ServerResponse): Promise<void> {
+  res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
+  for await (const token of tickedTokens()) if (!res.write(`data: ${token}\n\n`)) await once(res, 'drain');
   res.end();
 }
 
