@@ -93,9 +93,9 @@ describe('calls that hold the loop', () => {
     const places: number[] = [];
     const look = (call: ArrivedCall): ArrivedCall => ({
       deadline: 0,
-      begin: (at) => {
+      begin: (at, isTimed) => {
         places.push(replica.load.ongoing);
-        return call.begin(at);
+        return call.begin(at, isTimed);
       },
     });
     replica.offer(...['a', 'b', 'c'].map((name) => look(replica.computing(name, 2))));
@@ -109,9 +109,9 @@ describe('calls that hold the loop', () => {
     const call = replica.computing('a', 20);
     replica.offer({
       ...call,
-      begin: (at) => {
+      begin: (at, isTimed) => {
         duringTheCall = replica.load.open;
-        return call.begin(at);
+        return call.begin(at, isTimed);
       },
     });
     await replica.turns.settle();
@@ -197,9 +197,9 @@ describe('who holds the loop', () => {
     const seen: number[] = [];
     const look = (call: ArrivedCall): ArrivedCall => ({
       deadline: call.deadline,
-      begin: (at) => {
+      begin: (at, isTimed) => {
         seen.push(replica.load.holdingDeadline);
-        return call.begin(at);
+        return call.begin(at, isTimed);
       },
     });
     replica.offer(look(replica.waiting('late', 9_000)), look(replica.computing('soon', 20, 5_000)));

@@ -8,8 +8,12 @@ import { type CallStarter, type EventLoop, HOLD_MS, loop } from '../time/loop.ts
 export interface ArrivedCall {
   /** Time of `clock.now()`; 0 = none. */
   readonly deadline: number;
-  /** Begins it; false if its caller has taken it back. @param at 0 = how long it runs is not measured */
-  begin(at: number): boolean;
+  /**
+   * Begins it; false if its caller has taken it back.
+   * @param at now; of quick calls the time of their message
+   * @param isTimed whether it is measured how long it runs
+   */
+  begin(at: number, isTimed: boolean): boolean;
 }
 
 /**
@@ -39,6 +43,8 @@ export class CallIntake implements CallStarter {
   /** Latest deadline of the begun calls. */
   #latestDeadline = 0;
   #isQuick = false;
+  /** When the last message arrived. */
+  #receivedAt = 0;
   #placesAtOnce = 1;
 
   /**
@@ -69,6 +75,7 @@ export class CallIntake implements CallStarter {
   /** A message arrived. @returns whether its frames may be handled now; if not, hand them to `defer` */
   received(): boolean {
     const at = now();
+    this.#receivedAt = at;
     if (this.loop.enter(at)) this.#load.hold(at, this.#latestDeadline);
     return this.#deferred.length === 0 && !this.loop.isHeld(at);
   }
@@ -82,7 +89,7 @@ export class CallIntake implements CallStarter {
   /** A call arrived: begins it, now or when it is its turn. */
   offer(call: ArrivedCall): void {
     if (this.#isQuick && this.#pending.length === 0) {
-      this.#begin(call, 0);
+      this.#begin(call, this.#receivedAt, false);
       return;
     }
     this.#pending.push(call);
@@ -158,7 +165,7 @@ export class CallIntake implements CallStarter {
       const call = this.#pending.shift() as ArrivedCall;
       this.#load.hold(at, call.deadline);
       this.#load.tick(at);
-      hasBegun = this.#begin(call, at);
+      hasBegun = this.#begin(call, at, true);
     }
     if (this.#pending.length === 0) return;
     this.loop.schedule();
@@ -190,16 +197,16 @@ export class CallIntake implements CallStarter {
     if (wasHeld && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
   }
 
-  #begin(call: ArrivedCall, at: number): boolean {
+  #begin(call: ArrivedCall, at: number, isTimed: boolean): boolean {
     const deadline = call.deadline === 0 ? Infinity : call.deadline;
     if (deadline > this.#latestDeadline) {
       this.#latestDeadline = deadline;
       // Of quick calls it is not told which one holds the loop: a write per call would take the line from the callers.
-      if (at === 0) this.#load.holdingDeadline = deadline;
+      if (!isTimed) this.#load.holdingDeadline = deadline;
     }
     this.#begun++;
-    if (at !== 0) this.#publish(true);
-    if (call.begin(at)) return true;
+    if (isTimed) this.#publish(true);
+    if (call.begin(at, isTimed)) return true;
     this.#begun--;
     return false;
   }

@@ -20,6 +20,7 @@ import type { LinkLedger } from './link-ledger.ts';
 import { Outbox } from './outbox.ts';
 
 const NOT_BEGUN = -1;
+const NOT_TIMED = 0;
 
 /** Pieces of a body are joined up to so many characters, or so many bytes, which are copied each time. */
 const MAX_JOINED_TEXT = 16_384;
@@ -33,7 +34,7 @@ export class ReplicaChannel {
   readonly open: Array<ChannelCall | undefined> = [];
   readonly #ledger: LinkLedger;
   readonly #intake: CallIntake;
-  readonly #begin: (call: InboundCall) => void;
+  readonly #begin: (call: InboundCall, at: number) => void;
   #isClosed = false;
   /** Calls that were begun. */
   #begun = 0;
@@ -41,7 +42,7 @@ export class ReplicaChannel {
   #unposted = 0;
 
   /**
-   * @param begin runs a call
+   * @param begin runs a call; `at` is now, or of quick calls the time of their message
    * @param onClosed the caller thread is gone
    */
   constructor(
@@ -49,7 +50,7 @@ export class ReplicaChannel {
     port: MessagePort,
     ledger: LinkLedger,
     intake: CallIntake,
-    begin: (call: InboundCall) => void,
+    begin: (call: InboundCall, at: number) => void,
     onClosed: () => void,
   ) {
     this.callerName = callerName;
@@ -92,21 +93,21 @@ export class ReplicaChannel {
   }
 
   /** @internal Runs a call, unless its caller has taken it back or is gone. */
-  claim(call: ChannelCall, slot: number): boolean {
+  claim(call: ChannelCall, slot: number, at: number): boolean {
     if (this.#isClosed || !this.#ledger.begin(slot, call.number)) {
       if (this.open[slot] === call) this.open[slot] = undefined;
       return false;
     }
     this.#begun++;
-    this.#begin(call);
+    this.#begin(call, at);
     return true;
   }
 
-  /** @internal The last frame of a call goes to the outbox next. @param begunAt 0 = how long it ran is not measured */
+  /** @internal The last frame of a call goes to the outbox next. @param begunAt or `NOT_TIMED` */
   over(slot: number, begunAt: number): void {
     this.open[slot] = undefined;
     this.#unposted++;
-    if (begunAt === 0) {
+    if (begunAt === NOT_TIMED) {
       this.#intake.ended();
       // Of quick calls the next ones may be on their way before these answers have left.
       if (this.#unposted >= this.#intake.placesAtOnce) this.#posting();
@@ -261,9 +262,9 @@ class ChannelCall implements InboundCall, ArrivedCall {
     return this.#args;
   }
 
-  begin(at: number): boolean {
-    this.#begunAt = at;
-    if (!this.#channel.claim(this, this.#id)) return false;
+  begin(at: number, isTimed: boolean): boolean {
+    this.#begunAt = isTimed ? at : NOT_TIMED;
+    if (!this.#channel.claim(this, this.#id, at)) return false;
     if (this.#early !== undefined)
       for (const frames of this.#early) this.deliver(frames[0] as FrameKind, frames, 0);
     return true;

@@ -197,7 +197,7 @@ export class ReplicaAgent {
       port,
       new LinkLedger(ledger),
       intake,
-      (call) => replica.begin(call),
+      (call, at) => replica.begin(call, at),
       () => this.#channels.delete(channel),
     );
     this.#channels.add(channel);
