@@ -138,6 +138,19 @@ test('quick calls begin as they come, without a turn and in order', async () => 
   expect(replica.load.open).toBeGreaterThan(15);
 });
 
+test('a loop of many quick calls stays awake for a few turns, and then sleeps', async () => {
+  using replica = new Replica(0.01);
+  replica.offer(...Array.from({ length: 8 }, (_, index) => replica.computing(`${index}`, 0.01)));
+  for (let turn = 0; turn <= 6; turn++) {
+    expect(replica.turns.isPending).toBe(true);
+    await replica.turns.turn();
+  }
+  expect(replica.turns.isPending).toBe(false);
+  replica.offer(replica.computing('alone', 0.01));
+  await replica.turns.turn();
+  expect(replica.turns.isPending).toBe(false);
+});
+
 test('frames that come while the loop is held wait for a turn, in order', async () => {
   using replica = new Replica(0.05);
   const handled: string[] = [];

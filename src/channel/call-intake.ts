@@ -3,6 +3,7 @@ import { HoldingMeter } from '../load/holding-meter.ts';
 import type { ReplicaLoad } from '../load/load-table.ts';
 import { now } from '../time/clock.ts';
 import { type CallStarter, type EventLoop, HOLD_MS, loop } from '../time/loop.ts';
+import { AdaptiveSpin } from './adaptive-spin.ts';
 
 /** A call that arrived, from whichever caller thread. */
 export interface ArrivedCall {
@@ -46,6 +47,7 @@ export class CallIntake implements CallStarter {
   /** When the last message arrived. */
   #receivedAt = 0;
   #placesAtOnce = 1;
+  readonly #spin = new AdaptiveSpin();
 
   /**
    * @param onDrained the replica is draining, and the last place was freed
@@ -179,10 +181,15 @@ export class CallIntake implements CallStarter {
   }
 
   turned(at: number, heldSince: number): void {
+    if (this.#spin.isSpinning && heldSince === 0 && this.#ended === 0) {
+      if (this.#spin.idled()) this.loop.schedule();
+      return;
+    }
     const wasHeld = !this.#isQuick || (heldSince !== 0 && at - heldSince >= HOLD_MS);
     this.#load.tick(at);
     this.#load.letGo(wasHeld);
     this.#meter.turned(at, heldSince, this.#begun, this.#ended);
+    if (this.#spin.worked(this.#isQuick ? this.#ended : 0)) this.loop.schedule();
     this.#ended = 0;
     if (this.#begun === 0) this.#latestDeadline = 0;
     this.#load.latestDeadline = this.#latestDeadline;
