@@ -3,7 +3,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { createServe, type DeploymentHandle, type Logger, type Serve } from '../../src/index.ts';
 import { type Basic, basic } from '../fixtures/calls/basic.ts';
 import { stallingIngress } from '../fixtures/http/stalling.ts';
@@ -18,7 +18,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Keeps no records: they would count as a leak. */
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
-const forgetfulServe = (): Serve => createServe({ logger: silent });
+const forgetfulServe = (): Serve => createServe({ logger: silent, workerEntry: inject('threadEntry') });
 
 type Handle = DeploymentHandle<typeof Basic>;
 

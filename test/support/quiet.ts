@@ -1,3 +1,4 @@
+import { inject } from 'vitest';
 import { createServe, type Logger, type Serve, type ServeOptions } from '../../src/index.ts';
 
 /** A logger that keeps its records instead of printing them. */
@@ -27,5 +28,7 @@ export class Records implements Logger {
  */
 export function quietServe(options: ServeOptions = {}): Serve & { log: Records } {
   const log = new Records();
-  return Object.assign(createServe({ logger: log, hostGuard: { enabled: false }, ...options }), { log });
+  const workerEntry = inject('threadEntry');
+  const serve = createServe({ logger: log, hostGuard: { enabled: false }, workerEntry, ...options });
+  return Object.assign(serve, { log });
 }

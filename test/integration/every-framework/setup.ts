@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import {
   type BoundDeployment,
   createServe,
@@ -91,7 +91,7 @@ export const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** An instance that a busy machine does not make refuse requests: that is tested elsewhere. */
 export function calmServe(logger: Logger = quiet): Serve {
-  return createServe({ logger, hostGuard: { enabled: false } });
+  return createServe({ logger, hostGuard: { enabled: false }, workerEntry: inject('threadEntry') });
 }
 
 let keys = 0;

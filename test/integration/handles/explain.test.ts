@@ -73,7 +73,7 @@ describe('explain()', () => {
 
   test('of a hedged call: the replica that answered', async () => {
     await using serve = quietServe();
-    const hedge = { afterMs: 40, maxExtraRatio: 1 };
+    const hedge = { afterMs: 200, maxExtraRatio: 1 };
     const { handle, instance } = await start(serve, { numReplicas: 2, idempotent: true, hedge });
     const call = handle.slowFirst.remote();
     const first = call.explain().replica;
