@@ -40,6 +40,7 @@ export type {
 } from './deployment/options/autoscaling-policy.ts';
 export type { DeploymentOptions } from './deployment/options/deployment-options.ts';
 export type { Resources } from './deployment/options/resources.ts';
+export type { ScaleOptions } from './deployment/options/scale-options.ts';
 export {
   SERVE_ERRORS,
   ServeError,
@@ -94,9 +95,9 @@ export {
   type OpenApiOptions,
   type RunOptions,
   type Serve,
-  type ServeOptions,
   type StatusReport,
 } from './serve.ts';
+export type { ServeOptions } from './serve-options.ts';
 export type { Clock } from './time/control-clock.ts';
 export { ManualClock } from './time/manual-clock.ts';
 export type {

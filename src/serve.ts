@@ -1,7 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Front } from './adapters/front.ts';
 import { createMiddleware, type ServeMiddleware } from './adapters/middleware.ts';
 import {
@@ -18,66 +15,23 @@ import type { BoundDeployment } from './deployment/bound.ts';
 import { assertBound, defaultAppName } from './deployment/compile-app.ts';
 import type { Exposable } from './deployment/exposable.ts';
 import type { AppAutoscalingPolicy } from './deployment/options/autoscaling-policy.ts';
-import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
+import { SCALE_FIELD, type ScaleOptions } from './deployment/options/scale-options.ts';
 import {
   TRIAL_FIELDS,
   type TrialKind,
   type TrialOptions,
   trialKind,
 } from './deployment/options/trial-options.ts';
-import { invalidOption } from './errors.ts';
 import type { DeploymentHandle } from './handle/api/handle-types.ts';
-import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
-import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
-import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/overload-guard.ts';
 import { Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resources/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
-import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
-import { METRICS_FIELDS, Metrics, type MetricsOptions } from './observe/metrics.ts';
+import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
 import { mainInWorker } from './replica/listen-guard.ts';
-import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
-import { boolean, type Fields, fn, milliseconds, object, parseOptions, string } from './validation/fields.ts';
-
-export interface ServeOptions {
-  /**
-   * What the instance has, instead of what the machine has: cpus, gpus (devices), `memoryMb`, custom resources. `memoryMb`
-   * is of the whole process; beyond it the replica that holds the most is recycled. Default: 90 % of what there is.
-   */
-  resources?: Resources;
-  metrics?: MetricsOptions;
-  /** Shares and quotas of tenants. Default: all have the same share, none has a quota. */
-  tenants?: TenantsOptions;
-  /** When calls are refused because the host's own event loop lags. */
-  hostGuard?: HostGuardOptions;
-  /** When a replica whose memory grows without end is replaced. */
-  growthWatch?: GrowthWatchOptions;
-  /** By which the control plane decides, for tests (`ManualClock`). Default: the machine's. */
-  clock?: Clock;
-  /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
-  logger?: Logger;
-  /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
-  version?: string;
-  /** Reload apps when files change that their replicas have loaded. Default: whether `INSERVE_DEV` is `1`. */
-  dev?: boolean;
-  /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
-  workerEntry?: string;
-}
-
-const SERVE_FIELDS: Fields<ServeOptions> = {
-  resources: RESOURCES_FIELD,
-  metrics: object<MetricsOptions>(METRICS_FIELDS),
-  tenants: object<TenantsOptions>(TENANTS_FIELDS),
-  hostGuard: object<HostGuardOptions>(HOST_GUARD_FIELDS),
-  growthWatch: object<GrowthWatchOptions>(GROWTH_WATCH_FIELDS),
-  clock: CLOCK_FIELD,
-  logger: LOGGER_FIELD,
-  version: string(),
-  dev: boolean(),
-  workerEntry: string(),
-};
+import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
+import { type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface RunOptions extends TrialOptions {
   /** Default: the name of the ingress deployment. */
@@ -128,17 +82,7 @@ export class Serve implements AsyncDisposable {
 
   /** @internal Use `createServe()`. */
   constructor(options: ServeOptions) {
-    this.#instance = new Instance({
-      log: options.logger ?? defaultLogger,
-      clock: options.clock ?? machineClock,
-      workerEntry: workerEntry(options.workerEntry),
-      resources: options.resources ?? {},
-      tenants: options.tenants,
-      hostGuard: options.hostGuard ?? {},
-      growthWatch: options.growthWatch ?? {},
-      isDev: options.dev ?? process.env['INSERVE_DEV'] === '1',
-      version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
-    });
+    this.#instance = new Instance(instanceOptions(options));
     this.#front = new Front(this.#instance);
     try {
       this.#metrics = new Metrics(
@@ -265,6 +209,20 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
+   * Sets the number of replicas of a deployment, or the bounds of an autoscaled one, in place of those of its options. A number
+   * pauses autoscaling. It holds until a `deploy(config)` says `numReplicas` or `autoscaling` of the deployment, or its app is
+   * deleted; `run()` does not end it. A target capacity counts on top.
+   *
+   * @param scale 1 to 1 000 replicas; or `{ min, max }`, 0 to 1 000, where `min: 0` scales to zero
+   * @returns once it is decided; `status()` shows how far the replicas are
+   * @throws ServeError `SERVE_NOT_FOUND` if there is no such app or deployment; `SERVE_INVALID_OPTION`, also for bounds of a
+   *   deployment that is not autoscaled; `SERVE_UNAVAILABLE` while the instance closes
+   */
+  async scale(app: string, deployment: string, scale: ScaleOptions): Promise<void> {
+    await this.#instance.scale(app, deployment, SCALE_FIELD.parse(scale, 'scale'));
+  }
+
+  /**
    * Goes over to the code on disk, as a rolling update: fresh threads import the modules of the app anew. The host keeps
    * the module objects it has; the app is made again of what was bound.
    *
@@ -382,31 +340,4 @@ export class Serve implements AsyncDisposable {
 export function createServe(options: ServeOptions = {}): Serve {
   if (replicaRouter() !== undefined) throw mainInWorker('createServe()');
   return new Serve(parseOptions<ServeOptions>(options, SERVE_FIELDS, 'createServe'));
-}
-
-/**
- * The file that replicas' threads start with: the package's own, or the one of a bundled app.
- * @throws ServeError `SERVE_INVALID_OPTION` if it is not there
- */
-function workerEntry(given: string | undefined): string {
-  const file = fileURLToPath(import.meta.url);
-  const own = join(
-    dirname(file),
-    ...(file.endsWith('.ts') ? ['isolation', 'thread', 'worker.ts'] : ['thread', 'worker.js']),
-  );
-  const entry = given === undefined ? own : given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
-  if (existsSync(entry)) return entry;
-  const hint = "the file that 'inserve/worker' resolves to; a bundler must emit it next to the bundle";
-  throw invalidOption('createServe.workerEntry', entry, hint);
-}
-
-/** Version of the nearest package.json. */
-function packageVersion(directory: string): string {
-  for (let at = directory; ; at = dirname(at)) {
-    try {
-      const { version } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as { version?: unknown };
-      if (typeof version === 'string') return version;
-    } catch {}
-    if (dirname(at) === at) return '0';
-  }
 }

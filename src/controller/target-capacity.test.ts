@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { autoscalingOf } from '../deployment/options/autoscaling-options.ts';
-import { atCapacity, boundsAt, FULL_CAPACITY, nextCapacity, targetOf } from './target-capacity.ts';
+import { FULL_CAPACITY } from '../store/snapshot.ts';
+import { atCapacity, boundsAt, nextCapacity, targetOf, withScale } from './target-capacity.ts';
 
 /** Behaviour 68, and Ray's `get_capacity_adjusted_num_replicas`. */
 describe('target capacity', () => {
@@ -47,5 +48,29 @@ describe('target capacity', () => {
     expect(targetOf(options, FULL_CAPACITY, 9)).toBe(6);
     expect(targetOf(options, { percent: 50, direction: 'down' }, 5)).toBe(3);
     expect(targetOf({ numReplicas: 4, autoscaling: undefined }, FULL_CAPACITY, 9)).toBe(4);
+  });
+});
+
+describe('what scale() set', () => {
+  const autoscaling = autoscalingOf(undefined, { minReplicas: 2, maxReplicas: 8, initialReplicas: 4 });
+  const elastic = { numReplicas: 4, autoscaling };
+  const fixed = { numReplicas: 3, autoscaling: undefined };
+
+  test('as a number takes the place of a number and of autoscaling', () => {
+    for (const options of [fixed, elastic])
+      expect(withScale(options, { replicas: 6 })).toEqual({ numReplicas: 6, autoscaling: undefined });
+  });
+
+  test('as bounds takes the place of bounds', () => {
+    const { autoscaling: bounded } = withScale(elastic, { min: 0, max: 3 });
+    expect(bounded).toMatchObject({ minReplicas: 0, maxReplicas: 3, initialReplicas: 3 });
+  });
+
+  test('as bounds waits until the deployment is autoscaled', () => {
+    expect(withScale(fixed, { min: 0, max: 3 })).toEqual(fixed);
+  });
+
+  test('is nothing: the options count', () => {
+    expect(withScale(elastic, undefined)).toEqual(elastic);
   });
 });

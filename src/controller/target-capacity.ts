@@ -1,16 +1,5 @@
 import type { AutoscalingConfig, Bounds } from '../deployment/options/autoscaling-config.ts';
-
-/** Where a change of the target capacity leads; undefined while there is none. */
-export type CapacityDirection = 'up' | 'down' | undefined;
-
-/** A share of every deployment, as `deploy({ targetCapacity })` sets it: for blue-green switches between clusters. */
-export interface TargetCapacity {
-  /** 0 to 100; undefined: all of it. */
-  readonly percent: number | undefined;
-  readonly direction: CapacityDirection;
-}
-
-export const FULL_CAPACITY: TargetCapacity = { percent: undefined, direction: undefined };
+import { FULL_CAPACITY, type Scale, type TargetCapacity } from '../store/snapshot.ts';
 
 /**
  * A number of replicas at a target capacity: its share, halves rounded up, at least one; none at 0 % (Ray's
@@ -48,6 +37,22 @@ export function boundsAt(config: AutoscalingConfig, { percent, direction }: Targ
 export interface TargetOptions {
   readonly numReplicas: number;
   readonly autoscaling: AutoscalingConfig | undefined;
+}
+
+/**
+ * The options with what `scale()` set in their place: a number takes the place of autoscaling as well; bounds count only
+ * while the deployment is autoscaled.
+ */
+export function withScale(options: TargetOptions, scale: Scale | undefined): TargetOptions {
+  const { numReplicas, autoscaling } = options;
+  if (scale === undefined) return { numReplicas, autoscaling };
+  if ('replicas' in scale) return { numReplicas: scale.replicas, autoscaling: undefined };
+  if (autoscaling === undefined) return { numReplicas, autoscaling };
+  const { min: minReplicas, max: maxReplicas } = scale;
+  const { initialReplicas } = autoscaling;
+  const first =
+    initialReplicas === undefined ? undefined : Math.min(Math.max(initialReplicas, minReplicas), maxReplicas);
+  return { numReplicas, autoscaling: { ...autoscaling, minReplicas, maxReplicas, initialReplicas: first } };
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { TargetCapacity } from '../controller/target-capacity.ts';
 import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import type { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
@@ -9,6 +8,7 @@ import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../time/control-clock.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { DevReload } from './apps/dev-reload.ts';
+import type { InstanceControl } from './control.ts';
 import type { ResourceLedger } from './resources/resource-ledger.ts';
 
 export interface UnobservedFailure {
@@ -28,8 +28,8 @@ export interface Environment {
   readonly log: Logger;
   readonly clock: Clock;
   readonly resources: ResourceLedger;
-  /** The share of every deployment that runs, as of now. */
-  targetCapacity(): TargetCapacity;
+  /** The instance's side of the control plane. */
+  readonly control: InstanceControl;
   /** What the replicas of one more deployment run in. */
   replicaHosts(): ReplicaHosts;
   readonly tenants: TenantsOptions | undefined;

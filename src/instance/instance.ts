@@ -1,14 +1,6 @@
 import { observeBatches } from '../batching/batch.ts';
 import type { AppReport } from '../controller/status.ts';
-import { FULL_CAPACITY, nextCapacity, type TargetCapacity } from '../controller/target-capacity.ts';
-import type { CompiledApp } from '../deployment/app-spec.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
-import {
-  type CompileOptions,
-  compileApp,
-  defaultAppName,
-  prepareArguments,
-} from '../deployment/compile-app.ts';
 import type { AppAutoscalingPolicy } from '../deployment/options/autoscaling-policy.ts';
 import type { Resources } from '../deployment/options/resources.ts';
 import type { TrialKind } from '../deployment/options/trial-options.ts';
@@ -30,17 +22,16 @@ import type { Logger } from '../observe/logger.ts';
 import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
 import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/openapi-types.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import type { Scale } from '../store/snapshot.ts';
 import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
-import { inRootContext } from '../time/root-context.ts';
-import { wheel } from '../time/timer-wheel.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
-import { Apps } from './apps/app-registry.ts';
-import { AppRuntime } from './apps/app-runtime.ts';
-import { ConfiguredApps } from './apps/configured-apps.ts';
+import type { Apps } from './apps/app-registry.ts';
+import type { AppRuntime } from './apps/app-runtime.ts';
 import { DevReload } from './apps/dev-reload.ts';
-import { TrialController } from './apps/trial-controller.ts';
-import type { Environment, UnobservedFailure } from './environment.ts';
+import { ControlPlane } from './control-plane.ts';
+import type { UnobservedFailure } from './environment.ts';
 import { type GrowthWatchOptions, MemoryGrowthGuard } from './guards/memory-growth-guard.ts';
 import { type HostGuardOptions, OverloadGuard } from './guards/overload-guard.ts';
 import { ProcessMemoryGuard } from './guards/process-memory-guard.ts';
@@ -75,16 +66,14 @@ export class Instance {
   readonly router: Router;
   readonly userMetrics: HostMetrics;
   readonly httpCounts: HttpCounts = new HttpCounts();
-  readonly #environment: Environment;
+  readonly #plane: ControlPlane;
   readonly #registry = new EndpointRegistry();
-  readonly #apps = new Apps();
   readonly #disownHandles: () => void;
   readonly #ignoreBatches: () => void;
   readonly #version: string;
   readonly #memory: ProcessMemoryGuard;
   readonly #resources: ResourceLedger;
   readonly #dev: DevReload | undefined;
-  #capacity: TargetCapacity = FULL_CAPACITY;
   readonly #guard: OverloadGuard;
   readonly #growth: MemoryGrowthGuard;
   #callers = 0;
@@ -92,28 +81,6 @@ export class Instance {
   #endLoop: (() => void) | undefined = undefined;
   #unfollow: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
-  readonly #trials = new TrialController({
-    registry: this.#registry,
-    app: (name) => this.#apps.get(name),
-    start: (compiled) => this.#startTrial(compiled),
-    updateTo: (app, compiled) => this.#updateTo(app, compiled, true),
-    delete: (name, isPatient) => this.delete(name, undefined, isPatient),
-    compile: (ingress, name, options) => compileApp(ingress, name, this.#version, options),
-    counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
-    fault: (app, error) => {
-      this.log.error({ app, err: error }, error.message);
-      this.events.emit('fault', { app, reason: 'canary', error });
-    },
-  });
-  readonly #configured = new ConfiguredApps({
-    setTargetCapacity: (percent, isSameApps) => this.setTargetCapacity(percent, isSameApps),
-    app: (name) => this.#apps.get(name),
-    apps: () => this.#apps,
-    check: (ingress, name, adjust) => void compileApp(ingress, name, this.#version, { adjust }),
-    start: (ingress, name, routePrefix, adjust) =>
-      this.#deploy(ingress, name, routePrefix, { adjust }).deployed,
-    delete: (name) => this.delete(name),
-  });
   /** What all threads counted since the start. */
   readonly #book = new CallCounts(
     (app, deployment) => this.#apps.get(app)?.deployments.has(deployment) === true,
@@ -161,65 +128,49 @@ export class Instance {
     this.#memory = new ProcessMemoryGuard(memoryMb, replicas, ({ replicaId }, why) =>
       this.#apps.kill(replicaId, why),
     );
-    this.#dev = options.isDev ? new DevReload((name) => this.reload(name, false), this.log) : undefined;
-    this.#environment = {
-      instanceId: this.id,
-      registry: this.#registry,
-      inlineReplicas,
-      events: this.events,
-      log: this.log,
-      clock: this.#clock,
-      resources: this.#resources,
-      targetCapacity: () => this.#capacity,
-      replicaHosts: () => new ThreadHosts(options.workerEntry),
-      dev: this.#dev,
-      tenants: options.tenants,
-      nextCallerIndex: () => ++this.#callers,
-      book: this.#book,
-      userMetrics: this.userMetrics,
-      reportUnobserved: (failure) => this.#reportUnobserved(failure),
-    };
+    this.#dev = options.isDev
+      ? new DevReload((name) => this.#plane.deployer.reload(name, false), this.log)
+      : undefined;
+    this.#plane = new ControlPlane({
+      store: new MemoryStore(),
+      environment: {
+        instanceId: this.id,
+        registry: this.#registry,
+        inlineReplicas,
+        events: this.events,
+        log: this.log,
+        clock: this.#clock,
+        resources: this.#resources,
+        replicaHosts: () => new ThreadHosts(options.workerEntry),
+        dev: this.#dev,
+        tenants: options.tenants,
+        nextCallerIndex: () => ++this.#callers,
+        book: this.#book,
+        userMetrics: this.userMetrics,
+        reportUnobserved: (failure) => this.#reportUnobserved(failure),
+      },
+      router: this.router,
+      httpCounts: this.httpCounts,
+      version: options.version,
+      counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
+      begin: () => this.#begin(),
+    });
   }
 
-  /** Deploys an app, or goes over to a new version of it. */
-  async deploy(
+  /** Deploys an app, or another version of it. */
+  deploy(
     ingress: BoundDeployment<unknown>,
     name: string,
     routePrefix: string | null,
     policy?: AppAutoscalingPolicy,
   ): Promise<void> {
     const options = policy === undefined ? {} : { autoscalingPolicy: policy };
-    const preparing = prepareArguments(ingress);
-    if (preparing !== undefined) await preparing;
-    await this.#deploy(ingress, name, routePrefix, options).deployed;
+    return this.#plane.deployer.deploy(ingress, name, routePrefix, options);
   }
 
-  /**
-   * Runs a share of every deployment from now on.
-   * @param percent 0 to 100; undefined: all of it
-   * @param isSameApps whether the config that says so names the same apps as the one before
-   */
-  setTargetCapacity(percent: number | undefined, isSameApps: boolean): void {
-    this.#capacity = nextCapacity(this.#capacity, percent, isSameApps);
-    for (const app of this.#apps) app.applyCapacity();
-  }
-
-  /**
-   * Deploys in the background what is passed to `middleware` or `handle`: the same bound deployment is the same app.
-   * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
-   */
+  /** The app of a bound deployment, deployed in the background unless it runs. @throws ServeError `SERVE_INVALID_OPTION` */
   ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
-    const appName = name ?? this.#apps.locate(ingress, undefined)?.app ?? defaultAppName(ingress);
-    const known = this.#apps.get(appName);
-    const place = this.#apps.locate(ingress, appName);
-    if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) return known;
-    if (known !== undefined) {
-      throw new ServeError(
-        'SERVE_INVALID_OPTION',
-        `another app is called '${appName}': pass \`name\`, or upgrade it with serve.run(app, { name: '${appName}' })`,
-      );
-    }
-    return this.#deploy(ingress, appName, null).app;
+    return this.#plane.deployer.ensure(ingress, name);
   }
 
   app(name: string): AppRuntime | undefined {
@@ -273,12 +224,7 @@ export class Instance {
   }
 
   report(): Record<string, AppReport> {
-    return Object.fromEntries(
-      [...this.#apps].map((app) => {
-        const trial = this.#trials.report(app.name);
-        return [app.name, { ...app.report(), ...(trial && { trial }) }];
-      }),
-    );
+    return this.#plane.report();
   }
 
   /** How the host's own event loop does. */
@@ -288,59 +234,42 @@ export class Instance {
 
   /** What Prometheus gets to see. */
   samples(): DeploymentSample[] {
-    return this.#counted().samples(this.#apps);
+    return this.#counted().samples(this.report());
   }
 
-  async delete(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
-    const [main = '', trial] = name.split('@');
-    if (trial !== undefined && this.#trials.has(main)) return this.#trials.end(main);
-    const ended = this.#trials.end(name);
-    const app = this.#apps.get(name);
-    if (app === undefined) return;
-    const error = new ServeError('SERVE_UNAVAILABLE', `app '${name}' was deleted`, { app: name });
-    // The host's own calls are refused from now on; those that replicas make while they finish are not.
-    for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)]) {
-      this.#route(name, deployment).bar(error);
-    }
-    await Promise.all([app.delete(timeoutMs, isPatient), ended]);
-    // A new app may have taken the name meanwhile.
-    if (!this.#apps.remove(app)) return;
-    this.httpCounts.ended(name);
-    this.#dev?.forget(name);
+  /** Drains an app and stops it. An unknown name is skipped. */
+  delete(name: string): Promise<void> {
+    return this.#plane.delete(name);
   }
 
   /** Makes the apps what a config says. */
   async configure(config: unknown): Promise<void> {
-    this.#assertOpen();
-    await this.#configured.deploy(config);
+    await this.#plane.configure(config);
+  }
+
+  /** Sets the number of replicas of a deployment, or its bounds. */
+  async scale(app: string, deployment: string, scale: Scale): Promise<void> {
+    await this.#plane.scale(app, deployment, scale);
   }
 
   /** Tries a new version beside an app. */
   async try(ingress: BoundDeployment<unknown>, name: string, kind: TrialKind): Promise<void> {
-    this.#assertOpen();
-    await prepareArguments(ingress);
-    await this.#trials.start(ingress, name, kind);
+    await this.#plane.startTrial(ingress, name, kind);
   }
 
-  /** The app goes over to the version that is tried beside it. */
+  /** The app is updated to the version that is tried beside it. */
   async promote(name: string): Promise<void> {
-    await this.#trials.promote(name);
+    await this.#plane.promote(name);
   }
 
-  /** Goes over to the code on disk: fresh threads import it. */
-  async reload(name: string, isWatched = true): Promise<void> {
-    const app = this.#apps.existing(name);
-    await this.#updateTo(app, app.compiled.source.recompile(), isWatched);
+  /** Updates an app to the code on disk: fresh threads import it. */
+  async reload(name: string): Promise<void> {
+    await this.#plane.deployer.reload(name);
   }
 
-  /** Ends what is tried beside an app, else goes back to what it was before its last update. */
+  /** Ends what is tried beside an app, else brings it back to the version before its last update. */
   async rollBack(name: string): Promise<void> {
-    const app = this.#apps.existing(name);
-    if (this.#trials.has(name)) return this.#trials.end(name);
-    if (app.previous === undefined) {
-      throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
-    }
-    await this.#updateTo(app, app.previous, false);
+    await this.#plane.rollBack(name);
   }
 
   get isClosing(): boolean {
@@ -354,9 +283,7 @@ export class Instance {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
-    // All at once and within the limit, which what is tried beside an app would not have: it ends patiently.
-    for (const app of this.#apps) void app.delete(timeoutMs);
-    await Promise.all([...this.#apps].map(({ name }) => this.delete(name, timeoutMs)));
+    await this.#plane.close(timeoutMs);
     this.#endLoop?.();
     this.#unfollow?.();
     this.#dev?.close();
@@ -369,47 +296,15 @@ export class Instance {
     this.userMetrics.close();
   }
 
-  #startTrial(compiled: CompiledApp): Promise<void> {
-    const { name } = compiled.spec;
-    const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#environment);
-    this.#apps.add(app);
-    return this.#updateTo(app, compiled, true);
+  #begin(): void {
+    this.#unfollow = activeTime.follow();
+    this.#endLoop = this.#clock.every(TICK_MS, () => this.#tick());
+    this.#guard.start();
+    this.#growth.start();
   }
 
-  #deploy(
-    ingress: BoundDeployment<unknown>,
-    name: string,
-    routePrefix: string | null,
-    options: Omit<CompileOptions, 'revision'> = {},
-  ): { app: AppRuntime; deployed: Promise<void> } {
-    this.#assertOpen();
-    this.#apps.assertPrefixIsFree(name, routePrefix);
-    const known = this.#apps.get(name);
-    const revision = known?.compiled.revision ?? 0;
-    const compiled = compileApp(ingress, name, this.#version, { ...options, revision });
-    const app = known ?? new AppRuntime(compiled, routePrefix, this.#environment);
-    this.#apps.add(app);
-    inRootContext(() => {
-      this.#unfollow ??= activeTime.follow();
-      this.#endLoop ??= this.#clock.every(TICK_MS, () => this.#tick());
-      this.#guard.start();
-      this.#growth.start();
-    });
-    const deployed = this.#updateTo(app, compiled, true);
-    deployed.catch(() => {});
-    app.routePrefix = routePrefix;
-    return { app, deployed };
-  }
-
-  #updateTo(app: AppRuntime, compiled: CompiledApp, isWatched: boolean): Promise<void> {
-    const deployed = inRootContext(() => app.deploy(compiled, isWatched));
-    // A script that only deploys must live until it knows how that went.
-    wheel.hold();
-    return deployed.finally(() => wheel.release());
-  }
-
-  #assertOpen(): void {
-    if (this.isClosing) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
+  get #apps(): Apps {
+    return this.#plane.apps;
   }
 
   #route(app: string, deployment: string): Route {
@@ -432,9 +327,7 @@ export class Instance {
   }
 
   #tick(): void {
-    const at = this.#clock.now();
-    for (const app of this.#apps) app.tick(at);
-    this.#trials.tick();
+    this.#plane.tick(this.#clock.now());
     this.#memory.tick();
   }
 }

@@ -66,12 +66,12 @@ export class CallCounts {
   }
 
   /** What Prometheus gets to see: the deployments that run, and what those that ended had counted. */
-  samples(running: Iterable<{ readonly name: string; report(): AppReport }>): DeploymentSample[] {
+  samples(running: Readonly<Record<string, AppReport>>): DeploymentSample[] {
     const samples: DeploymentSample[] = [];
     const seen = new Set<Counted>();
-    for (const app of running) {
-      for (const [deployment, report] of Object.entries(app.report().deployments)) {
-        const counted = this.of(app.name, deployment);
+    for (const [app, { deployments }] of Object.entries(running)) {
+      for (const [deployment, report] of Object.entries(deployments)) {
+        const counted = this.of(app, deployment);
         seen.add(counted);
         const ongoing = report.replicas.reduce((sum, replica) => sum + replica.ongoing, 0);
         const { queued, replicaStates: replicas, scaling } = report;

@@ -1,5 +1,6 @@
 import type { BoundDeployment } from '../../deployment/bound.ts';
 import { ServeError } from '../../errors.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { AppRuntime } from './app-runtime.ts';
 
@@ -61,6 +62,12 @@ export class Apps {
       if (deployment !== undefined && (appName ?? name) === name) return { app: name, deployment };
     }
     return undefined;
+  }
+
+  /** Whether a deployment is still there, though its app may no longer declare it. */
+  runs(key: RouteKey): boolean {
+    const [app = '', deployment = ''] = key.split('/');
+    return this.#apps.get(app)?.deployments.has(deployment) === true;
   }
 
   /** The replicas on threads, of all apps. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type AppReport, type AppStatus, appStatus } from '../../controller/status.ts';
+import { type AppReport, type AppStatus, appStatus, type ScalingReport } from '../../controller/status.ts';
 import type { AppSpec, CompiledApp, HostedDeployment } from '../../deployment/app-spec.ts';
 import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
+import type { AppAutoscalingPolicy } from '../../deployment/options/autoscaling-policy.ts';
 import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
@@ -12,13 +13,11 @@ import { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
 import type { RunningDeployment, ScalableDeployment } from '../deployments/running-deployment.ts';
 import { UpdateBarrier } from '../deployments/update-barrier.ts';
 import type { Environment } from '../environment.ts';
-import { AppScaler } from '../scaling/app-scaler.ts';
 
 /** One app on this instance: its deployments, deployed and stopped together. */
 export class AppRuntime {
   readonly name: string;
   readonly #environment: Environment;
-  readonly #scaler: AppScaler;
   readonly #deployments = new Map<string, RunningDeployment>();
   /** Deployments that the app no longer has. */
   readonly #stopping = new Map<string, Promise<void>>();
@@ -28,6 +27,8 @@ export class AppRuntime {
   /** What served before that. */
   #previous: CompiledApp | undefined = undefined;
   #group: UpdateBarrier | undefined = undefined;
+  /** The deployments are told their new specs: until then they keep the numbers of the old ones. */
+  #isTelling = false;
   #ready: Promise<void> = Promise.resolve();
   #deleting: Promise<void> | undefined = undefined;
   /** What the replicas of the serving ingress answer that its class does not show. */
@@ -40,7 +41,6 @@ export class AppRuntime {
     this.#compiled = compiled;
     this.routePrefix = routePrefix;
     this.#environment = environment;
-    this.#scaler = new AppScaler(this.name, environment);
   }
 
   /** What it is, or is becoming. */
@@ -131,8 +131,7 @@ export class AppRuntime {
   ): Promise<void> {
     const outgoing = this.#compiled;
     this.#compiled = compiled;
-    const { deployments } = compiled.source;
-    const { ingress } = compiled.spec;
+    const { deployments, ingress } = compiled.spec;
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {});
     const group = new UpdateBarrier(
@@ -151,8 +150,7 @@ export class AppRuntime {
     // Callers of the old ingress go over when there is somebody to serve them.
     const { registry } = this.#environment;
     if (fallback === undefined && this.#current === undefined) registry.setIngress(this.name, ingress);
-    const started = Promise.all(deployments.map((deployment) => this.#deployOne(deployment, group, note)));
-    this.#followScaling();
+    const started = this.#deployAll(compiled, group, note);
     this.#ready = Promise.race([failure.promise, started]).then(async () => {
       if (group === this.#group && !answers(compiled.spec.ingressFace))
         await this.#lookAtIngress(compiled.spec);
@@ -197,10 +195,18 @@ export class AppRuntime {
     return [...names].filter((name) => this.#deployments.has(name));
   }
 
-  /** The target capacity changed. */
-  applyCapacity(): void {
-    for (const deployment of this.#deployments.values()) deployment.applyCapacity();
-    this.#scaler.tick(this.#environment.clock.now(), true);
+  /** The plan changed. */
+  followPlan(): void {
+    if (this.#isTelling) return;
+    for (const deployment of this.#deployments.values()) deployment.followPlan();
+  }
+
+  get autoscalingPolicy(): AppAutoscalingPolicy | undefined {
+    return this.#compiled.source.autoscalingPolicy;
+  }
+
+  scalable(deployment: string): ScalableDeployment | undefined {
+    return this.#deployments.get(deployment)?.scalable;
   }
 
   tick(at: number): void {
@@ -228,9 +234,10 @@ export class AppRuntime {
     });
   }
 
-  report(): AppReport {
+  /** @param scaling the last decision about a deployment */
+  report(scaling: (deployment: string) => ScalingReport | undefined): AppReport {
     const deployments = [...this.#deployments].map(
-      ([name, deployment]) => [name, { ...deployment.report(), scaling: this.#scaler.report(name) }] as const,
+      ([name, deployment]) => [name, { ...deployment.report(), scaling: scaling(name) }] as const,
     );
     return {
       status: this.status,
@@ -250,22 +257,24 @@ export class AppRuntime {
   }
 
   async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
-    this.#scaler.close();
+    this.#environment.control.withdraw(this.name);
     const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
     for (const name of this.#callersFirst([this.spec, this.serving]))
       await this.#stopOne(name, deadline - activeTime.now(), isPatient);
     this.#environment.registry.removeApp(this.name);
   }
 
-  *#scalable(named: ReadonlySet<string>): Generator<ScalableDeployment> {
-    for (const [name, { scalable }] of this.#deployments)
-      if (named.has(name) && scalable !== undefined) yield scalable;
-  }
-
-  #followScaling(): void {
-    const { spec, source } = this.#compiled;
-    const wanted = new Set(spec.deployments.map(({ name }) => name));
-    this.#scaler.follow(this.#scalable(wanted), source.autoscalingPolicy);
+  /** Declares the new specs and tells them to the deployments, which find their numbers of replicas in the plan then. */
+  #deployAll({ spec, source }: CompiledApp, group: UpdateBarrier, note: string): Promise<unknown> {
+    const { control } = this.#environment;
+    this.#isTelling = true;
+    try {
+      if (this.#deleting === undefined) control.declare(spec);
+      return Promise.all(source.deployments.map((deployment) => this.#deployOne(deployment, group, note)));
+    } finally {
+      this.#isTelling = false;
+      control.wake();
+    }
   }
 
   async #deployOne(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
@@ -282,7 +291,7 @@ export class AppRuntime {
     const made: RunningDeployment = new Kind(this.name, spec, this.#environment);
     this.#deployments.set(spec.name, made);
     const started = made.start(group);
-    if (stopping !== undefined) this.#followScaling();
+    if (stopping !== undefined) this.#environment.control.wake();
     return started;
   }
 

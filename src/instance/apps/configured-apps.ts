@@ -1,24 +1,12 @@
+import { nextCapacity } from '../../controller/target-capacity.ts';
 import { type AppConfig, loadApp, overridesOf, parseServeConfig } from '../../deployment/app-config.ts';
 import type { BoundDeployment } from '../../deployment/bound.ts';
 import { type CompileOptions, prepareArguments } from '../../deployment/compile-app.ts';
 import { invalidOption } from '../../errors.ts';
-import type { AppRuntime } from './app-runtime.ts';
-
-/** What a config needs of the instance. */
-export interface ConfigTarget {
-  setTargetCapacity(percent: number | undefined, isSameApps: boolean): void;
-  app(name: string): AppRuntime | undefined;
-  apps(): Iterable<AppRuntime>;
-  /** Compiles without deploying. @throws ServeError `SERVE_INVALID_OPTION` */
-  check(ingress: BoundDeployment<unknown>, name: string, adjust: Adjust): void;
-  start(
-    ingress: BoundDeployment<unknown>,
-    name: string,
-    routePrefix: string | null,
-    adjust: Adjust,
-  ): Promise<void>;
-  delete(name: string): Promise<void>;
-}
+import { routeKey } from '../../handle/routing/directory.ts';
+import type { InstanceControl } from '../control.ts';
+import type { Deployer } from '../deployer.ts';
+import type { Apps } from './app-registry.ts';
 
 type Adjust = NonNullable<CompileOptions['adjust']>;
 
@@ -27,17 +15,30 @@ interface Planned {
   readonly routePrefix: string | null;
   readonly ingress: BoundDeployment<unknown>;
   readonly adjust: Adjust;
+  /** Deployments whose numbers of replicas the config says. */
+  readonly counted: readonly string[];
 }
 
 /** The apps that a config asked for: what the next config leaves out of them is deleted. */
 export class ConfiguredApps {
-  readonly #target: ConfigTarget;
+  readonly #apps: Apps;
+  readonly #deployer: Deployer;
+  readonly #control: InstanceControl;
+  readonly #delete: (name: string) => Promise<void>;
   readonly #names = new Set<string>();
   /** Configs are loaded one after the other; the last one wins. */
   #loading: Promise<unknown> = Promise.resolve();
 
-  constructor(target: ConfigTarget) {
-    this.#target = target;
+  constructor(
+    apps: Apps,
+    deployer: Deployer,
+    control: InstanceControl,
+    deleteApp: (name: string) => Promise<void>,
+  ) {
+    this.#apps = apps;
+    this.#deployer = deployer;
+    this.#control = control;
+    this.#delete = deleteApp;
   }
 
   /**
@@ -62,9 +63,9 @@ export class ConfiguredApps {
       const ingress = await loadApp(config, path, process.cwd());
       await prepareArguments(ingress);
       const overrides = overridesOf(config, path);
-      this.#target.check(ingress, name, overrides.apply);
+      this.#deployer.compile(ingress, name, { adjust: overrides.apply });
       overrides.assertUsed();
-      planned.push({ name, routePrefix, ingress, adjust: overrides.apply });
+      planned.push({ name, routePrefix, ingress, adjust: overrides.apply, counted: countedBy(config) });
     }
     return planned;
   }
@@ -72,7 +73,7 @@ export class ConfiguredApps {
   /** A prefix may pass from one app of the configs to another, and from no other app. */
   #assertFree(routePrefix: string | null, path: string): void {
     if (routePrefix === null) return;
-    for (const { name, routePrefix: taken } of this.#target.apps()) {
+    for (const { name, routePrefix: taken } of this.#apps) {
       if (taken !== routePrefix || this.#names.has(name)) continue;
       throw invalidOption(path, routePrefix, `another prefix, or null: app '${name}' has it`);
     }
@@ -80,24 +81,30 @@ export class ConfiguredApps {
 
   /** All that is done at once; what takes its time is in the promise. */
   #start(planned: readonly Planned[], percent: number | undefined): { settled: Promise<void> } {
-    const target = this.#target;
     const names = planned.map(({ name }) => name);
     const isSame = names.length === this.#names.size && names.every((name) => this.#names.has(name));
     const leaving = [...this.#names].filter((name) => !names.includes(name));
-    target.setTargetCapacity(percent, isSame);
-    const deployed = planned.map(({ ingress, name, routePrefix, adjust }) =>
-      target.start(ingress, name, this.#prefixForNow(name, routePrefix), adjust),
-    );
+    const { capacity } = this.#control.snapshot.overrides;
+    void this.#control.override({ type: 'capacity', capacity: nextCapacity(capacity, percent, isSame) });
+    const deployed = planned.map((one) => this.#startOne(one));
     for (const name of names) this.#names.add(name);
     return { settled: this.#settle(planned, leaving, deployed) };
   }
 
+  #startOne({ ingress, name, routePrefix, adjust, counted }: Planned): Promise<void> {
+    // What the config says takes the place of what `scale()` said, in one step with the rest.
+    for (const deployment of counted)
+      void this.#control.propose({ type: 'scale', key: routeKey(name, deployment), scale: undefined });
+    const prefix = this.#prefixForNow(name, routePrefix);
+    return this.#deployer.start(ingress, name, prefix, { adjust }).deployed;
+  }
+
   /** A prefix passes on when its new owner can serve. */
   #prefixForNow(name: string, wanted: string | null): string | null {
-    const isTaken = [...this.#target.apps()].some(
+    const isTaken = [...this.#apps].some(
       (app) => app.name !== name && app.routePrefix === wanted && wanted !== null,
     );
-    return isTaken ? (this.#target.app(name)?.routePrefix ?? null) : wanted;
+    return isTaken ? (this.#apps.get(name)?.routePrefix ?? null) : wanted;
   }
 
   async #settle(
@@ -107,15 +114,21 @@ export class ConfiguredApps {
   ): Promise<void> {
     const outcomes = await Promise.allSettled(deployed);
     for (const name of leaving) {
-      const app = this.#target.app(name);
+      const app = this.#apps.get(name);
       if (app !== undefined) app.routePrefix = null;
     }
     for (const { name, routePrefix } of planned) {
-      const app = this.#target.app(name);
+      const app = this.#apps.get(name);
       if (app !== undefined) app.routePrefix = routePrefix;
     }
     for (const name of leaving) this.#names.delete(name);
-    await Promise.all(leaving.map((name) => this.#target.delete(name)));
+    await Promise.all(leaving.map((name) => this.#delete(name)));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
+}
+
+function countedBy({ deployments = [] }: AppConfig): string[] {
+  return deployments
+    .filter(({ numReplicas, autoscaling }) => numReplicas !== undefined || autoscaling !== undefined)
+    .map(({ name }) => name);
 }

@@ -1,53 +1,60 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { TrialObserver } from '../../controller/loop.ts';
 import { baselineOf, faultOf } from '../../controller/roll-out.ts';
 import type { TrialReport } from '../../controller/status.ts';
 import type { CompiledApp } from '../../deployment/app-spec.ts';
 import type { BoundDeployment } from '../../deployment/bound.ts';
-import type { CompileOptions } from '../../deployment/compile-app.ts';
 import { type DeploymentOptions, mergeOptions } from '../../deployment/options/deployment-options.ts';
 import type { TrialKind } from '../../deployment/options/trial-options.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
 import type { Counts } from '../../handle/call/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../../handle/call/counters.ts';
-import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import type { DetourConfig } from '../../handle/routing/traffic-split.ts';
 import { unitHash } from '../../load/hash.ts';
 import { NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
+import { entryOf, type Plan, type Snapshot } from '../../store/snapshot.ts';
+import type { InstanceControl } from '../control.ts';
+import type { Deployer } from '../deployer.ts';
+import type { Environment } from '../environment.ts';
+import type { Apps } from './app-registry.ts';
 import type { AppRuntime } from './app-runtime.ts';
-
-/** What the trials need of the instance. */
-export interface TrialHost {
-  readonly registry: EndpointRegistry;
-  app(name: string): AppRuntime | undefined;
-  /** Deploys an app that is not exposed. */
-  start(compiled: CompiledApp): Promise<void>;
-  /** Goes over to another version of an app. */
-  updateTo(app: AppRuntime, compiled: CompiledApp): Promise<void>;
-  /** @param isPatient calls may take as long as their deadlines say */
-  delete(name: string, isPatient: boolean): Promise<void>;
-  compile(ingress: BoundDeployment<unknown>, name: string, options?: CompileOptions): CompiledApp;
-  /** What was counted of the calls to a deployment. */
-  counts(app: string, deployment: string): Readonly<Counts>;
-  fault(app: string, error: ServeError): void;
-}
 
 interface Trial {
   readonly kind: TrialKind;
   readonly ingress: BoundDeployment<unknown>;
   /** The app that the new version runs as. */
   readonly as: string;
-  isOn: boolean;
-  /** What had been counted before. */
+  /** Calls can go to the version that is wanted now. */
+  isReady: boolean;
+  /** Counts of the calls before the trial. */
   readonly before: Readonly<Counts>;
-  /** How the calls to the app's deployments had gone before it was on. */
+  /** Outcomes of the calls to the app's deployments before calls went to the trial. */
   baseline: ReadonlyMap<string, Tally>;
+  /** Resolves when the new version is gone. */
+  readonly over: PromiseWithResolvers<void>;
 }
 
-/** New versions that are tried beside apps, each as an app of its own: `speech@canary`, `speech@shadow`. */
-export class TrialController {
-  readonly #host: TrialHost;
-  readonly #trials = new Map<string, Trial>();
+/** Counts of the calls to a deployment. */
+type CountsOf = (app: string, deployment: string) => Readonly<Counts>;
 
-  constructor(host: TrialHost) {
-    this.#host = host;
+/**
+ * New versions that are tried beside apps, each as an app of its own: `speech@canary`, `speech@shadow`. Which versions are
+ * tried is desired state, and whether calls go there is planned; this class runs the apps and tells callers.
+ */
+export class TrialController implements TrialObserver {
+  readonly #apps: Apps;
+  readonly #deployer: Deployer;
+  readonly #environment: Environment;
+  readonly #counts: CountsOf;
+  readonly #trials = new Map<string, Trial>();
+  /** Told to the callers. */
+  #shares: Plan['shares'] = {};
+
+  constructor(apps: Apps, deployer: Deployer, environment: Environment, counts: CountsOf) {
+    this.#apps = apps;
+    this.#deployer = deployer;
+    this.#environment = environment;
+    this.#counts = counts;
   }
 
   /**
@@ -55,58 +62,55 @@ export class TrialController {
    * @returns once calls go there
    */
   async start(ingress: BoundDeployment<unknown>, name: string, kind: TrialKind): Promise<void> {
-    const app = this.#host.app(name);
+    const app = this.#apps.get(name);
     if (app === undefined) {
       const message = `there is no app '${name}' to try a new version beside: deploy it first`;
       throw new ServeError('SERVE_NOT_FOUND', message, { app: name });
     }
     const as = 'canary' in kind ? `${name}@canary` : `${name}@shadow`;
-    const compiled = this.#host.compile(ingress, as, { adjust: (_name, options) => adjusted(options, kind) });
+    const compiled = this.#deployer.compile(ingress, as, {
+      adjust: (_name, options) => adjusted(options, kind),
+    });
     assertExchangeable(app.compiled, compiled);
     const known = this.#trials.get(name);
     if (known !== undefined && known.as !== as) await this.end(name);
-    const counts = { ...this.#host.counts(name, app.serving.ingress) };
-    const baseline = known?.baseline ?? new Map();
     const trial: Trial = {
       kind,
       ingress,
       as,
-      isOn: known?.as === as && known.isOn,
-      before: counts,
-      baseline,
+      isReady: false,
+      before: { ...this.#counts(name, app.serving.ingress) },
+      baseline: known?.baseline ?? new Map(),
+      over: known?.as === as ? known.over : Promise.withResolvers(),
     };
     this.#trials.set(name, trial);
+    await this.#control.override({ type: 'trial', app: name, trial: wantedTrial(trial, compiled) });
     try {
-      await this.#host.start(compiled);
+      await this.#deployer.startTrial(compiled);
     } catch (error) {
-      if (this.#trials.get(name) === trial && !trial.isOn) await this.end(name);
+      if (this.#trials.get(name) === trial && !this.#isOn(name, trial)) await this.end(name);
       throw error;
     }
     if (this.#trials.get(name) !== trial) {
       throw new ServeError('SERVE_UNAVAILABLE', `${as}: ended before it began`, { app: name });
     }
-    if (!trial.isOn) trial.baseline = talliesOf(app);
-    trial.isOn = true;
-    this.#host.registry.setDetour(name, {
-      kind: 'canary' in kind ? 'canary' : 'shadow',
-      app: as,
-      share: 'canary' in kind ? kind.canary : 1,
-      seed: unitHash(compiled.spec.deployments.map(({ fingerprint }) => fingerprint).join()) * 2 ** 32,
-    });
+    if (!this.#isOn(name, trial)) trial.baseline = talliesOf(app);
+    trial.isReady = true;
+    this.#control.wake();
   }
 
   has(name: string): boolean {
     return this.#trials.has(name);
   }
 
-  /** The app goes over to the version that was tried. If that fails, the trial goes on. */
+  /** Updates the app to the version that was tried. If that fails, the trial goes on. */
   async promote(name: string): Promise<void> {
-    const app = this.#host.app(name);
+    const app = this.#apps.get(name);
     const trial = this.#trials.get(name);
     if (trial === undefined || app === undefined)
       throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no canary and no shadow`, { app: name });
     const { revision } = app.compiled;
-    await this.#host.updateTo(app, this.#host.compile(trial.ingress, name, { revision }));
+    await this.#deployer.updateTo(app, this.#deployer.compile(trial.ingress, name, { revision }));
     if (this.#trials.get(name) === trial) await this.end(name);
   }
 
@@ -114,31 +118,43 @@ export class TrialController {
   async end(name: string): Promise<void> {
     const trial = this.#trials.get(name);
     if (trial === undefined) return;
-    this.#trials.delete(name);
-    this.#host.registry.setDetour(name, undefined);
-    for (const deployment of this.#host.app(name)?.deployments.values() ?? []) deployment.ignore();
-    await this.#host.delete(trial.as, true);
+    await this.#control.override({ type: 'trial', app: name, trial: undefined });
+    await trial.over.promise;
   }
 
-  /** Takes canaries back that do worse than their apps. */
-  tick(): void {
-    for (const [name, trial] of this.#trials) {
-      if (!trial.isOn || !('canary' in trial.kind)) continue;
-      const fault = this.#faultOf(name, trial);
-      if (fault === undefined) continue;
-      const message = `${trial.as}: the canary is no good: ${fault}`;
-      this.#host.fault(name, new ServeError('SERVE_DEPLOY_FAILED', message, { app: name }));
-      this.end(name).catch(() => {});
+  /** Tells callers what is planned, and takes down what is tried no longer. */
+  follow({ overrides, plan }: Snapshot): void {
+    const before = this.#shares;
+    this.#shares = plan.shares;
+    for (const name of new Set([...Object.keys(before), ...Object.keys(plan.shares)])) {
+      const share = entryOf(plan.shares, name);
+      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#environment.registry.setDetour(name, share);
     }
+    for (const [name, trial] of this.#trials) {
+      const isWanted = entryOf(overrides.trials, name)?.app === trial.as;
+      if (!isWanted && entryOf(plan.shares, name)?.app !== trial.as) this.#takeDown(name, trial);
+    }
+  }
+
+  isReady(name: string): boolean {
+    return this.#trials.get(name)?.isReady === true;
+  }
+
+  failed(app: string, fault: string): void {
+    const message = `${this.#trials.get(app)?.as}: the canary is no good: ${fault}`;
+    const error = new ServeError('SERVE_DEPLOY_FAILED', message, { app });
+    this.#environment.log.error({ app, err: error }, error.message);
+    this.#environment.events.emit('fault', { app, reason: 'canary', error });
   }
 
   report(name: string): TrialReport | undefined {
     const trial = this.#trials.get(name);
-    const app = this.#host.app(name);
+    const app = this.#apps.get(name);
     if (trial === undefined || app === undefined) return undefined;
-    const { kind, as, isOn, before } = trial;
+    const { kind, as, before } = trial;
+    const isOn = this.#isOn(name, trial);
     if ('canary' in kind) return { kind: 'canary', app: as, isOn, share: kind.canary };
-    const counts = this.#host.counts(name, app.serving.ingress);
+    const counts = this.#counts(name, app.serving.ingress);
     const since = (result: ShadowResult) =>
       (counts[`shadow_${result}`] ?? 0) - (before[`shadow_${result}`] ?? 0);
     const compared = Object.fromEntries(SHADOW_RESULTS.map((result) => [result, since(result)]));
@@ -146,9 +162,12 @@ export class TrialController {
   }
 
   /** Each deployment beside the one of its name: an ingress may hide from its callers what fails behind it. */
-  #faultOf(name: string, { as, baseline }: Trial): string | undefined {
-    const main = this.#host.app(name)?.deployments;
-    for (const [deployment, fresh] of this.#host.app(as)?.deployments ?? []) {
+  faultOf(name: string): string | undefined {
+    const trial = this.#trials.get(name);
+    if (trial === undefined) return undefined;
+    const { as, baseline } = trial;
+    const main = this.#apps.get(name)?.deployments;
+    for (const [deployment, fresh] of this.#apps.get(as)?.deployments ?? []) {
       const { autoRollback, observeMs } = fresh.spec.options.rollout;
       if (!autoRollback || observeMs === 0) continue;
       const all = main?.get(deployment)?.observe() ?? NO_CALLS;
@@ -158,6 +177,32 @@ export class TrialController {
     }
     return undefined;
   }
+
+  get #control(): InstanceControl {
+    return this.#environment.control;
+  }
+
+  /** Whether calls go there. */
+  #isOn(name: string, { as }: Trial): boolean {
+    return entryOf(this.#shares, name)?.app === as;
+  }
+
+  #takeDown(name: string, { as, over }: Trial): void {
+    this.#trials.delete(name);
+    for (const deployment of this.#apps.get(name)?.deployments.values() ?? []) deployment.ignore();
+    over.resolve(this.#deployer.remove(as, undefined, true));
+    // Whoever ended the trial hears of a failure.
+    over.promise.catch(() => {});
+  }
+}
+
+/** The trial as plain data. */
+function wantedTrial({ kind, as }: Trial, { spec }: CompiledApp): DetourConfig {
+  const fingerprints = spec.deployments.map(({ fingerprint }) => fingerprint).join();
+  const seed = unitHash(fingerprints) * 2 ** 32;
+  return 'canary' in kind
+    ? { kind: 'canary', app: as, share: kind.canary, seed }
+    : { kind: 'shadow', app: as, share: 1, seed };
 }
 
 function talliesOf(app: AppRuntime): Map<string, Tally> {

@@ -119,7 +119,7 @@ export class InlineDeployment implements RunningDeployment {
     return undefined;
   }
 
-  applyCapacity(): void {}
+  followPlan(): void {}
 
   replicas(): ManagedReplica[] {
     return [];

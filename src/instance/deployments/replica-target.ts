@@ -1,5 +1,4 @@
 import type { PendingReplicas } from '../../controller/place.ts';
-import { targetOf } from '../../controller/target-capacity.ts';
 import type { SpecOptions } from '../../deployment/app-spec.ts';
 import { demandOf } from '../../deployment/options/resources.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
@@ -8,22 +7,18 @@ import type { Environment } from '../environment.ts';
 /** How many replicas a deployment should have, and what keeps it from having them. */
 export class ReplicaTarget {
   readonly #key: RouteKey;
-  readonly #environment: Pick<Environment, 'resources' | 'targetCapacity'>;
+  readonly #environment: Pick<Environment, 'resources' | 'control'>;
   #options: SpecOptions;
   #target = 0;
   #scaling: 'up' | 'down' | undefined = undefined;
   #pending: PendingReplicas | undefined = undefined;
   #pendingSince = 0;
 
-  constructor(
-    key: RouteKey,
-    options: SpecOptions,
-    environment: Pick<Environment, 'resources' | 'targetCapacity'>,
-  ) {
+  constructor(key: RouteKey, options: SpecOptions, environment: Pick<Environment, 'resources' | 'control'>) {
     this.#key = key;
     this.#options = options;
     this.#environment = environment;
-    this.aimAt(targetOf(options, environment.targetCapacity(), undefined));
+    this.read();
     this.#scaling = undefined;
   }
 
@@ -42,16 +37,20 @@ export class ReplicaTarget {
     return this.#pending;
   }
 
-  /** Applies other options, or another target capacity. */
+  /** Applies other options, and the plan as it is with them. */
   follow(options: SpecOptions): void {
     this.#options = options;
-    this.aimAt(targetOf(options, this.#environment.targetCapacity(), this.#target));
+    this.read();
   }
 
-  aimAt(target: number): void {
-    if (target !== this.#target) this.#scaling = target > this.#target ? 'up' : 'down';
+  /** Takes the target from the plan; without an entry there it stays. @returns whether it changed */
+  read(): boolean {
+    const before = this.#target;
+    const target = this.#environment.control.planned(this.#key) ?? before;
+    if (target !== before) this.#scaling = target > before ? 'up' : 'down';
     this.#target = target;
     this.#environment.resources.expect(this.#key, target, demandOf(this.#options.resources));
+    return target !== before;
   }
 
   /** It is gone: it needs nothing any more. */

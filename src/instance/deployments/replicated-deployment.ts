@@ -63,12 +63,16 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#tenants = tenants;
     this.#clock = clock;
     const changed = (): void => this.tick(clock.now());
+    const membersChanged = (): void => {
+      changed();
+      environment.control.wake();
+    };
     const reporter = new DeploymentReporter(app, name, environment);
     this.#reporter = reporter;
     this.#history = new ReplicaHistory(fingerprint, reporter, clock);
     const starter = new ReplicaStarter(app, name, environment);
     const reports = new ReplicaReports(app, name, reporter, environment);
-    this.#replicas = new ReplicaSet(app, name, starter, reporter, reports, this.#history, changed);
+    this.#replicas = new ReplicaSet(app, name, starter, reporter, reports, this.#history, membersChanged);
     this.#reconfiguration = new Reconfiguration(reporter, changed);
     this.#refusal = new CrashRefusal(this.#key, reporter, registry, clock, () => this.#configureRoutes());
     this.#ejections = new EjectionMonitor(app, name, environment);
@@ -161,14 +165,8 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     };
   }
 
-  scaleTo(target: number): void {
-    this.#target.aimAt(target);
-    this.tick(this.#clock.now());
-  }
-
-  applyCapacity(): void {
-    this.#target.follow(this.#spec.options);
-    this.tick(this.#clock.now());
+  followPlan(): void {
+    if (this.#target.read()) this.tick(this.#clock.now());
   }
 
   async describe(): Promise<IngressDescription | undefined> {

@@ -6,14 +6,12 @@ import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import type { UpdateBarrier } from './update-barrier.ts';
 
-/** A deployment with a number of replicas that can be changed. */
+/** A deployment with a number of replicas that follows the plan. */
 export interface ScalableDeployment {
   readonly spec: HostedDeployment;
   /** Replicas that there should be. */
   readonly target: number;
   replicas(): Iterable<ManagedReplica>;
-  /** Sets another number of replicas. */
-  scaleTo(target: number): void;
 }
 
 /** A deployment that this instance runs, whatever its replicas live in. */
@@ -26,7 +24,7 @@ export interface RunningDeployment {
   readonly isReady: boolean;
   /** Whether the deployment cannot recover within this process. */
   readonly isDegraded: boolean;
-  /** The deployment itself if its number of replicas can be changed. */
+  /** The deployment itself if it has a number of replicas. */
   readonly scalable: ScalableDeployment | undefined;
   /** Rejects with `SERVE_DEPLOY_FAILED`. */
   start(group: UpdateBarrier): Promise<void>;
@@ -41,8 +39,8 @@ export interface RunningDeployment {
   ignore(): void;
   /** Called on every change and every 250 ms. */
   tick(at: number): void;
-  /** The target capacity changed. */
-  applyCapacity(): void;
+  /** The plan changed. */
+  followPlan(): void;
   report(): Omit<DeploymentReport, 'scaling'>;
   /** The deployment as an ingress, described by a replica; undefined while none runs. */
   describe(): Promise<IngressDescription | undefined>;

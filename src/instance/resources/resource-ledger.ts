@@ -1,4 +1,4 @@
-import { type Placed, place } from '../../controller/place.ts';
+import { type InstanceSpace, type Placed, place } from '../../controller/place.ts';
 import {
   type Amounts,
   type Demand,
@@ -75,6 +75,12 @@ export class ResourceLedger {
     return this.#place(deployment, demand, maxPerInstance).pending === undefined;
   }
 
+  /** What is left for replicas of a deployment. */
+  space(deployment: string): InstanceSpace {
+    const replicas = this.#count(deployment);
+    return { id: this.#instanceId, free: this.#free(), gpus: this.#freeGpus(), replicas };
+  }
+
   release(grant: Grant): void {
     this.#grants.delete(grant);
   }
@@ -110,9 +116,7 @@ export class ResourceLedger {
   }
 
   #place(deployment: string, demand: Demand, maxPerInstance: number): Placed {
-    const replicas = this.#count(deployment);
-    const space = { id: this.#instanceId, free: this.#free(), gpus: this.#freeGpus(), replicas };
-    return place({ demand, count: 1, maxPerInstance }, [space]);
+    return place({ demand, count: 1, maxPerInstance }, [this.space(deployment)]);
   }
 
   #totals(): Amounts {

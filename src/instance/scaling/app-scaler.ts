@@ -1,50 +1,28 @@
 import { readAppPolicyResult } from '../../controller/policy.ts';
 import type { ScalingReport } from '../../controller/status.ts';
+import type { WantedDeployment } from '../../controller/wanted.ts';
 import type {
   AppAutoscalingPolicy,
   AutoscalingContext,
 } from '../../deployment/options/autoscaling-policy.ts';
-import type { ScalableDeployment } from '../deployments/running-deployment.ts';
-import type { Environment } from '../environment.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
+import type { TargetCapacity } from '../../store/snapshot.ts';
 import { DeploymentScaler } from './deployment-scaler.ts';
 import { FaultReports } from './fault-reports.ts';
+import type { ScalableApp, ScalingNeeds } from './scalable-app.ts';
 
-/** The autoscaled deployments of one app. Its loop runs only while there are some. */
+/** The autoscaled deployments of one app. */
 export class AppScaler {
   readonly #app: string;
-  readonly #environment: Environment;
+  readonly #needs: ScalingNeeds;
   readonly #faults: FaultReports;
   readonly #scalers = new Map<string, DeploymentScaler>();
   #policy: AppAutoscalingPolicy | undefined = undefined;
-  #endLoop: (() => void) | undefined = undefined;
-  #periodMs = 0;
 
-  constructor(app: string, environment: Environment) {
+  constructor(app: string, needs: ScalingNeeds) {
     this.#app = app;
-    this.#environment = environment;
-    this.#faults = new FaultReports(app, undefined, environment);
-  }
-
-  /** The deployments of the app as they are now, and the policy for all of them. */
-  follow(deployments: Iterable<ScalableDeployment>, policy: AppAutoscalingPolicy | undefined): void {
-    this.#policy = policy;
-    const left = new Set(this.#scalers.keys());
-    for (const deployment of deployments) {
-      const { name, options, source } = deployment.spec;
-      if (options.autoscaling === undefined) continue;
-      const config = { ...options.autoscaling, policy: source.policy };
-      left.delete(name);
-      const known = this.#scalers.get(name);
-      if (known !== undefined) known.follow(config);
-      else {
-        const made = new DeploymentScaler(this.#app, deployment, config, this.#environment);
-        this.#scalers.set(name, made);
-      }
-    }
-    for (const name of left) this.#remove(name);
-    this.#warnOfTwoPolicies();
-    this.#runLoop();
-    this.tick(this.#environment.clock.now(), true);
+    this.#needs = needs;
+    this.#faults = new FaultReports(app, undefined, needs);
   }
 
   /** The last decision about a deployment. */
@@ -52,27 +30,67 @@ export class AppScaler {
     return this.#scalers.get(deployment)?.report;
   }
 
-  /** @param isForced whether to sample what is not due as well */
-  tick(at: number, isForced = false): void {
-    const due = [...this.#scalers].filter(([, scaler]) => isForced || scaler.isDue(at));
-    if (due.length === 0) return;
+  /**
+   * Decides about the deployments that are due; about all of them where something else than their load changed.
+   * @param targets gets those that change
+   */
+  decide(
+    at: number,
+    app: ScalableApp,
+    wanted: readonly WantedDeployment[],
+    capacity: TargetCapacity,
+    targets: Map<RouteKey, number>,
+  ): void {
+    const isChanged = this.#follow(app, wanted, capacity);
     const policy = this.#policy;
-    if (policy === undefined) {
-      for (const [, scaler] of due) {
-        scaler.sample(at);
-        scaler.decide(scaler.ownWish());
-      }
-    } else this.#decideTogether(at, policy);
+    const scalers = [...this.#scalers.values()];
+    const due = scalers.filter((scaler) => isChanged || scaler.isDue(at));
+    for (const scaler of scalers) {
+      if (!scaler.isCold || due.includes(scaler)) continue;
+      scaler.sample(at);
+      scaler.decide({ hold: 'no call waits any more' }, targets);
+    }
+    if (due.length === 0) return;
+    if (policy !== undefined) {
+      this.#decideTogether(at, policy, targets);
+      return;
+    }
+    for (const scaler of due) {
+      scaler.sample(at);
+      scaler.decide(scaler.ownWish(), targets);
+    }
   }
 
-  /** The deployments of the app were stopped, or are about to be. */
   close(): void {
-    this.#endLoop?.();
-    this.#endLoop = undefined;
     for (const name of [...this.#scalers.keys()]) this.#remove(name);
   }
 
-  #decideTogether(at: number, policy: AppAutoscalingPolicy): void {
+  /** @returns whether something else than the load changed */
+  #follow(app: ScalableApp, wanted: readonly WantedDeployment[], capacity: TargetCapacity): boolean {
+    let isChanged = app.autoscalingPolicy !== this.#policy;
+    this.#policy = app.autoscalingPolicy;
+    const left = new Set(this.#scalers.keys());
+    for (const one of wanted) {
+      const { name } = one.spec;
+      const deployment = app.scalable(name);
+      const { autoscaling } = one.scaling;
+      if (deployment === undefined || autoscaling === undefined) continue;
+      left.delete(name);
+      const known = this.#scalers.get(name);
+      if (known !== undefined && known.deployment === deployment) {
+        if (known.follow(autoscaling, one.target, capacity)) isChanged = true;
+        continue;
+      }
+      known?.close();
+      isChanged = true;
+      this.#scalers.set(name, new DeploymentScaler(one, deployment, autoscaling, capacity, this.#needs));
+    }
+    for (const name of left) this.#remove(name);
+    if (isChanged) this.#warnOfTwoPolicies();
+    return isChanged;
+  }
+
+  #decideTogether(at: number, policy: AppAutoscalingPolicy, targets: Map<RouteKey, number>): void {
     const contexts: Record<string, AutoscalingContext> = {};
     for (const [name, scaler] of this.#scalers) {
       scaler.sample(at);
@@ -83,7 +101,7 @@ export class AppScaler {
       readAppPolicyResult(policy(contexts), contexts),
     );
     const hold = wishes === undefined ? "the app's policy failed" : "the app's policy left it out";
-    for (const [name, scaler] of this.#scalers) scaler.decide(wishes?.get(name) ?? { hold });
+    for (const [name, scaler] of this.#scalers) scaler.decide(wishes?.get(name) ?? { hold }, targets);
   }
 
   #remove(name: string): void {
@@ -93,23 +111,9 @@ export class AppScaler {
 
   #warnOfTwoPolicies(): void {
     if (this.#policy === undefined) return;
-    const own = [...this.#scalers].filter(([, { config }]) => config.policy !== undefined);
+    const own = [...this.#scalers].filter(([, { policy }]) => policy !== undefined);
     if (own.length === 0) return;
     const deployments = own.map(([name]) => name);
-    this.#environment.log.warn(
-      { app: this.#app, deployments },
-      "the app's autoscaling policy replaces theirs",
-    );
-  }
-
-  /** As often as the most impatient of them wants. */
-  #runLoop(): void {
-    const periods = [...this.#scalers.values()].map(({ config }) => config.metricsIntervalMs);
-    const periodMs = periods.length === 0 ? 0 : Math.min(...periods);
-    if (periodMs === this.#periodMs && this.#endLoop !== undefined) return;
-    this.#endLoop?.();
-    this.#periodMs = periodMs;
-    const { clock } = this.#environment;
-    this.#endLoop = periodMs === 0 ? undefined : clock.every(periodMs, () => this.tick(clock.now()));
+    this.#needs.log.warn({ app: this.#app, deployments }, "the app's autoscaling policy replaces theirs");
   }
 }

@@ -1,29 +1,36 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isColdStart, loadThatCounts, replicasForLoad, type Wish } from '../../controller/autoscale.ts';
 import { keepMs, LoadScaler } from '../../controller/load-scaler.ts';
 import { readPolicyResult, type Wanted } from '../../controller/policy.ts';
 import type { ScalingReport } from '../../controller/status.ts';
 import { boundsAt } from '../../controller/target-capacity.ts';
-import type { ResolvedAutoscaling } from '../../deployment/options/autoscaling-options.ts';
-import type { AutoscalingContext } from '../../deployment/options/autoscaling-policy.ts';
-import { routeKey } from '../../handle/routing/directory.ts';
+import type { WantedDeployment } from '../../controller/wanted.ts';
+import type { AutoscalingConfig } from '../../deployment/options/autoscaling-config.ts';
+import type { AutoscalingContext, AutoscalingPolicy } from '../../deployment/options/autoscaling-policy.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
+import type { TargetCapacity } from '../../store/snapshot.ts';
 import type { ScalableDeployment } from '../deployments/running-deployment.ts';
-import type { Environment } from '../environment.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { FaultReports } from './fault-reports.ts';
 import { ReplicaStats } from './replica-stats.ts';
+import type { ScalingNeeds } from './scalable-app.ts';
 
 /** Nothing changes, for that reason. */
 export type Hold = Exclude<Wish, number>;
 
-/** Samples the load of one deployment, has the controller decide, and gives the deployment its target. */
+/** Samples the load of one deployment and has the controller decide about its number of replicas. */
 export class DeploymentScaler {
+  readonly deployment: ScalableDeployment;
   readonly #app: string;
-  readonly #deployment: ScalableDeployment;
-  readonly #environment: Environment;
+  readonly #key: RouteKey;
+  readonly #needs: ScalingNeeds;
   readonly #faults: FaultReports;
-  #config: ResolvedAutoscaling;
+  #config: AutoscalingConfig;
+  /** Replicas that are wanted so far. */
+  #target: number;
+  #capacity: TargetCapacity;
   readonly #scaler: LoadScaler;
   readonly #ended = new EndedCalls();
   #stats: ReplicaStats;
@@ -36,22 +43,32 @@ export class DeploymentScaler {
   #isClosed = false;
 
   constructor(
-    app: string,
+    { app, key, target }: WantedDeployment,
     deployment: ScalableDeployment,
-    config: ResolvedAutoscaling,
-    environment: Environment,
+    config: AutoscalingConfig,
+    capacity: TargetCapacity,
+    needs: ScalingNeeds,
   ) {
+    this.deployment = deployment;
     this.#app = app;
-    this.#deployment = deployment;
-    this.#environment = environment;
+    this.#key = key;
+    this.#needs = needs;
     this.#config = config;
-    this.#faults = new FaultReports(app, deployment.spec.name, environment);
-    this.#scaler = new LoadScaler(config, deployment.target);
+    this.#target = target;
+    this.#capacity = capacity;
+    this.#faults = new FaultReports(app, deployment.spec.name, needs);
+    this.#scaler = new LoadScaler(config, target);
     this.#stats = this.#newStats();
   }
 
-  get config(): ResolvedAutoscaling {
-    return this.#config;
+  /** The deployment's own policy. */
+  get policy(): AutoscalingPolicy | undefined {
+    return this.deployment.spec.source.policy;
+  }
+
+  /** Calls wait for a deployment that should have no replica. */
+  get isCold(): boolean {
+    return this.#target === 0 && (this.#load?.queued ?? 0) > 0;
   }
 
   /** The last decision. */
@@ -59,12 +76,19 @@ export class DeploymentScaler {
     return this.#report;
   }
 
-  /** Goes by other options. What was measured so far counts on. */
-  follow(config: ResolvedAutoscaling): void {
-    const isSame = keepMs(config) === keepMs(this.#config);
+  /**
+   * Takes what is wanted now. The samples so far stay.
+   * @returns whether the options, or their bounds, changed
+   */
+  follow(config: AutoscalingConfig, target: number, capacity: TargetCapacity): boolean {
+    const isChanged = !isDeepStrictEqual([config, capacity], [this.#config, this.#capacity]);
+    const keepsStats = keepMs(config) === keepMs(this.#config);
+    this.#target = target;
+    this.#capacity = capacity;
     this.#config = config;
     this.#scaler.follow(config);
-    if (!isSame) this.#stats = this.#newStats();
+    if (!keepsStats) this.#stats = this.#newStats();
+    return isChanged;
   }
 
   isDue(at: number): boolean {
@@ -79,12 +103,12 @@ export class DeploymentScaler {
     const sample = {
       at,
       // An update has more for a while; a small factor would take them for wanted.
-      running: Math.min(running.length, this.#deployment.target),
+      running: Math.min(running.length, this.#target),
       queued: this.#load?.queued ?? 0,
       ongoing: running.reduce((sum, { load }) => sum + load.ongoing, 0),
       ended: this.#ended.count(running),
     };
-    this.#scaler.sample(sample, boundsAt(this.#config, this.#environment.targetCapacity()));
+    this.#scaler.sample(sample, boundsAt(this.#config, this.#capacity));
   }
 
   /** What a policy sees; undefined while none is to be asked. */
@@ -92,13 +116,12 @@ export class DeploymentScaler {
     const { inputs } = this.#scaler;
     if (inputs === undefined || isColdStart(inputs)) return undefined;
     const { at, running, queued, ongoing, bounds } = inputs;
-    const currentTime = this.#environment.clock.timestamp();
-    const { policy: _, ...config } = this.#config;
+    const currentTime = this.#needs.clock.timestamp();
     return {
       appName: this.#app,
-      deploymentName: this.#deployment.spec.name,
+      deploymentName: this.deployment.spec.name,
       currentNumReplicas: running,
-      targetNumReplicas: this.#deployment.target,
+      targetNumReplicas: this.#target,
       runningReplicas: this.#running().map(({ replicaId }) => replicaId),
       totalNumRequests: loadThatCounts(this.#config, inputs),
       totalQueuedRequests: queued,
@@ -110,17 +133,17 @@ export class DeploymentScaler {
       lastScaleUpTime: this.#lastUp,
       lastScaleDownTime: this.#lastDown,
       currentTime,
-      config,
+      config: this.#config,
     };
   }
 
   /** What the deployment's own policy wants, the default one if it has none. */
   ownWish(): Wanted | Hold {
-    const { policy } = this.#config;
+    const { policy } = this;
     const { inputs } = this.#scaler;
     if (inputs === undefined) return { hold: 'nothing was measured yet' };
     if (policy === undefined) {
-      const replicas = replicasForLoad(this.#config, this.#deployment.target, inputs);
+      const replicas = replicasForLoad(this.#config, this.#target, inputs);
       return { replicas, state: undefined };
     }
     const context = this.context();
@@ -131,16 +154,19 @@ export class DeploymentScaler {
     return wanted ?? { hold: 'the policy failed' };
   }
 
-  decide(wish: Wanted | Hold): void {
+  /** @param targets gets the target if it changes */
+  decide(wish: Wanted | Hold, targets: Map<RouteKey, number>): void {
     if (this.#isClosed) return;
     const isWanted = 'replicas' in wish;
-    const decision = this.#scaler.decide(this.#deployment.target, isWanted ? wish.replicas : wish);
+    const decision = this.#scaler.decide(this.#target, isWanted ? wish.replicas : wish);
     if (decision === undefined) return;
     if (isWanted) this.#policyState = wish.state;
     const { from, to, desired, reason } = decision;
     const { at: _, ...seen } = decision.inputs;
-    this.#report = { at: this.#environment.clock.timestamp(), from, to, desired, reason, inputs: seen };
-    if (to !== from) this.#apply(from, to, reason);
+    this.#report = { at: this.#needs.clock.timestamp(), from, to, desired, reason, inputs: seen };
+    if (to !== from) this.#change(from, to, reason);
+    if (to !== this.#target) targets.set(this.#key, to);
+    this.#target = to;
     this.#watchQueue();
   }
 
@@ -149,39 +175,33 @@ export class DeploymentScaler {
     this.#load?.wakeWatcher();
   }
 
-  #apply(from: number, to: number, reason: string): void {
-    if (to > from) this.#lastUp = this.#environment.clock.timestamp();
-    else this.#lastDown = this.#environment.clock.timestamp();
-    const { name } = this.#deployment.spec;
+  #change(from: number, to: number, reason: string): void {
+    if (to > from) this.#lastUp = this.#needs.clock.timestamp();
+    else this.#lastDown = this.#needs.clock.timestamp();
+    const { name } = this.deployment.spec;
     const about = { app: this.#app, deployment: name, from, to, reason };
-    this.#environment.log.info(about, `${name}: ${from} → ${to} replicas`);
-    this.#environment.events.emit('scaling', about);
-    this.#deployment.scaleTo(to);
-  }
-
-  #startCold(): void {
-    this.sample(this.#environment.clock.now());
-    this.decide({ hold: 'no call waits any more' });
+    this.#needs.log.info(about, `${name}: ${from} → ${to} replicas`);
+    this.#needs.events.emit('scaling', about);
   }
 
   /** The first call to a deployment without replicas does not wait for a sample. */
   #watchQueue(): void {
     const load = this.#load;
-    const isCold = this.#deployment.target === 0 && this.#scaler.inputs?.queued === 0;
-    if (this.#isWatching || !isCold || load === undefined) return;
+    const isIdle = this.#target === 0 && this.#scaler.inputs?.queued === 0;
+    if (this.#isWatching || !isIdle || load === undefined) return;
     this.#isWatching = true;
     void load.waitQueued().then(() => {
       this.#isWatching = false;
-      if (!this.#isClosed) this.#startCold();
+      if (!this.#isClosed) this.#needs.control.wake();
     });
   }
 
   get #load(): DeploymentLoad | undefined {
-    return this.#environment.registry.load(routeKey(this.#app, this.#deployment.spec.name));
+    return this.#needs.registry.load(this.#key);
   }
 
   #running(): ManagedReplica[] {
-    return [...this.#deployment.replicas()].filter(({ isRoutable }) => isRoutable);
+    return [...this.deployment.replicas()].filter(({ isRoutable }) => isRoutable);
   }
 
   #newStats(): ReplicaStats {

@@ -4,11 +4,11 @@ import type { Environment } from '../environment.ts';
 /** Reports what fails again and again once per change: in the log and as an event `fault`. */
 export class FaultReports {
   readonly #about: { readonly app: string; readonly deployment?: string };
-  readonly #environment: Environment;
+  readonly #environment: Pick<Environment, 'log' | 'events'>;
   /** The last message, by what failed. */
   readonly #known = new Map<string, string>();
 
-  constructor(app: string, deployment: string | undefined, environment: Environment) {
+  constructor(app: string, deployment: string | undefined, environment: Pick<Environment, 'log' | 'events'>) {
     this.#about = deployment === undefined ? { app } : { app, deployment };
     this.#environment = environment;
   }

@@ -1,0 +1,186 @@
+import { isDeepStrictEqual } from 'node:util';
+import { demandOf } from '../deployment/options/resources.ts';
+import type { RouteKey } from '../handle/routing/directory.ts';
+import type { DetourConfig } from '../handle/routing/traffic-split.ts';
+import { entryOf, type Plan, type ReplicaCounts, type Snapshot } from '../store/snapshot.ts';
+import type { FencingToken, Store } from '../store/store.ts';
+import type { Clock } from '../time/control-clock.ts';
+import { assignReplicas } from './assign.ts';
+import type { InstanceSpace } from './place.ts';
+import { type WantedDeployment, wantedDeployments } from './wanted.ts';
+
+/** Period at which trials are judged, in ms; and how much earlier a timer may fire. */
+const JUDGE_MS = 250;
+const EARLY_MS = 5;
+
+/** What a pass decides. */
+type Decided = Pick<Plan, 'counts' | 'shares'>;
+
+/** Numbers of replicas that follow the load. */
+export interface Autoscaling {
+  /** Looks at the deployments that are due. @returns the targets that change */
+  decide(at: number, wanted: readonly WantedDeployment[], snapshot: Snapshot): ReadonlyMap<RouteKey, number>;
+}
+
+/** The versions that are tried beside apps, as the instances see them. */
+export interface TrialObserver {
+  /** Whether calls can go to the wanted version. */
+  isReady(app: string, trial: DetourConfig): boolean;
+  /** What is wrong with a canary compared with its app. */
+  faultOf(app: string): string | undefined;
+  /** The trial was ended because of that. */
+  failed(app: string, fault: string): void;
+}
+
+/** The instances, as far as the controller has to know them. */
+export interface InstanceObserver {
+  /** Whether replicas of a deployment are still there that no instance declares any more. */
+  isRunning(key: RouteKey): boolean;
+  /** What an instance has left for replicas of a deployment. */
+  space(instance: string, key: RouteKey): InstanceSpace;
+}
+
+export interface LoopOptions {
+  readonly store: Store;
+  readonly token: FencingToken;
+  readonly clock: Clock;
+  readonly autoscaling: Autoscaling;
+  readonly trials: TrialObserver;
+  readonly instances: InstanceObserver;
+  /** The store did not take a plan; the next pass decides anew. */
+  onRefused(error: unknown): void;
+}
+
+/**
+ * The one loop that decides: observes the load, scales, places, and proposes numbers of replicas and shares of trials. What
+ * is done about them is each instance's own affair (`reconcile`).
+ */
+export class ControllerLoop {
+  readonly #options: LoopOptions;
+  /** What ends the beats, by their periods. */
+  readonly #beats = new Map<number, () => void>();
+  /** A pass decides: what is said meanwhile counts with the next one. */
+  #isDeciding = false;
+  #isWoken = false;
+  /** A plan is on its way to the store. */
+  #isProposing = false;
+  #judgedAt = -Infinity;
+  #isClosed = false;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs a pass at once: the desired state changed, a replica crashed, a call waits for a deployment without replicas. Called
+   * in the async context of no call.
+   */
+  wake(): void {
+    this.#isWoken = true;
+    while (this.#isWoken && !this.#isDeciding && !this.#isProposing && !this.#isClosed) {
+      this.#isWoken = false;
+      this.#pass(this.#options.clock.now());
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const end of this.#beats.values()) end();
+    this.#beats.clear();
+  }
+
+  #pass(at: number): void {
+    let decided: Decided;
+    this.#isDeciding = true;
+    try {
+      this.#judgeTrials(at);
+      const snapshot = this.#options.store.read();
+      const wanted = wantedDeployments(snapshot);
+      this.#setBeats(wanted, snapshot);
+      decided = this.#decide(at, wanted, snapshot);
+    } finally {
+      this.#isDeciding = false;
+    }
+    // Who follows the plan may change the desired state at once; a pass within this one then plans that before it goes on.
+    this.#propose(decided);
+  }
+
+  #decide(at: number, wanted: readonly WantedDeployment[], snapshot: Snapshot): Decided {
+    const changed = this.#options.autoscaling.decide(at, wanted, snapshot);
+    const targets = wanted.map((one) => ({ ...one, target: changed.get(one.key) ?? one.target }));
+    return { counts: this.#counts(targets, snapshot), shares: this.#shares(snapshot) };
+  }
+
+  /** Replicas by instance. What is no longer declared keeps its numbers as long as it runs: absent is never zero. */
+  #counts(targets: readonly WantedDeployment[], { plan }: Snapshot): Plan['counts'] {
+    const { instances } = this.#options;
+    const counts: Record<string, ReplicaCounts> = {};
+    for (const [key, count] of Object.entries(plan.counts))
+      if (instances.isRunning(key as RouteKey)) counts[key] = count;
+    for (const { key, target, spec, instances: declaring } of targets) {
+      counts[key] = assignReplicas({
+        target,
+        counts: entryOf(plan.counts, key) ?? {},
+        instances: declaring,
+        demand: demandOf(spec.options.resources),
+        maxPerInstance: spec.options.maxReplicasPerInstance,
+        space: (instance) => instances.space(instance, key),
+      });
+    }
+    return counts;
+  }
+
+  /** Calls go to a trial once it is ready; while another version of it, or another share, gets ready they go on as before. */
+  #shares({ overrides, plan }: Snapshot): Plan['shares'] {
+    const shares = Object.entries(overrides.trials).flatMap(([app, trial]) => {
+      const before = entryOf(plan.shares, app);
+      if (this.#options.trials.isReady(app, trial)) return [[app, trial] as const];
+      return before?.app === trial.app ? [[app, before] as const] : [];
+    });
+    return Object.fromEntries(shares);
+  }
+
+  #judgeTrials(at: number): void {
+    if (at - this.#judgedAt < JUDGE_MS - EARLY_MS) return;
+    this.#judgedAt = at;
+    const { store, token, trials, onRefused } = this.#options;
+    for (const [app, { kind }] of Object.entries(store.read().plan.shares)) {
+      const fault = kind === 'canary' ? trials.faultOf(app) : undefined;
+      if (fault === undefined) continue;
+      trials.failed(app, fault);
+      store.propose({ type: 'trial', app, trial: undefined }, token).catch(onRefused);
+    }
+  }
+
+  #propose({ counts, shares }: Decided): void {
+    const { store, token, onRefused } = this.#options;
+    const before = store.read();
+    const { counts: planned, shares: shared } = before.plan;
+    if (isDeepStrictEqual([counts, shares], [planned, shared])) return;
+    const proposed = store.propose({ type: 'plan', counts, shares }, token);
+    // A store that does not apply at once is waited for: a pass in between would decide the same once more.
+    this.#isProposing = store.read() === before;
+    void proposed.catch(onRefused).then(() => {
+      if (!this.#isProposing) return;
+      this.#isProposing = false;
+      if (this.#isWoken) this.wake();
+    });
+  }
+
+  /** One beat for each period at which something is looked at, so that each is sampled at its own. */
+  #setBeats(wanted: readonly WantedDeployment[], { overrides }: Snapshot): void {
+    const periods = new Set(wanted.flatMap(({ scaling }) => scaling.autoscaling?.metricsIntervalMs ?? []));
+    if (Object.keys(overrides.trials).length > 0) periods.add(JUDGE_MS);
+    for (const [period, end] of this.#beats) {
+      if (periods.has(period)) continue;
+      end();
+      this.#beats.delete(period);
+    }
+    for (const period of periods)
+      if (!this.#beats.has(period))
+        this.#beats.set(
+          period,
+          this.#options.clock.every(period, () => this.wake()),
+        );
+  }
+}

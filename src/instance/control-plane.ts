@@ -1,0 +1,139 @@
+import { ControllerLoop } from '../controller/loop.ts';
+import type { AppReport } from '../controller/status.ts';
+import type { BoundDeployment } from '../deployment/bound.ts';
+import { prepareArguments } from '../deployment/compile-app.ts';
+import type { TrialKind } from '../deployment/options/trial-options.ts';
+import type { Counts } from '../handle/call/counters.ts';
+import type { Router } from '../handle/routing/router.ts';
+import type { HttpCounts } from '../observe/http-counts.ts';
+import type { Scale } from '../store/snapshot.ts';
+import type { Store } from '../store/store.ts';
+import { inRootContext } from '../time/root-context.ts';
+import { Apps } from './apps/app-registry.ts';
+import { ConfiguredApps } from './apps/configured-apps.ts';
+import { TrialController } from './apps/trial-controller.ts';
+import { InstanceControl, OWN_TOKEN } from './control.ts';
+import { Deployer } from './deployer.ts';
+import type { Environment } from './environment.ts';
+import { Autoscaler } from './scaling/autoscaler.ts';
+import { scaleDeployment } from './scaling/scale-deployment.ts';
+
+export interface ControlPlaneOptions {
+  readonly store: Store;
+  readonly environment: Omit<Environment, 'control'>;
+  readonly router: Router;
+  readonly httpCounts: HttpCounts;
+  /** Part of every deployment's version. */
+  readonly version: string;
+  /** Counts of the calls to a deployment. */
+  counts(app: string, deployment: string): Readonly<Counts>;
+  /** Called before the first app starts. */
+  begin(): void;
+}
+
+/**
+ * The apps of an instance and everything that decides about them: the store, the controller's loop, and what carries its plan
+ * out. Threads, callers and guards are the instance's; a simulation has others.
+ */
+export class ControlPlane {
+  readonly apps: Apps = new Apps();
+  readonly deployer: Deployer;
+  readonly #environment: Environment;
+  readonly #autoscaler: Autoscaler;
+  readonly #trials: TrialController;
+  readonly #configured: ConfiguredApps;
+  readonly #loop: ControllerLoop;
+  readonly #unwatch: () => void;
+
+  constructor({ store, environment: base, router, httpCounts, version, counts, begin }: ControlPlaneOptions) {
+    const { apps } = this;
+    const { instanceId, clock, log, resources } = base;
+    const control = new InstanceControl(instanceId, store, () => inRootContext(() => this.#loop.wake()));
+    const environment = { ...base, control };
+    this.#environment = environment;
+    this.deployer = new Deployer({ apps, environment, router, httpCounts, version, begin });
+    this.#trials = new TrialController(apps, this.deployer, environment, counts);
+    this.#configured = new ConfiguredApps(apps, this.deployer, control, (name) => this.delete(name));
+    this.#autoscaler = new Autoscaler((name) => apps.get(name), environment);
+    this.#loop = new ControllerLoop({
+      store,
+      token: OWN_TOKEN,
+      clock,
+      autoscaling: this.#autoscaler,
+      trials: this.#trials,
+      instances: {
+        isRunning: (key) => apps.runs(key),
+        space: (_instance, key) => resources.space(key),
+      },
+      onRefused: (err) => log.warn({ err }, 'the plan was not taken'),
+    });
+    this.#unwatch = store.watch((snapshot) => {
+      for (const app of apps) app.followPlan();
+      this.#trials.follow(snapshot);
+    });
+  }
+
+  /** Makes the apps what a config says. */
+  configure(config: unknown): Promise<void> {
+    this.deployer.assertOpen();
+    return this.#configured.deploy(config);
+  }
+
+  /** Sets the number of replicas of a deployment, or the bounds of it. */
+  async scale(app: string, deployment: string, scale: Scale): Promise<void> {
+    this.deployer.assertOpen();
+    await scaleDeployment(this.apps.existing(app), deployment, scale, this.#environment);
+  }
+
+  /** Tries a new version beside an app. */
+  async startTrial(ingress: BoundDeployment<unknown>, name: string, kind: TrialKind): Promise<void> {
+    this.deployer.assertOpen();
+    await prepareArguments(ingress);
+    await this.#trials.start(ingress, name, kind);
+  }
+
+  /** The app is updated to the version that is tried beside it. */
+  promote(name: string): Promise<void> {
+    return this.#trials.promote(name);
+  }
+
+  /** Ends what is tried beside an app, else brings it back to the version before its last update. */
+  async rollBack(name: string): Promise<void> {
+    this.apps.existing(name);
+    await (this.#trials.has(name) ? this.#trials.end(name) : this.deployer.goBack(name));
+  }
+
+  /** Drains an app and stops it, with what is tried beside it; or ends only that: `speech@canary`. */
+  async delete(name: string, timeoutMs?: number): Promise<void> {
+    const [main = '', trial] = name.split('@');
+    if (trial !== undefined && this.#trials.has(main)) return this.#trials.end(main);
+    await Promise.all([this.deployer.remove(name, timeoutMs), this.#trials.end(name)]);
+  }
+
+  report(): Record<string, AppReport> {
+    return Object.fromEntries(
+      [...this.apps].map((app) => {
+        const { name } = app;
+        const trial = this.#trials.report(name);
+        const report = app.report((deployment) => this.#autoscaler.report(name, deployment));
+        return [name, { ...report, ...(trial && { trial }) }];
+      }),
+    );
+  }
+
+  /** Has every deployment do its part of the plan. Called every 250 ms. */
+  tick(at: number): void {
+    for (const app of this.apps) app.tick(at);
+  }
+
+  /** Drains all apps, and decides nothing any more. */
+  async close(timeoutMs: number | undefined): Promise<void> {
+    this.deployer.close();
+    // All at once and within the limit, which what is tried beside an app would not have: it ends patiently.
+    for (const app of this.apps) void app.delete(timeoutMs);
+    await Promise.all([...this.apps].map(({ name }) => this.delete(name, timeoutMs)));
+    this.#loop.close();
+    this.#autoscaler.close();
+    this.#unwatch();
+  }
+}

@@ -1,0 +1,164 @@
+import type { CompiledApp } from '../deployment/app-spec.ts';
+import type { BoundDeployment } from '../deployment/bound.ts';
+import {
+  type CompileOptions,
+  compileApp,
+  defaultAppName,
+  prepareArguments,
+} from '../deployment/compile-app.ts';
+import { ServeError } from '../errors.ts';
+import { routeKey } from '../handle/routing/directory.ts';
+import type { Router } from '../handle/routing/router.ts';
+import type { HttpCounts } from '../observe/http-counts.ts';
+import { inRootContext } from '../time/root-context.ts';
+import { wheel } from '../time/timer-wheel.ts';
+import type { Apps } from './apps/app-registry.ts';
+import { AppRuntime } from './apps/app-runtime.ts';
+import type { Environment } from './environment.ts';
+
+/** How an app is deployed, apart from where its code came from. */
+export type DeployOptions = Omit<CompileOptions, 'revision'>;
+
+export interface DeployerOptions {
+  readonly apps: Apps;
+  readonly environment: Environment;
+  readonly router: Router;
+  readonly httpCounts: HttpCounts;
+  /** Part of every deployment's version. */
+  readonly version: string;
+  /** Called before the first app starts. */
+  begin(): void;
+}
+
+/** Brings apps to their first version, to another one, back to the one before, and to their end. */
+export class Deployer {
+  readonly #options: DeployerOptions;
+  readonly #apps: Apps;
+  #hasBegun = false;
+  #isClosed = false;
+
+  constructor(options: DeployerOptions) {
+    this.#options = options;
+    this.#apps = options.apps;
+  }
+
+  /** Deploys an app, or another version of it. */
+  async deploy(
+    ingress: BoundDeployment<unknown>,
+    name: string,
+    routePrefix: string | null,
+    options: DeployOptions = {},
+  ): Promise<void> {
+    const preparing = prepareArguments(ingress);
+    if (preparing !== undefined) await preparing;
+    await this.start(ingress, name, routePrefix, options).deployed;
+  }
+
+  /** Deploys in the background. @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_UNAVAILABLE` */
+  start(
+    ingress: BoundDeployment<unknown>,
+    name: string,
+    routePrefix: string | null,
+    options: DeployOptions = {},
+  ): { app: AppRuntime; deployed: Promise<void> } {
+    this.assertOpen();
+    this.#apps.assertPrefixIsFree(name, routePrefix);
+    const known = this.#apps.get(name);
+    const revision = known?.compiled.revision ?? 0;
+    const compiled = this.compile(ingress, name, { ...options, revision });
+    const app = known ?? new AppRuntime(compiled, routePrefix, this.#options.environment);
+    this.#apps.add(app);
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      inRootContext(() => this.#options.begin());
+    }
+    const deployed = this.updateTo(app, compiled);
+    deployed.catch(() => {});
+    app.routePrefix = routePrefix;
+    return { app, deployed };
+  }
+
+  /**
+   * Deploys in the background what is passed to `middleware` or `handle`: the same bound deployment is the same app.
+   * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
+   */
+  ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
+    const appName = name ?? this.#apps.locate(ingress, undefined)?.app ?? defaultAppName(ingress);
+    const known = this.#apps.get(appName);
+    const place = this.#apps.locate(ingress, appName);
+    if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) return known;
+    if (known !== undefined) {
+      throw new ServeError(
+        'SERVE_INVALID_OPTION',
+        `another app is called '${appName}': pass \`name\`, or upgrade it with serve.run(app, { name: '${appName}' })`,
+      );
+    }
+    return this.start(ingress, appName, null).app;
+  }
+
+  /** Deploys an app that is not exposed, or another version of it. */
+  startTrial(compiled: CompiledApp): Promise<void> {
+    const { name } = compiled.spec;
+    const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#options.environment);
+    this.#apps.add(app);
+    return this.updateTo(app, compiled);
+  }
+
+  /** @param isWatched calls to the new version are watched, and must go as well as those to the old one */
+  updateTo(app: AppRuntime, compiled: CompiledApp, isWatched = true): Promise<void> {
+    const deployed = inRootContext(() => app.deploy(compiled, isWatched));
+    // A script that only deploys must live until it knows how that went.
+    wheel.hold();
+    return deployed.finally(() => wheel.release());
+  }
+
+  /** Updates an app to the code on disk: fresh threads import it. @throws ServeError `SERVE_NOT_FOUND` */
+  async reload(name: string, isWatched = true): Promise<void> {
+    const app = this.#apps.existing(name);
+    await this.updateTo(app, app.compiled.source.recompile(), isWatched);
+  }
+
+  /** Brings an app back to the version before its last update. @throws ServeError `SERVE_NOT_FOUND` */
+  async goBack(name: string): Promise<void> {
+    const app = this.#apps.existing(name);
+    if (app.previous === undefined) {
+      throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
+    }
+    await this.updateTo(app, app.previous, false);
+  }
+
+  /** Compiles an app without deploying it. @throws ServeError `SERVE_INVALID_OPTION` */
+  compile(ingress: BoundDeployment<unknown>, name: string, options?: CompileOptions): CompiledApp {
+    return compileApp(ingress, name, this.#options.version, options);
+  }
+
+  /**
+   * Drains an app and stops it.
+   * @param isPatient calls may take as long as their deadlines say
+   */
+  async remove(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
+    const { environment, router, httpCounts } = this.#options;
+    const app = this.#apps.get(name);
+    if (app === undefined) return;
+    const error = new ServeError('SERVE_UNAVAILABLE', `app '${name}' was deleted`, { app: name });
+    // The host's own calls are refused from now on; those that replicas make while they finish are not.
+    for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)])
+      router.route(name, deployment, routeKey(name, deployment)).bar(error);
+    await app.delete(timeoutMs, isPatient);
+    // A new app may have taken the name meanwhile.
+    if (!this.#apps.remove(app)) return;
+    await environment.control.override({ type: 'forget', app: name });
+    httpCounts.ended(name);
+    environment.dev?.forget(name);
+  }
+
+  /** @throws ServeError `SERVE_UNAVAILABLE` once the instance is closing */
+  assertOpen(): void {
+    if (this.#isClosed) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
+  }
+
+  /** Deploys nothing from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+}

@@ -1,0 +1,13 @@
+import type { AppAutoscalingPolicy } from '../../deployment/options/autoscaling-policy.ts';
+import type { ScalableDeployment } from '../deployments/running-deployment.ts';
+import type { Environment } from '../environment.ts';
+
+/** An app with deployments that may be autoscaled. */
+export interface ScalableApp {
+  readonly autoscalingPolicy: AppAutoscalingPolicy | undefined;
+  /** A deployment with a number of replicas; undefined if the app runs none of that name. */
+  scalable(deployment: string): ScalableDeployment | undefined;
+}
+
+/** What the scalers of an instance need of it. */
+export type ScalingNeeds = Pick<Environment, 'registry' | 'clock' | 'log' | 'events' | 'control'>;

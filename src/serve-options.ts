@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
+import { invalidOption } from './errors.ts';
+import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
+import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
+import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/overload-guard.ts';
+import type { InstanceOptions } from './instance/instance.ts';
+import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
+import { METRICS_FIELDS, type MetricsOptions } from './observe/metrics.ts';
+import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
+import { boolean, type Fields, object, string } from './validation/fields.ts';
+
+export interface ServeOptions {
+  /**
+   * What the instance has, instead of what the machine has: cpus, gpus (devices), `memoryMb`, custom resources. `memoryMb`
+   * is of the whole process; beyond it the replica that holds the most is recycled. Default: 90 % of what there is.
+   */
+  resources?: Resources;
+  metrics?: MetricsOptions;
+  /** Shares and quotas of tenants. Default: all have the same share, none has a quota. */
+  tenants?: TenantsOptions;
+  /** When calls are refused because the host's own event loop lags. */
+  hostGuard?: HostGuardOptions;
+  /** When a replica whose memory grows without end is replaced. */
+  growthWatch?: GrowthWatchOptions;
+  /** By which the control plane decides, for tests (`ManualClock`). Default: the machine's. */
+  clock?: Clock;
+  /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
+  logger?: Logger;
+  /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
+  version?: string;
+  /** Reload apps when files change that their replicas have loaded. Default: whether `INSERVE_DEV` is `1`. */
+  dev?: boolean;
+  /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
+  workerEntry?: string;
+}
+
+export const SERVE_FIELDS: Fields<ServeOptions> = {
+  resources: RESOURCES_FIELD,
+  metrics: object<MetricsOptions>(METRICS_FIELDS),
+  tenants: object<TenantsOptions>(TENANTS_FIELDS),
+  hostGuard: object<HostGuardOptions>(HOST_GUARD_FIELDS),
+  growthWatch: object<GrowthWatchOptions>(GROWTH_WATCH_FIELDS),
+  clock: CLOCK_FIELD,
+  logger: LOGGER_FIELD,
+  version: string(),
+  dev: boolean(),
+  workerEntry: string(),
+};
+
+/**
+ * The options of the instance, every default filled in.
+ * @throws ServeError `SERVE_INVALID_OPTION` if the worker entry is not there
+ */
+export function instanceOptions(options: ServeOptions): InstanceOptions {
+  return {
+    log: options.logger ?? defaultLogger,
+    clock: options.clock ?? machineClock,
+    workerEntry: workerEntry(options.workerEntry),
+    resources: options.resources ?? {},
+    tenants: options.tenants,
+    hostGuard: options.hostGuard ?? {},
+    growthWatch: options.growthWatch ?? {},
+    isDev: options.dev ?? process.env['INSERVE_DEV'] === '1',
+    version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
+  };
+}
+
+/**
+ * The file that replicas' threads start with: the package's own, or the one of a bundled app.
+ * @throws ServeError `SERVE_INVALID_OPTION` if it is not there
+ */
+function workerEntry(given: string | undefined): string {
+  const file = fileURLToPath(import.meta.url);
+  const own = join(
+    dirname(file),
+    ...(file.endsWith('.ts') ? ['isolation', 'thread', 'worker.ts'] : ['thread', 'worker.js']),
+  );
+  const entry = given === undefined ? own : given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
+  if (existsSync(entry)) return entry;
+  const hint = "the file that 'inserve/worker' resolves to; a bundler must emit it next to the bundle";
+  throw invalidOption('createServe.workerEntry', entry, hint);
+}
+
+/** Version of the nearest package.json. */
+function packageVersion(directory: string): string {
+  for (let at = directory; ; at = dirname(at)) {
+    try {
+      const { version } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as { version?: unknown };
+      if (typeof version === 'string') return version;
+    } catch {}
+    if (dirname(at) === at) return '0';
+  }
+}
