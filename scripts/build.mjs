@@ -1,9 +1,9 @@
 /**
- * Compiles `src` to `dist`, and bundles what replicas' threads load into `dist/thread`. Skipped when nothing changed since
- * the last time.
+ * Compiles `src` to `dist` and bundles it: what a host imports in `dist`, what replicas' threads load in `dist/thread`. Skipped
+ * when nothing changed since the last time.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -40,22 +40,26 @@ function built() {
   }
 }
 
+const BUNDLE = {
+  absWorkingDir: dist,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.18',
+  packages: 'external',
+  minifySyntax: true,
+  logLevel: 'warning',
+};
+
 /** One chunk for both entries, so that the worker and the user's modules share its state. */
 async function bundleThread() {
   await build({
-    absWorkingDir: dist,
+    ...BUNDLE,
     entryPoints: { worker: 'isolation/thread/bundled-worker.js', index: 'index.js' },
     outdir: 'thread',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22.18',
-    packages: 'external',
     // The source stays in the memory of each thread.
     minifyWhitespace: true,
-    minifySyntax: true,
-    logLevel: 'warning',
     plugins: [
       {
         name: 'without the host',
@@ -66,6 +70,26 @@ async function bundleThread() {
       },
     ],
   });
+}
+
+/**
+ * A host that imports some files in place of 320 starts 70 ms sooner and is 15 MiB smaller. Its lines stay: Node prints the line of
+ * an error that nobody catches. The driver of graphs is an entry of its own, since threads import it as a user's module.
+ */
+async function bundleHost() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const entryPoints = Object.values(exports).flatMap((entry) =>
+    typeof entry === 'object' ? [relative(dist, join(root, entry.default))] : [],
+  );
+  const outdir = join(dist, '.bundle');
+  await build({ ...BUNDLE, entryPoints: [...entryPoints, 'graph/driver.js'], outbase: dist, outdir });
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const isBundled = [outdir, join(dist, 'thread')].some((folder) => entry.parentPath.startsWith(folder));
+    if (entry.isFile() && file.endsWith('.js') && !isBundled) rmSync(file);
+  }
+  cpSync(outdir, dist, { recursive: true });
+  rmSync(outdir, { recursive: true });
 }
 
 /** What users read are the declarations; without comments the code is a fifth smaller, in the package and in each thread. */
@@ -103,6 +127,7 @@ if (built() !== now) {
   compile();
   pruneDeclarations();
   await bundleThread();
+  await bundleHost();
   mkdirSync(dist, { recursive: true });
   writeFileSync(stamp, now);
 }

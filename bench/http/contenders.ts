@@ -55,6 +55,7 @@ export const UNITS = {
   heavy: 'requests/s',
   start: 'ms',
   memory: 'MiB',
+  firstMemory: 'MiB',
 };
 
 export function serverContender(

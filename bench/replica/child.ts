@@ -1,10 +1,12 @@
 import { once } from 'node:events';
+// Every server has it in its memory.
+import 'node:http';
 import { Worker } from 'node:worker_threads';
-import { createServe, type Deployment } from 'inserve';
+import type { Deployment } from 'inserve';
 import { answer } from '../harness/answer.ts';
-import { measureMemory, measureStart, type Starter } from './measure.ts';
+import { measureFirst, measureMemory, measureStart, type Starter } from './measure.ts';
 
-export type ReplicaRequest = 'memory' | 'start';
+export type ReplicaRequest = 'memory' | 'start' | 'firstMemory';
 
 const BARE = new URL('./bare.worker.mjs', import.meta.url);
 // JavaScript, as is deployed: stripping types would load a compiler into every thread.
@@ -20,6 +22,7 @@ const starters: Readonly<Record<string, () => Promise<Starter>>> = {
   },
 
   replica: async () => {
+    const { createServe } = await import('inserve');
     const { idle } = (await import(DEPLOYMENT.href)) as { idle: Deployment<new () => { call(): null }> };
     const serve = createServe();
     let apps = 0;
@@ -31,10 +34,19 @@ const starters: Readonly<Record<string, () => Promise<Starter>>> = {
   },
 };
 
-const starter = await starters[process.argv[2] ?? '']?.();
-if (starter === undefined) throw new Error(`nothing to start named '${process.argv[2]}'`);
+const prepare = starters[process.argv[2] ?? ''];
+if (prepare === undefined) throw new Error(`nothing to start named '${process.argv[2]}'`);
 
 answer<ReplicaRequest, number>(
-  (request) => (request === 'memory' ? measureMemory(starter) : measureStart(starter)),
+  async (request) => {
+    switch (request) {
+      case 'firstMemory':
+        return measureFirst(prepare);
+      case 'memory':
+        return measureMemory(await prepare());
+      case 'start':
+        return measureStart(await prepare());
+    }
+  },
   async () => {},
 );

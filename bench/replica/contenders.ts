@@ -5,7 +5,8 @@ import type { ReplicaRequest } from './child.ts';
 const CHILD = new URL('./child.ts', import.meta.url);
 const TIMEOUT_MS = 30_000;
 
-export const REPLICA_CELLS: readonly ReplicaRequest[] = ['start', 'memory'];
+/** `firstMemory` comes first: the process has nothing in it then. */
+export const REPLICA_CELLS: readonly ReplicaRequest[] = ['firstMemory', 'start', 'memory'];
 
 /** A replica, and a bare worker thread to compare it with: what it takes to start one, and to have one. */
 export const REPLICA_CONTENDERS: readonly Contender[] = ['worker', 'replica'].map((name) => ({

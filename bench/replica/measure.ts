@@ -33,6 +33,16 @@ export async function measureMemory(start: Starter): Promise<number> {
   return (after - before) / THREADS;
 }
 
+/** Resident memory in MiB that a process grows by with its first thread, and with all that it must import for it. */
+export async function measureFirst(prepare: () => Promise<Starter>): Promise<number> {
+  const before = await residentMib();
+  const start = await prepare();
+  const end = await start();
+  const after = await residentMib();
+  await end();
+  return after - before;
+}
+
 async function residentMib(): Promise<number> {
   collectGarbage();
   await sleep(SETTLE_MS);

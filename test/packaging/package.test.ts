@@ -39,6 +39,8 @@ describe('the package', () => {
       expect(paths).toContain(needed);
     }
     expect(paths.filter((path) => /test/.test(path))).toEqual([]);
+    // A host loads few files: each costs time and memory.
+    expect(paths.filter((path) => /^dist\/(?!thread\/).+\.js$/.test(path)).length).toBeLessThan(20);
     expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(1_500_000);
   });
 
