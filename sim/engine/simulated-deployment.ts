@@ -53,6 +53,7 @@ export class SimulatedDeployment {
       createInline: () => Promise.reject(new Error('no replica is inline')),
       onUnobserved() {},
       onReplaced() {},
+      onLost() {},
     };
     this.#router = new Router(caller, { subscribe() {} }, hooks);
     this.route = this.#router.route('app', 'Simulated', KEY);

@@ -41,6 +41,8 @@ export interface CallChannel {
   takeBack(call: OutboundCall): boolean;
   /** Calls of this thread that the replica has not begun. */
   waiting(): Iterable<OutboundCall>;
+  /** Calls of this thread that the replica has begun and not answered. */
+  running(): Iterable<OutboundCall>;
   cancel(call: OutboundCall, code: CancelCode): void;
   credit(call: OutboundCall, chunks: number): void;
   upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void;

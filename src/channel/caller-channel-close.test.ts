@@ -8,6 +8,7 @@ import { OutboundCall } from './outbound-call.ts';
 
 class RecordedCall extends OutboundCall {
   readonly callerName = 'test';
+  readonly sentAt = 0;
   readonly heard: unknown[] = [];
   override method = 'call';
 

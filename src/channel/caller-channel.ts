@@ -183,6 +183,13 @@ export class CallerChannel implements CallChannel {
       if (call !== undefined && this.#ledger.isWaiting(slot, call.number)) yield call;
   }
 
+  /** The calls that the replica has begun and not answered. Answers that are here already are read first. */
+  *running(): Generator<OutboundCall> {
+    this.#readRest();
+    for (const [slot, call] of this.#open.entries())
+      if (call !== undefined && !this.#ledger.isWaiting(slot, call.number)) yield call;
+  }
+
   /**
    * Ends a call that its caller is not interested in any more. One that has begun stays open (and its place taken) until the
    * replica's last frame for it.

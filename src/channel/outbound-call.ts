@@ -29,6 +29,13 @@ export abstract class OutboundCall extends Expiring {
 
   /** Prefix of the request ids of this thread. */
   abstract readonly callerName: string;
+  /** When it was sent last, a time of `clock.now()`. */
+  abstract readonly sentAt: number;
+
+  get requestId(): string {
+    return this.meta?.requestId ?? `${this.callerName}-${this.number}`;
+  }
+
   /** The one result of a unary call. */
   abstract succeeded(value: unknown): void;
   /** The call failed, in user code or on the way. */

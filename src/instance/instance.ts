@@ -114,6 +114,7 @@ export class Instance {
           this.#reportUnobserved({ app, deployment, method, requestId, error });
         },
         onReplaced: (replicaId) => this.#registry.replaced(port, replicaId),
+        onLost: (replicaId, calls) => this.#registry.lost(port, replicaId, calls),
       },
     );
     this.#disownHandles = adoptHandles(this.router);

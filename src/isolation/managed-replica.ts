@@ -13,7 +13,7 @@ import { ControlLink } from './control-link.ts';
 import { callsEnded, type Draining, type DrainLimits, endLimit } from './drain.ts';
 import { Membership } from './membership.ts';
 import { deathReason, type ReplicaExit } from './replica-exit.ts';
-import type { ReplicaHost, ReplicaPlace } from './replica-host.ts';
+import type { LoopStack, ReplicaHost, ReplicaPlace } from './replica-host.ts';
 
 /** The states of Ray. A stuck replica is `RUNNING` with an event loop that does not turn. */
 export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
@@ -142,6 +142,11 @@ export class ManagedReplica implements Reachable, Draining {
     return this.#host.memory();
   }
 
+  /** Where the event loop stands, for one that does not turn. */
+  loopStack(): Promise<LoopStack> {
+    return this.#host.loopStack();
+  }
+
   /** Takes another rank, free now. */
   take(rank: number): void {
     this.#rank = rank;
@@ -218,6 +223,12 @@ export class ManagedReplica implements Reachable, Draining {
       case 'answer':
         this.control.answered(message);
         return;
+      case 'exiting':
+        this.#failure ??= { phase: undefined, error: unpack(message.error) };
+        return;
+      case 'lost':
+        this.#membership.named(message.replicaId, message.calls);
+        return;
       case 'subscribe':
         this.#membership.subscribe(message.key);
         return;
@@ -264,7 +275,8 @@ export class ManagedReplica implements Reachable, Draining {
     this.control.close(died);
     this.#gone.resolve();
     const failedIn = this.#hasRun ? undefined : (phase ?? 'start');
-    this.#owner.exited(this, { isExpected: this.#isExpected, phase: failedIn, error });
+    const { lost } = this.#membership;
+    this.#owner.exited(this, { isExpected: this.#isExpected, phase: failedIn, error, lost });
   }
 
   #died(why: string, cause?: unknown): ServeError {

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
 import type { CallerPort, EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
+import { type LostCall, LostCalls } from '../handle/routing/lost-calls.ts';
 import type { ToReplica } from '../replica/control.ts';
 import { packError } from '../values/pack.ts';
 import type { ReplicaPlace } from './replica-host.ts';
@@ -11,6 +12,7 @@ export class Membership {
   readonly #key: RouteKey;
   readonly #replicaId: string;
   readonly #caller: CallerPort;
+  #lost: LostCalls | undefined = undefined;
 
   /** @param key of the replica's deployment. @param post sends a message to the replica */
   constructor(
@@ -36,7 +38,18 @@ export class Membership {
 
   /** Takes the replica from its callers. @param error rejects the calls that have started there */
   disconnect(error: unknown): void {
-    this.#registry.disconnect(this.#key, this.#replicaId, error);
+    const lost = this.#registry.disconnect(this.#key, this.#replicaId, error);
+    this.#lost ??= lost;
+  }
+
+  /** Collects the calls that the replica ran when it was taken from its callers. */
+  get lost(): LostCalls {
+    return this.#lost ?? new LostCalls();
+  }
+
+  /** The replica names its calls to another one that is gone. */
+  named(replicaId: string, calls: readonly LostCall[]): void {
+    this.#registry.lost(this.#caller, replicaId, calls);
   }
 
   /** The replica wants to call a deployment. */

@@ -1,3 +1,4 @@
+import type { LostCalls } from '../handle/routing/lost-calls.ts';
 import type { StartPhase } from '../replica/control.ts';
 
 /** How a replica ended. */
@@ -7,6 +8,8 @@ export interface ReplicaExit {
   /** Phase of the start that failed; undefined if the replica came up. */
   readonly phase: StartPhase | 'start' | undefined;
   readonly error: unknown;
+  /** Collects the calls that it ran. */
+  readonly lost: LostCalls;
 }
 
 /** The reason of an end, as calls that were lost with the replica are told. */

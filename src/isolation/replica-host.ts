@@ -4,6 +4,7 @@ import type { DeploymentLoad } from '../load/deployment-load.ts';
 import type { ReplicaLoad } from '../load/load-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../replica/control.ts';
+import type { ProbedCall } from '../replica/running-call-probe.ts';
 
 /** Identity of a replica that is about to start, and what is reserved for it. */
 export interface ReplicaPlace {
@@ -19,6 +20,17 @@ export interface ReplicaPlace {
   /** Variables that come with what is reserved for the replica. */
   readonly env: Readonly<Record<string, string>>;
 }
+
+/** Where an event loop stands. */
+export type LoopStack =
+  | {
+      /** Lines as in `error.stack`, the innermost frame first. */
+      readonly frames: readonly string[];
+      /** The call for which the code runs. */
+      readonly call: ProbedCall | undefined;
+    }
+  /** Nobody can tell, and why. */
+  | { readonly frames: undefined; readonly why: string };
 
 /**
  * The environment that one replica runs in, such as a thread of this process: it starts with the replica and ends with it.
@@ -38,6 +50,8 @@ export interface ReplicaHost {
   post(message: ToReplica, transfer?: readonly MessagePort[]): void;
   /** Bytes on and off the replica's heap; 0 once the environment is gone. */
   memory(): Promise<number>;
+  /** Where the replica's event loop stands. Answers within about a second, also while the loop does not turn. */
+  loopStack(): Promise<LoopStack>;
   /** Ends an idle replica in order; resolves when the environment is gone. */
   retire(): Promise<void>;
   /** Ends the replica at once, whatever it does. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { LostCall } from '../handle/routing/lost-calls.ts';
 import { inRootContext } from '../time/root-context.ts';
 
 /** What `serve.on()` tells, by event name. */
@@ -11,6 +12,8 @@ export interface ServeEvents {
     state: string;
     reason?: string;
     error?: unknown;
+    /** Of one that died: the calls that it ran, the oldest first, at most ten. */
+    calls?: readonly LostCall[];
   };
   /** A deployment changed its status. */
   deployment: { app: string; deployment: string; status: string; message: string };

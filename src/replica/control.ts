@@ -3,6 +3,7 @@ import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { LogLevel, LogLine } from '../deployment/options/log-line.ts';
 import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
+import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
@@ -94,6 +95,10 @@ export type ToHost =
   | { type: 'subscribe'; key: RouteKey }
   /** The thread is through with an inline replica that another one replaced. */
   | { type: 'replaced'; replicaId: string }
+  /** A replica is gone, under one of its names: which calls of this thread it ran. */
+  | { type: 'lost'; replicaId: string; calls: readonly LostCall[] }
+  /** User code ends this thread by `process.exit`. */
+  | { type: 'exiting'; error: Packed }
   | {
       type: 'stats';
       calls: readonly CountedCalls[];

@@ -22,11 +22,14 @@ import { type Packed, packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
 import { forwardConsole } from './console.ts';
 import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
+import { reportExit } from './exit-report.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { guardListen } from './listen-guard.ts';
 import { ModelReporter } from './model-reporter.ts';
 import { trackModules } from './module-tracker.ts';
 import type { ReplicaIdentity } from './running-call.ts';
+import { installProbe } from './running-call-probe.ts';
+import { locateSyntaxError } from './syntax-error-place.ts';
 import { UserCode } from './user-code.ts';
 
 /** What a question of the host is answered with. */
@@ -73,10 +76,13 @@ export class ReplicaAgent {
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });
         },
         onReplaced: (replicaId) => this.#post({ type: 'replaced', replicaId }),
+        onLost: (replicaId, calls) => this.#post({ type: 'lost', replicaId, calls }),
       },
     );
     adoptHandles(this.router);
     forwardConsole(init.logLevel, (line) => this.#post({ type: 'log', line }));
+    reportExit((error) => this.#post({ type: 'exiting', error: packError(error) }));
+    installProbe((method) => this.#code?.methodName(method));
     observeModels(new ModelReporter(this.#load.models, this.#deploymentLoad));
     observeBatches((name, record) => this.#batches.record(name, record));
     init.control.on('message', (message: ToReplica) => void this.#receive(message));
@@ -125,7 +131,8 @@ export class ReplicaAgent {
         this.#post({ type: 'advice', message });
     } catch (error) {
       unguard();
-      this.#post({ type: 'failed', phase, error: packError(error) });
+      const located = phase === 'import' ? await locateSyntaxError(error, this.#init.module) : error;
+      this.#post({ type: 'failed', phase, error: packError(located) });
     }
   }
 

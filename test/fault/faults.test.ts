@@ -41,7 +41,9 @@ describe('faults under load', () => {
     // A call whose result had yet to leave is lost as well, and its place may have been taken: the number may pass the limit.
     expect(history.threadsOf('SERVE_REPLICA_DIED').size).toBeLessThanOrEqual(1);
     expect(count(history, 'ok')).toBeGreaterThan(0);
-    expect(serve.log.records.filter(({ message }) => message === 'Victim: replica died')).toHaveLength(1);
+    expect(
+      serve.log.records.filter(({ message }) => message.startsWith('Victim: replica died')),
+    ).toHaveLength(1);
   });
 
   test('3: a replica runs out of heap', async () => {

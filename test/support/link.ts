@@ -23,6 +23,7 @@ let numbers = 0;
 /** A call that writes down what its channel tells it. */
 export class RecordedCall extends OutboundCall {
   readonly callerName = 'test';
+  readonly sentAt = 0;
   readonly chunks: unknown[] = [];
   /** One, or something is wrong. */
   readonly endings: Ending[] = [];

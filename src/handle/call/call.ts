@@ -95,10 +95,6 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     return id ? hash(id) : undefined;
   }
 
-  get requestId(): string {
-    return this.meta?.requestId ?? `${this.#route.callerName}-${this.number}`;
-  }
-
   /** Tells those who trace calls that this one begins; what they say of its trace context goes with it. */
   trace(): void {
     if (!callTraces.start.hasSubscribers) return;

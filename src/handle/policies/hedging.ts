@@ -97,8 +97,8 @@ export class Hedge extends OutboundCall implements HedgeCopy {
   #lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
   readonly #hedging: Hedging;
   readonly #timer: TimerWheel;
-  #endpoint: Endpoint | undefined = undefined;
   #sentAt = 0;
+  #endpoint: Endpoint | undefined = undefined;
 
   constructor(call: Call, first: Endpoint, hedging: Hedging, timer: TimerWheel) {
     super();
@@ -115,6 +115,10 @@ export class Hedge extends OutboundCall implements HedgeCopy {
   /** Sent, and not over. */
   get isRunning(): boolean {
     return this.#endpoint !== undefined;
+  }
+
+  get sentAt(): number {
+    return this.#sentAt;
   }
 
   override expire(at: number): void {

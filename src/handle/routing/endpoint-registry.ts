@@ -9,6 +9,7 @@ import { inRootContext } from '../../time/root-context.ts';
 import type { RouteConfig } from '../call/route-config.ts';
 import { type DirectoryEvent, type InlineDescriptor, type RouteKey, routeKey } from './directory.ts';
 import { InlineHandover } from './inline-handover.ts';
+import { type LostCall, LostCalls } from './lost-calls.ts';
 import type { Caller } from './router.ts';
 import type { DetourConfig } from './traffic-split.ts';
 
@@ -61,6 +62,8 @@ export class EndpointRegistry {
   readonly #detours = new Map<string, DetourConfig>();
   /** By inline replica: who still has calls there. */
   readonly #replacements = new Map<string, InlineHandover>();
+  /** By replica that is gone: the calls that it ran, while callers are asked for them. */
+  readonly #lost = new Map<string, LostCalls>();
 
   addCaller(caller: CallerPort): void {
     this.#callers.add(caller);
@@ -74,6 +77,7 @@ export class EndpointRegistry {
       entry.subscribers.delete(caller);
       entry.load.announceFreed();
     }
+    for (const lost of this.#lost.values()) lost.forget(caller);
     for (const [replicaId, replacement] of this.#replacements) {
       replacement.forget(caller);
       if (replacement.isOver) this.#replacements.delete(replicaId);
@@ -174,11 +178,24 @@ export class EndpointRegistry {
     if (replacement?.isOver) this.#replacements.delete(replicaId);
   }
 
-  /** A replica is gone: its calls that had not started go elsewhere, the others fail with this error. */
-  disconnect(key: RouteKey, replicaId: string, error: unknown): void {
+  /**
+   * A replica is gone: its calls that had not started go elsewhere, the others fail with this error.
+   * @returns collects the calls that it ran
+   */
+  disconnect(key: RouteKey, replicaId: string, error: unknown): LostCalls {
+    const lost = new LostCalls();
     const entry = this.#entries.get(key);
-    if (entry === undefined || !entry.replicas.delete(replicaId)) return;
+    if (entry === undefined || !entry.replicas.delete(replicaId)) return lost;
+    for (const [caller, names] of entry.subscribers) lost.expect(caller, names.length);
+    this.#lost.set(replicaId, lost);
     this.#broadcast(entry, (as) => ({ type: 'down', key: as, replicaId, error }));
+    void lost.over().then(() => this.#lost.delete(replicaId));
+    return lost;
+  }
+
+  /** A caller says which of its calls a replica ran that is gone, under one of the names that it knows it by. */
+  lost(caller: CallerPort, replicaId: string, calls: readonly LostCall[]): void {
+    this.#lost.get(replicaId)?.add(caller, calls);
   }
 
   /** A caller thread wants to call a deployment. */

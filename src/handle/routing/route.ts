@@ -20,6 +20,7 @@ import { ADMISSION, type AdmissionControl } from '../queue/admission-control.ts'
 import { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
 import { policyOf } from '../queue/tenants.ts';
 import { WaitQueue } from '../queue/wait-queue.ts';
+import { type LostCall, lostCalls } from './lost-calls.ts';
 import type { RouteHooks, TendedRoute } from './route-hooks.ts';
 import type { TrafficSplit } from './traffic-split.ts';
 
@@ -133,10 +134,14 @@ export class Route implements CallOwner, TendedRoute {
     this.drain();
   }
 
-  remove(replicaId: string, error: unknown): void {
-    this.#endpoints.remove(replicaId)?.channel.close(error);
+  /** @returns the calls of this thread that the replica ran */
+  remove(replicaId: string, error: unknown): readonly LostCall[] {
+    const channel = this.#endpoints.remove(replicaId)?.channel;
+    const lost = channel === undefined ? [] : lostCalls(channel);
+    channel?.close(error);
     // Calls that waited for its models may go elsewhere.
     if (this.#queue.aside > 0) this.drain();
+    return lost;
   }
 
   /** Sends nothing more to its replicas. Calls that run end there; the links close with their replicas. */

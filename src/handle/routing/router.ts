@@ -22,6 +22,7 @@ import {
   routeKey,
 } from './directory.ts';
 import { type CountedCalls, countedBy, EndedCounts, hasCounted } from './ended-counts.ts';
+import type { LostCall } from './lost-calls.ts';
 import { Route } from './route.ts';
 import type { TendedRoute } from './route-hooks.ts';
 import { Shadow } from './shadow.ts';
@@ -43,6 +44,8 @@ export interface RouterHooks {
   onUnobserved(error: unknown, call: Call): void;
   /** This thread is through with an inline replica that another one replaced. */
   onReplaced(replicaId: string): void;
+  /** A replica is gone, under one of the names of its deployment: which calls of this thread it ran. */
+  onLost(replicaId: string, calls: readonly LostCall[]): void;
   /** Where calls of this thread enter the instance. Default: they are in it. */
   readonly gate?: AdmissionControl;
 }
@@ -135,7 +138,7 @@ export class Router {
         void this.#addInline(route, event);
         return;
       case 'down':
-        route.remove(event.replicaId, event.error);
+        this.#hooks.onLost(event.replicaId, route.remove(event.replicaId, event.error));
         return;
       case 'moved':
         route.retire();

@@ -39,7 +39,7 @@ class Thread {
   readonly router = new Router(
     { index: 1, instanceId: 'instance', name: 'i' },
     { subscribe() {} },
-    { createInline: () => Promise.reject(GONE), onUnobserved() {}, onReplaced() {} },
+    { createInline: () => Promise.reject(GONE), onUnobserved() {}, onReplaced() {}, onLost() {} },
   );
 
   route(app: string): { route: Route; key: RouteKey } {

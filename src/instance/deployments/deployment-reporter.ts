@@ -1,6 +1,17 @@
 import type { DeploymentStatus } from '../../controller/status.ts';
 import { ServeError } from '../../errors.ts';
+import { LostCalls } from '../../handle/routing/lost-calls.ts';
+import { describeLostCalls, whenKnown } from '../../isolation/death-report.ts';
+import { messageOf } from '../../values/describe-value.ts';
 import type { Environment } from '../environment.ts';
+
+/** What is known of a crash besides the error. */
+export interface CrashDetails {
+  /** In one line. Default: the error's message. */
+  readonly reason?: string | undefined;
+  /** Collects the calls that the replica ran, if it died. */
+  readonly lost?: LostCalls | undefined;
+}
 
 /** Where a deployment's news go. */
 type Desks = Pick<Environment, 'events' | 'log' | 'book'>;
@@ -55,22 +66,36 @@ export class DeploymentReporter {
   }
 
   /** The state of a replica changed. */
-  replica(replica: string, state: string, reason?: string, error?: unknown): void {
+  replica(replica: string, state: string, reason?: string): void {
     this.#environment.events.emit('replica', {
       ...this.#about,
       replica,
       state,
       ...(reason === undefined ? {} : { reason }),
-      ...(error === undefined ? {} : { error }),
     });
   }
 
-  /** @param how what became of the replica */
-  crashed(replica: string, how: string, error: unknown): void {
+  /** A replica stopped without being told to. @param lost collects the calls that it ran */
+  died(replica: string, error: unknown, lost: LostCalls): void {
+    whenKnown(lost, (calls) => {
+      const ran = calls.length === 0 ? {} : { reason: describeLostCalls(calls), calls };
+      this.#environment.events.emit('replica', { ...this.#about, replica, state: 'STOPPED', ...ran, error });
+    });
+  }
+
+  /** A replica died, or must be replaced: counts it, and makes it the message. @param how what became of the replica */
+  crashed(replica: string, how: string, error: unknown, more: CrashDetails = {}): void {
     const { app, deployment } = this.#about;
+    const { reason = messageOf(error), lost = new LostCalls() } = more;
     this.#environment.book.of(app, deployment).restarts++;
-    const about = { ...this.#about, replica, err: error };
-    this.#environment.log.error(about, `${this.#about.deployment}: replica ${how}`);
+    const message = `replica ${replica} ${how}: ${reason}`;
+    this.message = message;
+    whenKnown(lost, (calls) => {
+      const ran = calls.length === 0 ? '' : `; ${describeLostCalls(calls)}`;
+      if (this.message === message) this.message += ran;
+      const about = { ...this.#about, replica, err: error, ...(calls.length === 0 ? {} : { calls }) };
+      this.#environment.log.error(about, `${deployment}: replica ${how}: ${reason}${ran}`);
+    });
   }
 
   /** Something should be set otherwise. Every replica may show so; said once is enough. */

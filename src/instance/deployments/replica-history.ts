@@ -1,9 +1,9 @@
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import { startFailureReason } from '../../isolation/start-failure.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
-import { messageOf } from '../../values/describe-value.ts';
 import { degradation } from './crash-refusal.ts';
-import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { CrashDetails, DeploymentReporter } from './deployment-reporter.ts';
 import type { Rollout } from './rollout.ts';
 import { StartHistory } from './start-history.ts';
 
@@ -69,13 +69,14 @@ export class ReplicaHistory {
   }
 
   /** A replica that had come up died, or must be replaced. @param how what became of it */
-  crashed(replica: ManagedReplica, how: string, error: unknown): void {
+  crashed(replica: ManagedReplica, how: string, error: unknown, more?: CrashDetails): void {
     this.rollout?.died(replica);
-    this.#count(replica, how, error);
+    this.#count(replica, how, error, more);
   }
 
   startFailed(replica: ManagedReplica, phase: string, error: unknown): void {
-    this.#count(replica, `failed in ${phase}`, error);
+    const reason = startFailureReason(phase, error);
+    this.#count(replica, `failed in ${phase}`, error, { reason });
     const tookMs = activeTime.now() - replica.startedAt;
     this.#lostStarts.push({ fingerprint: replica.fingerprint, phase, error, tookMs });
   }
@@ -87,11 +88,10 @@ export class ReplicaHistory {
     return lost;
   }
 
-  #count({ replicaId }: ManagedReplica, how: string, error: unknown): void {
+  #count({ replicaId }: ManagedReplica, how: string, error: unknown, more?: CrashDetails): void {
     this.#crashes++;
     this.starts.crashed(this.#clock.now());
-    this.#reporter.message = `replica ${replicaId} ${how}: ${messageOf(error)}`;
-    this.#reporter.crashed(replicaId, how, error);
+    this.#reporter.crashed(replicaId, how, error, more);
     if (!this.isDegraded) return;
     this.#reporter.message = degradation(this.#zombies);
     this.#reporter.fault('degraded', this.#reporter.unavailable(this.#reporter.message));

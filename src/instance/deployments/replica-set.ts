@@ -4,6 +4,7 @@ import type { ReplicaStatus } from '../../controller/status.ts';
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import { repeatAdvice } from '../../deployment/idempotent.ts';
 import { ServeError } from '../../errors.ts';
+import { BlockedLoops } from '../../isolation/blocked-loop.ts';
 import type { DrainLimits } from '../../isolation/drain.ts';
 import type { ManagedReplica, ReplicaOwner } from '../../isolation/managed-replica.ts';
 import type { ReplicaExit } from '../../isolation/replica-exit.ts';
@@ -31,6 +32,7 @@ export class ReplicaSet implements ReplicaOwner {
   readonly #history: ReplicaHistory;
   readonly #changed: () => void;
   readonly #members = new Map<ManagedReplica, Member>();
+  readonly #blocked = new BlockedLoops();
   #goneTally = NO_CALLS;
   #isClosing = false;
 
@@ -183,7 +185,7 @@ export class ReplicaSet implements ReplicaOwner {
   kill(replicaId: string, why: string): boolean {
     const replica = this.#find(replicaId);
     if (replica === undefined) return false;
-    this.unresponsive(replica, why);
+    void replica.kill(this.#died(replica, why));
     return true;
   }
 
@@ -225,16 +227,17 @@ export class ReplicaSet implements ReplicaOwner {
     this.#changed();
   }
 
-  exited(replica: ManagedReplica, { isExpected, phase, error }: ReplicaExit): void {
+  exited(replica: ManagedReplica, { isExpected, phase, error, lost }: ReplicaExit): void {
     this.#starter.ended(replica);
     this.#members.get(replica)?.monitor.close();
     this.#members.delete(replica);
     this.#goneTally = addTallies(this.#goneTally, replica.tally.read());
     this.#reports.ended(replica);
-    this.#reporter.replica(replica.replicaId, 'STOPPED', undefined, isExpected ? undefined : error);
+    if (isExpected) this.#reporter.replica(replica.replicaId, 'STOPPED');
+    else this.#reporter.died(replica.replicaId, error, lost);
     this.#history.ended(replica);
     if (this.#isClosing) return;
-    if (!isExpected && phase === undefined) this.#history.crashed(replica, 'died', error);
+    if (!isExpected && phase === undefined) this.#history.crashed(replica, 'died', error, { lost });
     if (!isExpected && phase !== undefined) this.#history.startFailed(replica, phase, error);
     this.#changed();
   }
@@ -253,7 +256,7 @@ export class ReplicaSet implements ReplicaOwner {
   }
 
   unresponsive(replica: ManagedReplica, why: string): void {
-    void replica.kill(this.#died(replica, why));
+    this.#blocked.end(replica, why);
   }
 
   overMemory(replica: ManagedReplica, why: string): void {

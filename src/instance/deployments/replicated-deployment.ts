@@ -8,11 +8,11 @@ import type { TenantsOptions } from '../../handle/queue/tenants.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import { startFailureReason } from '../../isolation/start-failure.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
-import { messageOf } from '../../values/describe-value.ts';
 import type { Environment } from '../environment.ts';
 import { CrashRefusal, degradation } from './crash-refusal.ts';
 import { DeploymentReporter } from './deployment-reporter.ts';
@@ -305,7 +305,9 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       target: this.target,
       maxConstructorRetryCount,
     });
-    return isHopeless && this.#fail(this.#reporter.failed(`${phase} failed: ${messageOf(error)}`, error));
+    if (!isHopeless) return false;
+    const why = `${phase} failed: ${startFailureReason(phase, error)}`;
+    return this.#fail(this.#reporter.failed(why, error));
   }
 
   /** @returns whether the app goes back to the version before */

@@ -113,6 +113,10 @@ export class InlineChannel implements InlineCallChannel {
 
   *waiting(): Generator<OutboundCall> {}
 
+  running(): Iterable<OutboundCall> {
+    return this.#open.keys();
+  }
+
   reserve(): Reservation {
     const room = this.room();
     return room === RESERVED.ok ? this.reserveBeyondLimit() : room;

@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
@@ -6,7 +6,8 @@ import { ReplicaTally } from '../../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../../replica/control.ts';
 import { now } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
-import type { ReplicaHost, ReplicaPlace } from '../replica-host.ts';
+import type { LoopStack, ReplicaHost, ReplicaPlace } from '../replica-host.ts';
+import { loopStack } from './loop-stack.ts';
 import type { PooledThread, ThreadPool } from './thread.ts';
 import { threadOptions } from './thread-options.ts';
 import { unmadeThread } from './unmade-thread.ts';
@@ -18,6 +19,7 @@ export class ThreadHost implements ReplicaHost {
   readonly exited: Promise<unknown>;
   readonly #thread: PooledThread;
   readonly #control: MessagePort;
+  #receive: (message: ToHost) => void = () => {};
 
   constructor(pool: ThreadPool, spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad) {
     this.load.limit = spec.options.maxOngoingRequests;
@@ -45,6 +47,7 @@ export class ThreadHost implements ReplicaHost {
   }
 
   listen(receive: (message: ToHost) => void): void {
+    this.#receive = receive;
     inRootContext(() => this.#control.on('message', receive));
     this.#control.unref();
   }
@@ -63,6 +66,10 @@ export class ThreadHost implements ReplicaHost {
     }
   }
 
+  loopStack(): Promise<LoopStack> {
+    return loopStack(this.#thread.worker.threadId);
+  }
+
   retire(): Promise<void> {
     return this.#thread.retire();
   }
@@ -70,6 +77,12 @@ export class ThreadHost implements ReplicaHost {
   /** Takes 4 ms, or never ends where native code blocks the thread. */
   terminate(): void {
     this.#thread.worker.terminate().catch(() => {});
+  }
+
+  /** The news of the end of a thread can overtake its last messages. */
+  #readRest(): void {
+    for (let next = receiveMessageOnPort(this.#control); next; next = receiveMessageOnPort(this.#control))
+      this.#receive(next.message);
   }
 
   #exit(): Promise<unknown> {
@@ -80,6 +93,7 @@ export class ThreadHost implements ReplicaHost {
       failure ??= error;
     });
     worker.on('exit', (code) => {
+      this.#readRest();
       this.#control.close();
       resolve(failure ?? new Error(`the thread exited with code ${code}`));
     });

@@ -31,11 +31,15 @@ async function failure(call: Promise<unknown>): Promise<ServeError> {
 
 describe('a replica that dies', () => {
   test.each<[string, (handle: Handle) => Promise<unknown>, object]>([
-    ['exits', (handle) => handle.exit.remote(7), { message: 'the thread exited with code 7' }],
+    [
+      'exits',
+      (handle) => handle.exit.remote(7),
+      { message: expect.stringMatching(/^the thread exited with code 7: .*Faulty\.exit/) },
+    ],
     [
       'exits as if all were well',
       (handle) => handle.exit.remote(0),
-      { message: 'the thread exited with code 0' },
+      { message: expect.stringMatching(/^the thread exited with code 0: .*Faulty\.exit/) },
     ],
     ['throws outside a call', (handle) => handle.stray.remote(), { name: 'RangeError', message: 'stray' }],
     [

@@ -60,6 +60,10 @@ export class FakeReplica implements CallChannel {
     return this.unbegun;
   }
 
+  running(): Iterable<OutboundCall> {
+    return this.open.filter((call) => !this.unbegun.has(call));
+  }
+
   room(): Reservation {
     if (this.isClosed) return RESERVED.gone;
     return this.ongoing >= this.limit || this.isHeld() ? RESERVED.full : RESERVED.ok;

@@ -1,0 +1,32 @@
+import { peek } from '../validation/peek.ts';
+import { messageOf } from '../values/describe-value.ts';
+
+/** Node puts the place of what it cannot parse or link before the stack: `file:///app/model.ts:12`. */
+const PARSED_AT = /^((?:file:\/\/|\/|[A-Za-z]:\\).*:\d+)$/;
+/** A frame: `at load (file:///app/model.ts:12:5)`, `at file:///app/model.ts:12:5`. */
+const FRAME = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/;
+/** Files of this package, sources or built. */
+const OWN_FILES = new URL('../', import.meta.url).href;
+
+/**
+ * Why a replica did not start. Where its module could not be imported, with the file and the line:
+ * `file:///app/model.ts:12: Unexpected token ';'`.
+ */
+export function startFailureReason(phase: string, error: unknown): string {
+  const place = phase === 'import' ? placeOf(error) : undefined;
+  return place === undefined ? messageOf(error) : `${place}: ${messageOf(error)}`;
+}
+
+/** The first place outside of this package in the stack of an error. */
+function placeOf(error: unknown): string | undefined {
+  const stack = typeof error === 'object' && error !== null ? peek(error, 'stack') : undefined;
+  if (typeof stack !== 'string') return undefined;
+  const lines = stack.split('\n');
+  const parsed = PARSED_AT.exec(lines[0] ?? '');
+  if (parsed !== null) return parsed[1];
+  for (const line of lines) {
+    const place = FRAME.exec(line)?.[1];
+    if (place !== undefined && !place.startsWith(OWN_FILES)) return place;
+  }
+  return undefined;
+}

@@ -1,0 +1,15 @@
+/** Makes `process.exit` say who calls it, before the thread ends. */
+export function reportExit(send: (error: Error) => void): void {
+  const { exit } = process;
+  process.exit = function reported(code?: number | string | null): never {
+    const error = new Error(`the thread exited with code ${code ?? process.exitCode ?? 0}`);
+    Error.captureStackTrace(error, reported);
+    const [, caller = ''] = (error.stack ?? '').split('\n');
+    // Node calls it itself after an uncaught error, which the host hears of.
+    if (!caller.includes('node:internal/')) {
+      error.message += `: process.exit() was called ${caller.trim()}`;
+      send(error);
+    }
+    return exit.call(process, code);
+  };
+}
