@@ -4,6 +4,7 @@ import { makeView, VIEW_NAMES, valueGraph } from '../../test/arbitraries/value.t
 import { isSameGraph } from '../../test/support/graph.ts';
 import { send } from '../../test/support/post.ts';
 import { Capture } from './capture.ts';
+import { hasShared } from './marks.ts';
 import { LARGE_BYTES } from './memory.ts';
 
 describe('what arrives', () => {
@@ -53,6 +54,19 @@ describe('what arrives', () => {
     ['what RegExp.exec answers', /b(c)/.exec('abcd')],
   ])('keeps arrays as they are: %s', (_what, list) => {
     expect(isSameGraph(list, send(list))).toBe(true);
+  });
+
+  test.each([
+    ['an object twice', () => twice({ x: 1 }), true],
+    ['a cycle', () => cyclic(), true],
+    ['a date twice in a map', () => new Map([['a', twice(new Date(0))]]), true],
+    ['a view twice', () => twice(new Uint8Array(2)), true],
+    ['equal objects', () => [{ x: 1 }, { x: 1 }], false],
+    ['a string twice', () => twice('text'), false],
+  ])('says whether an object occurs twice: %s', (_what, make, isShared) => {
+    const capture = new Capture();
+    capture.take(make(), 'send', 0);
+    expect(hasShared(capture.marks ?? [])).toBe(isShared);
   });
 
   test('keeps own keys called __proto__ as data', () => {
@@ -184,4 +198,14 @@ function spoil(value: unknown, done = new Set<unknown>()): void {
     if (Array.isArray(value)) value.push('spoilt');
     if (value instanceof Error) value.cause = 'spoilt';
   }
+}
+
+function twice<T>(value: T): [T, T] {
+  return [value, value];
+}
+
+function cyclic(): object {
+  const value: { self?: unknown } = {};
+  value.self = value;
+  return value;
 }

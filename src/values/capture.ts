@@ -6,8 +6,8 @@ import { Copies } from './copies.ts';
 import { describe } from './describe-value.ts';
 import { toErrorEnvelope } from './error-envelope.ts';
 import { isBuiltIn, isForeign, reasonAgainst, reasonAgainstPrimitive, viewConstructor } from './kinds.ts';
-import { isPortable, MARK, type Marks, PORTABLE, type Portable } from './marks.ts';
-import { CapturedMemory } from './memory.ts';
+import { isPortable, MARK, type Marks, markShared, PORTABLE, type Portable } from './marks.ts';
+import { CapturedMemory, DETACHED } from './memory.ts';
 import { type Parts, partsOf } from './parts.ts';
 import { below, type Path, spell } from './path.ts';
 import { ALL, type Transferable, takeTransfer } from './transfer.ts';
@@ -19,8 +19,6 @@ export { LARGE_BYTES } from './memory.ts';
  * cannot read is lost with all calls in it.
  */
 const MAX_DEPTH = 1_000;
-
-const DETACHED = 'its memory was moved to another thread before (the buffer is detached)';
 
 /** In the place of an argument's index: the value is a result. */
 export const RESULT = -1;
@@ -127,7 +125,10 @@ export class Capture {
 
   #object(value: object, path: Path | undefined): unknown {
     const known = this.#copies.of(value, this.#isInError);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.marks = markShared(this.marks);
+      return known;
+    }
     if (path !== undefined && path.depth > MAX_DEPTH) {
       throw this.#refused(undefined, `it is nested more than ${MAX_DEPTH} levels deep`);
     }

@@ -7,6 +7,9 @@ import type { Transferable } from './transfer.ts';
 /** From here on a buffer is copied once and moved, which costs half of a structured clone (390 against 963 µs for 1 MiB). */
 export const LARGE_BYTES = 65_536;
 
+/** Why a buffer without memory is refused. */
+export const DETACHED = 'its memory was moved to another thread before (the buffer is detached)';
+
 /** A copy of memory, and where it comes from. */
 interface Taken {
   /** The buffer, view or `Buffer` of the caller. */

@@ -20,9 +20,10 @@ export function onReviveHandle(reviver: HandleReviver): void {
 export function revive(value: unknown, marks: Marks): unknown {
   const kinds = new Map<object, MarkKind>();
   for (let index = 0; index < marks.length; index += 2) {
-    kinds.set(marks[index] as object, marks[index + 1] as MarkKind);
+    const kind = marks[index + 1] as MarkKind;
+    if (kind !== MARK.shared) kinds.set(marks[index] as object, kind);
   }
-  return new Reviver(kinds).walk(value);
+  return kinds.size === 0 ? value : new Reviver(kinds).walk(value);
 }
 
 class Reviver {
