@@ -202,7 +202,7 @@ export class Capture {
         path,
         `it is a sparse array: its length is ${value.length}, its members are ${members}`,
       );
-    const hasNames = mayHaveNames(value, copy);
+    const hasNames = mayHaveNames(value);
     this.#copies.add(value, copy);
     for (let index = 0; index < copy.length; index++) {
       const item = copy[index];
