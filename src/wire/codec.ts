@@ -1,10 +1,10 @@
 import { Decoder, Encoder, type ExtensionCodecType } from '@msgpack/msgpack';
 import { MARK, type Marks } from '../values/marks.ts';
-import { EXTENSION, Extension } from './extension.ts';
-import { readBigint, readDate, readRegexp, readText } from './leaves.ts';
-import { MemoryReader } from './memory.ts';
-import { ContainerHead, HOLE_HERE, Raising, Same } from './raise.ts';
-import { MAX_DEPTH, scan } from './scan.ts';
+import { EXTENSION, Extension } from './values/extension.ts';
+import { readBigint, readDate, readRegexp, readText } from './values/leaves.ts';
+import { MemoryReader } from './values/memory.ts';
+import { ContainerHead, HOLE_HERE, Raising, Same } from './values/raise.ts';
+import { MAX_DEPTH, scan } from './values/scan.ts';
 import { FAULT, malformed, WireError } from './wire-error.ts';
 
 const NONE: readonly ArrayBuffer[] = [];

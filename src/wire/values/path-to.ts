@@ -1,4 +1,4 @@
-import { below, type Path, spell } from '../values/path.ts';
+import { below, type Path, spell } from '../../values/path.ts';
 
 /** Where a part of a value is, such as `.image[0]`; empty where it is not found. Only used once a value was refused. */
 export function pathTo(value: unknown, part: unknown): string {

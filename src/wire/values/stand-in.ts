@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { MARK, type MarkKind } from '../values/marks.ts';
-import { malformed } from './wire-error.ts';
+import { MARK, type MarkKind } from '../../values/marks.ts';
+import { malformed } from '../wire-error.ts';
 
 /**
  * Whether a stand-in has the members that reviving it reads. Those of a thread are made by this library and are not looked

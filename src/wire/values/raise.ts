@@ -1,8 +1,8 @@
-import { MARK, type MarkKind, type Marks, markShared } from '../values/marks.ts';
+import { MARK, type MarkKind, type Marks, markShared } from '../../values/marks.ts';
+import { FAULT, malformed, WireError } from '../wire-error.ts';
 import { CONTAINER, type ContainerKind, wordAt } from './extension.ts';
 import { MAX_DEPTH } from './scan.ts';
 import { checkStandIn } from './stand-in.ts';
-import { FAULT, malformed, WireError } from './wire-error.ts';
 
 /** A hole of an array, until the array is built. */
 export const HOLE_HERE: unique symbol = Symbol('hole');

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
-import { ServeError } from '../errors.ts';
-import { mayHaveNames } from '../values/array-members.ts';
-import { reasonAgainst, reasonAgainstPrimitive } from '../values/kinds.ts';
-import { hasShared, MARK, type MarkKind, type Marks } from '../values/marks.ts';
+import { ServeError } from '../../errors.ts';
+import { mayHaveNames } from '../../values/array-members.ts';
+import { reasonAgainst, reasonAgainstPrimitive } from '../../values/kinds.ts';
+import { hasShared, MARK, type MarkKind, type Marks } from '../../values/marks.ts';
 import { CONTAINER, type ContainerKind, EXTENSION, Extension, MAX_REGEXP_BYTES, pack } from './extension.ts';
 import {
   bigintExtension,

@@ -1,6 +1,6 @@
-import { type ViewConstructor, viewConstructor } from '../values/kinds.ts';
+import { type ViewConstructor, viewConstructor } from '../../values/kinds.ts';
+import { malformed } from '../wire-error.ts';
 import { EXTENSION, Extension, MEMORY, pack, VIEWS, wordAt } from './extension.ts';
-import { malformed } from './wire-error.ts';
 
 /** From here on a buffer does not go into the head of a message, but follows in parts. */
 export const LARGE_BINARY_BYTES = 16_384;

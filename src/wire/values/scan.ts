@@ -1,5 +1,5 @@
+import { FAULT, malformed, WireError } from '../wire-error.ts';
 import { EXTENSION_BYTES } from './extension.ts';
-import { FAULT, malformed, WireError } from './wire-error.ts';
 
 /**
  * Deepest nesting of a value, as in a message between threads: objects below an argument. The array of the frames around it

@@ -1,5 +1,5 @@
+import { malformed } from '../wire-error.ts';
 import { EXTENSION, Extension, MAX_REGEXP_BYTES } from './extension.ts';
-import { malformed } from './wire-error.ts';
 
 const INT64_BYTES = 8;
 

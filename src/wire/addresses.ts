@@ -1,0 +1,78 @@
+import { BlockList, isIP } from 'node:net';
+import { invalidOption, ServeError } from '../errors.ts';
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'];
+/** Metadata services of clouds live there, and no instance does. */
+const NEVER = [
+  '169.254.0.0/16',
+  'fe80::/10',
+  '0.0.0.0/8',
+  '::/128',
+  '224.0.0.0/4',
+  'ff00::/8',
+  '255.255.255.255/32',
+];
+
+export interface AddressRules {
+  /** Networks, such as `10.1.0.0/16` or `fd00::/8`. */
+  readonly networks: readonly string[];
+  /** Ports. Default: all */
+  readonly ports?: readonly number[] | undefined;
+}
+
+/** Which addresses may be dialled. What a store says is a hint, and may have been forged. */
+export class AddressFilter {
+  readonly #allowed: BlockList;
+  readonly #never = listOf(NEVER);
+  readonly #ports: ReadonlySet<number> | undefined;
+
+  /** @throws ServeError `SERVE_INVALID_OPTION` */
+  constructor({ networks, ports }: AddressRules) {
+    this.#allowed = listOf(networks);
+    this.#ports = ports === undefined ? undefined : new Set(ports);
+  }
+
+  /** The class of an address of this instance: loopback, or private networks. Of a public address only itself. */
+  static around(address: string): AddressFilter {
+    for (const networks of [LOOPBACK, PRIVATE])
+      if (new AddressFilter({ networks }).allows(address, 1)) return new AddressFilter({ networks });
+    return new AddressFilter({ networks: [`${address}/${isIP(address) === 4 ? 32 : 128}`] });
+  }
+
+  /** @param address in digits: names are not looked up, since they may mean something else the next time */
+  allows(address: string, port: number): boolean {
+    const family = familyOf(address);
+    if (family === undefined || port < 1 || port > 65_535) return false;
+    if (this.#ports !== undefined && !this.#ports.has(port)) return false;
+    return this.#allowed.check(address, family) && !this.#never.check(address, family);
+  }
+
+  /** @throws ServeError `SERVE_UNAUTHORIZED` */
+  check(address: string, port: number): void {
+    if (!this.allows(address, port))
+      throw new ServeError(
+        'SERVE_UNAUTHORIZED',
+        `${address}:${port} is not in fleet.allow; it is not dialled`,
+      );
+  }
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  return version === 4 ? 'ipv4' : 'ipv6';
+}
+
+function listOf(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits = '', ...more] = network.split('/');
+    const family = familyOf(address);
+    const max = family === 'ipv4' ? 32 : 128;
+    if (family === undefined || more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > max)
+      throw invalidOption('fleet.allow', network, 'a network such as 10.0.0.0/8 or fd00::/8');
+    list.addSubnet(address, Number(bits), family);
+  }
+  return list;
+}

@@ -1,0 +1,79 @@
+import { connect, isIPv6, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { ServeError } from '../errors.ts';
+import type { AddressFilter } from './addresses.ts';
+import { type Introduction, PROOF_TIMEOUT_MS, type Session, shakeHands } from './handshake.ts';
+import type { LinkSocket } from './link.ts';
+import type { LinkSecurity } from './security.ts';
+import { openWebSocket } from './websocket-link.ts';
+
+export interface DialOptions {
+  /** An address in digits. */
+  readonly host: string;
+  readonly port: number;
+  readonly allow: AddressFilter;
+  readonly security: LinkSecurity;
+  readonly self: Introduction;
+  /** The instance that is dialled. */
+  readonly expected?: string;
+}
+
+/**
+ * Opens a link to a peer.
+ *
+ * @param onOpen makes what serves the link, before the next message is read
+ * @throws ServeError `SERVE_UNAUTHORIZED` for a peer that is none, or an address that is not allowed; `SERVE_UNAVAILABLE`
+ *   for all else, with the cause
+ */
+export async function dialLink<T>(
+  options: DialOptions,
+  onOpen: (session: Session, socket: LinkSocket) => T,
+): Promise<T> {
+  const { host, port, allow, security } = options;
+  allow.check(host, port);
+  const tcp = connect({ host, port, noDelay: true, keepAlive: true });
+  tcp.setTimeout(PROOF_TIMEOUT_MS, () => tcp.destroy(new Error(`no answer within ${PROOF_TIMEOUT_MS} ms`)));
+  try {
+    const secured = await secure(tcp, security);
+    const socket = await openWebSocket(
+      secured ?? tcp,
+      isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`,
+    );
+    tcp.setTimeout(0);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    shakeHands(socket, {
+      role: 'dialer',
+      self: options.self,
+      security,
+      binding: security.bindingOf(secured),
+      expected: options.expected,
+      onOpen: (session) => resolve(onOpen(session, socket)),
+      onFailed: reject,
+    });
+    return await promise;
+  } catch (error) {
+    tcp.destroy();
+    if (error instanceof ServeError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ServeError('SERVE_UNAVAILABLE', `no link to ${host}:${port}: ${why}`, { cause: error });
+  }
+}
+
+/** The TLS connection; undefined without TLS. */
+async function secure(tcp: Socket, security: LinkSecurity): Promise<TLSSocket | undefined> {
+  const { clientOptions } = security;
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket | undefined>();
+  tcp.once('error', reject);
+  tcp.once('close', () => reject(new Error('the connection was closed')));
+  if (clientOptions === undefined) {
+    tcp.once('connect', () => resolve(undefined));
+    return promise;
+  }
+  const socket = connectTls({ ...clientOptions, socket: tcp });
+  socket.once('error', reject);
+  socket.once('secureConnect', () => {
+    if (security.isProved(socket, 'dialer')) resolve(socket);
+    else reject(new ServeError('SERVE_UNAUTHORIZED', 'no link: the peer has not used the key of the fleet'));
+  });
+  return promise;
+}

@@ -1,0 +1,293 @@
+import { randomBytes } from 'node:crypto';
+import { ServeError } from '../errors.ts';
+import { type Limit, limit } from '../time/timeout.ts';
+import { Codec } from './codec.ts';
+import { isSameProof, proofOf } from './keys.ts';
+import { CLOSE_CODE, type LinkSocket } from './link.ts';
+import { headOf, messageHead } from './message.ts';
+import { PEER_FRAME } from './peer-frames.ts';
+import { LINK_MODE, type LinkSecurity } from './security.ts';
+import { FAULT, type Fault, malformed, WireError } from './wire-error.ts';
+
+/** Version of the protocol that this release speaks; it understands the one before as well. */
+export const PROTOCOL_VERSION = 1;
+
+/** Bytes of the handshake that are read of a peer. */
+export const MAX_HANDSHAKE_BYTES = 1_024;
+
+/** How long a peer may take to prove itself, in ms. */
+export const PROOF_TIMEOUT_MS = 3_000;
+
+const NONCE_BYTES = 16;
+const MAX_TEXT = 128;
+const MAX_VERSION = 255;
+
+/** What an instance says of itself. */
+export interface Introduction {
+  /** One byte. Default `PROTOCOL_VERSION` */
+  readonly version?: number;
+  readonly instance: string;
+  /** Higher each time that the instance begins anew. */
+  readonly epoch: number;
+  /** Bytes of a frame that it takes, at most. */
+  readonly maxPayload: number;
+}
+
+/** A peer that has proved itself. */
+export interface Session extends Required<Introduction> {
+  readonly role: 'dialer' | 'listener';
+  /** Version that both speak. */
+  readonly version: number;
+}
+
+export interface HandshakeOptions {
+  readonly role: 'dialer' | 'listener';
+  readonly self: Introduction;
+  readonly security: LinkSecurity;
+  /** Of the TLS connection. */
+  readonly binding: string;
+  /** The instance that is dialled. */
+  readonly expected?: string | undefined;
+  /** Called in the turn in which the last message came, and before the next one is read. */
+  readonly onOpen: (session: Session) => void;
+  /** The connection is closed already. */
+  readonly onFailed: (error: Error, fault: Fault) => void;
+}
+
+/** The fields of `hello` and `challenge`. */
+interface Greeting extends Required<Introduction> {
+  readonly nonce: string;
+  /** Id of the key that is proved. */
+  readonly key: string;
+}
+
+/** Frames in the order in which they come: hello from who dials, challenge, proof, welcome. */
+const { hello, challenge, proof, welcome } = PEER_FRAME;
+
+/**
+ * The version that two peers speak: the lower of theirs, which the other one understands if it is one less than its own.
+ * @returns undefined if they have none in common
+ */
+export function commonVersion(a: number, b: number): number | undefined {
+  return Math.abs(a - b) <= 1 ? Math.min(a, b) : undefined;
+}
+
+/**
+ * Proves to each other that both know the secret, and agrees on a version. Where TLS has proved it with a pre-shared key, the
+ * proofs are empty; the steps are the same.
+ */
+export function shakeHands(socket: LinkSocket, options: HandshakeOptions): void {
+  new Handshake(socket, options).begin();
+}
+
+class Handshake {
+  readonly #socket: LinkSocket;
+  readonly #options: HandshakeOptions;
+  readonly #codec = new Codec();
+  readonly #own: Greeting;
+  readonly #timer: Limit;
+  #peer: Greeting | undefined = undefined;
+  #expected: number;
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(socket: LinkSocket, options: HandshakeOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    const { self, security, role } = options;
+    const nonce = randomBytes(NONCE_BYTES).toString('hex');
+    this.#own = { version: PROTOCOL_VERSION, ...self, nonce, key: security.own.id };
+    this.#expected = role === 'dialer' ? challenge : hello;
+    this.#timer = limit(
+      PROOF_TIMEOUT_MS,
+      () =>
+        this.#fail(new WireError(FAULT.late, `the peer did not prove itself within ${PROOF_TIMEOUT_MS} ms`)),
+      false,
+    );
+  }
+
+  begin(): void {
+    this.#socket.listen({
+      message: (pieces) => this.#receive(pieces),
+      closed: (error) => this.#closed(error),
+    });
+    if (this.#options.role === 'dialer') this.#greet(hello);
+  }
+
+  #receive(pieces: readonly Uint8Array[]): void {
+    if (this.#isOver) return;
+    try {
+      this.#step(this.#read(pieces));
+    } catch (error) {
+      this.#fail(error instanceof WireError ? error : malformed(String(error)));
+    }
+  }
+
+  /** The fields of the frame that is awaited. */
+  #read(pieces: readonly Uint8Array[]): readonly unknown[] {
+    for (const { length } of pieces) this.#bytes += length;
+    if (this.#bytes > MAX_HANDSHAKE_BYTES)
+      throw new WireError(
+        FAULT.limit,
+        `more than ${MAX_HANDSHAKE_BYTES} bytes before the peer has proved itself`,
+      );
+    const { head, rest } = headOf(pieces);
+    if (rest.length > 0) throw malformed('bytes behind a message of the handshake');
+    const [kind, count, ...fields] = this.#codec.decode(head);
+    if (kind !== this.#expected)
+      throw new WireError(FAULT.unauthorized, `frame ${String(kind)} came before the peer has proved itself`);
+    if (count !== fields.length) throw malformed('a frame of the handshake has other fields than it says');
+    return fields;
+  }
+
+  #step(fields: readonly unknown[]): void {
+    switch (this.#expected) {
+      case hello:
+        this.#meet(fields);
+        this.#greet(challenge);
+        this.#expected = proof;
+        break;
+      case challenge:
+        this.#meet(fields);
+        this.#send([proof, 1, this.#proofOf('dialer')]);
+        this.#expected = welcome;
+        break;
+      case proof:
+        this.#check(fields, 'dialer');
+        this.#send([welcome, 1, this.#proofOf('listener')]);
+        this.#open();
+        break;
+      default:
+        this.#check(fields, 'listener');
+        this.#open();
+    }
+  }
+
+  #greet(kind: number): void {
+    const { version, instance, epoch, nonce, maxPayload, key } = this.#own;
+    this.#send([kind, 6, version, instance, epoch, nonce, maxPayload, key]);
+  }
+
+  /** Who the peer says to be. Nothing of it is proved yet. */
+  #meet(fields: readonly unknown[]): void {
+    const peer = greetingOf(fields);
+    if (commonVersion(this.#own.version, peer.version) === undefined) {
+      const ours = this.#own.version;
+      throw new WireError(
+        FAULT.version,
+        `the peer speaks protocol ${peer.version}, this instance ${ours} and ${ours - 1}`,
+      );
+    }
+    if (peer.nonce === this.#own.nonce)
+      throw new WireError(FAULT.unauthorized, 'the peer says what was said to it');
+    if (peer.instance === this.#own.instance)
+      throw new WireError(FAULT.unauthorized, 'the peer is this instance');
+    const { expected, role, security } = this.#options;
+    if (expected !== undefined && expected !== peer.instance)
+      throw new WireError(FAULT.unauthorized, `instance ${peer.instance} answers in place of ${expected}`);
+    // Who dials chooses the key; the answer is proved with the same one.
+    const id = role === 'listener' ? peer.key : this.#own.key;
+    if (security.keyOf(id) === undefined) throw new WireError(FAULT.unauthorized, 'the key is not known');
+    this.#peer = peer;
+  }
+
+  /** Empty where TLS has proved the secret already. */
+  #proofOf(role: 'dialer' | 'listener'): string {
+    const { security, binding } = this.#options;
+    if (security.mode === LINK_MODE.preShared) return '';
+    const isDialer = this.#options.role === 'dialer';
+    const peer = this.#peer as Greeting;
+    const [dialer, listener] = isDialer ? [this.#own, peer] : [peer, this.#own];
+    const key = security.keyOf(dialer.key);
+    if (key === undefined) throw new WireError(FAULT.unauthorized, 'the key is not known');
+    const parts = [dialer, listener].flatMap(({ version, instance, epoch, nonce, maxPayload }) =>
+      [version, instance, epoch, nonce, maxPayload].map(String),
+    );
+    return proofOf(key.proof, ['inserve link', role, security.mode, dialer.key, ...parts, binding]);
+  }
+
+  #check([given]: readonly unknown[], role: 'dialer' | 'listener'): void {
+    if (typeof given !== 'string' || !isSameProof(given, this.#proofOf(role)))
+      throw new WireError(FAULT.unauthorized, 'the peer does not know the secret');
+  }
+
+  #send(slots: readonly unknown[]): void {
+    this.#socket.send([messageHead(this.#codec.encode(slots))]);
+  }
+
+  #open(): void {
+    this.#end();
+    const { version, instance, epoch, maxPayload } = this.#peer as Greeting;
+    this.#options.onOpen({
+      role: this.#options.role,
+      version: commonVersion(this.#own.version, version) as number,
+      instance,
+      epoch,
+      maxPayload,
+    });
+  }
+
+  #fail(error: WireError): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#socket.close(codeOf(error.fault), error.fault);
+    this.#options.onFailed(toServeError(error), error.fault);
+  }
+
+  #closed(error: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#end();
+    const fault = faultOf(error);
+    this.#options.onFailed(
+      toServeError(new WireError(fault, error?.message ?? 'the peer closed the link')),
+      fault,
+    );
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#timer.cancel();
+  }
+}
+
+function greetingOf([
+  version,
+  instance,
+  epoch,
+  nonce,
+  maxPayload,
+  key,
+  ...more
+]: readonly unknown[]): Greeting {
+  if (!isCount(version, MAX_VERSION) || !isCount(epoch) || !isCount(maxPayload) || more.length > 0)
+    throw malformed('a greeting lacks a number');
+  if (!isText(instance) || !isText(nonce) || nonce.length < NONCE_BYTES || !isText(key))
+    throw malformed('a greeting lacks a name');
+  return { version, instance, epoch, nonce, maxPayload, key };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_TEXT;
+}
+
+function isCount(value: unknown, max: number = Number.MAX_SAFE_INTEGER): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max;
+}
+
+function codeOf(fault: Fault): number {
+  if (fault === FAULT.unauthorized) return CLOSE_CODE.unauthorized;
+  if (fault === FAULT.version) return CLOSE_CODE.version;
+  return fault === FAULT.late ? CLOSE_CODE.late : CLOSE_CODE.fault;
+}
+
+/** What a peer that closes the link says of this side. */
+function faultOf(error: Error | undefined): Fault {
+  const code: unknown = error === undefined ? undefined : Reflect.get(error, 'code');
+  if (code === CLOSE_CODE.version) return FAULT.version;
+  return code === CLOSE_CODE.unauthorized ? FAULT.unauthorized : FAULT.malformed;
+}
+
+function toServeError(error: WireError): ServeError {
+  const code = error.fault === FAULT.unauthorized ? 'SERVE_UNAUTHORIZED' : 'SERVE_UNAVAILABLE';
+  return new ServeError(code, `no link: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,172 @@
+import { MAX_BEGUN_BYTES } from './large-sender.ts';
+import { FAULT, malformed, WireError } from './wire-error.ts';
+
+/** Frames that wait behind a large one of their call, and large ones that were announced: at most so many over a link. */
+const MAX_WAITING = 65_536;
+/** Bytes of the messages in which frames came that wait. */
+const MAX_WAITING_BYTES = 67_108_864;
+
+export type Frame = readonly unknown[];
+
+/** A large frame that is not there wholly. */
+class Incoming {
+  readonly total: number;
+  readonly #lengths: readonly number[];
+  /** Made when the first byte comes: an announcement costs its sender nothing. */
+  #buffers: ArrayBuffer[] | undefined = undefined;
+  #filled = 0;
+  #index = 0;
+  #offset = 0;
+
+  /** @param lengths of the head and of the binaries */
+  constructor(lengths: readonly number[], total: number) {
+    this.#lengths = lengths;
+    this.total = total;
+  }
+
+  get isBegun(): boolean {
+    return this.#filled > 0;
+  }
+
+  get isWhole(): boolean {
+    return this.#filled === this.total;
+  }
+
+  /** The head, then the binaries. */
+  get buffers(): readonly ArrayBuffer[] {
+    this.#buffers ??= this.#lengths.map((length) => new ArrayBuffer(length));
+    return this.#buffers;
+  }
+
+  fill(bytes: Uint8Array): void {
+    if (bytes.length > this.total - this.#filled) throw malformed('a part exceeds its frame');
+    const { buffers } = this;
+    this.#filled += bytes.length;
+    for (let at = 0; at < bytes.length; ) {
+      const buffer = buffers[this.#index] as ArrayBuffer;
+      const piece = bytes.subarray(at, at + buffer.byteLength - this.#offset);
+      new Uint8Array(buffer).set(piece, this.#offset);
+      this.#offset += piece.length;
+      at += piece.length;
+      if (this.#offset === buffer.byteLength) {
+        this.#index++;
+        this.#offset = 0;
+      }
+    }
+  }
+}
+
+interface Waiting {
+  readonly frame: Frame;
+  readonly bytes: number;
+}
+
+/**
+ * Large frames that come in parts. Frames of a call that come behind one wait for it, so that a call gets its frames in the
+ * order in which they were sent; those of other calls overtake.
+ */
+export class LargeReceiver {
+  readonly #maxPayload: number;
+  readonly #read: (head: Uint8Array, large: readonly ArrayBuffer[], id: number) => Frame;
+  readonly #queues = new Map<number, Array<Incoming | Waiting>>();
+  #waiting = 0;
+  #waitingBytes = 0;
+  #begunBytes = 0;
+
+  /**
+   * @param maxPayload bytes of one frame, at most
+   * @param read makes the frame of a head and the large binaries
+   */
+  constructor(
+    maxPayload: number,
+    read: (head: Uint8Array, large: readonly ArrayBuffer[], id: number) => Frame,
+  ) {
+    this.#maxPayload = maxPayload;
+    this.#read = read;
+  }
+
+  /** Whether frames of the id have to wait. */
+  isBusy(id: number): boolean {
+    return this.#queues.size > 0 && this.#queues.has(id);
+  }
+
+  /** A large frame follows. @throws WireError */
+  announce(id: number, headLength: number, lengths: readonly number[]): void {
+    const total = lengths.reduce((sum, length) => sum + length, headLength);
+    if (total > this.#maxPayload)
+      throw new WireError(
+        FAULT.limit,
+        `a frame of ${total} bytes is announced; ${this.#maxPayload} are allowed`,
+      );
+    if (headLength === 0) throw malformed('a large frame has no head');
+    this.#add(id, new Incoming([headLength, ...lengths], total), 0);
+  }
+
+  /** A frame that waits for a large one of its call. @param bytes its share of the message @throws WireError */
+  hold(id: number, frame: Frame, bytes: number): void {
+    this.#add(id, { frame, bytes }, bytes);
+  }
+
+  #add(id: number, item: Incoming | Waiting, bytes: number): void {
+    this.#waitingBytes += bytes;
+    if (++this.#waiting > MAX_WAITING || this.#waitingBytes > MAX_WAITING_BYTES)
+      throw new WireError(FAULT.limit, 'too many frames wait for parts');
+    const queue = this.#queues.get(id);
+    if (queue === undefined) this.#queues.set(id, [item]);
+    else queue.push(item);
+  }
+
+  /**
+   * Bytes of the first large frame of an id.
+   * @returns the frames that this makes whole, in their order
+   * @throws WireError
+   */
+  part(id: number, pieces: readonly Uint8Array[]): Frame[] {
+    const queue = this.#queues.get(id);
+    const first = queue?.[0];
+    if (queue === undefined || !(first instanceof Incoming)) throw malformed(`no part is awaited for ${id}`);
+    if (!first.isBegun) this.#begin(first);
+    for (const bytes of pieces) first.fill(bytes);
+    return first.isWhole ? this.#drain(id, queue) : [];
+  }
+
+  #begin({ total }: Incoming): void {
+    if (this.#begunBytes > 0 && this.#begunBytes + total > MAX_BEGUN_BYTES)
+      throw new WireError(FAULT.limit, 'too many large frames have begun');
+    this.#begunBytes += total;
+  }
+
+  /** The peer sends no more of it, and what waits is void. */
+  abandon(id: number): void {
+    const queue = this.#queues.get(id);
+    if (queue === undefined) return;
+    this.#queues.delete(id);
+    for (const item of queue) this.#forget(item);
+  }
+
+  #drain(id: number, queue: Array<Incoming | Waiting>): Frame[] {
+    const ready: Frame[] = [];
+    for (let item = queue[0]; item !== undefined; item = queue[0]) {
+      if (item instanceof Incoming && !item.isWhole) return ready;
+      queue.shift();
+      this.#forget(item);
+      ready.push(item instanceof Incoming ? this.#frameOf(item, id) : item.frame);
+    }
+    this.#queues.delete(id);
+    return ready;
+  }
+
+  #frameOf({ buffers }: Incoming, id: number): Frame {
+    const [head, ...large] = buffers;
+    return this.#read(new Uint8Array(head as ArrayBuffer), large, id);
+  }
+
+  #forget(item: Incoming | Waiting): void {
+    this.#waiting--;
+    if (item instanceof Incoming) {
+      if (item.isBegun) this.#begunBytes -= item.total;
+    } else {
+      this.#waitingBytes -= item.bytes;
+    }
+  }
+}

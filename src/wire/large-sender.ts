@@ -1,0 +1,102 @@
+/** Bytes of one part, at most: a small frame waits behind one part, not behind a whole picture. */
+export const PART_BYTES = 65_536;
+
+/**
+ * So many bytes may belong to frames of which a part was sent and another was not, unless it is one frame alone. The
+ * receiver keeps room for them; a peer that begins more is cut off.
+ */
+export const MAX_BEGUN_BYTES = 134_217_728;
+
+/** One part: bytes that lie one behind the other in the large frame, in one or several pieces. */
+export interface Part {
+  readonly id: number;
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+/** A large frame that was not sent wholly. */
+class Unsent {
+  readonly #pieces: readonly Uint8Array[];
+  readonly total: number;
+  #piece = 0;
+  #offset = 0;
+  left: number;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+    this.total = sizeOf(pieces);
+    this.left = this.total;
+  }
+
+  take(max: number): Uint8Array[] {
+    const taken: Uint8Array[] = [];
+    for (let room = Math.min(max, this.left); room > 0; ) {
+      const piece = this.#pieces[this.#piece] as Uint8Array;
+      const bytes = piece.subarray(this.#offset, this.#offset + room);
+      this.#offset += bytes.length;
+      if (this.#offset === piece.length) {
+        this.#piece++;
+        this.#offset = 0;
+      }
+      this.left -= bytes.length;
+      room -= bytes.length;
+      if (bytes.length > 0) taken.push(bytes);
+    }
+    return taken;
+  }
+}
+
+/** Large frames that leave in parts: one part of each call in turn, the frames of a call one after the other. */
+export class LargeSender {
+  /** By id. The order of the map is the order of the turns. */
+  readonly #queues = new Map<number, Unsent[]>();
+  /** Bytes that wait. */
+  unsent = 0;
+  #begunBytes = 0;
+
+  /** @param pieces the head and the large binaries of a frame */
+  add(id: number, pieces: readonly Uint8Array[]): void {
+    const frame = new Unsent(pieces);
+    this.unsent += frame.total;
+    const queue = this.#queues.get(id);
+    if (queue === undefined) this.#queues.set(id, [frame]);
+    else queue.push(frame);
+  }
+
+  /** The next part; undefined if there is none. */
+  next(): Part | undefined {
+    for (const [id, queue] of this.#queues) {
+      const frame = queue[0] as Unsent;
+      const isBegun = frame.left < frame.total;
+      if (!isBegun && this.#begunBytes > 0 && this.#begunBytes + frame.total > MAX_BEGUN_BYTES) continue;
+      const pieces = frame.take(PART_BYTES);
+      const bytes = sizeOf(pieces);
+      this.unsent -= bytes;
+      if (!isBegun) this.#begunBytes += frame.total;
+      this.#queues.delete(id);
+      if (frame.left === 0) {
+        this.#begunBytes -= frame.total;
+        queue.shift();
+      }
+      if (queue.length > 0) this.#queues.set(id, queue);
+      return { id, pieces, bytes };
+    }
+    return undefined;
+  }
+
+  /** Drops what was not sent for an id. @returns whether there was anything */
+  abandon(id: number): boolean {
+    const queue = this.#queues.get(id);
+    if (queue === undefined) return false;
+    this.#queues.delete(id);
+    for (const { total, left } of queue) {
+      this.unsent -= left;
+      if (left < total) this.#begunBytes -= total;
+    }
+    return true;
+  }
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((bytes, { length }) => bytes + length, 0);
+}

@@ -1,0 +1,322 @@
+import { ServeError } from '../errors.ts';
+import { type Collector, type EventLoop, loop } from '../time/loop.ts';
+import type { Marks } from '../values/marks.ts';
+import { Codec } from './codec.ts';
+import { type Frame, LargeReceiver } from './large-receiver.ts';
+import { LargeSender } from './large-sender.ts';
+import { headOf, MessageBody, messageHead } from './message.ts';
+import { frameAt, idOf, PEER_FRAME, pushFrame, valuesOf } from './peer-frames.ts';
+import { MARKS_END } from './values/leaves.ts';
+import { Lowering } from './values/lower.ts';
+import { FAULT, type Fault, malformed, WireError } from './wire-error.ts';
+
+/** A frame with a larger head goes in parts, and a message with more is sent before the turn ends. In bytes, roughly. */
+const MESSAGE_BYTES = 65_536;
+
+/** A message is no larger: four times what is collected, since a character may take three bytes. */
+export const MAX_MESSAGE_BYTES = 1_048_576;
+
+/** The next part is written when fewer bytes are unsent: enough for the socket, and small frames wait for no more. */
+const LANE_BYTES = 262_144;
+
+/** Default of the bytes that one frame may have with its large binaries. */
+export const MAX_PAYLOAD_BYTES = 67_108_864;
+
+/** Carries whole messages: a WebSocket, or a stream with length framing. */
+export interface LinkSocket {
+  /** Bytes that were handed over and are not in the kernel. */
+  readonly unsent: number;
+  /** Takes over what happens from now on. */
+  listen(events: LinkSocketEvents): void;
+  /** @param onWritten the message has left this process */
+  send(pieces: readonly Uint8Array[], onWritten?: () => void): void;
+  /** Ends the connection behind what was sent. @param code of a WebSocket */
+  close(code: number, reason: string): void;
+  /** Ends the connection at once. */
+  destroy(): void;
+}
+
+export interface LinkSocketEvents {
+  message(pieces: readonly Uint8Array[]): void;
+  /** Once, and the last. @param error what went wrong; undefined for an orderly end */
+  closed(error: Error | undefined): void;
+}
+
+export interface LinkEvents {
+  /** The frames of one message, and those that became whole with it. */
+  frames(frames: readonly Frame[]): void;
+  /** Once, and the last. What was posted and not delivered is lost. @param error undefined for an orderly end */
+  closed(error: Error | undefined): void;
+}
+
+/** What was refused, by the reason: for metrics. Several links may share it. */
+export class FaultCounts {
+  readonly #counts = new Map<Fault, number>();
+
+  add(fault: Fault): void {
+    this.#counts.set(fault, this.of(fault) + 1);
+  }
+
+  of(fault: Fault): number {
+    return this.#counts.get(fault) ?? 0;
+  }
+}
+
+export interface LinkOptions {
+  /** Bytes of a frame that this side receives, at most. Default 64 MiB */
+  readonly maxPayload?: number;
+  /** The same of the peer, as it said in its handshake. Default 64 MiB */
+  readonly peerMaxPayload?: number;
+  readonly counts?: FaultCounts;
+  readonly loop?: EventLoop;
+}
+
+/**
+ * One end of an open link: frames in, frames out. Small frames are collected until the end of the loop's turn and overtake
+ * large ones, which leave in parts. The first frame of an idle link leaves at once.
+ */
+export class Link implements Collector {
+  readonly #socket: LinkSocket;
+  readonly #events: LinkEvents;
+  readonly #loop: EventLoop;
+  readonly #counts: FaultCounts;
+  readonly #peerMaxPayload: number;
+  readonly #codec = new Codec();
+  readonly #lowering = new Lowering();
+  readonly #sender = new LargeSender();
+  readonly #receiver: LargeReceiver;
+  #slots: unknown[] = [];
+  #count = 0;
+  #bytes = 0;
+  /** A turn's end is awaited; until then frames are collected. */
+  #isCollected = false;
+  #isClosed = false;
+
+  constructor(socket: LinkSocket, events: LinkEvents, options: LinkOptions = {}) {
+    this.#socket = socket;
+    this.#events = events;
+    this.#loop = options.loop ?? loop;
+    this.#counts = options.counts ?? new FaultCounts();
+    this.#peerMaxPayload = options.peerMaxPayload ?? MAX_PAYLOAD_BYTES;
+    this.#receiver = new LargeReceiver(options.maxPayload ?? MAX_PAYLOAD_BYTES, (head, large, id) =>
+      this.#readLarge(head, large, id),
+    );
+    socket.listen({
+      message: (pieces) => this.#receive(pieces),
+      closed: (error) => this.#ended(error),
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Bytes that were posted and are not in the kernel. */
+  get unsent(): number {
+    return this.#socket.unsent + this.#sender.unsent;
+  }
+
+  /**
+   * Sends a frame of `channel/frames.ts` or of `PEER_FRAME`. Values are captured ones; they are not changed, and are read
+   * before this returns, except for large binaries. On a closed link nothing happens.
+   *
+   * @throws ServeError `SERVE_NOT_SERIALIZABLE`, or `SERVE_PAYLOAD_TOO_LARGE`; nothing of the frame was sent then
+   */
+  post(frame: Frame): void {
+    if (this.#isClosed) return;
+    const lowering = this.#lowering;
+    const start = this.#slots.length;
+    if (start === 0) lowering.beginMessage();
+    try {
+      pushFrame(this.#slots, this.#lower(frame));
+    } catch (error) {
+      this.#slots.length = start;
+      throw error;
+    }
+    if (lowering.large.length > 0 || lowering.bytes > MESSAGE_BYTES) {
+      this.#postLarge(idOf(frame), this.#slots.splice(start), lowering.large);
+    } else {
+      this.#bytes += lowering.bytes;
+      this.#commit();
+    }
+  }
+
+  /**
+   * Drops what was not sent for a call: its large frames end here, and the peer forgets what it has of them. What was handed
+   * to the socket before is not affected.
+   *
+   * @returns whether a large frame was given up
+   */
+  abandon(id: number): boolean {
+    const hasAbandoned = this.#sender.abandon(id);
+    if (hasAbandoned) this.post([PEER_FRAME.abandon, id]);
+    return hasAbandoned;
+  }
+
+  /** Sends what is collected. */
+  flush(): void {
+    this.#isCollected = false;
+    if (this.#slots.length === 0) return;
+    this.#send();
+    this.#awaitTurn();
+  }
+
+  /** Ends the link behind what was posted. */
+  close(code = 1000, reason = ''): void {
+    if (this.#isClosed) return;
+    if (this.#slots.length > 0) this.#send();
+    this.#socket.close(code, reason);
+  }
+
+  /** Ends the link at once. */
+  destroy(error?: Error): void {
+    this.#socket.destroy();
+    this.#ended(error);
+  }
+
+  #lower(frame: Frame): Frame {
+    const { from, to, marks } = valuesOf(frame);
+    if (to === 0) {
+      this.#lowering.beginFrame(frame, undefined);
+      return frame;
+    }
+    const list = marks === undefined ? undefined : (frame[marks] as Marks | undefined);
+    this.#lowering.beginFrame(list === undefined ? frame : frame.slice(from, to), list);
+    const lowered = frame.slice();
+    for (let index = from; index < to; index++)
+      lowered[index] = this.#lowering.value(frame[index], 'a value');
+    if (marks !== undefined) lowered[marks] = MARKS_END;
+    return lowered;
+  }
+
+  #postLarge(id: number, slots: readonly unknown[], large: readonly ArrayBuffer[]): void {
+    const head = this.#codec.encode(slots).slice();
+    const lengths = large.map(({ byteLength }) => byteLength);
+    const total = lengths.reduce((sum, length) => sum + length, head.length);
+    if (total > this.#peerMaxPayload) {
+      const what = `a value of ${total} bytes; a link between instances carries at most ${this.#peerMaxPayload}`;
+      throw new ServeError('SERVE_PAYLOAD_TOO_LARGE', what);
+    }
+    pushFrame(this.#slots, [PEER_FRAME.large, id, head.length, lengths]);
+    this.#commit();
+    this.#sender.add(id, [head, ...large.map((buffer) => new Uint8Array(buffer))]);
+    this.#sendParts();
+  }
+
+  #commit(): void {
+    if (++this.#count >= this.#loop.maxFrames || this.#bytes >= MESSAGE_BYTES) {
+      this.#send();
+    } else if (!this.#isCollected) {
+      // Nothing was sent in this turn and the last one.
+      this.#send();
+      this.#awaitTurn();
+    }
+  }
+
+  #awaitTurn(): void {
+    this.#isCollected = true;
+    this.#loop.collect(this);
+  }
+
+  #send(): void {
+    const slots = this.#slots;
+    this.#slots = [];
+    this.#count = 0;
+    this.#bytes = 0;
+    if (!this.#isClosed) this.#socket.send([messageHead(this.#codec.encode(slots))]);
+  }
+
+  /** Small frames first: those that are collected leave before the next part. */
+  readonly #sendParts = (): void => {
+    while (!this.#isClosed && this.#socket.unsent < LANE_BYTES) {
+      const part = this.#sender.next();
+      if (part === undefined) return;
+      pushFrame(this.#slots, [PEER_FRAME.part, part.id, part.bytes]);
+      const head = messageHead(this.#codec.encode(this.#slots));
+      this.#slots = [];
+      this.#count = 0;
+      this.#bytes = 0;
+      this.#socket.send([head, ...part.pieces], this.#sendParts);
+    }
+  };
+
+  #receive(pieces: readonly Uint8Array[]): void {
+    if (this.#isClosed) return;
+    let ready: Frame[];
+    try {
+      ready = this.#read(pieces);
+    } catch (error) {
+      this.#fault(error);
+      return;
+    }
+    if (ready.length > 0) this.#events.frames(ready);
+  }
+
+  #read(pieces: readonly Uint8Array[]): Frame[] {
+    const { head, rest } = headOf(pieces);
+    const slots = this.#codec.decode(head);
+    const body = new MessageBody(rest);
+    const ready: Frame[] = [];
+    for (let at = 0; at < slots.length; ) {
+      const { frame, next } = frameAt(slots, at);
+      // Its share of the message: frames that wait are counted by it.
+      const bytes = (head.length * (next - at)) / slots.length;
+      at = next;
+      if (frame !== undefined) this.#accept(frame, bytes, body, ready);
+    }
+    if (body.left > 0) throw malformed(`${body.left} bytes behind the head belong to no part`);
+    return ready;
+  }
+
+  #accept(frame: Frame, bytes: number, body: MessageBody, ready: Frame[]): void {
+    const [kind, first, second, third] = frame as [number, number, number, number[]];
+    switch (kind) {
+      case PEER_FRAME.large:
+        this.#receiver.announce(first, second, third);
+        break;
+      case PEER_FRAME.part:
+        ready.push(...this.#receiver.part(first, body.take(second)));
+        break;
+      case PEER_FRAME.abandon:
+        this.#receiver.abandon(first);
+        break;
+      case PEER_FRAME.ping:
+        this.post([PEER_FRAME.pong, first]);
+        break;
+      default: {
+        const id = idOf(frame);
+        if (this.#receiver.isBusy(id)) this.#receiver.hold(id, frame, bytes);
+        else ready.push(frame);
+      }
+    }
+  }
+
+  #readLarge(head: Uint8Array, large: readonly ArrayBuffer[], id: number): Frame {
+    const slots = this.#codec.decode(head, large);
+    const { frame, next } = frameAt(slots, 0);
+    if (frame === undefined || next !== slots.length || idOf(frame) !== id || !carriesValues(frame))
+      throw malformed('a large frame is not the one that was announced');
+    return frame;
+  }
+
+  #fault(error: unknown): void {
+    const fault = error instanceof WireError ? error.fault : FAULT.malformed;
+    this.#counts.add(fault);
+    this.#socket.close(CLOSE_CODE.fault, fault);
+    this.#ended(error instanceof Error ? error : new WireError(fault, 'unreadable'));
+  }
+
+  #ended(error: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#slots = [];
+    this.#events.closed(error);
+  }
+}
+
+/** Codes with which a WebSocket between instances is closed. */
+export const CLOSE_CODE = { fault: 4400, unauthorized: 4401, version: 4406, late: 4408 } as const;
+
+function carriesValues(frame: Frame): boolean {
+  return valuesOf(frame).to > 0;
+}

@@ -1,0 +1,58 @@
+import { malformed } from './wire-error.ts';
+
+/** In front of each message: the length of its head. */
+const PREFIX_BYTES = 4;
+
+/** The head of a message with its length, in memory of its own. */
+export function messageHead(head: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(PREFIX_BYTES + head.length);
+  bytes.writeUInt32BE(head.length, 0);
+  bytes.set(head, PREFIX_BYTES);
+  return bytes;
+}
+
+/** @param pieces of one message @throws WireError */
+export function headOf(pieces: readonly Uint8Array[]): { head: Uint8Array; rest: readonly Uint8Array[] } {
+  const [first = new Uint8Array(0)] = pieces;
+  const end = first.length < PREFIX_BYTES ? Infinity : PREFIX_BYTES + lengthOf(first);
+  if (first.length >= end) {
+    const rest = pieces.slice(1);
+    return {
+      head: first.subarray(PREFIX_BYTES, end),
+      rest: first.length > end ? [first.subarray(end), ...rest] : rest,
+    };
+  }
+  if (pieces.length < 2) throw malformed('a message ends before its head does');
+  return headOf([Buffer.concat(pieces)]);
+}
+
+function lengthOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+}
+
+/** The bytes behind the head of a message. */
+export class MessageBody {
+  readonly #pieces: Uint8Array[];
+  left: number;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = [...pieces];
+    this.left = pieces.reduce((bytes, { length }) => bytes + length, 0);
+  }
+
+  /** The next bytes. @throws WireError */
+  take(bytes: number): Uint8Array[] {
+    if (bytes > this.left) throw malformed(`a part has ${bytes} bytes, the message ${this.left}`);
+    this.left -= bytes;
+    const taken: Uint8Array[] = [];
+    for (let missing = bytes; missing > 0; ) {
+      const piece = this.#pieces[0] as Uint8Array;
+      const used = piece.subarray(0, missing);
+      missing -= used.length;
+      taken.push(used);
+      if (used.length === piece.length) this.#pieces.shift();
+      else this.#pieces[0] = piece.subarray(used.length);
+    }
+    return taken;
+  }
+}

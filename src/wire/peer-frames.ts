@@ -1,0 +1,212 @@
+import { FRAME } from '../channel/frames.ts';
+import { FAULT, malformed, WireError } from './wire-error.ts';
+
+/**
+ * Frames between instances, beside those of `channel/frames.ts` (docs/wire.md). Behind its kind each says how many fields
+ * follow, so that a peer skips those of a later version.
+ */
+export const PEER_FRAME = {
+  /** version, fleet, instance, epoch, nonce, max payload in bytes. The first frame of a link, from who dials. */
+  hello: 32,
+  /** As `hello`. The answer where the peers have to prove that they know the secret. */
+  challenge: 33,
+  /** proof: from who dials */
+  proof: 34,
+  /** As `hello`, then a proof or null. The link is open. */
+  welcome: 35,
+  /** endpoint, calls: so many may be under way from now on */
+  window: 36,
+  /** id, window: the call has not begun, and finds no place here */
+  refused: 37,
+  /** id: the call has not begun; the instance is draining */
+  moved: 38,
+  /** id, length of the head, lengths of the large binaries: a frame that follows in parts */
+  large: 39,
+  /** id, bytes: so many bytes behind the head of this message belong to the first large frame of the id */
+  part: 40,
+  /** id: the large frames of the id end here, and what waits behind them is void */
+  abandon: 41,
+  /** what the instance is and has */
+  status: 42,
+  /** load of deployments, for the leader */
+  report: 43,
+  /** app, deployment: a call waits for a deployment without replicas */
+  demand: 44,
+  /** what the store has, for those that have not read it yet */
+  plan: 45,
+  /** No fields: no new calls. */
+  draining: 46,
+  /** number */
+  ping: 47,
+  /** number: that of the ping */
+  pong: 48,
+} as const;
+export type PeerFrameKind = (typeof PEER_FRAME)[keyof typeof PEER_FRAME];
+
+/** Frames of this and higher kinds say how many fields they have. */
+const FIRST_COUNTED = 32;
+
+/** The id of large frames that belong to no call. */
+export const NO_CALL = -1;
+
+/** Ids are indices of arrays; no link has so many calls open. */
+const MAX_ID = 0xff_ffff;
+
+/** A value is anything that was captured; it is lowered. */
+type Field = 'id' | 'count' | 'number' | 'method' | 'text' | 'value' | 'counts' | 'marks';
+
+/** Fields behind the kind. The arguments of a call are described where they are read. */
+const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly Field[]>([
+  [FRAME.cancel, ['id', 'count']],
+  [FRAME.result, ['id', 'value']],
+  [FRAME.resultMarked, ['id', 'value', 'marks']],
+  [FRAME.error, ['id', 'value', 'marks']],
+  [FRAME.open, ['id', 'value', 'marks']],
+  [FRAME.chunk, ['id', 'value', 'count']],
+  [FRAME.chunkMarked, ['id', 'value', 'count', 'marks']],
+  [FRAME.end, ['id']],
+  [FRAME.credit, ['id', 'count']],
+  [FRAME.batched, ['id', 'count']],
+  [PEER_FRAME.window, ['count', 'count']],
+  [PEER_FRAME.refused, ['id', 'count']],
+  [PEER_FRAME.moved, ['id']],
+  [PEER_FRAME.large, ['id', 'count', 'counts']],
+  [PEER_FRAME.part, ['id', 'count']],
+  [PEER_FRAME.abandon, ['id']],
+  [PEER_FRAME.status, ['value']],
+  [PEER_FRAME.report, ['value']],
+  [PEER_FRAME.demand, ['text', 'text']],
+  [PEER_FRAME.plan, ['value']],
+  [PEER_FRAME.draining, []],
+  [PEER_FRAME.ping, ['number']],
+  [PEER_FRAME.pong, ['number']],
+]);
+
+/** Behind the kind of a call, in front of its arguments. `number` is that of the endpoint over a link. */
+const CALL: readonly Field[] = ['id', 'count', 'method', 'number', 'count'];
+const EXTRA: readonly Field[] = ['value', 'marks'];
+
+/** Whether a link carries frames of this kind behind its handshake. */
+export function isCarried(kind: unknown): boolean {
+  return kind === FRAME.call || kind === FRAME.callExtra || FIELDS.has(kind as number);
+}
+
+/** A frame as a thread would get it: without the number of its fields. */
+export interface Parsed {
+  readonly kind: number;
+  readonly frame: readonly unknown[];
+  /** Index of the next frame. */
+  readonly next: number;
+}
+
+/**
+ * The frame at `at`. Undefined fields at its end count as there.
+ *
+ * @returns `frame` is undefined for a frame of a later version of the protocol, which is skipped
+ * @throws WireError
+ */
+export function frameAt(slots: readonly unknown[], at: number): Parsed | { frame: undefined; next: number } {
+  const kind = slots[at];
+  if (typeof kind !== 'number') throw malformed('the kind of a frame is no number');
+  if (kind === FRAME.call || kind === FRAME.callExtra) return callAt(slots, at, kind);
+  const fields = FIELDS.get(kind);
+  if (kind >= FIRST_COUNTED) {
+    const count = slots[at + 1];
+    const next = at + 2 + (isCount(count) ? count : Infinity);
+    if (next > slots.length) throw malformed(`frame ${kind} exceeds its message`);
+    if (fields === undefined) {
+      if (isHandshake(kind))
+        throw new WireError(FAULT.frame, `frame ${kind} has no place behind the handshake`);
+      return { frame: undefined, next };
+    }
+    if (count !== fields.length) throw malformed(`frame ${kind} has ${count} fields`);
+    check(slots, at + 2, fields, kind);
+    return { kind, frame: [kind, ...slots.slice(at + 2, next)], next };
+  }
+  if (fields === undefined)
+    throw new WireError(FAULT.frame, `frame ${kind} does not exist between instances`);
+  const next = at + 1 + fields.length;
+  check(slots, at + 1, fields, kind);
+  return { kind, frame: slots.slice(at, next), next };
+}
+
+function callAt(slots: readonly unknown[], at: number, kind: number): Parsed {
+  check(slots, at + 1, CALL, kind);
+  const args = at + 1 + CALL.length + (slots[at + CALL.length] as number);
+  if (args > slots.length) throw malformed('a call lacks arguments');
+  const next = kind === FRAME.call ? args : args + EXTRA.length;
+  if (kind === FRAME.callExtra) check(slots, args, EXTRA, kind);
+  return { kind, frame: slots.slice(at, next), next };
+}
+
+function check(slots: readonly unknown[], from: number, fields: readonly Field[], kind: number): void {
+  if (from + fields.length > slots.length) throw malformed(`frame ${kind} lacks fields`);
+  for (let index = 0; index < fields.length; index++) {
+    if (!isField(slots[from + index], fields[index] as Field))
+      throw malformed(`field ${index} of frame ${kind} is no ${fields[index]}`);
+  }
+}
+
+function isField(value: unknown, field: Field): boolean {
+  switch (field) {
+    case 'id':
+      return isCount(value) ? value <= MAX_ID : value === NO_CALL;
+    case 'count':
+      return isCount(value);
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value);
+    case 'method':
+      return Number.isSafeInteger(value) && (value as number) >= -2;
+    case 'text':
+      return typeof value === 'string';
+    case 'counts':
+      return Array.isArray(value) && value.every(isCount);
+    case 'marks':
+      return value === undefined || Array.isArray(value);
+    case 'value':
+      return true;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isHandshake(kind: number): boolean {
+  return kind >= PEER_FRAME.hello && kind <= PEER_FRAME.welcome;
+}
+
+/** Where the values of a frame are, and its marks; undefined for a frame without. */
+export interface ValuePlaces {
+  readonly from: number;
+  readonly to: number;
+  readonly marks: number | undefined;
+}
+
+/** Which slots of a frame hold captured values. */
+export function valuesOf(frame: readonly unknown[]): ValuePlaces {
+  const [kind] = frame;
+  if (kind === FRAME.call) return { from: 6, to: frame.length, marks: undefined };
+  if (kind === FRAME.callExtra) return { from: 6, to: frame.length - 1, marks: frame.length - 1 };
+  const fields = FIELDS.get(kind as number);
+  const from = (fields?.indexOf('value') ?? -1) + 1;
+  const marks = (fields?.indexOf('marks') ?? -1) + 1;
+  return from === 0 ? NO_VALUES : { from, to: from + 1, marks: marks === 0 ? undefined : marks };
+}
+
+const NO_VALUES: ValuePlaces = { from: 0, to: 0, marks: undefined };
+
+/** The id that a frame belongs to; `NO_CALL` for none. */
+export function idOf(frame: readonly unknown[]): number {
+  const kind = frame[0] as number;
+  const isOfCall = kind < FIRST_COUNTED || FIELDS.get(kind)?.[0] === 'id';
+  return isOfCall ? (frame[1] as number) : NO_CALL;
+}
+
+/** The slots of a frame on the wire, in which the values are lowered already. */
+export function pushFrame(slots: unknown[], frame: readonly unknown[]): void {
+  const kind = frame[0] as number;
+  slots.push(kind);
+  if (kind >= FIRST_COUNTED) slots.push(frame.length - 1);
+  for (let index = 1; index < frame.length; index++) slots.push(frame[index]);
+}

@@ -1,0 +1,132 @@
+import type { Duplex } from 'node:stream';
+import { type LinkSocket, type LinkSocketEvents, MAX_MESSAGE_BYTES } from './link.ts';
+import { FAULT, WireError } from './wire-error.ts';
+
+const PREFIX_BYTES = 4;
+
+/** Messages over a stream of bytes, each behind its length (4 bytes, big endian). For child processes. */
+export class StreamLinkSocket implements LinkSocket {
+  readonly #stream: Duplex;
+  #events: LinkSocketEvents | undefined = undefined;
+  readonly #framer: Framer;
+  #error: Error | undefined = undefined;
+  #isEnded = false;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    this.#framer = new Framer((pieces) => this.#events?.message(pieces));
+    stream.on('error', (error) => {
+      this.#error ??= error;
+    });
+    stream.once('end', () => {
+      this.#isEnded = true;
+      stream.end();
+    });
+    stream.once('close', () => this.#closed());
+  }
+
+  get unsent(): number {
+    return this.#stream.writableLength;
+  }
+
+  listen(events: LinkSocketEvents): void {
+    const isFirst = this.#events === undefined;
+    this.#events = events;
+    if (isFirst) this.#stream.on('data', (bytes: Buffer) => this.#received(bytes));
+  }
+
+  send(pieces: readonly Uint8Array[], onWritten?: () => void): void {
+    const stream = this.#stream;
+    if (!stream.writable) return;
+    const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+    prefix.writeUInt32BE(pieces.reduce((bytes, { length }) => bytes + length, 0));
+    stream.cork();
+    stream.write(prefix);
+    const last = pieces.length - 1;
+    for (let index = 0; index <= last; index++) {
+      stream.write(pieces[index], (error) => {
+        if (index === last && !error) onWritten?.();
+      });
+    }
+    process.nextTick(uncork, stream);
+  }
+
+  close(): void {
+    this.#stream.end();
+  }
+
+  destroy(): void {
+    this.#stream.destroy();
+  }
+
+  #received(bytes: Buffer): void {
+    try {
+      this.#framer.push(bytes);
+    } catch (error) {
+      this.#error = error as Error;
+      this.#stream.destroy();
+    }
+  }
+
+  #closed(): void {
+    const isTorn = !this.#isEnded || this.#framer.isInside;
+    this.#events?.closed(this.#error ?? (isTorn ? new Error('the stream broke off') : undefined));
+  }
+}
+
+function uncork(stream: Duplex): void {
+  stream.uncork();
+}
+
+/** Cuts a stream of bytes into messages. It keeps what has come of one message, and reserves nothing for the rest. */
+class Framer {
+  readonly #onMessage: (pieces: readonly Uint8Array[]) => void;
+  #prefix: Buffer = Buffer.alloc(0);
+  #pieces: Uint8Array[] = [];
+  /** Bytes that the message still lacks; undefined while its length is not known. */
+  #missing: number | undefined = undefined;
+
+  constructor(onMessage: (pieces: readonly Uint8Array[]) => void) {
+    this.#onMessage = onMessage;
+  }
+
+  /** Whether a message has begun. */
+  get isInside(): boolean {
+    return this.#missing !== undefined || this.#prefix.length > 0;
+  }
+
+  /** @throws WireError */
+  push(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#missing === undefined) {
+        const needed = PREFIX_BYTES - this.#prefix.length;
+        this.#prefix = Buffer.concat([this.#prefix, bytes.subarray(at, at + needed)]);
+        at += needed;
+        if (this.#prefix.length === PREFIX_BYTES) this.#begin(this.#prefix.readUInt32BE());
+      } else {
+        const piece = bytes.subarray(at, at + this.#missing);
+        at += piece.length;
+        this.#pieces.push(piece);
+        this.#missing -= piece.length;
+        if (this.#missing === 0) this.#end();
+      }
+    }
+  }
+
+  #begin(length: number): void {
+    this.#prefix = Buffer.alloc(0);
+    if (length === 0 || length > MAX_MESSAGE_BYTES)
+      throw new WireError(
+        FAULT.limit,
+        `a message of ${length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed`,
+      );
+    this.#missing = length;
+  }
+
+  #end(): void {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#missing = undefined;
+    this.#onMessage(pieces);
+  }
+}
