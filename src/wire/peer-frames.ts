@@ -41,7 +41,6 @@ export const PEER_FRAME = {
   /** number: that of the ping */
   pong: 48,
 } as const;
-export type PeerFrameKind = (typeof PEER_FRAME)[keyof typeof PEER_FRAME];
 
 /** Frames of this and higher kinds say how many fields they have. */
 const FIRST_COUNTED = 32;
@@ -85,11 +84,6 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
 /** Behind the kind of a call, in front of its arguments. `number` is that of the endpoint over a link. */
 const CALL: readonly Field[] = ['id', 'count', 'method', 'number', 'count'];
 const EXTRA: readonly Field[] = ['value', 'marks'];
-
-/** Whether a link carries frames of this kind behind its handshake. */
-export function isCarried(kind: unknown): boolean {
-  return kind === FRAME.call || kind === FRAME.callExtra || FIELDS.has(kind as number);
-}
 
 /** A frame as a thread would get it: without the number of its fields. */
 export interface Parsed {
