@@ -59,6 +59,16 @@ describe('frames', () => {
     expect(pair.inboxB.messages).toBe(2);
   });
 
+  test('share it up to 16, or 64 KiB', async () => {
+    using pair = linkPair();
+    for (let id = 0; id < 33; id++) pair.a.post(call(id));
+    await pair.inboxB.first(33);
+    expect(pair.inboxB.messages).toBe(3);
+    for (let id = 0; id < 6; id++) pair.a.post(call(id, 'x'.repeat(30_000)));
+    await pair.inboxB.first(39);
+    expect(pair.inboxB.messages).toBe(3 + 3);
+  });
+
   test('that cannot be sent fail for themselves, and leave nothing behind', async () => {
     using pair = linkPair();
     pair.a.post(call(0));

@@ -1,5 +1,5 @@
 import { ServeError } from '../errors.ts';
-import { type Collector, type EventLoop, loop } from '../time/loop.ts';
+import { type Collector, type EventLoop, loop, MAX_FRAMES } from '../time/loop.ts';
 import type { Marks } from '../values/marks.ts';
 import { Codec } from './codec.ts';
 import { type Frame, LargeReceiver } from './large-receiver.ts';
@@ -204,7 +204,7 @@ export class Link implements Collector {
   }
 
   #commit(): void {
-    if (++this.#count >= this.#loop.maxFrames || this.#bytes >= MESSAGE_BYTES) {
+    if (++this.#count >= MAX_FRAMES || this.#bytes >= MESSAGE_BYTES) {
       this.#send();
     } else if (!this.#isCollected) {
       // Nothing was sent in this turn and the last one.
