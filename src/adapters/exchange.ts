@@ -5,10 +5,10 @@ export type Next = (error?: unknown) => void;
 
 type ResponseEvent = 'close' | 'drain';
 
-/** What the response of an exchange must be able to do; Node's own can. */
+/** The members that the response of an exchange must have; Node's own responses have them. */
 export interface HttpResponse {
   statusCode: number;
-  /** Throw when a body is not as long as its `content-length` says. */
+  /** Whether `write` and `end` throw if the body is not as long as its `content-length`. */
   strictContentLength: boolean;
   readonly req: IncomingMessage;
   readonly socket: Socket | null;
@@ -19,7 +19,7 @@ export interface HttpResponse {
   readonly chunkedEncoding?: boolean;
   /** Whether the connection outlives the response; missing in HTTP/2. */
   readonly shouldKeepAlive?: boolean;
-  /** Missing where the response is somebody's stream: `cut` is there then. */
+  /** Missing if the response is a stream of the framework, which then has `cut`. */
   readonly writableCorked?: number;
   uncork?(): void;
   getHeader(name: string): number | string | string[] | undefined;
@@ -35,11 +35,11 @@ export interface HttpResponse {
   on(event: ResponseEvent, listener: () => void): unknown;
   once(event: ResponseEvent, listener: () => void): unknown;
   off(event: ResponseEvent, listener: () => void): unknown;
-  /** Breaks the response off behind what was written; where that takes more than Node's own needs. */
+  /** Breaks the response off after the bytes that were written. Only for responses where Node's way does not work. */
   cut?(): void;
 }
 
-/** What the host knows of a request: Express' and middie's `req`, Koa's `ctx` and Fastify's `request` have this. */
+/** The host's view of a request, which Express' and middie's `req`, Koa's `ctx` and Fastify's `request` have. */
 export interface HostContext {
   readonly protocol?: string;
   readonly host?: string;
@@ -52,21 +52,21 @@ export interface HostContext {
 export interface HostExchange {
   readonly req: IncomingMessage;
   readonly res: HttpResponse;
-  /** The request's target, without what the framework was mounted under. */
+  /** The request's target without the path of the mount. */
   readonly url: string;
   /** The request's target as the client sent it. */
   readonly originalUrl: string;
-  /** What the framework's own handlers are given. */
+  /** The object that the framework gives to its own handlers. */
   readonly context: HostContext;
-  /** What a body parser has left: a value, a stream to be read in place of the request's, or undefined. */
+  /** The result of a body parser: a value, a stream to read instead of the request, or undefined. */
   readonly body: unknown;
-  /** Asks whoever comes behind; undefined: nobody does. */
+  /** Calls the next handler; undefined if there is none. */
   readonly next: Next | undefined;
-  /** Called when the exchange has ended here. */
+  /** Called when the exchange has ended without the next handler. */
   readonly settled: (() => void) | undefined;
 }
 
-/** As Node, Express and middie hand it over. */
+/** Makes an exchange from the arguments that Node, Express and middie pass. */
 export function fromNode(
   req: IncomingMessage & HostContext & { readonly body?: unknown; readonly originalUrl?: string },
   res: ServerResponse,

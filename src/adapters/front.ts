@@ -9,24 +9,24 @@ import { type Mount, Mounts } from './mounts.ts';
 import { mountPath, pathOf } from './request/request-head.ts';
 import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
 
-/** The way to an app as of now: another deployment may become its ingress. */
+/** The current target of an app, which changes when another deployment becomes its ingress. */
 interface KnownTarget extends HttpTarget {
   readonly ingress: string;
 }
 
 type Targets = WeakMap<AppRuntime, KnownTarget>;
 
-/** The HTTP side of one instance: which of its apps a request is for. */
+/** Finds the app of an instance that a request is for. */
 export class Front implements UpgradeDestinations {
   readonly #instance: Instance;
   readonly #mounted: Targets = new WeakMap();
   readonly #prefixed: Targets = new WeakMap();
   readonly #mounts = new Mounts((app) => this.#instance.app(app) !== undefined);
-  /** Of the apps that are served by their prefix. */
+  /** The options of the apps that are served by their route prefix. */
   #options = parseMiddlewareOptions({});
-  /** Apps of which the log has told that their WebSockets do not come as such. */
+  /** Apps for which the log has warned that their WebSockets arrive as plain requests. */
   readonly #missed = new WeakSet<AppRuntime>();
-  /** Apps of which the log has told that they answer nothing. */
+  /** Apps for which the log has warned that they are not exposed. */
   readonly #hidden = new WeakSet<AppRuntime>();
   #requests = 0;
   readonly nextRequestId = (): string => `${this.#instance.id}-${(++this.#requests).toString(36)}`;
@@ -35,7 +35,7 @@ export class Front implements UpgradeDestinations {
     this.#instance = instance;
   }
 
-  /** One app, wherever the host mounts it. */
+  /** Destinations with a single app, wherever the host mounts it. */
   toApp(name: string, options: ResolvedMiddlewareOptions): Destinations {
     const { nextRequestId } = this;
     const { unrouted } = this.#instance.httpCounts;
@@ -94,7 +94,7 @@ export class Front implements UpgradeDestinations {
     };
   }
 
-  /** A WebSocket came as a plain request: its upgrade was taken by nobody. The log tells once how to mend that. */
+  /** Warns once of a WebSocket that arrived as a plain request, because no listener took its upgrade. */
   #missedUpgrade(app: AppRuntime, { originalUrl, url }: HostExchange, prefix: string): boolean {
     if (app.face?.webSocket !== true) return false;
     if (!this.#missed.has(app)) {
@@ -104,8 +104,11 @@ export class Front implements UpgradeDestinations {
       const path = mountPath(originalUrl, url, prefix) || '/';
       const hint = isPlaced
         ? 'call serve.attachWebSocket(server) with the server that listens'
-        : `no framework tells where it mounts a middleware: pass { path: '${path}' } to middleware(app), and call serve.attachWebSocket(server)`;
-      this.#instance.log.warn({ app: name }, `app '${name}': a WebSocket came as a plain request; ${hint}`);
+        : `a framework does not say where it mounts middleware: pass { path: '${path}' } to middleware(app), and call serve.attachWebSocket(server)`;
+      this.#instance.log.warn(
+        { app: name },
+        `app '${name}': a WebSocket arrived as a plain request; ${hint}`,
+      );
     }
     return true;
   }
@@ -143,7 +146,7 @@ export class Front implements UpgradeDestinations {
     if (why !== undefined) throw why;
   }
 
-  /** Whether an app answers nothing that could come from outside. The log tells so once. */
+  /** Whether an app answers no requests from outside. Logs the reason once. */
   #isHidden(app: AppRuntime): boolean {
     const why = app.notExposable;
     if (why !== undefined && !this.#hidden.has(app)) {
@@ -191,7 +194,7 @@ function pathAlone(url: string): string {
   return path;
 }
 
-/** On segment borders. */
+/** Whether the prefix matches whole segments of the path. */
 function isUnder(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
 }

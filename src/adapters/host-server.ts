@@ -1,22 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '../observe/logger.ts';
 
-/** What Node's server tells of its settings. HTTP/2's has none of them. */
+/** The settings of Node's HTTP server; a server of HTTP/2 has none of them. */
 interface HostServer {
   readonly headersTimeout?: unknown;
   readonly requestTimeout?: unknown;
   readonly insecureHTTPParser?: unknown;
 }
 
-/** Servers that were looked at. */
+/** Servers that were inspected. */
 const known = new WeakSet<object>();
 
 /**
- * Tells the host, once per server, what makes it easy prey whatever the apps do: how its server is set up is not ours to
- * change. Called for every request; but for the first of a server it costs one look into a set.
+ * Warns the host, once per server, of settings that make it vulnerable whatever the apps do. The settings belong to the host,
+ * so they are not changed. Called for every request; after the first one of a server it costs one lookup in a set.
  */
 export function inspectServerOf(req: IncomingMessage, log: Logger): void {
-  // Node's HTTP server puts itself there; what stands in for a socket in tests has none.
+  // Node's HTTP server sets this property; the sockets of test tools such as Fastify's `inject` do not have it.
   const server: unknown = Reflect.get(req.socket ?? {}, 'server');
   if (typeof server === 'object' && server !== null && !known.has(server)) inspectServer(server, log);
 }
@@ -34,18 +34,18 @@ export function inspectServer(server: object, log: Logger): void {
   if (headersTimeout === 0) {
     log.warn(
       { headersTimeout },
-      "the host's server has no headersTimeout: a client may take for ever over its headers; set it (Node's default is 60 000 ms)",
+      "the host's server has no headersTimeout: a client may send its headers for ever; set it (Node's default is 60 000 ms)",
     );
   }
   if (requestTimeout === 0) {
     log.warn(
       { requestTimeout },
-      "the host's server has no requestTimeout: a client may take for ever over a body that another route reads; set it (Node's default is 300 000 ms, Fastify's is 0)",
+      "the host's server has no requestTimeout: a client may send a body that another route reads for ever; set it (Node's default is 300 000 ms, Fastify's is 0)",
     );
   }
 }
 
-/** What servers get that do not say. */
+/** The default of servers that do not set `insecureHTTPParser`. */
 function isParserInsecure(): boolean {
   const flags = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/)];
   return flags.includes('--insecure-http-parser');

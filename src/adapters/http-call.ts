@@ -8,30 +8,30 @@ import { StreamedAnswer } from './response/streamed-answer.ts';
 
 /** The exchange that a call belongs to. */
 export interface HttpOutcome extends AnswerTo {
-  /** The exchange is over; this error is to be answered with. */
+  /** Ends the exchange by answering with the error. */
   failed(error: unknown): void;
-  /** The app answered 404 and the next handler was asked: the exchange is over. False if it is not asked. */
+  /** Hands a request that the app answered with 404 to the next handler. Returns false if that is not possible. */
   passes(): boolean;
-  /** The call went to a replica, which may be sent the body now. */
+  /** The call was sent to a replica, which can now receive the body. */
   sent(): void;
-  /** The replica asks for (more of) the request body. */
+  /** The replica has room for more of the request body. */
   credited(chunks: number): void;
-  /** The exchange is over: the response is written. */
+  /** Ends the exchange, because the response is written. */
   done(): void;
 }
 
 /**
- * A call whose caller is an HTTP client: the replica's answer goes to the socket as it comes, no faster than the client
+ * A call whose caller is an HTTP client. The replica's answer is written to the socket as it arrives, no faster than the client
  * reads it.
  *
- * The host's handlers, listeners and loggers run along with the answer, so all of it happens in the async context in which
- * the host handed the request over. It arrives in that of the channel, which is shared.
+ * Answers arrive in the async context of the channel, which all calls share. They are processed in the context in which the
+ * host passed the request on, because the host's handlers, listeners and loggers run with them.
  */
 export class HttpCall extends Call {
   readonly #outcome: HttpOutcome;
   readonly #origin = this.keepOrigin();
   #stream: StreamedAnswer | undefined = undefined;
-  /** Everything was answered; what the replica still sends is of no interest. */
+  /** Whether the response is complete, so that the rest of the replica's answer is ignored. */
   #isAnswered = false;
 
   constructor(route: Route, outcome: HttpOutcome) {
@@ -39,7 +39,7 @@ export class HttpCall extends Call {
     this.#outcome = outcome;
   }
 
-  /** Ends the call with an error of this side. */
+  /** Ends the call with an error from the host's side. */
   giveUp(error: unknown): void {
     this.abandon('error', error, CANCEL_CODE.cancelled);
   }
@@ -55,7 +55,7 @@ export class HttpCall extends Call {
     try {
       sendWhole(outcome, status, headers, body);
     } catch (error) {
-      // Such as a response that somebody else has begun.
+      // For instance, another handler may have begun the response.
       outcome.failed(error);
       return;
     }
@@ -84,7 +84,7 @@ export class HttpCall extends Call {
     const { res } = outcome;
     try {
       prepareHead(outcome, status, headers);
-      // A length that is not kept would shift every later answer on the connection.
+      // A body of another length would corrupt every later answer on the connection.
       if (res.hasHeader('content-length')) res.strictContentLength = true;
       if (outcome.isHead || hasNoBody(status)) {
         res.end();
@@ -133,7 +133,7 @@ export class HttpCall extends Call {
     this.#origin.runInAsyncScope(this.#outcome.credited, this.#outcome, chunks);
   }
 
-  /** The rest of the stream is not wanted, and nothing went wrong. */
+  /** Ends the call successfully without the rest of the stream. */
   #finishEarly(): void {
     this.#isAnswered = true;
     this.abandon('ok', undefined, CANCEL_CODE.cancelled);

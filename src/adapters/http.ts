@@ -20,21 +20,21 @@ import { cut, endWithoutRequest } from './response/early-response.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './response/problem.ts';
 import { offSocketClose, onSocketClose } from './response/socket-close.ts';
 
-/** Where requests go: the ingress of an app. */
+/** The ingress of an app, as the target of requests. */
 export interface HttpTarget {
   /** The route to the ingress deployment. */
   readonly route: Route;
   readonly log: Logger;
   readonly counts: IngressCounts;
-  /** Leading part of the path that the ingress does not see. */
+  /** The leading part of the path, which the ingress does not see. */
   readonly prefix: string;
-  /** A unique id for a request that brings none. */
+  /** Makes a unique id for a request that has none. */
   nextRequestId(): string;
-  /** Whether a WebSocket that came as a plain request should have come as such. */
+  /** Whether a WebSocket that arrived as a plain request should have arrived as an upgrade. */
   missedUpgrade(exchange: HostExchange): boolean;
 }
 
-/** One HTTP exchange with an app, whatever framework it came through. */
+/** Handles one HTTP exchange with an app, whatever the framework. */
 export function handleHttp(host: HostExchange, target: HttpTarget, options: ResolvedMiddlewareOptions): void {
   new Exchange(host, target, options).start();
 }
@@ -49,11 +49,11 @@ class Exchange implements HttpOutcome {
   readonly #options: ResolvedMiddlewareOptions;
   readonly #call: HttpCall;
   #upload: Upload | undefined = undefined;
-  /** Where a body goes that is streamed along with the call. */
+  /** The upload of a body that is streamed after the call was sent. */
   #stream: BodyUpload | undefined = undefined;
-  /** Whether requests that are not the app's go on to whoever comes behind. */
+  /** Whether a request that the app answers with 404 is handed to the next handler. */
   readonly #mayPass: boolean;
-  /** Whose end is listened for in place of the response's. */
+  /** The socket whose end is awaited instead of that of the response. */
   #socket: Socket | undefined = undefined;
   #isDone = false;
 
@@ -78,13 +78,13 @@ class Exchange implements HttpOutcome {
     return this.#next === undefined;
   }
 
-  /** The call begins before its body is read: deadline, cancellation and count are those of the whole exchange. */
+  /** Begins the call before its body is read, so that deadline, cancellation and counts cover the whole exchange. */
   start(): void {
     const call = this.#call;
     const { req, url: given, originalUrl, context } = this.#host;
     const url = absoluteUrl(given, originalUrl, req, context, this.#target.prefix);
     const refused = url instanceof ServeError ? url : refusedMethod(req);
-    // What makes no request is none to an app.
+    // A request that no app can be asked with belongs to the next handler.
     if (refused !== undefined && this.#mayPass) {
       this.#next?.();
       return;
@@ -94,9 +94,9 @@ class Exchange implements HttpOutcome {
       this.#watchClient();
       if (call.isSettled) return;
       if (url instanceof ServeError || refused !== undefined) throw refused;
-      // Now, for hooks may look at the async context of the host's handler.
+      // Synchronously, because hooks may use the async context of the host's handler.
       describeCall(this.#call, this.#host, this.#target.prefix, this.requestId, this.#options);
-      // Before its body is read.
+      // A call that is refused is refused before its body is read.
       if (!this.#target.route.admit(call)) return;
       this.#takeBody(url);
     } catch (error) {
@@ -119,7 +119,7 @@ class Exchange implements HttpOutcome {
       return;
     }
     const parsed = length === 0 || body === req ? undefined : parsedBody(req, body);
-    // Nothing is read, nor refused, before the app asks for it where another handler may have to.
+    // If another handler may get the request, its body is neither read nor refused before the app asks for it.
     const isLazy = this.#mayPass;
     if (!isLazy && length !== undefined && length > bodyLimit && parsed === undefined)
       throw tooLarge(bodyLimit);
@@ -127,21 +127,23 @@ class Exchange implements HttpOutcome {
     else if (length === 0) this.#dispatch(url, requestHeaders(req), undefined);
     else if (!isLazy && isSmall(length))
       this.#upload = new SmallBody(req, (bytes) => {
-        // A slow client is not the replica's fault.
+        // The time until here does not count as the replica's, because the client may be slow.
         call.ready(now());
         this.#dispatch(url, requestHeaders(req), bytes);
       });
     else this.#streamBody(req, url, requestHeaders(req));
   }
 
-  /** What a parser has read is under that parser's limit. */
+  /** Streams a form that a parser has read. The limit of that parser has already applied. */
   #streamForm({ source, type }: ParsedForm, url: string): void {
-    source.on('error', (cause) => this.#call.giveUp(new Error('a parsed file cannot be read', { cause })));
+    source.on('error', (cause) =>
+      this.#call.giveUp(new Error('reading a file of the parsed form failed', { cause })),
+    );
     const upload = new BodyUpload(source, this.#call, Infinity, true);
     this.#dispatchStream(upload, url, decodedHeaders(this.#req, type));
   }
 
-  /** @param source the request, or what the host made of it */
+  /** @param source the request, or a stream that the host has made of it */
   #streamBody(source: Readable, url: string, headers: FlatHeaders): void {
     const call = this.#call;
     if (source !== this.#req) {
@@ -176,7 +178,7 @@ class Exchange implements HttpOutcome {
     this.#stream?.credited(chunks);
   }
 
-  /** The response closes when the client leaves, or when somebody else has answered: in every framework, unlike `req`. */
+  /** In every framework the response, unlike `req`, closes when the client leaves or another handler has answered. */
   #watchClient(): void {
     const res = this.res;
     if (res.destroyed || res.writableEnded) {
@@ -184,7 +186,7 @@ class Exchange implements HttpOutcome {
       return;
     }
     res.on('close', this.#onClose);
-    // Pipelined behind another response: this one has no socket yet whose end it would hear of (Node 22).
+    // A response that is pipelined behind another one has no socket yet, so in Node 22 it would not notice the end.
     if (res.socket === null) {
       this.#socket = this.#req.socket;
       onSocketClose(this.#socket, this.#onClose);
@@ -194,7 +196,7 @@ class Exchange implements HttpOutcome {
   readonly #onClose = (): void => {
     if (this.#isDone) return;
     this.#call.cancel(
-      new Error(this.res.writableEnded ? 'somebody else answered' : 'the client disconnected'),
+      new Error(this.res.writableEnded ? 'another handler answered the request' : 'the client disconnected'),
     );
   };
 
@@ -214,7 +216,7 @@ class Exchange implements HttpOutcome {
     this.#leave();
     const about = { ...this.#about, method: this.#req.method, url: this.#req.url, err: error };
     if (res.destroyed || res.writableEnded) {
-      this.#target.log.debug({ ...about, statusCode: 499 }, 'the client left before its answer');
+      this.#target.log.debug({ ...about, statusCode: 499 }, 'the client disconnected before the answer');
       this.#record(499);
       this.#host.settled?.();
       return;
@@ -242,7 +244,7 @@ class Exchange implements HttpOutcome {
     this.#host.settled?.();
   }
 
-  /** Counts the exchange, and logs it where that is asked for. */
+  /** Counts the exchange, and logs it if the deployment has an access log. */
   #record(statusCode: number): void {
     const { method } = this.#req;
     this.#target.counts.record(this.#routeLabel, method, statusCode);
@@ -253,7 +255,7 @@ class Exchange implements HttpOutcome {
     this.#target.log.info(about, `${method} ${path} ${statusCode} ${durationMs.toFixed(1)} ms`);
   }
 
-  /** What the log says of it. */
+  /** The fields of log records about the exchange. */
   get #about(): object {
     const { app, deployment } = this.#target.route;
     const replica = this.#call.endpoint?.replicaId;
@@ -265,20 +267,20 @@ class Exchange implements HttpOutcome {
     return routeLabel(this.#target.prefix, this.#options);
   }
 
-  /** What listens for the end of the response hears it and goes with it: taking it off first would cost more. */
+  /** Ends the exchange. Listeners are released with the response; removing them here would cost more. */
   #finish(): void {
     this.#isDone = true;
     if (this.#socket !== undefined) offSocketClose(this.#socket, this.#onClose);
     this.#upload?.stop();
   }
 
-  /** The response becomes somebody else's. */
+  /** Gives the response up to another handler, or to an error answer. */
   #leave(): void {
     this.#finish();
     this.res.off('close', this.#onClose);
   }
 
-  /** Whether more of the request may come than is worth reading to keep the connection. */
+  /** Whether the rest of the request may be larger than is worth reading to keep the connection. */
   #isEndless(): boolean {
     const { complete } = this.#req;
     const length = declaredLength(this.#req);
@@ -286,7 +288,7 @@ class Exchange implements HttpOutcome {
   }
 }
 
-/** `next` is called in the midst of other calls' answers, which a handler that throws must not take along. */
+/** Defers `next` to a microtask: it is called while answers of other calls are processed, which a throw must not disturb. */
 function apart(next: Next, { onError, passthrough }: ResolvedMiddlewareOptions): Next {
   if (onError !== 'next' && !passthrough) return next;
   return (error) => queueMicrotask(() => (error === undefined ? next() : next(error)));

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HostContext, HostExchange } from './exchange.ts';
 
-/** What of Koa's context is needed here, so that nobody has to install Koa's types. */
+/** The members of Koa's context that are used, so that users need not install Koa's types. */
 export interface KoaContext extends HostContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -11,14 +11,14 @@ export interface KoaContext extends HostContext {
   respond?: boolean | undefined;
 }
 
-/** What answers with what middleware has made of a context; not in Koa's types. */
+/** Koa's method that runs middleware and answers with its result; it is not in Koa's types. */
 type HandleRequest = (context: KoaContext, middleware: () => Promise<unknown>) => Promise<unknown>;
 
 export type KoaNext = () => Promise<unknown>;
 
 /**
- * The response of a context while an app may answer it. Koa looks at `respond` once its middleware is through; where
- * middleware in front has not awaited `next()` that is before the app has spoken, and Koa does not look again.
+ * The response of a context while an app may answer it. Koa reads `respond` once, when its middleware has finished. If
+ * middleware in front does not await `next()`, that is before the app has answered.
  */
 class HeldResponse {
   readonly #context: KoaContext;
@@ -39,12 +39,12 @@ class HeldResponse {
     });
   }
 
-  /** Koa may answer again. */
+  /** Lets Koa answer again. */
   release(): void {
     this.#define(this.#given);
   }
 
-  /** Has Koa answer if it has asked already: with what is there now, as it would have done then. */
+  /** Makes Koa answer with the current state of the context, if Koa has already read `respond`. */
   answerIfAsked(): void {
     const context = this.#context;
     if (!this.#isAsked) return;
@@ -52,7 +52,7 @@ class HeldResponse {
     const { statusCode } = res;
     const handleRequest = Reflect.get(app, 'handleRequest') as HandleRequest;
     void handleRequest.call(app, context, () => {
-      // Koa has begun anew.
+      // `handleRequest` has reset the status.
       res.statusCode = statusCode;
       return Promise.resolve();
     });
@@ -69,10 +69,10 @@ class HeldResponse {
 }
 
 /**
- * As Koa hands an exchange over. The promise ends with the exchange, so that middleware in front measures all of it; it
- * rejects where others would be called with an error.
+ * Handles an exchange of Koa. The promise settles when the exchange ends, so that middleware in front measures all of it; it
+ * rejects with an error that other frameworks would get by `next(error)`.
  *
- * @param mayLeave whether the response may become others' again
+ * @param mayLeave whether the response may be handed back to Koa
  */
 export function fromKoa(
   context: KoaContext,
@@ -82,7 +82,7 @@ export function fromKoa(
 ): Promise<void> {
   const { req, res, request, originalUrl } = context;
   const held = mayLeave ? new HeldResponse(context) : undefined;
-  // Koa answers 404 as soon as its middleware is through, unless it is told that somebody else answers.
+  // Koa answers 404 as soon as its middleware has finished, unless `respond` is false.
   if (held === undefined) context.respond = false;
   return new Promise((resolve, reject) => {
     handle({
@@ -91,7 +91,7 @@ export function fromKoa(
       url: req.url ?? '/',
       originalUrl,
       context,
-      // By convention of its parsers.
+      // Koa's body parsers put their result there.
       body: Reflect.get(request, 'body'),
       next(error) {
         held?.release();

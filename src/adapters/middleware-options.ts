@@ -3,11 +3,11 @@ import { NAME_PATTERN } from '../deployment/options/deployment-options.ts';
 import { TRIAL_FIELDS, type TrialOptions } from '../deployment/options/trial-options.ts';
 import { MODEL_ID } from '../handle/api/model-id.ts';
 import { PRIORITIES, type Priority } from '../handle/queue/priority.ts';
-import { bytes } from '../validation/bytes.ts';
+import { bytes, MIB } from '../validation/bytes.ts';
 import { boolean, type Fields, fn, milliseconds, oneOf, parseOptions, string } from '../validation/fields.ts';
 import { type WebSocketOptions, webSocket } from './websocket/websocket-options.ts';
 
-/** What `call(req)` may say about a request. */
+/** The result of `call(req)` for a request. */
 export interface RequestRouting {
   tenant?: string | undefined;
   priority?: Priority | undefined;
@@ -15,10 +15,10 @@ export interface RequestRouting {
   multiplexedModelId?: string | undefined;
 }
 
-/** Taken from a method, whose parameters are compared both ways: a hook may ask for a subtype of what it is given. */
+/** A function type whose parameter is bivariant, as those of methods are: a hook may declare a subtype of `Req`. */
 type Hook<Req, R> = { hook(req: Req): R }['hook'];
 
-/** `Req`: what the framework's own handlers are given, Express' `req`, Koa's `ctx`, Fastify's `request`. */
+/** `Req` is the object that the framework gives to its own handlers: Express' `req`, Koa's `ctx`, Fastify's `request`. */
 export interface MiddlewareOptions<Req = IncomingMessage> extends TrialOptions {
   /** Name of the app. Default: the name of its ingress deployment. */
   name?: string;
@@ -26,25 +26,25 @@ export interface MiddlewareOptions<Req = IncomingMessage> extends TrialOptions {
   requestTimeoutMs?: number;
   /** Largest request body, in bytes or like `'1mb'`. Default `'1mb'`. */
   bodyLimit?: number | string;
-  /** Answer errors with problem details (default), or hand them to the framework. */
+  /** Whether errors are answered with problem details (default) or handed to the framework. */
   onError?: 'respond' | 'next';
-  /** Hand requests that the app answers with 404 to the next handler. Default false. */
+  /** Whether requests that the app answers with 404 are handed to the next handler. Default false. */
   passthrough?: boolean;
-  /** What the host knows about the request: `context().locals` in the replica. */
+  /** Returns the host's knowledge about the request, which becomes `context().locals` in the replica. */
   locals?: Hook<Req, unknown>;
-  /** Tenant, priority, session and model of a request. They never come from the client by themselves. */
+  /** Returns the tenant, priority, session and model of a request. They are never taken from the client's headers. */
   call?: Hook<Req, RequestRouting>;
   /**
-   * Where the host mounts it, such as `'/speech'`: WebSockets go by this path, since no framework routes them. Needed only
-   * for an ingress with `websocket(socket, request)`; see `attachWebSocket`.
+   * The path at which the host mounts the middleware, such as `'/speech'`. WebSockets are routed by this path, because
+   * frameworks do not route them. Needed only for an ingress with `websocket(socket, request)`; see `attachWebSocket`.
    */
   path?: string;
-  /** How its WebSockets are taken; what is not said here is as `attachWebSocket` says. */
+  /** The options for its WebSockets. Default: the options of `attachWebSocket`. */
   webSocket?: WebSocketOptions;
 }
 
 export interface ResolvedMiddlewareOptions extends MiddlewareOptions<unknown> {
-  /** Bytes. */
+  /** The largest request body, in bytes. */
   bodyLimit: number;
   onError: 'respond' | 'next';
   passthrough: boolean;
@@ -77,11 +77,11 @@ export function parseMiddlewareOptions(options: unknown): ResolvedMiddlewareOpti
     onError: 'respond',
     passthrough: false,
     ...parsed,
-    bodyLimit: (parsed.bodyLimit as number) ?? 1_048_576,
+    bodyLimit: (parsed.bodyLimit as number) ?? MIB,
   };
 }
 
-/** @throws ServeError `SERVE_INVALID_OPTION` if the app's `call` hook answers something else */
+/** @throws ServeError `SERVE_INVALID_OPTION` if the `call` hook returns anything but a `RequestRouting` */
 export function parseRouting(hook: Hook<unknown, RequestRouting>, context: unknown): RequestRouting {
   return parseOptions<RequestRouting>(hook(context) ?? {}, ROUTING_FIELDS, 'middleware.call(req)');
 }

@@ -13,44 +13,44 @@ import { Refusal } from './response/refusal.ts';
 import { isWebSocket, UPGRADE_TO_WEBSOCKET } from './websocket/handshake.ts';
 
 /**
- * Middleware for Express, Koa and Fastify's `@fastify/middie`, and a plain `node:http` request listener: the arguments
- * tell which. Deploying starts in the background when it is made.
+ * Middleware for Express, Koa and Fastify's `@fastify/middie`, and a request listener for plain `node:http`; its arguments tell
+ * which of them calls it. Making the middleware starts to deploy the app in the background.
  */
 export interface ServeMiddleware {
   (req: IncomingMessage, res: ServerResponse, next?: Next): void;
   (ctx: KoaContext, next: KoaNext): Promise<void>;
   /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
   ready(): Promise<void>;
-  /** @internal Rejects once it is known that the app answers nothing. Other failures of its start are no matter. */
+  /** @internal Rejects if the app turns out to answer no requests. Other failures of its start do not reject. */
   exposable(): Promise<void>;
   /** @internal Takes an exchange of any other framework. */
   handle(exchange: HostExchange): void;
 }
 
-/** An answer that needs no app: text, or JSON. */
+/** An answer that needs no app: text or JSON. */
 export interface ControlAnswer {
   readonly status: number;
   readonly json: unknown;
 }
 
 /**
- * What answers a request: an app, one of the control paths, nobody because there is no such app, or nobody any more; an
- * error if the app cannot be exposed.
+ * The destination of a request: an app, the answer of a control path, the error of an app that cannot be exposed, or none
+ * because there is no such app or the instance is closing.
  */
 export type Destination = HttpTarget | ControlAnswer | ServeError | 'unknown' | 'closing';
 
-/** Where requests go. */
+/** Finds the destinations of the requests to one middleware. */
 export interface Destinations {
-  /** Lasts as long as the middleware. */
+  /** The mount of the middleware, which is kept alive by this reference. */
   readonly mount?: Mount | undefined;
   find(url: string): Destination;
-  /** A unique id for a request that brings none. */
+  /** Makes a unique id for a request that has none. */
   nextRequestId(): string;
-  /** Where requests are counted that are answered without an app. */
+  /** The counts of requests that are answered without an app. */
   readonly unrouted: IngressCounts;
-  /** Rejects if the app answers nothing; resolves as soon as that is known. */
+  /** Rejects if the app answers no requests; settles as soon as that is known. */
   exposable(): Promise<void>;
-  /** Resolves once the apps can serve; rejects if the app of the middleware answers nothing. */
+  /** Resolves once the apps can serve; rejects if the app of the middleware answers no requests. */
   ready(): Promise<void>;
 }
 
@@ -65,7 +65,7 @@ export function createMiddleware(
       if ('route' in destination) {
         inspectServerOf(exchange.req, destination.log);
         const isMissed = isWebSocket(exchange.req) && destination.missedUpgrade(exchange);
-        // Behind us somebody may know what to do with it.
+        // With `passthrough` the next handler may answer a missed upgrade.
         if (isMissed && !options.passthrough) refuse(exchange, upgradeRequired());
         else handleHttp(exchange, destination, options);
         return;
@@ -90,7 +90,7 @@ export function createMiddleware(
     settled?.();
   };
   const mayLeave = options.passthrough || options.onError === 'next';
-  // Two parameters more than Koa's: Express would take a function of four for an error handler.
+  // Three parameters, because Express takes a function of four for an error handler.
   function serveMiddleware(
     first: IncomingMessage | KoaContext,
     second: ServerResponse | KoaNext,
@@ -114,7 +114,12 @@ function toError(destination: ServeError | 'unknown' | 'closing'): ServeError {
 }
 
 function upgradeRequired(): Refusal {
-  return new Refusal(426, 'UPGRADE_REQUIRED', 'this WebSocket came as a plain request', UPGRADE_TO_WEBSOCKET);
+  return new Refusal(
+    426,
+    'UPGRADE_REQUIRED',
+    'this WebSocket arrived as a plain request instead of an upgrade',
+    UPGRADE_TO_WEBSOCKET,
+  );
 }
 
 function sendJson(res: HttpResponse, { status, json }: ControlAnswer): void {

@@ -1,19 +1,19 @@
 import type { ResolvedMiddlewareOptions } from './middleware-options.ts';
 
-/** Where the host mounts an app, as far as it says so. */
+/** A path at which the host says that it mounts an app. */
 export interface Mount {
   readonly app: string;
-  /** Empty for `/`. */
+  /** The path; empty for `/`. */
   readonly path: string;
   readonly options: ResolvedMiddlewareOptions;
 }
 
-/** From so many mounts on it is looked whether their apps are there. */
+/** The number of mounts at which those of missing apps are first searched for. */
 const SWEEP_AT = 64;
 
 /**
- * The mounts of one host, by their paths. Each app has one at each path. What is mounted stays mounted while its app is
- * away, since it may come back; a mount goes once its app is away and its middleware is not in use any more.
+ * The mounts of one host by path. Each app has at most one mount at a path. A mount stays while its app is missing, since the
+ * app may come back; it is removed once its app is missing and its middleware is no longer in use.
  */
 export class Mounts {
   readonly #byPath = new Map<string, Map<string, Held>>();
@@ -22,7 +22,7 @@ export class Mounts {
   #size = 0;
   #sweepAt = SWEEP_AT;
 
-  /** @param isThere whether there is an app of that name */
+  /** @param isThere returns whether there is an app of that name */
   constructor(isThere: (app: string) => boolean) {
     this.#isThere = isThere;
   }
@@ -31,7 +31,7 @@ export class Mounts {
     return this.#size;
   }
 
-  /** The middleware keeps the mount. */
+  /** Adds a mount. The middleware must keep a reference to it. */
   add(mount: Mount): Mount {
     const { app, path } = mount;
     const known = this.#byPath.get(path)?.get(app);
@@ -44,7 +44,7 @@ export class Mounts {
     return mount;
   }
 
-  /** The mount at the longest of the paths above a path, on segment borders; of several the last one made. */
+  /** The mount at the longest path that contains the given path; if there are several at that path, the newest. */
   above(path: string): Mount | undefined {
     for (let at = path; ; at = at.slice(0, at.lastIndexOf('/'))) {
       const mount = [...(this.#byPath.get(at)?.values() ?? [])].at(-1)?.mount;
@@ -71,7 +71,7 @@ export class Mounts {
   }
 }
 
-/** A mount, which its middleware keeps alone once it was weakened. */
+/** A reference to a mount. After `weaken` only its middleware keeps the mount alive. */
 class Held {
   readonly app: string;
   readonly path: string;

@@ -1,15 +1,15 @@
 import { BATCHED } from './batch.ts';
 import type { ResolvedBatchOptions } from './batch-options.ts';
 
-/** What a replica knows of its options that bears on its batches. */
+/** The options of a replica that affect its batches. */
 export interface BatchSurroundings {
   readonly maxOngoingRequests: number;
   readonly idempotent: boolean | readonly string[];
 }
 
-/** @returns how many calls may wait for a batch while another one runs: as many as fit; 0 without batched methods */
+/** @returns the number of calls that may wait for a batch while another one runs: one full batch; 0 without batched methods */
 export function batchRoom(methods: ReadonlyMap<string, unknown>): () => number {
-  // A method may change its own options.
+  // Kept as objects, because a method may change its own options.
   const all: ResolvedBatchOptions<never>[] = [];
   for (const method of methods.values())
     if (typeof method === 'function' && BATCHED in method)
@@ -20,10 +20,10 @@ export function batchRoom(methods: ReadonlyMap<string, unknown>): () => number {
 }
 
 /**
- * What should be set otherwise: a replica takes fewer calls at a time than its batches hold (unless items have weights), or
- * runs items again though nobody said that they may run twice.
+ * Warns of options that do not fit together: a replica takes fewer calls at a time than its batches hold (unless items have
+ * weights), or it runs items again that are not declared idempotent.
  *
- * @param methods remote methods by name
+ * @param methods the remote methods by name
  */
 export function* batchAdvice(
   methods: ReadonlyMap<string, unknown>,
@@ -40,6 +40,6 @@ export function* batchAdvice(
     }
     const mayRepeat = typeof idempotent === 'boolean' ? idempotent : idempotent.includes(name);
     if (bisectOnError && !mayRepeat)
-      yield `${name}: bisectOnError runs items again that ran before: say that they may, with idempotent: ['${name}']`;
+      yield `${name}: bisectOnError may run an item twice: declare that this is safe with idempotent: ['${name}']`;
   }
 }

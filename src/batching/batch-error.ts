@@ -1,4 +1,4 @@
-/** Stands in the place of one result: that item fails, the others do not. */
+/** Takes the place of a result, and makes only that item fail. */
 export class BatchError {
   readonly error: unknown;
 

@@ -3,17 +3,17 @@ import type { CallScope, Child } from '../handle/call/scope.ts';
 import { now } from '../time/clock.ts';
 import type { BatchScope, Member } from './batch-scope.ts';
 
-/** Where the outcome of an item goes. */
+/** Receives the outcome of an item. */
 export interface ItemSink<O> {
-  /** One result; a streaming item gets several. */
+  /** Receives a result; a streaming item has several. */
   next(value: O): void;
   end(): void;
   fail(error: unknown): void;
-  /** Resolves when a streaming item's caller is not too far behind. */
+  /** Resolves when the caller of a streaming item is not too far behind. */
   room?(): Promise<void>;
 }
 
-/** One caller's item: in a queue, then in a batch, then settled. */
+/** The item of one caller: first queued, then part of a batch, then settled. */
 export class BatchItem<I, O> implements Member, Child {
   readonly value: I;
   readonly weight: number;
@@ -25,7 +25,7 @@ export class BatchItem<I, O> implements Member, Child {
   #isSettled = false;
   #isCancelled = false;
 
-  /** @param onSettled called once, before the caller hears of it */
+  /** @param onSettled called once, before the outcome is given to the caller */
   constructor(
     value: I,
     weight: number,
@@ -54,7 +54,7 @@ export class BatchItem<I, O> implements Member, Child {
     return this.#batch !== undefined;
   }
 
-  /** Time of `clock.now()`; 0 = none. */
+  /** The deadline as a time of `clock.now()`; 0 = none. */
   get deadlineAt(): number {
     return this.scope?.deadlineAt ?? 0;
   }
@@ -64,7 +64,7 @@ export class BatchItem<I, O> implements Member, Child {
     const context = this.scope?.context;
     if (context === undefined) return '';
     const { tenant = '', multiplexedModelId } = context;
-    // With its length in front no tenant can end where another one's model begins.
+    // The length in front keeps different pairs of tenant and model apart.
     return `${tenant.length} ${tenant}${multiplexedModelId}`;
   }
 
@@ -77,7 +77,7 @@ export class BatchItem<I, O> implements Member, Child {
     if (!this.#isSettled) this.#sink.next(value);
   }
 
-  /** Resolves when the caller has read enough of what came, or has left. */
+  /** Resolves when the caller has read enough of its values, or has left. */
   async room(): Promise<void> {
     if (!this.#isSettled) await this.#sink.room?.();
   }
@@ -96,7 +96,7 @@ export class BatchItem<I, O> implements Member, Child {
     if (this.#settle()) this.#sink.fail(error);
   }
 
-  /** The caller left. Queued, the item never runs; in a batch, that runs on for the others. */
+  /** Cancels the item. A queued item never runs; a running batch continues for the other callers. */
   cancel(reason?: unknown): void {
     this.#isCancelled = true;
     const batch = this.#batch;
@@ -108,7 +108,7 @@ export class BatchItem<I, O> implements Member, Child {
     batch?.memberCancelled(reason);
   }
 
-  /** It cannot be done before its deadline: it is not even tried. */
+  /** Fails the item, because it cannot be done before its deadline. */
   expire(): void {
     this.fail(new ServeError('SERVE_TIMEOUT', 'the deadline would pass before the batch is done'));
   }

@@ -10,19 +10,19 @@ import {
 import type { BatchMode } from './window.ts';
 
 export interface BatchOptions<I = unknown> {
-  /** Items (or weight, with `sizeOf`) per batch. Default 10. */
+  /** The most items (or weight, with `sizeOf`) per batch. Default 10. */
   maxBatchSize?: number;
-  /** How long the first item waits for others, in ms; 0 = takes what is there. Default 10. */
+  /** How long the first item waits for others, in ms; 0 = does not wait. Default 10. */
   batchWaitTimeoutMs?: number;
-  /** Batches that run at a time. Default 1; more helps only if the function yields. */
+  /** The most batches that run at a time. Default 1; a higher number helps only if the function yields. */
   maxConcurrentBatches?: number;
-  /** Weight of an item; default 1 each. */
+  /** Returns the weight of an item. Default: 1 for each. */
   sizeOf?: (item: I) => number;
-  /** `'fixed'` (default) waits as long as it is told; `'adaptive'` only while it pays. */
+  /** `'fixed'` (default) always waits for `batchWaitTimeoutMs`; `'adaptive'` waits only while it pays. */
   mode?: BatchMode;
   /**
-   * When the function throws, halve the batch until the item that makes it throw is alone: the others get their results.
-   * At most 2·log2(n) runs more per such item; only for functions that may run twice. Default false.
+   * When the function throws, halve the batch until the item that makes it throw is alone, so that the others get their
+   * results. Costs at most 2·log2(n) more runs per such item. Only for functions that may run twice. Default false.
    */
   bisectOnError?: boolean;
 }

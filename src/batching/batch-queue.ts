@@ -14,22 +14,22 @@ import { startTime } from './window.ts';
 /** Runs one batch; every item is settled when it resolves. Never rejects. */
 export type RunBatch<I, O> = (self: unknown, items: BatchItem<I, O>[]) => Promise<void>;
 
-/** One finished batch, for the metrics. */
+/** A finished batch, for the metrics. */
 export interface BatchRecord {
-  /** Whose batch it was; empty outside a call. An inline replica's thread is another one's as well. */
+  /** The app of the batch; empty outside a call. The thread of an inline replica belongs to another replica or the host. */
   readonly app: string;
   readonly deployment: string;
   readonly replica: string;
   readonly size: number;
-  /** Time that the oldest item waited, in ms. */
+  /** The time that the oldest item waited, in ms. */
   readonly waitMs: number;
   readonly durationMs: number;
 }
 
-/** A slack that is nearly enough may still do: predictions err. */
+/** An item is given up only if it has less than this share of the predicted time, because predictions err. */
 const DOOMED_SHARE = 0.8;
 
-/** Items that may share a batch, in the order in which they came. */
+/** The queued items that may share a batch, in order of arrival. */
 class Lane<I, O> {
   readonly items: BatchItem<I, O>[] = [];
   weight = 0;
@@ -38,8 +38,8 @@ class Lane<I, O> {
 }
 
 /**
- * The queue of one batched function: collects items, and decides when a batch starts. Nothing polls: it acts when an
- * item comes or leaves, a batch ends, or a timer fires.
+ * The queue of one batched function: collects items and decides when a batch starts. It does not poll: it acts when an item
+ * arrives or leaves, a batch ends, or a timer fires.
  */
 export class BatchQueue<I, O> {
   readonly options: ResolvedBatchOptions<I>;
@@ -51,14 +51,14 @@ export class BatchQueue<I, O> {
   readonly #arrivals = new Arrivals();
   readonly #heldLoop = new HeldLoop();
   #runningBatches = 0;
-  /** Since when a batch could have started. */
+  /** The time since which a batch could have started. */
   #freeSince = 0;
-  /** Items of running batches that are not answered yet. */
+  /** The number of items of running batches that are not answered yet. */
   #runningItems = 0;
   #queuedItems = 0;
   #immediate: Timer | undefined = undefined;
 
-  /** @param name of the function; known once its field is */
+  /** @param name returns the name of the function, which is known once its field is assigned */
   constructor(
     options: ResolvedBatchOptions<I>,
     run: RunBatch<I, O>,
@@ -71,7 +71,7 @@ export class BatchQueue<I, O> {
     this.#onBatch = onBatch;
   }
 
-  /** Adds an item; its outcome goes to the sink. Undefined if it was refused. */
+  /** Adds an item, whose outcome goes to the sink. Returns undefined if the item was refused. */
   add(self: unknown, value: I, sink: ItemSink<O>): BatchItem<I, O> | undefined {
     let weight: number;
     try {
@@ -95,7 +95,7 @@ export class BatchQueue<I, O> {
     return item;
   }
 
-  /** Options changed: they hold from the next batch on. */
+  /** Applies changed options from the next batch on. */
   reconsider(): void {
     for (const lane of this.#lanes.values()) this.#schedule(lane);
   }
@@ -144,7 +144,7 @@ export class BatchQueue<I, O> {
     this.#lanes.delete(key);
   }
 
-  /** Starts the lane's batch when it is time; at the earliest in this turn, so that items of one message share it. */
+  /** Starts the batch of a lane when it is due, but not before the end of this turn, so that items of one message share it. */
   #schedule(lane: Lane<I, O>): void {
     const first = lane.items[0];
     if (first === undefined || this.#runningBatches >= this.options.maxConcurrentBatches) return;
@@ -181,7 +181,7 @@ export class BatchQueue<I, O> {
     );
   }
 
-  /** A batch is of several calls, and has the async context of none. */
+  /** Starts the batches that are due. A batch belongs to several calls, and runs in the async context of none. */
   readonly #startDue = (): void => {
     this.#immediate = undefined;
     for (const [key, lane] of this.#lanes) {
@@ -195,14 +195,14 @@ export class BatchQueue<I, O> {
       }
       const items = this.#take(lane, at);
       if (lane.items.length === 0) this.#drop(key, lane);
-      // The lane that was served goes behind the others.
+      // A lane that was served moves behind the others.
       else this.#lanes.delete(key) && this.#lanes.set(key, lane);
       if (items.length > 0) void this.#start(lane.self, items);
     }
     this.reconsider();
   };
 
-  /** The oldest items that fit; those that cannot make their deadline are not even tried. */
+  /** Takes the oldest items that fit. Items that cannot meet their deadline expire instead. */
   #take(lane: Lane<I, O>, at: number): BatchItem<I, O>[] {
     const { maxBatchSize } = this.options;
     const taken: BatchItem<I, O>[] = [];

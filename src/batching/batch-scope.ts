@@ -3,17 +3,17 @@ import type { ServeContext } from '../handle/call/serve-context.ts';
 import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 
-/** What a batch needs to know of one of its members. */
+/** The part of an item that the batch reads. */
 export interface Member {
-  /** The call that the item came with; undefined outside a replica. */
+  /** The scope of the call that brought the item; undefined outside a replica. */
   readonly scope: CallScope | undefined;
   readonly isCancelled: boolean;
   readonly isSettled: boolean;
 }
 
 /**
- * The `context()` of code that works on a batch. Tenant and model are those of every member; its signal fires when all
- * members are cancelled, and calls made within the batch end then.
+ * The `context()` of code that runs a batch. Tenant and model are the same for all members. The signal fires when all members
+ * are cancelled, which also cancels the calls made within the batch.
  */
 export class BatchScope implements CallScope, ServeContext {
   readonly #members: readonly Member[];
@@ -27,7 +27,7 @@ export class BatchScope implements CallScope, ServeContext {
     this.#first = members[0]?.scope?.context;
   }
 
-  /** A member was cancelled: the batch goes on for the others, if there are any. */
+  /** Notes that a member was cancelled. The batch continues as long as another member is left. */
   memberCancelled(reason: unknown): void {
     if (this.#cancellation !== undefined || !this.#members.every(({ isCancelled }) => isCancelled)) return;
     this.#cancellation = reason;
@@ -39,7 +39,7 @@ export class BatchScope implements CallScope, ServeContext {
     return this;
   }
 
-  /** Items, those from outside a call as well. */
+  /** The number of items, including those from outside a call. */
   get size(): number {
     return this.#members.length;
   }
@@ -60,7 +60,7 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#cancellation;
   }
 
-  /** The tightest of the members' deadlines would end the calls of all, so the loosest counts. */
+  /** The latest deadline of the members, because the earliest one would end the calls of all. */
   get deadlineAt(): number {
     const deadlines = this.#members.map(({ scope }) => scope?.deadlineAt ?? 0);
     return deadlines.includes(0) ? 0 : Math.max(...deadlines);
@@ -95,7 +95,7 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#first?.requestId ?? '';
   }
 
-  /** The first member's, as the request id is. */
+  /** The route of the first member, as the request id is. */
   get route(): string | undefined {
     return this.#members[0]?.scope?.route;
   }
@@ -116,14 +116,14 @@ export class BatchScope implements CallScope, ServeContext {
     return this.#first?.tenant;
   }
 
-  /** Members may come from different sessions, clients and routes: see `items`. */
+  /** Members may come from different sessions, clients and routes; `items` has the values of each. */
   readonly sessionId: undefined = undefined;
   readonly locals: undefined = undefined;
   readonly ip: undefined = undefined;
   readonly params: Readonly<Record<string, string>> = {};
   readonly mountPath = '';
 
-  /** The most important member's. */
+  /** The rank of the most important member. */
   get priorityRank(): number | undefined {
     const ranks = this.#members.flatMap(({ scope }) => scope?.priorityRank ?? []);
     return ranks.length === 0 ? undefined : Math.min(...ranks);
@@ -133,7 +133,7 @@ export class BatchScope implements CallScope, ServeContext {
     await loop.yield();
   }
 
-  /** A batch within a batch: the callers hear of the outer one. */
+  /** Does nothing for a batch within a batch: callers are told the size of the outer one. */
   joinedBatch(): void {}
 
   adopt(child: Child): void {

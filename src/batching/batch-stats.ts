@@ -1,11 +1,11 @@
 import type { BatchRecord } from './batch-queue.ts';
 
-/** Upper bounds of the histogram of batch sizes; an infinite one follows. */
+/** The upper bounds of the histogram of batch sizes, without the infinite one at the end. */
 export const SIZE_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
-/** Upper bounds of the histogram of waits, in ms. */
+/** The upper bounds of the histogram of waits, in ms, without the infinite one at the end. */
 export const WAIT_BOUNDS_MS: readonly number[] = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000];
 
-/** Batches of one function. Buckets are not cumulative; there is one more than there are bounds. */
+/** The counts of one function. Buckets are not cumulative; there is one more bucket than there are bounds. */
 export interface BatchSeries {
   readonly function: string;
   batches: number;
@@ -15,19 +15,26 @@ export interface BatchSeries {
   readonly waits: number[];
 }
 
-/** Batches of one deployment. */
+/** The counts of one deployment. */
 export interface CountedBatches {
   readonly app: string;
   readonly deployment: string;
   readonly series: readonly BatchSeries[];
 }
 
+/** The counts of a deployment, with the names that they are reported under. */
+interface Counted {
+  readonly app: string;
+  readonly deployment: string;
+  readonly stats: BatchStats;
+}
+
 /** Counts the batches of a thread, which may run inline replicas of other deployments beside its own. */
 export class ThreadBatches {
   readonly #own: { readonly app: string; readonly deployment: string };
-  readonly #stats = new Map<string, BatchStats>();
+  readonly #counted = new Map<string, Counted>();
 
-  /** @param own whose batches those are that belong to no call */
+  /** @param own the deployment that gets the batches which belong to no call */
   constructor(own: { readonly app: string; readonly deployment: string }) {
     this.#own = own;
   }
@@ -35,22 +42,21 @@ export class ThreadBatches {
   record(name: string, record: BatchRecord): void {
     const { app, deployment } = record.replica === '' ? this.#own : record;
     const key = `${app}/${deployment}`;
-    const stats = this.#stats.get(key) ?? new BatchStats();
-    this.#stats.set(key, stats);
-    stats.record(name, record);
+    const counted = this.#counted.get(key) ?? { app, deployment, stats: new BatchStats() };
+    this.#counted.set(key, counted);
+    counted.stats.record(name, record);
   }
 
-  /** What was counted so far, and starts again from zero. */
+  /** Takes the counts so far, and starts again from zero. */
   take(): CountedBatches[] {
-    return [...this.#stats].flatMap(([key, stats]) => {
-      const [app = '', deployment = ''] = key.split('/');
+    return [...this.#counted.values()].flatMap(({ app, deployment, stats }) => {
       const series = stats.take();
       return series.length === 0 ? [] : [{ app, deployment, series }];
     });
   }
 }
 
-/** Counts the batches of a deployment. A replica ships what came since the last time to the host. */
+/** Counts the batches of a deployment. A replica ships the counts since the last time to the host. */
 export class BatchStats {
   readonly #series = new Map<string, BatchSeries>();
 
@@ -63,7 +69,7 @@ export class BatchStats {
     count(series.waits, WAIT_BOUNDS_MS, waitMs);
   }
 
-  /** Adds what another thread counted. */
+  /** Adds the counts of another thread. */
   merge(others: readonly BatchSeries[]): void {
     for (const other of others) {
       const series = this.#find(other.function);
@@ -79,7 +85,7 @@ export class BatchStats {
     return [...this.#series.values()];
   }
 
-  /** What was counted so far, and starts again from zero. */
+  /** Takes the counts so far, and starts again from zero. */
   take(): BatchSeries[] {
     const series = this.series();
     this.#series.clear();

@@ -15,45 +15,48 @@ import {
 } from './batch-options.ts';
 import { BatchQueue, type BatchRecord } from './batch-queue.ts';
 
-/** A function of one item that runs together with its neighbours. */
+/** A function of one item, whose calls run together in batches. */
 export interface Batched<I, R> {
   (item: I): R;
-  /** From the next batch on. @throws ServeError `SERVE_INVALID_OPTION` */
+  /** Changes `maxBatchSize` from the next batch on. @throws ServeError `SERVE_INVALID_OPTION` */
   setMaxBatchSize(size: number): void;
-  /** From the next batch on. @throws ServeError `SERVE_INVALID_OPTION` */
+  /** Changes `batchWaitTimeoutMs` from the next batch on. @throws ServeError `SERVE_INVALID_OPTION` */
   setBatchWaitTimeoutMs(ms: number): void;
 }
 
 type BatchFunction<I, O> = (items: I[]) => Promise<readonly O[]> | readonly O[];
 type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly (O | typeof END_OF_STREAM)[], unknown>;
 
-/** The end of one item's stream, in the place of its next value. */
+/** Takes the place of an item's next value to end the stream of that item. */
 export const END_OF_STREAM: unique symbol = Symbol.for('inserve.endOfStream');
 
-/** Values that a caller of a stream may be behind before those it shares its batch with wait for it. */
+/** The number of values that a caller may be behind before the other streams of its batch wait for it. */
 const MAX_AHEAD = 1_024;
 
-/** Marks a batched function, with its options: it takes the name of its field, for the metrics. */
+/** The key under which a batched function has its options, and by which it is recognized. */
 export const BATCHED: unique symbol = Symbol.for('inserve.batched');
 
 type BatchListener = (name: string, record: BatchRecord) => void;
 
 const listeners = new Set<BatchListener>();
 
-/** @internal Batches of this thread are counted: by its replica, by the instances of a host. @returns takes it back */
+/**
+ * @internal Calls the listener for each batch of this thread, for the replica or the instances that count them.
+ * @returns a function that removes the listener
+ */
 export function observeBatches(listener: BatchListener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
 /**
- * Runs calls of single items together. `fn` takes a list and returns a list of results of the same length, or yields
- * such lists (an async generator): then each caller gets an `AsyncIterable` of its own values.
+ * Runs calls of single items together. `fn` takes a list and returns a list of results of the same length. If it is an async
+ * generator it yields such lists, and each caller gets an `AsyncIterable` of its own values.
  *
  * Use it as a field of a class, so that each instance has a queue of its own, or as a deployment's function:
  * `predict = batch({ maxBatchSize: 16 }, async (inputs: Tensor[]) => this.#model.run(inputs))`.
  *
- * Within a batch there are never two tenants nor two multiplexed models; `context().items` are the callers' contexts.
+ * All items of a batch have the same tenant and multiplexed model; `context().items` are the contexts of the callers.
  *
  * @throws ServeError `SERVE_INVALID_OPTION` when it is made, for wrong options
  */
@@ -136,7 +139,7 @@ async function runUnary<I, O>(
   else for (const item of items) item.fail(failure.error);
 }
 
-/** Runs the function once. What it throws is answered, and no item has failed then. */
+/** Runs the function once. If it throws, returns the error and fails no item. */
 async function attempt<I, O>(
   fn: BatchFunction<I, O>,
   self: unknown,
@@ -150,7 +153,7 @@ async function attempt<I, O>(
       items.map(({ value }) => value),
     );
     wrong = wrongLength(given, items.length);
-    // A copy: the list may be a Proxy, whose traps may throw.
+    // Copied, because the list may be a Proxy whose traps throw.
     results = wrong === undefined ? given.slice() : [];
   } catch (error) {
     return { error };
@@ -165,9 +168,9 @@ async function attempt<I, O>(
 }
 
 /**
- * These items made the function throw: its halves are tried until those that do are alone. The smaller half goes first: when
- * it succeeds the other one holds the culprit, and is halved without being run as a whole. So one poison item among n
- * costs at most 2·log₂(n) runs, for any n: W(n) = max(1 + W(⌈n/2⌉), 2 + W(⌊n/2⌋)), W(1) = 1 where it has not run alone.
+ * Halves a batch that made the function throw until the items that do so are alone. The smaller half is tried first: if it
+ * succeeds the larger one holds the culprit, and is halved without being run as a whole. One poison item among n therefore
+ * costs at most 2·log₂(n) runs for any n: W(n) = max(1 + W(⌈n/2⌉), 2 + W(⌊n/2⌋)), with W(1) = 1 if it has not run alone.
  */
 async function bisectItems<I, O>(
   fn: BatchFunction<I, O>,
@@ -179,7 +182,7 @@ async function bisectItems<I, O>(
     items[0]?.fail(error);
     return;
   }
-  // Who left meanwhile is not run again, and may have been the culprit.
+  // An item whose caller has left is not run again, and may have been the culprit.
   const open = items.filter(({ isSettled }) => !isSettled);
   const isComplete = open.length === items.length;
   const middle = Math.floor(open.length / 2);
@@ -189,7 +192,7 @@ async function bisectItems<I, O>(
   else if (larger.length > 0) await tryItems(fn, self, larger);
 }
 
-/** Runs items, and halves them if the function throws. @returns whether it did */
+/** Runs items, and halves them if the function throws. @returns whether it threw */
 async function tryItems<I, O>(
   fn: BatchFunction<I, O>,
   self: unknown,
@@ -201,8 +204,8 @@ async function tryItems<I, O>(
 }
 
 /**
- * Each yielded list has one value per item; `END_OF_STREAM` in its place ends an item's stream. The generator runs no
- * further ahead than `MAX_AHEAD` values of the slowest reader: it would fill the replica's memory.
+ * Runs a generator. Each yielded list has one value per item; `END_OF_STREAM` ends the stream of its item. The generator runs
+ * at most `MAX_AHEAD` values ahead of the slowest reader, so that it does not fill the replica's memory.
  */
 async function runStream<I, O>(
   fn: BatchGenerator<I, O>,

@@ -1,53 +1,52 @@
-/** How much an old sample still counts, per new one that says the same: about the last 20 matter. */
+/** The factor by which a new sample reduces the weight of similar older ones, so that about the last 20 count. */
 const FORGETTING = 0.95;
-/** Until there are so many samples nothing is predicted. */
+/** The number of samples below which nothing is predicted. */
 const MIN_SAMPLES = 4;
 
 /**
- * Learns how long a batch takes as `a·n + b`, by recursive least squares with directional forgetting (Kulhavý, "Restricted
- * exponential forgetting in real-time identification", Automatica 23, 1987): a sample replaces older ones only as far as
- * it says the same. With plain exponential forgetting what is known of other sizes fades while all batches have one size,
- * and the covariance grows without bound: after 1,500 batches the model was wrong by a factor of three and learned
- * nothing any more.
+ * Learns the duration of a batch as `a·n + b`, by recursive least squares with directional forgetting (Kulhavý, "Restricted
+ * exponential forgetting in real-time identification", Automatica 23, 1987): a sample reduces the weight of older ones only in
+ * its own direction. With plain exponential forgetting the knowledge of other sizes fades while all batches have one size, and
+ * the covariance grows without bound: after 1,500 batches the model was wrong by a factor of three and had stopped learning.
  */
 export class CostModel {
-  /** Per item, ms. */
+  /** The cost per item, in ms. */
   #a = 0;
-  /** Per batch, ms. */
+  /** The cost per batch, in ms. */
   #b = 0;
-  // The covariance of both, symmetric.
+  // The covariance of both costs, a symmetric matrix.
   #p11 = 1_000;
   #p12 = 0;
   #p22 = 1_000;
   #samples = 0;
 
-  /** A batch of `n` items took `ms`. */
+  /** Learns that a batch of `n` items took `ms` milliseconds. */
   observe(n: number, ms: number): void {
     this.#samples++;
     const g1 = this.#p11 * n + this.#p12;
     const g2 = this.#p12 * n + this.#p22;
-    /** How uncertain the prediction for `n` was, in units of one sample. */
-    const decay = g1 * n + g2;
-    const error = (ms - (this.#a * n + this.#b)) / (1 + decay);
+    /** The variance of the prediction for `n`, in units of one sample. */
+    const variance = g1 * n + g2;
+    const error = (ms - (this.#a * n + this.#b)) / (1 + variance);
     this.#a += g1 * error;
     this.#b += g2 * error;
-    const gained = (FORGETTING - (1 - FORGETTING) / decay) / (FORGETTING * (1 + decay));
+    const gained = (FORGETTING - (1 - FORGETTING) / variance) / (FORGETTING * (1 + variance));
     this.#p11 -= gained * g1 * g1;
     this.#p12 -= gained * g1 * g2;
     this.#p22 -= gained * g2 * g2;
   }
 
-  /** Whether there is anything to go by. */
+  /** Whether there are enough samples to predict. */
   get isKnown(): boolean {
     return this.#samples >= MIN_SAMPLES;
   }
 
-  /** What a batch costs beside its items, in ms; 0 while unknown. */
+  /** The cost of a batch beside its items, in ms; 0 while unknown. */
   get fixedMs(): number {
     return this.isKnown ? Math.max(0, this.#b) : 0;
   }
 
-  /** How long a batch of `n` will take, in ms; 0 while unknown. */
+  /** The predicted duration of a batch of `n` items, in ms; 0 while unknown. */
   predict(n: number): number {
     return this.isKnown ? Math.max(0, this.#a * n + this.#b) : 0;
   }

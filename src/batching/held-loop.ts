@@ -1,19 +1,19 @@
 import { time } from '../time/clock.ts';
 
-/** Messages that came while the loop was held are handed over turn by turn; after so many turns without one all are here. */
+/** Messages that came while the loop was held are delivered turn by turn; after this many turns without one all are here. */
 const QUIET_TURNS = 3;
 
 /**
- * Tells items that came while a batch held the loop from those that came after it. Both are received afterwards; but the
- * first ones in the next turns, before an answered caller can be back from another thread. An answered caller of this
- * thread is back before anything else is received.
+ * Distinguishes items that came while a batch held the loop from items that came after it. Both are received afterwards, but
+ * the first ones in the next turns, before an answered caller on another thread can call again. An answered caller on this
+ * thread calls again before anything else is received.
  */
 export class HeldLoop {
-  /** Items that were under way while the loop was held, less those that are queued; undefined when all are received. */
+  /** The items under way while the loop was held, minus the queued ones; undefined when all items have been received. */
   #others: number | undefined = undefined;
   #quietTurns = 0;
 
-  /** A batch starts. @returns whether the loop has not turned since then */
+  /** Called when a batch starts. @returns a function that tells whether the loop has been held since then */
   watch(): () => boolean {
     let isHeld = true;
     time.soon(() => {
@@ -23,9 +23,9 @@ export class HeldLoop {
   }
 
   /**
-   * A batch that held the loop is over.
-   * @param underWay items that were known while it ran, its own and the queued ones
-   * @param queued items that are queued now
+   * Called when a batch that held the loop has ended.
+   * @param underWay the number of items that were known while it ran, its own and the queued ones
+   * @param queued returns the number of items that are queued now
    */
   ended(underWay: number, queued: () => number): void {
     process.nextTick(() => {
@@ -37,9 +37,9 @@ export class HeldLoop {
   }
 
   /**
-   * An item is received.
-   * @param queued items that are queued now, this one included
-   * @returns how many were under way when it came, if that was while the loop was held
+   * Called when an item is received.
+   * @param queued the number of items that are queued now, including this one
+   * @returns the number of items under way when it came, if it came while the loop was held
    */
   received(queued: number): number | undefined {
     this.#quietTurns = 0;

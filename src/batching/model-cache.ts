@@ -3,13 +3,13 @@ import type { CallScope } from '../handle/call/scope.ts';
 import { now } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 
-/** What a cache tells of itself. */
+/** Receives the events of a cache. */
 export interface ModelCacheListener {
-  /** Other models are there, or coming. */
+  /** The set of models that are loaded or loading has changed. */
   changed(): void;
-  /** Another model is the least recently used one. */
+  /** Another model has become the least recently used one. */
   used(): void;
-  /** A model was loaded in so many ms, room for it included. */
+  /** A model was loaded in `ms` milliseconds, including the time to make room for it. */
   loaded(ms: number): void;
 }
 
@@ -18,28 +18,28 @@ interface Loaded<M> {
   readonly usedAt: number;
 }
 
-/** A load that waits for its turn, or runs. */
+/** A load that waits for its turn or runs. */
 interface Loading<M> {
   readonly promise: Promise<M>;
-  /** The calls that wait for it; undefined among them: code outside a call. */
+  /** The scopes of the calls that wait for it; undefined stands for code outside a call. */
   readonly waiting: Array<CallScope | undefined>;
 }
 
 /**
- * Keeps the last few models: one load per id, one load at a time, and the least recently used out *before* another one
- * comes in. Bounded whatever ids are asked for: a load whose callers have all left before its turn is not made, so no
- * more wait than there are calls, and no more are begun than `loadsPerSecond`.
+ * Keeps the most recently used models. Each id is loaded once, one load runs at a time, and the least recently used model is
+ * disposed of *before* another one is loaded. The work is bounded whatever ids are requested: a load whose callers have all
+ * left before its turn is not made, so no more loads wait than there are calls, and at most `loadsPerSecond` are begun.
  */
 export class ModelCache<M> {
   readonly #limit: number;
   readonly #loadsPerSecond: number;
   readonly #listener: ModelCacheListener;
-  /** In the order of use, the least recent first. */
+  /** The loaded models in order of use, the least recently used first. */
   readonly #loaded = new Map<string, Loaded<M>>();
   readonly #loading = new Map<string, Loading<M>>();
   /** The end of the last load; the next one waits for it. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** Loads that may begin now. */
+  /** The number of loads that may begin now. */
   #tokens: number;
   #filledAt = now();
   #isClosed = false;
@@ -51,12 +51,12 @@ export class ModelCache<M> {
     this.#listener = listener;
   }
 
-  /** Models that are there, the least recently used first, and those that come. */
+  /** The ids of the loaded models, the least recently used first, then of those that are loading. */
   get ids(): string[] {
     return [...this.#loaded.keys(), ...this.#loading.keys()];
   }
 
-  /** When the model that makes room for the next one was last used; undefined while there is room for one more. */
+  /** When the model that would make room for the next one was last used; undefined while there is room. */
   get stalestAt(): number | undefined {
     if (this.#loaded.size + this.#loading.size < this.#limit) return undefined;
     const [stalest] = this.#loaded.values();
@@ -78,7 +78,7 @@ export class ModelCache<M> {
     return this.#begin(id, scope, load);
   }
 
-  /** Disposes of all models, those that still load included. */
+  /** Disposes of all models, including those that are still loading. */
   async clear(): Promise<void> {
     this.#isClosed = true;
     const models = [...this.#loaded.values()];
@@ -87,7 +87,7 @@ export class ModelCache<M> {
     await this.#turn;
   }
 
-  /** The model is for later calls, too: it is loaded in the async context of none. */
+  /** Begins a load. Later calls use the model as well, so it is loaded in the async context of no call. */
   #begin(id: string, scope: CallScope | undefined, load: () => Promise<M> | M): Promise<M> {
     return inRootContext(() => this.#load(id, [scope], load));
   }
@@ -110,7 +110,7 @@ export class ModelCache<M> {
         else this.#use(id, promise);
       },
       () => {
-        // Not remembered: the next call tries again.
+        // A failure is not remembered, so the next call tries again.
         this.#loading.delete(id);
         this.#listener.changed();
       },
@@ -126,7 +126,7 @@ export class ModelCache<M> {
     if (isStalest || this.#loaded.size === 1) this.#listener.used();
   }
 
-  /** Disposes of the least recently used until one more fits. */
+  /** Disposes of the least recently used models until one more fits. */
   async #makeRoom(): Promise<void> {
     for (const [id, { promise }] of this.#loaded) {
       if (this.#loaded.size < this.#limit) return;
@@ -149,24 +149,24 @@ export class ModelCache<M> {
   }
 }
 
-/** Why nobody waits any more; undefined while somebody does. */
+/** The reason why all waiting calls were cancelled; undefined while any of them still waits. */
 function abandoned(waiting: readonly (CallScope | undefined)[]): unknown {
   if (waiting.some((scope) => scope?.cancellation === undefined)) return undefined;
   return waiting[0]?.cancellation;
 }
 
 function tooManyLoads(id: string, perSecond: number): ServeError {
-  const what = `model '${id}' is not loaded: more than ${perSecond} loads per second are asked of this replica`;
+  const what = `model '${id}' is not loaded: this replica is asked for more than ${perSecond} loads per second`;
   return new ServeError('SERVE_BACKPRESSURE', what, { retryAfterMs: Math.ceil(1_000 / perSecond) });
 }
 
-/** A model that cannot be disposed of must not keep the next one from loading; a replica's console is its log. */
+/** Disposes of a model. A failure is only logged, so that the next model can be loaded; a replica's console is its log. */
 async function dispose(model: unknown): Promise<void> {
   if (typeof model !== 'object' || model === null) return;
   try {
     const hook: unknown = Reflect.get(model, Symbol.asyncDispose) ?? Reflect.get(model, Symbol.dispose);
     if (typeof hook === 'function') await hook.call(model);
   } catch (error) {
-    console.error('multiplexed(): a model could not be disposed of:', error);
+    console.error('multiplexed(): disposing of a model failed:', error);
   }
 }

@@ -6,11 +6,12 @@ import { either, type Fields, integer, number, oneOf, parseOptions } from '../va
 import { ModelCache, type ModelCacheListener } from './model-cache.ts';
 
 export interface MultiplexedOptions {
-  /** Models that one replica holds at a time; −1 = no limit. Default 3. */
+  /** The most models that one replica holds at a time; −1 = no limit. Default 3. */
   maxModelsPerReplica?: number;
   /**
-   * Loads that one replica begins per second, with one second's worth at once: clients that ask for one model after the other
-   * must not keep it loading. Beyond that a call for a model that is not there gets `SERVE_BACKPRESSURE`. Default 100.
+   * The most loads that one replica begins per second, with bursts of one second's worth, so that clients that ask for one
+   * model after the other do not keep it loading. Beyond it a call for a model that is not loaded gets `SERVE_BACKPRESSURE`.
+   * Default 100.
    */
   maxLoadsPerSecond?: number;
 }
@@ -21,29 +22,29 @@ const FIELDS: Fields<MultiplexedOptions> = {
 };
 const LOADS_PER_SECOND = 100;
 
-/** Hears of the models of this thread. */
+/** Receives the events of the models of this thread. */
 export interface ModelsListener {
-  /** The code keeps models. */
+  /** The code of the replica uses `multiplexed()`. */
   made(): void;
-  /** Other models are there, or coming. */
+  /** The set of models that are loaded or loading has changed. */
   changed(modelIds: readonly string[]): void;
-  /** When the model that makes room for the next one was last used; undefined while there is room for one more. */
+  /** When the model that would make room for the next one was last used; undefined while there is room. */
   used(stalestAt: number | undefined): void;
-  /** A model was loaded in so many ms. */
+  /** A model was loaded in `ms` milliseconds. */
   loaded(ms: number): void;
 }
 
 let listener: ModelsListener | undefined;
 
-/** Those of this thread: a replica may have several. */
+/** The caches of this thread; a replica may have several. */
 const caches = new Set<ModelCache<unknown>>();
 
-/** @internal The replica of this thread advertises its models to the routers. */
+/** @internal Registers the replica of this thread, which advertises its models to the routers. */
 export function observeModels(observer: ModelsListener): void {
   listener = observer;
 }
 
-/** @internal The replica of this thread ends, and its models with it. */
+/** @internal Disposes of all models of this thread when its replica ends. */
 export async function disposeModels(): Promise<void> {
   await Promise.all([...caches].map((cache) => cache.clear()));
 }
@@ -63,21 +64,21 @@ const advertising: ModelCacheListener = {
   },
 };
 
-/** The model id that the caller of the current call asked for; empty if none. */
+/** The model id that the caller of the current call set; empty if it set none. */
 export function getMultiplexedModelId(): string {
   return callScope.getStore()?.context.multiplexedModelId ?? '';
 }
 
 /**
- * Keeps many models behind one deployment: each id is loaded once, the least recently used is disposed of *before* another
- * one is loaded, and calls are routed to replicas that hold their model.
+ * Keeps many models behind one deployment: each id is loaded once, the least recently used model is disposed of *before*
+ * another one is loaded, and calls are routed to replicas that hold their model.
  * `#model = multiplexed({ maxModelsPerReplica: 4 }, async (id: string) => loadModel(id))`.
  *
  * Evicted models are disposed of by `[Symbol.asyncDispose]` or `[Symbol.dispose]`, even while a call still uses them. A load
- * that fails is not remembered; one whose callers have all left before its turn is not made.
+ * that fails is not remembered; a load whose callers have all left before its turn is not made.
  *
  * @throws ServeError `SERVE_INVALID_OPTION` when it is made, for wrong options; when it is called, for an id that is empty
- *   or leads elsewhere (`..`); `SERVE_BACKPRESSURE` for too many loads
+ *   or contains `..`; `SERVE_BACKPRESSURE` for too many loads
  */
 export function multiplexed<M>(
   options: MultiplexedOptions,

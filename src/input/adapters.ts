@@ -5,14 +5,14 @@ import { type FormFields, readForm } from './form.ts';
 import { parseJson } from './json-text.ts';
 
 /**
- * Turns an HTTP request into the input of a graph or a method: a function, or a schema that the JSON body must match.
+ * Turns an HTTP request into the input of a graph or a method. Either a function, or a schema that the JSON body must match.
  */
 export type HttpAdapter<Input = unknown> =
   | Schema<unknown, Input>
   | ((request: Request) => Input | Promise<Input>);
 
 /**
- * The body as JSON. With a schema: the schema's value, typed.
+ * Reads the body as JSON. With a schema it returns the schema's value, typed.
  *
  * @throws ServeError 415 for another `content-type`; `SERVE_BAD_REQUEST` (400) for malformed JSON, more than 64 levels, an
  *   object of more than 10 000 keys, or a key `__proto__`; `SERVE_VALIDATION` (422) with the schema's issues
@@ -29,7 +29,7 @@ export async function jsonRequest(request: Request, schema?: Schema): Promise<un
 }
 
 /**
- * The body as text, in the charset that the client names. With a schema: the schema's value, typed.
+ * Reads the body as text, in the charset that the client names. With a schema it returns the schema's value, typed.
  *
  * @throws ServeError 415 if the `content-type` is not text, or its charset is unknown; `SERVE_VALIDATION` (422)
  */
@@ -41,14 +41,14 @@ export async function textRequest(request: Request, schema?: Schema): Promise<un
   return checked(decode(await request.arrayBuffer(), given), schema);
 }
 
-/** The body as bytes, whatever its `content-type`. */
+/** Reads the body as bytes, whatever its `content-type`. */
 export async function bytesRequest(request: Request): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await request.arrayBuffer());
 }
 
 /**
- * The fields of a form, urlencoded or multipart, as a plain object: text as a string, a file as `{ name, type, bytes }`, a
- * field that occurs more than once as a list. With a schema: the schema's value, typed.
+ * Reads the fields of a form, urlencoded or multipart, as a plain object: text as a string, a file as
+ * `{ name, type, bytes }`, a field that occurs more than once as a list. With a schema it returns the schema's value, typed.
  *
  * @throws ServeError 415 for another `content-type`; `SERVE_BAD_REQUEST` (400) for a malformed body, more than 1 000
  *   fields, or a field `__proto__`; `SERVE_VALIDATION` (422)
@@ -60,9 +60,9 @@ export async function formRequest(request: Request, schema?: Schema): Promise<un
 }
 
 /**
- * The function behind an adapter. A schema becomes `jsonRequest` with it.
+ * Returns the function of an adapter. A schema becomes a call of `jsonRequest` with it.
  *
- * @param what how the option is called in an error
+ * @param what the name of the option in an error
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
 export function toAdapter<Input>(

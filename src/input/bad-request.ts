@@ -1,7 +1,7 @@
 import { ServeError } from '../errors.ts';
 
 /**
- * `SERVE_BAD_REQUEST` in words that the client may read.
+ * Makes a `SERVE_BAD_REQUEST` error whose text the client may read.
  *
  * @param statusCode default 400
  */

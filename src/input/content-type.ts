@@ -1,7 +1,7 @@
 import type { ServeError } from '../errors.ts';
 import { badRequest } from './bad-request.ts';
 
-/** A media type with its parameters, in lower case but for their values. */
+/** The media type of a request and the charset of its text, both in lower case. */
 export interface ContentType {
   /** `type/subtype`; empty if the request has none. */
   readonly type: string;
@@ -17,9 +17,9 @@ export function contentType(request: Request): ContentType {
   };
 }
 
-/** 415. @param wanted ends the sentence "it must be …" */
+/** Makes the error for a type that is not supported (415). @param wanted ends the sentence "it must be …" */
 export function unsupportedType({ type, charset }: ContentType, wanted: string): ServeError {
   const got = type === '' ? 'none' : charset === 'utf-8' ? type : `${type}; charset=${charset}`;
-  // Whatever a client sends as a type must not fill logs.
+  // Cut, so that a client cannot fill the logs with a long type.
   return badRequest(`content-type: got ${got.slice(0, 100)}; it must be ${wanted}`, { statusCode: 415 });
 }

@@ -4,7 +4,7 @@ import { contentType, unsupportedType } from './content-type.ts';
 /** A file of a multipart form. */
 export interface FormFile {
   readonly name: string;
-  /** As the client says; empty if it says nothing. */
+  /** The media type that the client gave; empty if it gave none. */
   readonly type: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -13,7 +13,7 @@ export type FormField = string | FormFile;
 
 export type FormFields = Record<string, FormField | FormField[]>;
 
-/** As in body parsers for Express. */
+/** The most fields of a form, as in body parsers for Express. */
 const MAX_FIELDS = 1_000;
 
 const FORM_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data'];
@@ -40,7 +40,7 @@ async function formData(request: Request): Promise<FormData> {
   try {
     return await request.formData();
   } catch (cause) {
-    // undici's word for a body that is no form. Anything else is why the body could not be read.
+    // undici throws a TypeError for a body that is not a form. Any other error says why the body could not be read.
     throw cause instanceof TypeError ? badRequest('the body is not valid form data', { cause }) : cause;
   }
 }

@@ -1,8 +1,8 @@
 import { badRequest } from './bad-request.ts';
 
-/** Levels of arrays and objects. `JSON.parse` takes a second of blocked thread for a body nested a million times. */
+/** The deepest nesting of arrays and objects. `JSON.parse` blocks the thread for a second for a million levels. */
 const MAX_DEPTH = 64;
-/** Of one object. Beyond it V8 turns objects into hash tables, one key at a time. */
+/** The most keys of one object. Beyond it V8 turns objects into hash tables, one key at a time. */
 const MAX_KEYS = 10_000;
 
 const QUOTE = 0x22;
@@ -14,7 +14,7 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * `JSON.parse` for text of strangers: nesting and keys are counted before anything is built, and no key can reach a
+ * `JSON.parse` for text that is not trusted: nesting and keys are counted before anything is built, and no key can reach a
  * prototype when user code copies or merges the value.
  *
  * @throws ServeError `SERVE_BAD_REQUEST`
@@ -31,14 +31,14 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** One pass over the text. What is no JSON at all is left to the parser. */
+/** Checks the limits in one pass over the text. Invalid JSON is left to the parser to refuse. */
 function checkJson(text: string): void {
-  /** Keys so far of the object at each depth. */
+  /** The number of keys so far of the object at each depth. */
   const keys = new Int32Array(MAX_DEPTH + 1);
-  /** The key that the container at each depth is the value of. */
+  /** The key whose value is the container at each depth. */
   const owners: (string | undefined)[] = [];
   let depth = 0;
-  /** The last string, without its quotes. */
+  /** The range of the last string, without its quotes. */
   let from = 0;
   let to = 0;
   let key: string | undefined;
@@ -75,7 +75,7 @@ function checkJson(text: string): void {
   }
 }
 
-/** Index of the quote that ends the string. */
+/** The index of the quote that ends the string. */
 function endOfString(text: string, from: number): number {
   for (let at = text.indexOf('"', from); at !== -1; at = text.indexOf('"', at + 1)) {
     let backslashes = 0;
@@ -85,10 +85,10 @@ function endOfString(text: string, from: number): number {
   return text.length;
 }
 
-/** The longest spelling, with every character escaped, of a key that is looked for: `constructor`. */
+/** The length of the longest spelling of a key that is searched for: `constructor` with every character escaped. */
 const MAX_SPELLING = 'constructor'.length * '\\u0000'.length;
 
-/** The key if it may be one that is looked for. Most are told by their length. */
+/** The key, or undefined if its length rules out every key that is searched for. */
 function keyOf(text: string, from: number, to: number): string | undefined {
   if (to - from < '__proto__'.length || to - from > MAX_SPELLING) return undefined;
   const raw = text.slice(from, to);

@@ -4,8 +4,9 @@ import { jsonRequest } from './adapters.ts';
 
 interface Kind<A> {
   readonly create: (length: number) => A;
-  /** Whether the value is exactly one of the type's, and what is allowed. */
+  /** Whether the type can hold exactly this value. */
   readonly accepts: (value: unknown) => boolean;
+  /** Ends the sentence "expected …". */
   readonly allowed: string;
 }
 
@@ -21,7 +22,7 @@ function bigIntegers<A>(create: (length: number) => A, min: bigint, max: bigint)
   return {
     create,
     accepts: (value) => {
-      // Numbers beyond 2^53 were rounded when the JSON was read: those come as text.
+      // A number beyond 2^53 was rounded when the JSON was read, so such integers must come as text.
       if (typeof value === 'number' && !Number.isSafeInteger(value)) return false;
       if (typeof value !== 'number' && !(typeof value === 'string' && /^-?\d{1,20}$/.test(value)))
         return false;
@@ -40,7 +41,7 @@ function floats<A>(create: (length: number) => A, max: number, name: string): Ki
   };
 }
 
-/** (2 − 2⁻²³) × 2¹²⁷ */
+/** The largest float32: (2 − 2⁻²³) × 2¹²⁷. */
 const MAX_FLOAT32 = 3.4028234663852886e38;
 
 const KINDS = {
@@ -73,7 +74,7 @@ export type TensorArray<D extends TensorType = TensorType> = D extends TensorTyp
 export type JsonTensor<D extends TensorType = TensorType> = D extends TensorType
   ? {
       readonly array: TensorArray<D>;
-      /** Length of each dimension, the outermost first; empty: a scalar. */
+      /** The length of each dimension, the outermost first; empty for a scalar. */
       readonly shape: readonly number[];
       readonly dtype: D;
     }
@@ -131,14 +132,14 @@ function product(shape: readonly number[]): number {
   return shape.reduce((all, length) => all * length, 1);
 }
 
-/** As the first element of each level says; `fill` checks the others. */
+/** The shape according to the first element of each level; `elementsOf` checks the others. */
 function shapeOf(array: unknown): number[] {
   const shape: number[] = [];
   for (let at = array; Array.isArray(at); at = at[0]) shape.push(at.length);
   return shape;
 }
 
-/** Checks that every list is as long as the first of its level, before memory is taken for what the shape promises. */
+/** Collects the elements. Checks that every list is as long as the first one of its level, before memory is allocated. */
 function elementsOf(
   array: unknown,
   shape: readonly number[],

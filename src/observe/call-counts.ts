@@ -6,25 +6,25 @@ import { type RouteKey, routeKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { DeploymentSample } from './metrics.ts';
 
-/** Deployments that ended and of which the counts are kept; the one that counted least recently gives way. */
+/** The number of ended deployments whose counts are kept; beyond it the one that counted least recently is forgotten. */
 export const MOST_ENDED = 100;
 
-/** What is counted of one deployment. */
+/** The counts of one deployment. */
 interface Counted {
   readonly app: string;
   readonly deployment: string;
   readonly calls: CallStats;
   readonly batches: BatchStats;
   readonly counters: Counters;
-  /** Failed responses that nobody looked at. */
+  /** Failed responses whose error was never read. */
   unobserved: number;
   /** Replicas that ended without being asked to. */
   restarts: number;
 }
 
 /**
- * What all threads of an instance counted since the start, by deployment. The counts of a deployment stay when it ends, and
- * go on when another one gets its name: a counter that falls looks like a restart of the process.
+ * The counts of all threads of an instance since its start, by deployment. The counts of a deployment stay when it ends, and
+ * continue when another deployment gets its name, because a counter that falls looks like a restart of the process.
  */
 export class CallCounts {
   readonly #counts = new Map<RouteKey, Counted>();
@@ -65,7 +65,7 @@ export class CallCounts {
     this.#used(counted);
   }
 
-  /** What Prometheus gets to see: the deployments that run, and what those that ended had counted. */
+  /** The samples for Prometheus: the deployments that run, and the last counts of those that ended. */
   samples(running: Readonly<Record<string, AppReport>>): DeploymentSample[] {
     const samples: DeploymentSample[] = [];
     const seen = new Set<Counted>();
@@ -84,7 +84,7 @@ export class CallCounts {
     return samples;
   }
 
-  /** Those that counted least recently come first. */
+  /** Moves a deployment to the end of the map, which is ordered by the time of the last count. */
   #used(counted: Counted): void {
     const key = routeKey(counted.app, counted.deployment);
     this.#counts.delete(key);

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { LostCall } from '../handle/routing/lost-calls.ts';
 import { inRootContext } from '../time/root-context.ts';
 
-/** What `serve.on()` tells, by event name. */
+/** The events of `serve.on()` by name. */
 export interface ServeEvents {
   /** A replica changed its state. */
   replica: {
@@ -21,7 +21,7 @@ export interface ServeEvents {
   scaling: { app: string; deployment: string; from: number; to: number; reason: string };
   leader: { instance: string | undefined };
   peer: { instance: string; state: string };
-  /** Something failed that no caller was told. */
+  /** A failure that was not reported to any caller. */
   fault: {
     app?: string;
     deployment?: string;
@@ -34,7 +34,7 @@ export interface ServeEvents {
 
 export type ServeEventName = keyof ServeEvents;
 
-/** Typed, and safe: a listener that throws is the app's problem, never the serving layer's. */
+/** A typed emitter. A listener that throws does not affect the serving layer or other listeners. */
 export class Events {
   readonly #emitter = new EventEmitter();
   readonly #onListenerError: (error: unknown) => void;
@@ -44,7 +44,7 @@ export class Events {
     this.#emitter.setMaxListeners(0);
   }
 
-  /** @returns takes the listener away */
+  /** @returns a function that removes the listener */
   on<K extends ServeEventName>(event: K, listener: (data: ServeEvents[K]) => void): () => void {
     this.#emitter.on(event, listener);
     return () => this.#emitter.off(event, listener);
@@ -53,7 +53,7 @@ export class Events {
   emit<K extends ServeEventName>(event: K, data: ServeEvents[K]): void {
     for (const listener of this.#emitter.listeners(event)) {
       try {
-        // What happens to replicas is no call's doing, even where a call was the occasion.
+        // An event belongs to no call, even if a call caused it, so listeners run in the context of no call.
         inRootContext(() => listener(data));
       } catch (error) {
         this.#onListenerError(error);

@@ -1,15 +1,15 @@
-/** HTTP requests that were answered alike. */
+/** The number of HTTP requests that were answered alike. */
 export interface HttpSeries {
   readonly app: string;
   readonly deployment: string;
-  /** Where the host serves the app, never what the client asked for; empty if no app was found. */
+  /** The path at which the host serves the app, never a path that a client sent; empty if no app was found. */
   readonly route: string;
   readonly method: string;
   readonly statusCode: string;
   readonly count: number;
 }
 
-/** Clients may send any method, and apps answer with any status: what is not listed is counted as one. */
+/** Clients may send any method: methods that are not listed are counted together as `other`. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'];
 const METHOD_INDEX: ReadonlyMap<string | undefined, number> = new Map(
   METHODS.map((method, index) => [method, index]),
@@ -18,7 +18,7 @@ const OTHER_METHOD = METHODS.length - 1;
 const OTHER_STATUS = 0;
 const STATUSES = 1_000;
 
-/** The answered requests of one ingress. */
+/** Counts the answered requests of one ingress. */
 export class IngressCounts {
   readonly #byRoute = new Map<string, Map<number, { count: number }>>();
 
@@ -46,41 +46,47 @@ export class IngressCounts {
   }
 }
 
-/** Apps that ended and of which the counts are kept; beyond that the one that ended first gives way. */
+/** The number of ended apps whose counts are kept; beyond it the app that ended first is forgotten. */
 const MOST_ENDED = 100;
 
-/** The HTTP requests that one instance answered. */
+/** The counts of one ingress, with the names that they are reported under. */
+interface Ingress {
+  readonly app: string;
+  readonly deployment: string;
+  readonly counts: IngressCounts;
+}
+
+/** Counts the HTTP requests that one instance answered. */
 export class HttpCounts {
-  readonly #ingresses = new Map<string, IngressCounts>();
-  /** Apps that ended, the first of them first. */
+  readonly #ingresses = new Map<string, Ingress>();
+  /** Apps that ended, in the order in which they ended. */
   readonly #ended = new Set<string>();
-  /** Of requests for which there is no app. */
+  /** Counts of requests for which there is no app. */
   readonly unrouted: IngressCounts = this.of('', '');
 
   of(app: string, deployment: string): IngressCounts {
     this.#ended.delete(app);
     const key = `${app}/${deployment}`;
     const known = this.#ingresses.get(key);
-    if (known !== undefined) return known;
-    const made = new IngressCounts();
-    this.#ingresses.set(key, made);
-    return made;
+    if (known !== undefined) return known.counts;
+    const counts = new IngressCounts();
+    this.#ingresses.set(key, { app, deployment, counts });
+    return counts;
   }
 
-  /** The app has ended. What it counted stays, and goes on when another one gets its name: no counter falls. */
+  /** Notes that an app has ended. Its counts stay and continue when another app gets its name, so that no counter falls. */
   ended(app: string): void {
     this.#ended.delete(app);
     this.#ended.add(app);
     const [oldest = ''] = this.#ended;
     if (this.#ended.size <= MOST_ENDED) return;
     this.#ended.delete(oldest);
-    for (const key of this.#ingresses.keys()) if (key.startsWith(`${oldest}/`)) this.#ingresses.delete(key);
+    for (const [key, ingress] of this.#ingresses) if (ingress.app === oldest) this.#ingresses.delete(key);
   }
 
   read(): HttpSeries[] {
-    return [...this.#ingresses].flatMap(([key, counts]) => {
-      const [app = '', deployment = ''] = key.split('/');
-      return [...counts.read()].map((series) => ({ app, deployment, ...series }));
-    });
+    return [...this.#ingresses.values()].flatMap(({ app, deployment, counts }) =>
+      [...counts.read()].map((series) => ({ app, deployment, ...series })),
+    );
   }
 }

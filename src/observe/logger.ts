@@ -2,7 +2,7 @@ import { instanceOf } from '../validation/fields.ts';
 import { isInstance, peek } from '../validation/peek.ts';
 import { describe } from '../values/describe-value.ts';
 
-/** Pino-shaped: the object first, then the message. */
+/** A logger with the signatures of pino: the fields first, then the message. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -18,7 +18,7 @@ export const LOGGER_FIELD = instanceOf<Logger>(
     ['debug', 'info', 'warn', 'error'].every((level) => typeof peek(value, level) === 'function'),
 );
 
-/** Lines of JSON on stderr; nothing below `info`. */
+/** Writes lines of JSON to stderr, and nothing below the level `info`. */
 export const defaultLogger: Logger = {
   debug() {},
   info: (fields, message) => write('info', fields, message),
@@ -31,7 +31,7 @@ function write(level: string, fields: object, message: string): void {
   process.stderr.write(`${toJson(record)}\n`);
 }
 
-/** What cannot be written as JSON, such as a cycle or a Proxy that throws, is described: a log line is never lost. */
+/** Describes values that cannot be written as JSON, such as a cycle or a Proxy that throws, so that no log line is lost. */
 function toJson(record: object): string {
   try {
     return JSON.stringify(record, withErrors);

@@ -15,9 +15,9 @@ import { type MetricsRegister, Registered } from './register.ts';
 export type { MetricsRegister };
 
 export interface MetricsOptions {
-  /** Default: a registry of its own. */
+  /** The registry to use. Default: a new one. */
   register?: MetricsRegister;
-  /** Default `'serve_'`. */
+  /** The prefix of all metric names. Default `'serve_'`. */
   prefix?: string;
 }
 
@@ -40,9 +40,9 @@ export interface DeploymentSample {
   readonly batches: readonly BatchSeries[];
   readonly counts: Readonly<Counts>;
   readonly restarts: number;
-  /** Failed responses that nobody looked at. */
+  /** Failed responses whose error was never read. */
   readonly unobserved: number;
-  /** What it is doing now; undefined once it has ended. */
+  /** The current state; undefined once the deployment has ended. */
   readonly now: DeploymentState | undefined;
 }
 
@@ -50,13 +50,13 @@ interface DeploymentState {
   readonly ongoing: number;
   readonly queued: number;
   readonly replicas: Readonly<Record<string, number>>;
-  /** Replicas that the autoscaler wants; undefined if there is none. */
+  /** Replicas that the autoscaler wants; undefined without an autoscaler. */
   readonly desired: number | undefined;
 }
 
-/** The state of the host's own event loop. */
+/** The state of the host's event loop. */
 export interface HostSample {
-  /** p99 of its lag. */
+  /** The p99 of its lag, in ms. */
   readonly lagMs: number;
   readonly shedding: SheddingLevel;
 }
@@ -70,7 +70,7 @@ interface Sample {
 type Read = (samples: readonly DeploymentSample[]) => Sample[];
 type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** A metric that is computed when it is read: the call path only adds to plain numbers. */
+/** A metric that is computed when it is read, so that the call path only adds to plain numbers. */
 class PulledMetric {
   name: string;
   help: string;
@@ -92,13 +92,13 @@ class PulledMetric {
     return { name, help, type, aggregator, values };
   }
 
-  /** Totals live in the calls' statistics; a registry's reset starts no new ones. */
+  /** Does nothing: the totals live in the statistics of the calls, which a registry cannot reset. */
   reset(): void {}
 }
 
 const DEFAULT_PREFIX = 'serve_';
 
-/** The Prometheus face of an instance. Nothing is loaded or registered before it is asked for. */
+/** Exposes an instance to Prometheus. The client library is loaded when the metrics are first read. */
 export class Metrics {
   readonly #options: MetricsOptions;
   readonly #sample: () => readonly DeploymentSample[];
@@ -106,7 +106,7 @@ export class Metrics {
   readonly #userMetrics: HostMetrics;
   readonly #http: HttpCounts;
   #register: Promise<MetricsRegister> | undefined = undefined;
-  /** Takes what was registered out of an injected registry. */
+  /** Removes the metrics of this instance from an injected registry. */
   #unregister = (): void => {};
 
   constructor(
@@ -121,7 +121,7 @@ export class Metrics {
     this.#host = host;
     this.#userMetrics = userMetrics;
     this.#http = http;
-    // An injected registry may be scraped by the app itself.
+    // An injected registry is filled at once, because the app may scrape it without calling `read`.
     const { register } = options;
     if (register === undefined) return;
     const registered = new Registered(register);
@@ -137,7 +137,7 @@ export class Metrics {
     }
   }
 
-  /** Prometheus text, and its content type. */
+  /** The metrics as Prometheus text, with its content type. */
   async read(): Promise<{ text: string; contentType: string }> {
     this.#register ??= import('prom-client').then(({ Registry }) =>
       this.#fill(new Registry() as MetricsRegister),
@@ -146,7 +146,7 @@ export class Metrics {
     return { text: await register.metrics(), contentType: register.contentType };
   }
 
-  /** Leaves an injected registry as it was. */
+  /** Restores an injected registry to its former contents. */
   close(): void {
     this.#unregister();
   }
@@ -158,7 +158,7 @@ export class Metrics {
         new PulledMetric(`${prefix}${name}`, help, type, () => read(this.#sample())) as never,
       );
     };
-    add('requests_total', 'counter', 'Calls by how they ended.', (samples) =>
+    add('requests_total', 'counter', 'Calls by outcome.', (samples) =>
       samples.flatMap((sample) =>
         sample.calls.map((series) => ({ value: series.count, labels: labelsOf(sample, series) })),
       ),
@@ -182,7 +182,7 @@ export class Metrics {
           ),
         ),
     );
-    add('http_requests_total', 'counter', 'HTTP requests answered, by where and how.', () =>
+    add('http_requests_total', 'counter', 'HTTP requests answered, by route, method and status.', () =>
       this.#http.read().map(({ app, deployment, route, method, statusCode, count }) => ({
         value: count,
         labels: { app, deployment, route, method, status_code: statusCode },
@@ -197,7 +197,7 @@ export class Metrics {
     add(
       'queue_depth',
       'gauge',
-      'Calls that wait for a replica.',
+      'Calls waiting for a replica.',
       gauge(({ queued }) => queued),
     );
     add('replicas', 'gauge', 'Replicas by state.', (samples) =>
@@ -211,20 +211,27 @@ export class Metrics {
     add(
       'replica_restarts_total',
       'counter',
-      'Replicas that ended without being asked to.',
+      'Replicas that ended unexpectedly.',
       count(({ restarts }) => restarts),
     );
     add(
       'unobserved_failures_total',
       'counter',
-      'Failed responses that nobody looked at.',
+      'Failed calls whose error was never read.',
       count(({ unobserved }) => unobserved),
     );
-    add('host_lag_seconds', 'gauge', "p99 of the lag of the host's event loop.", () => [
+    add('host_lag_seconds', 'gauge', "The p99 lag of the host's event loop.", () => [
       { value: this.#host().lagMs / 1_000, labels: {} },
     ]);
-    add('host_shedding', 'gauge', 'What the host refuses because it lags: 1 for the level it is at.', () =>
-      SHEDDING_LEVELS.map((level) => ({ value: Number(level === this.#host().shedding), labels: { level } })),
+    add(
+      'host_shedding',
+      'gauge',
+      'Load shedding while the event loop of the host lags: 1 for the current level.',
+      () =>
+        SHEDDING_LEVELS.map((level) => ({
+          value: Number(level === this.#host().shedding),
+          labels: { level },
+        })),
     );
     addCounters(add);
     add(
@@ -243,7 +250,7 @@ export class Metrics {
       const scraped = this.#userMetrics.scrape(name);
       if (scraped === undefined) return [];
       const { definition, series } = scraped;
-      // An update of the replicas' code may have changed them.
+      // An update of the replicas' code may have changed help and type.
       metric.help = definition.help;
       metric.type = definition.kind;
       return series.flatMap((one) => userSamples(definition, one));
@@ -273,7 +280,7 @@ export class Metrics {
     add(
       'batch_wait_seconds',
       'histogram',
-      'Time that the oldest item of a batch waited.',
+      'Time that the oldest item of a batch waited before the batch started.',
       each((labels, { waits, waitSumMs }) => histogram(wait, labels, WAIT_BOUNDS_MS, 1e-3, waits, waitSumMs)),
     );
   }
@@ -281,29 +288,29 @@ export class Metrics {
 
 type Add = (name: string, type: MetricType, help: string, read: Read) => void;
 
-/** What happens to calls besides their outcome. */
+/** Adds the counters of events in the life of a call other than its outcome. */
 function addCounters(add: Add): void {
   addLabelled(
     add,
     'shed_total',
-    'Calls turned away before they started, by reason.',
+    'Calls refused before they started, by reason.',
     'shed',
     'reason',
     SHED_REASONS,
   );
-  const compared = 'Copies of calls that a shadow got, by how they compared.';
+  const compared = 'Copies of calls sent to a shadow, by how their results compared.';
   addLabelled(add, 'shadow_results_total', compared, 'shadow', 'result', SHADOW_RESULTS);
-  const messages = 'Messages over WebSockets, from clients and to them.';
+  const messages = 'WebSocket messages, by direction.';
   addLabelled(add, 'websocket_messages_total', messages, 'websocket_messages', 'direction', DIRECTIONS);
-  const bytes = 'Payload of messages over WebSockets, before compression.';
+  const bytes = 'Payload of WebSocket messages before compression, by direction.';
   addLabelled(add, 'websocket_bytes_total', bytes, 'websocket_bytes', 'direction', DIRECTIONS);
   const simple: [Counter, string][] = [
     ['retries', 'Calls sent again after their replica died.'],
     ['retries_denied', 'Calls not sent again because the retry budget was spent.'],
     ['hedges', 'Slow calls sent to a second replica as well.'],
-    ['hedges_won', 'Calls that the second replica answered first.'],
-    ['coalesced', 'Calls that shared the running execution of another one with their idempotency key.'],
-    ['replayed', 'Calls answered with the kept result of another one with their idempotency key.'],
+    ['hedges_won', 'Hedged calls that the second replica answered first.'],
+    ['coalesced', 'Calls that shared the running execution of a call with the same idempotency key.'],
+    ['replayed', 'Calls answered with the kept result of a call with the same idempotency key.'],
   ];
   for (const [counter, help] of simple) {
     add(
@@ -315,7 +322,7 @@ function addCounters(add: Add): void {
   }
 }
 
-/** Counters of one kind that share a metric, told apart by a label; those that never counted are left out. */
+/** Adds one metric for the counters of a kind, which a label distinguishes; counters that never counted are left out. */
 function addLabelled<Kind extends string, Value extends string>(
   add: Add,
   name: string,
@@ -353,7 +360,7 @@ function count(value: (sample: DeploymentSample) => number): Read {
   return (samples) => samples.map((sample) => ({ value: value(sample), labels: place(sample) }));
 }
 
-/** Of the deployments that run, and have it. */
+/** Reads a value of the running deployments, leaving out those for which it is undefined. */
 function gauge(read: (state: DeploymentState) => number | undefined): Read {
   return (samples) =>
     samples.flatMap((sample) => {
@@ -362,7 +369,7 @@ function gauge(read: (state: DeploymentState) => number | undefined): Read {
     });
 }
 
-/** @param scale from the unit in which it was counted to that of the metric */
+/** @param scale factor from the counted unit to the unit of the metric */
 function histogram(
   name: string,
   labels: Record<string, string>,
@@ -375,7 +382,7 @@ function histogram(
   const samples = buckets.map((count, index): Sample => {
     cumulative += count;
     const bound = bounds[index];
-    // Not `bound * scale`: 0.003 · 1 e−3 has a tail of digits.
+    // A product such as 0.003 · 1e−3 would have a tail of digits.
     const le = bound === undefined ? '+Inf' : scale === 1 ? bound : bound / (1 / scale);
     return { value: cumulative, labels: { le, ...labels }, metricName: `${name}_bucket` };
   });

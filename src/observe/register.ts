@@ -1,4 +1,4 @@
-/** The part of a Prometheus registry that is used: prom-client's and @prometheus-io/client's both have it. */
+/** The members of a Prometheus registry that are used; the registries of prom-client and @prometheus-io/client have them. */
 export interface MetricsRegister {
   readonly contentType: string;
   registerMetric(metric: never): void;
@@ -7,12 +7,12 @@ export interface MetricsRegister {
   removeSingleMetric?(name: string): void;
 }
 
-/** A metric by its name, as all registries know one. */
+/** The part of a metric that all registries share. */
 interface Named {
   readonly name: string;
 }
 
-/** A registry that others use as well, and what was put into it from here. */
+/** A registry that the app uses as well, with a record of the metrics that were registered from here. */
 export class Registered implements MetricsRegister {
   readonly #register: MetricsRegister;
   readonly #metrics = new Map<string, Named>();
@@ -38,12 +38,12 @@ export class Registered implements MetricsRegister {
   removeSingleMetric(name: string): void {
     const metric = this.#metrics.get(name);
     this.#metrics.delete(name);
-    // Its owner may have cleared the registry, and have put another one there.
+    // The app may have cleared its registry and registered another metric under the name.
     if (metric !== undefined && this.#register.getSingleMetric?.(name) === metric)
       this.#register.removeSingleMetric?.(name);
   }
 
-  /** Takes all of it out again. */
+  /** Removes every metric that was registered from here. */
   clear(): void {
     for (const name of [...this.#metrics.keys()]) this.removeSingleMetric(name);
   }

@@ -2,29 +2,29 @@ import type { JsonSchema } from '../validation/json-schema.ts';
 import { freeName } from './problems.ts';
 import { unescapePointer } from './result-kinds.ts';
 
-/** Keywords whose value is data, in which a `$ref` refers to nothing. */
+/** Keywords whose value is data, in which `$ref` is an ordinary key. */
 const DATA = new Set(['const', 'enum', 'default', 'examples', 'example']);
 
-/** Keywords whose value has names for keys, such as those of properties, and schemas for values. */
+/** Keywords whose value maps names, such as those of properties, to schemas. */
 const NAMED = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions']);
 
-/** The schemas of a document, each under a name of its own, with references that hold wherever it is used. */
+/** Collects the schemas of a document under unique names, with references that are valid anywhere in the document. */
 export class Components {
   readonly schemas: Record<string, unknown> = {};
   readonly #taken: string[];
 
-  /** @param taken names that others have */
+  /** @param taken the names that are already in use */
   constructor(taken: readonly string[]) {
     this.#taken = [...taken];
   }
 
   /**
-   * Takes a schema in: its definitions become components beside it, and what pointed into the schema points there.
+   * Adds a schema. Its definitions become components beside it, and its references are changed to point there.
    *
-   * @returns a reference to it
+   * @returns a reference to the schema
    */
   add(name: string, schema: JsonSchema): JsonSchema {
-    // A base of its own would lead references astray.
+    // An `$id` would change the base that references are resolved against.
     const { $schema: _1, $id: _2, $defs = {}, definitions = {}, ...root } = schema;
     const parts = Object.entries({ ...(definitions as JsonSchema), ...($defs as JsonSchema) });
     const own = this.#reserve(name);
@@ -49,7 +49,7 @@ function relocated(reference: string, own: string, names: ReadonlyMap<string, st
   if (key === undefined) return `#/components/schemas/${own}${reference.slice(1)}`;
   const known = names.get(unescapePointer(key));
   if (known !== undefined) return `#/components/schemas/${known}${rest}`;
-  // A library that does not escape the slashes of a name.
+  // Some libraries do not escape the slashes of a name.
   const whole = names.get(unescapePointer(key + rest));
   return whole === undefined ? reference : `#/components/schemas/${whole}`;
 }

@@ -7,13 +7,13 @@ import { resultKinds } from './result-kinds.ts';
 export interface DocumentOptions {
   readonly title: string;
   readonly version: string;
-  /** Where the app is mounted; `/` for the root. */
+  /** The path at which the app is mounted; `/` for the root. */
   readonly prefix: string;
 }
 
 /**
- * The OpenAPI document of an app: what its ingress says of itself, and what its schemas say. It is of version 3.1, or 3.0 if
- * the ingress' own is.
+ * The OpenAPI document of an app, made from its schemas and the document of its ingress. Its version is 3.1, or 3.0 if the
+ * document of the ingress is 3.0.
  */
 export function openApiDocument(
   { routes, document }: IngressDescription,
@@ -45,7 +45,7 @@ export function openApiDocument(
   };
 }
 
-/** The parts of a document that are merged; what is no object is left out. */
+/** The parts of a document that are merged; a part that is not an object counts as empty. */
 function parts(document: JsonSchema): Record<'info' | 'paths' | 'components', Record<string, object>> {
   const part = (name: string): Record<string, object> => {
     const value = document[name];
@@ -59,14 +59,14 @@ function join(prefix: string, path: string): string {
   return path === '/' ? prefix : `${prefix}${path}`;
 }
 
-/** What the routes of a document share. */
+/** State shared by the routes of a document. */
 interface Shared {
   readonly components: Components;
   readonly problems: Problems;
   readonly ids: OperationIds;
 }
 
-/** Ids of operations, each once in a document: paths that differ may come to the same name. */
+/** Makes ids of operations that are unique in a document, since different paths may give the same name. */
 class OperationIds {
   readonly #taken = new Set<string>();
 
@@ -106,14 +106,14 @@ function pathItem(route: RouteDescription, title: string, { components, problems
   }
   const get = { operationId: ids.next(`get_${name}`), responses };
   if (!takesRequest) return { get };
-  // JSON is read if it is there; a body of no type is none.
+  // A route that reads JSON requires a body; for any other route the body is optional and of any type.
   const requestBody = takesJson
     ? { required: true, content: { 'application/json': {} } }
     : { content: { '*/*': {} } };
   return { get, post: { operationId: ids.next(`post_${name}`), requestBody, responses } };
 }
 
-/** As `replica/ingress/response.ts` sends them. */
+/** The responses of a route that succeeds, as `replica/ingress/response.ts` sends them. */
 function results(output: JsonSchema | undefined, schema: JsonSchema | undefined, isStream: boolean): object {
   const description = 'The result.';
   if (output === undefined || schema === undefined) return { 200: { description } };
@@ -121,7 +121,7 @@ function results(output: JsonSchema | undefined, schema: JsonSchema | undefined,
   const content: Record<string, object> = {};
   if (isStream && (kinds.has('json') || kinds.has('nothing'))) content['application/x-ndjson'] = { schema };
   if (!isStream && kinds.has('json')) content['application/json'] = { schema };
-  // The text of a stream is no value of it.
+  // The chunks of a text stream are not its values, so the schema of a value does not describe the body.
   if (kinds.has('text')) content['text/plain'] = { schema: isStream ? { type: 'string' } : schema };
   if (kinds.has('bytes')) content['application/octet-stream'] = {};
   const hasContent = Object.keys(content).length > 0;

@@ -1,26 +1,26 @@
 import type { JsonSchema } from '../validation/json-schema.ts';
 
-/** One way into an ingress, as its replica describes it. Plain data. */
+/** One route of an ingress, as its replica describes it. Plain data. */
 export interface RouteDescription {
-  /** Below the app's prefix; starts with `/`. */
+  /** The path below the app's prefix; starts with `/`. */
   readonly path: string;
-  /** Whether a body or anything else of the request is looked at. */
+  /** Whether the route reads the body or any other part of the request. */
   readonly takesRequest: boolean;
-  /** Of the JSON body; undefined: whatever the route reads itself. */
+  /** The schema of the JSON body; undefined if the route reads the body itself. */
   readonly input?: JsonSchema;
-  /** Whether a body is JSON of any kind, where `input` does not say more. */
+  /** Whether the body is JSON of any shape. Used where there is no `input`. */
   readonly takesJson?: boolean;
-  /** Of the answer, or of each value of a stream. */
+  /** The schema of the answer, or of each value of a stream. */
   readonly output?: JsonSchema;
   readonly isStream: boolean;
 }
 
 /** An ingress as its replica describes it. */
 export interface IngressDescription {
-  /** What it answers; missing if the replica did not say. */
+  /** The protocols that it answers; missing if the replica did not report them. */
   readonly face?: { readonly http: boolean; readonly webSocket: boolean };
   readonly routes: readonly RouteDescription[];
-  /** What the ingress says of itself: the result of its `openapi()`. */
+  /** The document of the ingress itself: the result of its `openapi()`. */
   readonly document?: JsonSchema;
 }
 

@@ -11,7 +11,7 @@ const issue = {
   },
 };
 
-/** The body of every error: problem details as in RFC 9457. In words that OpenAPI 3.0 has, too. */
+/** The body of every error: problem details of RFC 9457. It uses only keywords that OpenAPI 3.0 has as well. */
 const PROBLEM_SCHEMA = {
   type: 'object',
   required: ['type', 'title', 'status', 'code', 'requestId'],
@@ -28,7 +28,7 @@ const PROBLEM_SCHEMA = {
 
 const retryAfter = { 'Retry-After': { description: 'In seconds.', schema: { type: 'integer', minimum: 1 } } };
 
-/** What the responses that routes share say beside their body, by their name. */
+/** The responses that routes share, by name, without their body. */
 const RESPONSES = {
   BadRequest: meaningOf('SERVE_BAD_REQUEST'),
   PayloadTooLarge: meaningOf('SERVE_PAYLOAD_TOO_LARGE'),
@@ -49,13 +49,13 @@ const WITH_JSON = { 415: 'UnsupportedMediaType' } as const;
 const WITH_SCHEMA = { 422: 'Invalid' } as const;
 const ALWAYS = { 500: 'InternalError', 503: 'Unavailable', 504: 'Timeout' } as const;
 
-/** Component names of a document that are taken. */
+/** The component names of a document that are in use. */
 export interface TakenNames {
   readonly schemas: readonly string[];
   readonly responses: readonly string[];
 }
 
-/** The errors that routes answer with, as components under names that nobody else has. */
+/** The errors that routes answer with, as components under unique names. */
 export class Problems {
   readonly schemas: Readonly<Record<string, object>>;
   readonly responses: Readonly<Record<string, object>>;
@@ -74,7 +74,7 @@ export class Problems {
     this.responses = responses;
   }
 
-  /** References to the errors that a route may answer with, by their status. */
+  /** References to the errors that a route may answer with, by status. */
   of(route: {
     takesRequest: boolean;
     takesJson: boolean;
@@ -99,7 +99,7 @@ function meaningOf(code: ServeErrorCode): { readonly description: string } {
   return { description: SERVE_ERRORS[code].meaning };
 }
 
-/** A name with a number behind it if others have it. */
+/** The name, with a number appended if it is taken. */
 export function freeName(name: string, taken: readonly string[]): string {
   let free = name;
   for (let suffix = 1; taken.includes(free); suffix++) free = `${name}_${suffix}`;

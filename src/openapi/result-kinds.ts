@@ -1,15 +1,15 @@
 import type { JsonSchema } from '../validation/json-schema.ts';
 
-/** How a result is sent: as text, as JSON, as bytes, or as 204. */
+/** The form in which a result is sent: as text, as JSON, as bytes, or as 204. */
 export type ResultKind = 'text' | 'json' | 'bytes' | 'nothing';
 
 const ALL: readonly ResultKind[] = ['text', 'json', 'bytes', 'nothing'];
 
 /**
- * How values that match a schema are sent, as `replica/ingress/response.ts` does it. A schema that does not tell, such as
- * that of a class of bytes, allows everything.
+ * The forms in which `replica/ingress/response.ts` sends values that match a schema. A schema that does not restrict the
+ * form, such as the schema of a class of bytes, allows every form.
  *
- * @param root what references point into
+ * @param root the schema that references point into
  */
 export function resultKinds(
   schema: unknown,
@@ -31,7 +31,7 @@ export function resultKinds(
   for (const choice of [anyOf, oneOf])
     if (Array.isArray(choice)) narrow(choice.flatMap((part) => [...within(part)]));
   if (Array.isArray(allOf)) for (const part of allOf) narrow(within(part));
-  // OpenAPI 3.0 says so.
+  // The keyword of OpenAPI 3.0.
   if (nullable === true) kinds.add('nothing');
   return kinds;
 }
@@ -48,7 +48,7 @@ function kindOfType(type: unknown, schema: JsonSchema): ResultKind {
   return isBinary ? 'bytes' : 'text';
 }
 
-/** What a JSON pointer in a fragment leads to. */
+/** Resolves a JSON pointer in a URI fragment. */
 function lookup(root: unknown, reference: string): unknown {
   let at = root;
   for (const step of reference.split('/').slice(1)) {
@@ -58,7 +58,7 @@ function lookup(root: unknown, reference: string): unknown {
   return at;
 }
 
-/** One step of a JSON pointer in a URI fragment (RFC 6901, 6). Not every library percent-encodes it. */
+/** Decodes one step of a JSON pointer in a URI fragment (RFC 6901, 6). Not every library percent-encodes it. */
 export function unescapePointer(step: string): string {
   let text = step;
   try {

@@ -1,49 +1,49 @@
 import { now as machineNow } from './clock.ts';
 import { inRootContext } from './root-context.ts';
 
-/** Period of the looks at the clock, in ms. */
+/** The period of the readings of the clock, in ms. */
 const LOOK_MS = 100;
-/** A longer gap between two looks is examined: the process was paused, or this thread's event loop was blocked. */
+/** A longer gap between two readings, in ms, means that the process was paused or this thread's event loop was blocked. */
 const LONG_GAP_MS = 500;
-/** A process that ran has used at least this share of the CPU time that it used to use, and of one core. */
+/** A process that was running used at least this share of its usual CPU time, and of one core. */
 const RAN_SHARE = 0.1;
-/** Fewer beats of another thread may have come right before and right after a pause. */
+/** Fewer beats of another thread prove nothing: they may have come right before and right after a pause. */
 const MIN_BEATS = 3;
-/** Weight of the last look in the usual CPU use. */
+/** The weight of the last reading in the usual CPU use. */
 const NEWEST = 1 / 8;
 
-/** Another thread that shows that it runs. */
+/** Another thread whose beats show that it runs. */
 export interface Witness {
-  /** Counts the beats of its event loop. */
+  /** The number of beats of its event loop. */
   readonly beats: number;
-  /** Period of the beats, in ms. */
+  /** The period of the beats, in ms. */
   readonly beatMs: number;
 }
 
-/** What happened between two looks at the clock that are far apart. */
+/** The measurements between two readings of the clock that are far apart. */
 export interface Gap {
   readonly ms: number;
   /** CPU time of the whole process during the gap, in ms. */
   readonly cpuMs: number;
   /** CPU time of the whole process per ms before the gap. */
   readonly usualCpu: number;
-  /** Beats of other threads during the gap, and how many there would have been. */
+  /** The beats of other threads during the gap, and the number that a running thread would have made. */
   readonly beats: ReadonlyArray<{ readonly counted: number; readonly expected: number }>;
 }
 
 /**
- * Whether the whole process stood still: it was stopped (SIGSTOP, a frozen container), or its machine was (a laptop that
- * slept, a migrated virtual machine). Otherwise only the looking thread was blocked.
+ * Whether the whole process was paused: it was stopped (SIGSTOP, a frozen container), or its machine was (a laptop that
+ * slept, a migrated virtual machine). Otherwise only the thread that reads the clock was blocked.
  *
  * Over a gap of 3 s another thread with a beat of 50 ms beats 5 times if the process was stopped, 65 times beside a loop
- * that spins and 60 times beside `execSync`. Without another thread that beats the CPU time decides.
+ * that spins and 60 times beside `execSync`. Without another thread that beats, the CPU time decides.
  */
 export function wasPause({ ms, cpuMs, usualCpu, beats }: Gap): boolean {
   const hasWitness = beats.some(({ counted, expected }) => counted >= MIN_BEATS && counted >= expected / 2);
   return !hasWitness && cpuMs < ms * RAN_SHARE * Math.max(1, usualCpu);
 }
 
-/** Where the meter reads the time and the CPU time of the process, in ms. */
+/** The source of the time and of the CPU time of the process, both in ms. */
 export interface MeterSource {
   now(): number;
   cpuMs(): number;
@@ -58,9 +58,9 @@ const machine: MeterSource = {
 };
 
 /**
- * The time for which this process was able to run: the machine's time without the pauses of the whole process. Nobody is to
- * blame for a pause, so everything that ends a replica, refuses calls or gives something up is measured in this time.
- * Deadlines of calls are not: their callers wait by the clock on the wall.
+ * The time during which this process was able to run: the machine's time without the pauses of the whole process. No replica
+ * is to blame for a pause, so every limit that ends a replica, refuses calls or gives work up is measured in this time.
+ * Deadlines of calls are not, because callers wait by the wall clock.
  */
 export class ActiveTime {
   readonly #source: MeterSource;
@@ -76,7 +76,7 @@ export class ActiveTime {
     this.#source = source;
   }
 
-  /** In ms. Without anybody who follows it, it passes like the machine's time. */
+  /** The active time in ms. While nothing follows it, it passes like the machine's time. */
   now(): number {
     const at = this.#source.now();
     if (this.#users > 0 && at - this.#lookedAt > LONG_GAP_MS) this.look();
@@ -89,7 +89,7 @@ export class ActiveTime {
     return this.#pausedMs;
   }
 
-  /** Follows the time until the result is called. Does not keep the process alive. */
+  /** Detects pauses until the returned function is called. Does not keep the process alive. */
   follow(): () => void {
     if (this.#users++ === 0) {
       this.#lookedAt = this.#source.now();
@@ -112,7 +112,7 @@ export class ActiveTime {
     this.#witnesses.delete(witness);
   }
 
-  /** @internal Notices what happened since the last look. */
+  /** @internal Reads the clock and decides whether the gap since the last reading was a pause. */
   look(): void {
     const at = this.#source.now();
     const ms = at - this.#lookedAt;

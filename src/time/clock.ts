@@ -3,9 +3,9 @@ import { inRootContext } from './root-context.ts';
 /**
  * One monotonic clock for all threads of an instance: milliseconds since the instance's epoch.
  *
- * `performance.now()` starts at zero in each thread; `process.hrtime` is the machine's monotonic clock and the same in
- * all of them. Adding the difference once makes `now()` comparable across threads, so a deadline travels to a replica
- * as a plain (small) number, and the time it spends in a message queue counts.
+ * `performance.now()` starts at zero in each thread; `process.hrtime` is the machine's monotonic clock and the same in all of
+ * them. Adding the difference once makes `now()` comparable across threads, so a deadline travels to a replica as a small
+ * number, and the time that it spends in a message queue counts.
  */
 let epoch = process.hrtime.bigint();
 let offset = elapsedSince(epoch) - performance.now();
@@ -19,13 +19,13 @@ export function clockEpoch(): bigint {
   return epoch;
 }
 
-/** A replica's thread adopts the epoch of its instance before anything reads the clock. */
+/** Sets the epoch of a replica's thread to that of its instance. Called before the clock is read. */
 export function adoptEpoch(ns: bigint): void {
   epoch = ns;
   offset = elapsedSince(ns) - performance.now();
 }
 
-/** A timer that is pending; it keeps the process alive until `unref`. Node's own timers are such. */
+/** A pending timer, which keeps the process alive until `unref`. Node's own timers have this interface. */
 export interface Timer {
   ref(): unknown;
   unref(): unknown;
@@ -38,30 +38,30 @@ export interface Timer {
 export interface ThreadTime {
   /** Milliseconds since the instance's epoch, with a fraction. */
   now(): number;
-  /** Runs `run` once, in so many ms. */
+  /** Runs `run` once, after `ms` milliseconds. */
   after(ms: number, run: () => void): Timer;
-  /** Runs `run` every so many ms, in the async context of no call: what repeats outlives the call that starts it. */
+  /** Runs `run` every `ms` milliseconds, in the async context of no call, since a repetition outlives the call that starts it. */
   every(ms: number, run: () => void): Timer;
   /** Runs `run` once the current turn of the event loop is over. */
   soon(run: () => void): Timer;
   /** Ends a timer of `after` or `every`. */
   cancel(timer: Timer | undefined): void;
   /**
-   * Resolves when another thread has changed a shared word and notifies; at once where the word is not `value` any more.
-   * Does not keep the process alive.
+   * Resolves when another thread has changed a shared word and notifies, or at once if the word is no longer `value`. Does not
+   * keep the process alive.
    */
   wait(words: Int32Array, index: number, value: number): Promise<unknown>;
-  /** A number in 0…1, 1 excluded. */
+  /** A random number from 0 up to, but not including, 1. */
   random(): number;
 }
 
-/** The machine's. The globals are looked up at each call, so that a test may replace them. */
+/** The machine's time. The globals are looked up at each call, so that a test may replace them. */
 export const machineTime: ThreadTime = {
   now: () => performance.now() + offset,
   after: (ms, run) => setTimeout(run, ms),
   every: (ms, run) => inRootContext(() => setInterval(run, ms)),
   soon: (run) => setImmediate(run),
-  // Whatever `after` and `every` return is Node's own timer.
+  // The timers that `after` and `every` return are Node's own.
   cancel: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
   wait(words, index, value) {
     const wait = Atomics.waitAsync(words, index, value);
@@ -75,7 +75,10 @@ let current: ThreadTime = machineTime;
 /** The time of this thread. */
 export { current as time };
 
-/** Gives this thread another time. No call, queue or batch of the thread may be open, and none when the result is disposed of. */
+/**
+ * Replaces the time of this thread until the result is disposed of. At both moments no call, queue or batch of the thread may
+ * be open.
+ */
 export function useTime(other: ThreadTime): Disposable {
   const before = current;
   current = other;

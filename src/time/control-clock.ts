@@ -3,23 +3,23 @@ import { activeTime } from './active-time.ts';
 import { inRootContext } from './root-context.ts';
 
 /**
- * The time by which the control plane decides: when it samples and scales, checks health, restarts, gives up a placement,
- * judges an update. Calls and their deadlines go by the machine's time, and what waits for a thread by the time for which the
+ * The time of the control plane, by which it samples and scales, checks health, restarts replicas, gives up a placement and
+ * judges an update. Calls and their deadlines use the machine's time, and waits for a thread use the time during which the
  * process was able to run.
  */
 export interface Clock {
-  /** In ms, from any origin; never goes back. */
+  /** A time in ms from any origin, which never goes back. */
   now(): number;
-  /** Like `Date.now()`: what policies and `status()` are given. */
+  /** A time like `Date.now()`, for policies and `status()`. */
   timestamp(): number;
   /**
-   * Calls `run` every so many ms, and does not keep the process alive.
-   * @returns ends that
+   * Calls `run` every `ms` milliseconds, without keeping the process alive.
+   * @returns a function that ends the repetition
    */
   every(ms: number, run: () => void): () => void;
 }
 
-/** The default: the machine's time without pauses of the whole process, in which nothing was sampled and nothing ran. */
+/** The default clock: the machine's time without pauses of the whole process. */
 export const machineClock: Clock = {
   now: () => activeTime.now(),
   timestamp: () => Date.now(),

@@ -1,78 +1,78 @@
 import { now, time } from './clock.ts';
 import { inRootContext } from './root-context.ts';
 
-/** A loop that has been held for so long, in ms, turns before anything else is begun on it. */
+/** A loop that has been held for this long, in ms, turns before the next call begins on it. */
 export const HOLD_MS = 1;
 
 /**
- * A message is posted when it holds so many frames, so that the other thread starts while this one still sends: with 64
- * calls in flight 1,014 k calls/s at 16 per message against 552 k when each turn posts one message (8: 847 k, 32: 678 k).
+ * A message is posted when it holds this many frames, so that the other thread starts while this one still sends: with 64
+ * calls in flight 1,014 k calls/s at 16 per message, 552 k when each turn posts one message (8: 847 k, 32: 678 k).
  */
 export const MAX_FRAMES = 16;
 
-/** What waits for a turn lets calls that are on their way to this thread begin first, for so long, in ms. */
+/** The longest time, in ms, for which waiting work lets calls that are on their way to this thread begin first. */
 const HANDOVER_MS = 1;
 
-/** Collects what is posted once per turn. */
+/** Collects frames that are posted once per turn. */
 export interface Collector {
   flush(): void;
 }
 
-/** What begins calls on this thread. */
+/** Begins the calls of this thread. */
 export interface CallStarter {
-  /** A call waits to begin. */
+  /** Whether a call waits to begin. */
   readonly hasNext: boolean;
-  /** A caller is about to send a call here. */
+  /** Whether a caller is about to send a call to this thread. */
   readonly isExpectingCall: boolean;
-  /** The loop has turned. @param heldSince when the work of the last turn began; 0 = none was noticed */
+  /** Called when the loop has turned. @param heldSince when the work of the last turn began; 0 = no work was noticed */
   turned(at: number, heldSince: number): void;
   /** Begins the next call. */
   beginNext(at: number): void;
-  /** Something that gave the loop up goes on. */
+  /** Called before a generator that yielded the loop continues. */
   resuming(at: number): void;
 }
 
 /**
- * The turns of this thread's event loop: since when it has been held, and what happens between two turns.
+ * The turns of this thread's event loop: how long it has been held, and the work that is done between two turns.
  *
- * Only `setImmediate` lets the loop turn (1.7 µs): Node drains ports, microtasks and `nextTick` without polling for
- * anything else. One immediate serves all that happens at a turn: collected frames are posted, the next call begins, or
- * one generator that gave the loop up goes on.
+ * Only `setImmediate` lets the loop turn (1.7 µs): Node drains ports, microtasks and `nextTick` without polling for anything
+ * else. One immediate serves everything that happens at a turn: collected frames are posted, and the next call begins or one
+ * generator that yielded the loop continues.
  */
 export class EventLoop {
-  /** A message is posted when it holds so many answers. */
+  /** The number of answers at which a message is posted. */
   maxAnswers: number = MAX_FRAMES;
-  /** Frames are posted at once instead of once per turn: code on this thread holds the loop. */
+  /** Whether frames are posted at once instead of once per turn, because code on this thread holds the loop. */
   postsAtOnce = false;
   #isScheduled = false;
   #heldSince = 0;
   #collectors: Collector[] = [];
   #starter: CallStarter | undefined = undefined;
   readonly #waiting: Array<() => void> = [];
-  /** Calls begun while others waited to go on, less those that went on. */
+  /** Calls begun while generators waited to continue, minus the generators that continued. */
   #begunBefore = 0;
-  /** When the wait for calls on their way began; 0 = there is none. */
+  /** When the wait for calls on their way began; 0 = no wait. */
   #expectingSince = 0;
 
-  /** The replica of this thread begins its calls at turns. */
+  /** Registers the replica of this thread, whose calls begin at turns. */
   serve(starter: CallStarter): void {
     this.#starter = starter;
   }
 
-  /** Something is to be done when the loop has turned. */
+  /** Requests a turn of the loop. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     inRootContext(this.#awaitTurn);
   }
 
-  /** Something is to be posted at the end of this turn. */
+  /** Requests that the collector is flushed at the end of this turn. */
   collect(collector: Collector): void {
     this.#collectors.push(collector);
     this.schedule();
   }
 
-  /** Posts what was collected, now: the loop may be held for long. */
+  /** Posts all collected frames now, because the loop may be held for long. */
   flush(): void {
     if (this.#collectors.length === 0) return;
     const collectors = this.#collectors;
@@ -80,7 +80,7 @@ export class EventLoop {
     for (const collector of collectors) collector.flush();
   }
 
-  /** Work begins. @returns whether it is the first of this turn */
+  /** Notes that work begins. @returns whether it is the first work of this turn */
   enter(at: number): boolean {
     this.schedule();
     if (this.#heldSince !== 0) return false;
@@ -88,14 +88,14 @@ export class EventLoop {
     return true;
   }
 
-  /** Whether the loop has been held for so long that it should turn. */
+  /** Whether the loop has been held long enough that it should turn. */
   isHeld(at: number): boolean {
     return this.#heldSince !== 0 && at - this.#heldSince >= HOLD_MS;
   }
 
   /**
    * Lets the loop turn if it has been held for a while, so that other calls, cancellations and health checks get through.
-   * @returns undefined if it has not been held: there is nothing to await
+   * @returns undefined if the loop has not been held, so that there is nothing to await
    */
   yield(): Promise<void> | undefined {
     const at = now();
@@ -103,7 +103,7 @@ export class EventLoop {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** A turn is for all calls of this thread: it has the async context of none. */
+  /** Schedules the turn, which serves all calls of this thread and therefore runs in the async context of no call. */
   readonly #awaitTurn = (): unknown => time.soon(this.#turn);
 
   readonly #turn = (): void => {
@@ -131,14 +131,17 @@ export class EventLoop {
     }
   };
 
-  /** One at a time: each holds the loop for it is not known how long. */
+  /** Continues one generator only, because it may hold the loop for an unknown time. */
   #resume(at: number): void {
     this.enter(at);
     this.#begunBefore = Math.max(0, this.#begunBefore - 1);
     this.#waiting.shift()?.();
   }
 
-  /** Four streams that compute get their first values one after the other, not each after a round of the others. */
+  /**
+   * Whether generators wait until a call that is on its way has begun, so that each of several streams that compute sends its
+   * first value before the others continue.
+   */
   #waitsForCall(starter: CallStarter, at: number): boolean {
     if (starter.hasNext || !starter.isExpectingCall) {
       this.#expectingSince = 0;

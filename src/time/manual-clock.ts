@@ -19,7 +19,7 @@ export class ManualClock implements Clock {
   #now = 0;
   readonly #repeated = new Set<Repeated>();
 
-  /** @param origin the first timestamp, like `Date.now()`. Default: now */
+  /** @param origin the first timestamp, like `Date.now()`. Default: the current time */
   constructor(origin: number = Date.now()) {
     this.#origin = origin;
   }
@@ -39,8 +39,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets so much time pass, one due moment after the other, with a turn of the event loop after each.
-   * @param ms ≥ 0
+   * Lets time pass, one due moment after the other, with a turn of the event loop after each.
+   * @param ms the time to pass, ≥ 0
    */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -53,7 +53,7 @@ export class ManualClock implements Clock {
     this.#now = end;
   }
 
-  /** The one that is due first, by that time. */
+  /** The repetition that is due first, if any is due by `end`. */
   #next(end: number): Repeated | undefined {
     let next: Repeated | undefined;
     for (const repeated of this.#repeated) {

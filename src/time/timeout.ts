@@ -1,10 +1,10 @@
 import { now } from './clock.ts';
 
-/** A limit is waited for in so many parts, each at least and at most this long, in ms. */
+/** The number of parts in which a limit is waited for, and the shortest and longest part in ms. */
 const PARTS = 4;
 const SHORTEST_PART_MS = 1;
 const LONGEST_PART_MS = 250;
-/** A part that takes longer by more than this, in ms, was interrupted. */
+/** A part that ends later by more than this, in ms, was interrupted. */
 const LATE_MS = 250;
 
 /** A timer of `limit`. */
@@ -13,11 +13,11 @@ export interface Limit {
 }
 
 /**
- * Calls `run` once this thread has been able to wait for so long. What passes while the process is paused, or the event loop
- * blocked, does not count: work that is under way elsewhere would be given up before it had its time. So the limit is waited
- * for in parts, and of a part that was interrupted only its own length counts.
+ * Calls `run` once this thread has been able to wait for `ms` milliseconds. Time while the process is paused or the event loop
+ * is blocked does not count, because work that runs elsewhere would be given up before it had its time. The limit is waited
+ * for in parts, and an interrupted part counts only with its planned length.
  *
- * @param keepsAlive whether the process stays alive for it
+ * @param keepsAlive whether the timer keeps the process alive
  */
 export function limit(ms: number, run: () => void, keepsAlive = true): Limit {
   const partMs = Math.min(Math.max(ms / PARTS, SHORTEST_PART_MS), LONGEST_PART_MS);
@@ -39,9 +39,9 @@ export function limit(ms: number, run: () => void, keepsAlive = true): Limit {
 }
 
 /**
- * The result of work that may never end. The time keeps the process alive; pauses of the process do not count.
+ * Returns the result of work that may never end. By default the timer keeps the process alive. Pauses do not count.
  *
- * @throws what the work throws; `error()` when the time is up first
+ * @throws the error of the work, or `error()` if the time is up first
  */
 export async function withTimeout<T>(
   work: Promise<T>,
@@ -58,7 +58,7 @@ export async function withTimeout<T>(
   }
 }
 
-/** Waits for work that may fail or hang; answers when it is over or the time is up. Pauses of the process do not count. */
+/** Waits until the work has succeeded or failed, or the time is up. Pauses of the process do not count. */
 export async function within(ms: number, work: Promise<unknown>, keepsAlive = true): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = limit(ms, resolve, keepsAlive);

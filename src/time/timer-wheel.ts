@@ -1,18 +1,18 @@
 import { now, type Timer, time } from './clock.ts';
 
-/** Width of a slot in ms: an entry fires at most this much late on a free event loop, and never early. */
+/** The width of a slot in ms: on a free event loop an entry fires at most this much late, and never early. */
 const TICK_MS = 8;
-/** The same for the second copies of slow calls: a replica that answers in 10 ms is not waited for twice as long. */
+/** The width of a slot for hedging, so that a hedge after 10 ms is not sent after nearly 20. */
 const HEDGE_TICK_MS = 2;
 const SLOTS = 512;
-/** Not in the wheel. */
+/** The slot of an entry that is not in the wheel. */
 const IDLE = -1;
-/** Taken out of its slot, about to expire in this tick unless it is removed first. */
+/** The slot of an entry that was taken out and expires in this tick unless it is removed first. */
 const DUE = -2;
 
-/** Something that can expire. The wheel links entries into its slots directly, so that a call needs no node of its own. */
+/** An entry of the wheel. The wheel links entries into its slots directly, so that a call needs no node of its own. */
 export abstract class Expiring {
-  /** Time of `clock.now()` at which `expire` is called; 0 = never. */
+  /** The time of `clock.now()` at which `expire` is called; 0 = never. */
   expiresAt = 0;
   /** @internal */ wheelNext: Expiring | undefined = undefined;
   /** @internal */ wheelPrevious: Expiring | undefined = undefined;
@@ -24,14 +24,14 @@ export abstract class Expiring {
  * A hashed timer wheel (Varghese & Lauck, "Hashed and hierarchical timing wheels", 1987): adding and removing a deadline
  * costs a few pointer writes, where a Node timer per call costs about 0.3 µs and an allocation.
  *
- * One ticker runs while the wheel is in use and it is the thread's keep-alive: it is ref'ed exactly while `hold`s are
- * out, so a process lives as long as a call is queued or running, and no longer than a tick more.
+ * One ticker runs while the wheel is in use, and it keeps the process alive: it is ref'ed exactly while there are holds, so a
+ * process lives as long as a call is queued or running, and at most a tick longer.
  */
 export class TimerWheel {
   readonly #slots: Array<Expiring | undefined> = new Array(SLOTS).fill(undefined);
   #size = 0;
   #holds = 0;
-  /** The last slot that was visited, counted from time 0: some of its entries may not have been due then. */
+  /** The last visited slot, counted from time 0. Some of its entries may not have been due at that time. */
   #cursor = 0;
   #ticker: Timer | undefined = undefined;
   #referenced = false;
@@ -43,7 +43,7 @@ export class TimerWheel {
     this.#tickMs = tickMs;
   }
 
-  /** Number of entries that wait to expire. */
+  /** The number of entries that wait to expire. */
   get size(): number {
     return this.#size;
   }
@@ -61,7 +61,7 @@ export class TimerWheel {
   add(entry: Expiring, expiresAt: number): void {
     entry.expiresAt = expiresAt;
     if (this.#ticker === undefined) this.#start(this.#holds > 0);
-    // A time that has passed fires at the next tick.
+    // An entry whose time has passed fires at the next tick.
     const slot = Math.max(Math.floor(expiresAt / this.#tickMs), this.#cursor) % SLOTS;
     const head = this.#slots[slot];
     entry.wheelSlot = slot;
@@ -72,7 +72,7 @@ export class TimerWheel {
     this.#size++;
   }
 
-  /** Harmless when the entry is not in the wheel. */
+  /** Removes an entry; does nothing if it is not in the wheel. */
   remove(entry: Expiring): void {
     const slot = entry.wheelSlot;
     if (slot === IDLE) return;
@@ -100,9 +100,9 @@ export class TimerWheel {
   #tick(): void {
     const at = this.#now();
     const target = Math.floor(at / this.#tickMs);
-    // After a blocked loop one round visits every slot; more would visit them twice.
+    // After a blocked loop one round visits every slot; a longer way would visit slots twice.
     const first = Math.max(this.#cursor, target - SLOTS + 1);
-    // Before anything expires: what is added meanwhile goes to a slot that is still visited.
+    // Set before anything expires, so that an entry added meanwhile goes to a slot that is still visited.
     this.#cursor = target;
     for (let slot = first; slot <= target; slot++) this.#expireSlot(slot % SLOTS, at);
     if (this.#holds === 0) {
@@ -123,7 +123,7 @@ export class TimerWheel {
       }
       entry = next;
     }
-    // Expiring one entry may remove others, so the slot's list is not walked while user-visible code runs.
+    // Expiring one entry may remove others, so the list of the slot is not walked meanwhile.
     for (const entry of due) {
       if (entry.wheelSlot !== DUE) continue;
       entry.wheelSlot = IDLE;
@@ -141,5 +141,5 @@ export class TimerWheel {
 /** The wheel of this thread. */
 export const wheel: TimerWheel = new TimerWheel();
 
-/** The finer one, for the second copies of slow calls. */
+/** The wheel of this thread with narrower slots, for hedging. */
 export const hedgeWheel: TimerWheel = new TimerWheel(now, HEDGE_TICK_MS);

@@ -8,7 +8,7 @@ interface Shipper {
   readonly rank: number;
 }
 
-/** The users' metrics of all threads of one instance: what replicas shipped, and what the host's own code counts. */
+/** The users' metrics of all threads of one instance: those that replicas shipped, and those of the host's own code. */
 export class HostMetrics {
   readonly #shipped = new Map<string, ShippedMetric>();
   readonly #own = new Map<string, MetricTable>();
@@ -18,7 +18,7 @@ export class HostMetrics {
   readonly #onDropped: (name: string, why: string) => void;
   readonly #unwatch: () => void;
 
-  /** @param onDropped something of a metric is not kept; told once per metric */
+  /** @param onDropped called once per metric if values of it are not kept */
   constructor(onDropped: (name: string, why: string) => void) {
     this.#onDropped = onDropped;
     this.#unwatch = threadMetrics.watch((table) => {
@@ -27,7 +27,7 @@ export class HostMetrics {
     });
   }
 
-  /** A replica counted. */
+  /** Adds the values that a replica shipped. */
   merge(deltas: readonly MetricDelta[], app: string, deployment: string, replica: Shipper): void {
     const place = `${app}/${deployment}`;
     for (const { definition, series } of deltas) {
@@ -37,16 +37,16 @@ export class HostMetrics {
       this.#shipped.set(name, metric);
       const isForeign = own !== undefined && !isSameMetric(own.definition, definition);
       if (isForeign || metric.isContested(definition, place))
-        this.warn(name, `${deployment} defines it otherwise than others do`);
+        this.warn(name, `deployment '${deployment}' defines it differently from other deployments`);
       const table = isForeign ? undefined : metric.tableFor(definition, replica.replicaId, place);
       if (table === undefined) continue;
       table.merge(series, app, deployment, String(replica.rank));
-      if (table.dropped > 0) this.warn(name, 'it has too many combinations of label values');
+      if (table.dropped > 0) this.warn(name, 'too many combinations of label values');
       this.#define(metric.definition);
     }
   }
 
-  /** A replica is gone, and its gauges with it. */
+  /** Removes the gauges of a replica that has ended. */
   forget(app: string, deployment: string, { replicaId, rank }: Shipper): void {
     for (const metric of this.#shipped.values()) {
       for (const table of metric.tables()) table.forget(app, deployment, String(rank));
@@ -54,24 +54,24 @@ export class HostMetrics {
     }
   }
 
-  /** A deployment has ended. Its series go after a while. */
+  /** Notes that a deployment has ended. Its series are removed after a few more scrapes. */
   ended(app: string, deployment: string): void {
     for (const table of this.#tables()) table.ended(app, deployment);
   }
 
-  /** A replica has another rank, and its gauges with it. */
+  /** Moves the gauges of a replica to its new rank. */
   renumber(app: string, deployment: string, from: number, to: number): void {
     for (const metric of this.#shipped.values())
       for (const table of metric.tables()) table.renumber(app, deployment, String(from), String(to));
   }
 
-  /** Tells of every metric, those that are there already first. */
+  /** Calls the listener with every metric, beginning with the known ones. */
   watch(listener: (definition: MetricDefinition) => void): void {
     for (const definition of this.#defined.values()) listener(definition);
     this.#listeners.add(listener);
   }
 
-  /** What a scrape gets to see of a metric. */
+  /** The series of a metric for a scrape. */
   scrape(name: string): MetricDelta | undefined {
     const definition = this.#defined.get(name);
     if (definition === undefined) return undefined;
@@ -96,7 +96,7 @@ export class HostMetrics {
     for (const listener of this.#listeners) listener(definition);
   }
 
-  /** Something of a metric is not kept. Told once per metric. */
+  /** Reports, once per metric, that values of it are not kept. */
   warn(name: string, why: string): void {
     if (this.#warned.has(name)) return;
     this.#warned.add(name);

@@ -5,18 +5,18 @@ import type { MetricDefinition, MetricKind, MetricSeries, MetricTable } from './
 import { threadMetrics } from './thread-metrics.ts';
 
 export interface MetricOptions {
-  /** What it counts, for whoever reads the scrape. Default: its name. */
+  /** Describes the metric on the scrape. Default: its name. */
   help?: string;
-  /** Names of its labels; `app`, `deployment` and, for gauges, `rank` are added by themselves. Default none. */
+  /** Names of its labels; `app`, `deployment` and, for gauges, `rank` are added automatically. Default none. */
   labels?: string[];
 }
 
 export interface HistogramOptions extends MetricOptions {
-  /** Upper bounds, ascending. Default 0.005 … 10, for seconds. */
+  /** Upper bounds in ascending order. Default 0.005 … 10, for seconds. */
   buckets?: number[];
 }
 
-/** Values by the names that the metric declared. */
+/** Label values by the names that the metric declared. */
 export type MetricLabels = Readonly<Record<string, string | number>>;
 
 export interface Counter {
@@ -49,9 +49,9 @@ const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 
 /**
  * Metrics of your own, on the same scrape as those of the serving layer. In a replica they are counted in its thread and
- * shipped to the host about once a second; they carry the labels `app` and `deployment`, gauges `rank` as well.
+ * shipped to the host about once a second; they carry the labels `app` and `deployment`, gauges also `rank`.
  *
- * At most 1,000 combinations of label values per metric are kept; what comes beyond is dropped, with a warning.
+ * At most 1,000 combinations of label values per metric are kept; values of further combinations are dropped with a warning.
  *
  * @throws ServeError `SERVE_INVALID_OPTION` for a bad name, label, bucket or value, or a name in use for another metric
  */
@@ -109,7 +109,7 @@ function define(
   return threadMetrics.define(definition);
 }
 
-/** The series of these labels, of the deployment whose code runs. */
+/** The series of these labels for the deployment whose code is running. */
 function seriesOf(table: MetricTable, labels: MetricLabels): MetricSeries {
   const { name, labels: names } = table.definition;
   const given = Object.keys(labels);

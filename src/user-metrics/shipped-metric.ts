@@ -1,9 +1,9 @@
 import { isSameMetric, type MetricDefinition, MetricTable } from './table.ts';
 
-/** A metric as some replicas define it. */
+/** One definition of a metric, with the values of the replicas that use this definition. */
 class Edition {
   readonly table: MetricTable;
-  /** Replicas that ship it, and whose they are. */
+  /** The replicas that ship it, with their app and deployment. */
   readonly replicas = new Map<string, string>();
 
   constructor(definition: MetricDefinition) {
@@ -16,8 +16,8 @@ class Edition {
 }
 
 /**
- * A metric that replicas ship. After an update of their code they may define it otherwise: what they count is kept beside
- * the old series, and takes their place when the last replica with the old definition has gone.
+ * A metric that replicas ship. After an update of their code they may define it differently: the new series are kept beside
+ * the old ones, and replace them when the last replica with the old definition has ended.
  */
 export class ShippedMetric {
   #current: Edition;
@@ -36,8 +36,8 @@ export class ShippedMetric {
   }
 
   /**
-   * Where a replica's values go; undefined if two other definitions are in use.
-   * @param place app and deployment of the replica
+   * The table for a replica's values; undefined if two other definitions are in use.
+   * @param place the app and deployment of the replica
    */
   tableFor(definition: MetricDefinition, replica: string, place: string): MetricTable | undefined {
     const edition = this.#editionFor(definition);
@@ -45,13 +45,13 @@ export class ShippedMetric {
     return edition?.table;
   }
 
-  /** Whether a deployment defines it otherwise than another one that still runs. */
+  /** Whether a deployment defines it differently from another one that still runs. */
   isContested(definition: MetricDefinition, place: string): boolean {
     if (this.#current.is(definition)) return false;
     return [...this.#current.replicas.values()].some((other) => other !== place);
   }
 
-  /** @returns whether it is another metric from now on */
+  /** Notes that a replica has ended. @returns whether another definition is current from now on */
   gone(replica: string): boolean {
     this.#next?.replicas.delete(replica);
     this.#current.replicas.delete(replica);

@@ -5,43 +5,43 @@ export interface MetricDefinition {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
-  /** Upper bounds of a histogram's buckets; an infinite one follows. */
+  /** The upper bounds of a histogram's buckets, without the infinite one at the end. */
   readonly bounds: readonly number[];
 }
 
-/** One combination of label values. */
+/** The values of one combination of label values. */
 export interface MetricSeries {
   readonly app: string;
   readonly deployment: string;
-  /** Rank of the replica that set a gauge; empty for what is summed. */
+  /** The rank of the replica that set a gauge; empty for metrics that are summed. */
   readonly rank: string;
-  /** In the order of the definition's labels. */
+  /** The label values, in the order of the definition's labels. */
   readonly values: readonly string[];
   /** A counter's total, a gauge's value, a histogram's sum. */
   value: number;
-  /** Not cumulative; one more than there are bounds. Empty unless it is a histogram. */
+  /** The counts per bucket, not cumulative, with one more bucket than bounds; empty unless it is a histogram. */
   readonly buckets: number[];
 }
 
-/** What a thread ships: a metric, and what came since the last time. */
+/** A metric with its changes since the last time, as a thread ships it. */
 export interface MetricDelta {
   readonly definition: MetricDefinition;
   readonly series: readonly MetricSeries[];
 }
 
-/** Combinations that one metric keeps: a label that is a request id must not fill the memory. */
+/** The most combinations that one metric keeps, so that a label with request ids does not fill the memory. */
 export const MAX_SERIES = 1_000;
 
-/** How often the last values of a deployment are scraped once it has ended. */
+/** The number of scrapes that still contain the last values of a deployment after it has ended. */
 const SCRAPES_OF_ENDED = 5;
 
 /** The series of one metric. */
 export class MetricTable {
   readonly definition: MetricDefinition;
   readonly #series = new Map<string, MetricSeries>();
-  /** Deployments that ended, and for how many scrapes their series stay. */
+  /** The deployments that ended, and the number of scrapes for which their series stay. */
   readonly #ended = new Map<string, number>();
-  /** Observations that found no room. */
+  /** The number of observations that were dropped for lack of room. */
   dropped = 0;
 
   constructor(definition: MetricDefinition) {
@@ -52,7 +52,7 @@ export class MetricTable {
     return [...this.#series.values()];
   }
 
-  /** One that nobody reads, once there are too many. */
+  /** The series of a combination. If there are too many, it is a new one that is not kept. */
   series(app: string, deployment: string, values: readonly string[], rank = ''): MetricSeries {
     const key = keyOf({ app, deployment, rank, values });
     if (this.#ended.size > 0) this.#ended.delete(locate(app, deployment));
@@ -68,7 +68,7 @@ export class MetricTable {
     return made;
   }
 
-  /** Adds what a thread counted; a gauge takes its value over. */
+  /** Adds the values of a thread; a gauge takes the new value. */
   merge(given: readonly MetricSeries[], app: string, deployment: string, rank: string): void {
     const isGauge = this.definition.kind === 'gauge';
     for (const from of given) {
@@ -80,12 +80,12 @@ export class MetricTable {
     }
   }
 
-  /** The deployment has ended: the last values are scraped a few times more, unless others need the room. */
+  /** Notes that a deployment has ended: its last values stay for a few scrapes, unless other series need the room. */
   ended(app: string, deployment: string): void {
     this.#ended.set(locate(app, deployment), SCRAPES_OF_ENDED);
   }
 
-  /** What a scrape gets to see. */
+  /** The series for a scrape. */
   scrape(): readonly MetricSeries[] {
     const { all } = this;
     for (const [place, scrapes] of this.#ended) this.#ended.set(place, scrapes - 1);
@@ -102,7 +102,7 @@ export class MetricTable {
       if (due.has(locate(app, deployment))) this.#series.delete(key);
   }
 
-  /** The replica of that rank is gone, and its gauges with it. */
+  /** Removes the gauges of the replica of a rank. */
   forget(app: string, deployment: string, rank: string): void {
     for (const [key, series] of this.#series) {
       if (series.app === app && series.deployment === deployment && series.rank === rank)
@@ -110,7 +110,7 @@ export class MetricTable {
     }
   }
 
-  /** The replica has another rank, and its gauges with it. */
+  /** Moves the gauges of a replica to its new rank. */
   renumber(app: string, deployment: string, from: string, to: string): void {
     for (const [key, series] of this.#series) {
       if (series.app !== app || series.deployment !== deployment || series.rank !== from) continue;
@@ -120,7 +120,7 @@ export class MetricTable {
     }
   }
 
-  /** What came since the last time. Gauges stay: they hold until they are set again. */
+  /** Takes the changes since the last time. Gauges stay, because they hold until they are set again. */
   take(): readonly MetricSeries[] {
     const all = this.all;
     if (this.definition.kind !== 'gauge') this.#series.clear();

@@ -6,7 +6,7 @@ class ThreadMetrics {
   readonly #tables = new Map<string, MetricTable>();
   readonly #listeners = new Set<(table: MetricTable) => void>();
 
-  /** The same definition again is the same metric: a module may define what another one did. */
+  /** Defines a metric. Defining it again in the same way returns the same metric, so that several modules may define it. */
   define(definition: MetricDefinition): MetricTable {
     const known = this.#tables.get(definition.name);
     if (known === undefined) {
@@ -19,15 +19,15 @@ class ThreadMetrics {
       throw invalidOption(
         `metrics.${definition.kind}('${definition.name}')`,
         definition,
-        `what it was defined as before: a ${known.definition.kind} with the labels [${known.definition.labels.join(', ')}]`,
+        `its first definition: a ${known.definition.kind} with the labels [${known.definition.labels.join(', ')}]`,
       );
     }
     return known;
   }
 
   /**
-   * Tells of every metric, those that are there already first.
-   * @returns takes the listener away
+   * Calls the listener with every metric, beginning with the known ones.
+   * @returns a function that removes the listener
    */
   watch(listener: (table: MetricTable) => void): () => void {
     for (const table of this.#tables.values()) listener(table);
@@ -35,7 +35,7 @@ class ThreadMetrics {
     return () => this.#listeners.delete(listener);
   }
 
-  /** What came since the last time. */
+  /** Takes the changes of all metrics since the last time. */
   take(): MetricDelta[] {
     return [...this.#tables.values()]
       .map((table) => ({ definition: table.definition, series: table.take() }))

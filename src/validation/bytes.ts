@@ -1,9 +1,12 @@
 import { invalidOption } from '../errors.ts';
 import type { Field } from './fields.ts';
 
-const UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1_024, mb: 1_048_576, gb: 1_073_741_824 };
+/** Bytes of a mebibyte, the unit of all options in MB. */
+export const MIB = 1_048_576;
 
-/** A size as body parsers write it; its value is in bytes. @param max in bytes */
+const UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1_024, mb: MIB, gb: 1_024 * MIB };
+
+/** A size in the notation of body parsers. The parsed value is in bytes. @param max in bytes */
 export function bytes(max: number = Number.MAX_SAFE_INTEGER): Field<number> {
   const allowed = `a number of bytes up to ${max}, or a text like '100kb', '1mb', '1gb'`;
   return {

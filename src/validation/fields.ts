@@ -1,13 +1,14 @@
 import { invalidOption } from '../errors.ts';
 
 /**
- * The one validator of options: a table of fields per options object. Own code because it runs in every replica's thread
- * at start (a schema library costs milliseconds there) and its errors have one fixed shape: option, value, allowed.
+ * One option of an options object, which is validated by a table of such fields. A schema library is not used because the
+ * validation runs at the start of every replica's thread, where it would cost milliseconds, and because all errors have one
+ * fixed shape: option, value, allowed.
  */
 export interface Field<T> {
   /** Ends the sentence "allowed: …". */
   readonly allowed: string;
-  /** Answers the value to use. @throws ServeError `SERVE_INVALID_OPTION` naming `option` */
+  /** Returns the value to use. @throws ServeError `SERVE_INVALID_OPTION` naming `option` */
   parse(value: unknown, option: string): T;
 }
 
@@ -23,7 +24,7 @@ function field<T>(allowed: string, accepts: (value: unknown) => boolean): Field<
   };
 }
 
-/** Counts are kept in words of 32 bits, also by libraries; a larger one would wrap. */
+/** The largest count: the library and its dependencies keep counts in words of 32 bits, where a larger one would wrap. */
 export const MAX_COUNT = 2_147_483_647;
 
 export function integer(min: number, max: number = MAX_COUNT): Field<number> {
@@ -40,7 +41,7 @@ export function number(min: number, max: number = MAX_COUNT): Field<number> {
   );
 }
 
-/** Longest time that a Node timer can hold. */
+/** The longest time of a Node timer, in ms. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 export function milliseconds(min = 0): Field<number> {
@@ -68,7 +69,7 @@ export function instanceOf<T>(name: string, test: (value: unknown) => boolean): 
   return field(name, test);
 }
 
-/** The first field that accepts the value. */
+/** Accepts a value of either kind. */
 export function either<A, B>(a: Field<A>, b: Field<B>): Field<A | B> {
   const allowed = `${a.allowed}, or ${b.allowed}`;
   return {
@@ -116,15 +117,15 @@ export function object<T>(fields: Fields<T>): Field<T> {
   };
 }
 
-/** Anything; checked elsewhere. */
+/** Accepts any value; it is checked elsewhere. */
 export function anything<T>(): Field<T> {
   return field('any value', () => true);
 }
 
 /**
- * Checks every given option and answers a new object of them. Options that are `undefined` count as not given.
+ * Checks every given option and returns the parsed options in a new object. An `undefined` option counts as not given.
  *
- * @param what how the options are called in an error, such as `deployment` or `run`
+ * @param what the name of the options in an error, such as `deployment` or `run`
  * @throws ServeError `SERVE_INVALID_OPTION` for an unknown key, a wrong type or a value out of range
  */
 export function parseOptions<T>(value: unknown, fields: Fields<T>, what: string): T {

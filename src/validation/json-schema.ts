@@ -8,12 +8,12 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 /** The dialects of OpenAPI 3.1 and 3.0. */
 export type JsonSchemaTarget = 'draft-2020-12' | 'openapi-3.0';
 
-/** What a schema takes, or what it gives, its transformations included. */
+/** The values that a schema accepts, or those that it returns after its transformations. */
 export type SchemaSide = 'input' | 'output';
 
 /**
- * The JSON Schema of a schema: as it says itself (zod ≥ 4.2, arktype ≥ 2.1.28 and others, by the Standard JSON Schema
- * spec), for valibot as `@valibot/to-json-schema` says. What no JSON Schema can describe, anything matches.
+ * Converts a schema to a JSON Schema: by the Standard JSON Schema spec (zod ≥ 4.2, arktype ≥ 2.1.28 and others), for valibot
+ * by `@valibot/to-json-schema`. A part that no JSON Schema can describe matches anything.
  *
  * @throws ServeError `SERVE_MISSING_DEPENDENCY` for a valibot schema without that package
  */
@@ -34,7 +34,7 @@ export async function toJsonSchema(
 }
 
 function options(vendor: string, target: JsonSchemaTarget): StandardJSONSchemaV1.Options {
-  // zod throws for a part that it cannot describe; this leaves that part open and describes the rest.
+  // By default zod throws for a part that it cannot describe; this option leaves that part open and describes the rest.
   return vendor === 'zod' ? { target, libraryOptions: { unrepresentable: 'any' } } : { target };
 }
 

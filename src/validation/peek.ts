@@ -1,6 +1,6 @@
 /**
- * Looks at values of user code. A getter, a trap of a Proxy or a revoked Proxy may throw at any look; an exception here
- * would be raised outside the call that the value belongs to, so each of these functions answers instead.
+ * Functions that read values of user code. A getter, a trap of a Proxy or a revoked Proxy may throw whenever it is read; the
+ * exception would be raised outside the call that the value belongs to, so none of these functions throws.
  */
 
 /** A property of an object or function; undefined for other values and where reading the property throws. */
@@ -13,7 +13,7 @@ export function peek(value: unknown, key: PropertyKey): unknown {
   }
 }
 
-/** `instanceof`; false where the prototypes of the value cannot be read. */
+/** Like the operator `instanceof`, but false if the prototypes of the value cannot be read. */
 export function isInstance<T>(value: unknown, type: abstract new (...args: never[]) => T): value is T {
   try {
     return value instanceof type;
@@ -22,7 +22,7 @@ export function isInstance<T>(value: unknown, type: abstract new (...args: never
   }
 }
 
-/** `[object Generator]` and the like. */
+/** The tag of a value, such as `[object Generator]`. */
 export function tagOf(value: unknown): string {
   try {
     return Object.prototype.toString.call(value);

@@ -6,37 +6,37 @@ import { isThenable } from './thenable.ts';
 /** A schema of zod, valibot, arktype or any other library that follows https://standardschema.dev. */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
-/** The type of a value that a schema has accepted, transformations included. */
+/** The type of a value that a schema has accepted, after its transformations. */
 export type SchemaOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>;
 
-/** What a method takes and gives. */
+/** The schemas of a method. */
 export interface MethodSchemas {
-  /** Of the argument; of the list of arguments if the method takes several. */
+  /** The schema of the argument, or of the list of arguments if the method takes several. */
   readonly input?: Schema;
-  /** Of the result; of each value if the method streams. */
+  /** The schema of the result, or of each value if the method streams. */
   readonly output?: Schema;
 }
 
-/** By the name of the method. */
+/** The schemas of a deployment by the name of the method. */
 export type DeploymentSchemas = Readonly<Record<string, MethodSchemas>>;
 
-/** Said of one value; a list of 10 000 wrong items is not answered with 10 000 sentences. */
+/** The most issues that are reported of one value: a list of 10 000 wrong items does not get 10 000 messages. */
 const MAX_ISSUES = 100;
 const MAX_MESSAGE_LENGTH = 500;
 const MAX_KEY_LENGTH = 100;
 
-/** Some schemas are functions (arktype), so this is asked before whether something is one. */
+/** Whether a value is a schema. Check this before `typeof value === 'function'`, because arktype's schemas are functions. */
 export function isSchema(value: unknown): value is Schema {
   const standard = peek(value, '~standard');
   return peek(standard, 'version') === 1 && typeof peek(standard, 'validate') === 'function';
 }
 
 /**
- * Runs a schema. Answers at once if the schema does, so that a synchronous one costs no turn of the event loop.
+ * Validates a value with a schema. The result of a synchronous schema is returned at once, not as a promise.
  *
- * @param refuse makes the error of what does not match
- * @returns the schema's value, transformations included
- * @throws what `refuse` makes, and what the schema itself throws
+ * @param refuse makes the error for a value that does not match
+ * @returns the schema's value, after its transformations
+ * @throws the error of `refuse`, or an error that the schema itself throws
  */
 export function validate<Output>(
   schema: Schema<unknown, Output>,
@@ -54,11 +54,11 @@ function accept<Output>(
   refuse: (issues: readonly ValidationIssue[]) => Error,
 ): Output {
   if (result.issues === undefined) return result.value;
-  // Some lists of issues are subclasses of Array, whose `map` makes more of that class.
+  // Some libraries subclass Array for their issues, and `map` of a subclass would make another instance of it.
   throw refuse(Array.from(result.issues).slice(0, MAX_ISSUES).map(toIssue));
 }
 
-/** As plain data that is fit for another thread and for a client. */
+/** Turns an issue into plain data that can be sent to another thread and to a client. */
 function toIssue({ message, path = [] }: StandardSchemaV1.Issue): ValidationIssue {
   const keys = Array.from(path, (segment) => (typeof segment === 'object' ? segment.key : segment));
   return {
@@ -68,16 +68,16 @@ function toIssue({ message, path = [] }: StandardSchemaV1.Issue): ValidationIssu
 }
 
 /**
- * `SERVE_VALIDATION` (422): the caller's fault.
+ * Makes a `SERVE_VALIDATION` error (422), for an invalid value from the caller.
  *
- * @param what is invalid, such as `predict(input)` or `the request body`
+ * @param what names the invalid value, such as `predict(input)` or `the request body`
  */
 export function invalidInput(what: string, issues: readonly ValidationIssue[]): ServeError {
   return new ServeError('SERVE_VALIDATION', `${what} is invalid: ${summary(issues)}`, { issues });
 }
 
 /**
- * `SERVE_INVALID_RESULT` (500): the method's fault.
+ * Makes a `SERVE_INVALID_RESULT` error (500), for an invalid value from the method.
  *
  * @param method `deployment.method`
  */
@@ -86,7 +86,7 @@ export function invalidResult(method: string, issues: readonly ValidationIssue[]
   return new ServeError('SERVE_INVALID_RESULT', message, { issues });
 }
 
-/** The first issue, and how many more there are. */
+/** The first issue, and the number of further ones. */
 function summary(issues: readonly ValidationIssue[]): string {
   const [first] = issues;
   if (first === undefined) return 'no reason given';

@@ -1,4 +1,4 @@
-/** Whether the value is a promise, of whatever make. Never throws: where `then` cannot be read there is no promise. */
+/** Whether a value is a promise of any implementation. Never throws: a value whose `then` cannot be read is not a promise. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if (typeof value !== 'object' || value === null) return false;
   try {
@@ -11,8 +11,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 const { then } = Promise.prototype;
 
 /**
- * Calls one of the two functions once, as soon as the promise is settled. Looks at the promise as `await` does: the `then`
- * of a foreign one may throw, or call back twice.
+ * Calls one of the two functions once, as soon as the promise is settled. Like `await` it tolerates a foreign promise whose
+ * `then` throws or calls back twice.
  */
 export function whenSettled(
   promise: PromiseLike<unknown>,
@@ -20,7 +20,7 @@ export function whenSettled(
   onError: (error: unknown) => void,
 ): void {
   try {
-    // The common case; `Promise.resolve` would look at the constructor first.
+    // The common case: `Promise.resolve` would first read the constructor.
     if (promise.then === then) promise.then(onValue, onError);
     else then.call(Promise.resolve(promise), onValue, onError);
   } catch (error) {

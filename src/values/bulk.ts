@@ -1,15 +1,16 @@
+import { MIB } from '../validation/bytes.ts';
 import { sha256 } from './sha256.ts';
 
-/** What may be too large to be hashed at once: memory, a long string, or a `Blob`, whose bytes are elsewhere. */
+/** A value that may be too large to be hashed at once: memory, a long string, or a `Blob`, whose bytes are elsewhere. */
 export type Bulk = ArrayBuffer | ArrayBufferView | string | Blob;
 
-/** Hashed in one go: a millisecond (100 MB take 88). */
-const CHUNK_BYTES = 1_048_576;
+/** Size of the chunks that are hashed in one go, which takes a millisecond (100 MB take 88 ms). */
+const CHUNK_BYTES = MIB;
 
-/** Less is hashed on this thread: to hand it on costs more. */
+/** Smaller values are hashed on this thread, because handing them to another one costs more. */
 const SMALL_BYTES = 1_024;
 
-/** A string is hashed as UTF-16, which tells all strings apart. */
+/** A string is hashed as UTF-16, which distinguishes all strings, lone surrogates included. */
 const BYTES_PER_CHARACTER = 2;
 
 export function bytesOf(bulk: Bulk): number {
@@ -22,7 +23,7 @@ export function hashNow(bulk: Exclude<Bulk, Blob>): string {
   return combined(Array.from(chunks(bulk), (chunk) => sha256(chunk as Uint8Array)));
 }
 
-/** Hashes on another thread, chunk by chunk: this one only copies each. Gives what `hashNow` gives. */
+/** Hashes on another thread, chunk by chunk; this thread only copies each chunk. The result equals that of `hashNow`. */
 export async function hashElsewhere(bulk: Bulk): Promise<string> {
   if (!(bulk instanceof Blob) && bytesOf(bulk) < SMALL_BYTES) return hashNow(bulk);
   const hashes: string[] = [];

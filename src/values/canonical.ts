@@ -6,21 +6,21 @@ import { identityOf } from './identity.ts';
 import { isPortable, MARK, type MarkKind, type Marks, PORTABLE } from './marks.ts';
 import { sha256 } from './sha256.ts';
 
-/** A text that is longer stands as its hash in the text of its container: shared containers cost their size only once. */
+/** A longer text is replaced by its hash in the text of its container, so that a shared container costs its size only once. */
 const MAX_TEXT = 1_024;
 
-/** From so many characters on a string is hashed like memory. */
+/** A string of this many characters or more is hashed like memory. */
 const LONG_STRING = 65_536;
 
-/** The hash of a large value; undefined where it cannot be had at once. */
+/** Returns the hash of a large value, or undefined if the hash is not available at once. */
 type HashOf = (bulk: Bulk) => string | undefined;
 
 /**
- * Writes one text for equal values, whatever the order of their keys: what versions, fingerprints and comparisons are made
- * of. Captured values are written as those that they were made of.
+ * Writes the same text for equal values, whatever the order of their keys. Versions, fingerprints and comparisons are made
+ * from this text. A captured value gets the text of the value that it was captured from.
  *
- * An error counts without its stack, which says where it was made. What has no content that can be read counts as itself:
- * shared memory, functions, instances without own properties.
+ * The stack of an error is left out, because it only says where the error was made. Values without readable content are
+ * identified by the object itself: shared memory, functions, instances without own properties.
  */
 export class CanonicalWriter {
   readonly #hashOf: HashOf;
@@ -28,7 +28,7 @@ export class CanonicalWriter {
   readonly #texts = new Map<object, string>();
   readonly #above = new Set<object>();
 
-  /** @param marks of a captured value */
+  /** @param marks the marks of a captured value */
   constructor(hashOf: HashOf, marks: Marks = []) {
     this.#hashOf = hashOf;
     for (let index = 0; index < marks.length; index += 2)
@@ -95,7 +95,7 @@ export class CanonicalWriter {
     return `${name}(${byteLength},${this.#hashOf(value)})`;
   }
 
-  /** Holes are neither walked nor `undefined`. */
+  /** A hole is not the same as `undefined`, and the holes of a sparse array are not walked. */
   #array(value: readonly unknown[]): string {
     if (membersOfSparse(value as unknown[]) !== undefined)
       return this.#record(`Array ${value.length}`, value);

@@ -15,36 +15,36 @@ import { ALL, type Transferable, takeTransfer } from './transfer.ts';
 export { LARGE_BYTES } from './memory.ts';
 
 /**
- * Deepest nesting. The receiver's stack is the limit (main thread, 984 KiB: 1,624 levels of objects), and a message that it
- * cannot read is lost with all calls in it.
+ * The deepest nesting that is accepted. The receiver's stack is the limit (1,624 levels of objects on a main thread with
+ * 984 KiB), and a message that the receiver cannot read is lost with all calls in it.
  */
 const MAX_DEPTH = 1_000;
 
-/** In the place of an argument's index: the value is a result. */
+/** Takes the place of an argument's index for a value that is a result. */
 export const RESULT = -1;
 
 /**
- * Takes values out of the caller's hands: one walk checks the allow-list, snapshots, and replaces what structured
- * clone would mangle.
+ * Makes values independent of their owner: one walk checks that each value is of an allowed kind, copies it, and replaces
+ * values that structured clone would mangle.
  *
- * A call is posted at the end of the loop turn (or when a replica has room), so a caller could otherwise change an
- * argument after `remote()`, and an object used in two calls of one batch would arrive aliased. Copying containers
- * during the walk ends both, and is cheaper than remembering identities (13 ns against 50 ns for `{ x: 1 }`).
+ * A call is posted at the end of the loop turn (or when a replica has room). Without the copy a caller could change an
+ * argument after `remote()`, and an object used in two calls of one message would arrive as one object. Copying containers
+ * during the walk prevents both, and is cheaper than remembering identities (13 instead of 50 ns for `{ x: 1 }`).
  */
 export class Capture {
   marks: Marks | undefined = undefined;
-  /** Bytes of everything but memory. */
+  /** Approximate bytes of all values except buffers. */
   #bytes = 0;
   #memory: CapturedMemory | undefined = undefined;
   readonly #copies = new Copies();
-  /** Inside a value that was given away: its large buffers are not copied. */
+  /** Whether the walk is inside a value that was given away, whose large buffers are not copied. */
   #isGiven = false;
-  /** Inside an error: what cannot cross is left out. */
+  /** Whether the walk is inside an error, whose members are left out if they cannot cross. */
   #isInError = false;
   #method = '';
   #index: number = RESULT;
 
-  /** Forgets everything, so that one instance serves all calls of a thread. */
+  /** Forgets the last value, so that one instance serves all calls of a thread. */
   reset(): void {
     this.marks = undefined;
     this.#bytes = 0;
@@ -54,25 +54,25 @@ export class Capture {
     this.#isInError = false;
   }
 
-  /** Moved with the message. */
+  /** The buffers that are moved with the message. */
   get transfer(): Transferable[] | undefined {
     return this.#memory?.transfer;
   }
 
-  /** A rough size in bytes, for early flushing. */
+  /** The approximate size in bytes, by which large messages are flushed early. */
   get bytes(): number {
     return this.#memory === undefined ? this.#bytes : this.#bytes + this.#memory.bytes;
   }
 
-  /** Whether its owner gave memory away (`transfer()`): it must be gone for him now, not when the message is posted. */
+  /** Whether the owner gave memory away by `transfer()`; it must be detached now, not when the message is posted. */
   get isMoving(): boolean {
     return this.#memory?.isMoving === true;
   }
 
   /**
-   * The value as it will be posted.
-   * @param method and
-   * @param index which argument of it (or `RESULT`): names the value in an error, such as `predict(arg 0).image`
+   * Captures a value as it will be posted.
+   * @param method names the value in an error together with `index`, such as `predict(arg 0).image`
+   * @param index the index of the argument, or `RESULT`
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
    */
   take(value: unknown, method: string, index: number): unknown {
@@ -88,7 +88,7 @@ export class Capture {
   }
 
   /**
-   * All arguments of a method, as they will be posted.
+   * Captures all arguments of a method as they will be posted.
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
    */
   takeAll(values: readonly unknown[], method: string): unknown[] {
@@ -112,7 +112,7 @@ export class Capture {
 
   #failure(error: unknown): ServeError {
     if (error instanceof ServeError) return error;
-    // The stack was short already, memory ran out, or a trap of a Proxy threw.
+    // The stack was nearly exhausted, memory ran out, or a trap of a Proxy threw.
     return this.#refused(undefined, `it cannot be read: ${describe(error)}`, error);
   }
 
@@ -150,7 +150,7 @@ export class Capture {
     return taken;
   }
 
-  /** Whether the value was given away as a whole. */
+  /** Marks the buffers to move. @returns whether the value was given away as a whole */
   #markTransfers(value: object, path: Path | undefined): boolean {
     const buffers = takeTransfer(value);
     if (buffers === undefined) return false;
@@ -179,7 +179,7 @@ export class Capture {
       } else if (typeof item === 'string') {
         this.#bytes += item.length;
       } else if ((typeof item === 'function' || typeof item === 'symbol') && Object.hasOwn(copy, key)) {
-        // Its own: some libraries add functions to Object.prototype.
+        // Only own members count, because some libraries add functions to Object.prototype.
         this.#primitive(item, below(path, key));
       }
     }
@@ -192,7 +192,7 @@ export class Capture {
     let members: number | undefined;
     try {
       members = membersOfSparse(value);
-      // Not `value.slice`: that of another realm makes an array of the other realm.
+      // `value.slice` of an array from another realm would make an array of that realm.
       copy = members === undefined ? slice.call(value) : [];
     } catch (error) {
       throw this.#unreadable(value, path, error);
@@ -219,7 +219,7 @@ export class Capture {
     return copy;
   }
 
-  /** Named properties of an array, such as `index` of a RegExp match. */
+  /** Copies the named properties of an array, such as `index` of a RegExp match. */
   #names(value: unknown[], copy: unknown[], path: Path | undefined): void {
     for (const key of Object.keys(value)) {
       if (Object.hasOwn(copy, key)) continue;
@@ -297,14 +297,14 @@ export class Capture {
     return copy;
   }
 
-  /** An error is never replaced by the news that a part of what it holds (a socket, a function) cannot cross. */
+  /** Captures an error; its members that cannot cross (a socket, a function) are left out. */
   #error(value: Error, path: Path | undefined): object {
     const standIn = {};
     this.#copies.add(value, standIn);
     this.#mark(standIn, MARK.error);
     const outer = this.#isInError;
     this.#isInError = true;
-    // Two levels: what an error holds lies in a list or a record of its envelope.
+    // A member of an error lies two levels deeper, in a list or a record of the envelope.
     const envelope = toErrorEnvelope(value, (inner, key) =>
       this.#attempt(() => this.#nested(inner, below(path, key, 2))),
     );
@@ -326,7 +326,7 @@ export class Capture {
     return copy;
   }
 
-  /** Takes what may be left out. If it is refused nothing of it stays behind: no marks, no memory, no half copies. */
+  /** Captures a value that may be left out. If it is refused, its marks, memory and partial copies are dropped. */
   #attempt<T>(take: () => T): T {
     const { marks } = this;
     const [bytes, marked, known] = [this.#bytes, marks?.length ?? 0, this.#copies.state];
@@ -373,7 +373,7 @@ export class Capture {
     return isBuffer ? this.#mark(copy, MARK.buffer) : copy;
   }
 
-  /** What reading a container threw; names the getter if it was one. */
+  /** The error for a container that threw when it was read; names the getter if a getter threw. */
   #unreadable(container: object, path: Path | undefined, error: unknown): ServeError {
     for (const key of Object.keys(container)) {
       try {

@@ -1,18 +1,18 @@
-/** How many copies there were, at some time. */
+/** The number of copies at a moment to which `restore` can go back. */
 export interface CopiesState {
   readonly whole: number;
   readonly inErrors: number;
 }
 
 /**
- * The copies of one captured message, so that an object that is there twice arrives as one. The first container is kept in
- * two fields: most arguments are one flat object, which needs no map.
+ * The copies in one captured message, so that an object that occurs twice arrives as one object. The first container is kept
+ * in two fields: most arguments are one flat object, which needs no map.
  */
 export class Copies {
   #root: object | undefined = undefined;
   #rootCopy: unknown = undefined;
   #whole: Map<object, unknown> | undefined = undefined;
-  /** Of containers in errors, which may lack parts. */
+  /** Copies of containers inside errors, which may lack parts. */
   #inErrors: Map<object, unknown> | undefined = undefined;
   #hasLost = false;
 
@@ -24,7 +24,7 @@ export class Copies {
     this.#hasLost = false;
   }
 
-  /** @param isInError a copy that lacks parts is good enough */
+  /** @param isInError whether a copy that lacks parts is acceptable */
   of(value: object, isInError: boolean): unknown {
     if (value === this.#root) return this.#rootCopy;
     const whole = this.#whole?.get(value);
@@ -47,7 +47,7 @@ export class Copies {
     this.#inErrors.set(value, copy);
   }
 
-  /** A container in an error lacks a part. */
+  /** Notes that a container inside an error lacks a part. */
   lost(): void {
     this.#hasLost = true;
   }
@@ -56,14 +56,14 @@ export class Copies {
     return { whole: this.#whole?.size ?? 0, inErrors: this.#inErrors?.size ?? 0 };
   }
 
-  /** Forgets what was added since then. */
+  /** Forgets the copies that were added since `state` was read. */
   restore({ whole, inErrors }: CopiesState): void {
     forgetFrom(this.#whole, whole);
     forgetFrom(this.#inErrors, inErrors);
   }
 }
 
-/** A map is in the order in which it was filled. */
+/** Deletes the newest entries: a map iterates in the order in which it was filled. */
 function forgetFrom(copies: Map<object, unknown> | undefined, size: number): void {
   if (copies === undefined || copies.size <= size) return;
   let index = 0;

@@ -1,6 +1,6 @@
 import { peek } from '../validation/peek.ts';
 
-/** A few words about any value, also one that cannot be read. Never throws. */
+/** Describes any value in a few words, even one that cannot be read. Never throws. */
 export function describe(value: unknown): string {
   try {
     if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`;
@@ -10,7 +10,7 @@ export function describe(value: unknown): string {
   }
 }
 
-/** The message of an error, a few words about anything else that was thrown. Never throws. */
+/** The message of an error, or a description of anything else that was thrown. Never throws. */
 export function messageOf(error: unknown): string {
   const message = typeof error === 'object' ? peek(error, 'message') : undefined;
   return typeof message === 'string' ? message : describe(error);

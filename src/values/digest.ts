@@ -1,27 +1,28 @@
+import { MIB } from '../validation/bytes.ts';
 import { type Bulk, bytesOf, hashElsewhere, hashNow } from './bulk.ts';
 import { CanonicalWriter } from './canonical.ts';
 import { identityOf } from './identity.ts';
 import type { Marks } from './marks.ts';
 import { sha256 } from './sha256.ts';
 
-/** So much is hashed at once, in 3.5 ms; what comes on top is hashed on another thread. */
-const AT_ONCE_BYTES = 4 * 1_048_576;
+/** Bytes that are hashed at once, in 3.5 ms; a value with more of them is hashed on another thread. */
+const AT_ONCE_BYTES = 4 * MIB;
 
-/** A larger `Blob`, which may be a file, is not read: it counts as itself. */
-const MAX_BLOB_BYTES = 64 * 1_048_576;
+/** A larger `Blob`, which may be a file, is not read: it is identified by the object itself. */
+const MAX_BLOB_BYTES = 64 * MIB;
 
-/** A value, and the marks of a captured one. */
+/** A value, with its marks if it was captured. */
 export interface Subject {
   readonly value: unknown;
   readonly marks?: Marks | undefined;
 }
 
 /**
- * A hash of the canonical form of a value.
+ * Hashes the canonical form of a value.
  *
- * @param stable the same value, in a form that does not change while it is hashed; asked for if that takes its time
- * @returns at once, or a promise where there is much memory in it, or a `Blob`
- * @throws what a getter of the value, or reading a `Blob`, throws
+ * @param stable makes a form of the same value that does not change while it is hashed; called only if hashing takes time
+ * @returns the hash, or a promise of it if the value holds much memory or a `Blob`
+ * @throws the error of a getter of the value, or of reading a `Blob`
  */
 export function digest(subject: Subject, stable: () => Subject = () => subject): string | Promise<string> {
   let left = AT_ONCE_BYTES;
@@ -46,10 +47,13 @@ async function digestElsewhere(subject: Subject): Promise<string> {
   return sha256(textOf(subject, (bulk) => hashes.get(bulk) ?? itself(bulk)));
 }
 
-/** Hashes of memory that never changes. */
+/** Known hashes of memory that never changes. */
 const fixed = new WeakMap<object, string>();
 
-/** A hash of the canonical form of a value that never changes, such as bound arguments. A `Blob` counts as itself. */
+/**
+ * Hashes the canonical form of a value that never changes, such as bound arguments. A `Blob` is identified by the object
+ * itself.
+ */
 export function digestFixed(value: unknown): string {
   const text = textOf({ value }, (bulk) => {
     if (bulk instanceof Blob) return itself(bulk);
@@ -61,8 +65,8 @@ export function digestFixed(value: unknown): string {
 }
 
 /**
- * Hashes the memory of a value that never changes, on another thread, so that `digestFixed` finds its hashes.
- * @returns undefined if there is little of it
+ * Hashes the memory of a value that never changes on another thread, so that `digestFixed` finds the hashes.
+ * @returns undefined if there is so little memory that `digestFixed` may hash it itself
  */
 export function prepareFixed(value: unknown): Promise<void> | undefined {
   const open: (ArrayBuffer | ArrayBufferView)[] = [];

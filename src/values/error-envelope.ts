@@ -4,7 +4,7 @@ import { isInstance, peek } from '../validation/peek.ts';
 import { describe } from './describe-value.ts';
 
 /**
- * An error as plain data. `postMessage` would lose class, `name`, `code` and every own property of it.
+ * An error as plain data. `postMessage` would lose its class, `name`, `code` and every own property.
  */
 export interface ErrorEnvelope {
   /** The nearest built-in class, or `ServeError`. */
@@ -12,7 +12,7 @@ export interface ErrorEnvelope {
   name: string;
   message: string;
   stack: string | undefined;
-  /** Own enumerable data that can cross, `code` and `statusCode` among it. */
+  /** Own enumerable data that can cross to another thread, such as `code` and `statusCode`. */
   data: Record<string, unknown>;
   cause?: unknown;
   errors?: unknown;
@@ -28,12 +28,14 @@ const BUILT_IN: ReadonlyMap<string, ErrorConstructor> = new Map(
 /** Non-enumerable members that carry meaning although `Object.keys` does not list them. */
 const CARRIED = ['code', 'statusCode', 'status', 'expose'] as const;
 
-/** Captures a member; `key` is how it is called. */
+/** Captures a member of an error that has the name `key`. */
 type Take = (value: unknown, key: string) => unknown;
 
 /**
- * @param take captures a nested value; it may throw, and what it refuses is left out: an error is never replaced by
- *   the news that one of its properties (a socket, a request object) cannot cross.
+ * Turns an error into plain data.
+ *
+ * @param take captures a nested value. If it throws, the value is left out: an error is never replaced by another one saying
+ *   that one of its properties (a socket, a request object) cannot cross.
  */
 export function toErrorEnvelope(error: Error, take: Take): ErrorEnvelope {
   const base = baseOf(error);
@@ -62,7 +64,7 @@ function isData(key: string, base: string): boolean {
   return key !== 'name' && key !== 'message' && key !== 'stack' && key !== 'cause';
 }
 
-/** `in`; false where the prototypes of the error cannot be read. */
+/** Like the operator `in`, but false if the prototypes of the error cannot be read. */
 function has(error: Error, key: string): boolean {
   try {
     return key in error;
@@ -71,7 +73,7 @@ function has(error: Error, key: string): boolean {
   }
 }
 
-/** The items of an array, without its holes; none of one that cannot be read. */
+/** The items of an array without its holes; an empty list if the array cannot be read. */
 function itemsOf(errors: unknown): unknown[] {
   try {
     return Array.isArray(errors) ? Object.values(errors) : [];
@@ -87,7 +89,7 @@ function put(data: object, key: string, error: Error, take: Take): void {
   } catch {}
 }
 
-/** The value, or in words what cannot cross. */
+/** The captured value, or a description of a value that cannot cross. */
 function takeOr(value: unknown, key: string, take: Take): unknown {
   try {
     return take(value, key);
@@ -104,7 +106,7 @@ function baseOf(error: Error): string {
   return types.isNativeError(error) && !isInstance(error, Error) ? foreignBase(error) : 'Error';
 }
 
-/** The built-in class of an error of another realm (`node:vm`): same name, other constructor. */
+/** The built-in class of an error of another realm (`node:vm`), whose constructor has the same name. */
 function foreignBase(error: object): string {
   for (let at: object | null = error; at !== null && !types.isProxy(at); at = Object.getPrototypeOf(at)) {
     const name = Object.hasOwn(at, 'constructor') ? peek(peek(at, 'constructor'), 'name') : undefined;
@@ -113,7 +115,7 @@ function foreignBase(error: object): string {
   return 'Error';
 }
 
-/** The error again: its built-in class, name, message, remote stack, cause and data. */
+/** Restores an error with its built-in class, name, message, remote stack, cause and data. */
 export function fromErrorEnvelope(envelope: ErrorEnvelope): Error {
   const error = construct(envelope);
   hide(error, 'stack', envelope.stack);
@@ -138,7 +140,10 @@ function construct(envelope: ErrorEnvelope): Error {
   return new (BUILT_IN.get(base) ?? Error)(message);
 }
 
-/** A code of another version of the library, or of user code, has no row in the table; the data brings it back. */
+/**
+ * The code that the error is made with. A code of user code or of another version of the library is not in the table: such an
+ * error gets its code back with its data.
+ */
 function knownCode(code: unknown): ServeErrorCode {
   return typeof code === 'string' && Object.hasOwn(SERVE_ERRORS, code)
     ? (code as ServeErrorCode)

@@ -1,7 +1,7 @@
 const numbers = new WeakMap<object, number>();
 let count = 0;
 
-/** A number that stands for this object and no other of this thread. */
+/** A number that identifies the object within this thread. */
 export function identityOf(value: object): number {
   let number = numbers.get(value);
   if (number === undefined) {

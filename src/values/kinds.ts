@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { isInstance, peek } from '../validation/peek.ts';
 
-/** Makes views of one kind; a `DataView` has elements of one byte. */
+/** The constructor of one kind of view. The elements of a `DataView` count as one byte. */
 export type ViewConstructor = (new (
   buffer: ArrayBuffer,
   start?: number,
@@ -28,19 +28,19 @@ for (const name of [
   if (view !== undefined) viewConstructors.set(view.prototype, view);
 }
 
-/** The constructor of a view, of this realm; undefined for a subclass of user code. */
+/** This realm's constructor for a view of any realm; undefined for a subclass made by user code. */
 export function viewConstructor(value: ArrayBufferView): ViewConstructor | undefined {
   const prototype: object = Object.getPrototypeOf(value);
   const known = viewConstructors.get(prototype);
   if (known !== undefined) return known;
-  // A view of another realm (`node:vm`): same name, other prototype.
+  // A view of another realm (`node:vm`) has the same name and another prototype.
   const tag: unknown = Reflect.get(value, Symbol.toStringTag);
   return typeof tag === 'string' && isForeign(prototype, tag)
     ? (Reflect.get(globalThis, tag) as ViewConstructor)
     : undefined;
 }
 
-/** Whether this is the prototype of a built-in of another realm, such as `Object.prototype` inside `node:vm`. */
+/** Whether `prototype` belongs to a built-in of another realm, such as `Object.prototype` inside `node:vm`. */
 export function isForeign(prototype: object | null, name: string): boolean {
   // A prototype may be a Proxy, whose traps may throw.
   if (prototype === null || types.isProxy(prototype)) return false;
@@ -53,12 +53,12 @@ export function isForeign(prototype: object | null, name: string): boolean {
   );
 }
 
-/** Whether `prototype` is that of the built-in, in this realm or another. */
+/** Whether `prototype` belongs to the built-in, in this realm or another. */
 export function isBuiltIn(prototype: object | null, builtIn: Function): boolean {
   return prototype === builtIn.prototype || isForeign(prototype, builtIn.name);
 }
 
-/** Why an object of no allowed kind is refused. */
+/** The reason why an object that is not of an allowed kind is refused. */
 export function reasonAgainst(value: object): string {
   if (types.isProxy(value)) return 'it is a Proxy; pass a plain copy of what it stands for';
   if (isInstance(value, AbortSignal)) return 'it is an AbortSignal; pass it with `options({ signal })`';

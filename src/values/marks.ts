@@ -1,8 +1,9 @@
 import { peek } from '../validation/peek.ts';
 
 /**
- * What structured clone would mangle travels as a plain stand-in plus a mark. Identity survives a clone, so a message
- * carries the list of its stand-ins, and the receiver swaps exactly those objects: no reserved key, nothing to escape.
+ * Values that structured clone would mangle travel as a plain stand-in plus a mark. Identity survives a clone, so a message
+ * carries the list of its stand-ins, and the receiver replaces exactly those objects: no key is reserved, and nothing needs
+ * escaping.
  */
 export const MARK = {
   buffer: 0,
@@ -14,7 +15,7 @@ export const MARK = {
 } as const;
 export type MarkKind = (typeof MARK)[keyof typeof MARK];
 
-/** Flat pairs: stand-in, kind, stand-in, kind, … */
+/** A flat list of pairs: stand-in, kind, stand-in, kind, … */
 export type Marks = unknown[];
 
 /** Whether an object occurs twice in the value, perhaps inside itself. */
@@ -30,13 +31,13 @@ export function markShared(marks: Marks = []): Marks {
 }
 
 /**
- * An object that knows how to cross a thread: it answers its stand-in, or undefined to be kept as it is. It is an instance
- * of a class (or has another prototype of its own): plain objects are taken as plain data without a look.
+ * The key of a method by which an object says how it crosses to another thread: the method returns the object's stand-in, or
+ * undefined if the object is sent as it is. Only instances of classes are asked; plain objects are always plain data.
  */
 export const PORTABLE: unique symbol = Symbol.for('inserve.portable');
 
 export interface Portable {
-  /** `bytes`: about how many the stand-in holds, if they are many. */
+  /** `bytes` is the approximate size of the stand-in, given only if it is large. */
   [PORTABLE](): { kind: MarkKind; data: object; bytes?: number } | undefined;
 }
 

@@ -10,7 +10,11 @@ export interface Packed {
   readonly marks: Marks | undefined;
 }
 
-/** @param name how the value is called in an error. @throws ServeError `SERVE_NOT_SERIALIZABLE` */
+/**
+ * Captures a value so that it can be sent any number of times.
+ * @param name the name of the value in an error
+ * @throws ServeError `SERVE_NOT_SERIALIZABLE`
+ */
 export function pack(value: unknown, name: string): Packed {
   const capture = new Capture();
   const captured = capture.take(value, name, RESULT);
@@ -18,8 +22,8 @@ export function pack(value: unknown, name: string): Packed {
 }
 
 /**
- * A copy to unpack, where the packed value is still needed: unpacking changes it in place. Containers and stand-ins are
- * copied, the rest stays itself.
+ * Copies a packed value that is still needed after it is unpacked, because unpacking changes it in place. Containers and
+ * stand-ins are copied; everything else is shared with the original.
  */
 export function copyPacked({ value, marks }: Packed): Packed {
   const copies = new Map<unknown, unknown>();
@@ -31,7 +35,7 @@ export function copyPacked({ value, marks }: Packed): Packed {
     if (empty instanceof Map)
       for (const [key, inner] of item as typeof empty) empty.set(copy(key), copy(inner));
     else if (empty instanceof Set) for (const inner of item as typeof empty) empty.add(copy(inner));
-    // Not assigned: `__proto__` may be a key like any other.
+    // Defined, not assigned: `__proto__` may be an ordinary key.
     else
       for (const [key, inner] of Object.entries(item as object))
         Object.defineProperty(empty, key, {
@@ -56,7 +60,7 @@ export function unpack({ value, marks }: Packed): unknown {
   return marks === undefined ? value : revive(value, marks);
 }
 
-/** An error that always packs: what cannot cross becomes its description. */
+/** Packs an error without ever throwing: an error that cannot cross to another thread is replaced by its description. */
 export function packError(error: unknown): Packed {
   try {
     return pack(error, 'error');

@@ -4,20 +4,20 @@ import { peek } from '../validation/peek.ts';
 import { membersOfSparse } from './array-members.ts';
 import { isBuiltIn } from './kinds.ts';
 
-/** One member of a container: what it consists of, how it is called, and how it gets into the copy. */
+/** One member of a container: its values, its name in a path, and how it is put into the copy. */
 interface Part {
   readonly name: string | number;
   readonly values: readonly unknown[];
   put(taken: readonly unknown[]): void;
 }
 
-/** A container that is taken member by member, where each may be left out. */
+/** A container that is taken member by member, so that a member that cannot cross may be left out. */
 export interface Parts {
   readonly copy: object;
   readonly members: Iterable<Part>;
 }
 
-/** Undefined for what is no container, or is none that can be taken apart. An item that is left out leaves a hole. */
+/** The members of a container; undefined for any other value. An item of an array that is left out leaves a hole. */
 export function partsOf(value: object): Parts | undefined {
   if (types.isProxy(value)) return undefined;
   const prototype: object | null = Object.getPrototypeOf(value);
@@ -35,9 +35,9 @@ function ownParts(value: object, copy: object): Parts {
     const index = Number(key);
     return {
       name: Array.isArray(copy) && String(index) === key ? index : key,
-      // A getter that throws gives `undefined`.
+      // A getter that throws counts as `undefined`.
       values: [peek(value, key)],
-      // Not assigned: `__proto__` may be a key like any other.
+      // Defined, not assigned: `__proto__` may be an ordinary key.
       put: ([taken]) =>
         Object.defineProperty(copy, key, {
           value: taken,

@@ -1,7 +1,8 @@
 /**
- * Puts others in the places of objects, in a captured value: its containers are changed in place.
+ * Replaces objects within a captured value, whose containers are changed in place.
  *
- * @returns the root, or what has taken its place
+ * @param others replacements by the object that they replace
+ * @returns the root, or the object that has replaced it
  */
 export function replaceIn(root: unknown, others: ReadonlyMap<unknown, object>): unknown {
   const seen = new Set<object>();
@@ -31,7 +32,7 @@ function replaceMembers(container: object, other: (value: unknown) => unknown): 
     for (const key of Object.keys(container)) {
       const value: unknown = Reflect.get(container, key);
       const replaced = other(value);
-      // Not assigned: `__proto__` may be a key like any other.
+      // Defined, not assigned: `__proto__` may be an ordinary key.
       if (replaced !== value) Object.defineProperty(container, key, { value: replaced });
     }
   }

@@ -9,12 +9,12 @@ export interface RequestData {
   body: ArrayBuffer | undefined;
 }
 
-/** Told by its name first: the global `Request` loads undici when it is touched. */
+/** Checks the name first, because touching the global `Request` loads undici. */
 export function isRequest(value: unknown): value is Request {
   return peek(value, Symbol.toStringTag) === 'Request' && isInstance(value, Request);
 }
 
-/** A request whose body was read, ready to cross a thread as a whole argument. */
+/** A request whose body was read, ready to cross to another thread as a whole argument. */
 export class PortableRequest implements Portable {
   readonly #data: RequestData;
 

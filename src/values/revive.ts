@@ -8,14 +8,14 @@ let reviveHandle: HandleReviver = () => {
   throw new TypeError('this thread has no router: a handle cannot be used here');
 };
 
-/** The thread's router says how a handle comes back to life. */
+/** The router of this thread registers how a handle is restored from its data. */
 export function onReviveHandle(reviver: HandleReviver): void {
   reviveHandle = reviver;
 }
 
 /**
- * Puts the originals in the places of the stand-ins. `value` belongs to the receiver, so it is changed in place;
- * it is walked only when the message has marks at all.
+ * Replaces the stand-ins by the values that they stand for. `value` belongs to the receiver, so it is changed in place; it is
+ * walked only if the message has marks at all.
  */
 export function revive(value: unknown, marks: Marks): unknown {
   const kinds = new Map<object, MarkKind>();
@@ -75,7 +75,7 @@ class Reviver {
   }
 
   #error(envelope: ErrorEnvelope): Error {
-    // Registered before its insides are walked: an error may be its own cause.
+    // Registered before its members are walked, because an error may be its own cause.
     const error = fromErrorEnvelope(envelope);
     this.#done.set(envelope, error);
     for (const key of Object.keys(envelope.data)) {

@@ -3,10 +3,10 @@ import { invalidOption, ServeError } from '../errors.ts';
 import { messageOf } from './describe-value.ts';
 import type { Marks } from './marks.ts';
 
-/** What `transfer()` can move. */
+/** Memory that `transfer()` can move. */
 export type Transferable = ArrayBuffer;
 
-/** Stands for whatever memory is in the value. */
+/** Stands for all memory in the value. */
 export const ALL = 'all';
 type Mark = readonly Transferable[] | typeof ALL;
 
@@ -14,8 +14,8 @@ const KEY = Symbol.for('inserve.transfers');
 const marked = marks();
 
 /**
- * On `globalThis`, so that two copies of the package in one thread agree: in a replica the driver of a graph is loaded
- * beside the bundle that sends its values.
+ * The marks live on `globalThis`, so that two copies of the package in one thread share them: in a replica the driver of a
+ * graph is loaded beside the bundle that sends its values.
  */
 function marks(): WeakMap<object, Mark> {
   const known: unknown = Reflect.get(globalThis, KEY);
@@ -51,26 +51,26 @@ export function transfer<T extends object>(value: T, buffers: readonly Transfera
 }
 
 /**
- * Gives a value away as a whole: its large buffers are moved with the next message that holds it, without a copy. Only for
- * values that nobody else will look at again: unlike with `transfer()` the memory is there until the message is posted.
+ * Gives a value away as a whole: its large buffers are moved with the next message that holds it, without a copy. Use it only
+ * for values that are not read again: unlike with `transfer()` the memory stays readable until the message is posted.
  */
 export function giveAway(value: object): void {
   if (!marked.has(value)) marked.set(value, ALL);
 }
 
-/** Marks what has taken the place of a marked value as that was. */
+/** Gives a value the mark of the value that it replaces. */
 export function markAs(value: object, mark: Mark): void {
   marked.set(value, mark);
 }
 
-/** The buffers that were marked together with `value`. The mark is used up. */
+/** Takes the mark of a value: the buffers to move with it. */
 export function takeTransfer(value: object): Mark | undefined {
   const buffers = marked.get(value);
   if (buffers !== undefined) marked.delete(value);
   return buffers;
 }
 
-/** A captured value and what goes with it. */
+/** A captured value with its marks, the memory to move and its approximate size in bytes. */
 export interface EncodedValue {
   value: unknown;
   marks: Marks | undefined;
@@ -79,8 +79,8 @@ export interface EncodedValue {
 }
 
 /**
- * Moves memory out of its owner's hands now. Messages are posted later, or wait for a replica to have room; a buffer that
- * could still be written until then would arrive with other contents.
+ * Moves memory away from its owner now. Messages are posted later, or wait until a replica has room; a buffer that its owner
+ * could write until then would arrive with other contents.
  *
  * @throws ServeError `SERVE_NOT_SERIALIZABLE` for memory that cannot be moved, such as WebAssembly's
  */

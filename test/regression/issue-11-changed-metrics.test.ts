@@ -43,7 +43,9 @@ test('two deployments that define one metric differently are told so, while both
   await (await run('b', [2])).observe.remote(5);
   await expect
     .poll(() => serve.log.records.map(({ message }) => message))
-    .toContainEqual(expect.stringContaining('Changing defines it otherwise than others do'));
+    .toContainEqual(
+      expect.stringContaining("deployment 'Changing' defines it differently from other deployments"),
+    );
   expect(await series(serve, 'count')).toEqual([`changing_size_count{${of('a')}} 1`]);
 });
 

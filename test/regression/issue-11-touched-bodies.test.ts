@@ -187,7 +187,7 @@ describe('a form that a multipart parser has read', () => {
       code: 'SERVE_NOT_SERIALIZABLE',
     });
     const { err } = records.findLast(({ level }) => level === 'error')?.fields ?? {};
-    expect(String(err)).toMatch(/neither in memory nor on the disk: mount the app in front of the parser/);
+    expect(String(err)).toMatch(/neither in memory nor on disk: mount the app in front of the parser/);
   });
 
   test('whose file is gone is 500, and the replica lives', async () => {

@@ -13,13 +13,13 @@ import {
   routeParams,
 } from './request-head.ts';
 
-/** What of an exchange a call is told about. */
+/** The parts of an exchange that describe a call. */
 type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'> & {
-  /** Who knows the client's address, if it is not who the hooks are given. */
+  /** The object that knows the client's address, if it is not the one that hooks get. */
   readonly client?: HostContext;
 };
 
-/** The deadline of a request: the shortest of what the deployment, the middleware and the client say; 0 = none. */
+/** The deadline of a request: the earliest of those of the deployment, the middleware and the client; 0 = none. */
 export function deadlineOf(
   call: Call,
   { req }: Pick<HostExchange, 'req'>,
@@ -31,13 +31,13 @@ export function deadlineOf(
   return limit === Infinity ? 0 : call.createdAt + limit;
 }
 
-/** Where the host serves an app, as far as it says so: never what a client sent, so there are few of them. */
+/** The path at which the host says that it serves an app, never a path that a client sent, so there are few labels. */
 export function routeLabel(prefix: string, { path }: ResolvedMiddlewareOptions): string {
   return prefix || (path ?? '/');
 }
 
 /**
- * Gives a call what rides along with it: what the host knows of the request. Asks the app's hooks, which may throw.
+ * Gives a call its metadata: the host's knowledge about the request. Calls the app's hooks, which may throw.
  */
 export function describeCall(
   call: Call,

@@ -1,10 +1,10 @@
-/** A value that a form parser has made of one or several fields, with the name that `qs` would read it back from. */
+/** A value that a form parser has made from one or several fields, with the name from which `qs` would read it back. */
 export type FormEntry = readonly [name: string, value: unknown];
 
 /**
- * The fields of a parsed form as flat entries: `a[b]` for what is nested, the name again for each item of a list.
+ * The fields of a parsed form as flat entries: nested fields are named `a[b]`, and the items of a list repeat the name.
  *
- * @param isWhole values that are not to be taken apart
+ * @param isWhole returns whether a value is not taken apart
  */
 export function* formEntries(form: unknown, isWhole: (value: object) => boolean): Generator<FormEntry> {
   yield* entriesOf('', form);

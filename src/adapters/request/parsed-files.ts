@@ -6,15 +6,15 @@ export interface ParsedFile {
   readonly field: string;
   readonly filename: string;
   readonly type: string;
-  /** Its bytes, in chunks. */
+  /** Returns its bytes in chunks. */
   content(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-/** Large contents are handed over in pieces, so that a slow reader holds only some of them. */
+/** The size of the pieces in which large contents are sent, so that a slow reader holds only some of them. */
 const CHUNK_BYTES = 65_536;
 
 /**
- * What the parsers call their parts: multer (`originalname`, `buffer` or `path`), formidable (`originalFilename`,
+ * A file with the property names of its parser: multer (`originalname`, `buffer` or `path`), formidable (`originalFilename`,
  * `filepath`), express-fileupload (`name`, `data` or `tempFilePath`), @fastify/multipart (`filename`, `toBuffer()`).
  */
 type Stored = Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export function isFile(value: object): boolean {
   return [originalname, originalFilename, tempFilePath, toBuffer].some((member) => member !== undefined);
 }
 
-/** @throws ServeError `SERVE_NOT_SERIALIZABLE` for one that is neither in memory nor on the disk */
+/** @throws ServeError `SERVE_NOT_SERIALIZABLE` for a file that is neither in memory nor on disk */
 export function toFile(value: object, fallback: string): ParsedFile {
   if (value instanceof Uint8Array) {
     return {
@@ -61,7 +61,7 @@ function contentOf(
   const { buffer, data, path, filepath, tempFilePath, toBuffer } = stored;
   const file = [path, filepath, tempFilePath].map(textOf).find(Boolean);
   const bytes = [buffer, data].find((held): held is Uint8Array => held instanceof Uint8Array);
-  // express-fileupload has an empty buffer beside a temporary file.
+  // express-fileupload sets an empty buffer beside a temporary file.
   if (bytes !== undefined && (bytes.byteLength > 0 || file === undefined)) return () => pieces(bytes);
   if (file !== undefined) return () => createReadStream(file);
   if (typeof toBuffer === 'function') {
@@ -71,7 +71,7 @@ function contentOf(
   }
   throw new ServeError(
     'SERVE_NOT_SERIALIZABLE',
-    `the multipart parser in front has stored file '${filename}' of field '${field}' neither in memory nor on the disk: mount the app in front of the parser, use its memory or disk storage, or hand on what the app needs to know with \`locals\``,
+    `the multipart parser in front has stored file '${filename}' of field '${field}' neither in memory nor on disk: mount the app in front of the parser, use its memory or disk storage, or pass the data that the app needs in \`locals\``,
   );
 }
 

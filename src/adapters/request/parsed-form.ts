@@ -6,7 +6,7 @@ import type { HostContext } from '../exchange.ts';
 import { formEntries } from './form-fields.ts';
 import { filesIn, isFile, type ParsedFile, toFile } from './parsed-files.ts';
 
-/** A form that a multipart parser of the host has read, written anew. */
+/** A form that a multipart parser of the host has read, encoded again. */
 export interface ParsedForm {
   readonly type: string;
   readonly source: Readable;
@@ -15,8 +15,8 @@ export interface ParsedForm {
 type Part = readonly [name: string, value: string] | ParsedFile;
 
 /**
- * The form whose fields are in `body` and whose files are where parsers put them: `file` and `files` of the request, or of
- * Koa's. Undefined if no parser has read it, or nothing was kept.
+ * Encodes the form whose fields are in `body` and whose files are in `file` and `files` of the request, or of Koa's request.
+ * Returns undefined if no parser has read it, or the parser kept nothing.
  *
  * @throws ServeError `SERVE_NOT_SERIALIZABLE` for a file that cannot be read again
  */
@@ -27,7 +27,7 @@ export function parsedForm(
 ): ParsedForm | undefined {
   if (!req.readableEnded || !/^multipart\/form-data\b/i.test(req.headers['content-type'] ?? ''))
     return undefined;
-  // Whoever has read it as text or bytes has not taken it apart.
+  // A body that was read as text or bytes was not parsed as a form.
   if (typeof body === 'string' || body instanceof Uint8Array) return undefined;
   const request: unknown = Reflect.get(context, 'request');
   const holders = typeof request === 'object' && request !== null ? [request, req] : [req];
@@ -49,7 +49,7 @@ function* fieldsOf(body: unknown): Generator<Part> {
   }
 }
 
-/** @fastify/multipart makes an object of each field, with all others in it. */
+/** The value of a field. @fastify/multipart turns each field into an object that contains all others. */
 function isPart(value: object): boolean {
   return isFile(value) || (Reflect.get(value, 'type') === 'field' && 'fieldname' in value);
 }
@@ -81,8 +81,8 @@ function disposition(name: string, filename: string | undefined): Uint8Array {
 }
 
 /**
- * A name as browsers write it. Busboy, the parser behind most others, takes the UTF-8 of names for latin1 unless it is told
- * otherwise (expressjs/multer#1104): such a name is written in the bytes that it was read from.
+ * Quotes a name as browsers do. By default Busboy, on which most parsers build, reads the UTF-8 of names as latin1
+ * (expressjs/multer#1104); such a name is written with the bytes that it was read from.
  */
 function quoted(name: string): Buffer {
   const escaped = name.replaceAll('\r', '%0D').replaceAll('\n', '%0A').replaceAll('"', '%22');
@@ -91,7 +91,7 @@ function quoted(name: string): Buffer {
   return Buffer.concat([Buffer.from('"'), isMisread ? bytes : Buffer.from(escaped), Buffer.from('"')]);
 }
 
-/** What stands in a line of a head; parsers have checked it, others may have changed it. */
+/** Removes line breaks from a header value, which the host may have changed after the parser checked it. */
 function line(text: string): string {
   return text.replaceAll(/[\r\n]/g, ' ');
 }

@@ -8,24 +8,24 @@ import { Refusal } from '../response/refusal.ts';
 const SAFE_ID = /^[A-Za-z0-9._~:@=+/-]{1,128}$/;
 const SAFE_HOST = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 
-/** Absolute form of a target, as it is sent to a proxy, up to its path. */
+/** The start of a request target in absolute form, as clients send it to a proxy, up to its path. */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
 const TRACE = /^([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** Flags of a version that is not known: only the lowest bit has a meaning. */
+/** The only flag that is defined for versions of the format that are not known yet. */
 const SAMPLED = 1;
 
-/** Characters that vendors are to carry on at least (W3C Trace Context, 3.3.1.1); it is a hint, and may be dropped. */
+/** The length of `tracestate` that must be propagated (W3C Trace Context, 3.3.1.1); a longer one may be dropped. */
 const TRACESTATE = /^[\x20-\x7e\t]{1,512}$/;
 
-/** The client's request id if it is safe to keep. */
+/** The client's request id, if it is safe to use. */
 export function givenRequestId(req: IncomingMessage): string | undefined {
   const given = req.headers['x-request-id'];
   return typeof given === 'string' && SAFE_ID.test(given) ? given : undefined;
 }
 
-/** The client's trace context (W3C Trace Context) in version 00 if it is well-formed; later versions begin as that does. */
+/** The client's trace context (W3C Trace Context) in version 00, if it is well-formed; later versions begin in the same way. */
 export function givenTraceparent(req: IncomingMessage): string | undefined {
   const given = req.headers['traceparent'];
   const parts = typeof given === 'string' ? TRACE.exec(given) : null;
@@ -35,13 +35,13 @@ export function givenTraceparent(req: IncomingMessage): string | undefined {
   return version === 'ff' ? undefined : `00-${ids}-0${Number.parseInt(flags, 16) & SAMPLED}`;
 }
 
-/** What vendors add to the client's trace context. */
+/** The vendors' additions to the client's trace context. */
 export function givenTracestate(req: IncomingMessage): string | undefined {
   const given = req.headers['tracestate'];
   return typeof given === 'string' && TRACESTATE.test(given) ? given : undefined;
 }
 
-/** The client's own deadline in ms; it may only shorten ours. Anything odd is ignored. */
+/** The client's own time limit in ms, which can only shorten the deadline. An invalid value is ignored. */
 export function givenTimeout(req: IncomingMessage): number | undefined {
   const given = req.headers['x-request-timeout-ms'];
   if (typeof given !== 'string' || !/^\d{1,9}$/.test(given)) return undefined;
@@ -50,30 +50,30 @@ export function givenTimeout(req: IncomingMessage): number | undefined {
 }
 
 /**
- * A segment that `URL` would resolve or a character that it would turn into a slash: the host's routes and guards went by
- * the path as it is, so another one behind them would be a way around them.
+ * Matches a segment that `URL` would resolve, or a character that it would turn into a slash. The host's routes and guards see
+ * the unresolved path, so a resolved one behind them could bypass them.
  */
 const AMBIGUOUS_PATH = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
-/** What `Request` refuses (fetch, 2.2.1); Node's parser lets no TRACK through, and CONNECT is an event of its own. */
+/** The method that `Request` refuses (fetch, 2.2.1). Node's parser refuses TRACK, and CONNECT is an event of its own. */
 const UNANSWERABLE = 'TRACE';
-/** What an ingress may be asked with, as far as the host knows. */
+/** The header with the methods that an ingress may support. */
 const ANSWERABLE = { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' };
 
-/** Why no ingress can be asked with the method of a request; undefined if it can. */
+/** The refusal of a request whose method no ingress can be asked with; undefined for any other request. */
 export function refusedMethod({ method }: IncomingMessage): Refusal | undefined {
   if (method !== UNANSWERABLE) return undefined;
   return new Refusal(405, 'METHOD_NOT_ALLOWED', `${method} is not supported`, ANSWERABLE);
 }
 
 /**
- * The URL as the ingress sees it: without the mount prefix, scheme and host as the host's trust-proxy setting says. The
- * replica normalizes it when it is looked at.
+ * The URL as the ingress sees it: without the mount prefix, and with scheme and host according to the host's trust-proxy
+ * setting. The replica normalizes it when it is read.
  *
- * @param url what the framework left of the request's target
- * @param target the request's target as it was sent
- * @param prefix what of that is the mount point of the app
- * @returns `SERVE_BAD_REQUEST` for a host or a target that makes no URL, or not one that means the same
+ * @param url the request target without the path of the framework's mount
+ * @param target the request target as it was sent
+ * @param prefix the part of the target that is the route prefix of the app
+ * @returns `SERVE_BAD_REQUEST` if host and target do not make a URL, or make one with another meaning
  */
 export function absoluteUrl(
   url: string,
@@ -89,10 +89,10 @@ export function absoluteUrl(
   const sent = String(req.headers.host ?? req.headers[':authority'] ?? 'localhost');
   const named = authorityOf(target);
   const told = hostOf(sent, context);
-  // The target's own authority goes before the Host header (RFC 9112, 3.2.2), not before what a trusted proxy says.
+  // The target's own authority overrides the Host header (RFC 9112, 3.2.2), but not the host given by a trusted proxy.
   const host = named !== undefined && (told === sent || !isHost(sent)) ? named : told;
   const given = named ?? sent;
-  // Koa makes `host` of `user@host`.
+  // Koa turns `user@host` into `host`.
   if (!isHost(host) || (host !== given && !isHost(given)))
     return new ServeError('SERVE_BAD_REQUEST', 'the Host header is malformed');
   return `${isSecure(req, context) ? 'https' : 'http'}://${host}${withoutPrefix(path, prefix)}`;
@@ -104,7 +104,7 @@ function authorityOf(target: string): string | undefined {
   return ABSOLUTE.exec(target)?.[1];
 }
 
-/** A fragment would be cut off; the host's routes and guards may have taken it for a part of the path. */
+/** Whether a path is read differently by `URL`: a fragment would be cut off, although guards may see it as part of the path. */
 function isAmbiguous(path: string): boolean {
   if (path.includes('#')) return true;
   if (!path.includes('/.') && !path.includes('%2') && !path.includes('\\')) return false;
@@ -113,13 +113,13 @@ function isAmbiguous(path: string): boolean {
 }
 
 function hostOf(given: string, { host, hostname }: HostContext): string {
-  // Koa's is empty where there is none.
+  // Koa uses an empty string for a missing host.
   if (host !== undefined && host !== '') return host;
-  // Middie tells the name alone, which is another one behind a trusted proxy.
+  // Middie gives only the host name, which differs from the Host header behind a trusted proxy.
   return hostname === undefined || hostname === '' || given.startsWith(hostname) ? given : hostname;
 }
 
-/** Path and query of a request target; undefined if it has none. */
+/** The path and query of a request target; undefined if it has no path. */
 export function pathOf(target: string): string | undefined {
   if (target.startsWith('/')) return target;
   const [origin] = ABSOLUTE.exec(target) ?? [];
@@ -128,7 +128,7 @@ export function pathOf(target: string): string | undefined {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** A request target without the first so many segments of its path, however they are spelled. */
+/** A request target without the first `count` segments of its path, however they are spelled. */
 export function withoutSegments(target: string, count: number): string {
   const path = pathOf(target);
   if (path === undefined || count === 0) return target;
@@ -137,25 +137,25 @@ export function withoutSegments(target: string, count: number): string {
 }
 
 /**
- * What of the request's path is no longer in its URL, and the app's own prefix. Never begins with two slashes: a redirect
- * to below it would lead to another host.
+ * The path below which the app is served: the part that the framework removed from the URL, and the app's own prefix. It never
+ * begins with two slashes, because a redirect below it would lead to another host.
  */
 export function mountPath(originalUrl: string, url: string, prefix: string): string {
   if (originalUrl === url) return prefix;
   const original = pathOf(originalUrl) ?? '';
   const path = pathOf(url) ?? '';
-  // Of `/mounted?q` frameworks make `/?q`.
+  // Frameworks turn `/mounted?q` into `/?q`.
   const rest = [path, path.slice(1)].find((text) => original.endsWith(text));
   if (rest === undefined) return prefix;
   const mount = original.slice(0, original.length - rest.length);
   return mount.replace(/^\/+/, '/').replace(/\/+$/, '') + prefix;
 }
 
-/** A few that were found to be good; most requests to a server name the same host. */
+/** A few hosts that were found to be valid, because most requests to a server have the same host. */
 const knownHosts = new Set<string>();
 const KNOWN_HOSTS = 16;
 
-/** Whether a URL can be made of it. */
+/** Whether a host can be part of a URL. */
 function isHost(host: string): boolean {
   if (knownHosts.has(host)) return true;
   if (!SAFE_HOST.test(host) || !URL.canParse(`http://${host}/`)) return false;
@@ -164,7 +164,7 @@ function isHost(host: string): boolean {
   return true;
 }
 
-/** A trusted proxy may say any word. */
+/** Whether the client used TLS. A trusted proxy may give any protocol. */
 function isSecure(req: IncomingMessage, { protocol }: HostContext): boolean {
   if (protocol === undefined) return Reflect.get(req.socket, 'encrypted') === true;
   return protocol === 'https' || protocol === 'wss';
@@ -176,7 +176,7 @@ function withoutPrefix(path: string, prefix: string): string {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** Headers in their given order; without the pseudo headers of HTTP/2. */
+/** The headers in their original order, without the pseudo headers of HTTP/2. */
 export function requestHeaders(req: IncomingMessage): FlatHeaders {
   const { rawHeaders } = req;
   if (req.httpVersionMajor < 2) return flatten(rawHeaders);
@@ -188,13 +188,13 @@ export function requestHeaders(req: IncomingMessage): FlatHeaders {
   return flatten(pairs);
 }
 
-/** Route parameters of the mount path; a wildcard's segments are one path again. */
+/** The route parameters of the mount path. The segments of a wildcard are joined to a path. */
 export function routeParams({ params }: HostContext): Record<string, string> | undefined {
   if (typeof params !== 'object' || params === null) return undefined;
   let given: Record<string, string> | undefined;
   for (const [name, value] of Object.entries(params)) {
     const text: unknown = Array.isArray(value) ? value.join('/') : value;
-    // Fastify's wildcard is the path itself.
+    // The wildcard of Fastify holds the path itself.
     if (typeof text !== 'string' || name === '*') continue;
     given ??= Object.create(null) as Record<string, string>;
     given[name] = text;

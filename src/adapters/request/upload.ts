@@ -9,23 +9,23 @@ export function tooLarge(limit: number): ServeError {
   return new ServeError('SERVE_PAYLOAD_TOO_LARGE', `the request body is larger than ${limit} bytes`);
 }
 
-/** Length of the body if the client says it; undefined for a chunked one. */
+/** The length of the body as declared by the client; undefined for a chunked body. */
 export function declaredLength(req: IncomingMessage): number | undefined {
   const given = req.headers['content-length'];
   if (given !== undefined) return Number(given);
-  // HTTP/2 needs neither header.
+  // A body of HTTP/2 needs neither header.
   const isFramed = req.headers['transfer-encoding'] !== undefined || req.httpVersionMajor > 1;
   return isFramed ? undefined : 0;
 }
 
-/** Small enough to be read first and sent along with the call. */
+/** Whether a body is small enough to be read first and sent with the call. */
 export function isSmall(length: number | undefined): boolean {
   return length !== undefined && length <= LARGE_BYTES;
 }
 
 /** A body on its way from the client. */
 export interface Upload {
-  /** Nobody wants the rest: it is read and dropped, or the connection would be stuck behind it. */
+  /** Reads and drops the rest of the body, which would otherwise block the connection. */
   stop(): void;
 }
 
@@ -61,7 +61,7 @@ export class SmallBody implements Upload {
 }
 
 /**
- * Streams a request body to the replica, as fast as user code reads it; a client that sends faster is stopped by TCP.
+ * Streams a request body to the replica as fast as user code reads it. A client that sends faster is slowed down by TCP.
  */
 export class BodyUpload implements Upload {
   readonly #source: Readable;
@@ -72,7 +72,7 @@ export class BodyUpload implements Upload {
   #received = 0;
   #state: 'untouched' | 'started' | 'stopped' = 'untouched';
 
-  /** @param isOwn nobody else waits for the end of the source */
+  /** @param isOwn whether no other handler reads the source, so that it may be destroyed */
   constructor(source: Readable, call: HttpCall, limit: number, isOwn = false) {
     this.#source = source;
     this.#call = call;
@@ -89,13 +89,13 @@ export class BodyUpload implements Upload {
   }
 
   stop(): void {
-    // What was never touched may still be another handler's to read.
+    // A source that was never read may still belong to another handler.
     if (this.#isOwn) this.#source.destroy();
     else if (this.#state === 'started') drop(this.#source, this.#onData, this.#onEnd);
     this.#state = 'stopped';
   }
 
-  /** Nothing was read: the request can still go to another handler. */
+  /** Whether nothing was read, so that the request can still go to another handler. */
   get isUntouched(): boolean {
     return this.#state === 'untouched';
   }
@@ -127,15 +127,15 @@ export class BodyUpload implements Upload {
   };
 }
 
-/** A copy of exactly these bytes: the chunk is a slice of the socket's 64 KiB buffer. */
+/** Copies the bytes of a chunk, which is a slice of the socket's 64 KiB buffer. */
 function ownBytes(chunk: Buffer | string, source: Readable): Uint8Array<ArrayBuffer> {
-  // Somebody called `setEncoding`.
+  // Chunks are strings if middleware called `setEncoding`.
   return new Uint8Array(
     typeof chunk === 'string' ? Buffer.from(chunk, source.readableEncoding ?? 'utf8') : chunk,
   );
 }
 
-/** Middleware in front may have paused the request until it knew what to do with it; a listener does not end that. */
+/** Resumes a request that middleware in front has paused; adding a listener alone does not resume it. */
 function unpause(source: Readable): void {
   if (source.readableFlowing === false) source.resume();
 }

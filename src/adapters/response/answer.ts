@@ -7,18 +7,18 @@ const { writeHead: nativeWriteHead } = ServerResponse.prototype;
 
 const UPGRADE_REQUIRED = 426;
 
-/** What an answer depends on beside what the replica said. */
+/** The exchange that an answer is written to. */
 export interface AnswerTo {
   readonly res: HttpResponse;
   readonly requestId: string;
   readonly isHead: boolean;
-  /** Nobody else is there who may want to see the headers. */
+  /** Whether there is no other handler, which might want to see the headers. */
   readonly isAlone: boolean;
 }
 
 /**
- * Sends a whole answer. Where nobody else has a hand in the response its head is written in one piece: `setHeader` for
- * each header and a table of them take a tenth of the time of a small request.
+ * Sends a whole answer. If no other handler touches the response, its head is written in one piece, because `setHeader` for
+ * each header takes a tenth of the time of a small request.
  */
 export function sendWhole(
   to: AnswerTo,
@@ -46,16 +46,16 @@ export function sendWhole(
     return;
   }
   if (status === 204) res.removeHeader('content-length');
-  // HEAD and 304 may tell the length of what they leave out.
+  // Answers to HEAD and 304 may give the length of the body that they leave out.
   else if (status !== 304 && !to.isHead) res.setHeader('content-length', 0);
   res.end();
 }
 
-/** Sets status and headers. What the host has set stays where both may speak: cookies and `vary`. */
+/** Sets status and headers. Cookies and `vary` of the host are kept beside those of the app. */
 export function prepareHead({ res, requestId }: AnswerTo, status: number, headers: FlatHeaders): void {
   res.statusCode = status;
   res.setHeader('x-request-id', requestId);
-  // Of a body that somebody else had in mind; Koa sets it with `ctx.body`.
+  // The length may belong to another body: Koa sets it with `ctx.body`.
   res.removeHeader('content-length');
   const pairs = pairsOf(headers);
   for (let index = 0; index + 1 < pairs.length; index += 2) {
@@ -67,7 +67,7 @@ export function prepareHead({ res, requestId }: AnswerTo, status: number, header
   if (status === UPGRADE_REQUIRED) nameUpgrade(res);
 }
 
-/** `upgrade` is an option of the connection (RFC 9110, 7.8), which Node takes for one to be kept unless it says `close`. */
+/** Names `upgrade` as an option of the connection (RFC 9110, 7.8). Node keeps a connection unless the header says `close`. */
 function nameUpgrade(res: HttpResponse): void {
   if (!res.hasHeader('upgrade') || res.req.httpVersionMajor > 1) return;
   res.setHeader('connection', res.shouldKeepAlive === false ? 'close, upgrade' : 'upgrade');
@@ -77,7 +77,7 @@ export function hasNoBody(status: number): boolean {
   return status === 204 || status === 304;
 }
 
-/** No header is set and nobody waits for `writeHead` to be called; a response of HTTP/2 has another one. */
+/** Whether no header is set and `writeHead` is Node's own, neither replaced by middleware nor that of HTTP/2. */
 function isUntouched(res: HttpResponse): res is HttpResponse & Pick<ServerResponse, 'writeHead'> {
   return Reflect.get(res, 'writeHead') === nativeWriteHead && res.getHeaderNames().length === 0;
 }
@@ -96,7 +96,7 @@ function inOnePiece(headers: FlatHeaders, requestId: string, length: number): st
 let known: FlatHeaders = '';
 let knownPairs: readonly string[] = [];
 
-/** Names and values in turn; most answers of an app have the headers of the one before. */
+/** Names and values in turn. The last result is kept, because most answers of an app have the same headers. */
 function pairsOf(headers: FlatHeaders): readonly string[] {
   if (headers !== known) {
     known = headers;

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { HttpResponse } from '../exchange.ts';
 
-/** How long a client that is still sending may take to notice its answer, in ms. */
+/** How long a connection stays open for a client that is still sending, so that it can read its answer, in ms. */
 const LINGER_MS = 1_000;
 
 /**
- * Ends a response whose request is still coming, and will not be read: its connection is closed. Not at once, though: a
- * socket that is closed with unread bytes in it is reset, and the client would see the reset instead of the answer
- * (nginx' `lingering_close`).
+ * Ends a response whose request is still arriving and will not be read, and closes the connection a little later: a socket that
+ * is closed with unread bytes is reset, and the client would see the reset instead of the answer (nginx calls this
+ * `lingering_close`).
  */
 export function endWithoutRequest(req: IncomingMessage, res: HttpResponse, body: string): void {
   res.setHeader('connection', 'close');
@@ -16,7 +16,7 @@ export function endWithoutRequest(req: IncomingMessage, res: HttpResponse, body:
     res.end();
     return;
   }
-  // Complete by its length; the end of the response is what closes the connection.
+  // The body is complete by its length; ending the response closes the connection.
   res.write(body);
   const timer = setTimeout(end, LINGER_MS);
   timer.unref();
@@ -30,8 +30,8 @@ export function endWithoutRequest(req: IncomingMessage, res: HttpResponse, body:
 }
 
 /**
- * Breaks a response off. What was written before still reaches the client, unless it is the client that does not read. A
- * body that ends with its connection would look complete: that connection is reset.
+ * Breaks a response off. Bytes that were written before still reach the client if it reads them. If the body ends with the
+ * connection, a regular end would make it look complete, so the connection is reset.
  */
 export function cut(res: HttpResponse): void {
   if (res.cut !== undefined) {
@@ -40,7 +40,7 @@ export function cut(res: HttpResponse): void {
   }
   const { socket } = res;
   const end = socket !== null && endsWithConnection(res) ? () => reset(socket) : () => res.destroy();
-  // The socket of HTTP/2 carries other responses, too.
+  // The socket of HTTP/2 also carries other responses.
   if (socket === null || socket.writableNeedDrain || res.req.httpVersionMajor > 1) {
     end();
     return;
@@ -48,29 +48,29 @@ export function cut(res: HttpResponse): void {
   const timer = setTimeout(end, LINGER_MS);
   timer.unref();
   socket.once('close', () => clearTimeout(timer));
-  // Node 26 holds back what is written in one turn, in the response itself.
+  // Node 26 corks the response itself until the end of the turn.
   while (res.uncork !== undefined && (res.writableCorked ?? 0) > 0) res.uncork();
   if (endsWithConnection(res)) socket.write(NOTHING, () => setTimeout(end, RESET_AFTER_MS).unref());
   else socket.destroySoon();
 }
 
 /**
- * What was sent is to be read before the reset comes, in ms: some systems drop what they hold then, and libuv before 1.52
- * takes data and reset for a regular end if they come together.
+ * The time between the last bytes and the reset, in ms: on a reset some systems drop bytes that were not read yet, and libuv
+ * before 1.52 takes data and a reset that arrive together for a regular end.
  */
 const RESET_AFTER_MS = 50;
 
-/** Written behind everything else, to know when that has left. */
+/** Written after everything else, to learn when that has been sent. */
 const NOTHING = new Uint8Array();
 
-/** Whether the client can tell the end of the body only by that of the connection, as one of HTTP/1.0. */
+/** Whether the client recognizes the end of the body only by the end of the connection, as in HTTP/1.0. */
 function endsWithConnection(res: HttpResponse): boolean {
   return res.req.httpVersionMajor < 2 && res.chunkedEncoding === false && !res.hasHeader('content-length');
 }
 
-/** Closes a connection in a way that cannot be taken for its regular end. Unix sockets know none. */
+/** Closes a connection in a way that cannot be taken for its regular end. Unix sockets have no such way. */
 function reset(socket: Socket): void {
-  // TLS has no way of its own; the socket below it has.
+  // A TLS socket cannot be reset, but the socket below it can.
   const below: unknown = Reflect.get(socket, '_parent');
   try {
     (below instanceof Socket ? below : socket).resetAndDestroy();

@@ -1,17 +1,17 @@
 import { hash } from 'node:crypto';
 import type { HttpResponse } from '../exchange.ts';
 
-/** Makes the tag of a body; Express keeps it among the settings of an app. */
+/** A generator of entity tags, which Express keeps in the settings of an app. */
 type EntityTag = (body: string | Uint8Array, encoding: 'utf8') => string | undefined;
 
-/** Express' setting `etag`: the names of its own two generators, or a generator of the app's. */
+/** Express' setting `etag`: the name of one of its two generators, or a generator of the app. */
 type TagSetting = 'weak' | 'strong' | EntityTag;
 
 /**
- * Gives an answer the tag that Express gives its own (`etag` of the app's settings), and tells whether the client has it
- * already. Other frameworks tag nothing by themselves.
+ * Gives an answer the entity tag that Express gives its own answers (setting `etag`), and returns whether the client already
+ * has the body. Other frameworks make no tags by default.
  *
- * @param res its status and headers are set
+ * @param res a response whose status and headers are set
  */
 export function isKnownToClient(res: HttpResponse, body: string | Uint8Array): boolean {
   const { req } = res;
@@ -22,7 +22,7 @@ export function isKnownToClient(res: HttpResponse, body: string | Uint8Array): b
     const tag = tagOf(settings, body);
     if (tag) res.setHeader('etag', tag);
   }
-  // Express' own comparison with the headers of the request; `headers` is an object that Node makes when it is asked for.
+  // `fresh` is Express' own comparison. `rawHeaders` is read first, because Node makes the object `headers` when it is read.
   return isConditional(req.rawHeaders) && Reflect.get(req, 'fresh') === true;
 }
 
@@ -32,7 +32,7 @@ function settingsOf(app: unknown): object | undefined {
   return typeof settings === 'object' && settings !== null ? settings : undefined;
 }
 
-/** Express' own two tags are made here, letter for letter: `createHash` takes three times as long as `hash` for a small body. */
+/** Makes Express' own two tags here, byte for byte, because its `createHash` takes three times as long as `hash` for a small body. */
 function tagOf(settings: object, body: string | Uint8Array): string | undefined {
   const generator: unknown = Reflect.get(settings, 'etag fn');
   if (typeof generator !== 'function') return undefined;
@@ -43,7 +43,7 @@ function tagOf(settings: object, body: string | Uint8Array): string | undefined 
   return `${setting === 'weak' ? 'W/' : ''}"${length}-${digest}"`;
 }
 
-/** A SHA-1 in base64 without its padding. */
+/** The length of a SHA-1 in base64 without padding. */
 const DIGEST_LENGTH = 27;
 
 /** Headers that make a request conditional. */

@@ -4,7 +4,7 @@ import { describe, messageOf } from '../../values/describe-value.ts';
 import type { HttpResponse } from '../exchange.ts';
 import { Refusal, type RefusalHeaders } from './refusal.ts';
 
-/** What a client may know of an error. */
+/** The part of an error that a client may see. */
 export interface Problem {
   readonly status: number;
   readonly code: string;
@@ -12,12 +12,12 @@ export interface Problem {
   /** Whether the title is the error's own message. */
   readonly isExposed: boolean;
   readonly retryAfterMs: number | undefined;
-  /** What is wrong with the request, as far as the client may know. */
+  /** The fault of the request, in words that the client may see. */
   readonly detail?: string | undefined;
   readonly issues?: readonly ValidationIssue[] | undefined;
-  /** What HTTP demands beside the status. */
+  /** Headers that HTTP requires for the status. */
   readonly headers?: RefusalHeaders | undefined;
-  /** Whether the error is the app's own fault, and belongs in the log in full. */
+  /** Whether the error is the fault of the app, so that it is logged in full. */
   readonly isUnexpected: boolean;
 }
 
@@ -31,13 +31,13 @@ const INTERNAL: Problem = {
 };
 
 /**
- * The row of the error table for anything that was thrown. User errors show their status and message only if they say so
- * themselves (`statusCode` and `expose: true`); all others are 500 without detail.
+ * Turns anything that was thrown into a problem. User errors show their status and message only if they have `statusCode` and
+ * `expose: true`; all others become 500 without detail.
  */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ServeError) {
     const { code, statusCode, retryAfterMs } = error;
-    // The client is there, so it was not the client who cancelled: user code let a cancelled child call through.
+    // The client is still there, so the cancellation comes from a child call whose error user code did not handle.
     if (code === 'SERVE_CANCELLED') return INTERNAL;
     const { title } = SERVE_ERRORS[code];
     const isExposed = statusCode < 500;
@@ -72,7 +72,7 @@ function exposedStatus(error: Error): number | undefined {
   return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
 }
 
-/** The error as frameworks expect it: they look for `statusCode` or `status`, `expose`, `code` and `headers`. */
+/** Adds the properties that frameworks read from errors: `statusCode` and `status`, `expose`, `code` and `headers`. */
 export function toFrameworkError(error: unknown, problem: Problem): Error {
   const { status, code, isExposed, retryAfterMs } = problem;
   const thrown: Error & { code?: unknown } = isInstance(error, Error) ? error : new Error(describe(error));
@@ -86,12 +86,12 @@ export function toFrameworkError(error: unknown, problem: Problem): Error {
   });
 }
 
-/** Answers with problem details (RFC 9457), in place of whatever was being prepared. */
+/** Answers with problem details (RFC 9457) instead of the answer that was being prepared. */
 export function sendProblem(res: HttpResponse, problem: Problem, requestId: string): void {
   prepareProblem(res, problem, requestId, (body) => res.end(body));
 }
 
-/** @param send is given the body; everything else of the response is set */
+/** Prepares the response. @param send sends the body, which is the only part that is left */
 export function prepareProblem(
   res: HttpResponse,
   problem: Problem,
@@ -114,7 +114,7 @@ export function prepareProblem(
   send(body);
 }
 
-/** In seconds, at least one. */
+/** The value of `Retry-After`: whole seconds, at least one. */
 function retryAfter(ms: number): string {
   return String(Math.max(1, Math.ceil(ms / 1_000)));
 }

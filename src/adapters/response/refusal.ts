@@ -1,7 +1,7 @@
-/** What HTTP demands beside the status of a refusal. */
+/** Headers that HTTP requires for the status of a refusal. */
 export type RefusalHeaders = Readonly<Record<string, string>>;
 
-/** A request that is refused before it gets to an app; its status, message and headers are the client's to see. */
+/** The error of a request that is refused before it reaches an app. The client sees its status, message and headers. */
 export class Refusal extends Error {
   readonly statusCode: number;
   readonly expose = true;

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 
-/** Who waits for the end of a socket. */
+/** The listeners for the end of each socket. */
 const waiting = new WeakMap<Socket, Set<() => void>>();
 
 /**
- * Calls `listener` when the socket closes. The socket itself gets one listener, however many requests are pipelined on it:
- * Node warns of more than ten.
+ * Calls `listener` when the socket closes. The socket itself gets a single listener, however many requests are pipelined on
+ * it, because Node warns of more than ten.
  */
 export function onSocketClose(socket: Socket, listener: () => void): void {
   const known = waiting.get(socket);

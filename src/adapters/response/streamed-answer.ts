@@ -1,16 +1,16 @@
 import { CreditCounter } from '../../channel/stream-window.ts';
 import type { HttpResponse } from '../exchange.ts';
 
-/** The body of an answer that comes in chunks: written as they come, no faster than the client reads. */
+/** Writes the body of an answer chunk by chunk as it arrives, no faster than the client reads. */
 export class StreamedAnswer {
   readonly #res: HttpResponse;
   readonly #credit: (chunks: number) => void;
   readonly #counter = new CreditCounter();
   #isBlocked = false;
-  /** Chunks that were written while the socket was full; credited when it drains. */
+  /** The sizes of chunks that were written while the socket was full; they are credited when it drains. */
   #owed: number[] = [];
 
-  /** @param credit the replica may send so many chunks more */
+  /** @param credit allows the replica to send more chunks */
   constructor(res: HttpResponse, credit: (chunks: number) => void) {
     this.#res = res;
     this.#credit = credit;
@@ -31,7 +31,7 @@ export class StreamedAnswer {
     for (const bytes of this.#owed.splice(0)) this.#consumed(bytes);
   };
 
-  /** The first chunk mostly came in the same message, and took the head with it. */
+  /** Sends the head alone, if no chunk came in the same message and was sent with it. */
   readonly #flushHead = (): void => {
     const res = this.#res;
     if (res.headersSent || res.writableEnded || res.destroyed) return;
@@ -45,7 +45,7 @@ export class StreamedAnswer {
   }
 }
 
-/** Compression middleware holds bytes back until it is told. */
+/** Makes compression middleware send the bytes that it holds back. */
 function flush(res: HttpResponse): void {
   const hook: unknown = Reflect.get(res, 'flush');
   if (typeof hook === 'function') hook.call(res);

@@ -5,43 +5,43 @@ import type { CloseEnvelope } from '../../channel/http-envelope.ts';
 import { agreedProtocol } from './handshake.ts';
 import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
-/** How long either side may take to answer that the other one closes, in ms. */
+/** How long either side may take to answer a close frame of the other side, in ms. */
 const CLOSE_TIMEOUT_MS = 5_000;
-/** A look at a silent client that comes later by more than this, in ms, says nothing about it. */
+/** A check of a silent client that runs later by more than this, in ms, is skipped. */
 const LATE_MS = 250;
-/** Pings of a client within a second, at most. */
+/** The most pings of a client within a second. */
 const MAX_PINGS = 100;
-/** With so many bytes on their way to a client that does not read, its pings are not answered. */
+/** With this many bytes on their way to a client that does not read, its pings are not answered. */
 const MAX_PONG_BACKLOG = 65_536;
 
 export interface ClientSocketEvents {
   message(data: string | Uint8Array<ArrayBuffer>, bytes: number): void;
-  /** The client closes, behind its last message. It is answered by `close()`. */
+  /** The client has sent a close frame after its last message. `close()` answers it. */
   leaving(how: CloseEnvelope): void;
-  /** So many of the messages that were sent have left. */
+  /** This many more messages have been written to the network. */
   flushed(messages: number): void;
-  /** Once, and the last. */
+  /** The connection has ended. This is the last event, and comes once. */
   closed(how: CloseEnvelope): void;
 }
 
-/** An upgrade as Node hands it over. */
+/** The arguments of Node's event `upgrade`. */
 export interface UpgradeRequest {
   readonly req: IncomingMessage;
   readonly socket: Duplex;
-  /** What the client has sent behind its request. */
+  /** Bytes that the client sent after its request. */
   readonly head: Buffer;
 }
 
-/** Answers 101. Undefined if the request was found wanting after all, and was answered so. */
+/** Answers with 101. Returns undefined if the library refused the request and has answered it. */
 export type Accept = (
   upgrade: UpgradeRequest,
   requestId: string,
   events: ClientSocketEvents,
 ) => ClientSocket | undefined;
 
-/** A connection whose client is not answered at once when it closes. */
+/** A connection whose close frame is not answered at once. */
 interface PatientSocket extends WebSocket {
-  /** Called once, in place of the answer. */
+  /** Called once instead of answering. */
   onLeave: ((code: number, reason: string) => void) | undefined;
 }
 
@@ -52,7 +52,7 @@ function patientClass(Base: typeof WebSocket) {
 
     override close(code?: number, reason?: string | Buffer): void {
       const { onLeave } = this;
-      // A code alone is said of a frame that is wrong.
+      // The library passes a code without a reason for an invalid frame.
       const isWrong = code !== undefined && reason === undefined;
       this.onLeave = undefined;
       if (onLeave === undefined || isWrong) super.close(code, reason);
@@ -61,7 +61,7 @@ function patientClass(Base: typeof WebSocket) {
   };
 }
 
-/** Makes what accepts connections with these options. Loads the library when it is first called. */
+/** Returns a function that accepts connections with these options. Loads the library when it is first called. */
 export async function createAccept(options: ResolvedWebSocketOptions): Promise<Accept> {
   const ws = await import('ws');
   const requestIds = new WeakMap<IncomingMessage, string>();
@@ -87,7 +87,7 @@ export async function createAccept(options: ResolvedWebSocketOptions): Promise<A
   };
 }
 
-/** A client's open connection. The only one who knows the library. */
+/** The open connection of a client. Only this file knows the library. */
 export class ClientSocket {
   readonly #ws: PatientSocket;
   readonly #tcp: Duplex;
@@ -98,7 +98,7 @@ export class ClientSocket {
   #isClosing = false;
   #patience: NodeJS.Timeout | undefined = undefined;
   #lookedAt: number = performance.now();
-  /** Something came since the last look. */
+  /** Whether anything arrived since the last check. */
   #isHeard = true;
   #hasAsked = false;
   #pings = 0;
@@ -111,7 +111,7 @@ export class ClientSocket {
     ws.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     ws.on('ping', (data) => this.#pinged(data));
     ws.on('pong', () => this.#heard());
-    // What is wrong with a frame; the library closes with 1002, 1007 or 1009, and `close` follows.
+    // The error of an invalid frame; the library closes with 1002, 1007 or 1009, and `close` follows.
     ws.on('error', () => {});
     ws.on('close', (code, reason) => this.#closed(code, reason.toString()));
     ws.onLeave = (code, reason) => this.#leaving(code, reason);
@@ -125,19 +125,19 @@ export class ClientSocket {
     this.#ws.send(message, { binary: typeof message !== 'string' }, this.#onFlushed);
   }
 
-  /** Says goodbye, or answers it; what the client still sends is of no interest. 1005 is said without a code. */
+  /** Sends a close frame, or answers the client's. Later messages of the client are ignored. 1005 stands for no code. */
   close(code: number, reason: string): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#ws.onLeave = undefined;
     clearTimeout(this.#patience);
-    // Its answer stands behind what it has sent.
+    // The client's answer comes after the messages that it has already sent.
     this.#ws.resume();
     if (code === 1005) this.#ws.close();
     else this.#ws.close(code, reason);
   }
 
-  /** Ends the connection without a word. */
+  /** Ends the connection without a close frame. */
   cut(): void {
     this.#isClosing = true;
     this.#ws.terminate();
@@ -154,11 +154,11 @@ export class ClientSocket {
   #received(data: Buffer, isBinary: boolean): void {
     this.#heard();
     if (this.#isClosing) return;
-    // A copy of exactly these bytes: the message is a slice of the socket's buffer.
+    // Copied, because the message is a slice of the socket's buffer.
     this.#events.message(isBinary ? new Uint8Array(data) : data.toString(), data.byteLength);
   }
 
-  /** What it was sent before is answered first, if that does not take too long. */
+  /** Gives the app time to answer the messages that came before the close frame. */
   #leaving(code: number, reason: string): void {
     this.#patience = setTimeout(() => this.close(code, reason), CLOSE_TIMEOUT_MS).unref();
     this.#events.leaving([code, reason, true]);
@@ -180,12 +180,12 @@ export class ClientSocket {
     this.#hasAsked = false;
   }
 
-  /** Asks after a client that is silent; one that has not answered by the next look is gone. */
+  /** Pings a silent client, and cuts the connection if the ping is not answered by the next check. */
   #look(periodMs: number): void {
     const at = performance.now();
     const isLate = at - this.#lookedAt > periodMs + LATE_MS;
     this.#lookedAt = at;
-    // The process was paused, or its loop was blocked: what the client sent meanwhile has not been read yet.
+    // The process was paused or its loop was blocked, so the client's messages have not been read yet.
     if (isLate) return;
     if (this.#isHeard || this.#ws.isPaused) {
       this.#isHeard = false;
@@ -204,7 +204,7 @@ export class ClientSocket {
     this.#events.closed([code, reason, code !== 1006]);
   }
 
-  /** The frames of one turn leave in one write. */
+  /** Collects the frames of one turn into one write. */
   #cork(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
@@ -228,5 +228,5 @@ export class ClientSocket {
   };
 }
 
-/** A ping to a connection that has just closed is no error. */
+/** Ignores the error of a ping or pong to a connection that has just closed. */
 function ignore(): void {}

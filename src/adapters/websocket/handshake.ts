@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../response/refusal.ts';
 import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
-/** What a response says that asks for an upgrade (RFC 9110, 7.8); its connection is closed. */
+/** The headers of a response that asks for an upgrade (RFC 9110, 7.8) and closes the connection. */
 export const UPGRADE_TO_WEBSOCKET = { upgrade: 'websocket', connection: 'close, upgrade' };
-/** RFC 6455, 4.4. */
+/** The supported version of the protocol (RFC 6455, 4.4). */
 const VERSIONS = { 'sec-websocket-version': '13', ...UPGRADE_TO_WEBSOCKET };
 
 export function isWebSocket(req: IncomingMessage): boolean {
@@ -12,14 +12,16 @@ export function isWebSocket(req: IncomingMessage): boolean {
 }
 
 /**
- * Checks what the library would refuse, before a place at a replica is taken for it (RFC 6455, 4.2.1).
+ * Checks the headers that the library would refuse, before the request takes a place at a replica (RFC 6455, 4.2.1).
  *
  * @throws Refusal
  */
 export function assertHandshake(req: IncomingMessage): void {
   const { 'sec-websocket-key': key, 'sec-websocket-version': version } = req.headers;
   if (req.method !== 'GET')
-    throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'a WebSocket begins with GET', { allow: 'GET' });
+    throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'a WebSocket handshake must be a GET request', {
+      allow: 'GET',
+    });
   if (version !== '13' && version !== '8')
     throw new Refusal(426, 'WEBSOCKET_VERSION', 'Sec-WebSocket-Version must be 13', VERSIONS);
   if (key === undefined || !/^[+/0-9A-Za-z]{22}==$/.test(key))
@@ -27,9 +29,9 @@ export function assertHandshake(req: IncomingMessage): void {
 }
 
 /**
- * Browsers let any page connect to any server, with the user's cookies, and say only where the page is from.
+ * Checks the origin of a page: browsers let any page connect to any server with the user's cookies, and only name its origin.
  *
- * @param host what the client called the server, where the `Host` header is a trusted proxy's
+ * @param host the host that the client requested, if the `Host` header was set by a trusted proxy
  * @throws Refusal
  */
 export function assertOrigin(
@@ -41,21 +43,22 @@ export function assertOrigin(
   if (origin === undefined || origins === 'any') return;
   const isAllowed =
     origins === 'same' ? isSameHost(origin, host) : origins.some((one) => isSame(one, origin));
-  if (!isAllowed) throw new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'pages of this origin may not connect');
+  if (!isAllowed)
+    throw new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'pages of this origin are not allowed to connect');
 }
 
 function isSame(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase();
 }
 
-/** The scheme is left out: behind a proxy that ends TLS the server does not know its own. */
+/** Compares host and port, not the scheme: behind a proxy that ends TLS the server does not know its own scheme. */
 function isSameHost(origin: string, host: string | undefined): boolean {
   const page = URL.parse(origin);
   if (page === null || host === undefined) return false;
   return page.host !== '' && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
 }
 
-/** The best of our sub-protocols that the client offers; undefined if there is none. */
+/** The first of our sub-protocols that the client offers; undefined if it offers none of them. */
 export function agreedProtocol(offered: Iterable<string>, ours: readonly string[]): string | undefined {
   const theirs = new Set(offered);
   return ours.find((protocol) => theirs.has(protocol));

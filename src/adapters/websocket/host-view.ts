@@ -4,10 +4,10 @@ import type { HostContext } from '../exchange.ts';
 const NOTHING_MORE: HostContext = {};
 
 /**
- * What the host's app would say of the client that asks for an upgrade. Express' app is the listener itself and has the
- * prototype of its requests, whose getters follow `trust proxy`; other frameworks keep theirs where nobody finds them.
+ * The host app's view of a client that asks for an upgrade. An Express app is the request listener itself and has the
+ * prototype of its requests, whose getters follow `trust proxy`; the prototypes of other frameworks are not accessible.
  *
- * @param listeners of the server's requests
+ * @param listeners the listeners for the server's event `request`
  */
 export function hostView(listeners: readonly unknown[], req: IncomingMessage): HostContext {
   const prototype = listeners.map(requestsOf).find((found) => found !== undefined);

@@ -3,21 +3,21 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * A response to a request whose connection was to be upgraded and is not. Node has let go of the connection by then, so
- * it is closed behind the response.
+ * A response to a request whose upgrade is refused. Node no longer manages the connection at that point, so it is closed after
+ * the response.
  */
 export function responseInstead(req: IncomingMessage, socket: Duplex): ServerResponse {
   const res = new ServerResponse(req);
   res.shouldKeepAlive = false;
   socket.on('error', () => socket.destroy());
-  // What Node's own connections do for their responses.
+  // Node's own connections do this for their responses.
   socket.on('drain', () => res.emit('drain'));
   res.assignSocket(socket as Socket);
   res.once('finish', () => {
-    // As `destroySoon` of a socket; Node 26 has a stream of its own in place of the socket while a body is still coming.
+    // Like `destroySoon` of a socket, which the stream that Node 26 passes while a body is still arriving does not have.
     socket.end(() => socket.destroy());
   });
-  // Unread bytes would make a reset of the end, and the client would see that in place of the response.
+  // With unread bytes the connection would end in a reset, which the client would see instead of the response.
   socket.resume();
   return res;
 }

@@ -1,13 +1,13 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 
-/** The server of an app: of `node:http` or `node:https`, as `app.listen()` answers it. */
+/** The server of an app: a server of `node:http` or `node:https`, as `app.listen()` returns it. */
 export type UpgradableServer = HttpServer | HttpsServer;
 
-/** Whether an upgrade of a server is for one of its listeners. */
+/** Returns whether a listener wants to handle an upgrade. */
 type Claim = (req: IncomingMessage) => boolean;
 
-/** Node's own decision whether a request becomes an `upgrade` event. Node 22.18 to 22.20 and 24.0 to 24.8 have no such hook. */
+/** Node's hook that decides whether a request becomes an `upgrade` event; missing in Node 22.18 to 22.20 and 24.0 to 24.8. */
 type ShouldUpgrade = (this: object, req: IncomingMessage) => boolean;
 
 /** Node's parser of one connection. */
@@ -15,7 +15,7 @@ interface RequestParser {
   onIncoming: ((req: IncomingMessage, isKept: boolean) => number) | null;
 }
 
-/** What keeps the parsers of all connections in those versions of Node. */
+/** Node's list of open connections, from which the gate takes their parsers in those versions of Node. */
 interface ConnectionsList {
   all(): RequestParser[];
 }
@@ -23,12 +23,12 @@ interface ConnectionsList {
 const gates = new WeakMap<UpgradableServer, UpgradeGate>();
 
 /**
- * With a listener for upgrades Node takes every request with an `Upgrade` header out of HTTP, and its body is lost: that of
- * Java's HttpClient and `curl --http2`, which ask for `h2c`. So only upgrades that somebody wants are upgrades; all other
- * requests go the way that they go without us.
+ * Restricts upgrades to those that a listener claims. With a listener for upgrades Node treats every request with an `Upgrade`
+ * header as an upgrade and drops its body, also for Java's HttpClient and `curl --http2`, which only offer `h2c`. Requests
+ * that no listener claims are handled as if there were no listener.
  *
- * @param listener the one for upgrades that has the claim
- * @returns takes the claim away
+ * @param listener the listener for upgrades that makes the claim
+ * @returns a function that removes the claim
  */
 export function claimUpgrades(server: UpgradableServer, listener: Function, claim: Claim): () => void {
   const gate = gates.get(server) ?? new UpgradeGate(server);
@@ -56,7 +56,7 @@ class UpgradeGate {
     };
   }
 
-  /** @returns undoes it */
+  /** @returns a function that undoes it */
   #close(): () => void {
     return typeof this.#shouldUpgrade === 'function'
       ? this.#closeByHook(this.#shouldUpgrade)
@@ -69,7 +69,7 @@ class UpgradeGate {
 
   #closeByHook(given: ShouldUpgrade): () => void {
     const server = this.#server;
-    // Node's own default counts the listeners.
+    // The default of Node is to check whether there are listeners.
     const withoutUs: object = Object.create(server, {
       listenerCount: {
         value: (event: string) => (event === 'upgrade' ? this.#others : server.listenerCount(event)),
@@ -82,14 +82,14 @@ class UpgradeGate {
     };
   }
 
-  /** Those versions of Node decide by the listeners alone, for what their parser takes for an upgrade. */
+  /** For versions of Node without the hook, which treat a request as an upgrade whenever there are listeners. */
   #closeByParsers(): () => void {
     const server = this.#server;
     const onConnection = (socket: { readonly parser?: RequestParser | null }): void => {
       if (socket.parser) this.#wrap(socket.parser);
     };
     for (const parser of parsersOf(server)) this.#wrap(parser);
-    // Behind Node's own listeners, which give the socket its parser.
+    // Added after Node's own listeners, which give the socket its parser.
     server.on('connection', onConnection);
     server.on('secureConnection', onConnection);
     return () => {
@@ -114,13 +114,13 @@ class UpgradeGate {
     return false;
   }
 
-  /** Listeners that are not ours: they get what they get without us. */
+  /** The number of listeners of the host, which still get every upgrade. */
   get #others(): number {
     return this.#server.listeners('upgrade').filter((listener) => !this.#claims.has(listener)).length;
   }
 }
 
-/** Of the connections that are open already. */
+/** The parsers of the connections that are already open. */
 function parsersOf(server: UpgradableServer): RequestParser[] {
   const symbol = Object.getOwnPropertySymbols(server).find(
     ({ description }) => description === 'http.server.connections',

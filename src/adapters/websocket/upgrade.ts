@@ -22,22 +22,22 @@ import { WebSocketCall, type WebSocketOutcome } from './websocket-call.ts';
 import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
 /**
- * How long an upgrade waits for a place where replicas are there, in ms: requests give theirs back within that, other
- * connections hardly.
+ * How long an upgrade waits for a place at a running replica, in ms: requests usually end within this time, other connections
+ * do not.
  */
 const QUEUE_MS = 1_000;
-/** What a client may send before it is answered, in bytes. */
+/** The most bytes that a client may send before it is answered. */
 const MAX_EARLY_BYTES = 65_536;
 
-/** How the upgrades of one app are taken. */
+/** The options for the upgrades of one app. */
 export interface UpgradeRules {
   readonly middleware: ResolvedMiddlewareOptions;
   readonly webSocket: ResolvedWebSocketOptions;
-  /** Loads the library at its first call. */
+  /** Returns the function that accepts connections. Loads the library at its first call. */
   accept(): Promise<Accept>;
 }
 
-/** One connection with an app, from the upgrade to its end. */
+/** A connection with an app, from the upgrade to its end. */
 export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   readonly #upgrade: UpgradeRequest;
   readonly #target: HttpTarget;
@@ -51,11 +51,11 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
   #accept: Accept | undefined = undefined;
   #client: ClientSocket | undefined = undefined;
   #patience: NodeJS.Timeout | undefined = undefined;
-  /** The app was told that the client closes. */
+  /** Whether the app was told that the client is closing. */
   #isLeaving = false;
   #isOver = false;
 
-  /** @param viewOf what the host's app would say of the client; it may throw */
+  /** @param viewOf returns the host app's view of the client; it may throw */
   constructor(upgrade: UpgradeRequest, target: HttpTarget, rules: UpgradeRules, viewOf: () => HostContext) {
     this.#viewOf = viewOf;
     this.#upgrade = upgrade;
@@ -65,7 +65,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     this.#call = new WebSocketCall(target.route, this);
   }
 
-  /** Nothing is promised to the client before a replica has taken the connection. */
+  /** Sends the connection to a replica. The client is answered only when a replica has accepted it. */
   async start(): Promise<void> {
     const call = this.#call;
     const { req } = this.#upgrade;
@@ -84,7 +84,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
       const { url: target = '/' } = req;
       const url = absoluteUrl(target, target, req, view, prefix);
       if (url instanceof ServeError) throw url;
-      // No framework has seen it: the hooks are given Node's own request.
+      // Upgrades do not pass through the framework, so hooks get Node's own request.
       const host = { req, url: target, originalUrl: target, context: req as HostContext, client: view };
       describeCall(call, host, prefix, this.#requestId, middleware);
       const envelope: RequestEnvelope = [req.method ?? 'GET', url, requestHeaders(req), undefined];
@@ -118,7 +118,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     if (wasClean) {
       this.#client?.close(code, reason);
     } else {
-      this.#log(`the connection is cut${reason === '' ? '' : `: ${reason}`}`);
+      this.#log(`the connection was cut${reason === '' ? '' : `: ${reason}`}`);
       this.#client?.cut();
     }
   }
@@ -148,7 +148,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     if (this.#client !== undefined) {
       this.#client.close(closeCode(error), '');
     } else if (isGone) {
-      this.#log('the client left before its WebSocket was open');
+      this.#log('the client disconnected before its WebSocket was open');
     } else {
       sendProblem(responseInstead(req, socket), problem, this.#requestId);
     }
@@ -194,7 +194,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     if (this.#client === undefined) this.#unwatchClient();
   }
 
-  /** Whoever waits longer than requests take is better told to come again. */
+  /** Refuses the connection if no request has made room for it in time, so that the client tries again later. */
   #waitForPlace(): void {
     this.#patience = setTimeout(() => {
       const { route } = this.#target;
@@ -219,7 +219,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
     }, QUEUE_MS);
   }
 
-  /** A socket that nobody reads does not tell that the other side has left. */
+  /** Reads the socket, because a socket that is not read does not notice that the other side has left. */
   #watchClient(): void {
     const { socket } = this.#upgrade;
     socket.on('error', ignore);
@@ -254,7 +254,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
 
 function ignore(): void {}
 
-/** What a client is told of an error: come again elsewhere (1012), later (1013), or that it was ours (1011). */
+/** The close code for an error: 1012 to reconnect elsewhere, 1013 to try again later, 1011 for an internal error. */
 function closeCode(error: unknown): number {
   if (!(error instanceof ServeError)) return 1011;
   if (error.code === 'SERVE_UNAVAILABLE') return 1012;

@@ -15,9 +15,9 @@ import { Upgrade, type UpgradeRules } from './upgrade.ts';
 import { claimUpgrades, type UpgradableServer } from './upgrade-gate.ts';
 import { resolveWebSocketOptions, WEBSOCKET_FIELDS, type WebSocketOptions } from './websocket-options.ts';
 
-/** An app that a path belongs to. */
+/** The app that a path belongs to. */
 export interface UpgradeDestination {
-  /** Undefined once nothing is served any more. */
+  /** The target of the upgrade; undefined if the app is no longer served. */
   readonly target: HttpTarget | undefined;
   readonly options: ResolvedMiddlewareOptions;
   /** Whether its ingress has `websocket(socket, request)`. */
@@ -31,19 +31,19 @@ export interface UpgradeDestinations {
 
 type Listener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** Ours on any server: one instance leaves to another what it does not know. */
+/** The listeners of all instances. An instance leaves upgrades for unknown apps to the others. */
 const listeners = new WeakSet<Function>();
-/** Requests that one of ours has taken. */
+/** The requests that one of these listeners has handled. */
 const taken = new WeakSet<IncomingMessage>();
 
-/** Listens to the upgrades of a server. @returns ends that */
+/** Listens to the upgrades of a server. @returns a function that stops listening */
 export function attachUpgrades(
   server: UpgradableServer,
   destinations: UpgradeDestinations,
   given: WebSocketOptions,
 ): () => void {
-  const allowed = 'the server that app.listen() or http.createServer() answers';
-  // Express' app has `on` and `listen`, too.
+  const allowed = 'the server that app.listen() or http.createServer() returns';
+  // An Express app also has `on` and `listen`.
   if (typeof server?.on !== 'function' || typeof server.address !== 'function')
     throw invalidOption('attachWebSocket(server)', server, allowed);
   const options = parseOptions<WebSocketOptions>(given, WEBSOCKET_FIELDS, 'attachWebSocket');
@@ -56,7 +56,7 @@ export function attachUpgrades(
   };
 }
 
-/** The upgrades of one server, as far as they are for apps of one instance. */
+/** Handles the upgrades of one server that are for apps of one instance. */
 class Upgrades {
   readonly #server: UpgradableServer;
   readonly #destinations: UpgradeDestinations;
@@ -90,13 +90,13 @@ class Upgrades {
       void new Upgrade(upgrade, found.target, this.#rulesOf(found.options), viewOf).start();
     } else if (this.#isLast()) {
       const error = found.takesWebSockets
-        ? new ServeError('SERVE_UNAVAILABLE', 'the app is not served any more')
+        ? new ServeError('SERVE_UNAVAILABLE', 'the app is no longer served')
         : new ServeError('SERVE_NOT_FOUND', 'this app has no websocket(socket, request)');
       sendProblem(responseInstead(req, socket), toProblem(error), this.#destinations.nextRequestId());
     }
   };
 
-  /** Whether nobody is asked after us. */
+  /** Whether this is the last listener, and all listeners belong to instances. */
   #isLast(): boolean {
     const all = this.#server.listeners('upgrade');
     return all.at(-1) === this.listener && all.every((listener) => listeners.has(listener));
@@ -120,7 +120,7 @@ class Upgrades {
   }
 }
 
-/** What nobody wants and was upgraded all the same, by a server's own `shouldUpgradeCallback`, is answered by its routes. */
+/** Lets the routes of the server answer an upgrade that only its own `shouldUpgradeCallback` has let through. */
 function answerAsIfUnasked(server: UpgradableServer, { req, socket }: UpgradeRequest): void {
   server.emit('request', req, responseInstead(req, socket));
 }

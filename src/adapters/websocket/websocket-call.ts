@@ -4,22 +4,22 @@ import { WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
 import { Call } from '../../handle/call/call.ts';
 import type { Route } from '../../handle/routing/route.ts';
 
-/** Whom a connection's call tells. */
+/** Receives the events of a connection's call. */
 export interface WebSocketOutcome {
-  /** The app takes the connection. */
+  /** The app has accepted the connection. */
   opened(): void;
   frame(frame: SocketFrame): void;
-  /** The app has taken so many messages. */
+  /** The app has room for more messages. */
   credited(chunks: number): void;
-  /** The app has nothing more to say. */
+  /** The app has ended the connection. */
   ended(): void;
-  /** The connection is not to be, or is over; this is why. */
+  /** The connection was refused or has ended with this error. */
   failed(error: unknown): void;
 }
 
 /**
- * A call that lasts as long as a WebSocket: its upload are the messages of the client, its stream those of the app. Its
- * deadline is for the handshake only. What it tells runs in the async context of the upgrade.
+ * A call that lasts as long as a WebSocket: its upload is the client's messages, its stream the app's messages. The deadline
+ * applies to the handshake only. Events are reported in the async context of the upgrade.
  */
 export class WebSocketCall extends Call {
   readonly #outcome: WebSocketOutcome;
@@ -39,7 +39,7 @@ export class WebSocketCall extends Call {
     if (!this.isStreaming) super.expire(at);
   }
 
-  /** The limits of a stream do not hold. */
+  /** Passes a message on. The time limits of streams do not apply. */
   override chunk(value: unknown): void {
     if (this.isStreaming) this.#tell(this.#outcome.frame, value as SocketFrame);
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { bytes } from '../../validation/bytes.ts';
+import { bytes, MIB } from '../../validation/bytes.ts';
 import {
   boolean,
   either,
@@ -13,27 +13,27 @@ import {
   string,
 } from '../../validation/fields.ts';
 
-/** How WebSockets are taken: of a server (`attachWebSocket`), or of one app on it (`middleware(app, { webSocket })`). */
+/** Options for the WebSockets of a server (`attachWebSocket`) or of one app (`middleware(app, { webSocket })`). */
 export interface WebSocketOptions {
-  /** Largest message of a client, in bytes or like `'1mb'`; a larger one closes with 1009. Default `'1mb'`. */
+  /** Largest message of a client, in bytes or like `'1mb'`; a larger one closes the connection with 1009. Default `'1mb'`. */
   messageLimit?: number | string;
-  /** What may wait for a client that reads too slowly; beyond it the connection is cut. Default `'16mb'`. */
+  /** Most data that waits for a client that reads too slowly; beyond it the connection is cut. Default `'16mb'`. */
   bufferLimit?: number | string;
   /**
-   * A client that nothing is heard of for so long, not even the answer to a ping, is gone, in ms; 0 = never. Pings go
-   * out after a third of it in silence. Default 60 000.
+   * Time in ms after which the connection of a silent client is cut; 0 = never. The client is pinged after a third of this
+   * time, and the answer counts. Default 60 000.
    */
   idleTimeoutMs?: number;
   /**
-   * Which web pages may connect: of the same host (default), `'any'`, or of these origins, such as `https://example.com`.
-   * Others get 403. What sends no `Origin` is no page and is let in.
+   * The web pages that may connect: those of the same host (default), `'any'`, or those of the listed origins, such as
+   * `https://example.com`. Others get 403. A client that sends no `Origin` is not a page and may connect.
    */
   origins?: 'same' | 'any' | readonly string[];
-  /** Sub-protocols that the ingress speaks, the best first. Default: none. */
+  /** Sub-protocols that the ingress supports, the preferred one first. Default: none. */
   protocols?: readonly string[];
-  /** permessage-deflate. Costs memory and time on the host's thread. Default false. */
+  /** Whether to offer permessage-deflate, which costs memory and time on the host's thread. Default false. */
   compression?: boolean;
-  /** Whether a client may connect, before anything else is done for it; false: 401. */
+  /** Returns whether a client may connect; false answers with 401. Called before the app gets the connection. */
   authorize?: (req: IncomingMessage) => boolean | Promise<boolean>;
 }
 
@@ -45,7 +45,7 @@ export type ResolvedWebSocketOptions = Required<Omit<WebSocketOptions, 'messageL
 };
 
 export const WEBSOCKET_FIELDS: Fields<WebSocketOptions> = {
-  // `ws` keeps it in 32 bits, where 4 GiB would be no limit at all.
+  // `ws` keeps the limit in 32 bits, where 4 GiB would wrap to 0, which means no limit.
   messageLimit: bytes(MAX_COUNT),
   bufferLimit: bytes(),
   idleTimeoutMs: milliseconds(),
@@ -58,12 +58,12 @@ export const WEBSOCKET_FIELDS: Fields<WebSocketOptions> = {
   authorize: fn<NonNullable<WebSocketOptions['authorize']>>(),
 };
 
-/** For the options of others. */
+/** The field for these options within the options of middleware. */
 export const webSocket = object<WebSocketOptions>(WEBSOCKET_FIELDS);
 
 const DEFAULTS: ResolvedWebSocketOptions = {
-  messageLimit: 1_048_576,
-  bufferLimit: 16_777_216,
+  messageLimit: MIB,
+  bufferLimit: 16 * MIB,
   idleTimeoutMs: 60_000,
   origins: 'same',
   protocols: [],
@@ -71,7 +71,7 @@ const DEFAULTS: ResolvedWebSocketOptions = {
   authorize: () => true,
 };
 
-/** @param given parsed ones, the last first: what one does not say, the one before does */
+/** @param given parsed options, the most specific first: each one overrides those after it */
 export function resolveWebSocketOptions(
   ...given: readonly (WebSocketOptions | undefined)[]
 ): ResolvedWebSocketOptions {

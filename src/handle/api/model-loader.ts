@@ -1,4 +1,4 @@
-/** Marks the function, so that it is never remote. */
+/** Marks the function, so that it does not become a remote method. */
 export const MULTIPLEXED: unique symbol = Symbol.for('inserve.multiplexed');
 
 /** Loads models by id, and keeps the last few. */

@@ -78,7 +78,7 @@ describe('batching in a replica', () => {
     await serve.run(batches.options({ idempotent: false }).bind(new Shared().buffer));
     await eventually(() => warnings().length > 0);
     expect(warnings().map(({ message }) => message)).toEqual([
-      "Batches.echo: bisectOnError runs items again that ran before: say that they may, with idempotent: ['echo']",
+      "Batches.echo: bisectOnError may run an item twice: declare that this is safe with idempotent: ['echo']",
     ]);
     const quiet = await serve.run(batches.bind(new Shared().buffer), { name: 'quiet', routePrefix: null });
     await quiet.five.remote(1);

@@ -71,7 +71,7 @@ describe("users' metrics", () => {
     });
     await expect(handle.otherwise.remote()).rejects.toMatchObject({
       code: 'SERVE_INVALID_OPTION',
-      message: expect.stringContaining('what it was defined as before: a counter with the labels [kind]'),
+      message: expect.stringContaining('its first definition: a counter with the labels [kind]'),
     });
     expect(() => metrics.counter('serve_mine')).toThrow('not beginning with serve_');
     expect(() => metrics.gauge('g', { labels: ['app'] })).toThrow('a label name other than');
