@@ -4,6 +4,7 @@ import { type RouteConfig, UNKNOWN_CONFIG } from '../../src/handle/call/route-co
 import { type RouteKey, routeKey } from '../../src/handle/routing/directory.ts';
 import type { Route } from '../../src/handle/routing/route.ts';
 import { Router } from '../../src/handle/routing/router.ts';
+import { threadConnector } from '../../src/handle/routing/thread-link.ts';
 import { DeploymentLoad, QueueLedger } from '../../src/load/deployment-load.ts';
 import { SessionTable } from '../../src/load/session-table.ts';
 import { SimulatedCall } from './simulated-call.ts';
@@ -50,7 +51,10 @@ export class SimulatedDeployment {
     this.#options = options;
     const caller = { index: 0, instanceId: 'simulated', name: 's' };
     const hooks = {
-      createInline: () => Promise.reject(new Error('no replica is inline')),
+      connectors: {
+        thread: threadConnector,
+        inline: { connect: () => Promise.reject(new Error('no replica is inline')) },
+      },
       onUnobserved() {},
       onReplaced() {},
       onLost() {},
@@ -87,7 +91,7 @@ export class SimulatedDeployment {
     const replica = await SimulatedReplica.start(`replica-${index}`, limit, this.time, this.load, special);
     this.replicas.push(replica);
     this.time.inThread(this.#thread, () =>
-      this.#router.apply({ type: 'up', key: KEY, ...replica.attach(this.#thread) }),
+      this.#router.apply({ type: 'up', key: KEY, link: replica.link(this.#thread), replaces: undefined }),
     );
   }
 

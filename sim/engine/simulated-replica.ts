@@ -1,11 +1,10 @@
-import type { MessagePort } from 'node:worker_threads';
 import { batchRoom } from '../../src/batching/advice.ts';
 import { batch } from '../../src/batching/batch.ts';
 import type { BatchOptions } from '../../src/batching/batch-options.ts';
 import { CallIntake } from '../../src/channel/call-intake.ts';
 import { LinkLedger } from '../../src/channel/link-ledger.ts';
 import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
-import type { LinkDescriptor } from '../../src/handle/routing/directory.ts';
+import type { ThreadLink } from '../../src/handle/routing/link.ts';
 import type { DeploymentLoad } from '../../src/load/deployment-load.ts';
 import { HoldingMeter } from '../../src/load/holding-meter.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../../src/load/load-table.ts';
@@ -106,12 +105,14 @@ export class SimulatedReplica {
   }
 
   /** Opens a link to a caller thread. */
-  attach(caller: VirtualThread): { readonly link: LinkDescriptor; readonly port: MessagePort } {
+  link(caller: VirtualThread): ThreadLink {
     const ports = simulatedPorts(this.#time, caller, this.#thread);
     const ledger = new LinkLedger();
     const begin = (call: Parameters<CallExecutor['begin']>[0]): void => this.#replica.begin(call);
     new ReplicaChannel('s', ports.replica, ledger, this.#intake, begin, () => {});
-    const link = {
+    return {
+      kind: 'thread',
+      port: ports.caller,
       replicaId: this.replicaId,
       instanceId: 'simulated',
       version: 'v1',
@@ -120,7 +121,6 @@ export class SimulatedReplica {
       tally: this.#tally.shared,
       methods: ['call'],
     };
-    return { link, port: ports.caller };
   }
 
   /** Takes no more calls. @param onDrained those that it has are over */

@@ -1,6 +1,7 @@
 import type { Holding } from '../load/holding.ts';
 import type { Reservation } from '../load/load-table.ts';
 import type { ReplicaModels } from '../load/model-table.ts';
+import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { CancelCode } from './frames.ts';
 import type { EncodedValue } from './inbound-call.ts';
 import type { OutboundCall } from './outbound-call.ts';
@@ -9,6 +10,12 @@ import type { OutboundCall } from './outbound-call.ts';
 export interface CallChannel {
   /** Whether the replica runs its calls on this thread. */
   readonly isInline: boolean;
+  /** Whether the replica runs in this instance or in another one. */
+  readonly tier: 'local' | 'peer';
+  /** Calls that may hold a place at a time. */
+  readonly limit: number;
+  /** How the calls of all callers to the replica went. */
+  readonly tally: ReplicaTally;
   /** Remote methods of the replica. */
   readonly methods: ReadonlyMap<string, number>;
   /** Calls that hold a place at the replica, over all callers. */
@@ -50,4 +57,6 @@ export interface CallChannel {
   /** Says when places may have become free. */
   onFreed(listener: () => void): void;
   close(error: unknown): void;
+  /** Resolves once the channel is closed and its calls are over. */
+  readonly ended: Promise<void>;
 }

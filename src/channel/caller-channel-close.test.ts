@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { REPLICA_STATE, ReplicaLoad } from '../load/load-table.ts';
+import { ReplicaTally } from '../load/replica-tally.ts';
 import { CallerChannel } from './caller-channel.ts';
 import { FRAME } from './frames.ts';
 import { LinkLedger } from './link-ledger.ts';
@@ -33,7 +34,12 @@ test('an answer that was posted before the replica ended counts, though the news
   load.limit = 2;
   load.setState(REPLICA_STATE.ready);
   const { port1, port2 } = new MessageChannel();
-  const channel = new CallerChannel(port1, load, new LinkLedger(), new Map([['call', 0]]), () => {});
+  const channel = new CallerChannel(
+    port1,
+    new LinkLedger(),
+    { load, tally: new ReplicaTally(), methods: new Map([['call', 0]]) },
+    () => {},
+  );
   const calls = [new RecordedCall(), new RecordedCall()] as const;
   for (const call of calls) {
     channel.reserve(0);

@@ -2,6 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { ServeError } from '../errors.ts';
 import { REPLICA_STATE, RESERVED, type ReplicaLoad, type Reservation } from '../load/load-table.ts';
 import type { ReplicaModels } from '../load/model-table.ts';
+import type { ReplicaTally } from '../load/replica-tally.ts';
 import { beginBatch } from '../time/clock.ts';
 import { type Limit, limit } from '../time/timeout.ts';
 import type { Marks } from '../values/marks.ts';
@@ -23,13 +24,22 @@ import type { OutboundCall } from './outbound-call.ts';
 import { Outbox } from './outbox.ts';
 
 /** How long the news of what a replica died of may take, in ms, where nothing is said. */
-const OBITUARY_MS = 25;
+const DEATH_REASON_MS = 25;
+
+/** What the caller's end knows of the replica. */
+export interface RemoteReplica {
+  readonly load: ReplicaLoad;
+  readonly tally: ReplicaTally;
+  readonly methods: MethodTable;
+}
 
 /**
  * The caller's end of a channel to one replica. It reserves, sends, and hands each frame that comes back to its call.
  */
 export class CallerChannel implements CallChannel {
   readonly isInline = false;
+  readonly tier = 'local';
+  readonly tally: ReplicaTally;
   readonly #load: ReplicaLoad;
   readonly #ledger: LinkLedger;
   readonly #deathReasonMs: number;
@@ -44,6 +54,7 @@ export class CallerChannel implements CallChannel {
   #closed = false;
   /** Every call was told. */
   #isOver = false;
+  readonly #over = Promise.withResolvers<void>();
   #deathReason: Limit | undefined = undefined;
   #onFreed: () => void = () => {};
 
@@ -53,16 +64,16 @@ export class CallerChannel implements CallChannel {
    */
   constructor(
     port: MessagePort,
-    load: ReplicaLoad,
     ledger: LinkLedger,
-    methods: MethodTable,
+    { load, tally, methods }: RemoteReplica,
     onClosed: () => void,
-    deathReasonMs: number = OBITUARY_MS,
+    deathReasonMs: number = DEATH_REASON_MS,
   ) {
     this.#deathReasonMs = deathReasonMs;
     this.#port = port;
     this.#load = load;
     this.#ledger = ledger;
+    this.tally = tally;
     this.#methods = methods;
     this.#onClosed = onClosed;
     this.#outbox = new Outbox(port, (frame, error) => this.#refused(frame, error));
@@ -70,6 +81,10 @@ export class CallerChannel implements CallChannel {
     port.on('messageerror', (error) => this.#unreadable(error));
     port.on('close', () => this.#lost());
     port.unref();
+  }
+
+  get ended(): Promise<void> {
+    return this.#over.promise;
   }
 
   get methods(): MethodTable {
@@ -82,6 +97,10 @@ export class CallerChannel implements CallChannel {
 
   get ongoing(): number {
     return this.#load.ongoing;
+  }
+
+  get limit(): number {
+    return this.#load.limit;
   }
 
   get free(): number {
@@ -238,6 +257,7 @@ export class CallerChannel implements CallChannel {
       call.slot = -1;
       call.orphaned(hasBegun, error);
     }
+    this.#over.resolve();
   }
 
   /**

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { Answers, Link, RecordedCall, turn } from '../../test/support/link.ts';
 import { HoldingMeter } from '../load/holding-meter.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../load/load-table.ts';
+import { ReplicaTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { transfer } from '../values/transfer.ts';
 import { CallerChannel } from './caller-channel.ts';
@@ -174,7 +175,12 @@ test('a message that cannot be read ends the replica: calls are lost with it, an
   });
   const died = once(worker, 'error') as Promise<[Error]>;
   const exited = new Promise((resolve) => worker.once('exit', resolve));
-  const caller = new CallerChannel(port1, load, ledger, new Map([['first', 0]]), () => {});
+  const caller = new CallerChannel(
+    port1,
+    ledger,
+    { load, tally: new ReplicaTally(), methods: new Map([['first', 0]]) },
+    () => {},
+  );
   const call = (depth: number): RecordedCall => {
     let value: unknown = 1;
     for (let level = 0; level < depth; level++) value = { a: value };

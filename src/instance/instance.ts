@@ -13,6 +13,7 @@ import { type DirectoryEvent, routeKey } from '../handle/routing/directory.ts';
 import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { Router } from '../handle/routing/router.ts';
+import { threadConnector } from '../handle/routing/thread-link.ts';
 import { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
 import { ThreadHosts } from '../isolation/thread/thread-hosts.ts';
 import { CallCounts } from '../observe/call-counts.ts';
@@ -108,7 +109,7 @@ export class Instance {
       { subscribe: (key) => this.#registry.subscribe(port, key) },
       {
         gate,
-        createInline: (inline) => inlineReplicas.make(inline),
+        connectors: { thread: threadConnector, inline: { connect: (link) => inlineReplicas.make(link) } },
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#reportUnobserved({ app, deployment, method, requestId, error });

@@ -1,8 +1,9 @@
-import type { MessagePort } from 'node:worker_threads';
 import type { HostedDeployment } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { routeKey } from '../handle/routing/directory.ts';
 import type { EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
+import type { ThreadLink } from '../handle/routing/link.ts';
+import { openThreadLink } from '../handle/routing/thread-link.ts';
 import { REPLICA_STATE, type ReplicaLoad } from '../load/load-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { OpenCalls, ReplicaReport, StartPhase, ToHost } from '../replica/control.ts';
@@ -153,8 +154,10 @@ export class ManagedReplica implements Reachable, Draining {
     this.#host.post({ type: 'rank', rank });
   }
 
-  attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void {
-    this.#host.post({ type: 'attach', callerName, port, ledger }, [port]);
+  link(callerName: string): ThreadLink {
+    return openThreadLink(this, (port, ledger) =>
+      this.#host.post({ type: 'attach', callerName, port, ledger }, [port]),
+    );
   }
 
   /** Rejects with the error of the hook `reconfigure`, or after `timeoutMs`. */

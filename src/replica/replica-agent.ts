@@ -10,8 +10,10 @@ import { loadTarget } from '../deployment/registry.ts';
 import { ServeError } from '../errors.ts';
 import { adoptHandles } from '../handle/api/handle.ts';
 import { setReplicaContext } from '../handle/call/context.ts';
-import type { DirectoryEvent, InlineFactory } from '../handle/routing/directory.ts';
+import type { InlineFactory } from '../handle/routing/connector.ts';
+import type { DirectoryEvent } from '../handle/routing/directory.ts';
 import { Router } from '../handle/routing/router.ts';
+import { threadConnector } from '../handle/routing/thread-link.ts';
 import { DeploymentLoad } from '../load/deployment-load.ts';
 import { ReplicaLoad } from '../load/load-table.ts';
 import { ReplicaTally } from '../load/replica-tally.ts';
@@ -70,7 +72,7 @@ export class ReplicaAgent {
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       { subscribe: (key) => this.#post({ type: 'subscribe', key }) },
       {
-        createInline,
+        connectors: { thread: threadConnector, inline: { connect: createInline } },
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });

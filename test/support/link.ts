@@ -9,6 +9,7 @@ import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
 import { DeploymentLoad } from '../../src/load/deployment-load.ts';
 import { HoldingMeter } from '../../src/load/holding-meter.ts';
 import { REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/load/load-table.ts';
+import { ReplicaTally } from '../../src/load/replica-tally.ts';
 import { EventLoop } from '../../src/time/loop.ts';
 import { Capture, RESULT } from '../../src/values/capture.ts';
 
@@ -126,7 +127,12 @@ export class Link {
       ['first', 0],
       ['second', 1],
     ]);
-    this.caller = new CallerChannel(port1, this.load, this.ledger, methods, this.#gone.resolve);
+    this.caller = new CallerChannel(
+      port1,
+      this.ledger,
+      { load: this.load, tally: new ReplicaTally(), methods },
+      this.#gone.resolve,
+    );
     this.caller.onFreed(() => this.freed++);
     this.intake = new CallIntake(
       this.load,

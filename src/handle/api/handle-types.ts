@@ -40,6 +40,10 @@ export interface HandleOptions {
    * kept for a minute. The same key with other arguments is refused (`SERVE_INVALID_OPTION`, 422).
    */
   idempotencyKey?: string | undefined;
+  /**
+   * Replicas of this instance go before those of other instances: `true` until they are full, `false` never. Default: until
+   * they are half full, from then on calls go where they cost least.
+   */
   preferLocal?: boolean | undefined;
 }
 

@@ -71,12 +71,14 @@ class HandleTarget {
   readonly #options: HandleOptions;
   /** Whether the options leave a trace in the call's meta. */
   readonly #meta: CallMeta | undefined;
+  readonly #preferLocal: boolean | undefined;
 
   constructor(router: Router, route: Route, options: HandleOptions) {
     this.#router = router;
     this.#route = route;
     this.#options = options;
     this.#meta = metaOf(options);
+    this.#preferLocal = options.preferLocal;
     const { app, deployment } = route;
     let cached = 0;
     const cache: Record<string, unknown> = Object.create(
@@ -173,6 +175,7 @@ class HandleTarget {
       options.priority === undefined
         ? (scope?.priorityRank ?? route.config.priorityRank)
         : priorityRank(options.priority);
+    if (this.#preferLocal !== undefined) call.preferLocal = this.#preferLocal;
     route.begin(call, deadlineOf(call, options.timeoutMs, scope));
     call.trace();
     const { signal } = options;

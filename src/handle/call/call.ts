@@ -19,7 +19,15 @@ import type { CallScope, Child } from './scope.ts';
 
 let counter = 0;
 
-/** Who sends a call and keeps the accounts of it: its route. */
+/** Keeps the accounts of the time for which replicas run calls. */
+export interface RunKeeper {
+  /** A call that had been sent was given up. @param hasBegun false: its replica does not run it */
+  gaveUp(call: Call, before: CallState, at: number, hasBegun: boolean): void;
+  /** The replica is done with a call that was given up before. */
+  ended(call: Call, at: number): void;
+}
+
+/** Who sends a call and looks after it: its route. */
 export interface CallOwner {
   readonly app: string;
   readonly deployment: string;
@@ -27,6 +35,7 @@ export interface CallOwner {
   readonly callerName: string;
   readonly config: RouteConfig;
   readonly counters: Counters;
+  readonly runs: RunKeeper;
   isIdempotent(method: string): boolean;
   /** A queued call is over, and leaves the queue. */
   leftQueue(call: Call): void;
@@ -36,10 +45,6 @@ export interface CallOwner {
   recover(call: Call, started: boolean): boolean;
   /** A call is over. @param before how far it had come */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void;
-  /** A call that had been sent was given up. @param hasBegun false: its replica does not run it */
-  gaveUp(call: Call, before: CallState, at: number, hasBegun: boolean): void;
-  /** The replica is done with a call that was given up before. */
-  endedLate(call: Call, at: number): void;
   /** A response failed, and nothing observed it. */
   unobserved(error: unknown, call: Call): void;
 }
@@ -50,6 +55,8 @@ export interface CallOwner {
  */
 export abstract class Call extends CallProgress implements Waiting, Entering, Child {
   priorityRank = 0;
+  /** Whether replicas of this instance go before those of others; undefined = until they are half full. */
+  preferLocal: boolean | undefined = undefined;
   chargedMs: number = UNCHARGED;
   #route: CallOwner;
   #entry: Entry = ADMISSION.outside;
@@ -183,7 +190,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     } else if (endpoint !== undefined) {
       endpoint.channel.cancel(this, code);
       // A call that had not begun leaves its slot at once.
-      this.#route.gaveUp(this, state, at, this.slot === slot);
+      this.#route.runs.gaveUp(this, state, at, this.slot === slot);
     }
     this.#failWith(error);
   }
@@ -195,7 +202,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
 
   override succeeded(value: unknown): void {
     if (!this.#settle('ok', batchTime)) {
-      this.#route.endedLate(this, batchTime);
+      this.#route.runs.ended(this, batchTime);
       return;
     }
     this.#shadowCopy?.originalSucceeded(value);
@@ -204,7 +211,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
 
   override failed(error: unknown): void {
     if (this.#settle(outcomeOf(error), batchTime, error)) this.#failWith(error);
-    else this.#route.endedLate(this, batchTime);
+    else this.#route.runs.ended(this, batchTime);
   }
 
   override opened(head: unknown): void {
@@ -223,7 +230,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
 
   override ended(): void {
     if (!this.#settle('ok', batchTime)) {
-      this.#route.endedLate(this, batchTime);
+      this.#route.runs.ended(this, batchTime);
       return;
     }
     this.#shadowCopy?.originalStreamed();
@@ -236,7 +243,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
 
   override orphaned(started: boolean, cause: unknown): void {
     if (this.isSettled) {
-      this.#route.endedLate(this, now());
+      this.#route.runs.ended(this, now());
       return;
     }
     if (this.#hedge?.isRunning === true) {

@@ -8,6 +8,7 @@ import { isSkewed, supporting } from './method-compatibility.ts';
 import type { ModelAffinity } from './model-affinity.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { SessionAffinity } from './session-affinity.ts';
+import { Tiers } from './tiers.ts';
 
 /** How often the replicas are looked at while calls come, in ms. */
 const LOOK_MS = 50;
@@ -26,6 +27,9 @@ export class EndpointSet {
   #inService: readonly Endpoint[] = this.#all;
   /** While two versions run side by side that have not the same methods. */
   #isSkewed = false;
+  /** While some of them are in other instances. */
+  #tiers: Tiers | undefined = undefined;
+  #isMixed = false;
   readonly #ejection = new OutlierEjection<Endpoint>();
   #medianMs = 0;
   #lookedAt = 0;
@@ -95,10 +99,28 @@ export class EndpointSet {
       if (modelKey !== undefined) models?.sent(call, modelKey, probe, at);
       return probe;
     }
-    const endpoints = this.#isSkewed ? this.#supporting(call.method) : this.#inService;
+    if (this.#isMixed) return this.#reserveMixed(call, at, except, models);
     return modelKey === undefined || models === undefined
-      ? reservePlace(call, endpoints, except, at, this.sessions)
-      : models.reserve(call, modelKey, endpoints, except, at);
+      ? reservePlace(call, this.#inService, except, at, this.sessions)
+      : models.reserve(call, modelKey, this.#inService, except, at);
+  }
+
+  /** The same while endpoints differ in their methods, or in where they are. */
+  #reserveMixed(
+    call: Call,
+    at: number,
+    except: Endpoint | undefined,
+    models: ModelAffinity | undefined,
+  ): Endpoint | undefined {
+    const { modelKey, meta } = call;
+    const endpoints = this.#isSkewed ? this.#supporting(call.method) : this.#inService;
+    if (modelKey !== undefined && models !== undefined)
+      return models.reserve(call, modelKey, endpoints, except, at);
+    // Sessions have replicas of their own, wherever these are.
+    if (this.#tiers === undefined || meta?.sessionId !== undefined)
+      return reservePlace(call, endpoints, except, at, this.sessions);
+    const tiers = this.#isSkewed ? new Tiers(endpoints) : this.#tiers;
+    return tiers.reserve(call.preferLocal, except, at);
   }
 
   /** A call is over. @param wasSent and nothing of an answer had come before */
@@ -154,6 +176,9 @@ export class EndpointSet {
     this.#isSkewed = isSkewed(this.#all);
     const inService = this.#all.filter((endpoint) => !this.#ejection.isOut(endpoint));
     this.#inService = inService.length === this.#all.length ? this.#all : inService;
+    const hasPeers = inService.some(({ channel }) => channel.tier === 'peer');
+    this.#tiers = hasPeers ? new Tiers([...inService]) : undefined;
+    this.#isMixed = this.#isSkewed || hasPeers;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 import { hash } from '../../load/hash.ts';
-import { ReplicaTally } from '../../load/replica-tally.ts';
+import type { ReplicaTally } from '../../load/replica-tally.ts';
 import type { Destination } from '../call/destination.ts';
 import { PeakLatency } from './peak-latency.ts';
 
@@ -20,24 +20,19 @@ export class Endpoint implements Destination {
   readonly #latency = new PeakLatency();
   #factor = 1;
   #leastMs = 0;
-  /** Of one call that is alone at the replica. */
+  /** Cost of one call that is alone at the replica, per place. */
   #costMs = LEAST_COST_MS;
   #served: number;
 
-  constructor(
-    replicaId: string,
-    instanceId: string,
-    version: string,
-    channel: CallChannel,
-    tally: ReplicaTally = new ReplicaTally(),
-  ) {
+  constructor(replicaId: string, instanceId: string, version: string, channel: CallChannel) {
     this.replicaId = replicaId;
     this.instanceId = instanceId;
     this.version = version;
     this.channel = channel;
-    this.tally = tally;
+    this.tally = channel.tally;
     this.affinityHash = hash(replicaId);
     this.#served = channel.served;
+    this.#costMs = LEAST_COST_MS / channel.limit;
   }
 
   /** Calls that the replica ended since the last time. */
@@ -48,7 +43,10 @@ export class Endpoint implements Destination {
     return ended;
   }
 
-  /** What one more call would cost here: latency times calls, and more where calls fail. */
+  /**
+   * What one more call would cost here: latency times calls per place, and more where calls fail. The limit is a part of it
+   * since an endpoint may stand for many replicas.
+   */
   get score(): number {
     return (this.channel.ongoing + 1) * this.#costMs;
   }
@@ -87,6 +85,7 @@ export class Endpoint implements Destination {
   }
 
   #price(): void {
-    this.#costMs = Math.max(this.#latency.ms, this.#leastMs) * this.#factor + LEAST_COST_MS;
+    const ms = Math.max(this.#latency.ms, this.#leastMs) * this.#factor + LEAST_COST_MS;
+    this.#costMs = ms / this.channel.limit;
   }
 }

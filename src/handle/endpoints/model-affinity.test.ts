@@ -375,7 +375,7 @@ describe('calls for a model', () => {
 
   test('get no second copy where their model would have to be loaded', () => {
     const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
-    const [hot, spare] = [harness.start(2), harness.start()];
+    const [hot, spare] = [harness.start(2), harness.start(2)];
     hold(hot, ['hot']);
     hold(spare, []);
     const call = harness.call({ model: 'hot' });

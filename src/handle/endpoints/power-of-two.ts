@@ -15,6 +15,16 @@ export function reserveAt(
   return endpoint !== except && endpoint.channel.reserve(at) === RESERVED.ok ? endpoint : undefined;
 }
 
+/** The cheaper of two at random. @param endpoints at least one */
+export function cheaperOfTwo(endpoints: readonly Endpoint[]): Endpoint {
+  const count = endpoints.length;
+  const first = Math.floor(time.random() * count);
+  const one = endpoints[first] as Endpoint;
+  if (count === 1) return one;
+  const other = endpoints[(first + 1 + Math.floor(time.random() * (count - 1))) % count] as Endpoint;
+  return other.score < one.score ? other : one;
+}
+
 /**
  * The cheaper of two at random (Mitzenmacher 1996). When it is full, the cheapest of all that have room: a free place is
  * never missed, and a slow replica is not taken while a good one is free.

@@ -1,5 +1,5 @@
 import { WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
-import type { Call } from '../call/call.ts';
+import type { Call, RunKeeper } from '../call/call.ts';
 import { CALL_STATE, type CallState } from '../call/call-progress.ts';
 import type { Outcome } from '../call/call-stats.ts';
 import { UNCHARGED } from '../queue/tenant-lane.ts';
@@ -11,7 +11,7 @@ import { MethodTimes } from './method-times.ts';
 const NEWEST = 1 / 64;
 
 /** How long the calls of one thread to a deployment run: what its methods take, and what its tenants pay. */
-export class RunAccounts {
+export class RunAccounts implements RunKeeper {
   readonly times: MethodTimes = new MethodTimes();
   /** How long methods take is of interest once some calls had to wait, or may be sent twice. */
   isLearning = false;

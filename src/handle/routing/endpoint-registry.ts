@@ -1,14 +1,11 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { LinkLedger } from '../../channel/link-ledger.ts';
+import type { MessagePort } from 'node:worker_threads';
 import { ServeError } from '../../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
-import type { ReplicaLoad } from '../../load/load-table.ts';
-import type { ReplicaTally } from '../../load/replica-tally.ts';
 import { SessionTable } from '../../load/session-table.ts';
-import { inRootContext } from '../../time/root-context.ts';
 import type { RouteConfig } from '../call/route-config.ts';
-import { type DirectoryEvent, type InlineDescriptor, type RouteKey, routeKey } from './directory.ts';
+import { type DirectoryEvent, type RouteKey, routeKey } from './directory.ts';
 import { InlineHandover } from './inline-handover.ts';
+import { type Link, portsOf } from './link.ts';
 import { type LostCall, LostCalls } from './lost-calls.ts';
 import type { Caller } from './router.ts';
 import type { DetourConfig } from './traffic-split.ts';
@@ -16,14 +13,8 @@ import type { DetourConfig } from './traffic-split.ts';
 /** A replica that can be connected to callers. */
 export interface Reachable {
   readonly replicaId: string;
-  readonly instanceId: string;
-  readonly version: string;
-  readonly load: ReplicaLoad;
-  /** How its calls went. */
-  readonly tally: ReplicaTally;
-  readonly methods: readonly string[];
-  /** Gives the replica its end of a channel to a caller. */
-  attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void;
+  /** Makes a way to it. @param callerName prefix of the request ids of the caller */
+  link(callerName: string): Link;
 }
 
 /** A thread that makes calls. */
@@ -41,8 +32,8 @@ class Entry {
   /** Callers that subscribed, with the name they know the deployment by and what they hold of its queue. */
   readonly subscribers = new Map<CallerPort, { key: RouteKey; queue: QueueLedger }[]>();
   failure: unknown = undefined;
-  /** Set if every caller thread makes a replica of its own. */
-  inline: InlineDescriptor | undefined = undefined;
+  /** The replica whose place the next one takes. */
+  current: string | undefined = undefined;
 
   constructor(config: RouteConfig) {
     this.config = config;
@@ -60,7 +51,7 @@ export class EndpointRegistry {
   readonly #callers = new Set<CallerPort>();
   /** By app: what is tried beside its ingress. */
   readonly #detours = new Map<string, DetourConfig>();
-  /** By inline replica: who still has calls there. */
+  /** By replica that was replaced: who still has calls there. */
   readonly #replacements = new Map<string, InlineHandover>();
   /** By replica that is gone: the calls that it ran, while callers are asked for them. */
   readonly #lost = new Map<string, LostCalls>();
@@ -153,25 +144,28 @@ export class EndpointRegistry {
   }
 
   /**
-   * Every subscriber makes a replica of its own.
-   * @returns when they are all through with the calls that the one before it had
+   * A replica takes the place of the one before it.
+   * @returns when no caller has calls there any more
    */
-  connectInline(key: RouteKey, inline: InlineDescriptor): Promise<void> {
+  replace(key: RouteKey, replica: Reachable): Promise<void> {
     const entry = this.#entries.get(key);
     if (entry === undefined) return Promise.resolve();
-    const replaces = entry.inline?.replicaId;
-    entry.inline = inline;
+    const replaces = entry.current;
+    entry.current = replica.replicaId;
+    entry.replicas.set(replica.replicaId, replica);
     const replacement = new InlineHandover();
-    for (const [caller, names] of entry.subscribers) {
-      if (replaces !== undefined) replacement.expect(caller, names.length);
+    if (replaces !== undefined) {
+      entry.replicas.delete(replaces);
+      for (const [caller, names] of entry.subscribers) replacement.expect(caller, names.length);
     }
     if (replacement.isOver) replacement.end();
     else if (replaces !== undefined) this.#replacements.set(replaces, replacement);
-    this.#broadcast(entry, (as) => ({ type: 'inline', key: as, inline, replaces }));
+    for (const [caller, names] of entry.subscribers)
+      for (const name of names) this.#link(caller, name.key, replica, replaces);
     return replacement.over;
   }
 
-  /** A caller thread is through with an inline replica, under one of the names that it knows it by. */
+  /** A caller thread has no more calls at a replica that was replaced, under one of the names that it knows the deployment by. */
   replaced(caller: CallerPort, replicaId: string): void {
     const replacement = this.#replacements.get(replicaId);
     replacement?.done(caller);
@@ -216,8 +210,6 @@ export class EndpointRegistry {
     caller.send({ type: 'route', key: as, deployment, ...shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
-    if (entry.inline !== undefined)
-      caller.send({ type: 'inline', key: as, inline: entry.inline, replaces: undefined }, []);
     const [app = ''] = key.split('/');
     const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
     if (detour !== undefined) caller.send({ type: 'detour', key: as, detour }, []);
@@ -229,14 +221,9 @@ export class EndpointRegistry {
     return routeKey(app, this.#ingress.get(app) ?? '');
   }
 
-  #link(caller: CallerPort, key: RouteKey, replica: Reachable): void {
-    const { port1, port2 } = inRootContext(() => new MessageChannel());
-    const ledger = new LinkLedger();
-    replica.attach(caller.caller.name, port2, ledger.shared);
-    const { replicaId, instanceId, version, load, tally, methods } = replica;
-    const shared = { load: load.shared, ledger: ledger.shared, tally: tally.shared };
-    const link = { replicaId, instanceId, version, ...shared, methods };
-    caller.send({ type: 'up', key, link, port: port1 }, [port1]);
+  #link(caller: CallerPort, key: RouteKey, replica: Reachable, replaces?: string): void {
+    const link = replica.link(caller.caller.name);
+    caller.send({ type: 'up', key, link, replaces }, portsOf(link));
   }
 
   #broadcast(entry: Entry, event: (as: RouteKey) => DirectoryEvent): void {

@@ -331,14 +331,6 @@ export class Route implements CallOwner, TendedRoute {
     if (call.entry !== ADMISSION.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
-  gaveUp(call: Call, before: CallState, at: number, hasBegun: boolean): void {
-    this.runs.gaveUp(call, before, at, hasBegun);
-  }
-
-  endedLate(call: Call, at: number): void {
-    this.runs.ended(call, at);
-  }
-
   /** @internal The first chunk of a stream is its answer: for how long a stream lasts is another matter. */
   streamed(call: Call, at: number): void {
     this.#endpoints.answered(call, 'ok', at);

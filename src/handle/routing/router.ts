@@ -1,26 +1,14 @@
-import { CallerChannel } from '../../channel/caller-channel.ts';
-import { LinkLedger } from '../../channel/link-ledger.ts';
-import { ServeError } from '../../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
-import { ReplicaLoad } from '../../load/load-table.ts';
-import { ReplicaTally } from '../../load/replica-tally.ts';
 import { SessionTable } from '../../load/session-table.ts';
 import { now, type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import type { Call } from '../call/call.ts';
 import { UNKNOWN_CONFIG } from '../call/route-config.ts';
-import { Endpoint } from '../endpoints/endpoint.ts';
 import { AdmissionControl } from '../queue/admission-control.ts';
 import { Canary } from './canary.ts';
-import {
-  type Directory,
-  type DirectoryEvent,
-  type InlineCallChannel,
-  type InlineDescriptor,
-  type InlineFactory,
-  type RouteKey,
-  routeKey,
-} from './directory.ts';
+import { Connections } from './connections.ts';
+import type { Connectors } from './connector.ts';
+import { type Directory, type DirectoryEvent, type RouteKey, routeKey } from './directory.ts';
 import { type CountedCalls, countedBy, EndedCounts, hasCounted } from './ended-counts.ts';
 import type { LostCall } from './lost-calls.ts';
 import { Route } from './route.ts';
@@ -31,18 +19,12 @@ import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
 /** How often a thread looks after its calls. */
 const TEND_MS = 50;
 
-/**
- * The host always says what a replica died of, a few ms after its port closed; up to 0.3 s when it ran out of memory. This
- * is the net under that.
- */
-const OBITUARY_MS = 1_000;
-
 /** What a router needs of the thread it serves. */
 export interface RouterHooks {
-  readonly createInline: InlineFactory;
+  readonly connectors: Connectors;
   /** A response failed and nobody looked at it. */
   onUnobserved(error: unknown, call: Call): void;
-  /** This thread is through with an inline replica that another one replaced. */
+  /** A replica that another one replaced has no more calls of this thread. */
   onReplaced(replicaId: string): void;
   /** A replica is gone, under one of the names of its deployment: which calls of this thread it ran. */
   onLost(replicaId: string, calls: readonly LostCall[]): void;
@@ -66,8 +48,7 @@ export class Router {
   readonly #caller: Caller;
   readonly #directory: Directory;
   readonly #routes = new Map<RouteKey, Route>();
-  /** The inline replicas of this thread, or what is to become of them; undefined if one could not be made. */
-  readonly #inline = new WeakMap<Route, Promise<InlineCallChannel | undefined>>();
+  readonly #connections: Connections;
   /** Routes with calls that wait, or that may have to move. */
   readonly #busy = new Set<TendedRoute>();
   readonly #hooks: RouterHooks;
@@ -82,6 +63,7 @@ export class Router {
     this.#caller = caller;
     this.#directory = directory;
     this.#hooks = hooks;
+    this.#connections = new Connections(hooks.connectors, (replicaId) => hooks.onReplaced(replicaId));
     this.#gate = hooks.gate ?? new AdmissionControl();
   }
 
@@ -132,10 +114,7 @@ export class Router {
         route.configure(event.config);
         return;
       case 'up':
-        route.add(this.#link(route, event));
-        return;
-      case 'inline':
-        void this.#addInline(route, event);
+        this.#connections.add(route, event.link, event.replaces);
         return;
       case 'down':
         this.#hooks.onLost(event.replicaId, route.remove(event.replicaId, event.error));
@@ -170,55 +149,6 @@ export class Router {
   #detour(route: Route, config: DetourConfig): TrafficSplit<Route> {
     const other = this.route(config.app, '', routeKey(config.app, ''));
     return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
-  }
-
-  #link(route: Route, { link, port }: Extract<DirectoryEvent, { type: 'up' }>): Endpoint {
-    const channel = new CallerChannel(
-      port,
-      new ReplicaLoad(link.load),
-      new LinkLedger(link.ledger),
-      new Map(link.methods.map((name, index) => [name, index])),
-      () => route.remove(link.replicaId, undefined),
-      OBITUARY_MS,
-    );
-    const { replicaId, instanceId, version } = link;
-    return new Endpoint(replicaId, instanceId, version, channel, new ReplicaTally(link.tally));
-  }
-
-  /** Versions take over in the order of their events, however long it takes to make them. */
-  async #addInline(
-    route: Route,
-    { inline, replaces }: Extract<DirectoryEvent, { type: 'inline' }>,
-  ): Promise<void> {
-    const before = this.#inline.get(route);
-    const made = this.#makeInline(route, inline, before);
-    this.#inline.set(route, made);
-    await made;
-    if (replaces === undefined) return;
-    route.remove(replaces, undefined);
-    await (await before)?.ended;
-    this.#hooks.onReplaced(replaces);
-  }
-
-  async #makeInline(
-    route: Route,
-    inline: InlineDescriptor,
-    before: Promise<unknown> | undefined,
-  ): Promise<InlineCallChannel | undefined> {
-    if (before !== undefined) await before;
-    try {
-      const channel = await this.#hooks.createInline(inline);
-      const { replicaId, instanceId, version } = inline;
-      // The route may be gone by now: then nobody else would end it.
-      if (route.isGone) channel.close(undefined);
-      else route.add(new Endpoint(replicaId, instanceId, version, channel, channel.tally));
-      return channel;
-    } catch (cause) {
-      const { app, deployment } = inline;
-      const message = `${deployment}: the inline replica could not be made in this thread`;
-      route.refuse(new ServeError('SERVE_DEPLOY_FAILED', message, { cause, app, deployment }));
-      return undefined;
-    }
   }
 
   #tend(route: TendedRoute): void {

@@ -9,6 +9,7 @@ import { UNKNOWN_CONFIG } from '../call/route-config.ts';
 import { type RouteKey, routeKey } from './directory.ts';
 import type { Route } from './route.ts';
 import { Router } from './router.ts';
+import { threadConnector } from './thread-link.ts';
 
 /** Waits for a freed place that have not ended. */
 const pending = new Set<object>();
@@ -39,7 +40,12 @@ class Thread {
   readonly router = new Router(
     { index: 1, instanceId: 'instance', name: 'i' },
     { subscribe() {} },
-    { createInline: () => Promise.reject(GONE), onUnobserved() {}, onReplaced() {}, onLost() {} },
+    {
+      connectors: { thread: threadConnector, inline: { connect: () => Promise.reject(GONE) } },
+      onUnobserved() {},
+      onReplaced() {},
+      onLost() {},
+    },
   );
 
   route(app: string): { route: Route; key: RouteKey } {

@@ -208,7 +208,7 @@ export class InlineDeployment implements RunningDeployment {
     this.#watch.follow(version.channel.tally, clock.now(), this.#group?.isWatched === true ? observeMs : 0);
     const previous = this.#serving;
     this.#serving = version;
-    const replaced = registry.connectInline(this.#key, version.descriptor);
+    const replaced = registry.replace(this.#key, version);
     if (previous !== undefined) {
       inlineReplicas.forget(previous.descriptor.replicaId);
       const ended = previous.end(replaced).finally(() => this.#leaving.delete(ended));

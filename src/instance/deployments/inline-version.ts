@@ -1,5 +1,6 @@
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
-import type { InlineDescriptor } from '../../handle/routing/directory.ts';
+import type { Reachable } from '../../handle/routing/endpoint-registry.ts';
+import type { InlineLink } from '../../handle/routing/link.ts';
 import type { InlineChannel } from '../../isolation/inline/inline-channel.ts';
 import { within, withTimeout } from '../../time/timeout.ts';
 import { pack } from '../../values/pack.ts';
@@ -7,12 +8,12 @@ import type { Environment } from '../environment.ts';
 import { randomId } from '../ids.ts';
 
 /** One version of an inline deployment: the host's own replica, and what other threads make theirs of. */
-export class InlineVersion {
-  readonly descriptor: InlineDescriptor;
+export class InlineVersion implements Reachable {
+  readonly descriptor: InlineLink;
   readonly channel: InlineChannel;
   readonly #spec: HostedDeployment;
 
-  private constructor(spec: HostedDeployment, descriptor: InlineDescriptor, channel: InlineChannel) {
+  private constructor(spec: HostedDeployment, descriptor: InlineLink, channel: InlineChannel) {
     this.#spec = spec;
     this.descriptor = descriptor;
     this.channel = channel;
@@ -25,7 +26,8 @@ export class InlineVersion {
     environment: Pick<Environment, 'instanceId' | 'inlineReplicas'>,
   ): Promise<InlineVersion> {
     const { name, version, options, source } = spec;
-    const descriptor: InlineDescriptor = {
+    const descriptor: InlineLink = {
+      kind: 'inline',
       replicaId: `${name}#${randomId(6)}`,
       instanceId: environment.instanceId,
       version,
@@ -51,6 +53,14 @@ export class InlineVersion {
       );
       throw error;
     }
+  }
+
+  get replicaId(): string {
+    return this.descriptor.replicaId;
+  }
+
+  link(): InlineLink {
+    return this.descriptor;
   }
 
   /** Whether it is what a spec asks for. What else a spec says concerns the callers. */

@@ -1,3 +1,4 @@
+import type { CallChannel } from '../../channel/call-channel.ts';
 import type { CallMeta, CancelCode } from '../../channel/frames.ts';
 import {
   type EncodedValue,
@@ -8,7 +9,7 @@ import {
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
-import type { InlineCallChannel, InlineDescriptor } from '../../handle/routing/directory.ts';
+import type { InlineLink } from '../../handle/routing/link.ts';
 import { HOLDS_NOTHING } from '../../load/holding.ts';
 import { RESERVED, type Reservation } from '../../load/load-table.ts';
 import type { ReplicaModels } from '../../load/model-table.ts';
@@ -30,7 +31,7 @@ const EVERY_MODEL: ReplicaModels = {
 };
 
 /** Makes the replica of an inline deployment on this thread, and the way to it. */
-export async function createInlineChannel(inline: InlineDescriptor): Promise<InlineChannel> {
+export async function createInlineChannel(inline: InlineLink): Promise<InlineChannel> {
   const registration = await loadTarget(inline.module, inline.exportName);
   const code = await UserCode.construct(registration, unpack(inline.args) as unknown[]);
   if (inline.userConfig !== undefined) await code.reconfigure(unpack(inline.userConfig));
@@ -42,8 +43,9 @@ export async function createInlineChannel(inline: InlineDescriptor): Promise<Inl
  * A replica on the caller's own event loop. Values pass by reference, and its limit is this thread's own: no other thread
  * calls it.
  */
-export class InlineChannel implements InlineCallChannel {
+export class InlineChannel implements CallChannel {
   readonly isInline = true;
+  readonly tier = 'local';
   readonly methods: ReadonlyMap<string, number>;
   limit: number;
   readonly tally = new ReplicaTally();
@@ -56,7 +58,7 @@ export class InlineChannel implements InlineCallChannel {
   readonly #gone = Promise.withResolvers<void>();
   #onFreed: () => void = () => {};
 
-  constructor(inline: InlineDescriptor, code: UserCode) {
+  constructor(inline: InlineLink, code: UserCode) {
     const { app, deployment, replicaId, maxOngoingRequests } = inline;
     this.limit = maxOngoingRequests;
     this.#code = code;

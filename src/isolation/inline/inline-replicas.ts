@@ -1,4 +1,4 @@
-import type { InlineDescriptor } from '../../handle/routing/directory.ts';
+import type { InlineLink } from '../../handle/routing/link.ts';
 import { copyPacked } from '../../values/pack.ts';
 import { createInlineChannel, type InlineChannel } from './inline-channel.ts';
 
@@ -6,7 +6,7 @@ import { createInlineChannel, type InlineChannel } from './inline-channel.ts';
 export class InlineReplicas {
   readonly #channels = new Map<string, Promise<InlineChannel>>();
 
-  make(inline: InlineDescriptor): Promise<InlineChannel> {
+  make(inline: InlineLink): Promise<InlineChannel> {
     const known = this.#channels.get(inline.replicaId);
     if (known !== undefined) return known;
     // What other threads make their replicas of stays as it is.

@@ -6,6 +6,7 @@ import { Endpoint } from '../../../src/handle/endpoints/endpoint.ts';
 import { HOLDS_NOTHING } from '../../../src/load/holding.ts';
 import { RESERVED, type Reservation } from '../../../src/load/load-table.ts';
 import { MODEL_TABLE_BYTES, ModelTable } from '../../../src/load/model-table.ts';
+import { ReplicaTally } from '../../../src/load/replica-tally.ts';
 import { beginBatch } from '../../../src/time/clock.ts';
 
 /** A replica that does nothing by itself: a test answers for it. */
@@ -21,11 +22,15 @@ export class FakeReplica implements CallChannel {
   peak = 0;
   served = 0;
   isClosed = false;
+  readonly tier: 'local' | 'peer';
+  readonly tally = new ReplicaTally();
+  readonly ended = Promise.resolve();
   readonly models = new ModelTable(new SharedArrayBuffer(MODEL_TABLE_BYTES), 0);
   readonly #listeners: Array<() => void> = [];
 
-  constructor(name: string, limit: number) {
+  constructor(name: string, limit: number, tier: 'local' | 'peer' = 'local') {
     this.limit = limit;
+    this.tier = tier;
     this.endpoint = new Endpoint(name, 'instance', 'v1', this);
   }
 

@@ -42,15 +42,22 @@ export class Harness {
     this.route.adopt(this.load, this.ledger, { ...CONFIG, tenants, ...config });
   }
 
-  start(limit = 1): FakeReplica {
-    const replica = new FakeReplica(`r${this.replicas.length}`, limit);
+  start(limit = 1, tier: 'local' | 'peer' = 'local'): FakeReplica {
+    const replica = new FakeReplica(`r${this.replicas.length}`, limit, tier);
     this.replicas.push(replica);
     this.route.add(replica.endpoint);
     return replica;
   }
 
   call(
-    options: { rank?: number; tenant?: string; session?: string; model?: string; leftMs?: number } = {},
+    options: {
+      rank?: number;
+      tenant?: string;
+      session?: string;
+      model?: string;
+      leftMs?: number;
+      preferLocal?: boolean;
+    } = {},
   ): TestCall {
     const call = new TestCall(this.route, 'call');
     const { tenant, session, model, leftMs } = options;
@@ -62,6 +69,7 @@ export class Harness {
       };
     }
     call.priorityRank = options.rank ?? 1;
+    call.preferLocal = options.preferLocal;
     this.calls.push(call);
     this.route.begin(call, leftMs === undefined ? 0 : now() + leftMs);
     this.route.dispatch(call);

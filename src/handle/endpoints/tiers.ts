@@ -1,0 +1,39 @@
+import type { Endpoint } from './endpoint.ts';
+import { cheaperOfTwo, powerOfTwoChoices, reserveAt } from './power-of-two.ts';
+
+/** A local replica is preferred while its calls are below this share of its limit. */
+const PREFERRED_SHARE = 1 / 2;
+
+/**
+ * Endpoints of which some are in this instance and some in others: a call stays here while there is plenty of room, and goes
+ * from there on where it costs least, its way there included.
+ */
+export class Tiers {
+  readonly #all: readonly Endpoint[];
+  readonly #local: readonly Endpoint[];
+  readonly #peers: readonly Endpoint[];
+
+  constructor(endpoints: readonly Endpoint[]) {
+    this.#all = endpoints;
+    this.#local = endpoints.filter(({ channel }) => channel.tier === 'local');
+    this.#peers = endpoints.filter(({ channel }) => channel.tier === 'peer');
+  }
+
+  /**
+   * Takes a place for a call; undefined if none is free.
+   *
+   * @param preferLocal true: here until every replica is full; false: anywhere; undefined: here until half full
+   * @param except an endpoint that will not do
+   * @param at the time, as exactly as the caller knows it
+   */
+  reserve(preferLocal: boolean | undefined, except: Endpoint | undefined, at: number): Endpoint | undefined {
+    if (preferLocal === true)
+      return powerOfTwoChoices(this.#local, except, at) ?? powerOfTwoChoices(this.#peers, except, at);
+    if (preferLocal === undefined && this.#local.length > 0) {
+      const best = cheaperOfTwo(this.#local);
+      const { ongoing, limit } = best.channel;
+      if (ongoing < PREFERRED_SHARE * limit && reserveAt(best, except, at) !== undefined) return best;
+    }
+    return powerOfTwoChoices(this.#all, except, at);
+  }
+}

@@ -1,0 +1,25 @@
+import type { CallChannel } from '../../channel/call-channel.ts';
+import type { Link, LinkKind } from './link.ts';
+
+/** Makes the channels of one kind of link, for one caller thread. */
+export interface Connector<K extends LinkKind> {
+  /**
+   * @param onGone the replica is gone: nothing can be sent any more
+   * @returns a promise where the replica itself is made first
+   */
+  connect(link: Link<K>, onGone: () => void): CallChannel | Promise<CallChannel>;
+}
+
+/** Makes the replica of an inline deployment on the caller's own thread. */
+export type InlineFactory = (link: Link<'inline'>) => Promise<CallChannel>;
+
+export type Connectors = { readonly [K in LinkKind]: Connector<K> };
+
+/** Makes a channel by the connector of the link's kind. */
+export function connect<K extends LinkKind>(
+  connectors: { readonly [P in K]: Connector<P> },
+  link: Link<K>,
+  onGone: () => void,
+): CallChannel | Promise<CallChannel> {
+  return connectors[link.kind].connect(link, onGone);
+}

@@ -1,0 +1,48 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { CallerChannel } from '../../channel/caller-channel.ts';
+import { LinkLedger } from '../../channel/link-ledger.ts';
+import { ReplicaLoad } from '../../load/load-table.ts';
+import { ReplicaTally } from '../../load/replica-tally.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import type { Connector } from './connector.ts';
+import type { ThreadLink } from './link.ts';
+
+/**
+ * The host always says what a replica died of, a few ms after its port closed; up to 0.3 s when it ran out of memory. This
+ * is the net under that, in ms.
+ */
+const DEATH_REASON_MS = 1_000;
+
+/** A replica in a thread, as the host knows it. */
+export interface ThreadReplica {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly load: ReplicaLoad;
+  readonly tally: ReplicaTally;
+  readonly methods: readonly string[];
+}
+
+/** Makes a channel to a replica. @param attach gives the replica its end */
+export function openThreadLink(
+  { replicaId, instanceId, version, load, tally, methods }: ThreadReplica,
+  attach: (port: MessagePort, ledger: SharedArrayBuffer) => void,
+): ThreadLink {
+  const { port1, port2 } = inRootContext(() => new MessageChannel());
+  const ledger = new LinkLedger();
+  attach(port2, ledger.shared);
+  const shared = { load: load.shared, ledger: ledger.shared, tally: tally.shared };
+  return { kind: 'thread', replicaId, instanceId, version, port: port1, ...shared, methods };
+}
+
+/** The caller's end of such channels. */
+export const threadConnector: Connector<'thread'> = {
+  connect({ port, load, ledger, tally, methods }, onGone) {
+    const replica = {
+      load: new ReplicaLoad(load),
+      tally: new ReplicaTally(tally),
+      methods: new Map(methods.map((name, index) => [name, index])),
+    };
+    return new CallerChannel(port, new LinkLedger(ledger), replica, onGone, DEATH_REASON_MS);
+  },
+};
