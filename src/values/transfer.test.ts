@@ -1,9 +1,9 @@
-import { createContext, runInContext } from 'node:vm';
+import { createContext, runInContext, runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { post } from '../../test/support/post.ts';
 import { ServeError } from '../errors.ts';
 import { Capture } from './capture.ts';
-import { transfer } from './transfer.ts';
+import { moveNow, transfer } from './transfer.ts';
 
 function capture(value: unknown): { readonly value: unknown; readonly transfer: ArrayBuffer[] | undefined } {
   const taken = new Capture();
@@ -95,4 +95,63 @@ test('two copies of the package in one thread agree on what is moved', async () 
   // Itself, and with the mark used up a copy.
   expect(capture(given).transfer?.[0]).toBe(given.pixels.buffer);
   expect(capture(given).transfer?.[0]).not.toBe(given.pixels.buffer);
+});
+
+describe('memory that is moved now', () => {
+  const shapes: readonly (readonly [string, (buffer: ArrayBuffer) => unknown])[] = [
+    ['the buffer', (buffer) => buffer],
+    ['a view', (buffer) => new Float32Array(buffer, 4, 2)],
+    [
+      'views, the buffer and primitives',
+      (buffer) => {
+        const view = new Uint16Array(buffer, 2, 3);
+        return ['a', view, 1n, buffer, view, new BigInt64Array(buffer), null, undefined];
+      },
+    ],
+    ['other memory beside it', (buffer) => [Uint8Array.of(7), new Int8Array(buffer), new ArrayBuffer(3)]],
+    ['a sparse array', (buffer) => Object.assign([], { 1: buffer, 3: 1 })],
+    ['a view in an object', (buffer) => [{ view: new Uint8Array(buffer, 1) }]],
+    ['a DataView', (buffer) => new DataView(buffer, 3)],
+    [
+      'a view of another realm',
+      (buffer) => runInContext('(buffer) => new Uint8Array(buffer, 5)', createContext({}))(buffer),
+    ],
+  ];
+
+  test.each(shapes)('arrives as a structured clone does: %s', (_what, make) => {
+    const [ours, theirs] = [0, 1].map(() => Uint8Array.from({ length: 16 }, (_, index) => index).buffer);
+    const [value, expected] = [make(ours as ArrayBuffer), make(theirs as ArrayBuffer)];
+    const transfer = [ours as ArrayBuffer];
+    const moved = moveNow({ value, marks: undefined, transfer, bytes: 16 }, 'predict');
+    expect(moved.value).toEqual(structuredClone(expected, { transfer: [theirs as ArrayBuffer] }));
+    expect(ours?.detached).toBe(true);
+    expect(moved.transfer?.map(({ byteLength }) => byteLength)).toEqual([16]);
+    expect(moved.bytes).toBe(16);
+  });
+
+  test('stays identical where it was', () => {
+    const buffer = new ArrayBuffer(8);
+    const view = new Uint8Array(buffer);
+    const value = [view, view, new Uint16Array(buffer), buffer];
+    const moved = moveNow({ value, marks: undefined, transfer: [buffer], bytes: 8 }, 'predict').value as [
+      Uint8Array,
+      Uint8Array,
+      Uint16Array,
+      ArrayBuffer,
+    ];
+    expect(moved[0]).toBe(moved[1]);
+    expect([moved[0].buffer, moved[2].buffer]).toEqual([moved[3], moved[3]]);
+    expect(moved[0].buffer).toBe(moved[3]);
+  });
+
+  test('that cannot be moved is refused', () => {
+    const buffer = runInNewContext('new WebAssembly.Memory({ initial: 1 }).buffer') as ArrayBuffer;
+    const value = new Uint8Array(buffer);
+    expect(() => moveNow({ value, marks: undefined, transfer: [buffer], bytes: 1 }, 'predict')).toThrow(
+      expect.objectContaining({
+        code: 'SERVE_NOT_SERIALIZABLE',
+        message: expect.stringContaining('predict: '),
+      }),
+    );
+  });
 });

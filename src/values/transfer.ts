@@ -86,8 +86,47 @@ export interface EncodedValue {
  */
 export function moveNow({ value, marks, transfer = [], bytes }: EncodedValue, method: string): EncodedValue {
   try {
+    if (marks === undefined) {
+      const moved = moveWhole(value, transfer);
+      if (moved !== undefined) return { ...moved, marks, bytes };
+    }
     return { ...structuredClone({ value, marks, transfer }, { transfer }), bytes };
   } catch (cause) {
     throw new ServeError('SERVE_NOT_SERIALIZABLE', `${method}: ${messageOf(cause)}`, { cause });
   }
+}
+
+type Moved = Pick<EncodedValue, 'value' | 'transfer'>;
+
+/**
+ * The quick way for values that are one buffer and little else: the buffer, views of it, primitives, or an array of those.
+ * `ArrayBuffer.prototype.transfer` takes a tenth of the time of `structuredClone`, which is half of a call that moves memory.
+ *
+ * @returns undefined for any other value
+ */
+function moveWhole(value: unknown, buffers: readonly Transferable[]): Moved | undefined {
+  const parts = Array.isArray(value) ? value : [value];
+  if (buffers.length !== 1 || buffers[0]?.resizable || !parts.every(isWhole)) return undefined;
+  // Before the buffers go, and with them the length of their views.
+  const views = new Map(parts.filter(types.isTypedArray).map((view) => [view, placeOf(view)]));
+  const moved = new Map(buffers.map((buffer) => [buffer as ArrayBufferLike, buffer.transfer()]));
+  const taken = new Map<unknown, unknown>(moved);
+  for (const [view, { View, buffer, byteOffset, length }] of views) {
+    const now = moved.get(buffer);
+    if (now !== undefined) taken.set(view, new View(now, byteOffset, length));
+  }
+  const movedParts = parts.map((part) => taken.get(part) ?? part);
+  return { value: Array.isArray(value) ? movedParts : movedParts[0], transfer: [...moved.values()] };
+}
+
+function placeOf(view: NodeJS.TypedArray) {
+  const View = view.constructor as new (buffer: ArrayBuffer, byteOffset: number, length: number) => unknown;
+  const { buffer, byteOffset, length } = view;
+  return { View, buffer, byteOffset, length };
+}
+
+/** Views of a subclass stay with `structuredClone`, which makes plain ones of them. */
+function isWhole(part: unknown): boolean {
+  if (typeof part !== 'object' || part === null || types.isArrayBuffer(part)) return true;
+  return types.isTypedArray(part) && Reflect.get(globalThis, part.constructor.name) === part.constructor;
 }
