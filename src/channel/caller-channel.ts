@@ -46,6 +46,9 @@ export class CallerChannel implements CallChannel {
   readonly #port: MessagePort;
   readonly #outbox: Outbox;
   readonly #methods: MethodTable;
+  /** The method that was called last, and its index. */
+  #method: string | undefined = undefined;
+  #index: number | undefined = undefined;
   readonly #onClosed: () => void;
   /** Open calls by slot; free slots are chained through `#free`. */
   readonly #open: Array<OutboundCall | undefined> = [];
@@ -157,7 +160,7 @@ export class CallerChannel implements CallChannel {
 
   /** Sends a call for which a place was reserved. */
   send(call: OutboundCall): void {
-    const method = methodIndex(call.method, this.#methods);
+    const method = this.#indexOf(call.method);
     if (method === undefined) {
       this.unreserve();
       failNow(call, unknownMethod(call.method, this.#methods));
@@ -182,6 +185,13 @@ export class CallerChannel implements CallChannel {
     for (let index = 0; index < args.length; index++) frames.push(args[index]);
     if (extra) frames.push(packMeta(meta), marks);
     this.#outbox.commit(call.bytes, call.transfer);
+  }
+
+  #indexOf(method: string): number | undefined {
+    if (method === this.#method) return this.#index;
+    this.#method = method;
+    this.#index = methodIndex(method, this.#methods);
+    return this.#index;
   }
 
   /**

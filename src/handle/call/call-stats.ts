@@ -26,6 +26,8 @@ export interface CallSeries {
 export class CallStats {
   readonly #series = new Map<string, Array<CallSeries | undefined>>();
   readonly #isKnown: (method: string) => boolean;
+  /** Where the last call was counted: the next one is mostly of the same kind. */
+  #last: CallSeries | undefined = undefined;
 
   /** @param isKnown a method that is there; any other, which a caller may make up, counts as `other` */
   constructor(isKnown: (method: string) => boolean = () => true) {
@@ -33,7 +35,10 @@ export class CallStats {
   }
 
   record(method: string, outcome: Outcome, durationMs: number): void {
-    const series = this.#find(method, outcome);
+    const last = this.#last;
+    const series =
+      last?.method === method && last.outcome === outcome ? last : this.#find(method, outcome);
+    this.#last = series;
     series.count++;
     series.sumMs += durationMs;
     let bucket = 0;
@@ -62,6 +67,7 @@ export class CallStats {
   take(): CallSeries[] {
     const series = this.series();
     this.#series.clear();
+    this.#last = undefined;
     return series;
   }
 

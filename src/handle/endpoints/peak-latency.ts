@@ -38,8 +38,9 @@ export class PeakLatency {
       this.#set(ms, at);
     } else if (ms > this.#ms) {
       this.#rise(ms, at);
-    } else {
-      const share = Math.min(STEP, Math.max(0, at - this.#observedAt) / FALL_MS);
+    } else if (at > this.#observedAt) {
+      // Of the answers in one message only the first takes time to have an effect.
+      const share = Math.min(STEP, (at - this.#observedAt) / FALL_MS);
       this.#set(this.#ms + (ms - this.#ms) * share, at);
     }
   }
