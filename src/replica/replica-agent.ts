@@ -206,8 +206,9 @@ export class ReplicaAgent {
       port,
       new LinkLedger(ledger),
       intake,
-      (call, at) => replica.begin(call, at),
+      (call, at) => replica.beginAndStay(call, at),
       () => this.#channels.delete(channel),
+      (work) => replica.outside(work),
     );
     this.#channels.add(channel);
   }

@@ -36,8 +36,7 @@ export class CallStats {
 
   record(method: string, outcome: Outcome, durationMs: number): void {
     const last = this.#last;
-    const series =
-      last?.method === method && last.outcome === outcome ? last : this.#find(method, outcome);
+    const series = last?.method === method && last.outcome === outcome ? last : this.#find(method, outcome);
     this.#last = series;
     series.count++;
     series.sumMs += durationMs;
