@@ -1,6 +1,7 @@
 import { ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { OpenCalls, ToHost, ToReplica } from '../replica/control.ts';
+import type { Remains } from '../replica/remains.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { pack, unpack } from '../values/pack.ts';
 
@@ -87,6 +88,16 @@ export class ControlLink {
   async dispose(timeoutMs: number): Promise<void> {
     const message = `the destructor took longer than ${timeoutMs} ms`;
     await this.#ask({ type: 'dispose' }, { ms: timeoutMs, message, keepsAlive: true });
+  }
+
+  /**
+   * Lets the replica end by itself once nothing is under way there. Rejects if it does not answer within `timeoutMs`: its
+   * event loop does not turn.
+   */
+  async retire(timeoutMs: number): Promise<Remains> {
+    const message = `the event loop did not turn for ${timeoutMs} ms`;
+    const { remains } = await this.#ask({ type: 'retire' }, { ms: timeoutMs, message, keepsAlive: true });
+    return remains ?? { hasLeftovers: false, hasAddons: false };
   }
 
   /** The replica has come to a question. */

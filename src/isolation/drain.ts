@@ -59,7 +59,10 @@ export async function callsEnded(replica: Draining, { graceMs, promised }: Drain
     until = Math.max(from + graceMs, streams, lastMs);
   };
   const left = (): number => until - activeTime.now();
-  if (promised === undefined) return within(left(), over);
+  if (promised === undefined) {
+    while (!isOver && left() > 0) await within(left(), over);
+    return;
+  }
   // The answer changes how long to wait.
   await within(left(), Promise.race([over, learn()]));
   while (!isOver) {

@@ -21,6 +21,12 @@ export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
 
 /** A replica that does not answer its end is terminated after so long, in ms. */
 const DISPOSE_GRACE_MS = 1_000;
+/** A replica that has not answered by then has an event loop that does not turn, in ms. */
+const ANSWER_MS = 2_000;
+/** Limit of the native work that may be under way at the end of a replica, in ms. */
+const RUN_DRY_MS = 20_000;
+/** The same where user code left timers or sockets open: the replica does not end by itself, done or not. */
+const LEFTOVERS_MS = 2_000;
 /** A host that is still there so long after `terminate()` is given up, in ms: native code blocks it. */
 const TERMINATE_TIMEOUT_MS = 2_000;
 
@@ -105,7 +111,7 @@ export class ManagedReplica implements Reachable, Draining {
     host.listen((message) => this.#receive(message));
     void host.exited.then((reason) => {
       this.#failure ??= { phase: undefined, error: reason };
-      this.#end();
+      this.#ended();
     });
   }
 
@@ -195,19 +201,19 @@ export class ManagedReplica implements Reachable, Draining {
         await this.control.dispose(endLimit(limits, since, DISPOSE_GRACE_MS)).catch(() => {});
       this.#membership.disconnect(this.#died('it was stopped before the call ended'));
     }
-    const limitMs = (): number => endLimit(limits, since, TERMINATE_TIMEOUT_MS);
-    if (this.#isAlive) await within(limitMs(), this.#host.retire());
-    if (this.#isAlive) await within(limitMs(), this.#terminate());
+    const limit = (most: number): number => endLimit(limits, since, most);
+    await this.#retire(limit);
+    if (this.#isAlive) await within(limit(TERMINATE_TIMEOUT_MS), this.#terminate());
   }
 
-  /** Ends the replica at once. Its calls fail with `error`. */
+  /** Ends the replica without waiting for its calls: they fail with `error`. */
   async kill(error: ServeError): Promise<void> {
     if (this.#state === 'STOPPED') return;
     this.#state = 'STOPPING';
     this.#failure ??= { phase: undefined, error };
     this.load.setState(REPLICA_STATE.dead);
     this.#membership.disconnect(error);
-    await this.#terminate();
+    await this.#end();
   }
 
   #receive(message: ToHost): void {
@@ -218,7 +224,7 @@ export class ManagedReplica implements Reachable, Draining {
         return;
       case 'failed':
         this.#failure = { phase: message.phase, error: unpack(message.error) };
-        void this.#terminate();
+        void this.#end();
         return;
       case 'begun':
         this.control.begun(message.id);
@@ -259,15 +265,38 @@ export class ManagedReplica implements Reachable, Draining {
     return this.#state !== 'STOPPED';
   }
 
+  async #end(): Promise<void> {
+    await this.#retire((most) => most);
+    if (this.#isAlive) await this.#terminate();
+  }
+
+  /**
+   * Lets the replica end by itself, if its event loop turns: to force it while native work is under way takes the process with
+   * it.
+   *
+   * @param limit of a wait, given its longest, in ms
+   */
+  async #retire(limit: (most: number) => number): Promise<void> {
+    if (this.isStuck || !this.#isAlive) return;
+    try {
+      const { hasLeftovers, hasAddons } = await this.control.retire(limit(ANSWER_MS));
+      // Without addons nothing can happen to the process.
+      if (hasLeftovers && !hasAddons) return;
+      await within(limit(hasLeftovers ? LEFTOVERS_MS : RUN_DRY_MS), this.gone);
+    } catch {
+      // The event loop does not turn, or the replica is gone.
+    }
+  }
+
   async #terminate(): Promise<void> {
     this.#host.terminate();
     await within(TERMINATE_TIMEOUT_MS, this.gone);
     if (!this.#isAlive) return;
     this.isZombie = true;
-    this.#end();
+    this.#ended();
   }
 
-  #end(): void {
+  #ended(): void {
     if (this.#state === 'STOPPED') return;
     this.#state = 'STOPPED';
     this.load.setState(REPLICA_STATE.dead);

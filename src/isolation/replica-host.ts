@@ -52,9 +52,10 @@ export interface ReplicaHost {
   memory(): Promise<number>;
   /** Where the replica's event loop stands. Answers within about a second, also while the loop does not turn. */
   loopStack(): Promise<LoopStack>;
-  /** Ends an idle replica in order; resolves when the environment is gone. */
-  retire(): Promise<void>;
-  /** Ends the replica at once, whatever it does. */
+  /**
+   * Ends the replica at once, whatever it does. Native work that is under way may take the process with it, so this is the
+   * last resort: a replica whose event loop turns is asked to end by itself.
+   */
   terminate(): void;
 }
 

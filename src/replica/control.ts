@@ -7,17 +7,16 @@ import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
+import type { Remains } from './remains.ts';
 
-/** What a replica's thread starts with: its `workerData`. Plain data but for the port. */
+/** The data that a replica starts with. Plain, whatever the replica runs in. */
 export interface ReplicaInit {
-  readonly control: MessagePort;
-  readonly epoch: bigint;
   readonly instanceId: string;
   readonly replicaId: string;
   readonly rank: number;
   /** Numbers of the devices that it has. */
   readonly gpus: readonly number[];
-  /** Index of this thread among the instance's callers. */
+  /** Index of the replica among the instance's callers. */
   readonly callerIndex: number;
   readonly app: string;
   readonly deployment: string;
@@ -28,11 +27,7 @@ export interface ReplicaInit {
   /** Arguments of the constructor: an array. */
   readonly args: Packed;
   readonly userConfig: Packed | undefined;
-  readonly load: SharedArrayBuffer;
-  readonly deploymentLoad: SharedArrayBuffer;
-  /** Where the replica counts how its calls went. */
-  readonly tally: SharedArrayBuffer;
-  /** From which level on the thread's `console` is heard. */
+  /** Lowest level at which the replica's `console` is forwarded. */
   readonly logLevel: LogLevel;
   /** Methods that may run twice. */
   readonly idempotent: boolean | readonly string[];
@@ -40,10 +35,8 @@ export interface ReplicaInit {
   readonly tickMs: number;
   /** For the first health check, in ms. */
   readonly healthCheckTimeoutMs: number;
-  /** The host wants to know which files are loaded. */
+  /** Whether the replica reports the files that it loads. */
   readonly isTracked: boolean;
-  /** The thread belongs to a poolifier pool, and answers its handshakes. */
-  readonly isPooled: boolean;
 }
 
 /** Where a start failed. */
@@ -63,7 +56,9 @@ export type ToReplica =
   /** Until when its calls may take. */
   | { type: 'openCalls'; id: number }
   | { type: 'autoscalingStats'; id: number }
-  | { type: 'dispose'; id: number };
+  | { type: 'dispose'; id: number }
+  /** Nothing is asked of the replica any more: its thread ends once nothing is under way there. */
+  | { type: 'retire'; id: number };
 
 /** What a replica says of the calls that it runs. */
 export interface OpenCalls {
@@ -71,6 +66,14 @@ export interface OpenCalls {
   readonly deadline: number;
   /** Some send a stream, which the deadline is no longer for. */
   readonly hasStreams: boolean;
+}
+
+/** The replica's end of its control port. */
+export interface AgentControl {
+  post(message: ToHost): void;
+  listen(receive: (message: ToReplica) => void): void;
+  /** The port keeps the replica's thread alive no longer. */
+  unref(): void;
 }
 
 /** From a replica's thread to the host. */
@@ -87,6 +90,7 @@ export type ToHost =
       description?: IngressDescription;
       stats?: Record<string, number>;
       openCalls?: OpenCalls;
+      remains?: Remains;
     }
   /** User code logged. */
   | { type: 'log'; line: LogLine }

@@ -1,4 +1,4 @@
-import { performance } from 'node:perf_hooks';
+import type { MessagePort } from 'node:worker_threads';
 import { batchAdvice, batchRoom } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
 import { ThreadBatches } from '../batching/batch-stats.ts';
@@ -14,21 +14,23 @@ import type { InlineFactory } from '../handle/routing/connector.ts';
 import type { DirectoryEvent } from '../handle/routing/directory.ts';
 import { Router } from '../handle/routing/router.ts';
 import { threadConnector } from '../handle/routing/thread-link.ts';
-import { DeploymentLoad } from '../load/deployment-load.ts';
-import { ReplicaLoad } from '../load/load-table.ts';
-import { ReplicaTally } from '../load/replica-tally.ts';
+import type { DeploymentLoad } from '../load/deployment-load.ts';
+import type { ReplicaLoad } from '../load/load-table.ts';
+import type { ReplicaTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
 import { forwardConsole } from './console.ts';
-import type { OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
+import type { AgentControl, OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { reportExit } from './exit-report.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { guardListen } from './listen-guard.ts';
+import { LoopTicker } from './loop-ticker.ts';
 import { ModelReporter } from './model-reporter.ts';
 import { trackModules } from './module-tracker.ts';
+import { type Remains, watchRemains } from './remains.ts';
 import type { ReplicaIdentity } from './running-call.ts';
 import { installProbe } from './running-call-probe.ts';
 import { locateSyntaxError } from './syntax-error-place.ts';
@@ -39,34 +41,39 @@ type Answer = Omit<Extract<ToHost, { type: 'answer' }>, 'type' | 'id' | 'error'>
 
 /** How often counted calls are shipped to the host. */
 const STATS_MS = 1_000;
-/** The share of time for which the loop is busy is taken over so long. */
-const UTILIZATION_MS = 1_000;
 
-/** One replica in a thread of its own: starts the user's code, takes callers in, and answers the host. */
+/** The tables that a replica shares with the host and its callers. */
+export interface AgentTables {
+  readonly load: ReplicaLoad;
+  readonly deploymentLoad: DeploymentLoad;
+  readonly tally: ReplicaTally;
+}
+
+/** The replica's side of its control port: starts the user's code, takes callers in, and answers the host. */
 export class ReplicaAgent {
   readonly router: Router;
   readonly #init: ReplicaInit;
   /** Its rank may change. */
   readonly #identity: Omit<ReplicaIdentity, 'rank'> & { rank: number };
-  readonly #load: ReplicaLoad;
-  readonly #deploymentLoad: DeploymentLoad;
+  readonly #control: AgentControl;
+  readonly #tables: AgentTables;
   readonly #batches: ThreadBatches;
-  readonly #channels = new Set<ReplicaChannel>();
-  #ticker: NodeJS.Timeout | undefined = undefined;
+  readonly #channels = new Map<ReplicaChannel, MessagePort>();
+  readonly #ticker: LoopTicker;
+  readonly #shipper: NodeJS.Timeout;
+  readonly #remains: () => Remains = watchRemains();
   #code: UserCode | undefined = undefined;
   #replica: CallExecutor | undefined = undefined;
   #intake: CallIntake | undefined = undefined;
-  #busy = performance.eventLoopUtilization();
-  #busySince = 0;
 
-  /** @param createInline makes the replicas of inline deployments that this one calls */
-  constructor(init: ReplicaInit, createInline: InlineFactory) {
+  /** @param createInline makes the replica of an inline deployment that user code calls */
+  constructor(init: ReplicaInit, control: AgentControl, tables: AgentTables, createInline: InlineFactory) {
     this.#init = init;
+    this.#control = control;
+    this.#tables = tables;
     this.#batches = new ThreadBatches(init);
     const { app, deployment, replicaId, rank, gpus } = init;
     this.#identity = { app, deployment, replicaId, rank, gpus };
-    this.#load = new ReplicaLoad(init.load);
-    this.#deploymentLoad = new DeploymentLoad(init.deploymentLoad);
     const { instanceId, callerIndex } = init;
     this.router = new Router(
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
@@ -85,11 +92,12 @@ export class ReplicaAgent {
     forwardConsole(init.logLevel, (line) => this.#post({ type: 'log', line }));
     reportExit((error) => this.#post({ type: 'exiting', error: packError(error) }));
     installProbe((method) => this.#code?.methodName(method));
-    observeModels(new ModelReporter(this.#load.models, this.#deploymentLoad));
+    observeModels(new ModelReporter(tables.load.models, tables.deploymentLoad));
     observeBatches((name, record) => this.#batches.record(name, record));
-    init.control.on('message', (message: ToReplica) => void this.#receive(message));
-    this.#tickEvery(init.tickMs);
-    setInterval(() => this.#shipStats(), STATS_MS).unref();
+    control.listen((message) => void this.#receive(message));
+    this.#ticker = new LoopTicker(tables.load);
+    this.#ticker.every(init.tickMs);
+    this.#shipper = setInterval(() => this.#shipStats(), STATS_MS).unref();
   }
 
   /** Import, construct, reconfigure, check health; then the host may route to it. */
@@ -109,27 +117,23 @@ export class ReplicaAgent {
       }
       phase = 'checkHealth';
       await inTime(code.checkHealth(), this.#init.healthCheckTimeoutMs);
-      this.#replica = new CallExecutor(
-        this.#identity,
-        code,
-        ingressProtocol,
-        new ReplicaTally(this.#init.tally),
-      );
+      const { load, deploymentLoad } = this.#tables;
+      this.#replica = new CallExecutor(this.#identity, code, ingressProtocol, this.#tables.tally);
       this.#intake = new CallIntake(
-        this.#load,
-        this.#deploymentLoad,
+        load,
+        deploymentLoad,
         // The host waits for the last place in the load table.
         () => {},
         batchRoom(code.methods),
       );
       unguard();
-      this.#load.tick(now());
+      load.tick(now());
       const { methodNames: methods, hasAutoscalingStats: hasStats, hasHealthCheck } = code;
       this.#post({ type: 'ready', methods, hasStats, hasHealthCheck });
       // Gauges that the constructor set are there as soon as the replica is.
       this.#shipStats();
       const { idempotent } = this.#init;
-      for (const message of batchAdvice(code.methods, { maxOngoingRequests: this.#load.limit, idempotent }))
+      for (const message of batchAdvice(code.methods, { maxOngoingRequests: load.limit, idempotent }))
         this.#post({ type: 'advice', message });
     } catch (error) {
       unguard();
@@ -154,7 +158,7 @@ export class ReplicaAgent {
         setReplicaContext(idleContext(this.#identity));
         return;
       case 'tick':
-        this.#tickEvery(message.tickMs);
+        this.#ticker.every(message.tickMs);
         return;
       case 'checkHealth':
         this.#post({ type: 'begun', id: message.id });
@@ -175,26 +179,10 @@ export class ReplicaAgent {
       case 'dispose':
         await this.#answer(message.id, () => this.#dispose());
         return;
+      case 'retire':
+        await this.#answer(message.id, () => this.#retire());
+        return;
     }
-  }
-
-  /** The event loop's sign of life; the timer keeps the thread alive. */
-  #tickEvery(ms: number): void {
-    clearInterval(this.#ticker);
-    const tick = (): void => {
-      const at = now();
-      this.#load.beat(at);
-      if (at - this.#busySince >= UTILIZATION_MS) this.#measureUtilization(at);
-    };
-    tick();
-    this.#ticker = setInterval(tick, ms);
-  }
-
-  #measureUtilization(at: number): void {
-    const busy = performance.eventLoopUtilization();
-    this.#load.utilization = performance.eventLoopUtilization(busy, this.#busy).utilization;
-    this.#busy = busy;
-    this.#busySince = at;
   }
 
   #attach({ callerName, port, ledger }: Extract<ToReplica, { type: 'attach' }>): void {
@@ -210,7 +198,7 @@ export class ReplicaAgent {
       () => this.#channels.delete(channel),
       (work) => replica.outside(work),
     );
-    this.#channels.add(channel);
+    this.#channels.set(channel, port);
   }
 
   async #describe(): Promise<Answer | void> {
@@ -220,7 +208,7 @@ export class ReplicaAgent {
   #openCalls(): OpenCalls {
     let deadline = 0;
     let hasStreams = false;
-    for (const channel of this.#channels) {
+    for (const channel of this.#channels.keys()) {
       for (const call of channel.calls()) {
         if (call.isStreaming) hasStreams = true;
         else deadline = Math.max(deadline, call.deadline);
@@ -232,8 +220,24 @@ export class ReplicaAgent {
   async #dispose(): Promise<void> {
     await disposeModels();
     await this.#code?.dispose();
-    for (const channel of this.#channels) channel.flush();
+    for (const channel of this.#channels.keys()) channel.flush();
     this.#shipStats();
+  }
+
+  /**
+   * Lets the event loop run dry, after which the thread ends by itself. A thread that is ended while native work is under way
+   * takes the process with it: the completion of the work finds no JavaScript to run (node-addon-api aborts then).
+   */
+  async #retire(): Promise<Answer> {
+    this.#shipStats();
+    this.#ticker.stop();
+    clearInterval(this.#shipper);
+    this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
+    for (const port of this.#channels.values()) port.unref();
+    this.#control.unref();
+    // Ports that were closed are gone after a turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    return { remains: this.#remains() };
   }
 
   async #answer(id: number, work: () => Promise<Answer | void> | undefined): Promise<void> {
@@ -254,7 +258,7 @@ export class ReplicaAgent {
   }
 
   #post(message: ToHost): void {
-    this.#init.control.postMessage(message);
+    this.#control.post(message);
   }
 }
 

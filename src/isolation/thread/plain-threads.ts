@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
-import type { PooledThread, ThreadPool } from './thread.ts';
+import type { ThreadPool, ThreadWorker } from './thread.ts';
 
 /**
  * Poolifier makes no pools inside a worker thread. Hosts such as Platformatic Watt run the app in one, and so do
@@ -14,15 +13,10 @@ export class PlainThreads implements ThreadPool {
     this.#entry = entry;
   }
 
-  spawn(options: WorkerOptions): PooledThread {
+  spawn(options: WorkerOptions): ThreadWorker {
     const worker = new Worker(this.#entry, options);
     worker.unref();
-    return {
-      worker,
-      retire: async () => {
-        if (worker.threadId !== -1) await Promise.race([worker.terminate(), once(worker, 'exit')]);
-      },
-    };
+    return worker;
   }
 
   async close(): Promise<void> {}

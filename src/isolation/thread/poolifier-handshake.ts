@@ -21,6 +21,8 @@ export function joinPool(parent: MessagePort): void {
       port.unref();
       port.close();
     });
+    // The replica decides how long the thread lives.
+    port.unref();
     port.postMessage({ ready: true, taskFunctionsProperties: [{ name: 'default' }], workerId });
   });
 }

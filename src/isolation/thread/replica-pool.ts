@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import type { Worker, WorkerOptions } from 'node:worker_threads';
 import { DynamicThreadPool, type IWorkerNode, type MessageValue } from 'poolifier';
 import { within } from '../../time/timeout.ts';
-import type { PooledThread, ThreadPool } from './thread.ts';
+import type { ThreadPool, ThreadWorker } from './thread.ts';
 
 /** More threads than one deployment ever has; poolifier wants a maximum. */
 const MAX_THREADS = 2_048;
@@ -10,8 +9,8 @@ const MAX_THREADS = 2_048;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * The one file that touches poolifier. A pool of a deployment owns its threads: it creates, handshakes, lists, kills and
- * terminates them. Its `execute()` is not used: a crash leaves those promises pending for ever, an abort never reaches
+ * The one file that touches poolifier. A pool of a deployment owns its threads: it creates, handshakes and lists
+ * them. Its `execute()` is not used: a crash leaves those promises pending for ever, an abort never reaches
  * user code, and a call costs ten times the CPU (docs/decisions/002-poolifier.md).
  *
  * Pinned to exactly 5.3.2: the next major (poolifier#3211) changes the protected members used here.
@@ -24,13 +23,13 @@ export class ReplicaPool implements ThreadPool {
     this.#pool = new Threads(entry);
   }
 
-  spawn(options: WorkerOptions): PooledThread {
-    const node = this.#pool.spawn(options);
-    return { worker: node.worker, retire: () => this.#pool.retire(node) };
+  /** A thread that exits, however it does, leaves the pool by itself. */
+  spawn(options: WorkerOptions): ThreadWorker {
+    return this.#pool.spawn(options).worker;
   }
 
   async close(): Promise<void> {
-    await within(CLOSE_TIMEOUT_MS, this.#pool.destroy(), false);
+    await within(CLOSE_TIMEOUT_MS, this.#pool.destroy());
   }
 }
 
@@ -72,12 +71,5 @@ class Threads extends DynamicThreadPool<unknown, unknown> {
     node.worker.unref();
     node.messageChannel?.port1.unref();
     return node;
-  }
-
-  /** Identified by object: poolifier's indices shift whenever a worker leaves. */
-  async retire(node: Node): Promise<void> {
-    const key = this.workerNodes.indexOf(node);
-    if (key === -1) return;
-    await Promise.race([this.destroyWorkerNode(key), once(node.worker, 'exit')]);
   }
 }

@@ -8,7 +8,7 @@ import { now } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import type { LoopStack, ReplicaHost, ReplicaPlace } from '../replica-host.ts';
 import { loopStack } from './loop-stack.ts';
-import type { PooledThread, ThreadPool } from './thread.ts';
+import type { ThreadPool, ThreadWorker } from './thread.ts';
 import { threadOptions } from './thread-options.ts';
 import { unmadeThread } from './unmade-thread.ts';
 
@@ -17,7 +17,7 @@ export class ThreadHost implements ReplicaHost {
   readonly load = new ReplicaLoad();
   readonly tally = new ReplicaTally();
   readonly exited: Promise<unknown>;
-  readonly #thread: PooledThread;
+  readonly #worker: ThreadWorker;
   readonly #control: MessagePort;
   #receive: (message: ToHost) => void = () => {};
 
@@ -32,7 +32,7 @@ export class ThreadHost implements ReplicaHost {
       tally: this.tally.shared,
     };
     const options = threadOptions(place, spec, { ...shared, control: port2, isPooled: pool.isPooled });
-    this.#thread = inRootContext(() => {
+    this.#worker = inRootContext(() => {
       try {
         return pool.spawn(options);
       } catch (error) {
@@ -59,7 +59,7 @@ export class ThreadHost implements ReplicaHost {
   /** Answered in 0.2 ms even while the thread spins. */
   async memory(): Promise<number> {
     try {
-      const { used_heap_size, external_memory } = await this.#thread.worker.getHeapStatistics();
+      const { used_heap_size, external_memory } = await this.#worker.getHeapStatistics();
       return used_heap_size + external_memory;
     } catch {
       return 0;
@@ -67,16 +67,12 @@ export class ThreadHost implements ReplicaHost {
   }
 
   loopStack(): Promise<LoopStack> {
-    return loopStack(this.#thread.worker.threadId);
-  }
-
-  retire(): Promise<void> {
-    return this.#thread.retire();
+    return loopStack(this.#worker.threadId);
   }
 
   /** Takes 4 ms, or never ends where native code blocks the thread. */
   terminate(): void {
-    this.#thread.worker.terminate().catch(() => {});
+    this.#worker.terminate().catch(() => {});
   }
 
   /** The news of the end of a thread can overtake its last messages. */
@@ -86,7 +82,7 @@ export class ThreadHost implements ReplicaHost {
   }
 
   #exit(): Promise<unknown> {
-    const { worker } = this.#thread;
+    const worker = this.#worker;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     let failure: unknown;
     worker.on('error', (error) => {

@@ -1,15 +1,15 @@
 import type { WorkerOptions } from 'node:worker_threads';
 import type { HostedDeployment, SpecOptions } from '../../deployment/app-spec.ts';
 import type { ResourceLimits } from '../../deployment/options/deployment-options.ts';
-import type { ReplicaInit } from '../../replica/control.ts';
 import { clockEpoch } from '../../time/clock.ts';
 import { pack } from '../../values/pack.ts';
 import type { ReplicaPlace } from '../replica-host.ts';
 import { tickPeriod } from '../tick-period.ts';
 import { threadFlags } from './exec-argv.ts';
+import type { ThreadInit } from './thread-init.ts';
 
 /** The ends of what the thread and the host share. */
-type SharedEnds = Pick<ReplicaInit, 'load' | 'deploymentLoad' | 'tally' | 'control' | 'isPooled'>;
+type SharedEnds = Pick<ThreadInit, 'load' | 'deploymentLoad' | 'tally' | 'control' | 'isPooled'>;
 
 /** Options of the worker of a replica: its flags, environment and limits, and the data that it starts with. */
 export function threadOptions(
@@ -18,7 +18,7 @@ export function threadOptions(
   shared: SharedEnds,
 ): WorkerOptions {
   const { options, source } = spec;
-  const init: ReplicaInit = {
+  const init: ThreadInit = {
     ...place,
     ...shared,
     epoch: clockEpoch(),

@@ -1,17 +1,17 @@
 import { EventEmitter } from 'node:events';
-import type { PooledThread, ThreadWorker } from './thread.ts';
+import type { ThreadWorker } from './thread.ts';
 
 /**
  * Stands in for a thread that the system refused to make (`node --permission`, a limit of threads): it ends at once with that
  * error, so a failed spawn takes the way of every failed start.
  */
-export function unmadeThread(error: unknown): PooledThread {
+export function unmadeThread(error: unknown): ThreadWorker {
   const worker = new UnmadeWorker();
   setImmediate(() => {
     worker.emit('error', error);
     worker.emit('exit', 1);
   });
-  return { worker, retire: async () => {} };
+  return worker;
 }
 
 class UnmadeWorker extends EventEmitter implements ThreadWorker {

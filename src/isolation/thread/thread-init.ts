@@ -1,0 +1,13 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { ReplicaInit } from '../../replica/control.ts';
+
+/** The `workerData` of a replica's thread: the replica's own data, and the ends of what it shares with the host. */
+export interface ThreadInit extends ReplicaInit {
+  readonly control: MessagePort;
+  readonly epoch: bigint;
+  readonly load: SharedArrayBuffer;
+  readonly deploymentLoad: SharedArrayBuffer;
+  readonly tally: SharedArrayBuffer;
+  /** Whether the thread belongs to a poolifier pool and answers its handshakes. */
+  readonly isPooled: boolean;
+}
