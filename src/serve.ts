@@ -29,7 +29,7 @@ import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
-import { mainInWorker } from './replica/listen-guard.ts';
+import { mainInWorker } from './replica/thread-hooks/listen-guard.ts';
 import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
 import { type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 

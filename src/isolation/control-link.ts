@@ -1,7 +1,7 @@
 import { ServeError } from '../errors.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { OpenCalls, ToHost, ToReplica } from '../replica/control.ts';
-import type { Remains } from '../replica/remains.ts';
+import type { Remains } from '../replica/thread-hooks/remains.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { pack, unpack } from '../values/pack.ts';
 

@@ -5,7 +5,7 @@ import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import { ReplicaLoad } from '../load/load-table.ts';
 import { ReplicaTally } from '../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../replica/control.ts';
-import type { Remains } from '../replica/remains.ts';
+import type { Remains } from '../replica/thread-hooks/remains.ts';
 import { ManagedReplica, type ReplicaOwner } from './managed-replica.ts';
 import type { ReplicaExit } from './replica-exit.ts';
 import type { LoopStack, ReplicaHost } from './replica-host.ts';
@@ -114,7 +114,7 @@ test('what a kill ends is not forced either, but its calls fail at once', async 
   host.endsByItself = true;
   await replica.kill(DIED);
   expect(host.log).toEqual(['retire']);
-  expect(owner.exits).toEqual([{ isExpected: false, phase: undefined, error: DIED }]);
+  expect(owner.exits).toMatchObject([{ isExpected: false, phase: undefined, error: DIED }]);
 });
 
 test('timers and sockets that are left open keep no replica without addons', async () => {
@@ -152,5 +152,5 @@ test('a failed start ends in order, with its phase', async () => {
   host.say({ type: 'failed', phase: 'construct', error: { value: 'no weights', marks: undefined } });
   await replica.gone;
   expect(host.log).toEqual(['retire']);
-  expect(owner.exits).toEqual([{ isExpected: false, phase: 'construct', error: 'no weights' }]);
+  expect(owner.exits).toMatchObject([{ isExpected: false, phase: 'construct', error: 'no weights' }]);
 });

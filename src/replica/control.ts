@@ -7,7 +7,7 @@ import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
-import type { Remains } from './remains.ts';
+import type { Remains } from './thread-hooks/remains.ts';
 
 /** The data that a replica starts with. Plain, whatever the replica runs in. */
 export interface ReplicaInit {

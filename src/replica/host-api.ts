@@ -1,7 +1,7 @@
 import { createHandle } from '../handle/api/handle.ts';
 import type { DeploymentHandle } from '../handle/api/handle-types.ts';
 import { replicaRouter } from './current-thread.ts';
-import { mainInWorker } from './listen-guard.ts';
+import { mainInWorker } from './thread-hooks/listen-guard.ts';
 
 /**
  * `serve` and `createServe` as a replica's thread has them. The build puts this in the place of `default-serve.ts` and

@@ -22,18 +22,18 @@ import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
-import { forwardConsole } from './console.ts';
 import type { AgentControl, OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
-import { reportExit } from './exit-report.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
-import { guardListen } from './listen-guard.ts';
-import { LoopTicker } from './loop-ticker.ts';
 import { ModelReporter } from './model-reporter.ts';
-import { trackModules } from './module-tracker.ts';
-import { type Remains, watchRemains } from './remains.ts';
 import type { ReplicaIdentity } from './running-call.ts';
 import { installProbe } from './running-call-probe.ts';
 import { locateSyntaxError } from './syntax-error-place.ts';
+import { forwardConsole } from './thread-hooks/console.ts';
+import { reportExit } from './thread-hooks/exit-report.ts';
+import { guardListen } from './thread-hooks/listen-guard.ts';
+import { LoopTicker } from './thread-hooks/loop-ticker.ts';
+import { trackModules } from './thread-hooks/module-tracker.ts';
+import { type Remains, watchRemains } from './thread-hooks/remains.ts';
 import { UserCode } from './user-code.ts';
 
 /** What a question of the host is answered with. */

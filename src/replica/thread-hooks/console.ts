@@ -1,6 +1,6 @@
 import { format } from 'node:util';
-import { LOG_LEVELS, type LogLevel, type LogLine } from '../deployment/options/log-line.ts';
-import { callScope } from '../handle/call/scope.ts';
+import { LOG_LEVELS, type LogLevel, type LogLine } from '../../deployment/options/log-line.ts';
+import { callScope } from '../../handle/call/scope.ts';
 
 const LEVEL_OF = {
   debug: 'debug',

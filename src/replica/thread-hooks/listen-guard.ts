@@ -1,5 +1,5 @@
 import { Server } from 'node:net';
-import { ServeError } from '../errors.ts';
+import { ServeError } from '../../errors.ts';
 
 /**
  * A replica imports the module of its deployment. If that module also starts the app's server, every replica would fight

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import type { ReplicaLoad } from '../load/load-table.ts';
-import { now } from '../time/clock.ts';
+import type { ReplicaLoad } from '../../load/load-table.ts';
+import { now } from '../../time/clock.ts';
 
 /** Period over which the busy share of the event loop is measured, in ms. */
 const UTILIZATION_MS = 1_000;
