@@ -23,6 +23,7 @@ import {
   trialKind,
 } from './deployment/options/trial-options.ts';
 import type { DeploymentHandle } from './handle/api/handle-types.ts';
+import { triedApp } from './instance/apps/trial-name.ts';
 import { Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resources/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
@@ -288,7 +289,7 @@ export class Serve implements AsyncDisposable {
   ready(): boolean {
     return (
       !this.#instance.isClosing &&
-      [...this.#instance.apps()].every(({ name, isRoutable }) => name.includes('@') || isRoutable)
+      [...this.#instance.apps()].every(({ name, isRoutable }) => triedApp(name) !== undefined || isRoutable)
     );
   }
 

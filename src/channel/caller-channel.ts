@@ -5,6 +5,7 @@ import type { ReplicaModels } from '../load/model-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import { beginBatch } from '../time/clock.ts';
 import { type Limit, limit } from '../time/timeout.ts';
+import { messageOf } from '../values/describe-value.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import type { CallChannel } from './call-channel.ts';
@@ -414,10 +415,6 @@ function failNow(call: OutboundCall, error: unknown): void {
 
 function notSerializable(call: OutboundCall, reason: string, cause: unknown): ServeError {
   return new ServeError('SERVE_NOT_SERIALIZABLE', `${call.method}: ${reason}`, { cause });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What waits in the port's queue; undefined where nothing does, or it cannot be read. */

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { ServeError } from '../errors.ts';
 import { now } from '../time/clock.ts';
 import { Capture, RESULT } from '../values/capture.ts';
+import { messageOf } from '../values/describe-value.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import type { ArrivedCall, CallIntake } from './call-intake.ts';
@@ -181,8 +182,10 @@ export class ReplicaChannel {
 
   /** The serializer refused an answer: its call gets the reason instead. */
   #refused(frame: readonly unknown[], cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const error = new ServeError('SERVE_NOT_SERIALIZABLE', `the result cannot cross a thread: ${reason}`);
+    const error = new ServeError(
+      'SERVE_NOT_SERIALIZABLE',
+      `the result cannot cross a thread: ${messageOf(cause)}`,
+    );
     const open = this.open[frame[1] as number];
     if (open !== undefined) {
       open.listener?.refused(error);

@@ -12,6 +12,7 @@ import { inRootContext } from '../time/root-context.ts';
 import { Apps } from './apps/app-registry.ts';
 import { ConfiguredApps } from './apps/configured-apps.ts';
 import { TrialController } from './apps/trial-controller.ts';
+import { triedApp } from './apps/trial-name.ts';
 import { InstanceControl, OWN_TOKEN } from './control.ts';
 import { Deployer } from './deployer.ts';
 import type { Environment } from './environment.ts';
@@ -103,10 +104,10 @@ export class ControlPlane {
     await (this.#trials.has(name) ? this.#trials.end(name) : this.deployer.goBack(name));
   }
 
-  /** Drains an app and stops it, with what is tried beside it; or ends only that: `speech@canary`. */
+  /** Drains and stops an app together with its trial, or only the trial if that is named (`speech@canary`). */
   async delete(name: string, timeoutMs?: number): Promise<void> {
-    const [main = '', trial] = name.split('@');
-    if (trial !== undefined && this.#trials.has(main)) return this.#trials.end(main);
+    const main = triedApp(name);
+    if (main !== undefined && this.#trials.has(main)) return this.#trials.end(main);
     await Promise.all([this.deployer.remove(name, timeoutMs), this.#trials.end(name)]);
   }
 

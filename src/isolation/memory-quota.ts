@@ -1,6 +1,6 @@
+import { MIB } from '../validation/bytes.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 
-const MIB = 1_048_576;
 /** What a garbage collection is about to free is no breach. */
 const PATIENCE_MS = 1_000;
 

@@ -1,6 +1,7 @@
 import { connect, isIPv6, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { ServeError } from '../errors.ts';
+import { messageOf } from '../values/describe-value.ts';
 import type { AddressFilter } from './addresses.ts';
 import { type Introduction, PROOF_TIMEOUT_MS, type Session, shakeHands } from './handshake.ts';
 import type { LinkSocket } from './link.ts';
@@ -54,8 +55,9 @@ export async function dialLink<T>(
   } catch (error) {
     tcp.destroy();
     if (error instanceof ServeError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ServeError('SERVE_UNAVAILABLE', `no link to ${host}:${port}: ${why}`, { cause: error });
+    throw new ServeError('SERVE_UNAVAILABLE', `no link to ${host}:${port}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import { now, type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
+import { MIB } from '../../validation/bytes.ts';
 import { isInstance } from '../../validation/peek.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import { type Packed, packError, unpack } from '../../values/pack.ts';
@@ -8,7 +9,7 @@ import { type Packed, packError, unpack } from '../../values/pack.ts';
 export const KEEP_MS = 60_000;
 /** Bounds per deployment and calling thread; the oldest go first. */
 export const MOST_KEPT = 1_000;
-export const MOST_BYTES: number = 16 * 1_048_576;
+export const MOST_BYTES: number = 16 * MIB;
 
 /** What a kept result takes besides its strings and buffers, roughly. */
 const OVERHEAD_BYTES = 256;

@@ -2,14 +2,20 @@ import type { RouteConfig } from '../call/route-config.ts';
 import type { Link } from './link.ts';
 import type { DetourConfig } from './traffic-split.ts';
 
-/** `app/deployment`: names hold no slash. */
+/** The key of a deployment, `app/deployment`; names contain no slash. */
 export type RouteKey = string & { readonly __brand: 'RouteKey' };
 
 export function routeKey(app: string, deployment: string): RouteKey {
   return `${app}/${deployment}` as RouteKey;
 }
 
-/** What the registry tells a caller thread about a deployment. Plain data but for the ports of links. */
+/** The names of a key: app and deployment. */
+export function namesOf(key: RouteKey): [app: string, deployment: string] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}
+
+/** The registry's messages to a caller thread about a deployment. Plain data except the ports of links. */
 export type DirectoryEvent =
   | {
       type: 'route';

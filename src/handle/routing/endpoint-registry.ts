@@ -3,7 +3,7 @@ import { ServeError } from '../../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import { SessionTable } from '../../load/session-table.ts';
 import type { RouteConfig } from '../call/route-config.ts';
-import { type DirectoryEvent, type RouteKey, routeKey } from './directory.ts';
+import { type DirectoryEvent, namesOf, type RouteKey, routeKey } from './directory.ts';
 import { InlineHandover } from './inline-handover.ts';
 import { type Link, portsOf } from './link.ts';
 import { type LostCall, LostCalls } from './lost-calls.ts';
@@ -205,12 +205,11 @@ export class EndpointRegistry {
     names.push({ key: as, queue });
     entry.subscribers.set(caller, names);
     const { load, sessions, config } = entry;
-    const [, deployment = ''] = key.split('/');
+    const [app, deployment] = namesOf(key);
     const shared = { load: load.shared, queue: queue.shared, sessions: sessions.shared };
     caller.send({ type: 'route', key: as, deployment, ...shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
-    const [app = ''] = key.split('/');
     const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
     if (detour !== undefined) caller.send({ type: 'detour', key: as, detour }, []);
   }
@@ -232,7 +231,7 @@ export class EndpointRegistry {
 }
 
 function notFound(key: RouteKey): ServeError {
-  const [app = '', deployment = ''] = key.split('/');
+  const [app, deployment] = namesOf(key);
   if (deployment === '') return new ServeError('SERVE_NOT_FOUND', `there is no app '${app}'`, { app });
   return new ServeError('SERVE_NOT_FOUND', `app '${app}' has no deployment '${deployment}'`, {
     app,

@@ -1,6 +1,6 @@
 import type { BoundDeployment } from '../../deployment/bound.ts';
 import { ServeError } from '../../errors.ts';
-import type { RouteKey } from '../../handle/routing/directory.ts';
+import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { AppRuntime } from './app-runtime.ts';
 
@@ -66,7 +66,7 @@ export class Apps {
 
   /** Whether a deployment is still there, though its app may no longer declare it. */
   runs(key: RouteKey): boolean {
-    const [app = '', deployment = ''] = key.split('/');
+    const [app, deployment] = namesOf(key);
     return this.#apps.get(app)?.deployments.has(deployment) === true;
   }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type AppReport, type AppStatus, appStatus, type ScalingReport } from '../../controller/status.ts';
 import type { AppSpec, CompiledApp, HostedDeployment } from '../../deployment/app-spec.ts';
 import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
@@ -8,6 +7,7 @@ import { invalidOption, ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
+import { sha256 } from '../../values/sha256.ts';
 import { InlineDeployment } from '../deployments/inline-deployment.ts';
 import { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
 import type { RunningDeployment, ScalableDeployment } from '../deployments/running-deployment.ts';
@@ -319,12 +319,9 @@ export class AppRuntime {
   }
 }
 
-/** That of the ingress if it is alone, else of all together. */
+/** The version of the ingress if it is the only deployment, else one of all deployments together. */
 function versionOf({ deployments }: AppSpec): string {
   const [first, ...others] = deployments;
   if (first === undefined || others.length === 0) return first?.version ?? '';
-  return createHash('sha256')
-    .update(deployments.map(({ name, version }) => `${name}=${version}`).join())
-    .digest('hex')
-    .slice(0, 12);
+  return sha256(deployments.map(({ name, version }) => `${name}=${version}`).join()).slice(0, 12);
 }

@@ -18,6 +18,7 @@ import type { Deployer } from '../deployer.ts';
 import type { Environment } from '../environment.ts';
 import type { Apps } from './app-registry.ts';
 import type { AppRuntime } from './app-runtime.ts';
+import { trialName } from './trial-name.ts';
 
 interface Trial {
   readonly kind: TrialKind;
@@ -67,7 +68,7 @@ export class TrialController implements TrialObserver {
       const message = `there is no app '${name}' to try a new version beside: deploy it first`;
       throw new ServeError('SERVE_NOT_FOUND', message, { app: name });
     }
-    const as = 'canary' in kind ? `${name}@canary` : `${name}@shadow`;
+    const as = trialName(name, 'canary' in kind ? 'canary' : 'shadow');
     const compiled = this.#deployer.compile(ingress, as, {
       adjust: (_name, options) => adjusted(options, kind),
     });

@@ -2,6 +2,7 @@ import { MemorySeries } from '../../controller/growth.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { Events } from '../../observe/events.ts';
 import type { Logger } from '../../observe/logger.ts';
+import { MIB } from '../../validation/bytes.ts';
 import { boolean, type Fields, milliseconds, number } from '../../validation/fields.ts';
 
 /** When a replica whose memory grows without end is replaced, before the process runs out of it. */
@@ -22,8 +23,6 @@ export const GROWTH_WATCH_FIELDS: Fields<GrowthWatchOptions> = {
   minGrowthMb: number(1),
   sampleMs: milliseconds(10),
 };
-
-const MIB = 1_048_576;
 
 /**
  * Looks for replicas that leak. One that grows steadily while memory gets short is replaced as in an update: a new one

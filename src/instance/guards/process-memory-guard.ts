@@ -1,6 +1,5 @@
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-
-const MIB = 1_048_576;
+import { MIB } from '../../validation/bytes.ts';
 
 /**
  * Keeps replicas from taking the host down. `resourceLimits` bounds a thread's heap, but not its buffers, which live

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { MIB } from '../../validation/bytes.ts';
 import { type CgroupLimits, cgroupLimits } from './cgroup.ts';
 
-const MIB = 1_048_576;
 /** Share of the memory that replicas may use: the rest is the host's and the system's. */
 const USABLE_MEMORY = 0.9;
 const NVIDIA_SMI_TIMEOUT_MS = 5_000;
