@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, Entry>> = {
   control: { load: async () => (await import('./control/bench.ts')).control },
   graph: { load: async () => (await import('./graph/bench.ts')).graph },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
+  onnx: { load: async () => (await import('./onnx/bench.ts')).onnx },
   start: { load: async () => (await import('./start/bench.ts')).start },
   http: { load: async () => (await import('./http/bench.ts')).http, compares: true },
 };
