@@ -23,6 +23,7 @@ import {
 import { figureTable, table } from '../harness/table.ts';
 import type { MeasureLoad } from './child.ts';
 import { cellName, costMs, LOADS, optimum } from './loads.ts';
+import { HTTP, HTTP_CALLERS, overHttp } from './over-http.ts';
 
 const CHILD = new URL('./child.ts', import.meta.url);
 const START_TIMEOUT_MS = 20_000;
@@ -49,7 +50,10 @@ export const batching: Bench = async ({
   const loads = (against ? COMPARED_LOADS : LOADS).filter((callers) => cellName(callers).includes(only));
   const cells = loads.map(cellName);
   const { samples, failures, notes } = await runRounds({
-    contenders: MODES.flatMap((mode) => buildsOf(against).map((build) => contender(mode, build, ms, cells))),
+    contenders: [
+      ...MODES.flatMap((mode) => buildsOf(against).map((build) => contender(mode, build, ms, cells))),
+      ...(against === undefined && loads.includes(HTTP_CALLERS) ? [overHttp(ms)] : []),
+    ],
     cells,
     rounds,
     progress: (line) => console.error(line),
@@ -101,11 +105,18 @@ function headlineOf(samples: readonly Sample[], adaptiveVsFixed: readonly KeyFig
     samples,
     MODES.map((of) => ({ key: of, cell: cellName(64), metric: 'throughput', of })),
   );
+  const http = figuresOf(samples, [
+    { key: 'http', cell: cellName(HTTP_CALLERS), metric: 'throughput', of: HTTP },
+  ]);
   const lone = figuresOf(samples, [{ key: 'p50', cell: cellName(1), metric: 'p50', of: 'adaptive' }]);
   return [
     ...optima.map(({ key, median }) => ({
       key: key === 'adaptive' ? 'batching.throughput64_vs_optimum' : 'batching.fixed_throughput64_vs_optimum',
       value: median / optimum(64),
+    })),
+    ...http.map(({ median }) => ({
+      key: 'batching.http64_vs_optimum',
+      value: median / optimum(HTTP_CALLERS),
     })),
     ...summaryOf(adaptiveVsFixed),
     ...lone.map(({ median }) => ({ key: 'batching.added_wait_ms_1_caller', value: median - costMs(1) })),
