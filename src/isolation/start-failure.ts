@@ -1,12 +1,11 @@
 import { peek } from '../validation/peek.ts';
 import { messageOf } from '../values/describe-value.ts';
+import { isOwnFile } from './own-files.ts';
 
 /** Node puts the place of what it cannot parse or link before the stack: `file:///app/model.ts:12`. */
 const PARSED_AT = /^((?:file:\/\/|\/|[A-Za-z]:\\).*:\d+)$/;
 /** A frame: `at load (file:///app/model.ts:12:5)`, `at file:///app/model.ts:12:5`. */
 const FRAME = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/;
-/** Files of this package, sources or built. */
-const OWN_FILES = new URL('../', import.meta.url).href;
 
 /**
  * Why a replica did not start. Where its module could not be imported, with the file and the line:
@@ -26,7 +25,7 @@ function placeOf(error: unknown): string | undefined {
   if (parsed !== null) return parsed[1];
   for (const line of lines) {
     const place = FRAME.exec(line)?.[1];
-    if (place !== undefined && !place.startsWith(OWN_FILES)) return place;
+    if (place !== undefined && !isOwnFile(place)) return place;
   }
   return undefined;
 }

@@ -86,7 +86,9 @@ export class DeploymentReporter {
   /** A replica died, or must be replaced: counts it, and makes it the message. @param how what became of the replica */
   crashed(replica: string, how: string, error: unknown, more: CrashDetails = {}): void {
     const { app, deployment } = this.#about;
-    const { reason = messageOf(error), lost = new LostCalls() } = more;
+    // Errors of the library name the replica themselves.
+    const own = messageOf(error).replace(`replica ${replica}: `, '');
+    const { reason = own, lost = new LostCalls() } = more;
     this.#environment.book.of(app, deployment).restarts++;
     const message = `replica ${replica} ${how}: ${reason}`;
     this.message = message;

@@ -2,14 +2,13 @@ import type { Session } from 'node:inspector';
 import { isMainThread } from 'node:worker_threads';
 import { type ProbedCall, RUNNING_CALL } from '../../replica/running-call-probe.ts';
 import { inRootContext } from '../../time/root-context.ts';
+import { isOwnFile } from '../own-files.ts';
 import type { LoopStack } from '../replica-host.ts';
 
 /** A loop that spins answers in 30 to 170 ms, on a machine with ten busy threads per core in 1 s; native code does not answer. */
 const LIMIT_MS = 1_000;
 /** Frames that are kept of a stack. */
 const MOST_FRAMES = 20;
-/** Files of this package, sources or built. */
-const OWN_FILES = new URL('../../', import.meta.url).href;
 
 interface Frame {
   readonly functionName: string;
@@ -145,7 +144,7 @@ function userFrames(frames: readonly Frame[], urls: ReadonlyMap<string, string>)
   const lines: string[] = [];
   for (const { functionName, location } of frames) {
     const url = urls.get(location.scriptId) ?? '';
-    if (url.startsWith('node:') || url.startsWith(OWN_FILES)) continue;
+    if (url.startsWith('node:') || isOwnFile(url)) continue;
     const place = `${url || '<anonymous>'}:${location.lineNumber + 1}:${(location.columnNumber ?? 0) + 1}`;
     lines.push(functionName === '' ? `at ${place}` : `at ${functionName} (${place})`);
   }
