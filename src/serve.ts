@@ -37,7 +37,7 @@ import { type Fields, fn, milliseconds, parseOptions, string } from './validatio
 export interface RunOptions extends TrialOptions {
   /** Default: the name of the ingress deployment. */
   name?: string;
-  /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`. */
+  /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`, or nowhere if its ingress answers nothing. */
   routePrefix?: string | null;
   /**
    * Decides about the replicas of all autoscaled deployments of the app at once, instead of their own policies. It runs on
@@ -108,12 +108,7 @@ export class Serve implements AsyncDisposable {
   async run<T>(app: BoundDeployment<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
     assertBound(app, 'run(app)');
     const { routePrefix: prefix, ...rest } = options;
-    const {
-      name,
-      routePrefix = '/',
-      autoscalingPolicy,
-      ...trial
-    } = parseOptions<RunOptions>(
+    const { name, routePrefix, autoscalingPolicy, ...trial } = parseOptions<RunOptions>(
       { ...rest, ...(prefix === null ? {} : { routePrefix: prefix }) },
       RUN_FIELDS,
       'run',
@@ -174,7 +169,8 @@ export class Serve implements AsyncDisposable {
 
   /**
    * A handle: to the ingress of an app (by name or bound deployment), to a deployment of an app, or to a bound deployment
-   * wherever it runs. What is not deployed yet is deployed in the background.
+   * wherever it runs. What is not deployed yet is deployed in the background, as an app of its own until another app holds it:
+   * a bound deployment runs once, in whatever order it is used.
    */
   handle<T>(target: BoundDeployment<T> | string, options: { app?: string } = {}): DeploymentHandle<T> {
     const { app } = parseOptions<{ app?: string }>(options, { app: string() }, 'handle');

@@ -64,6 +64,7 @@ export class SimulatedDeployment {
     this.load.maxQueued = options.maxQueued ?? 1_000;
     this.#router.apply({
       type: 'route',
+      app: 'app',
       key: KEY,
       deployment: 'Simulated',
       load: this.load.shared,

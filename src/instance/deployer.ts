@@ -14,6 +14,7 @@ import { inRootContext } from '../time/root-context.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import type { Apps } from './apps/app-registry.ts';
 import { AppRuntime } from './apps/app-runtime.ts';
+import { HandleApps } from './apps/handle-apps.ts';
 import type { Environment } from './environment.ts';
 
 /** How an app is deployed, apart from where its code came from. */
@@ -34,19 +35,27 @@ export interface DeployerOptions {
 export class Deployer {
   readonly #options: DeployerOptions;
   readonly #apps: Apps;
+  readonly #handleApps: HandleApps;
   #hasBegun = false;
   #isClosed = false;
 
   constructor(options: DeployerOptions) {
     this.#options = options;
     this.#apps = options.apps;
+    const { registry, log } = options.environment;
+    this.#handleApps = new HandleApps({
+      apps: options.apps,
+      registry,
+      log,
+      stop: (app, timeoutMs) => void this.#stop(app, timeoutMs),
+    });
   }
 
-  /** Deploys an app, or another version of it. */
+  /** Deploys an app, or another version of it. @param routePrefix null = nowhere; undefined = the default */
   async deploy(
     ingress: BoundDeployment<unknown>,
     name: string,
-    routePrefix: string | null,
+    routePrefix: string | null | undefined,
     options: DeployOptions = {},
   ): Promise<void> {
     const preparing = prepareArguments(ingress);
@@ -58,42 +67,53 @@ export class Deployer {
   start(
     ingress: BoundDeployment<unknown>,
     name: string,
-    routePrefix: string | null,
+    routePrefix: string | null | undefined,
     options: DeployOptions = {},
   ): { app: AppRuntime; deployed: Promise<void> } {
     this.assertOpen();
-    this.#apps.assertPrefixIsFree(name, routePrefix);
     const known = this.#apps.get(name);
     const revision = known?.compiled.revision ?? 0;
     const compiled = this.compile(ingress, name, { ...options, revision });
-    const app = known ?? new AppRuntime(compiled, routePrefix, this.#options.environment);
+    const prefix =
+      routePrefix === undefined ? this.#apps.defaultPrefix(name, compiled.spec.ingressFace) : routePrefix;
+    this.#apps.assertPrefixIsFree(name, prefix);
+    const app = known ?? new AppRuntime(compiled, prefix, this.#options.environment);
     this.#apps.add(app);
+    this.#handleApps.keep(app);
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       inRootContext(() => this.#options.begin());
     }
     const deployed = this.updateTo(app, compiled);
     deployed.catch(() => {});
-    app.routePrefix = routePrefix;
+    if (routePrefix === undefined) app.takeDefaultPrefix(prefix);
+    else app.routePrefix = prefix;
+    this.#handleApps.unite(app, deployed);
     return { app, deployed };
   }
 
   /**
    * Deploys in the background what is passed to `middleware` or `handle`: the same bound deployment is the same app.
+   * @param isForHandle it becomes a part of the first app that holds it
    * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
    */
-  ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
+  ensure(ingress: BoundDeployment<unknown>, name: string | undefined, isForHandle = false): AppRuntime {
     const appName = name ?? this.#apps.locate(ingress, undefined)?.app ?? defaultAppName(ingress);
     const known = this.#apps.get(appName);
     const place = this.#apps.locate(ingress, appName);
-    if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) return known;
+    if (known !== undefined && place !== undefined && place.deployment === known.spec.ingress) {
+      if (!isForHandle) this.#handleApps.keep(known);
+      return known;
+    }
     if (known !== undefined) {
       throw new ServeError(
         'SERVE_INVALID_OPTION',
         `another app is called '${appName}': pass \`name\`, or upgrade it with serve.run(app, { name: '${appName}' })`,
       );
     }
-    return this.start(ingress, appName, null).app;
+    const { app } = this.start(ingress, appName, null);
+    if (isForHandle) this.#handleApps.add(app);
+    return app;
   }
 
   /** Deploys an app that is not exposed, or another version of it. */
@@ -137,13 +157,19 @@ export class Deployer {
    * @param isPatient calls may take as long as their deadlines say
    */
   async remove(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
-    const { environment, router, httpCounts } = this.#options;
+    const { router } = this.#options;
     const app = this.#apps.get(name);
     if (app === undefined) return;
     const error = new ServeError('SERVE_UNAVAILABLE', `app '${name}' was deleted`, { app: name });
     // The host's own calls are refused from now on; those that replicas make while they finish are not.
     for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)])
       router.route(name, deployment, routeKey(name, deployment)).bar(error);
+    await this.#stop(app, timeoutMs, isPatient);
+  }
+
+  async #stop(app: AppRuntime, timeoutMs: number | undefined, isPatient = false): Promise<void> {
+    const { environment, httpCounts } = this.#options;
+    const { name } = app;
     await app.delete(timeoutMs, isPatient);
     // A new app may have taken the name meanwhile.
     if (!this.#apps.remove(app)) return;

@@ -163,7 +163,7 @@ export class Instance {
   deploy(
     ingress: BoundDeployment<unknown>,
     name: string,
-    routePrefix: string | null,
+    routePrefix: string | null | undefined,
     policy?: AppAutoscalingPolicy,
   ): Promise<void> {
     const options = policy === undefined ? {} : { autoscalingPolicy: policy };
@@ -203,7 +203,7 @@ export class Instance {
         app: appName,
       });
     }
-    const app = this.ensure(bound, appName);
+    const app = this.#plane.deployer.ensure(bound, appName, appName === undefined);
     return this.handle<T>(app.name, app.spec.ingress);
   }
 

@@ -38,10 +38,11 @@ export class Connections {
   }
 
   async #await(route: Route, link: Link, connecting: Promise<CallChannel>): Promise<CallChannel | undefined> {
+    const { retirements } = route;
     try {
       const channel = await connecting;
-      // The route may be gone by now: then nothing else would end it.
-      if (route.isGone) channel.close(undefined);
+      // The route may be gone by now, or be that to another deployment: then nothing else would end it.
+      if (route.isGone || route.retirements !== retirements) channel.close(undefined);
       else this.#arrived(route, link, channel);
       return channel;
     } catch (cause) {

@@ -20,7 +20,8 @@ export type DirectoryEvent =
   | {
       type: 'route';
       key: RouteKey;
-      /** The deployment that an app's key stands for. */
+      /** The deployment that the key stands for, and its app. */
+      app: string;
       deployment: string;
       load: SharedArrayBuffer;
       queue: SharedArrayBuffer;

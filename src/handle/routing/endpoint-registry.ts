@@ -49,6 +49,8 @@ export class EndpointRegistry {
   /** `app/` stands for the ingress of the app. */
   readonly #ingress = new Map<string, string>();
   readonly #callers = new Set<CallerPort>();
+  /** By a name: the deployment that it stands for since its own became one of another app. */
+  readonly #redirects = new Map<RouteKey, RouteKey>();
   /** By app: what is tried beside its ingress. */
   readonly #detours = new Map<string, DetourConfig>();
   /** By replica that was replaced: who still has calls there. */
@@ -82,6 +84,7 @@ export class EndpointRegistry {
     entry.config = config;
     entry.failure = undefined;
     entry.load.maxQueued = maxQueued;
+    if (known === undefined) this.#redirects.delete(key);
     if (known === undefined) this.#entries.set(key, entry);
     else this.#broadcast(entry, (as) => ({ type: 'config', key: as, config }));
   }
@@ -90,6 +93,7 @@ export class EndpointRegistry {
   setIngress(app: string, deployment: string): void {
     const previous = this.#ingress.get(app);
     this.#ingress.set(app, deployment);
+    this.#redirects.delete(routeKey(app, ''));
     if (previous === undefined || previous === deployment) return;
     const alias = routeKey(app, '');
     const entry = this.#entries.get(routeKey(app, previous));
@@ -99,6 +103,20 @@ export class EndpointRegistry {
       names.splice(index, 1);
       caller.send({ type: 'moved', key: alias }, []);
       this.subscribe(caller, alias);
+    }
+  }
+
+  /** Callers of a deployment call another one from now on, under the names that they know it by. */
+  redirect(from: RouteKey, to: RouteKey): void {
+    this.#redirects.set(from, to);
+    const entry = this.#entries.get(from);
+    for (const [caller, names] of [...(entry?.subscribers ?? [])]) {
+      entry?.subscribers.delete(caller);
+      for (const { key } of names) {
+        if (key.endsWith('/')) this.#redirects.set(key, to);
+        caller.send({ type: 'moved', key }, []);
+        this.subscribe(caller, key);
+      }
     }
   }
 
@@ -207,7 +225,7 @@ export class EndpointRegistry {
     const { load, sessions, config } = entry;
     const [app, deployment] = namesOf(key);
     const shared = { load: load.shared, queue: queue.shared, sessions: sessions.shared };
-    caller.send({ type: 'route', key: as, deployment, ...shared, config }, []);
+    caller.send({ type: 'route', key: as, app, deployment, ...shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
     const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
@@ -215,6 +233,8 @@ export class EndpointRegistry {
   }
 
   #resolve(as: RouteKey): RouteKey {
+    const to = this.#redirects.get(as);
+    if (to !== undefined) return to;
     if (!as.endsWith('/')) return as;
     const app = as.slice(0, -1);
     return routeKey(app, this.#ingress.get(app) ?? '');

@@ -29,7 +29,8 @@ import type { TrafficSplit } from './traffic-split.ts';
  * for every call; nothing else does.
  */
 export class Route implements CallOwner, TendedRoute {
-  readonly app: string;
+  /** Another one once the deployment has become a part of another app. */
+  app: string;
   /** Empty while only the app is known: its ingress. */
   deployment: string;
   /** Prefix of the request ids that this thread makes. */
@@ -41,6 +42,8 @@ export class Route implements CallOwner, TendedRoute {
   detour: TrafficSplit<Route> | undefined = undefined;
   /** `tend` is called every so often. */
   isTended = false;
+  /** How often its replicas were given up for those of another deployment. */
+  retirements = 0;
   /** The deployment is gone; another one of its name would have a new route. */
   isGone = false;
   /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
@@ -144,9 +147,10 @@ export class Route implements CallOwner, TendedRoute {
     return lost;
   }
 
-  /** Sends nothing more to its replicas. Calls that run end there; the links close with their replicas. */
+  /** Sends nothing more to its replicas. Calls that run end there; the links close with their replicas, inline ones after their calls. */
   retire(): void {
-    this.#endpoints.clear();
+    this.retirements++;
+    for (const { channel } of this.#endpoints.clear()) if (channel.isInline) channel.close(undefined);
   }
 
   /** Rejects what waits and what comes. Calls that run go on. */

@@ -102,6 +102,7 @@ export class Router {
     if (route === undefined) return;
     switch (event.type) {
       case 'route':
+        route.app = event.app;
         route.deployment = event.deployment;
         route.adopt(
           new DeploymentLoad(event.load),

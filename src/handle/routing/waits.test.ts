@@ -57,7 +57,16 @@ class Thread {
     const queue = new QueueLedger().shared;
     const sessions = new SessionTable().shared;
     const config = { ...UNKNOWN_CONFIG };
-    this.router.apply({ type: 'route', key, deployment, load: load.shared, queue, sessions, config });
+    this.router.apply({
+      type: 'route',
+      key,
+      app: 'app',
+      deployment,
+      load: load.shared,
+      queue,
+      sessions,
+      config,
+    });
   }
 
   call(route: Route): TestCall {

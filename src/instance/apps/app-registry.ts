@@ -1,4 +1,5 @@
 import type { BoundDeployment } from '../../deployment/bound.ts';
+import { answers, type IngressFace } from '../../deployment/ingress-face.ts';
 import { ServeError } from '../../errors.ts';
 import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
@@ -43,6 +44,16 @@ export class Apps {
     return app;
   }
 
+  /** The prefix of an app that is given none: `/`, which an app without HTTP methods leaves to others. */
+  defaultPrefix(name: string, face: IngressFace): string | null {
+    for (const app of this) {
+      if (app.name === name || app.routePrefix !== '/') continue;
+      if (!answers(face)) return null;
+      if (app.isPrefixProvisional) app.routePrefix = null;
+    }
+    return '/';
+  }
+
   /** @throws ServeError `SERVE_INVALID_OPTION` if another app has the prefix */
   assertPrefixIsFree(name: string, routePrefix: string | null): void {
     if (routePrefix === null) return;
@@ -57,7 +68,8 @@ export class Apps {
 
   /** Where a bound deployment runs now. */
   locate(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
-    for (const { name, compiled } of this) {
+    for (const { name, compiled, isUnited } of this) {
+      if (isUnited) continue;
       const deployment = compiled.source.names.get(bound);
       if (deployment !== undefined && (appName ?? name) === name) return { app: name, deployment };
     }

@@ -33,14 +33,37 @@ export class AppRuntime {
   #deleting: Promise<void> | undefined = undefined;
   /** What the replicas of the serving ingress answer that its class does not show. */
   #hidden: { readonly spec: AppSpec; readonly face: IngressFace } | undefined = undefined;
-  /** `null` = not exposed. */
-  routePrefix: string | null;
+  /** Its deployments have become a part of another app. */
+  isUnited = false;
+  #routePrefix: string | null;
+  #hasDefaultPrefix = false;
 
   constructor(compiled: CompiledApp, routePrefix: string | null, environment: Environment) {
     this.name = compiled.spec.name;
     this.#compiled = compiled;
-    this.routePrefix = routePrefix;
+    this.#routePrefix = routePrefix;
     this.#environment = environment;
+  }
+
+  /** Where `middleware()` serves it; `null` = nowhere. One that answers nothing takes no prefix unless it was given one. */
+  get routePrefix(): string | null {
+    return this.#hasDefaultPrefix && this.notExposable !== undefined ? null : this.#routePrefix;
+  }
+
+  set routePrefix(prefix: string | null) {
+    this.#routePrefix = prefix;
+    this.#hasDefaultPrefix = false;
+  }
+
+  /** Takes the prefix of an app that is given none. */
+  takeDefaultPrefix(prefix: string | null): void {
+    this.#routePrefix = prefix;
+    this.#hasDefaultPrefix = true;
+  }
+
+  /** Whether the prefix is only for the case that its replicas answer what its class does not show. */
+  get isPrefixProvisional(): boolean {
+    return this.#hasDefaultPrefix && this.face === undefined;
   }
 
   /** What it is, or is becoming. */
