@@ -3,6 +3,7 @@ import { batch } from '../../src/batching/batch.ts';
 import type { BatchOptions } from '../../src/batching/batch-options.ts';
 import { CallIntake } from '../../src/channel/call-intake.ts';
 import { LinkLedger } from '../../src/channel/link-ledger.ts';
+import { PortTransport } from '../../src/channel/port-transport.ts';
 import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
 import type { ThreadLink } from '../../src/handle/routing/link.ts';
 import type { DeploymentLoad } from '../../src/load/deployment-load.ts';
@@ -109,7 +110,7 @@ export class SimulatedReplica {
     const ports = simulatedPorts(this.#time, caller, this.#thread);
     const ledger = new LinkLedger();
     const begin = (call: Parameters<CallExecutor['begin']>[0]): void => this.#replica.begin(call);
-    new ReplicaChannel('s', ports.replica, ledger, this.#intake, begin, () => {});
+    new ReplicaChannel('s', new PortTransport(ports.replica), ledger, this.#intake, begin, () => {});
     return {
       kind: 'thread',
       port: ports.caller,

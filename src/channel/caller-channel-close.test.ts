@@ -6,6 +6,7 @@ import { CallerChannel } from './caller-channel.ts';
 import { FRAME } from './frames.ts';
 import { LinkLedger } from './link-ledger.ts';
 import { OutboundCall } from './outbound-call.ts';
+import { PortTransport } from './port-transport.ts';
 
 class RecordedCall extends OutboundCall {
   readonly callerName = 'test';
@@ -35,7 +36,7 @@ test('an answer that was posted before the replica ended counts, though the news
   load.setState(REPLICA_STATE.ready);
   const { port1, port2 } = new MessageChannel();
   const channel = new CallerChannel(
-    port1,
+    new PortTransport(port1),
     new LinkLedger(),
     { load, tally: new ReplicaTally(), methods: new Map([['call', 0]]) },
     () => {},

@@ -1,4 +1,5 @@
 import { TABLE_BYTES } from '../load/load-table.ts';
+import type { BeginLedger, StartLedger } from './start-ledger.ts';
 
 /** What became of a call that was sent: the two low bits of a slot's claim word; its number stands above them. */
 const CLAIM = { sent: 1, begun: 2, takenBack: 3 } as const;
@@ -23,7 +24,7 @@ const FIRST_SEGMENT = TABLE_BYTES;
  *
  * The word holds the call's number as well: a message may arrive after its slot was given to another call.
  */
-export class LinkLedger {
+export class LinkLedger implements StartLedger, BeginLedger {
   readonly shared: SharedArrayBuffer;
   /** @internal Charged by the load table. */ readonly words: Int32Array;
   readonly #segments: Int32Array[];
@@ -58,8 +59,8 @@ export class LinkLedger {
   }
 
   /** The other end made room. */
-  adopt(segment: SharedArrayBuffer): void {
-    this.#segments.push(new Int32Array(segment));
+  adopt(segment: unknown): void {
+    this.#segments.push(new Int32Array(segment as SharedArrayBuffer));
   }
 
   /** The caller is about to send a call. A plain store: the message that follows orders it. */

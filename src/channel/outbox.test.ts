@@ -5,6 +5,7 @@ import { turn } from '../../test/support/link.ts';
 import { LARGE_BYTES } from '../values/capture.ts';
 import { FRAME, frameLength } from './frames.ts';
 import { Outbox } from './outbox.ts';
+import { PortTransport } from './port-transport.ts';
 
 let sender: MessagePort;
 let receiver: MessagePort;
@@ -14,7 +15,7 @@ let outbox: Outbox;
 beforeEach(() => {
   ({ port1: sender, port2: receiver } = new MessageChannel());
   refused = [];
-  outbox = new Outbox(sender, (frame, error) => refused.push({ frame, error }));
+  outbox = new Outbox(new PortTransport(sender), (frame, error) => refused.push({ frame, error }));
 });
 
 afterEach(() => sender.close());
@@ -170,7 +171,9 @@ describe('a frame that cannot be cloned', () => {
   });
 
   test('may be answered by another frame at once', () => {
-    outbox = new Outbox(sender, (frame) => push([FRAME.error, frame[1], 'refused', undefined]));
+    outbox = new Outbox(new PortTransport(sender), (frame) =>
+      push([FRAME.error, frame[1], 'refused', undefined]),
+    );
     push([FRAME.result, 1, 'fine']);
     push([FRAME.result, 2, () => {}]);
     outbox.flush();

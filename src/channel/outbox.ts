@@ -1,8 +1,8 @@
-import type { MessagePort } from 'node:worker_threads';
 import { now } from '../time/clock.ts';
 import { type Collector, type EventLoop, loop, MAX_FRAMES } from '../time/loop.ts';
 import { LARGE_BYTES } from '../values/capture.ts';
 import { FRAME, frameLength } from './frames.ts';
+import type { FrameTransport } from './transport.ts';
 
 /**
  * Posts that a thread whose loop is held makes at once, per outbox and millisecond: results leave before the next call
@@ -19,7 +19,7 @@ const WINDOW_MS = 1;
  * nothing (1.00 calls per post; `setImmediate` 35.6, and 25 k → 41 k req/s).
  */
 export class Outbox implements Collector {
-  readonly #port: MessagePort;
+  readonly #transport: FrameTransport;
   readonly #onRefused: (frame: readonly unknown[], error: unknown) => void;
   readonly #onPosting: () => void;
   readonly #loop: EventLoop;
@@ -38,13 +38,13 @@ export class Outbox implements Collector {
    * @param onPosting the frames that were committed so far leave now, or are dropped since the outbox is closed
    */
   constructor(
-    port: MessagePort,
+    transport: FrameTransport,
     onRefused: (frame: readonly unknown[], error: unknown) => void,
     onPosting: () => void = () => {},
     eventLoop: EventLoop = loop,
   ) {
     this.#loop = eventLoop;
-    this.#port = port;
+    this.#transport = transport;
     this.#onRefused = onRefused;
     this.#onPosting = onPosting;
   }
@@ -123,7 +123,7 @@ export class Outbox implements Collector {
     this.#onPosting();
     if (!this.#closed) {
       try {
-        this.#port.postMessage(frames, transfer);
+        this.#transport.post(frames, transfer);
       } catch (error) {
         this.#postSingly(frames, transfer ?? [], error);
       }
@@ -156,7 +156,7 @@ export class Outbox implements Collector {
       if (refused.has(id)) continue;
       try {
         // A buffer that was moved already must be refused with the frame that holds it, not with the others.
-        this.#port.postMessage(
+        this.#transport.post(
           frame,
           buffers.filter((buffer) => mentions(frame, buffer, 4)),
         );

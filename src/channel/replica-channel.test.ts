@@ -12,6 +12,7 @@ import { CallerChannel } from './caller-channel.ts';
 import { CANCEL_CODE } from './frames.ts';
 import { type InboundCall, type InboundListener, NO_ENCODING } from './inbound-call.ts';
 import { LinkLedger } from './link-ledger.ts';
+import { PortTransport } from './port-transport.ts';
 
 /** A link whose calls wait to be answered by the test. */
 async function waiting(calls: number): Promise<{ link: Link; sent: RecordedCall[]; answers: Answers }> {
@@ -199,7 +200,7 @@ test('a message that cannot be read ends the replica: calls are lost with it, an
   const died = once(worker, 'error') as Promise<[Error]>;
   const exited = new Promise((resolve) => worker.once('exit', resolve));
   const caller = new CallerChannel(
-    port1,
+    new PortTransport(port1),
     ledger,
     { load, tally: new ReplicaTally(), methods: new Map([['first', 0]]) },
     () => {},

@@ -1,39 +1,23 @@
-import type { MessagePort } from 'node:worker_threads';
 import { ServeError } from '../errors.ts';
 import { now } from '../time/clock.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { messageOf } from '../values/describe-value.ts';
 import type { Marks } from '../values/marks.ts';
-import { revive } from '../values/revive.ts';
-import type { ArrivedCall, CallIntake } from './call-intake.ts';
-import {
-  CANCEL_CODE,
-  type CallMeta,
-  type CancelCode,
-  FRAME,
-  type FrameKind,
-  frameLength,
-  RAN_UNITS_PER_MS,
-  unpackMeta,
-} from './frames.ts';
-import type { EncodedValue, InboundCall, InboundListener } from './inbound-call.ts';
-import type { LinkLedger } from './link-ledger.ts';
+import type { CallIntake } from './call-intake.ts';
+import { type ArrivalEnd, ChannelCall, NOT_TIMED } from './channel-call.ts';
+import { CANCEL_CODE, FRAME, type FrameKind, frameLength, RAN_UNITS_PER_MS, unpackMeta } from './frames.ts';
+import type { InboundCall } from './inbound-call.ts';
 import { Outbox } from './outbox.ts';
+import type { BeginLedger } from './start-ledger.ts';
+import type { FrameTransport } from './transport.ts';
 
-const NOT_BEGUN = -1;
-const NOT_TIMED = 0;
-
-/** Pieces of a body are joined up to so many characters, or so many bytes, which are copied each time. */
-const MAX_JOINED_TEXT = 16_384;
-const MAX_JOINED_BYTES = 2_048;
-
-/** The replica's end of a channel to one caller thread. */
-export class ReplicaChannel {
+/** The replica's end of a channel to one caller. */
+export class ReplicaChannel implements ArrivalEnd {
   readonly callerName: string;
   /** @internal */ readonly outbox: Outbox;
   /** @internal Calls that arrived and are not over, by slot. */
   readonly open: Array<ChannelCall | undefined> = [];
-  readonly #ledger: LinkLedger;
+  readonly #ledger: BeginLedger;
   readonly #intake: CallIntake;
   readonly #begin: (call: InboundCall, at: number) => void;
   readonly #outside: (work: () => void) => void;
@@ -50,8 +34,8 @@ export class ReplicaChannel {
    */
   constructor(
     callerName: string,
-    port: MessagePort,
-    ledger: LinkLedger,
+    transport: FrameTransport,
+    ledger: BeginLedger,
     intake: CallIntake,
     begin: (call: InboundCall, at: number) => void,
     onClosed: () => void,
@@ -63,21 +47,21 @@ export class ReplicaChannel {
     this.#begin = begin;
     this.#outside = outside;
     this.outbox = new Outbox(
-      port,
+      transport,
       (frame, error) => this.#refused(frame, error),
       () => this.#posting(),
       intake.loop,
     );
-    port.on('message', (frames: unknown[]) => {
+    transport.onFrames((frames) => {
       if (intake.received()) this.#receive(frames);
       else intake.defer(() => this.#receive(frames));
     });
     // Calls are lost with the message, and with them the count of what has begun: nothing is left to rely on.
-    port.on('messageerror', (error) => {
-      throw error;
+    transport.onUnreadable((cause) => {
+      throw cause;
     });
     // Comes after every message that was posted before the other end died, so the count of reserved places is final.
-    port.on('close', () => {
+    transport.onClosed(() => {
       this.#isClosed = true;
       this.outbox.close();
       for (const call of this.open) call?.listener?.cancelled(CANCEL_CODE.cancelled);
@@ -149,7 +133,7 @@ export class ReplicaChannel {
         mayHaveBegun = true;
         continue;
       }
-      if (kind === FRAME.slots) this.#ledger.adopt(frames[at + 1] as SharedArrayBuffer);
+      if (kind === FRAME.slots) this.#ledger.adopt(frames[at + 1]);
       else this.#deliver(kind, frames, at, mayHaveBegun);
       at += frameLength(frames, at);
     }
@@ -195,177 +179,5 @@ export class ReplicaChannel {
     const value = capture.take(error, '', RESULT);
     this.outbox.frames.push(FRAME.error, frame[1], value, capture.marks);
     this.outbox.commit(0, undefined);
-  }
-}
-
-/** @returns undefined if the pieces are of different kinds, or too large to be joined */
-function join(before: string | Uint8Array, piece: string | Uint8Array): string | Uint8Array | undefined {
-  const length = before.length + piece.length;
-  if (typeof before === 'string')
-    return typeof piece === 'string' && length <= MAX_JOINED_TEXT ? before + piece : undefined;
-  if (typeof piece === 'string' || length > MAX_JOINED_BYTES) return undefined;
-  const both = new Uint8Array(length);
-  both.set(before);
-  both.set(piece, before.length);
-  return both;
-}
-
-function deliver(kind: FrameKind, listener: InboundListener, frames: readonly unknown[], at: number): void {
-  switch (kind) {
-    case FRAME.cancel:
-      listener.cancelled(frames[at + 2] as CancelCode);
-      return;
-    case FRAME.credit:
-      listener.credited(frames[at + 2] as number);
-      return;
-    case FRAME.chunk:
-      listener.uploaded(frames[at + 2], frames[at + 3] as number);
-      return;
-    case FRAME.end:
-      listener.uploadEnded();
-      return;
-    default:
-      throw new TypeError(`a caller sent frame kind ${kind}`);
-  }
-}
-
-class ChannelCall implements InboundCall, ArrivedCall {
-  readonly number: number;
-  readonly method: number;
-  readonly deadline: number;
-  readonly meta: CallMeta | undefined;
-  listener: InboundListener | undefined = undefined;
-  isStreaming = false;
-  readonly #id: number;
-  readonly #channel: ReplicaChannel;
-  readonly #args: unknown[];
-  #marks: Marks | undefined;
-  /** Time of `clock.now()`; 0 = how long it runs is not measured. */
-  #begunAt: number = NOT_BEGUN;
-  /** The open batch that holds the last piece of a body, and where that stands in it. */
-  #pieceBatch: unknown[] | undefined = undefined;
-  #pieceAt = 0;
-  /** Frames for it that came before it began. */
-  #early: unknown[][] | undefined = undefined;
-
-  constructor(
-    channel: ReplicaChannel,
-    id: number,
-    number: unknown,
-    method: unknown,
-    deadline: unknown,
-    args: unknown[],
-    marks: Marks | undefined,
-    meta: CallMeta | undefined,
-  ) {
-    this.#channel = channel;
-    this.#id = id;
-    this.number = number as number;
-    this.method = method as number;
-    this.deadline = deadline as number;
-    this.#args = args;
-    this.#marks = marks;
-    this.meta = meta;
-  }
-
-  /** Revived when the call looks at them: what cannot be (a Request with a bad URL) fails this call and no other. */
-  get args(): unknown[] {
-    const marks = this.#marks;
-    if (marks !== undefined) {
-      this.#marks = undefined;
-      revive(this.#args, marks);
-      const { meta } = this;
-      if (meta?.locals !== undefined) meta.locals = revive(meta.locals, marks);
-    }
-    return this.#args;
-  }
-
-  begin(at: number, isTimed: boolean): boolean {
-    this.#begunAt = isTimed ? at : NOT_TIMED;
-    if (!this.#channel.claim(this, this.#id, at)) return false;
-    if (this.#early !== undefined)
-      for (const frames of this.#early) this.deliver(frames[0] as FrameKind, frames, 0);
-    return true;
-  }
-
-  /** Takes a frame that its caller sent after the call. */
-  deliver(kind: FrameKind, frames: readonly unknown[], at: number): void {
-    if (this.#begunAt !== NOT_BEGUN) {
-      if (this.listener !== undefined) deliver(kind, this.listener, frames, at);
-      return;
-    }
-    this.#early ??= [];
-    this.#early.push(frames.slice(at, at + frameLength(frames, at)));
-  }
-
-  get callerName(): string {
-    return this.#channel.callerName;
-  }
-
-  get isByReference(): boolean {
-    return false;
-  }
-
-  result(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
-    this.#channel.over(this.#id, this.#begunAt);
-    if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
-    else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
-    this.#channel.outbox.commit(bytes, transfer, true);
-  }
-
-  error(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
-    this.#channel.over(this.#id, this.#begunAt);
-    this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
-    this.#channel.outbox.commit(bytes, transfer, true);
-  }
-
-  open(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
-    this.isStreaming = true;
-    this.#channel.streams();
-    this.#channel.outbox.frames.push(FRAME.open, this.#id, value, marks);
-    this.#channel.outbox.commit(bytes, transfer);
-  }
-
-  chunk(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
-    if (marks === undefined) this.#channel.outbox.frames.push(FRAME.chunk, this.#id, value, bytes);
-    else this.#channel.outbox.frames.push(FRAME.chunkMarked, this.#id, value, bytes, marks);
-    this.#channel.outbox.commit(bytes, transfer);
-  }
-
-  piece(value: string | Uint8Array): boolean {
-    const { outbox } = this.#channel;
-    const { frames } = outbox;
-    const bytes = value.length;
-    if (frames === this.#pieceBatch) {
-      const at = this.#pieceAt;
-      const joined = join(frames[at + 2] as string | Uint8Array, value);
-      if (joined !== undefined) {
-        frames[at + 2] = joined;
-        frames[at + 3] = (frames[at + 3] as number) + bytes;
-        outbox.grew(bytes);
-        return true;
-      }
-    }
-    this.#pieceBatch = frames;
-    this.#pieceAt = frames.length;
-    frames.push(FRAME.chunk, this.#id, typeof value === 'string' ? value : value.slice(), bytes);
-    outbox.commitPiece(bytes);
-    return false;
-  }
-
-  end(): void {
-    this.#channel.over(this.#id, this.#begunAt);
-    this.#channel.outbox.frames.push(FRAME.end, this.#id);
-    this.#channel.outbox.commit(0, undefined, true);
-  }
-
-  credit(chunks: number): void {
-    this.#channel.outbox.frames.push(FRAME.credit, this.#id, chunks);
-    this.#channel.outbox.commit(0, undefined);
-  }
-
-  batched(items: number): void {
-    this.#channel.outbox.frames.push(FRAME.batched, this.#id, items);
-    this.#channel.outbox.commit(0, undefined);
   }
 }

@@ -5,6 +5,7 @@ import { ThreadBatches } from '../batching/batch-stats.ts';
 import { disposeModels, observeModels } from '../batching/multiplexed.ts';
 import { CallIntake } from '../channel/call-intake.ts';
 import { LinkLedger } from '../channel/link-ledger.ts';
+import { PortTransport } from '../channel/port-transport.ts';
 import { ReplicaChannel } from '../channel/replica-channel.ts';
 import { loadTarget } from '../deployment/registry.ts';
 import { ServeError } from '../errors.ts';
@@ -191,7 +192,7 @@ export class ReplicaAgent {
     if (replica === undefined || intake === undefined) return;
     const channel = new ReplicaChannel(
       callerName,
-      port,
+      new PortTransport(port),
       new LinkLedger(ledger),
       intake,
       (call, at) => replica.beginAndStay(call, at),

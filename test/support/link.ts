@@ -5,6 +5,7 @@ import { CallerChannel } from '../../src/channel/caller-channel.ts';
 import type { InboundCall } from '../../src/channel/inbound-call.ts';
 import { LinkLedger } from '../../src/channel/link-ledger.ts';
 import { OutboundCall } from '../../src/channel/outbound-call.ts';
+import { PortTransport } from '../../src/channel/port-transport.ts';
 import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
 import { DeploymentLoad } from '../../src/load/deployment-load.ts';
 import { HoldingMeter } from '../../src/load/holding-meter.ts';
@@ -136,7 +137,7 @@ export class Link {
       ['second', 1],
     ]);
     this.caller = new CallerChannel(
-      port1,
+      new PortTransport(port1),
       this.ledger,
       { load: this.load, tally: new ReplicaTally(), methods },
       this.#gone.resolve,
@@ -152,7 +153,7 @@ export class Link {
     );
     this.replica = new ReplicaChannel(
       'test',
-      port2,
+      new PortTransport(port2),
       new LinkLedger(this.ledger.shared),
       this.intake,
       (call) => {

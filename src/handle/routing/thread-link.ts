@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { CallerChannel } from '../../channel/caller-channel.ts';
 import { LinkLedger } from '../../channel/link-ledger.ts';
+import { PortTransport } from '../../channel/port-transport.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
 import { inRootContext } from '../../time/root-context.ts';
@@ -43,6 +44,12 @@ export const threadConnector: Connector<'thread'> = {
       tally: new ReplicaTally(tally),
       methods: new Map(methods.map((name, index) => [name, index])),
     };
-    return new CallerChannel(port, new LinkLedger(ledger), replica, onGone, DEATH_REASON_MS);
+    return new CallerChannel(
+      new PortTransport(port),
+      new LinkLedger(ledger),
+      replica,
+      onGone,
+      DEATH_REASON_MS,
+    );
   },
 };

@@ -1,0 +1,199 @@
+import type { Marks } from '../values/marks.ts';
+import { revive } from '../values/revive.ts';
+import type { ArrivedCall } from './call-intake.ts';
+import { type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } from './frames.ts';
+import type { EncodedValue, InboundCall, InboundListener } from './inbound-call.ts';
+import type { Outbox } from './outbox.ts';
+
+const NOT_BEGUN = -1;
+/** Stands for the time of the start of a call whose run is not measured. */
+export const NOT_TIMED = 0;
+
+/** Pieces of a body are joined up to so many characters, or so many bytes, which are copied each time. */
+const MAX_JOINED_TEXT = 16_384;
+const MAX_JOINED_BYTES = 2_048;
+
+/** @returns undefined if the pieces are of different kinds, or too large to be joined */
+function join(before: string | Uint8Array, piece: string | Uint8Array): string | Uint8Array | undefined {
+  const length = before.length + piece.length;
+  if (typeof before === 'string')
+    return typeof piece === 'string' && length <= MAX_JOINED_TEXT ? before + piece : undefined;
+  if (typeof piece === 'string' || length > MAX_JOINED_BYTES) return undefined;
+  const both = new Uint8Array(length);
+  both.set(before);
+  both.set(piece, before.length);
+  return both;
+}
+
+function deliver(kind: FrameKind, listener: InboundListener, frames: readonly unknown[], at: number): void {
+  switch (kind) {
+    case FRAME.cancel:
+      listener.cancelled(frames[at + 2] as CancelCode);
+      return;
+    case FRAME.credit:
+      listener.credited(frames[at + 2] as number);
+      return;
+    case FRAME.chunk:
+      listener.uploaded(frames[at + 2], frames[at + 3] as number);
+      return;
+    case FRAME.end:
+      listener.uploadEnded();
+      return;
+    default:
+      throw new TypeError(`a caller sent frame kind ${kind}`);
+  }
+}
+
+/** The end of a channel at which a call arrived. */
+export interface ArrivalEnd {
+  readonly callerName: string;
+  readonly outbox: Outbox;
+  /** Runs a call, unless its caller has taken it back or is gone. */
+  claim(call: ChannelCall, slot: number, at: number): boolean;
+  /** The last frame of a call goes to the outbox next. @param begunAt or `NOT_TIMED` */
+  over(slot: number, begunAt: number): void;
+  /** The answer of a call is a stream from now on. */
+  streams(): void;
+}
+
+/** A call that arrived over a channel. */
+export class ChannelCall implements InboundCall, ArrivedCall {
+  readonly number: number;
+  readonly method: number;
+  readonly deadline: number;
+  readonly meta: CallMeta | undefined;
+  listener: InboundListener | undefined = undefined;
+  isStreaming = false;
+  readonly #id: number;
+  readonly #channel: ArrivalEnd;
+  readonly #args: unknown[];
+  #marks: Marks | undefined;
+  /** Time of `clock.now()`; 0 = how long it runs is not measured. */
+  #begunAt: number = NOT_BEGUN;
+  /** The open batch that holds the last piece of a body, and where that stands in it. */
+  #pieceBatch: unknown[] | undefined = undefined;
+  #pieceAt = 0;
+  /** Frames for it that came before it began. */
+  #early: unknown[][] | undefined = undefined;
+
+  constructor(
+    channel: ArrivalEnd,
+    id: number,
+    number: unknown,
+    method: unknown,
+    deadline: unknown,
+    args: unknown[],
+    marks: Marks | undefined,
+    meta: CallMeta | undefined,
+  ) {
+    this.#channel = channel;
+    this.#id = id;
+    this.number = number as number;
+    this.method = method as number;
+    this.deadline = deadline as number;
+    this.#args = args;
+    this.#marks = marks;
+    this.meta = meta;
+  }
+
+  /** Revived when the call looks at them: what cannot be (a Request with a bad URL) fails this call and no other. */
+  get args(): unknown[] {
+    const marks = this.#marks;
+    if (marks !== undefined) {
+      this.#marks = undefined;
+      revive(this.#args, marks);
+      const { meta } = this;
+      if (meta?.locals !== undefined) meta.locals = revive(meta.locals, marks);
+    }
+    return this.#args;
+  }
+
+  begin(at: number, isTimed: boolean): boolean {
+    this.#begunAt = isTimed ? at : NOT_TIMED;
+    if (!this.#channel.claim(this, this.#id, at)) return false;
+    if (this.#early !== undefined)
+      for (const frames of this.#early) this.deliver(frames[0] as FrameKind, frames, 0);
+    return true;
+  }
+
+  /** Takes a frame that its caller sent after the call. */
+  deliver(kind: FrameKind, frames: readonly unknown[], at: number): void {
+    if (this.#begunAt !== NOT_BEGUN) {
+      if (this.listener !== undefined) deliver(kind, this.listener, frames, at);
+      return;
+    }
+    this.#early ??= [];
+    this.#early.push(frames.slice(at, at + frameLength(frames, at)));
+  }
+
+  get callerName(): string {
+    return this.#channel.callerName;
+  }
+
+  get isByReference(): boolean {
+    return false;
+  }
+
+  result(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
+    this.#channel.over(this.#id, this.#begunAt);
+    if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
+    else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
+    this.#channel.outbox.commit(bytes, transfer, true);
+  }
+
+  error(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
+    this.#channel.over(this.#id, this.#begunAt);
+    this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
+    this.#channel.outbox.commit(bytes, transfer, true);
+  }
+
+  open(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
+    this.isStreaming = true;
+    this.#channel.streams();
+    this.#channel.outbox.frames.push(FRAME.open, this.#id, value, marks);
+    this.#channel.outbox.commit(bytes, transfer);
+  }
+
+  chunk(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
+    if (marks === undefined) this.#channel.outbox.frames.push(FRAME.chunk, this.#id, value, bytes);
+    else this.#channel.outbox.frames.push(FRAME.chunkMarked, this.#id, value, bytes, marks);
+    this.#channel.outbox.commit(bytes, transfer);
+  }
+
+  piece(value: string | Uint8Array): boolean {
+    const { outbox } = this.#channel;
+    const { frames } = outbox;
+    const bytes = value.length;
+    if (frames === this.#pieceBatch) {
+      const at = this.#pieceAt;
+      const joined = join(frames[at + 2] as string | Uint8Array, value);
+      if (joined !== undefined) {
+        frames[at + 2] = joined;
+        frames[at + 3] = (frames[at + 3] as number) + bytes;
+        outbox.grew(bytes);
+        return true;
+      }
+    }
+    this.#pieceBatch = frames;
+    this.#pieceAt = frames.length;
+    frames.push(FRAME.chunk, this.#id, typeof value === 'string' ? value : value.slice(), bytes);
+    outbox.commitPiece(bytes);
+    return false;
+  }
+
+  end(): void {
+    this.#channel.over(this.#id, this.#begunAt);
+    this.#channel.outbox.frames.push(FRAME.end, this.#id);
+    this.#channel.outbox.commit(0, undefined, true);
+  }
+
+  credit(chunks: number): void {
+    this.#channel.outbox.frames.push(FRAME.credit, this.#id, chunks);
+    this.#channel.outbox.commit(0, undefined);
+  }
+
+  batched(items: number): void {
+    this.#channel.outbox.frames.push(FRAME.batched, this.#id, items);
+    this.#channel.outbox.commit(0, undefined);
+  }
+}

@@ -1,0 +1,52 @@
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { FrameTransport } from './transport.ts';
+
+/** Messages between threads of one process. */
+export class PortTransport implements FrameTransport {
+  readonly #port: MessagePort;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  post(frames: readonly unknown[], transfer: readonly ArrayBuffer[] | undefined): void {
+    this.#port.postMessage(frames, transfer);
+  }
+
+  onFrames(listener: (frames: unknown[]) => void): void {
+    this.#port.on('message', listener);
+  }
+
+  onUnreadable(listener: (cause: unknown) => void): void {
+    this.#port.on('messageerror', listener);
+  }
+
+  onClosed(listener: () => void): void {
+    this.#port.on('close', listener);
+  }
+
+  *takeRest(): Generator<unknown[]> {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) yield next.message as unknown[];
+  }
+
+  ref(): void {
+    this.#port.ref();
+  }
+
+  unref(): void {
+    this.#port.unref();
+  }
+
+  close(): void {
+    this.#port.close();
+  }
+
+  /** The next message in the port's queue; undefined where there is none, or it cannot be read. */
+  #next(): { message: unknown } | undefined {
+    try {
+      return receiveMessageOnPort(this.#port);
+    } catch {
+      return undefined;
+    }
+  }
+}
