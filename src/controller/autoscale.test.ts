@@ -33,7 +33,7 @@ class Scaled {
   at(at: number, load: number, given: Partial<ScalingInputs> = {}, wanted?: number): number {
     const { minReplicas: min, maxReplicas: max } = this.config;
     const running = given.running ?? this.state.target;
-    const loads = { load, panicLoad: load, panicRunning: running };
+    const loads = { load, ended: 0, panicLoad: load, panicRunning: running };
     const inputs = { at, running, queued: 0, ongoing: load, ...loads, bounds: { min, max }, ...given };
     const asked = wanted ?? replicasForLoad(this.config, this.state.target, inputs);
     const { state, decision } = autoscale(this.config, this.state, inputs, asked);
@@ -44,6 +44,13 @@ class Scaled {
 }
 
 const AT_ONCE = { upscaleDelayMs: 0, downscaleDelayMs: 0 };
+
+test('calls that no sample sees keep the last replica, and start no further one', () => {
+  const scaled = new Scaled({ minReplicas: 0, maxReplicas: 8, ...AT_ONCE }, 2);
+  expect(scaled.at(0, 0, { ended: 3 })).toBe(1);
+  expect(scaled.at(1, 0, { ended: 3 })).toBe(1);
+  expect(scaled.at(2, 0, { ended: 0 })).toBe(0);
+});
 
 describe('the formula', () => {
   test.each<[string, AutoscalingOptions, number, number, number]>([
@@ -204,6 +211,7 @@ test('67: a custom number is rounded up within the bounds; a policy that failed 
       queued: 0,
       ongoing: 0,
       load: 0,
+      ended: 0,
       panicLoad: 0,
       panicRunning: 8,
       bounds: { min: 1, max: 8 },

@@ -11,6 +11,8 @@ export interface ScalingInputs {
   readonly ongoing: number;
   /** Waiting and running calls, averaged over `lookBackPeriodMs`; without those that do not wait any more. */
   readonly load: number;
+  /** Calls that ended during `lookBackPeriodMs`. */
+  readonly ended: number;
   /** What the calls that come in the panic window need; at most their mean number. */
   readonly panicLoad: number;
   /** The fewest replicas that ran at a time during the panic window. */
@@ -79,9 +81,17 @@ export function loadThatCounts(config: AutoscalingConfig, inputs: ScalingInputs)
   return isPanicking(config, inputs) ? inputs.panicLoad : inputs.load;
 }
 
+/**
+ * Part of a replica that is wanted at least while calls come: quick ones begin and end between two samples, and no sample ever
+ * sees them.
+ */
+const LEAST_WANTED = 0.01;
+
 /** The default policy: as many replicas as carry the load with `targetOngoingRequests` each. */
 export function replicasForLoad(config: AutoscalingConfig, target: number, inputs: ScalingInputs): number {
-  return inputs.running === 0 ? target : loadThatCounts(config, inputs) / config.targetOngoingRequests;
+  if (inputs.running === 0) return target;
+  const wanted = loadThatCounts(config, inputs) / config.targetOngoingRequests;
+  return inputs.ended > 0 ? Math.max(wanted, LEAST_WANTED) : wanted;
 }
 
 /**

@@ -51,6 +51,11 @@ export class Demand {
     return queued + this.#ongoing.mean(at, periodMs);
   }
 
+  /** Calls that ended. */
+  endedIn(at: number, periodMs: number): number {
+    return this.#ended.latest - this.#ended.valueAt(at - periodMs);
+  }
+
   /** The fewest replicas that ran at a time. */
   leastRunning(at: number, periodMs: number): number {
     return this.#running.least(at, periodMs);
@@ -70,7 +75,7 @@ export class Demand {
   arriving(at: number, periodMs: number, perReplica: number): number {
     const all = this.#queued.mean(at, periodMs) + this.#ongoing.mean(at, periodMs);
     const since = at - periodMs;
-    const ended = this.#ended.latest - this.#ended.valueAt(since);
+    const ended = this.endedIn(at, periodMs);
     if (ended < LEAST_ENDED) return all;
     const queued = this.#queued.latest;
     const before = this.#queued.valueAt(since) + this.#ongoing.valueAt(since);

@@ -45,6 +45,7 @@ export class LoadScaler {
       queued,
       ongoing,
       load: this.#demand.load(at, lookBackPeriodMs),
+      ended: this.#demand.endedIn(at, lookBackPeriodMs),
       panicLoad: this.#demand.arriving(at, panicMs, targetOngoingRequests),
       panicRunning: this.#demand.leastRunning(at, panicMs),
       bounds,

@@ -1,4 +1,4 @@
-import { now } from './clock.ts';
+import { now, type Timer, time } from './clock.ts';
 
 /** The number of parts in which a limit is waited for, and the shortest and longest part in ms. */
 const PARTS = 4;
@@ -22,20 +22,20 @@ export interface Limit {
 export function limit(ms: number, run: () => void, keepsAlive = true): Limit {
   const partMs = Math.min(Math.max(ms / PARTS, SHORTEST_PART_MS), LONGEST_PART_MS);
   let left = ms;
-  let timer: NodeJS.Timeout;
+  let timer: Timer;
   const arm = (): void => {
     const part = Math.min(left, partMs);
     const from = now();
-    timer = setTimeout(() => {
+    timer = time.after(part, () => {
       const passed = Math.max(part, now() - from);
       left -= passed > part + LATE_MS ? part : passed;
       if (left > 0) arm();
       else run();
-    }, part);
+    });
     if (!keepsAlive) timer.unref();
   };
   arm();
-  return { cancel: () => clearTimeout(timer) };
+  return { cancel: () => time.cancel(timer) };
 }
 
 /**

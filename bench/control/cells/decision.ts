@@ -65,6 +65,7 @@ function pass(): number {
       queued: 0,
       ongoing: load,
       load,
+      ended: load,
       panicLoad: load,
       panicRunning: own.length,
     };
