@@ -164,7 +164,9 @@ class Handshake {
   }
 
   #greet(kind: number): void {
-    const { version, instance, epoch, nonce, maxPayload, key } = this.#own;
+    const { version, instance, epoch, nonce, maxPayload } = this.#own;
+    // Who dials chooses the key; the answer names the same one.
+    const { key } = this.#peer ?? this.#own;
     this.#send([kind, 6, version, instance, epoch, nonce, maxPayload, key]);
   }
 
@@ -185,9 +187,8 @@ class Handshake {
     const { expected, role, security } = this.#options;
     if (expected !== undefined && expected !== peer.instance)
       throw new WireError(FAULT.unauthorized, `instance ${peer.instance} answers in place of ${expected}`);
-    // Who dials chooses the key; the answer is proved with the same one.
-    const id = role === 'listener' ? peer.key : this.#own.key;
-    if (security.keyOf(id) === undefined) throw new WireError(FAULT.unauthorized, 'the key is not known');
+    if (security.keyOf(peer.key) === undefined || (role === 'dialer' && peer.key !== this.#own.key))
+      throw new WireError(FAULT.unauthorized, 'the key is not known');
     this.#peer = peer;
   }
 
