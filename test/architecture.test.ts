@@ -83,6 +83,7 @@ const FLOORS = [
   'default-serve.ts',
   'index.ts',
   'shells',
+  'testing',
 ];
 
 /** The same within `handle/`. */

@@ -1,16 +1,7 @@
+export { seededRandom as seeded } from '../../src/testing/random.ts';
+
 /** Draws numbers in 0…1, 1 excluded. */
 export type Random = () => number;
-
-/** A small seeded generator (Tommy Ettinger's mulberry32). */
-export function seeded(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Durations, in ms, with the mean that a load is computed from. */
 export interface Durations {
