@@ -1,13 +1,9 @@
-/**
- * Calls that end in a turn of the loop which is dense: their callers have the answers now and are about to send the next
- * calls.
- */
+/** A turn of the loop in which so many calls end is dense: their callers have the answers, and are about to send the next ones. */
 const DENSE_CALLS = 8;
-/** Turns, of 2 µs each, for which a loop with nothing to do stays awake after a dense one. */
-const TURNS = 6;
-/** After so many spins in vain … */
+/** A loop with nothing to do stays awake for so many turns after a dense one, of 1.3 µs each. */
+const TURNS = 8;
+/** If no message comes meanwhile so many times in a row, the loop sleeps at once after the next `PAUSE` dense turns. */
 const MISSES = 8;
-/** … the loop sleeps at once after so many dense turns. */
 const PAUSE = 64;
 
 /**
@@ -17,10 +13,10 @@ const PAUSE = 64;
  * both threads need 0.87 of their CPU time. Where messages come later than that, it sleeps at once.
  */
 export class AdaptiveSpin {
-  /** Turns before the loop may sleep. */
+  /** Turns that are left before the loop may sleep. */
   #left = 0;
   #misses = 0;
-  /** Dense turns after which the loop sleeps at once. */
+  /** Dense turns that are left after which the loop sleeps at once. */
   #pause = 0;
 
   /** Whether the loop stays awake. */

@@ -45,6 +45,8 @@ export class EventLoop {
   /** Whether frames are posted at once instead of once per turn, because code on this thread holds the loop. */
   postsAtOnce = false;
   #isScheduled = false;
+  /** A turn has begun, and nothing of a call runs in it yet: the detour through the root context (0.3 µs) is not needed. */
+  #isInRootContext = false;
   #heldSince = 0;
   #collectors: Collector[] = [];
   #starter: CallStarter | undefined = undefined;
@@ -63,7 +65,8 @@ export class EventLoop {
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    inRootContext(this.#awaitTurn);
+    if (this.#isInRootContext) this.#awaitTurn();
+    else inRootContext(this.#awaitTurn);
   }
 
   /** Requests that the collector is flushed at the end of this turn. */
@@ -117,7 +120,9 @@ export class EventLoop {
       return;
     }
     const at = now();
+    this.#isInRootContext = true;
     starter.turned(at, heldSince);
+    this.#isInRootContext = false;
     const waiting = this.#waiting.length;
     if (starter.hasNext && (waiting === 0 || this.#begunBefore < waiting)) {
       this.#expectingSince = 0;
