@@ -5,7 +5,6 @@ import { type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } fr
 import type { EncodedValue, InboundCall, InboundListener } from './inbound-call.ts';
 import type { Outbox } from './outbox.ts';
 
-const NOT_BEGUN = -1;
 /** Stands for the time of the start of a call whose run is not measured. */
 export const NOT_TIMED = 0;
 
@@ -68,8 +67,8 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   readonly #channel: ArrivalEnd;
   readonly #args: unknown[];
   #marks: Marks | undefined;
-  /** Time of `clock.now()`; 0 = how long it runs is not measured. */
-  #begunAt: number = NOT_BEGUN;
+  /** Time of `clock.now()`, or `NOT_TIMED`; undefined until it begins. */
+  #begunAt: number | undefined = undefined;
   /** The open batch that holds the last piece of a body, and where that stands in it. */
   #pieceBatch: unknown[] | undefined = undefined;
   #pieceAt = 0;
@@ -118,7 +117,7 @@ export class ChannelCall implements InboundCall, ArrivedCall {
 
   /** Takes a frame that its caller sent after the call. */
   deliver(kind: FrameKind, frames: readonly unknown[], at: number): void {
-    if (this.#begunAt !== NOT_BEGUN) {
+    if (this.#begunAt !== undefined) {
       if (this.listener !== undefined) deliver(kind, this.listener, frames, at);
       return;
     }
@@ -135,14 +134,14 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   }
 
   result(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
-    this.#channel.over(this.#id, this.#begunAt);
+    this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.result, this.#id, value);
     else this.#channel.outbox.frames.push(FRAME.resultMarked, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer, true);
   }
 
   error(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
-    this.#channel.over(this.#id, this.#begunAt);
+    this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
     this.#channel.outbox.frames.push(FRAME.error, this.#id, value, marks);
     this.#channel.outbox.commit(bytes, transfer, true);
   }
@@ -182,7 +181,7 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   }
 
   end(): void {
-    this.#channel.over(this.#id, this.#begunAt);
+    this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
     this.#channel.outbox.frames.push(FRAME.end, this.#id);
     this.#channel.outbox.commit(0, undefined, true);
   }

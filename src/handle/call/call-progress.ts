@@ -14,8 +14,9 @@ export abstract class CallProgress extends OutboundCall {
   #state: CallState = CALL_STATE.fresh;
   #endpoint: Destination | undefined = undefined;
   #readyAt: number = this.createdAt;
-  #queuedAt = 0;
-  #queuedMs = 0;
+  // A number from the start would be a box of its own in every call, since it has a fraction in some.
+  #queuedAt: number | undefined = undefined;
+  #queuedMs: number | undefined = undefined;
   #sentAt = 0;
   #attempts = 0;
   #isPinned = false;
@@ -36,12 +37,12 @@ export abstract class CallProgress extends OutboundCall {
 
   /** Since when it waits in the queue; 0 = it does not. */
   get queuedAt(): number {
-    return this.#queuedAt;
+    return this.#queuedAt ?? 0;
   }
 
   /** How long it waited in all, in ms. */
   get queuedMs(): number {
-    return this.#queuedMs;
+    return this.#queuedMs ?? 0;
   }
 
   get sentAt(): number {
@@ -98,8 +99,8 @@ export abstract class CallProgress extends OutboundCall {
   /** It leaves the queue: to be sent, or since it is over. */
   dequeued(at: number): void {
     if (this.#state === CALL_STATE.queued) this.#state = CALL_STATE.fresh;
-    this.#queuedMs += at - this.#queuedAt;
-    this.#queuedAt = 0;
+    this.#queuedMs = this.queuedMs + at - this.queuedAt;
+    this.#queuedAt = undefined;
   }
 
   /** A replica has it. */
