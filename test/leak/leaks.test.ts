@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, inject, test } from 'vitest';
-import { createServe, type DeploymentHandle, type Logger, type Serve } from '../../src/index.ts';
+import { createServe, type DeploymentHandle, type Serve } from '../../src/index.ts';
 import { type Basic, basic } from '../fixtures/calls/basic.ts';
 import { stallingIngress } from '../fixtures/http/stalling.ts';
+import { silent } from '../support/silent.ts';
 import { eventually } from '../support/until.ts';
 
 /** Full counts with `npm run test:soak`; a tenth of them with every `npm test`. */
@@ -16,8 +17,7 @@ const times = (full: number): number => Math.ceil(full * SCALE);
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Keeps no records: they would count as a leak. */
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+/** Keeps no records of its log, which would count as a leak. */
 const forgetfulServe = (): Serve => createServe({ logger: silent, workerEntry: inject('threadEntry') });
 
 type Handle = DeploymentHandle<typeof Basic>;

@@ -7,6 +7,7 @@ import {
   type Serve,
 } from '../../../src/index.ts';
 import { probe } from '../../fixtures/http/probe.ts';
+import { silent } from '../../support/silent.ts';
 
 export interface Mounting {
   readonly serve: Serve;
@@ -50,7 +51,7 @@ function handleOf(serve: Serve, app: ProbeApp) {
 }
 
 /** Made before the first test of the suite, and closed after its last. */
-export function sharedApp(logger: Logger = quiet): SharedApp {
+export function sharedApp(logger: Logger = silent): SharedApp {
   const app = probe.bind();
   let serve: Serve | undefined;
   beforeAll(async () => {
@@ -86,11 +87,8 @@ function there<T>(made: T | undefined): T {
   return made;
 }
 
-/** Says nothing: what user code throws on purpose is no news. */
-export const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-
 /** An instance that a busy machine does not make refuse requests: that is tested elsewhere. */
-export function calmServe(logger: Logger = quiet): Serve {
+export function calmServe(logger: Logger = silent): Serve {
   return createServe({ logger, hostGuard: { enabled: false }, workerEntry: inject('threadEntry') });
 }
 
