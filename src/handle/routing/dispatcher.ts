@@ -1,0 +1,272 @@
+import type { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import type { SessionTable } from '../../load/session-table.ts';
+import { batchTime, now } from '../../time/clock.ts';
+import type { Call } from '../call/call.ts';
+import { CALL_STATE, type CallState } from '../call/call-progress.ts';
+import type { Outcome } from '../call/call-stats.ts';
+import type { Counters } from '../call/counters.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
+import { EndpointSet } from '../endpoints/endpoint-set.ts';
+import { ModelAffinity } from '../endpoints/model-affinity.ts';
+import { Recall } from '../endpoints/recall.ts';
+import { Retries } from '../policies/retries.ts';
+import { RunAccounts } from '../policies/run-accounts.ts';
+import { Shedding } from '../policies/shedding.ts';
+import { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
+import { WaitQueue } from '../queue/wait-queue.ts';
+import type { TendedRoute } from './route-hooks.ts';
+
+/**
+ * Finds a replica for each call of a route: at once where there is room and no other call goes first, else when it is the
+ * call's turn.
+ */
+export class Dispatcher implements TendedRoute {
+  /** `tend` is called every so often. */
+  isTended = false;
+  readonly endpoints = new EndpointSet();
+  readonly runs: RunAccounts;
+  readonly retries: Retries;
+  readonly shedding: Shedding;
+  readonly #sharedQueue = new SharedWaitQueue();
+  readonly #queue: WaitQueue<Call>;
+  /** Undefined until a call names a model. */
+  #models: ModelAffinity | undefined = undefined;
+  readonly #recall = new Recall(this.endpoints);
+  readonly #onBusy: (route: TendedRoute) => void;
+  #isDraining = false;
+
+  /**
+   * @param weightOf share of a tenant against the others of its priority
+   * @param onBusy calls wait, or may have to move: `tend` is to be called every so often
+   */
+  constructor(
+    counters: Counters,
+    weightOf: (tenant: string) => number,
+    onBusy: (route: TendedRoute) => void,
+  ) {
+    const sharedQueue = this.#sharedQueue;
+    this.#queue = new WaitQueue<Call>(weightOf, {
+      setAside: (call) => sharedQueue.setAside(call),
+      putBack: (call) => sharedQueue.putBack(call),
+    });
+    this.runs = new RunAccounts(this.#queue);
+    this.shedding = new Shedding(counters, sharedQueue);
+    this.retries = new Retries(counters, this.runs.times, (call, except, at) =>
+      this.#reserve(call, at, except),
+    );
+    this.#onBusy = onBusy;
+  }
+
+  /** Calls of this thread that wait. */
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** Free places that nobody waits for. */
+  get free(): number {
+    return Math.max(0, this.endpoints.places() - this.#sharedQueue.queued);
+  }
+
+  get isBusy(): boolean {
+    return this.#queue.size > 0 || this.endpoints.hasOutstanding;
+  }
+
+  /** The shared tables arrived; calls that came before them are charged now. */
+  adopt(load: DeploymentLoad, ledger: QueueLedger, sessions: SessionTable | undefined): void {
+    this.#queue.showEverything();
+    this.#sharedQueue.adopt(load, ledger, this.#queue);
+    this.retries.adopt(load);
+    if (sessions !== undefined) this.endpoints.sessions.adopt(sessions);
+  }
+
+  /** Looks for places for the calls that came before the shared tables. */
+  resume(): void {
+    if (this.#queue.size > 0) this.#sharedQueue.arm(this.#look);
+  }
+
+  add(endpoint: Endpoint): void {
+    this.endpoints.add(endpoint);
+    endpoint.channel.onFreed(() => {
+      if (this.#queue.size > 0) this.drain();
+      else if (this.#recall.isDue(batchTime)) this.#rebalance(batchTime);
+    });
+    this.drain();
+  }
+
+  /** A replica is gone: calls that waited for its models may go elsewhere. */
+  removed(): void {
+    if (this.#queue.aside > 0) this.drain();
+  }
+
+  /** Takes all calls out that wait. */
+  takeWaiting(): Call[] {
+    const waiting = this.#queue.drain();
+    const at = now();
+    for (const call of waiting) {
+      this.#sharedQueue.leave(call);
+      call.dequeued(at);
+    }
+    return waiting;
+  }
+
+  /** No call waits any more, nor will. */
+  close(): void {
+    this.#sharedQueue.close();
+  }
+
+  settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
+    this.endpoints.settled(call, before === CALL_STATE.sent, outcome, at);
+    this.runs.settled(call, outcome, before, at);
+    this.#models?.settled(call, outcome, at);
+  }
+
+  /** Sends a call that was let in. */
+  accept(call: Call): void {
+    if (call.readyAt >= this.endpoints.dueAt) this.endpoints.look(call.readyAt);
+    // What waits for its model alone lets others pass once it is sure that none of it has a place.
+    if (this.#queue.aside > 0) this.drain();
+    const isFirst = this.#queue.size === this.#queue.aside;
+    if (isFirst && this.#sharedQueue.mayPass(call)) {
+      const endpoint = this.#reserve(call, call.readyAt);
+      if (endpoint !== undefined) {
+        this.#send(call, endpoint, call.readyAt);
+        return;
+      }
+    }
+    this.#enqueue(call, false);
+    if (isFirst && this.#queue.peek() === call)
+      this.#models?.stepAside(call, this.endpoints.inService, call.queuedAt);
+  }
+
+  /** Sends a call to a given replica on which a place was reserved. */
+  dispatchTo(call: Call, endpoint: Endpoint): void {
+    call.pin();
+    this.#send(call, endpoint, call.readyAt);
+  }
+
+  /** Sends waiting calls as long as there is room. */
+  drain(): void {
+    // An inline call may end, and free its place, while it is being sent.
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    // Calls that stepped aside may have a place once others are gone.
+    while (this.#sendWaiting() && this.#queue.aside > 0);
+    this.#isDraining = false;
+    this.#models?.drained();
+  }
+
+  /** @returns whether a call was sent */
+  #sendWaiting(): boolean {
+    const at = now();
+    let hasSent = false;
+    if (this.#queue.aside > 0) this.#models?.show(this.endpoints.inService, at);
+    let call = this.#queue.peek();
+    while (call !== undefined) {
+      if (this.runs.isDoomed(call, at)) {
+        call.dequeued(at);
+        this.leftQueue(call);
+        this.shedding.shed(call, 'doomed');
+      } else {
+        const endpoint = this.#sharedQueue.isTurnOf(call, at) ? this.#reserve(call, at) : undefined;
+        if (endpoint === undefined) {
+          if (this.#models?.stepAside(call, this.endpoints.inService, at) !== true) break;
+        } else {
+          this.#queue.shift();
+          this.#sharedQueue.leave(call);
+          call.dequeued(at);
+          this.runs.began(call, at);
+          this.#send(call, endpoint, at);
+          hasSent = true;
+        }
+      }
+      call = this.#queue.peek();
+    }
+    this.#sharedQueue.moved(call);
+    return hasSent;
+  }
+
+  /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
+  tend(at: number): void {
+    this.#requeue(this.#recall.held(at));
+    this.shedding.sample(this.endpoints.takeServed(), at);
+    this.endpoints.look(at);
+    this.drain();
+    this.#sharedQueue.tend(at);
+  }
+
+  /** A call that does not wait any more leaves the queue. */
+  leftQueue(call: Call): void {
+    this.#queue.forget(call);
+    this.#sharedQueue.leave(call);
+    this.#sharedQueue.moved(this.#queue.peek());
+  }
+
+  #send(call: Call, endpoint: Endpoint, at: number): void {
+    call.sentTo(endpoint, at);
+    if (this.retries.isWatchful) this.retries.watch(call, endpoint);
+    this.#recall.sent(call);
+    if (!this.isTended) this.#onBusy(this);
+    endpoint.channel.send(call);
+    call.onSent();
+  }
+
+  /** Calls that were sent and have not begun wait here again: elsewhere there is room, or a more important one came. */
+  #requeue(calls: Iterable<Call>): void {
+    for (const call of calls) {
+      call.takenBack();
+      this.#models?.takenBack(call);
+      this.#sharedQueue.enter(call, true, this.endpoints.places);
+      this.#queue.push(call);
+    }
+    if (this.#queue.size > 0) this.#sharedQueue.arm(this.#look);
+  }
+
+  /** A replica has room and nothing waits here: it takes over what waits behind a long call at another one. */
+  #rebalance(at: number): void {
+    this.#requeue(this.#recall.held(at));
+    if (this.#queue.size > 0) this.drain();
+  }
+
+  /** A call lost its replica, and waits for another one. */
+  sendAgain(call: Call): void {
+    this.#enqueue(call, true);
+    this.drain();
+  }
+
+  /** @param accepted it was accepted before: a full queue does not refuse it */
+  #enqueue(call: Call, accepted: boolean): void {
+    call.queued(now());
+    if (!this.#sharedQueue.enter(call, accepted, this.endpoints.places) && !this.#displace(call)) {
+      call.dequeued(call.queuedAt);
+      this.shedding.shed(call, 'queue_full');
+      return;
+    }
+    this.runs.isLearning = true;
+    if (this.endpoints.all[0]?.channel.isInline !== false) call.keepOrigin();
+    this.#queue.push(call);
+    if (!this.isTended) this.#onBusy(this);
+    if (this.#recall.mayPrecede(call)) this.#requeue(this.#recall.below(call));
+    this.#sharedQueue.arm(this.#look);
+  }
+
+  readonly #look = (): boolean => {
+    this.drain();
+    return this.#queue.size > 0;
+  };
+
+  /** The queue is full: a call of this thread that has less of a claim gives its place up, if there is one. */
+  #displace(newcomer: Call): boolean {
+    const victim = this.#queue.victimFor(newcomer);
+    if (victim === undefined) return false;
+    victim.dequeued(newcomer.queuedAt);
+    this.#queue.forget(victim);
+    this.#sharedQueue.replace(victim, newcomer);
+    this.shedding.shed(victim, 'displaced');
+    return true;
+  }
+
+  #reserve(call: Call, at: number, except?: Endpoint): Endpoint | undefined {
+    if (call.modelKey !== undefined) this.#models ??= new ModelAffinity(this.#queue, this.#sharedQueue);
+    return this.endpoints.reserve(call, at, except, this.#models);
+  }
+}
