@@ -1,0 +1,83 @@
+import type { Overrides } from '../documents.ts';
+import type { StoreFailure } from '../fleet-store.ts';
+import { type ChangeContext, type OverrideChange, withChange } from './overrides.ts';
+import type { StoreSync } from './store-sync.ts';
+import type { FleetTiming } from './timing.ts';
+
+interface Command {
+  readonly id: number;
+  readonly change: OverrideChange;
+  readonly startedAt: number;
+}
+
+/** Commands of persons, written as overrides one after the other. Those that cannot be written in time fail. */
+export class Commands {
+  readonly #timing: FleetTiming;
+  readonly #sync: StoreSync;
+  readonly #context: (now: number) => ChangeContext;
+  readonly #done: (command: number, failure: string | undefined) => void;
+  #open: Command[] = [];
+  #isWriting = false;
+
+  constructor(
+    timing: FleetTiming,
+    sync: StoreSync,
+    context: (now: number) => ChangeContext,
+    done: (command: number, failure: string | undefined) => void,
+  ) {
+    this.#timing = timing;
+    this.#sync = sync;
+    this.#context = context;
+    this.#done = done;
+  }
+
+  submit(id: number, change: OverrideChange, now: number): void {
+    if (!this.#sync.isUp) {
+      this.#done(id, 'the store of the fleet is not reachable');
+      return;
+    }
+    this.#open.push({ id, change, startedAt: now });
+    this.#write(now);
+  }
+
+  tick(now: number): void {
+    const late = this.#open.filter(({ startedAt }) => now - startedAt >= this.#timing.commandMs);
+    for (const command of late) this.#end(command, 'the store of the fleet did not answer in time');
+    this.#write(now);
+  }
+
+  #write(now: number): void {
+    const [command] = this.#open;
+    if (command === undefined || this.#isWriting) return;
+    const { overrides, storedGeneration } = this.#sync;
+    const base: Overrides = {
+      ...overrides.document,
+      generation: Math.max(overrides.document.generation, storedGeneration),
+    };
+    // Somebody wrote what was not read yet: first read it.
+    if (storedGeneration > overrides.document.generation) {
+      this.#sync.read([], [], true, false, now);
+      return;
+    }
+    this.#isWriting = true;
+    const document = withChange(base, command.change, this.#context(now));
+    this.#sync.writeOverrides(
+      document,
+      storedGeneration,
+      now,
+      (isAccepted: boolean, failure?: StoreFailure) => {
+        this.#isWriting = false;
+        if (isAccepted) this.#end(command, undefined);
+        else if (failure !== undefined && failure !== 'timeout')
+          this.#end(command, `the store answered: ${failure}`);
+        else if (failure === undefined) this.#sync.read([], [], true, false, now);
+      },
+    );
+  }
+
+  #end(command: Command, failure: string | undefined): void {
+    if (!this.#open.includes(command)) return;
+    this.#open = this.#open.filter((other) => other !== command);
+    this.#done(command.id, failure);
+  }
+}

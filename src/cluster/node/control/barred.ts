@@ -1,0 +1,53 @@
+import type { Reports } from '../reports.ts';
+import type { FleetTiming } from '../timing.ts';
+import type { DesiredDeployment } from './merge.ts';
+
+interface Failures {
+  /** Failed starts that were counted. */
+  failures: number;
+  times: number;
+  until: number;
+}
+
+/** Instances on which a deployment does not start: a bad version must not keep replicas from the good ones. */
+export class Barred {
+  readonly #timing: FleetTiming;
+  readonly #records = new Map<string, Failures>();
+
+  constructor(timing: FleetTiming) {
+    this.#timing = timing;
+  }
+
+  update(
+    ids: readonly string[],
+    deployments: readonly DesiredDeployment[],
+    reports: Reports,
+    now: number,
+  ): void {
+    for (const { key } of deployments) {
+      for (const id of ids) {
+        const load = reports.load(id, key);
+        if (load === undefined) continue;
+        const name = `${id} ${key}`;
+        const record = this.#records.get(name);
+        if (load.failures === 0 && record === undefined) continue;
+        if (load.running > 0) {
+          this.#records.set(name, { failures: load.failures, times: 0, until: -Infinity });
+          continue;
+        }
+        if (record === undefined) this.#records.set(name, this.#bar(load.failures, 1, now));
+        else if (load.failures > record.failures && now >= record.until)
+          this.#records.set(name, this.#bar(load.failures, record.times + 1, now));
+        else if (load.failures < record.failures) record.failures = load.failures;
+      }
+    }
+  }
+
+  has(deployment: string, id: string, now: number): boolean {
+    return (this.#records.get(`${id} ${deployment}`)?.until ?? -Infinity) > now;
+  }
+
+  #bar(failures: number, times: number, now: number): Failures {
+    return { failures, times, until: now + times * this.#timing.barredMs };
+  }
+}

@@ -1,0 +1,257 @@
+import {
+  replicasForLoad,
+  type ScalingDecision,
+  type ScalingInputs,
+  type Wish,
+} from '../../../controller/autoscale.ts';
+import { LoadScaler } from '../../../controller/load-scaler.ts';
+import type { PendingReplicas } from '../../../controller/place.ts';
+import { atCapacity, boundsAt, targetOf } from '../../../controller/target-capacity.ts';
+import type { AutoscalingConfig } from '../../../deployment/options/autoscaling-config.ts';
+import {
+  DOCUMENT_FORMAT,
+  type MemberRecord,
+  type MemberState,
+  type Overrides,
+  type Plan,
+  plannedCount,
+  totalOf,
+} from '../../documents.ts';
+import { removalsAllowed } from '../guards.ts';
+import { Reports } from '../reports.ts';
+import type { FleetTiming } from '../timing.ts';
+import { Barred } from './barred.ts';
+import type { DesiredDeployment, Merged } from './merge.ts';
+import { type PlannedDeployment, type PlannedMember, planCounts } from './planner.ts';
+import { Rebalancer } from './rebalance.ts';
+
+/** How many replicas a deployment's own policy wants; undefined asks the default policy. */
+export type FleetPolicy = (
+  deployment: string,
+  config: AutoscalingConfig,
+  target: number,
+  inputs: ScalingInputs,
+) => Wish | undefined;
+
+export interface LeaderMember {
+  readonly record: MemberRecord;
+  readonly state: MemberState;
+}
+
+export interface LeaderView {
+  /** Live members, this instance among them. */
+  readonly members: readonly LeaderMember[];
+  readonly merged: Merged;
+  readonly overrides: Overrides;
+  /** The plan that is in force. */
+  readonly plan: Plan | undefined;
+  /** When a member came or went last. */
+  readonly changedAt: number;
+}
+
+/** What a plan says, before it has a number. */
+export type PlanContent = Pick<
+  Plan,
+  'generation' | 'previousTotal' | 'instances' | 'counts' | 'ending' | 'shares'
+>;
+
+/** The controller of the fleet: from the reports of all instances to the next plan. It only proposes. */
+export class Leader {
+  readonly #timing: FleetTiming;
+  readonly #since: number;
+  readonly #isAlone: boolean;
+  readonly #policy: FleetPolicy;
+  readonly #scalers = new Map<string, LoadScaler>();
+  readonly #targets = new Map<string, number>();
+  readonly #asking = new Map<string, { readonly id: string; readonly at: number }>();
+  readonly #barred: Barred;
+  readonly #rebalancer: Rebalancer;
+  #removedAt = -Infinity;
+  readonly reports: Reports;
+  pending: ReadonlyMap<string, PendingReplicas> = new Map();
+  readonly decisions = new Map<string, ScalingDecision>();
+
+  /** @param isAlone whether it plans only for its own instance, for want of a fleet */
+  constructor(timing: FleetTiming, since: number, isAlone: boolean, policy: FleetPolicy) {
+    this.#timing = timing;
+    this.#since = since;
+    this.#isAlone = isAlone;
+    this.#policy = policy;
+    this.reports = new Reports(timing);
+    this.#barred = new Barred(timing);
+    this.#rebalancer = new Rebalancer(timing);
+  }
+
+  /** Replicas wanted in the whole fleet, by deployment. */
+  get targets(): ReadonlyMap<string, number> {
+    return this.#targets;
+  }
+
+  /** Calls wait on an instance for a deployment without replicas. */
+  demand(deployment: string, id: string, now: number): void {
+    this.#asking.set(deployment, { id, at: now });
+  }
+
+  /** The plan was not accepted: what it began has not begun. */
+  withdraw(): void {
+    this.#rebalancer.abandon();
+  }
+
+  /** @returns the next plan; undefined if nothing changes */
+  decide(view: LeaderView, now: number): PlanContent | undefined {
+    const { plan } = view;
+    if (!this.#isAlone && plan === undefined && !this.#isSettled(view, now)) return undefined;
+    const members = view.members.filter(({ record }) => this.#isKnown(record.id, plan));
+    const ids = members.map(({ record }) => record.id).sort();
+    this.#barred.update(ids, view.merged.deployments, this.reports, now);
+    const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, ids, now));
+    const planned = members.map(({ record }) => spaceOf(record));
+    const before = ids.reduce((total, id) => total + this.#totalOn(id, view), 0);
+    const budget = this.#budget(before, now);
+    this.#rebalancer.prune(deployments, now);
+    const withSurge = deployments.map((each) => ({ ...each, surge: this.#rebalancer.surge(each.key) }));
+    const { counts, pending, removed } = planCounts(withSurge, planned, budget);
+    const moved = this.#rebalancer.finish(withSurge, counts, budget - removed);
+    if (removed + moved > 0) this.#removedAt = now;
+    const isWhole = members.length === view.members.length && pending.size === 0;
+    if (isWhole && !this.#isAlone) this.#rebalancer.begin(withSurge, counts, planned, view.changedAt, now);
+    this.pending = pending;
+    const content: PlanContent = {
+      generation: view.overrides.generation,
+      previousTotal: plan === undefined || plan.token === 0 ? before : Math.max(before, totalOf(plan)),
+      instances: ids,
+      counts: Object.fromEntries([...counts].map(([key, own]) => [key, ids.map((id) => own.get(id) ?? 0)])),
+      ending: deployments.filter(({ isEnding }) => isEnding).map(({ key }) => key),
+      shares: view.merged.shares,
+    };
+    return isSameContent(content, plan) ? undefined : content;
+  }
+
+  /** A fleet without a plan: the first one waits for what the others have running. */
+  #isSettled({ members }: LeaderView, now: number): boolean {
+    const waited = now - this.#since;
+    if (waited >= 4 * this.#timing.settleMs) return true;
+    return waited >= this.#timing.settleMs && members.every(({ record }) => this.reports.has(record.id));
+  }
+
+  /** What an instance has is not known before the last plan or a report says it; until then it keeps that. */
+  #isKnown(id: string, plan: Plan | undefined): boolean {
+    return plan?.instances.includes(id) === true || this.reports.has(id);
+  }
+
+  #base(id: string, key: string, plan: Plan | undefined): number {
+    if (plan?.instances.includes(id) !== true) return this.reports.load(id, key)?.target ?? 0;
+    return plannedCount(plan, key, id) ?? this.reports.load(id, key)?.target ?? 0;
+  }
+
+  #totalOn(id: string, { merged, plan }: LeaderView): number {
+    return merged.deployments.reduce((total, { key }) => total + this.#base(id, key, plan), 0);
+  }
+
+  #planned(
+    desired: DesiredDeployment,
+    view: LeaderView,
+    ids: readonly string[],
+    now: number,
+  ): PlannedDeployment {
+    const { key, demand, minReplicasPerInstance, maxReplicasPerInstance } = desired;
+    const here = desired.hosts.filter((id) => ids.includes(id));
+    const fit = here.filter((id) => !this.#barred.has(key, id, now));
+    // Where it starts nowhere, no instance is better than another one.
+    const hosts = fit.length > 0 ? fit : here;
+    const base = new Map(ids.map((id) => [id, this.#base(id, key, view.plan)]));
+    const running = new Map(ids.map((id) => [id, this.reports.load(id, key)?.running ?? 0]));
+    const asking = this.#asking.get(key);
+    const target = desired.isDeleted ? 0 : this.#target(desired, view, ids, now);
+    const wanted = desired.isDeleted ? 0 : Math.max(target, minReplicasPerInstance * hosts.length);
+    this.#targets.set(key, target);
+    return {
+      key,
+      demand,
+      wanted,
+      isEnding: wanted === 0,
+      surge: 0,
+      minPerInstance: minReplicasPerInstance,
+      maxPerInstance: maxReplicasPerInstance ?? Infinity,
+      hosts,
+      base,
+      running,
+      asking: asking !== undefined && now - asking.at < this.#timing.silentMs ? asking.id : undefined,
+    };
+  }
+
+  #target(desired: DesiredDeployment, view: LeaderView, ids: readonly string[], now: number): number {
+    const { key, autoscaling } = desired;
+    const { percent, direction } = view.overrides.capacity;
+    const capacity = { percent, direction };
+    if (autoscaling === undefined) {
+      this.#scalers.delete(key);
+      return atCapacity(desired.numReplicas, percent);
+    }
+    const planned = view.plan?.counts[key]?.reduce((total, count) => total + count, 0);
+    const target = this.#targets.get(key) ?? targetOf(desired, capacity, planned);
+    const scaler = this.#scalers.get(key) ?? new LoadScaler(autoscaling, target);
+    this.#scalers.set(key, scaler);
+    scaler.follow(autoscaling);
+    const load = this.reports.sum(key, ids);
+    const asking = this.#asking.get(key);
+    const isAsked = load.running === 0 && asking !== undefined && now - asking.at < this.#timing.silentMs;
+    scaler.sample(
+      {
+        at: now,
+        running: Math.min(load.running, target),
+        queued: isAsked ? Math.max(1, load.queued) : load.queued,
+        ongoing: load.ongoing,
+        ended: load.ended,
+      },
+      boundsAt(autoscaling, capacity),
+    );
+    const decision = scaler.decide(target, this.#wish(desired, autoscaling, target, scaler.inputs, ids, now));
+    if (decision !== undefined) this.decisions.set(key, decision);
+    return decision?.to ?? target;
+  }
+
+  #wish(
+    { key, hosts }: DesiredDeployment,
+    config: AutoscalingConfig,
+    target: number,
+    inputs: ScalingInputs | undefined,
+    ids: readonly string[],
+    now: number,
+  ): Wish {
+    if (inputs === undefined) return { hold: 'nothing was measured yet' };
+    const wish = this.#policy(key, config, target, inputs) ?? replicasForLoad(config, target, inputs);
+    if (typeof wish === 'object' || wish >= target) return wish;
+    // Numbers that are missing must not be taken for calls that are.
+    const silent = [...new Set([...hosts, ...ids])].find((id) => this.reports.isSilent(id, now));
+    return silent === undefined ? wish : { hold: `instance ${silent} is silent` };
+  }
+
+  #budget(total: number, now: number): number {
+    if (this.#isAlone) return Infinity;
+    const isNew = now - this.#since < this.#timing.removalDelayMs;
+    const isTooSoon = now - this.#removedAt < this.#timing.removalStepMs;
+    return isNew || isTooSoon ? 0 : removalsAllowed(total);
+  }
+}
+
+function spaceOf({ id, zone, resources, gpus }: MemberRecord): PlannedMember {
+  return { id, zone, resources, gpus };
+}
+
+function isSameContent(content: PlanContent, plan: Plan | undefined): boolean {
+  if (plan === undefined) return false;
+  const keys = ['instances', 'counts', 'ending', 'shares'] as const;
+  return keys.every((key) => JSON.stringify(content[key]) === JSON.stringify(plan[key]));
+}
+
+/** The whole plan. */
+export function planOf(
+  content: PlanContent,
+  number: number,
+  token: number,
+  owner: string,
+  format: number = DOCUMENT_FORMAT,
+): Plan {
+  return { format, number, token, owner, ...content };
+}

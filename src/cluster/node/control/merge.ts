@@ -1,0 +1,130 @@
+import type { DeclaredDeployment, MemberState, Overrides, ScaleOptions } from '../../documents.ts';
+import { type DeclaredPlace, versionKey } from '../declaration.ts';
+
+/** What counts of a member when declarations are merged. */
+export interface MergeMember {
+  readonly id: string;
+  readonly state: MemberState;
+  readonly codeVersion: string;
+  readonly declaration: string;
+}
+
+export interface MergeInput {
+  /** Live members. */
+  readonly members: readonly MergeMember[];
+  /** What a declaration declares, by its hash; undefined if it has not been read. */
+  readonly places: (hash: string) => ReadonlyMap<string, DeclaredPlace> | undefined;
+  /** When a declaration of a version was first seen, by `versionKey`. */
+  readonly versions: Readonly<Record<string, number>>;
+  /** When each version of the code was first seen; only versions that count. */
+  readonly firstSeen: ReadonlyMap<string, number>;
+  readonly overrides: Overrides;
+}
+
+/** A deployment as it should be in the fleet. */
+export interface DesiredDeployment extends ScaleOptions {
+  readonly key: string;
+  readonly app: string;
+  readonly demand: DeclaredDeployment['demand'];
+  /** Live members whose code has it, and that are not on their way out. */
+  readonly hosts: readonly string[];
+  readonly isDeleted: boolean;
+}
+
+export interface Merged {
+  readonly deployments: readonly DesiredDeployment[];
+  readonly shares: Readonly<Record<string, number>>;
+  /** Contradictions between instances, by cause. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
+interface Source {
+  readonly place: DeclaredPlace;
+  readonly version: string;
+  readonly versionAt: number;
+  readonly seenAt: number;
+}
+
+/**
+ * What the fleet should run: of each deployment the options that the newest code declares, then what persons asked for.
+ * Of two declarations within one version of the code the one that was first seen last counts.
+ */
+export function merge(input: MergeInput): Merged {
+  const newest = new Map<string, Source>();
+  const hosts = new Map<string, string[]>();
+  const lifts = new Map<string, number>();
+  const faults = new Map<string, string>();
+  for (const member of input.members) {
+    const places = input.places(member.declaration);
+    if (places === undefined) continue;
+    const seenAt = input.versions[versionKey(member.codeVersion, member.declaration)] ?? 0;
+    const versionAt = input.firstSeen.get(member.codeVersion) ?? seenAt;
+    for (const [key, place] of places) {
+      const source = { place, version: member.codeVersion, versionAt, seenAt };
+      const known = newest.get(key);
+      if (known !== undefined) noteContradiction(faults, key, known, source);
+      if (known === undefined || isLater(source, known)) newest.set(key, source);
+      const isStaying = member.state !== 'draining' && !input.overrides.draining.includes(member.id);
+      const own = hosts.get(key) ?? [];
+      if (isStaying) own.push(member.id);
+      hosts.set(key, own);
+      const app = place.app.name;
+      lifts.set(app, Math.max(lifts.get(app) ?? 0, place.app.lifts));
+    }
+  }
+  const deployments = [...newest].map(([key, source]) => desired(key, source, hosts.get(key) ?? []));
+  return { deployments: deployments.sort((a, b) => (a.key < b.key ? -1 : 1)), shares: shares(), faults };
+
+  function desired(key: string, { place, versionAt }: Source, on: readonly string[]): DesiredDeployment {
+    const { numReplicas, autoscaling, minReplicasPerInstance, maxReplicasPerInstance, demand } =
+      place.deployment;
+    const declared = { numReplicas, autoscaling, minReplicasPerInstance, maxReplicasPerInstance };
+    const tombstone = input.overrides.tombstones[place.app.name];
+    const isDeleted =
+      tombstone !== undefined &&
+      versionAt <= tombstone.versionAt &&
+      (lifts.get(place.app.name) ?? 0) < tombstone.generation;
+    return {
+      ...declared,
+      ...scaleOf(input.overrides.options[key]),
+      key,
+      app: place.app.name,
+      demand,
+      hosts: [...on].sort(),
+      isDeleted,
+    };
+  }
+
+  function shares(): Record<string, number> {
+    const found: Record<string, number> = {};
+    for (const { place } of newest.values()) {
+      const { name, share } = place.app;
+      if (share !== undefined) found[name] = input.overrides.shares[name] ?? share;
+    }
+    return found;
+  }
+}
+
+/** A fixed count that a person sets ends autoscaling, as `scale` on one instance does. */
+function scaleOf(options: Partial<ScaleOptions> | undefined): Partial<ScaleOptions> {
+  if (options?.numReplicas === undefined || options.autoscaling !== undefined) return options ?? {};
+  return { ...options, autoscaling: undefined };
+}
+
+function isLater(a: Source, b: Source): boolean {
+  return a.versionAt === b.versionAt ? a.seenAt > b.seenAt : a.versionAt > b.versionAt;
+}
+
+function noteContradiction(faults: Map<string, string>, key: string, a: Source, b: Source): void {
+  const [one, other] = [a.place.deployment, b.place.deployment];
+  if (one.fingerprint === other.fingerprint && one.moduleHash !== other.moduleHash)
+    faults.set(
+      `module ${key}`,
+      `two instances run different files of ${key} under one version: set INSERVE_VERSION`,
+    );
+  if (a.version === b.version && a.seenAt !== b.seenAt && JSON.stringify(one) !== JSON.stringify(other))
+    faults.set(
+      `declaration ${key}`,
+      `two instances of version ${a.version} declare ${key} with different options: the later one is in force`,
+    );
+}

@@ -1,0 +1,155 @@
+import type { FleetTiming } from '../timing.ts';
+import { type Counts, FleetSpace, type PlannedDeployment, type PlannedMember, sum } from './planner.ts';
+
+/** Instances that differ by so many replicas of a deployment are balanced. */
+const MIN_DIFFERENCE = 2;
+/** So are instances that differ by more than this share in reserved cpus. */
+const MAX_CPU_DIFFERENCE = 0.25;
+/** Share of the fleet's replicas that may be on the move. */
+const MAX_MOVING_SHARE = 0.1;
+
+export interface Move {
+  readonly deployment: string;
+  readonly from: string;
+  readonly to: string;
+  readonly startedAt: number;
+  /** Replicas that have to run there for the move to go on. */
+  readonly needed: number;
+}
+
+/** Moves replicas that are badly spread: starts one there, and stops one here once it runs. */
+export class Rebalancer {
+  readonly #timing: FleetTiming;
+  #moves: Move[] = [];
+  readonly #movedAt = new Map<string, number>();
+
+  constructor(timing: FleetTiming) {
+    this.#timing = timing;
+  }
+
+  get moves(): readonly Move[] {
+    return this.#moves;
+  }
+
+  surge(deployment: string): number {
+    return this.#moves.filter((move) => move.deployment === deployment).length;
+  }
+
+  /** Ends the moves that have become pointless: an end is gone, or the replica does not come up in time. */
+  prune(deployments: readonly PlannedDeployment[], now: number): void {
+    const byKey = new Map(deployments.map((deployment) => [deployment.key, deployment]));
+    this.#moves = this.#moves.filter(({ deployment, from, to, startedAt }) => {
+      const planned = byKey.get(deployment);
+      if (planned === undefined || planned.isEnding || now - startedAt > this.#timing.moveTimeoutMs)
+        return false;
+      return planned.hosts.includes(from) && planned.hosts.includes(to) && (planned.base.get(from) ?? 0) > 0;
+    });
+  }
+
+  /** Gives up the moves that are under way. */
+  abandon(): void {
+    this.#moves = [];
+  }
+
+  /** Stops the old replicas of moves whose new ones run. @returns how many were removed */
+  finish(
+    deployments: readonly PlannedDeployment[],
+    counts: ReadonlyMap<string, Counts>,
+    budget: number,
+  ): number {
+    let removed = 0;
+    for (const move of [...this.#moves]) {
+      const planned = deployments.find(({ key }) => key === move.deployment);
+      const own = counts.get(move.deployment);
+      if (planned === undefined || own === undefined || removed >= budget) continue;
+      if ((planned.running.get(move.to) ?? 0) < move.needed || (own.get(move.from) ?? 0) === 0) continue;
+      own.set(move.from, (own.get(move.from) as number) - 1);
+      this.#moves = this.#moves.filter((other) => other !== move);
+      removed++;
+    }
+    return removed;
+  }
+
+  /** Starts at most one move per deployment. @param quietSince when a member came or went last */
+  begin(
+    deployments: readonly PlannedDeployment[],
+    counts: ReadonlyMap<string, Counts>,
+    members: readonly PlannedMember[],
+    quietSince: number,
+    now: number,
+  ): void {
+    if (now - quietSince < this.#timing.moveQuietMs) return;
+    const space = new FleetSpace(members);
+    let replicas = 0;
+    for (const { key, demand } of deployments) {
+      for (const [id, count] of counts.get(key) ?? []) {
+        space.take(id, demand, count);
+        replicas += count;
+      }
+    }
+    const most = Math.max(1, Math.floor(replicas * MAX_MOVING_SHARE));
+    for (const deployment of deployments) {
+      if (this.#moves.length >= most) return;
+      const own = counts.get(deployment.key);
+      if (own === undefined || !this.#isSettled(deployment, own, now)) continue;
+      const pair = byCount(deployment, own, space) ?? byCpu(deployment, own, space);
+      if (pair === undefined) continue;
+      const [from, to] = pair;
+      const needed = (own.get(to) ?? 0) + 1;
+      own.set(to, needed);
+      space.take(to, deployment.demand, 1);
+      this.#moves.push({ deployment: deployment.key, from, to, startedAt: now, needed });
+      this.#movedAt.set(deployment.key, now);
+    }
+  }
+
+  /** Balance comes last: everything that is wanted runs, and nothing else is under way. */
+  #isSettled(deployment: PlannedDeployment, own: Counts, now: number): boolean {
+    const { key, hosts, wanted, isEnding, running } = deployment;
+    if (isEnding || this.surge(key) > 0) return false;
+    if (now - (this.#movedAt.get(key) ?? -Infinity) < this.#timing.moveEveryMs) return false;
+    const isAllHere = [...own].every(([id, count]) => count === 0 || hosts.includes(id));
+    return (
+      isAllHere &&
+      sum(own, hosts) === wanted &&
+      hosts.every((id) => (running.get(id) ?? 0) >= (own.get(id) ?? 0))
+    );
+  }
+}
+
+type Pair = readonly [from: string, to: string];
+
+function byCount(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
+  const { hosts, demand, maxPerInstance } = deployment;
+  const ranked = [...hosts].sort((a, b) => (own.get(a) ?? 0) - (own.get(b) ?? 0) || (a < b ? -1 : 1));
+  const from = ranked.at(-1);
+  const to = ranked.find((id) => (own.get(id) ?? 0) < maxPerInstance && space.fits(id, demand));
+  if (from === undefined || to === undefined) return undefined;
+  return (own.get(from) ?? 0) - (own.get(to) ?? 0) >= MIN_DIFFERENCE ? [from, to] : undefined;
+}
+
+/** Only from an instance that has more of the deployment, so that balancing the counts does not move it back. */
+function byCpu(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
+  const { hosts, demand, maxPerInstance } = deployment;
+  if ((demand.amounts['cpus'] ?? 0) === 0) return undefined;
+  const ranked = [...hosts].sort((a, b) => space.cpuShare(a) - space.cpuShare(b) || (a < b ? -1 : 1));
+  const [to, from] = [ranked[0], ranked.at(-1)];
+  if (to === undefined || from === undefined) return undefined;
+  const difference = space.cpuShare(from) - space.cpuShare(to);
+  const count = own.get(to) ?? 0;
+  if (difference <= MAX_CPU_DIFFERENCE || (own.get(from) ?? 0) <= count) return undefined;
+  if (count >= maxPerInstance || !space.fits(to, demand)) return undefined;
+  return isBetterAfter(from, to, demand.amounts['cpus'] ?? 0, space, difference) ? [from, to] : undefined;
+}
+
+function isBetterAfter(
+  from: string,
+  to: string,
+  cpus: number,
+  space: FleetSpace,
+  difference: number,
+): boolean {
+  const after =
+    space.cpuShare(from) - cpus / space.cpusOf(from) - (space.cpuShare(to) + cpus / space.cpusOf(to));
+  return Math.abs(after) < difference;
+}

@@ -1,0 +1,97 @@
+import { type Plan, plannedCount } from '../documents.ts';
+import type { DeclaredPlace } from './declaration.ts';
+import type { LocalLoads, TargetCause } from './events.ts';
+import { judge, keepLast, type Verdict } from './guards.ts';
+
+/** The number of a plan that an instance made for itself alone: older than every other. */
+export const ALONE_NUMBER = -1;
+
+export interface FollowerView {
+  readonly self: string;
+  readonly places: ReadonlyMap<string, DeclaredPlace>;
+  readonly loads: LocalLoads;
+  readonly isDraining: boolean;
+  /** Replicas of a deployment that run on linked instances. */
+  readonly elsewhere: (deployment: string) => number;
+}
+
+/** The part of an instance in the plan: which replica counts it aims at, and which plans it obeys. */
+export class Follower {
+  #plan: Plan | undefined = undefined;
+  #targets: Readonly<Record<string, number>> = {};
+  readonly #demanded = new Map<string, number>();
+  /** Plans that were not obeyed. */
+  refused = 0;
+  /** Last replicas that stay against the plan. */
+  kept = 0;
+
+  get plan(): Plan | undefined {
+    return this.#plan;
+  }
+
+  get targets(): Readonly<Record<string, number>> {
+    return this.#targets;
+  }
+
+  /** Whether an instance that acts alone made the plan. */
+  get isAlone(): boolean {
+    return this.#plan?.number === ALONE_NUMBER;
+  }
+
+  /** @param floor highest token that the instance has seen */
+  offer(plan: Plan, floor: number): Verdict {
+    const verdict = judge(plan, this.isAlone ? undefined : this.#plan, floor);
+    if (verdict.isObeyed) {
+      this.#plan = plan;
+      for (const key of Object.keys(plan.counts)) this.#demanded.delete(key);
+    } else this.refused++;
+    return verdict;
+  }
+
+  /** The plan of an instance that nobody else plans for. */
+  actAlone(plan: Plan): void {
+    this.#plan = plan;
+  }
+
+  /** Starts a first replica although no leader says so, until a plan speaks of the deployment. */
+  demand(deployment: string): void {
+    this.#demanded.set(deployment, 1);
+  }
+
+  /** @returns the new targets, if they changed */
+  update(
+    view: FollowerView,
+  ): { readonly targets: Readonly<Record<string, number>>; readonly cause: TargetCause } | undefined {
+    let isChanged = false;
+    const targets: Record<string, number> = {};
+    this.kept = 0;
+    for (const [key, place] of view.places) {
+      const target = this.#target(key, place, view);
+      targets[key] = target;
+      if (target !== this.#targets[key]) isChanged = true;
+    }
+    isChanged ||= Object.keys(this.#targets).some((key) => !view.places.has(key));
+    if (!isChanged) return undefined;
+    this.#targets = targets;
+    return { targets, cause: this.#cause() };
+  }
+
+  #target(key: string, { deployment }: DeclaredPlace, view: FollowerView): number {
+    const planned = plannedCount(this.#plan, key, view.self);
+    const isEnding = this.#plan?.ending.includes(key) === true;
+    const least = view.isDraining || isEnding ? 0 : deployment.minReplicasPerInstance;
+    // Absent is not zero: what the plan does not speak of stays as it is.
+    const wanted = Math.max(planned ?? this.#targets[key] ?? 0, this.#demanded.get(key) ?? 0, least);
+    const running = view.loads[key]?.running ?? 0;
+    const elsewhere = wanted === 0 && running > 0 ? view.elsewhere(key) : 1;
+    const kept = keepLast({ deployment: key, planned: wanted, running, elsewhere }, this.#plan);
+    if (kept > wanted) this.kept++;
+    return kept;
+  }
+
+  #cause(): TargetCause {
+    if (this.#demanded.size > 0) return 'demand';
+    if (this.#plan === undefined) return 'boot';
+    return this.isAlone ? 'alone' : 'plan';
+  }
+}

@@ -1,0 +1,117 @@
+import type { FleetFrame, LocalLoad, LocalLoads } from './events.ts';
+import type { FleetTiming } from './timing.ts';
+
+type Report = Extract<FleetFrame, { kind: 'report' }>;
+
+/** What an instance tells its leader: the deployments that changed, and all of them from time to time. */
+export class Reporter {
+  readonly #timing: FleetTiming;
+  #sent: LocalLoads = {};
+  #fullAt = -Infinity;
+  #to = '';
+
+  constructor(timing: FleetTiming) {
+    this.#timing = timing;
+  }
+
+  /** @returns undefined if nothing changed */
+  next(loads: LocalLoads, leader: string, now: number): Report | undefined {
+    if (leader !== this.#to || now - this.#fullAt >= this.#timing.fullReportMs) {
+      this.#to = leader;
+      this.#fullAt = now;
+      this.#sent = loads;
+      return { kind: 'report', isFull: true, loads };
+    }
+    const changed = Object.entries(loads).filter(([key, load]) => !isSame(load, this.#sent[key]));
+    if (changed.length === 0) return undefined;
+    this.#sent = loads;
+    return { kind: 'report', isFull: false, loads: Object.fromEntries(changed) };
+  }
+
+  /** The link to the leader is new: what it knows is not known. */
+  restart(): void {
+    this.#to = '';
+  }
+}
+
+/** The load of one deployment over the fleet. */
+export interface FleetLoad {
+  readonly running: number;
+  readonly queued: number;
+  readonly ongoing: number;
+  /** Calls that have ended, ever; never falls. */
+  readonly ended: number;
+}
+
+interface Known {
+  at: number;
+  loads: Record<string, LocalLoad>;
+}
+
+/** What the leader knows from the reports of the instances. */
+export class Reports {
+  readonly #timing: FleetTiming;
+  readonly #known = new Map<string, Known>();
+  readonly #ended = new Map<string, number>();
+
+  constructor(timing: FleetTiming) {
+    this.#timing = timing;
+  }
+
+  take(id: string, { isFull, loads }: Report, now: number): void {
+    const known = this.#known.get(id);
+    if (known === undefined && !isFull) return;
+    for (const [key, load] of Object.entries(loads)) {
+      const before = known?.loads[key]?.ended ?? load.ended;
+      // A count that fell is that of a new life of the instance.
+      const more = load.ended >= before ? load.ended - before : load.ended;
+      this.#ended.set(key, (this.#ended.get(key) ?? 0) + more);
+    }
+    const next = isFull ? { ...loads } : { ...known?.loads, ...loads };
+    this.#known.set(id, { at: now, loads: next });
+  }
+
+  drop(id: string): void {
+    this.#known.delete(id);
+  }
+
+  has(id: string): boolean {
+    return this.#known.has(id);
+  }
+
+  load(id: string, deployment: string): LocalLoad | undefined {
+    return this.#known.get(id)?.loads[deployment];
+  }
+
+  /** Whether the numbers of a member are too old to remove replicas by them. */
+  isSilent(id: string, now: number): boolean {
+    const known = this.#known.get(id);
+    return known === undefined || now - known.at > this.#timing.fullReportMs + this.#timing.silentMs / 5;
+  }
+
+  /** The sum over live members; a silent one keeps its last numbers. */
+  sum(deployment: string, members: readonly string[]): FleetLoad {
+    let [running, queued, ongoing] = [0, 0, 0];
+    for (const id of members) {
+      const load = this.load(id, deployment);
+      if (load === undefined) continue;
+      running += load.running;
+      queued += load.queued;
+      ongoing += load.ongoing;
+    }
+    return { running, queued, ongoing, ended: this.#ended.get(deployment) ?? 0 };
+  }
+}
+
+function isSame(a: LocalLoad, b: LocalLoad | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.target === b.target &&
+    a.running === b.running &&
+    a.starting === b.starting &&
+    a.queued === b.queued &&
+    a.ongoing === b.ongoing &&
+    a.ended === b.ended &&
+    a.failures === b.failures
+  );
+}

@@ -1,0 +1,251 @@
+import { isNewer, NO_OVERRIDES, type Overrides, type Plan } from '../documents.ts';
+import type { BeatAnswer, Hint, Lease, StoreFailure } from '../fleet-store.ts';
+import { SLICE_MEMBERS } from '../fleet-store.ts';
+import type { StoreAnswer, StoreRequest, Tagged } from './events.ts';
+import type { FleetTiming } from './timing.ts';
+
+type AnswerOf<O extends StoreAnswer['op']> = Extract<StoreAnswer, { op: O }>;
+type ReadAnswer = AnswerOf<'read'>;
+
+interface Pending {
+  readonly sentAt: number;
+  settle(answer: StoreAnswer | undefined, failure: StoreFailure | undefined): void;
+}
+
+/** What the node does with what the store says. */
+export interface StoreListener {
+  /** The record and what goes with it. */
+  joining(): Extract<StoreRequest, { op: 'join' }>;
+  /** The lease to renew with the next heartbeat. */
+  renewing(): Lease | undefined;
+  /** @returns what must be read: ids of members and hashes of declarations */
+  beaten(
+    answer: BeatAnswer,
+    renewed: Lease | undefined,
+    slice: number,
+    sentAt: number,
+    now: number,
+  ): { readonly members: readonly string[]; readonly declarations: readonly string[] };
+  /** Whether the store has a plan that the instance should read. */
+  isPlanUnknown(answer: BeatAnswer): boolean;
+  /** @returns hashes of declarations that must be read */
+  read(answer: ReadAnswer, now: number): readonly string[];
+  failed(failure: StoreFailure, op: StoreRequest['op'], now: number): void;
+}
+
+/**
+ * Keeps an instance and the store in step: heartbeats, the own record, reading what changed, and writing again what the
+ * store has lost.
+ */
+export class StoreSync {
+  readonly #timing: FleetTiming;
+  readonly #listener: StoreListener;
+  readonly #send: (call: number, request: StoreRequest) => void;
+  readonly #pending = new Map<number, Pending>();
+  #calls = 0;
+  #beatAt = -Infinity;
+  #isBeating = false;
+  #isJoining = false;
+  #isJoined = false;
+  #isReading = false;
+  #slice = 0;
+  #answeredAt: number | undefined = undefined;
+  #isFailing = false;
+  /** When each declaration of a version was first seen, by `versionKey`; never forgets what a store has lost. */
+  versions: Readonly<Record<string, number>> = {};
+  overrides: Tagged<Overrides> = { document: NO_OVERRIDES, tag: '' };
+  /** Generation of the overrides that the store holds. */
+  storedGeneration = 0;
+  /** The plan that the store holds, by its numbers. */
+  stored: Pick<Plan, 'number' | 'token'> = { number: 0, token: 0 };
+
+  constructor(
+    timing: FleetTiming,
+    listener: StoreListener,
+    send: (call: number, request: StoreRequest) => void,
+  ) {
+    this.#timing = timing;
+    this.#listener = listener;
+    this.#send = send;
+  }
+
+  /** When the store answered last; undefined before its first answer. */
+  get answeredAt(): number | undefined {
+    return this.#answeredAt;
+  }
+
+  get isUp(): boolean {
+    return this.#answeredAt !== undefined && !this.#isFailing;
+  }
+
+  call(request: StoreRequest, now: number, settle: Pending['settle']): void {
+    const call = ++this.#calls;
+    this.#pending.set(call, { sentAt: now, settle });
+    this.#send(call, request);
+  }
+
+  settle(
+    call: number,
+    answer: StoreAnswer | undefined,
+    failure: StoreFailure | undefined,
+    now: number,
+  ): void {
+    const pending = this.#pending.get(call);
+    if (pending === undefined) return;
+    this.#pending.delete(call);
+    this.#isFailing = answer === undefined;
+    if (answer !== undefined) this.#answeredAt = now;
+    pending.settle(answer, failure);
+  }
+
+  tick(now: number): void {
+    if (this.#isBeating || this.#isJoining) return;
+    if (!this.#isJoined && now - this.#beatAt >= this.#timing.beatMs) this.join(now);
+    else if (now - this.#beatAt >= this.#timing.beatMs) this.beat(now);
+  }
+
+  /** Writes the record, now or as soon as the call under way has ended. */
+  rejoin(): void {
+    this.#isJoined = false;
+    this.#beatAt = -Infinity;
+  }
+
+  join(now: number): void {
+    this.#isJoining = true;
+    this.#isJoined = true;
+    this.#beatAt = now;
+    const request = this.#listener.joining();
+    this.call(request, now, (answer, failure) => {
+      this.#isJoining = false;
+      if (answer?.op !== 'join') {
+        this.#isJoined = false;
+        this.#fail(failure, 'join', now);
+        return;
+      }
+      this.#learn(answer.versions);
+      // The list of members follows at once.
+      this.#beatAt = -Infinity;
+    });
+  }
+
+  beat(now: number): void {
+    this.#isBeating = true;
+    this.#beatAt = now;
+    const lease = this.#listener.renewing();
+    const slice = this.#slice;
+    const { declaration } = this.#listener.joining().record;
+    this.call({ op: 'beat', lease, slice, declaration }, now, (answer, failure) => {
+      this.#isBeating = false;
+      if (answer?.op !== 'beat') {
+        this.#fail(failure, 'beat', now);
+        return;
+      }
+      this.#onBeat(answer.answer, lease, slice, now);
+    });
+  }
+
+  hint({ kind, number }: Hint, now: number): void {
+    const known = kind === 'plan' ? this.stored.number : this.overrides.document.generation;
+    if (number > known) this.read([], [], kind === 'override', kind === 'plan', now);
+  }
+
+  read(
+    members: readonly string[],
+    declarations: readonly string[],
+    overrides: boolean,
+    plan: boolean,
+    now: number,
+  ): void {
+    if (members.length === 0 && declarations.length === 0 && !overrides && !plan) return;
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.call({ op: 'read', members, declarations, overrides, plan }, now, (answer, failure) => {
+      this.#isReading = false;
+      if (answer?.op !== 'read') {
+        this.#fail(failure, 'read', now);
+        return;
+      }
+      if (answer.overrides !== undefined) {
+        this.storedGeneration = answer.overrides.document.generation;
+        this.#takeOverrides(answer.overrides);
+      } else if (overrides && answer.unreadable.includes('overrides')) this.#repair(now);
+      if (answer.plan !== undefined) this.stored = answer.plan;
+      const missing = this.#listener.read(answer, this.#answeredAt ?? now);
+      this.read([], missing, false, false, this.#answeredAt ?? now);
+    });
+  }
+
+  /** Writes overrides that this instance has made or knows better than the store. */
+  writeOverrides(
+    document: Overrides,
+    expected: number,
+    now: number,
+    done: (isAccepted: boolean, failure?: StoreFailure) => void,
+  ): void {
+    this.call({ op: 'override', expected, document }, now, (answer, failure) => {
+      if (answer?.op !== 'override') {
+        this.#fail(failure, 'override', now);
+        done(false, failure);
+        return;
+      }
+      if (answer.isAccepted) {
+        this.storedGeneration = document.generation;
+        this.#takeOverrides({ document, tag: answer.tag });
+      }
+      done(answer.isAccepted);
+    });
+  }
+
+  #onBeat(answer: BeatAnswer, renewed: Lease | undefined, slice: number, sentAt: number): void {
+    const now = this.#answeredAt ?? sentAt;
+    this.#slice = answer.memberCount > SLICE_MEMBERS ? slice + 1 : 0;
+    this.stored = { number: answer.planNumber, token: answer.planToken };
+    this.storedGeneration = answer.generation;
+    const unread = this.#listener.beaten(answer, renewed, slice, sentAt, now);
+    if (answer.isGone) {
+      this.#isJoined = false;
+      this.#beatAt = -Infinity;
+    }
+    const own = this.overrides;
+    const isBehind =
+      answer.generation > own.document.generation ||
+      (answer.generation === own.document.generation && answer.overridesTag > own.tag);
+    const isAhead =
+      answer.generation < own.document.generation ||
+      (answer.generation === own.document.generation && answer.overridesTag < own.tag);
+    if (isAhead) this.writeOverrides(own.document, answer.generation, now, () => {});
+    const isUnknownPlan = this.#listener.isPlanUnknown(answer);
+    this.read(unread.members, unread.declarations, isBehind, isUnknownPlan, now);
+  }
+
+  /** Writes the overrides over forged ones. An instance that knows none cannot tell: its own secret may be wrong. */
+  #repair(now: number): void {
+    const { document } = this.overrides;
+    if (document.generation === 0) return;
+    const generation = Math.max(document.generation, this.storedGeneration) + 1;
+    this.writeOverrides({ ...document, generation }, this.storedGeneration, now, () => {});
+  }
+
+  #takeOverrides(found: Tagged<Overrides>): void {
+    const { document, tag } = this.overrides;
+    const { generation } = found.document;
+    if (generation > document.generation || (generation === document.generation && found.tag > tag))
+      this.overrides = found;
+  }
+
+  #learn(versions: Readonly<Record<string, number>>): void {
+    const known: Record<string, number> = { ...this.versions };
+    for (const [key, at] of Object.entries(versions)) known[key] = Math.max(known[key] ?? 0, at);
+    this.versions = known;
+  }
+
+  #fail(failure: StoreFailure | undefined, op: StoreRequest['op'], now: number): void {
+    this.#listener.failed(failure ?? 'other', op, now);
+  }
+}
+
+/** Whether an instance should read the plan of the store. */
+export function isWorthReading(answer: BeatAnswer, known: Plan | undefined): boolean {
+  const { planNumber: number, planToken: token } = answer;
+  return number > 0 && isNewer({ number, token }, known);
+}

@@ -1,0 +1,44 @@
+/** Names of what a fleet keeps in its store. All of them share one hash slot. */
+export class FleetKeys {
+  /** Before every key and channel: what an access list of Redis has to allow. */
+  readonly prefix: string;
+
+  /** @param fleet name of the fleet, without braces */
+  constructor(fleet: string) {
+    this.prefix = `inserve:{${fleet}}:`;
+  }
+
+  get lease(): string {
+    return `${this.prefix}lease`;
+  }
+
+  get members(): string {
+    return `${this.prefix}members`;
+  }
+
+  get versions(): string {
+    return `${this.prefix}versions`;
+  }
+
+  get overrides(): string {
+    return `${this.prefix}overrides`;
+  }
+
+  /** Channel of the numbers that were just written. */
+  get hint(): string {
+    return `${this.prefix}hint`;
+  }
+
+  record(id: string): string {
+    return `${this.prefix}m:${id}`;
+  }
+
+  declaration(hash: string): string {
+    return `${this.prefix}d:${hash}`;
+  }
+
+  /** @param page 0 holds the number and the token as well */
+  plan(page: number = 0): string {
+    return page === 0 ? `${this.prefix}plan` : `${this.prefix}plan:${page}`;
+  }
+}
