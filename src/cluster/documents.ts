@@ -101,7 +101,7 @@ export interface Plan {
   readonly owner: string;
   /** Generation of the overrides that it follows. */
   readonly generation: number;
-  /** Replicas of the plan before it, for the guards of those who missed that one. */
+  /** Replicas that its instances had before, for the guards of those who missed the plan before it. */
   readonly previousTotal: number;
   /** The members that it was made for. */
   readonly instances: readonly string[];

@@ -1,6 +1,6 @@
 import { type Plan, plannedCount } from '../documents.ts';
 import type { DeclaredPlace } from './declaration.ts';
-import type { LocalLoads, TargetCause } from './events.ts';
+import type { TargetCause } from './events.ts';
 import { judge, keepLast, type Verdict } from './guards.ts';
 
 /** The number of a plan that an instance made for itself alone: older than every other. */
@@ -9,7 +9,8 @@ export const ALONE_NUMBER = -1;
 export interface FollowerView {
   readonly self: string;
   readonly places: ReadonlyMap<string, DeclaredPlace>;
-  readonly loads: LocalLoads;
+  /** Replicas of a deployment that run here, or may run for all that is known. */
+  readonly running: (deployment: string) => number;
   readonly isDraining: boolean;
   /** Replicas of a deployment that run on linked instances. */
   readonly elsewhere: (deployment: string) => number;
@@ -82,7 +83,7 @@ export class Follower {
     const least = view.isDraining || isEnding ? 0 : deployment.minReplicasPerInstance;
     // Absent is not zero: what the plan does not speak of stays as it is.
     const wanted = Math.max(planned ?? this.#targets[key] ?? 0, this.#demanded.get(key) ?? 0, least);
-    const running = view.loads[key]?.running ?? 0;
+    const running = view.running(key);
     const elsewhere = wanted === 0 && running > 0 ? view.elsewhere(key) : 1;
     const kept = keepLast({ deployment: key, planned: wanted, running, elsewhere }, this.#plan);
     if (kept > wanted) this.kept++;

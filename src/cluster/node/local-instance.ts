@@ -5,6 +5,9 @@ import type { LocalLoads } from './events.ts';
 /** What does not change about an instance in its life. */
 export type InstanceIdentity = Omit<MemberRecord, 'format' | 'declaration' | 'state' | 'codeVersion'>;
 
+/** A report of the host that is older than this, in ms, may be wrong about replicas that were starting. */
+const STALE_MS = 1_000;
+
 /** The instance that a node speaks for. */
 export class LocalInstance {
   readonly id: string;
@@ -75,6 +78,13 @@ export class LocalInstance {
     this.state = 'up';
     this.upSince = now;
     return true;
+  }
+
+  /** Replicas of a deployment that run, or may have begun to since a host that is blocked reported last. */
+  mayRun(deployment: string, now: number): number {
+    const load = this.loads[deployment];
+    if (load === undefined) return 0;
+    return now - this.reportedAt > STALE_MS ? load.running + load.starting : load.running;
   }
 
   get running(): Record<string, number> {

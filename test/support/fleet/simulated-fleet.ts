@@ -27,6 +27,8 @@ export class SimulatedFleet {
   readonly instances = new Map<string, SimulatedInstance>();
   /** Calls at a time, by deployment. */
   readonly load = new Map<string, number>();
+  /** Whether the store's wall clock does not jump in this run. */
+  readonly hasSteadyClock: boolean;
   readonly closed = new Set<string>();
   #started = 0;
   #commands = 0;
@@ -34,6 +36,7 @@ export class SimulatedFleet {
 
   constructor(seed: number, declaration: Declaration = mixedDeclaration()) {
     this.world = new World(seed);
+    this.hasSteadyClock = this.world.random() < 0.5;
     this.store = new SimulatedStore(this.world);
     this.network = new SimulatedNetwork(this.world);
     this.invariants = new Invariants(this.world, () => [...this.instances.values()]);

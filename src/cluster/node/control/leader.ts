@@ -15,7 +15,6 @@ import {
   type Overrides,
   type Plan,
   plannedCount,
-  totalOf,
 } from '../../documents.ts';
 import { removalsAllowed } from '../guards.ts';
 import { Reports } from '../reports.ts';
@@ -66,6 +65,8 @@ export class Leader {
   readonly #asking = new Map<string, { readonly id: string; readonly at: number }>();
   readonly #barred: Barred;
   readonly #rebalancer: Rebalancer;
+  /** When the last replica of a deployment was given up. */
+  readonly #endedAt = new Map<string, number>();
   #removedAt = -Infinity;
   readonly reports: Reports;
   pending: ReadonlyMap<string, PendingReplicas> = new Map();
@@ -106,7 +107,7 @@ export class Leader {
     this.#barred.update(ids, view.merged.deployments, this.reports, now);
     const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, ids, now));
     const planned = members.map(({ record }) => spaceOf(record));
-    const before = ids.reduce((total, id) => total + this.#totalOn(id, view), 0);
+    const before = ids.reduce((total, id) => total + this.#totalOn(id, view, now), 0);
     const budget = this.#budget(before, now);
     this.#rebalancer.prune(deployments, now);
     const withSurge = deployments.map((each) => ({ ...each, surge: this.#rebalancer.surge(each.key) }));
@@ -118,7 +119,7 @@ export class Leader {
     this.pending = pending;
     const content: PlanContent = {
       generation: view.overrides.generation,
-      previousTotal: plan === undefined || plan.token === 0 ? before : Math.max(before, totalOf(plan)),
+      previousTotal: before,
       instances: ids,
       counts: Object.fromEntries([...counts].map(([key, own]) => [key, ids.map((id) => own.get(id) ?? 0)])),
       ending: deployments.filter(({ isEnding }) => isEnding).map(({ key }) => key),
@@ -139,13 +140,22 @@ export class Leader {
     return plan?.instances.includes(id) === true || this.reports.has(id);
   }
 
-  #base(id: string, key: string, plan: Plan | undefined): number {
-    if (plan?.instances.includes(id) !== true) return this.reports.load(id, key)?.target ?? 0;
-    return plannedCount(plan, key, id) ?? this.reports.load(id, key)?.target ?? 0;
+  /**
+   * Replicas that an instance has so far: those of the plan. An instance that the plan leaves out, and a deployment of
+   * which it has none, may have been given some without a leader: there the reports count.
+   */
+  #base(id: string, key: string, plan: Plan | undefined, now: number): number {
+    const reported = this.reports.load(id, key)?.target ?? 0;
+    if (plan?.instances.includes(id) !== true) return reported;
+    const isNone = plan.counts[key]?.every((count) => count === 0) === true;
+    // Reports of the time before the last one was stopped are still on their way.
+    const isRecent = now - (this.#endedAt.get(key) ?? -Infinity) < this.#timing.silentMs;
+    if (isNone && !isRecent) return reported;
+    return plannedCount(plan, key, id) ?? reported;
   }
 
-  #totalOn(id: string, { merged, plan }: LeaderView): number {
-    return merged.deployments.reduce((total, { key }) => total + this.#base(id, key, plan), 0);
+  #totalOn(id: string, { merged, plan }: LeaderView, now: number): number {
+    return merged.deployments.reduce((total, { key }) => total + this.#base(id, key, plan, now), 0);
   }
 
   #planned(
@@ -159,10 +169,12 @@ export class Leader {
     const fit = here.filter((id) => !this.#barred.has(key, id, now));
     // Where it starts nowhere, no instance is better than another one.
     const hosts = fit.length > 0 ? fit : here;
-    const base = new Map(ids.map((id) => [id, this.#base(id, key, view.plan)]));
+    const base = new Map(ids.map((id) => [id, this.#base(id, key, view.plan, now)]));
     const running = new Map(ids.map((id) => [id, this.reports.load(id, key)?.running ?? 0]));
     const asking = this.#asking.get(key);
-    const target = desired.isDeleted ? 0 : this.#target(desired, view, ids, now);
+    const present = [...base.values()].reduce((total, count) => total + count, 0);
+    const target = desired.isDeleted ? 0 : this.#target(desired, present, view, ids, now);
+    if (target === 0 && this.#targets.get(key) !== 0) this.#endedAt.set(key, now);
     const wanted = desired.isDeleted ? 0 : Math.max(target, minReplicasPerInstance * hosts.length);
     this.#targets.set(key, target);
     return {
@@ -180,7 +192,14 @@ export class Leader {
     };
   }
 
-  #target(desired: DesiredDeployment, view: LeaderView, ids: readonly string[], now: number): number {
+  /** @param present replicas that there are so far */
+  #target(
+    desired: DesiredDeployment,
+    present: number,
+    view: LeaderView,
+    ids: readonly string[],
+    now: number,
+  ): number {
     const { key, autoscaling } = desired;
     const { percent, direction } = view.overrides.capacity;
     const capacity = { percent, direction };
@@ -189,7 +208,9 @@ export class Leader {
       return atCapacity(desired.numReplicas, percent);
     }
     const planned = view.plan?.counts[key]?.reduce((total, count) => total + count, 0);
-    const target = this.#targets.get(key) ?? targetOf(desired, capacity, planned);
+    const known = this.#targets.get(key) ?? targetOf(desired, capacity, planned);
+    // A replica that was started for want of a leader is one that was wanted.
+    const target = known === 0 ? targetOf(desired, capacity, present) : known;
     const scaler = this.#scalers.get(key) ?? new LoadScaler(autoscaling, target);
     this.#scalers.set(key, scaler);
     scaler.follow(autoscaling);
