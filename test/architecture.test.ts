@@ -76,6 +76,7 @@ const FLOORS = [
   'controller',
   'observe',
   'isolation',
+  'cluster',
   'instance',
   'adapters',
   'serve-options.ts',

@@ -96,6 +96,7 @@ export interface ReadRequest {
   readonly declarations: readonly string[];
   readonly overrides: boolean;
   readonly plan: boolean;
+  readonly versions: boolean;
 }
 
 /** A stored document with its number. */
@@ -109,6 +110,8 @@ export interface ReadAnswer {
   readonly declarations: Readonly<Record<string, Uint8Array | undefined>>;
   readonly overrides: Numbered<Uint8Array> | undefined;
   readonly plan: Numbered<readonly Uint8Array[]> | undefined;
+  /** When each version of the code was first seen. */
+  readonly versions: Readonly<Record<string, number>>;
 }
 
 export interface LeaveRequest {

@@ -191,12 +191,13 @@ export class MemoryFleetState {
     return { isAccepted: true };
   }
 
-  read({ members, declarations, overrides, plan }: ReadRequest): ReadAnswer {
+  read({ members, declarations, overrides, plan, versions }: ReadRequest): ReadAnswer {
     if (this.fault === 'no-permission') throw new FleetStoreError('no-permission', 'NOPERM (simulated)');
     this.#expire(this.#now());
     const contents = this.#contents;
     const stored = this.#overrides();
     const storedPlan = this.#plan();
+    const times = versions ? Object.fromEntries(contents.versions) : {};
     const values = (keys: readonly string[], from: Map<string, Expiring<Uint8Array>>) =>
       Object.fromEntries(keys.map((key) => [key, from.get(key)?.value]));
     return {
@@ -204,6 +205,7 @@ export class MemoryFleetState {
       declarations: values(declarations, contents.declarations),
       overrides:
         overrides && stored !== undefined ? { number: stored.generation, value: stored.value } : undefined,
+      versions: times,
       plan:
         plan && storedPlan !== undefined ? { number: storedPlan.number, value: storedPlan.pages } : undefined,
     };

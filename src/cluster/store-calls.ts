@@ -71,8 +71,8 @@ export class StoreCalls {
         };
       }
       case 'read': {
-        const { members, declarations, overrides, plan } = request;
-        return { operation: 'read', request: { members, declarations, overrides, plan } };
+        const { op: _, ...wanted } = request;
+        return { operation: 'read', request: wanted };
       }
       case 'leave':
         return { operation: 'leave', request: { id: request.id, isOnlyIfDead: request.isOnlyIfDead } };
@@ -110,7 +110,13 @@ export class StoreCalls {
     }
   }
 
-  #decodeRead({ members, declarations, overrides, plan }: ReadAnswer): Extract<StoreAnswer, { op: 'read' }> {
+  #decodeRead({
+    members,
+    declarations,
+    overrides,
+    plan,
+    versions,
+  }: ReadAnswer): Extract<StoreAnswer, { op: 'read' }> {
     const unreadable: string[] = [];
     const opened = <T>(name: string, found: Opened<T>): T | undefined => {
       if ('document' in found) return found.document;
@@ -137,6 +143,7 @@ export class StoreCalls {
           ? undefined
           : { document, tag: tagOf(overrides.value) },
       plan: plan && opened('plan', this.#codec.openPlan(plan.number, plan.value)),
+      versions,
       unreadable,
     };
   }

@@ -56,7 +56,7 @@ export class Commands {
     };
     // Somebody wrote what was not read yet: first read it.
     if (storedGeneration > overrides.document.generation) {
-      this.#sync.read([], [], true, false, now);
+      this.#sync.read({ overrides: true }, now);
       return;
     }
     this.#isWriting = true;
@@ -70,7 +70,7 @@ export class Commands {
         if (isAccepted) this.#end(command, undefined);
         else if (failure !== undefined && failure !== 'timeout')
           this.#end(command, `the store answered: ${failure}`);
-        else if (failure === undefined) this.#sync.read([], [], true, false, now);
+        else if (failure === undefined) this.#sync.read({ overrides: true }, now);
       },
     );
   }

@@ -33,6 +33,7 @@ export type StoreRequest =
       readonly declarations: readonly string[];
       readonly overrides: boolean;
       readonly plan: boolean;
+      readonly versions: boolean;
     }
   | { readonly op: 'leave'; readonly id: string; readonly isOnlyIfDead: boolean };
 
@@ -48,6 +49,7 @@ export type StoreAnswer =
       readonly declarations: readonly { readonly hash: string; readonly declaration: Declaration }[];
       readonly overrides: Tagged<Overrides> | undefined;
       readonly plan: Plan | undefined;
+      readonly versions: Readonly<Record<string, number>>;
       /** Names of the documents that could not be used, and why. */
       readonly unreadable: readonly string[];
     }

@@ -157,7 +157,7 @@ export class FleetNode {
       case 'hello':
         this.#parts.membership.setRecord(frame.record, '');
         this.#parts.control.election.raiseFloor(frame.floor);
-        this.#parts.sync.read([], missingDeclarations(this.#parts), false, false, now);
+        this.#parts.sync.read({ declarations: missingDeclarations(this.#parts) }, now);
         break;
       case 'status':
         this.#parts.membership.setStatus(peer, frame);

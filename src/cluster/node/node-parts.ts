@@ -1,9 +1,9 @@
-import type { Declaration } from '../documents.ts';
+import type { Declaration, MemberRecord } from '../documents.ts';
 import { Alarms } from './alarms.ts';
 import { Commands } from './commands.ts';
 import { Control, isPlanUnknown } from './control/control.ts';
 import type { FleetPolicy } from './control/leader.ts';
-import { Declarations } from './declaration.ts';
+import { Declarations, versionKey } from './declaration.ts';
 import { Demands } from './demands.ts';
 import type { FleetEffect } from './events.ts';
 import { Follower } from './follower.ts';
@@ -63,7 +63,11 @@ export function assemble(
       const unread = membership.observe(answer, slice, now);
       if (answer.isGone) self.renew();
       control.onBeat(answer, renewed, sentAt, now);
-      return { members: unread, declarations: missingDeclarations({ membership, declarations }) };
+      return {
+        members: unread,
+        declarations: missingDeclarations({ membership, declarations }),
+        versions: [...membership.all()].some(({ record }) => isUnknown(record, sync.versions)),
+      };
     },
     isPlanUnknown: (answer) => isPlanUnknown(answer, follower),
     read,
@@ -83,6 +87,11 @@ export function assemble(
   );
   const reporter = new Reporter(timing);
   return { ...shared, alarms, reporter, sync, control, demands, commands };
+}
+
+/** Whether it is not known when the code of a member was first seen. */
+function isUnknown(record: MemberRecord | undefined, versions: Readonly<Record<string, number>>): boolean {
+  return record !== undefined && versions[versionKey(record.codeVersion, record.declaration)] === undefined;
 }
 
 /** Hashes of the declarations of live members that have not been read. */

@@ -6,6 +6,8 @@ import type { FleetTiming } from './timing.ts';
 
 type AnswerOf<O extends StoreAnswer['op']> = Extract<StoreAnswer, { op: O }>;
 type ReadAnswer = AnswerOf<'read'>;
+/** What to read. */
+type Wanted = Omit<Extract<StoreRequest, { op: 'read' }>, 'op'>;
 
 interface Pending {
   readonly sentAt: number;
@@ -18,14 +20,14 @@ export interface StoreListener {
   joining(): Extract<StoreRequest, { op: 'join' }>;
   /** The lease to renew with the next heartbeat. */
   renewing(): Lease | undefined;
-  /** @returns what must be read: ids of members and hashes of declarations */
+  /** @returns what must be read */
   beaten(
     answer: BeatAnswer,
     renewed: Lease | undefined,
     slice: number,
     sentAt: number,
     now: number,
-  ): { readonly members: readonly string[]; readonly declarations: readonly string[] };
+  ): Pick<Wanted, 'members' | 'declarations' | 'versions'>;
   /** Whether the store has a plan that the instance should read. */
   isPlanUnknown(answer: BeatAnswer): boolean;
   /** @returns hashes of declarations that must be read */
@@ -146,32 +148,30 @@ export class StoreSync {
 
   hint({ kind, number }: Hint, now: number): void {
     const known = kind === 'plan' ? this.stored.number : this.overrides.document.generation;
-    if (number > known) this.read([], [], kind === 'override', kind === 'plan', now);
+    if (number > known) this.read({ overrides: kind === 'override', plan: kind === 'plan' }, now);
   }
 
-  read(
-    members: readonly string[],
-    declarations: readonly string[],
-    overrides: boolean,
-    plan: boolean,
-    now: number,
-  ): void {
-    if (members.length === 0 && declarations.length === 0 && !overrides && !plan) return;
+  /** One read is under way at a time; what is left out is asked for with the next heartbeat. */
+  read(wanted: Partial<Wanted>, now: number): void {
+    const { members = [], declarations = [], overrides = false, plan = false, versions = false } = wanted;
+    if (members.length === 0 && declarations.length === 0 && !overrides && !plan && !versions) return;
     if (this.#isReading) return;
     this.#isReading = true;
-    this.call({ op: 'read', members, declarations, overrides, plan }, now, (answer, failure) => {
+    const request = { op: 'read' as const, members, declarations, overrides, plan, versions };
+    this.call(request, now, (answer, failure) => {
       this.#isReading = false;
       if (answer?.op !== 'read') {
         this.#fail(failure, 'read', now);
         return;
       }
+      this.#learn(answer.versions);
       if (answer.overrides !== undefined) {
         this.storedGeneration = answer.overrides.document.generation;
         this.#takeOverrides(answer.overrides);
       } else if (overrides && answer.unreadable.includes('overrides')) this.#repair(now);
       if (answer.plan !== undefined) this.stored = answer.plan;
       const missing = this.#listener.read(answer, this.#answeredAt ?? now);
-      this.read([], missing, false, false, this.#answeredAt ?? now);
+      if (members.length > 0) this.read({ declarations: missing }, this.#answeredAt ?? now);
     });
   }
 
@@ -215,7 +215,7 @@ export class StoreSync {
       (answer.generation === own.document.generation && answer.overridesTag < own.tag);
     if (isAhead) this.writeOverrides(own.document, answer.generation, now, () => {});
     const isUnknownPlan = this.#listener.isPlanUnknown(answer);
-    this.read(unread.members, unread.declarations, isBehind, isUnknownPlan, now);
+    this.read({ ...unread, overrides: isBehind, plan: isUnknownPlan }, now);
   }
 
   /** Writes the overrides over forged ones. An instance that knows none cannot tell: its own secret may be wrong. */

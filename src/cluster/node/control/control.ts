@@ -58,7 +58,7 @@ export class Control {
       sendAll: (frame) => parts.links.sendAll(frame),
       refused: () => {
         this.#leader?.withdraw();
-        parts.sync.read([], [], false, true, this.#now);
+        parts.sync.read({ plan: true }, this.#now);
       },
     });
   }
