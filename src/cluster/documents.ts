@@ -1,6 +1,6 @@
-import type { CapacityDirection } from '../controller/target-capacity.ts';
 import type { AutoscalingConfig } from '../deployment/options/autoscaling-config.ts';
 import type { Amounts, Demand } from '../deployment/options/resource-units.ts';
+import type { TargetCapacity } from '../store/snapshot.ts';
 
 /** Highest format of the documents that this code reads and writes. */
 export const DOCUMENT_FORMAT = 1;
@@ -89,7 +89,7 @@ export interface Overrides {
   readonly shares: Readonly<Record<string, number>>;
   /** Instances that are to be emptied. */
   readonly draining: readonly string[];
-  readonly capacity: { readonly percent: number | undefined; readonly direction: CapacityDirection };
+  readonly capacity: TargetCapacity;
 }
 
 /** How many replicas of each deployment every instance is to have. */

@@ -151,8 +151,8 @@ export class MemoryFleetState {
       return held;
     }
     this.#assertWritable();
-    const stored = this.#lease(now, 0);
-    const token = Math.max((stored?.token ?? 0) + 1, now, floor + 1);
+    const last = Math.max(this.#lease(now, 0)?.token ?? 0, this.#planToken(now));
+    const token = Math.max(last + 1, now, floor + 1);
     this.#contents.lease = { value: { owner, token }, expiresAt: now + ttlMs };
     return { owner, token };
   }
@@ -279,6 +279,12 @@ export class MemoryFleetState {
   #plan(): StoredPlan | undefined {
     const plan = this.#contents.plan?.value;
     return plan === undefined || plan.number >= MAX_NUMBER ? undefined : plan;
+  }
+
+  /** The token of the last plan outlives its lease: should the clock jump back, it is not given out again. */
+  #planToken(now: number): number {
+    const token = this.#plan()?.token ?? 0;
+    return token > now + MAX_TOKEN_LEAD_MS ? 0 : token;
   }
 
   /** A token below the floor, or far ahead of the store's time, counts as no lease at all. */

@@ -241,7 +241,7 @@ export class FleetNode {
     const changed = this.#parts.follower.update({
       self: this.#parts.self.id,
       places: this.#parts.self.places,
-      running: (deployment) => this.#parts.self.mayRun(deployment, now),
+      running: (deployment, target) => this.#parts.self.mayRun(deployment, target, now),
       isDraining: this.#parts.self.state === 'draining',
       elsewhere: (deployment) => this.#parts.membership.runningElsewhere(deployment),
     });

@@ -10,7 +10,7 @@ export interface FollowerView {
   readonly self: string;
   readonly places: ReadonlyMap<string, DeclaredPlace>;
   /** Replicas of a deployment that run here, or may run for all that is known. */
-  readonly running: (deployment: string) => number;
+  readonly running: (deployment: string, target: number) => number;
   readonly isDraining: boolean;
   /** Replicas of a deployment that run on linked instances. */
   readonly elsewhere: (deployment: string) => number;
@@ -83,7 +83,7 @@ export class Follower {
     const least = view.isDraining || isEnding ? 0 : deployment.minReplicasPerInstance;
     // Absent is not zero: what the plan does not speak of stays as it is.
     const wanted = Math.max(planned ?? this.#targets[key] ?? 0, this.#demanded.get(key) ?? 0, least);
-    const running = view.running(key);
+    const running = view.running(key, this.#targets[key] ?? 0);
     const elsewhere = wanted === 0 && running > 0 ? view.elsewhere(key) : 1;
     const kept = keepLast({ deployment: key, planned: wanted, running, elsewhere }, this.#plan);
     if (kept > wanted) this.kept++;

@@ -81,10 +81,9 @@ export class LocalInstance {
   }
 
   /** Replicas of a deployment that run, or may have begun to since a host that is blocked reported last. */
-  mayRun(deployment: string, now: number): number {
-    const load = this.loads[deployment];
-    if (load === undefined) return 0;
-    return now - this.reportedAt > STALE_MS ? load.running + load.starting : load.running;
+  mayRun(deployment: string, target: number, now: number): number {
+    const { running = 0, starting = 0 } = this.loads[deployment] ?? {};
+    return now - this.reportedAt > STALE_MS ? Math.max(target, running + starting) : running;
   }
 
   get running(): Record<string, number> {

@@ -1,4 +1,5 @@
-import { type CapacityDirection, nextCapacity } from '../../controller/target-capacity.ts';
+import { nextCapacity } from '../../controller/target-capacity.ts';
+import type { TargetCapacity } from '../../store/snapshot.ts';
 import type { Overrides, ScaleOptions } from '../documents.ts';
 
 /** What a person asks of the whole fleet. */
@@ -53,7 +54,7 @@ export function withChange(overrides: Overrides, change: OverrideChange, context
   }
 }
 
-function capacityOf({ capacity }: Overrides): { percent: number | undefined; direction: CapacityDirection } {
+function capacityOf({ capacity }: Overrides): TargetCapacity {
   return { percent: capacity.percent, direction: capacity.direction };
 }
 

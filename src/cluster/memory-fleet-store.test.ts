@@ -1,0 +1,10 @@
+import { describe } from 'vitest';
+import { fleetStoreConformance } from '../../test/conformance/fleet-store.ts';
+import { memoryFleetStore } from './memory-fleet-store.ts';
+
+describe('the memory store', () => {
+  fleetStoreConformance(async () => ({
+    store: memoryFleetStore(),
+    [Symbol.asyncDispose]: async () => {},
+  }));
+});
