@@ -15,6 +15,7 @@ import {
   type Overrides,
   type Plan,
   plannedCount,
+  totalOf,
 } from '../../documents.ts';
 import { removalsAllowed } from '../guards.ts';
 import { Reports } from '../reports.ts';
@@ -108,7 +109,8 @@ export class Leader {
     const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, ids, now));
     const planned = members.map(({ record }) => spaceOf(record));
     const before = ids.reduce((total, id) => total + this.#totalOn(id, view, now), 0);
-    const budget = this.#budget(before, now);
+    // Receivers count from the last plan, which instances that come back are not in.
+    const budget = this.#budget(plan === undefined ? before : Math.min(before, totalOf(plan)), now);
     this.#rebalancer.prune(deployments, now);
     const withSurge = deployments.map((each) => ({ ...each, surge: this.#rebalancer.surge(each.key) }));
     const { counts, pending, removed } = planCounts(withSurge, planned, budget);
