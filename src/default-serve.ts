@@ -10,7 +10,7 @@ let made: Serve | undefined;
  */
 export const serve: Serve = new Proxy({} as Serve, {
   get(_target, name) {
-    // A bundled app has this module in its replicas, too.
+    // In a bundled app the threads of replicas load this module as well.
     if (replicaRouter() !== undefined) return Reflect.get(inReplica, name);
     made ??= createServe();
     const member: unknown = Reflect.get(made, name, made);

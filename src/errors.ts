@@ -153,15 +153,15 @@ export interface ServeErrorOptions {
   deployment?: string;
   replica?: string;
   requestId?: string;
-  /** When to come back, in ms; becomes the `Retry-After` header. */
+  /** The time after which the caller should retry, in ms; becomes the `Retry-After` header. */
   retryAfterMs?: number;
-  /** In words that an HTTP client may read as well: the `detail` of its problem. The message is never sent. */
+  /** A description that HTTP clients may read: the `detail` of their problem. The message itself is never sent. */
   detail?: string;
-  /** What is wrong with the input; an HTTP client gets it as well. */
+  /** The faults of the input, which HTTP clients get as well. */
   issues?: readonly ValidationIssue[];
 }
 
-/** One thing that is wrong with a value. */
+/** One fault of a value. */
 export interface ValidationIssue {
   /** Keys from the whole value down to the part; empty: the whole value. */
   readonly path: readonly (string | number)[];
@@ -205,7 +205,7 @@ export class ServeError extends Error {
     try {
       return brand in value;
     } catch {
-      // A Proxy that is revoked, or whose trap throws: whoever asks handles an error already.
+      // A revoked Proxy, or one whose trap throws, must not replace the error that the caller is handling.
       return false;
     }
   }

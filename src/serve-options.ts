@@ -14,8 +14,9 @@ import { boolean, type Fields, object, string } from './validation/fields.ts';
 
 export interface ServeOptions {
   /**
-   * What the instance has, instead of what the machine has: cpus, gpus (devices), `memoryMb`, custom resources. `memoryMb`
-   * is of the whole process; beyond it the replica that holds the most is recycled. Default: 90 % of what there is.
+   * The resources of the instance, instead of those of the machine: cpus, gpus (devices), `memoryMb`, custom resources.
+   * `memoryMb` applies to the whole process; beyond it the replica that holds the most is replaced. Default: 90 % of the
+   * memory of the machine or container.
    */
   resources?: Resources;
   metrics?: MetricsOptions;
@@ -25,9 +26,9 @@ export interface ServeOptions {
   hostGuard?: HostGuardOptions;
   /** When a replica whose memory grows without end is replaced. */
   growthWatch?: GrowthWatchOptions;
-  /** By which the control plane decides, for tests (`ManualClock`). Default: the machine's. */
+  /** The clock of the control plane; tests pass a `ManualClock`. Default: the machine's clock. */
   clock?: Clock;
-  /** Pino-shaped. Default: warnings and errors as JSON on stderr. */
+  /** A logger with the signatures of pino. Default: JSON on stderr, from the level `info` on. */
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
   version?: string;

@@ -35,9 +35,9 @@ import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-option
 import { type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface RunOptions extends TrialOptions {
-  /** Default: the name of the ingress deployment. */
+  /** Name of the app. Default: the name of the ingress deployment. */
   name?: string;
-  /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`, or nowhere if its ingress answers nothing. */
+  /** Path at which `middleware()` without an app serves it; `null` = nowhere. Default `'/'`, or nowhere if its ingress answers no HTTP. */
   routePrefix?: string | null;
   /**
    * Decides about the replicas of all autoscaled deployments of the app at once, instead of their own policies. It runs on
@@ -55,17 +55,17 @@ const RUN_FIELDS: Fields<RunOptions> = {
 
 export interface InstanceStatus {
   readonly id: string;
-  /** Where other instances of its fleet reach it; undefined without a fleet. */
+  /** Address at which other instances of its fleet reach it; undefined without a fleet. */
   readonly address: string | undefined;
   readonly state: 'ALIVE' | 'CLOSING';
-  /** p99 of the lag of the host's event loop, in ms, over the last half second. */
+  /** The p99 lag of the host's event loop over the last half second, in ms. */
   readonly lagMs: number;
-  /** What it has, and how much of that replicas have reserved. */
+  /** The resources of the instance, and how much of them replicas have reserved. */
   readonly resources: Readonly<Record<string, ResourceReport>>;
 }
 
 export interface OpenApiOptions {
-  /** Where the app is mounted. Default: its `routePrefix`, else `'/'`. */
+  /** Path at which the app is mounted. Default: its `routePrefix`, else `'/'`. */
   routePrefix?: string;
 }
 
@@ -75,7 +75,7 @@ export interface StatusReport {
   readonly apps: Readonly<Record<string, AppReport>>;
 }
 
-/** What `status()` and the like return is in `instance/status.ts`; this class only wires the parts of one instance. */
+/** Wires the parts of one instance, and is the public interface to them. */
 export class Serve implements AsyncDisposable {
   readonly #instance: Instance;
   readonly #metrics: Metrics;
@@ -100,8 +100,8 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Deploys an app and resolves once every deployment can serve. The same name again is an in-place upgrade; with `canary`
-   * or `shadow` the new version is tried beside the one that runs, until `promote(name)` or `rollback(name)`.
+   * Deploys an app and resolves once every deployment can serve. Deploying a name again upgrades the app in place. With
+   * `canary` or `shadow` the new version is tried beside the running one, until `promote(name)` or `rollback(name)`.
    *
    * @throws ServeError `SERVE_DEPLOY_FAILED` with the original error as `cause`; `SERVE_INVALID_OPTION`
    */
@@ -121,8 +121,8 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Middleware for Express, Koa and middie, and a `node:http` request listener. With an app: deploys it in the background
-   * and serves it here. Without: serves all running apps by their `routePrefix`, and `/-/healthz` and `/-/routes`.
+   * Middleware for Express, Koa and middie, and a `node:http` request listener. With an app it deploys the app in the
+   * background and serves it. Without one it serves all running apps by their `routePrefix`, `/-/healthz` and `/-/routes`.
    *
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
@@ -138,7 +138,7 @@ export class Serve implements AsyncDisposable {
     return createMiddleware(this.#front.toApp(name, parsed), parsed);
   }
 
-  /** Serves the app that there is, and tries another version of it beside. */
+  /** Serves the running app, and tries another version beside it. */
   #trialMiddleware(
     app: BoundDeployment<unknown> | string,
     kind: TrialKind,
@@ -156,11 +156,11 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Takes the WebSockets of a `node:http` or `node:https` server that are for an ingress with `websocket(socket, request)`:
-   * of apps that are mounted with a `path`, and of those that run under a route prefix. All others are left to whoever
-   * listens for them; where nobody does, the server's own routes answer.
+   * Accepts the WebSockets of a `node:http` or `node:https` server that are for an ingress with `websocket(socket, request)`:
+   * those of apps that are mounted with a `path`, and of apps with a route prefix. Other upgrades are left to other listeners;
+   * without any, the server's own routes answer.
    *
-   * @returns takes the listener away; connections stay
+   * @returns a function that removes the listener; connections stay
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
   attachWebSocket(server: UpgradableServer, options: WebSocketOptions = {}): () => void {
@@ -194,8 +194,8 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Makes the apps what a config says: changes those that differ, deletes those that an earlier config asked for and
-   * this one does not, leaves all others alone. The same config again changes nothing.
+   * Makes the running apps match a config: changes those that differ, deletes those that only an earlier config contained,
+   * and leaves all others alone. The same config again changes nothing.
    *
    * @returns once every app of the config can serve
    * @throws ServeError `SERVE_INVALID_OPTION` naming the path in the config, before anything is changed;
@@ -220,18 +220,18 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Goes over to the code on disk, as a rolling update: fresh threads import the modules of the app anew. The host keeps
-   * the module objects it has; the app is made again of what was bound.
+   * Replaces the code of an app by that on disk, as a rolling update: new threads import the modules of the app again. The host
+   * keeps its module objects; the app is compiled again from the same bound deployments.
    *
-   * @throws ServeError `SERVE_DEPLOY_FAILED` if that code does not work: the old one serves on; `SERVE_NOT_FOUND`
+   * @throws ServeError `SERVE_DEPLOY_FAILED` if the new code does not work, while the old code goes on serving; `SERVE_NOT_FOUND`
    */
   async reload(name: string): Promise<void> {
     await this.#instance.reload(name);
   }
 
   /**
-   * Ends the canary or shadow of an app: its calls are finished, all others stay with the version that runs. Without one:
-   * goes back to what the app was before its last update.
+   * Ends the canary or shadow of an app after finishing its calls. Without one it brings the app back to the version before its
+   * last update.
    * @throws ServeError `SERVE_NOT_FOUND` if there is no such app, or nothing to go back to
    */
   async rollback(name: string): Promise<void> {
@@ -239,14 +239,14 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Makes the version that is tried beside an app its version, by a rolling update, and ends the trial.
-   * @throws ServeError `SERVE_DEPLOY_FAILED`: the trial goes on; `SERVE_NOT_FOUND` if there is none
+   * Updates an app to the version that is tried beside it, by a rolling update, and ends the trial.
+   * @throws ServeError `SERVE_DEPLOY_FAILED`, and the trial goes on; `SERVE_NOT_FOUND` if there is no trial
    */
   async promote(name: string): Promise<void> {
     await this.#instance.promote(name);
   }
 
-  /** What runs here. */
+  /** The state of the instance and of everything that runs in it. */
   status(): StatusReport {
     const { id, isClosing } = this.#instance;
     const state = isClosing ? 'CLOSING' : 'ALIVE';
@@ -276,12 +276,12 @@ export class Serve implements AsyncDisposable {
     await this.close();
   }
 
-  /** Liveness: false once the instance is closing, or when only a new process can help (threads blocked for good). */
+  /** Liveness: false once the instance is closing, or if only a new process can help (threads that are blocked for ever). */
   health(): boolean {
     return !this.#instance.isClosing && ![...this.#instance.apps()].some(({ isDegraded }) => isDegraded);
   }
 
-  /** Readiness: every deployment can serve. */
+  /** Readiness: whether every deployment can serve. */
   ready(): boolean {
     return (
       !this.#instance.isClosing &&
@@ -289,12 +289,12 @@ export class Serve implements AsyncDisposable {
     );
   }
 
-  /** Prometheus text. */
+  /** The metrics as Prometheus text. */
   async metrics(): Promise<string> {
     return (await this.#metrics.read()).text;
   }
 
-  /** Answers Prometheus' scrapes. */
+  /** A request listener that answers the scrapes of Prometheus. */
   metricsMiddleware(): (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void {
     return (_req, res, next) => {
       this.#metrics.read().then(
@@ -308,7 +308,7 @@ export class Serve implements AsyncDisposable {
     };
   }
 
-  /** 200 while alive and ready, else 503. */
+  /** A request listener that answers 200 while the instance is alive and ready, else 503. */
   healthMiddleware(): (req: IncomingMessage, res: ServerResponse) => void {
     return (_req, res) => {
       const isReady = this.health() && this.ready();
@@ -319,7 +319,7 @@ export class Serve implements AsyncDisposable {
     };
   }
 
-  /** Listens to what happens. @returns takes the listener away */
+  /** Listens to an event. @returns a function that removes the listener */
   on<K extends ServeEventName>(event: K, listener: (data: ServeEvents[K]) => void): () => void {
     return this.#instance.events.on(event, listener);
   }

@@ -7,21 +7,20 @@ import { isPortable } from '../values/marks.ts';
 import { InputPlaceholder } from './input-node.ts';
 import type { GraphPlan, Plan, Source, Step } from './plan.ts';
 
-/** A plan, and what its callee indices stand for. */
+/** A plan, and the deployments that its callee indices stand for. */
 export interface CompiledGraph {
   readonly plan: GraphPlan;
   readonly deployments: readonly BoundDeployment<unknown>[];
 }
 
-/** The route of a graph that has no other. */
+/** The route of a graph that was given without one. */
 export const ROOT_ROUTE = '/';
 
 /**
- * Works out what a request does, once: the calls that the output needs, in an order in which each comes after those it
- * needs.
+ * Works out once which calls the output of a graph needs, in an order in which each call comes after those it needs.
  *
  * @param graph a node, or nodes by route
- * @param what how the graph is called in an error
+ * @param what the name of the graph in an error
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
 export function compileGraph(graph: unknown, what: string): CompiledGraph {
@@ -83,7 +82,7 @@ class PlanWriter {
   readonly #callees: Callees;
   readonly #what: string;
   readonly #steps = new Map<CallNode<unknown>, number>();
-  /** Parts of the input, by their spelling. */
+  /** The parts of the input by their spelling. */
   readonly #inputs = new Map<string, number>();
   #root: InputPlaceholder | undefined = undefined;
 
@@ -121,7 +120,7 @@ class PlanWriter {
     return this.#source(arg, path, above) ?? value(arg);
   }
 
-  /** Where an argument comes from; undefined if no node is in it. @param above the containers that it is in */
+  /** The source of an argument; undefined if it contains no node. @param above the containers around it */
   #source(arg: unknown, path: string, above: readonly unknown[]): Source | undefined {
     if (typeof arg !== 'object' || arg === null) return undefined;
     if (arg instanceof CallNode) return { from: 'step', index: this.#steps.get(arg) as number };
@@ -177,7 +176,7 @@ function value(of: unknown): Source {
   return { from: 'value', value: of };
 }
 
-/** The calls that a value needs, in the order of their making. Not recursive: a chain may be of any length. */
+/** The calls that a value needs, in the order in which they were made. Iterative, because a chain may be of any length. */
 function reachableFrom(output: unknown): CallNode<unknown>[] {
   const found = new Set<CallNode<unknown>>();
   const seen = new Set<unknown>();
@@ -214,7 +213,7 @@ function reaches(from: unknown, container: object): boolean {
   return false;
 }
 
-/** Something that stays itself when it is captured, and is none of ours. */
+/** Whether a value defines how it crosses threads, and is neither a bound deployment nor a handle. */
 function isForeignNode(value: object): boolean {
   const name: unknown = Reflect.get(value, Symbol.toStringTag);
   return isPortable(value) && !(value instanceof BoundDeployment) && name !== 'DeploymentHandle';

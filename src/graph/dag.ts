@@ -12,7 +12,7 @@ import { HostValue } from './host-value.ts';
 import { InputNode } from './input-node.ts';
 
 export interface DagOptions<In = unknown> {
-  /** Makes the input from an HTTP request. Default: the JSON body of a POST, nothing of a GET. */
+  /** Makes the input from an HTTP request. Default: the JSON body of a POST, no input for a GET. */
   httpAdapter?: HttpAdapter<In>;
 }
 
@@ -30,10 +30,10 @@ const DRIVER_OPTIONS = [
   'gracefulShutdownTimeoutMs',
 ] as const satisfies readonly (keyof DeploymentOptions)[];
 
-/** The options of a deployment that a driver has: it runs inline, once per thread. */
+/** The deployment options of a driver. Those for replicas are missing, since it runs inline, once per thread. */
 export type DriverOptions = Pick<DeploymentOptions, (typeof DRIVER_OPTIONS)[number]>;
 
-/** Makes a graph callable: by handle, over HTTP, or from another deployment that it is bound into. */
+/** Makes a graph callable: by handle, over HTTP, or from a deployment that it is bound to. */
 class Driver {
   readonly #deployment: Deployment<typeof GraphDriver>;
 
@@ -45,10 +45,10 @@ class Driver {
   /**
    * A graph, ready for `run`, `middleware` and `handle`.
    *
-   * A node alone is called by `handle.predict.remote(input)` and over HTTP under every path; nodes by route by
+   * A single node is called by `handle.predict.remote(input)` and over HTTP under every path. Nodes by route are called by
    * `handle.predictWithRoute.remote('/a', input)` and over HTTP under their paths.
    *
-   * @throws ServeError `SERVE_INVALID_OPTION` for what is no graph, or an unknown option
+   * @throws ServeError `SERVE_INVALID_OPTION` for a value that is not a graph, or an unknown option
    */
   bind<N extends GraphNode<unknown>>(node: N, options?: DagOptions): BoundDag<unknown, ValueOf<N>>;
   /** The same with the type of its input; the type of its result is the second parameter. */
@@ -63,7 +63,7 @@ class Driver {
   ): BoundDag<In, R>;
   bind(graph: unknown, options: DagOptions = {}): unknown {
     const { httpAdapter } = parseOptions<DagOptions>(options, FIELDS, 'DAGDriver.bind');
-    // Checked here: in a replica it would be too late.
+    // Checked here, because an error in a replica would come too late.
     if (httpAdapter !== undefined) toAdapter(httpAdapter, 'DAGDriver.bind.httpAdapter');
     const { plan, deployments } = compileGraph(graph, 'DAGDriver.bind(graph)');
     const bind = this.#deployment.bind as (...args: unknown[]) => BoundDeployment<GraphDriver>;
@@ -90,7 +90,7 @@ export const DAGDriver: Driver = new Driver(driver);
 /**
  * A deployment graph in one expression; the types of input and result are inferred.
  *
- * @param declare takes the input and answers the node whose value is the result
+ * @param declare takes the input and returns the node whose value is the result
  * @throws ServeError `SERVE_INVALID_OPTION`
  * @example dag((input: InputNode<{ text: string }>) => sentiment.score.bind(normalise.bind(input.text)))
  */

@@ -10,11 +10,11 @@ export interface AppNode {
   readonly id: string;
   /** `driver`: the deployment that runs graphs. `input`, `call` and `output` are the nodes of a graph. */
   readonly kind: 'deployment' | 'driver' | 'input' | 'call' | 'output';
-  /** The deployment; of a graph's node, the driver it belongs to. */
+  /** The deployment; for a node of a graph, the driver that it belongs to. */
   readonly deployment: string;
-  /** Of a graph's node: the route of its graph. */
+  /** For a node of a graph: the route of the graph. */
   readonly route?: string;
-  /** Of a call: what is called. */
+  /** For a call: the called deployment and method. */
   readonly calls?: { readonly deployment: string; readonly method: string };
 }
 
@@ -26,13 +26,13 @@ export interface AppEdge {
    * the deployment. `route`: the driver runs the graph that begins there.
    */
   readonly kind: 'handle' | 'value' | 'call' | 'route';
-  /** Of a value: where in the arguments it goes, and of the input which part, such as `input.text → arg 0`. */
+  /** For a value: its place in the arguments, and the part of the input that it is, such as `input.text → arg 0`. */
   readonly label?: string;
 }
 
-/** What an app consists of, as plain data. */
+/** The parts of an app as plain data. */
 export interface AppDescription {
-  /** The `id` of the deployment that requests come to. */
+  /** The `id` of the deployment that receives requests. */
   readonly ingress: string;
   readonly nodes: readonly AppNode[];
   readonly edges: readonly AppEdge[];
@@ -41,7 +41,7 @@ export interface AppDescription {
 /**
  * The deployments of an app, the handles between them, and the nodes of its graphs, as plain data. Nothing is deployed.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` for what is no bound deployment or graph
+ * @throws ServeError `SERVE_INVALID_OPTION` for a value that is neither a bound deployment nor a graph
  */
 export function describeGraph(app: BoundDeployment<unknown>): AppDescription {
   assertBound(app, 'describeGraph(app)');
@@ -67,7 +67,7 @@ export function describeGraph(app: BoundDeployment<unknown>): AppDescription {
   return { ingress: names.get(app) ?? '', nodes, edges };
 }
 
-/** What the driver of a graph was bound to; undefined for other deployments. */
+/** The arguments that the driver of a graph was bound to; undefined for other deployments. */
 function graphsOf(bound: BoundDeployment<unknown>) {
   if (BoundDeployment.partsOf(bound).target !== GraphDriver) return undefined;
   const [plan, callees] = BoundDeployment.argumentsOf(bound) as [GraphPlan, BoundDeployment<unknown>[]];
@@ -113,7 +113,7 @@ class GraphWriter {
     ];
   }
 
-  /** The values that go into a node. @param at where in its arguments */
+  /** Adds edges for the values that go into a node. @param at their place in its arguments */
   *#values(source: Source, to: number | 'output', at: string): Generator<AppEdge> {
     if (source.from === 'step') {
       yield this.#value(source.index, to, at);

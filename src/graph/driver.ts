@@ -13,20 +13,20 @@ import { HostValue } from './host-value.ts';
 import type { GraphPlan } from './plan.ts';
 import { type Remote, RunnableGraph } from './run.ts';
 
-/** Without a body there is no input. */
+/** Methods of requests without a body, which have no input. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST'];
 
 /**
- * Runs deployment graphs. It is inline: on the thread that calls it, so that a value goes from one node to the next over
- * one thread only.
+ * Runs deployment graphs. It runs inline, on the thread that calls it, so that a value goes from one node to the next over a
+ * single thread.
  */
 export class GraphDriver {
   readonly #graphs: ReadonlyMap<string, RunnableGraph>;
   readonly #isSingle: boolean;
   readonly #adapter: (request: Request) => unknown;
-  /** Undefined if the adapter is a function: what that reads is its own affair. */
+  /** The schema of the input; undefined if the adapter is a function, which reads the request itself. */
   readonly #schema: Schema | undefined;
-  /** What an adapter of the user's does with a request is not known. */
+  /** Whether the adapter is the user's, whose use of the request is not known. */
   readonly [ONLY_READS]: boolean;
 
   /** @param callees the deployments that the plan counts */
@@ -65,10 +65,10 @@ export class GraphDriver {
     return graph.run(await this.#adapter(request));
   }
 
-  /** For OpenAPI: every route takes what the adapter does. */
+  /** Describes the routes for OpenAPI. Every route takes the input of the adapter. */
   async [ROUTES](): Promise<RouteDescription[]> {
     const input = this.#schema && { input: await toJsonSchema(this.#schema, 'input') };
-    // An adapter of the user's reads whatever it likes.
+    // The user's adapter may read any part of the request.
     const takesJson = this[ONLY_READS];
     const paths = this.#isSingle ? ['/'] : [...this.#graphs.keys()];
     return paths.map((path) => ({ path, takesRequest: true, takesJson, isStream: false, ...input }));

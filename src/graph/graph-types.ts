@@ -3,7 +3,7 @@ import type { GraphNode } from '../deployment/graph-node.ts';
 import type { IsWhole } from '../handle/api/crossable.ts';
 import type { IsAny } from '../handle/api/target.ts';
 
-/** What can be selected from the input. Not what may be absent: it has no parts. */
+/** The parts that can be selected from the input. A value that may be absent has no parts. */
 type Parts<In> =
   IsAny<In> extends true
     ? { readonly [key: string]: InputNode<In> }
@@ -36,7 +36,7 @@ type Refused =
 /** The input of a request in a deployment graph, or a part of it. `input.field` and `input[0]` select from it. */
 export type InputNode<In> = GraphNode<In> & Parts<In>;
 
-/** How a graph is called: one argument is the input itself, several are the tuple. */
+/** The arguments of a graph: a single one is the input itself, several are the input as a tuple. */
 export type GraphArguments<In> = [unknown] extends [In]
   ? unknown[]
   : [In] extends [readonly [unknown, unknown, ...unknown[]]]

@@ -2,8 +2,8 @@ import { identityOf } from '../values/identity.ts';
 import { PORTABLE, type Portable } from '../values/marks.ts';
 
 /**
- * A function or schema among the arguments of an inline deployment. It stays on the thread that made it; elsewhere only its
- * `key` arrives, which also makes another value another version.
+ * A function or schema among the arguments of an inline deployment. It stays on the thread that made it; other threads only get
+ * its `key`, by which another value is another version.
  */
 export class HostValue<T extends object> implements Portable {
   readonly key: string;
@@ -15,7 +15,7 @@ export class HostValue<T extends object> implements Portable {
     this.#value = value;
   }
 
-  /** The value; undefined if this is what arrived in another thread. */
+  /** The value; undefined in another thread. */
   static valueIn<T extends object>(holder: HostValue<T> | undefined): T | undefined {
     return holder instanceof HostValue ? holder.#value : undefined;
   }

@@ -5,10 +5,10 @@ import { invalidOption, ServeError } from '../errors.ts';
 import { PORTABLE, type Portable } from '../values/marks.ts';
 import type { InputNode as InputNodeOf } from './graph-types.ts';
 
-/** JavaScript itself looks for these on any object: they select nothing. */
+/** Names that JavaScript itself reads from any object, so they do not select a part. */
 const INERT = new Set(['constructor', 'prototype', '__proto__', 'asymmetricMatch']);
 
-/** They would work on the placeholder, not on the value that comes with a request. */
+/** Names that are refused, because they would work on the placeholder instead of the value of a request. */
 const REFUSED = new Set([
   ...Object.getOwnPropertyNames(Array.prototype).filter(
     (name) => name !== 'length' && name !== 'constructor',
@@ -69,7 +69,7 @@ export class InputPlaceholder implements Portable {
   }
 }
 
-// Behind the class: whatever a placeholder has not itself is a part of the input.
+// The prototype behind the class: every property that a placeholder does not have itself is a part of the input.
 Reflect.deleteProperty(InputPlaceholder.prototype, 'constructor');
 Object.setPrototypeOf(
   InputPlaceholder.prototype,

@@ -5,7 +5,7 @@ import { type AppNode, describeGraph } from './describe-graph.ts';
  * A drawing of an app as a Mermaid flowchart: the graphs as boxes with their calls, the deployments below them, solid arrows
  * for values and handles, dotted ones from a call to its deployment.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` for what is no bound deployment or graph
+ * @throws ServeError `SERVE_INVALID_OPTION` for a value that is neither a bound deployment nor a graph
  */
 export function toMermaid(app: BoundDeployment<unknown>): string {
   const { nodes, edges } = describeGraph(app);
@@ -41,7 +41,7 @@ function shape({ kind, deployment, calls }: AppNode): string {
   }
 }
 
-/** As Mermaid's entities: inside quotes these would end the text, or be read as Markdown or HTML. */
+/** Replaces characters by Mermaid's entities that would end a quoted text, or be read as Markdown or HTML. */
 function escaped(text: string): string {
   return text.replaceAll(/["#&<>`\\\p{Cc}]/gu, (character) => `#${character.codePointAt(0)};`);
 }

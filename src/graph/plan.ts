@@ -1,4 +1,4 @@
-/** Where a value of a graph comes from. */
+/** The source of a value in a graph. */
 export type Source =
   | { readonly from: 'value'; readonly value: unknown }
   /** Index into `Plan.inputs`. */
@@ -18,9 +18,9 @@ export interface Step {
   readonly after: readonly number[];
 }
 
-/** A graph as plain data: what a request does, worked out once. A step comes after those that it needs. */
+/** A graph as plain data: the calls of a request, worked out once. A step comes after those that it needs. */
 export interface Plan {
-  /** The parts of the input that are used, as keys that lead there. */
+  /** The parts of the input that are used, as paths of keys. */
   readonly inputs: readonly (readonly string[])[];
   readonly steps: readonly Step[];
   readonly output: Source;

@@ -23,14 +23,14 @@ interface RunnableStep {
   readonly isMovable: boolean;
 }
 
-/** A graph that can be run: what the plan says, with nothing left to look up. */
+/** A graph that is ready to run: its plan with all lookups done. */
 export class RunnableGraph {
   readonly inputs: Plan['inputs'];
   readonly steps: readonly RunnableStep[];
   readonly output: Reader;
-  /** How many values each step waits for. */
+  /** The number of values that each step waits for. */
   readonly waiting: readonly number[];
-  /** How many steps (and the output) need the value of each step. */
+  /** The number of steps (and the output) that need the value of each step. */
   readonly uses: readonly number[];
 
   /** @param remoteOf the method of a callee */
@@ -75,7 +75,7 @@ class GraphRun {
   readonly #uses: number[];
   readonly #calls: Array<DeploymentResponse<unknown> | undefined>;
   #left: number;
-  /** Calls take their arguments at once: there is no request among them whose body must be read first. */
+  /** Makes calls take their arguments at once, since none of them is a request whose body must be read first. */
   readonly #takesAtOnce: boolean;
   #isOver = false;
   #resolve!: (value: unknown) => void;
@@ -113,7 +113,7 @@ class GraphRun {
     }
     const call = remote.remote(...values);
     this.#calls[index] = call;
-    // By promise, not told directly: that is as fast, and the context of the request comes along.
+    // A promise is as fast as a direct call, and keeps the async context of the request.
     call.then(
       (value) => this.#done(index, value),
       (error: unknown) => this.#fail(error),
@@ -134,7 +134,7 @@ class GraphRun {
     }
   }
 
-  /** The first failure is the request's; what runs is cancelled, and nothing else starts. */
+  /** Fails the request with the first failure of a call. Running calls are cancelled, and no other starts. */
   #fail(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -143,7 +143,7 @@ class GraphRun {
   }
 }
 
-/** False for primitives and flat objects, which is certain: to mark those would cost more than to look. */
+/** Whether a value may hold large memory. False is certain: primitives and flat objects, which are cheaper to copy than to mark. */
 function mayHoldMemory(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   if (Object.getPrototypeOf(value) !== Object.prototype) return true;
@@ -177,7 +177,7 @@ function reader(source: Source): Reader {
   }
 }
 
-/** A part of the input: own properties only. One that is not there is undefined; what is undefined has no parts. */
+/** Selects a part of the input by own properties. A missing property is undefined; undefined has no parts. */
 function select(input: unknown, path: readonly string[]): unknown {
   let value = input;
   for (let depth = 0; depth < path.length; depth++) {

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
-/** What `expressServe()` takes; `locals` and `call` are given Express' request. */
+/** Options of `expressServe()`. The hooks `locals` and `call` get Express' request. */
 export type ExpressServeOptions = ShellOptions<Request>;
 
 export interface ExpressServe extends RequestHandler {
@@ -11,7 +11,7 @@ export interface ExpressServe extends RequestHandler {
 
 /**
  * An app as Express middleware: `app.use('/speech', expressServe(speech))`. The ingress sees the URL without the mount
- * path; `trust proxy`, route parameters and the error handlers of the host hold.
+ * path. The host's `trust proxy`, route parameters and error handlers apply.
  *
  * @param app default: all running apps, by their `routePrefix`
  * @throws ServeError `SERVE_INVALID_OPTION`

@@ -3,14 +3,14 @@ import type { FastifyReply } from 'fastify';
 import type { HttpResponse } from '../adapters/exchange.ts';
 import { cut } from '../adapters/response/early-response.ts';
 
-/** A body that is written to at one end and read by Fastify at the other. */
+/** The body of a response: the app writes to it, and Fastify reads it. */
 class ReplyBody extends Readable {
   readonly #onRead: () => void;
   readonly #onTaken: () => void;
 
   /**
-   * @param onRead there is room for more
-   * @param onTaken nothing of what was written waits any more
+   * @param onRead called when there is room for more
+   * @param onTaken called when all written chunks were read
    */
   constructor(onRead: () => void, onTaken: () => void) {
     super();
@@ -22,7 +22,7 @@ class ReplyBody extends Readable {
     this.#onRead();
   }
 
-  /** Not `_read` tells that the last chunk was taken: it asks for the next one before that, and once. */
+  /** Reports that the last chunk was read. `_read` cannot report that: it asks once for the next chunk, before that moment. */
   override read(size?: number): unknown {
     const chunk: unknown = super.read(size);
     if (chunk !== null && this.readableLength === 0) this.#onTaken();
@@ -31,15 +31,15 @@ class ReplyBody extends Readable {
 }
 
 /**
- * A response that goes out through Fastify's `reply`, so that its `onSend` hooks see it: they compress, set cookies, save
- * sessions. Whole answers are sent as they are, others as a stream.
+ * A response that is sent through Fastify's `reply`, so that its `onSend` hooks see it: they compress, set cookies, save
+ * sessions. Whole answers are sent directly, others as a stream.
  */
 export class ReplyResponse implements HttpResponse {
   readonly #reply: FastifyReply;
   #body: ReplyBody | undefined = undefined;
   #isSent = false;
   #isEnded = false;
-  /** What `content-length` said when the body began. */
+  /** The `content-length` at the start of the body. */
   #length: number | undefined = undefined;
   #written = 0;
   #flushes = false;
@@ -97,9 +97,9 @@ export class ReplyResponse implements HttpResponse {
   }
 
   setHeader(name: string, value: number | string | readonly string[]) {
-    // Fastify adds cookies up; this is to replace them.
+    // Fastify appends cookies, and this call must replace them.
     if (name === 'set-cookie') this.#reply.removeHeader(name);
-    // Fastify keeps headers in an object; this one would be its prototype.
+    // Fastify keeps headers in an object, whose prototype this one would become.
     if (name === '__proto__') this.#reply.raw.setHeader(name, value);
     else this.#reply.header(name, value);
   }
@@ -169,7 +169,7 @@ export class ReplyResponse implements HttpResponse {
 
   #sendWhole(body: string | Uint8Array | undefined): void {
     const type = body === undefined ? '' : this.getHeader('content-type');
-    // Fastify names a type where there is none, and a charset for JSON: not for streams, and not for bytes.
+    // Fastify adds a missing type, and a charset for JSON; it does so neither for streams nor for bytes.
     if (type === undefined) this.#reply.send(Readable.from([body]));
     else if (typeof body !== 'string' || String(type).includes('charset=')) this.#reply.send(body);
     else this.#reply.send(Buffer.from(body));
@@ -186,7 +186,7 @@ export class ReplyResponse implements HttpResponse {
     return this.#body;
   }
 
-  /** Fastify is through with its hooks, and has set the headers. */
+  /** Called when Fastify has run its hooks and set the headers. */
   readonly #onPiped = (): void => {
     this.#isPiped = true;
     this.#flush();
@@ -197,7 +197,7 @@ export class ReplyResponse implements HttpResponse {
     if (this.#flushes && this.#isPiped && !raw.headersSent && !raw.destroyed) raw.flushHeaders();
   }
 
-  /** More of the body is asked for; by the stream itself, too, while hooks still run. */
+  /** Called when more of the body is requested, also by the stream itself while hooks are still running. */
   readonly #onRead = (): void => {
     if (!this.#cuts) this.#onDrain?.();
   };
@@ -207,7 +207,7 @@ export class ReplyResponse implements HttpResponse {
   };
 }
 
-/** As Node refuses it; one that a stream met later would be nobody's to catch. */
+/** Makes Node's own error for a body of the wrong length. It is thrown at once, because an error of the stream is not caught. */
 function mismatch(length: number): Error {
   return Object.assign(new Error(`the body is not ${length} bytes long, as its content-length says`), {
     code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH',

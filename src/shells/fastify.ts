@@ -12,7 +12,7 @@ import { within } from '../time/timeout.ts';
 import { ReplyResponse } from './fastify-reply.ts';
 import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
-/** How long `fastify.ready()` waits for a replica to tell what its ingress answers, if the class does not show that, in ms. */
+/** How long `fastify.ready()` waits for a replica to report what its ingress answers, if its class does not show it, in ms. */
 const FACE_MS = 5_000;
 
 declare module 'fastify' {
@@ -22,27 +22,27 @@ declare module 'fastify' {
   }
 }
 
-/** What `register(fastifyServe, …)` takes; `locals` and `call` are given Fastify's request. */
+/** Options of `register(fastifyServe, …)`. The hooks `locals` and `call` get Fastify's request. */
 export interface FastifyServeOptions extends ShellOptions<FastifyRequest>, RegisterOptions {
-  /** The app; it is served under `prefix`, below that of the scope it is registered in. Default: all running apps, by their `routePrefix`. */
+  /** The app, which is served under `prefix` within the prefix of the scope. Default: all running apps, by their `routePrefix`. */
   app?: App;
 }
 
 /**
  * An app as a Fastify plugin: `fastify.register(fastifyServe, { app: speech, prefix: '/speech' })`. Its routes live in a
- * scope of their own, below the prefix; `fastify.serve` is there for the scope that registered it and those within.
- * Answers go through `reply.send()`, so hooks of that scope hold, `onSend` included. `onError: 'next'` hands errors to
- * Fastify's error handler, `passthrough` what the app does not know to its 404 handler.
+ * scope of their own, below the prefix; `fastify.serve` is available in the scope that registered it and in nested ones.
+ * Answers go through `reply.send()`, so hooks of that scope apply, including `onSend`. `onError: 'next'` hands errors to
+ * Fastify's error handler, `passthrough` hands requests that the app answers with 404 to its 404 handler.
  *
- * `fastify.ready()` rejects with `SERVE_DEPLOY_FAILED` if the ingress of the app answers nothing.
+ * `fastify.ready()` rejects with `SERVE_DEPLOY_FAILED` if the ingress of the app answers no requests.
  *
- * @throws ServeError `SERVE_INVALID_OPTION`, also for a `serve` that is not the one which the scope has already
+ * @throws ServeError `SERVE_INVALID_OPTION`, also for a `serve` other than that of the scope
  */
 export const fastifyServe: FastifyPluginAsync<FastifyServeOptions> = Object.assign(
   async (fastify: FastifyInstance, options: FastifyServeOptions) => {
     const { app, serve: given, prefix = '', logLevel: _1, logSerializers: _2, ...rest } = options;
     const serve = decorated(fastify, given);
-    // Where WebSockets are to find it.
+    // The path by which WebSockets find the app.
     const path = `${fastify.prefix}${prefix}` || '/';
     const middleware = middlewareOf(app, { ...(path.startsWith('/') ? { path } : {}), ...rest, serve });
     fastify.addHook('onReady', async () => {
@@ -71,14 +71,14 @@ export const fastifyServe: FastifyPluginAsync<FastifyServeOptions> = Object.assi
     }, options);
   },
   {
-    // What `fastify-plugin` would set: what is decorated here is there for those who registered us.
+    // `fastify-plugin` would set this: decorations become visible in the scope that registered the plugin.
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'inserve',
     [Symbol.for('plugin-meta')]: { name: 'inserve', fastify: '>=5' },
   },
 );
 
-/** The instance of a scope: the one that is given, that of the scope around it, or the default one. */
+/** The instance of a scope: the given one, that of the enclosing scope, or the default one. */
 function decorated(fastify: FastifyInstance, given: Serve | undefined): Serve {
   const existing = fastify.hasDecorator('serve') ? fastify.serve : undefined;
   const serve = given ?? existing ?? defaultServe;

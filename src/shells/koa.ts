@@ -1,7 +1,7 @@
 import type { Context, Middleware } from 'koa';
 import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
-/** What `koaServe()` takes; `locals` and `call` are given Koa's context. */
+/** Options of `koaServe()`. The hooks `locals` and `call` get Koa's context. */
 export type KoaServeOptions = ShellOptions<Context>;
 
 export interface KoaServe extends Middleware {
@@ -10,8 +10,8 @@ export interface KoaServe extends Middleware {
 }
 
 /**
- * An app as Koa middleware: `app.use(mount('/speech', koaServe(speech)))` with `koa-mount`, or under a route. The answer
- * goes to `ctx.res` (`ctx.respond` is false meanwhile); the promise ends with it. With `onError: 'next'` it throws.
+ * An app as Koa middleware: `app.use(mount('/speech', koaServe(speech)))` with `koa-mount`, or under a route. The answer is
+ * written to `ctx.res` while `ctx.respond` is false, and the promise settles with it. With `onError: 'next'` it throws.
  *
  * @param app default: all running apps, by their `routePrefix`
  * @throws ServeError `SERVE_INVALID_OPTION`

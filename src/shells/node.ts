@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
-/** What `nodeServe()` takes; `locals` and `call` are given Node's request. */
+/** Options of `nodeServe()`. The hooks `locals` and `call` get Node's request. */
 export type NodeServeOptions = ShellOptions<IncomingMessage>;
 
 export interface NodeServe {
@@ -11,8 +11,8 @@ export interface NodeServe {
 }
 
 /**
- * An app as the request listener of a `node:http` server: `createServer(nodeServe(speech))`. Nobody comes behind: what is
- * not the app's is 404.
+ * An app as the request listener of a `node:http` server: `createServer(nodeServe(speech))`. There is no next handler:
+ * requests that are not for the app get 404.
  *
  * @param app default: all running apps, by their `routePrefix`
  * @throws ServeError `SERVE_INVALID_OPTION`

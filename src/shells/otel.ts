@@ -23,7 +23,7 @@ import { isInstance } from '../validation/peek.ts';
 import { messageOf } from '../values/describe-value.ts';
 
 export interface OtelOptions {
-  /** Default: the global one. */
+  /** The provider of the tracer. Default: the global one. */
   tracerProvider?: TracerProvider;
 }
 
@@ -32,15 +32,15 @@ const NO_ORIGIN: Origin = { traceparent: undefined, tracestate: undefined };
 let isOn = false;
 
 /**
- * Turns calls into OpenTelemetry spans: one where a call is made (`CLIENT`), one where it runs (`SERVER`), which is active
- * while the user's code runs, so that spans made there are its children. A batch is a span as well: a child of its first
- * caller's, with links to all of them. The trace context travels with the call between
- * threads, and comes from the client's `traceparent` when nothing is active.
+ * Turns calls into OpenTelemetry spans: one on the caller's thread (`CLIENT`) and one in the replica (`SERVER`), which is
+ * active while user code runs, so that spans made there are its children. A batch is a span as well: a child of its first
+ * caller's span, with links to the spans of all callers. The trace context travels with the call between threads, and is
+ * taken from the client's `traceparent` if no span is active.
  *
- * Each thread traces for itself: call it on the host, and in the module of the deployments, behind the set-up of an SDK.
- * Once per thread; more calls change nothing.
+ * Each thread traces its own part: call this on the host, and in the module of the deployments, after the set-up of an SDK.
+ * Further calls in the same thread have no effect.
  *
- * @returns takes it away
+ * @returns a function that stops tracing
  */
 export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
   if (isOn) return () => {};
@@ -89,7 +89,7 @@ export function traceInserve({ tracerProvider }: OtelOptions = {}): () => void {
 
   const onBatch = {
     start(batch: BatchTrace) {
-      // Whatever is active here is some earlier call's: the batch belongs to its first caller, and links to all.
+      // The active span belongs to an earlier call; the parent of a batch is its first caller, with links to all.
       const origins = batch.traceparents.map((traceparent, index) => ({
         traceparent,
         tracestate: batch.tracestates[index],

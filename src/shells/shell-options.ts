@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { BoundDeployment, Exposable, MiddlewareOptions, Serve, ServeMiddleware } from '../index.ts';
 import { serve as defaultServe } from '../index.ts';
 
-/** What a shell takes beside an app. */
+/** Options of every shell beside the app. */
 export interface ShellOptions<Req = IncomingMessage> extends MiddlewareOptions<Req> {
   /** The instance that runs the app. Default: `serve`. */
   serve?: Serve;
 }
 
-/** The app: bound, by its name, or undefined for all running apps by their `routePrefix`. */
+/** The app: a bound deployment, a name, or undefined for all running apps by their `routePrefix`. */
 export type App = (BoundDeployment<unknown> & Exposable) | string | undefined;
 
 export function middlewareOf<Req>(app: App, options: ShellOptions<Req>): ServeMiddleware {

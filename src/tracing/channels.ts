@@ -1,23 +1,23 @@
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 
-/** A call, as its caller's thread sees it: from `remote()` or the HTTP request to the result. */
+/** A call on its caller's thread, from `remote()` or the HTTP request to the result. */
 export interface CallTrace {
   readonly app: string;
   readonly deployment: string;
   readonly method: string;
   readonly requestId: string;
-  /** W3C trace context. A subscriber of `start` may set it: the replica gets what it holds then. */
+  /** The W3C trace context. A subscriber of `start` may set it, and the replica gets the new value. */
   traceparent: string | undefined;
-  /** What vendors add to it. A subscriber of `start` may set it as well. */
+  /** The vendors' additions to the trace context. A subscriber of `start` may set it as well. */
   tracestate: string | undefined;
-  /** Where the call went to; set at `asyncEnd`. */
+  /** The replica that ran the call; set at `asyncEnd`. */
   replica?: string;
   /** `ok`, `error`, `timeout`, `cancelled`, `rejected` or `died`; set at `asyncEnd`. */
   outcome?: string;
   error?: unknown;
 }
 
-/** A call, as the replica sees it: from its start in user code to the last of its result. */
+/** A call in the replica, from the start of user code to the end of the result. */
 export interface ReplicaTrace {
   readonly app: string;
   readonly deployment: string;
@@ -26,7 +26,7 @@ export interface ReplicaTrace {
   readonly replica: string;
   readonly traceparent: string | undefined;
   readonly tracestate: string | undefined;
-  /** A subscriber of `start` may set it, to run the user's code within a context of its own. It calls `run` once. */
+  /** A subscriber of `start` may set it, to run user code within a context of its own. It must call `run` once. */
   around?: (run: () => void) => void;
   error?: unknown;
 }
@@ -38,19 +38,19 @@ export interface BatchTrace {
   readonly replica: string;
   readonly function: string;
   readonly size: number;
-  /** Of its items' callers, in order. */
+  /** The request ids of the items' callers, in order. */
   readonly requestIds: readonly string[];
-  /** W3C trace contexts of the same. */
+  /** The W3C trace contexts of the items' callers, in order. */
   readonly traceparents: readonly (string | undefined)[];
   readonly tracestates: readonly (string | undefined)[];
-  /** A subscriber of `start` may set it, to run the function within a context of its own. It calls `run` once. */
+  /** A subscriber of `start` may set it, to run the function within a context of its own. It must call `run` once. */
   around?: (run: () => Promise<void>) => Promise<void>;
   error?: unknown;
 }
 
 /**
- * `node:diagnostics_channel` tracing channels. `start` and `end` enclose what is synchronous, `asyncEnd` is the end of the
- * whole, after `error` if it failed. Nothing is made or published while nobody listens.
+ * Tracing channels of `node:diagnostics_channel`. `start` and `end` enclose the synchronous part, `asyncEnd` is the end of the
+ * whole, after `error` if it failed. Without subscribers nothing is made or published.
  */
 export const callTraces: TracingChannel<unknown, CallTrace> = tracingChannel('inserve:call');
 export const replicaTraces: TracingChannel<unknown, ReplicaTrace> = tracingChannel('inserve:replica');
@@ -81,7 +81,7 @@ export async function traceBatch(trace: BatchTrace, run: () => Promise<void>): P
   }
 }
 
-/** @internal Ends what `start` began, exactly once. */
+/** @internal Ends a trace that `start` began. Must be called exactly once. */
 export function endTrace<T extends { error?: unknown }>(channel: TracingChannel<unknown, T>, trace: T): void {
   if (trace.error !== undefined) channel.error.publish(trace);
   channel.asyncStart.publish(trace);
