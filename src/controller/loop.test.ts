@@ -43,6 +43,8 @@ class Bench {
   wish: number | undefined = undefined;
   running: ReadonlySet<RouteKey> = new Set([KEY]);
   isReady = false;
+  /** Happens once, in the midst of a decision. */
+  onDecide: (() => void) | undefined = undefined;
   fault: string | undefined = undefined;
 
   constructor(store: Store = new MemoryStore()) {
@@ -54,6 +56,9 @@ class Bench {
       autoscaling: {
         decide: (at) => {
           this.looks.push(at);
+          const { onDecide } = this;
+          this.onDecide = undefined;
+          onDecide?.();
           return new Map(this.wish === undefined ? [] : [[KEY, this.wish]]);
         },
       },
@@ -192,6 +197,14 @@ describe('the controller loop', () => {
     });
     bench.declare({ numReplicas: 3 });
     expect(bench.counts[KEY]).toEqual({ i: 2 });
+  });
+
+  test('woken while it decides, decides once more', () => {
+    const bench = new Bench();
+    bench.declare({ numReplicas: 1 });
+    bench.onDecide = () => bench.declare({ numReplicas: 4 });
+    bench.loop.wake();
+    expect(bench.counts[KEY]).toEqual({ i: 4 });
   });
 
   test('waits for a store that takes its time, and then decides by what was said meanwhile', async () => {

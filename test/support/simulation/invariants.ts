@@ -5,6 +5,9 @@ import type { RunningDeployment } from '../../../src/instance/deployments/runnin
 import { entryOf, plannedReplicas, type Scale } from '../../../src/store/snapshot.ts';
 import type { SimulatedInstance } from './simulated-instance.ts';
 
+/** A version without calls is proved after so long. */
+const LEAST_PROOF_MS = 250;
+
 interface Target {
   readonly at: number;
   readonly replicas: number;
@@ -19,15 +22,26 @@ export class Invariants {
   readonly #instance: SimulatedInstance;
   /** Targets of each deployment over time. */
   readonly #targets = new Map<RouteKey, Target[]>();
+  /** When the first replica of each version came up, by deployment and version. */
+  readonly #firstUp = new Map<string, number>();
+  /** Versions of each deployment in the order in which they were declared. */
+  readonly #versions = new Map<RouteKey, string[]>();
+  /** Versions that took the place of one that served, by deployment and version. */
+  readonly #updates = new Set<string>();
 
   constructor(instance: SimulatedInstance) {
     this.#instance = instance;
     instance.events.on('replica', ({ app, deployment, replica, state }) => {
       const found = instance.plane.apps.get(app)?.deployments.get(deployment);
       if (found === undefined) return;
-      if (state === 'STARTING') this.#started(`${app}/${deployment}`, found);
-      if (state === 'STOPPING') this.#stopping(`${app}/${deployment}`, found, replica);
-      this.#ranks(`${app}/${deployment}`, found);
+      const key = routeKey(app, deployment);
+      if (state === 'STARTING') this.#started(key, found);
+      if (state === 'RUNNING') this.#up(key, found, replica);
+      if (state === 'STOPPING') {
+        this.#stopping(key, found, replica);
+        this.#leaving(key, found, replica);
+      }
+      this.#ranks(key, found);
     });
     instance.store.watch(() => this.#planned());
   }
@@ -51,8 +65,9 @@ export class Invariants {
     const snapshot = this.#instance.store.read();
     for (const { apps } of Object.values(snapshot.declarations)) {
       for (const { name: app, deployments } of Object.values(apps)) {
-        for (const { name } of deployments) {
+        for (const { name, version } of deployments) {
           const key = routeKey(app, name);
+          this.#declared(key, version);
           const replicas = plannedReplicas(snapshot, key);
           if (replicas === undefined) continue;
           this.#remember(key, replicas);
@@ -81,7 +96,7 @@ export class Invariants {
   }
 
   /** Surge: never more replicas than the target, or the old version, and a quarter. */
-  #started(key: string, deployment: RunningDeployment): void {
+  #started(key: RouteKey, deployment: RunningDeployment): void {
     const { targetReplicas: target, replicas } = deployment.report();
     const { version, options } = deployment.spec;
     const live = replicas.filter(({ state }) => state === 'STARTING' || state === 'RUNNING');
@@ -94,7 +109,7 @@ export class Invariants {
   }
 
   /** No replica is told to stop that is needed for what was promised. */
-  #stopping(key: string, deployment: RunningDeployment, stopping: string): void {
+  #stopping(key: RouteKey, deployment: RunningDeployment, stopping: string): void {
     const { targetReplicas: target, replicas } = deployment.report();
     const running = replicas.filter(({ state }) => state === 'RUNNING');
     if (!running.some(({ id }) => id === stopping)) return;
@@ -103,8 +118,38 @@ export class Invariants {
     if (left < floor) this.#violated(`${key}: ${stopping} stops, and ${left} of ${floor} are left`);
   }
 
+  /** All of the old version stays until a replica of a new one has shown for a while that it is good. */
+  #leaving(key: RouteKey, deployment: RunningDeployment, stopping: string): void {
+    const versions = this.#versions.get(key) ?? [];
+    const wanted = versions.at(-1);
+    const { targetReplicas: target, replicas } = deployment.report();
+    const leaving = replicas.find(({ id }) => id === stopping);
+    // What comes again was proved before; and where no version has served yet, there is none to keep.
+    const isNew =
+      versions.indexOf(wanted ?? '') === versions.length - 1 && this.#updates.has(`${key} ${wanted}`);
+    if (leaving?.state !== 'RUNNING' || leaving.version === wanted || !isNew || target === 0) return;
+    const provedMs = this.#instance.time.now() - (this.#firstUp.get(`${key} ${wanted}`) ?? Infinity);
+    if (provedMs < LEAST_PROOF_MS)
+      this.#violated(`${key}: ${stopping} of ${leaving.version} stops before ${wanted} has proved itself`);
+  }
+
+  #up(key: RouteKey, deployment: RunningDeployment, replica: string): void {
+    const version = deployment.report().replicas.find(({ id }) => id === replica)?.version;
+    const name = `${key} ${version}`;
+    if (!this.#firstUp.has(name)) this.#firstUp.set(name, this.#instance.time.now());
+  }
+
+  #declared(key: RouteKey, version: string): void {
+    const versions = this.#versions.get(key) ?? [];
+    this.#versions.set(key, versions);
+    if (versions.at(-1) === version) return;
+    versions.push(version);
+    const app = this.#instance.plane.apps.get(key.split('/')[0] ?? '');
+    if (app !== undefined && app.serving !== app.spec) this.#updates.add(`${key} ${version}`);
+  }
+
   /** No two replicas have a rank at a time. */
-  #ranks(key: string, deployment: RunningDeployment): void {
+  #ranks(key: RouteKey, deployment: RunningDeployment): void {
     const ranks = deployment.report().replicas.map(({ rank }) => rank);
     if (new Set(ranks).size < ranks.length) this.#violated(`${key}: ranks ${ranks.join()}`);
   }

@@ -2,6 +2,8 @@ import { inVirtualTime } from '../../../sim/engine/virtual-time.ts';
 import type { BoundDeployment } from '../../../src/deployment/bound.ts';
 import type { DeploymentOptions } from '../../../src/deployment/options/deployment-options.ts';
 import { SERVE_ERRORS, ServeError } from '../../../src/errors.ts';
+import { routeKey } from '../../../src/handle/routing/directory.ts';
+import { plannedReplicas } from '../../../src/store/snapshot.ts';
 import { model, shop } from '../../fixtures/updates/simulated.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedInstance } from './simulated-instance.ts';
@@ -216,17 +218,19 @@ class Run {
   /** What is not as it was asked for, although its version is good. */
   #unsettled(): string[] {
     const found: string[] = [];
-    for (const { name: app, spec, deployments } of this.#instance.plane.apps) {
+    const snapshot = this.#instance.store.read();
+    for (const { name: app, spec, serving, deployments } of this.#instance.plane.apps) {
       const isGood = spec.deployments.every(({ version }) => this.#behaviours.get(version)?.isGood === true);
+      if (spec !== serving) found.push(`${app} is to be what it is not, and does not go back`);
       if (!isGood) continue;
       for (const { name, version } of spec.deployments) {
         const report = deployments.get(name)?.report();
+        const planned = plannedReplicas(snapshot, routeKey(app, name));
         const running = report?.replicas.filter((replica) => replica.state === 'RUNNING') ?? [];
-        const isThere =
-          running.length === report?.targetReplicas && running.every((one) => one.version === version);
+        const isThere = running.length === planned && running.every((one) => one.version === version);
         if (isThere && report?.status === 'HEALTHY') continue;
         found.push(
-          `${app}/${name} ${version} is ${report?.status}, ${running.length} of ${report?.targetReplicas} run (${report?.message})`,
+          `${app}/${name} ${version} is ${report?.status}, ${running.length} of ${planned} run (${report?.message})`,
         );
       }
       if (deployments.size > spec.deployments.length) found.push(`${app} has a deployment too many`);
