@@ -6,6 +6,9 @@ import { send } from '../../test/support/post.ts';
 import { decode, encode, sendToPeer } from '../../test/support/wire.ts';
 import { Capture } from '../values/capture.ts';
 import { hasShared, MARK } from '../values/marks.ts';
+import { Codec } from './codec.ts';
+import { EXTENSION, VIEWS } from './values/extension.ts';
+import { Lowering } from './values/lower.ts';
 
 /** Only threads can share memory. */
 function holdsSharedMemory(value: unknown, seen = new Set<unknown>()): boolean {
@@ -187,6 +190,20 @@ describe('what arrives at another instance', () => {
     expect(decode(bytes, large).value).toEqual(value);
   });
 
+  test('is at most three times as large as was estimated, so that no message is too long', () => {
+    fc.assert(
+      fc.property(valueGraph, fc.string({ unit: 'binary', maxLength: 300 }), (recipe, text) => {
+        fc.pre(!holdsSharedMemory(recipe.make()));
+        const capture = new Capture();
+        const captured = capture.take([recipe.make(), text, [null, undefined, true]], 'send', 0);
+        const lowering = new Lowering();
+        const { bytes } = encode(captured, capture.marks, lowering);
+        expect(bytes.length).toBeLessThan(3 * lowering.bytes + 64);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   test('is as deep as what arrives at another thread', () => {
     const value = nested(1_000);
     expect(isSameGraph(value, sendToPeer(value))).toBe(true);
@@ -239,12 +256,29 @@ describe('what cannot cross', () => {
     expect(() => encode(value)).toThrow(expect.objectContaining({ code: 'SERVE_NOT_SERIALIZABLE' }));
   });
 
+  test('is a view that the peer does not know', () => {
+    const name = VIEWS.at(-1) as 'Float16Array';
+    const View: { new (): ArrayBufferView } | undefined = Reflect.get(globalThis, name);
+    if (View === undefined) return;
+    const value = { list: [new Float32Array(1), new View()] };
+    expect(() => encode(value, undefined, new Lowering(VIEWS.length - 1))).toThrow(
+      `value.list[1] cannot cross to another instance: it is a ${name}, which does not exist`,
+    );
+  });
+
   test('is a value that is too deep, or in itself without a mark', () => {
     const cycle: unknown[] = [];
     cycle.push(cycle);
     expect(() => encode(cycle)).toThrow('nested more than 1000 levels deep');
     expect(() => encode(nested(1_001))).toThrow('nested more than 1000 levels deep');
   });
+});
+
+test('a regular expression of a later version of Node arrives as an error, and nothing else is lost', () => {
+  const bytes = Buffer.from([0x92, 0x92, 1, 0xc7, 5, EXTENSION.regexp, 1, ...Buffer.from('z(a)'), 2]);
+  const [list, two] = new Codec().decode(bytes) as [unknown[], number];
+  expect(list[1]).toBeInstanceOf(SyntaxError);
+  expect(two).toBe(2);
 });
 
 test('the captured value stays as it is', () => {

@@ -174,8 +174,6 @@ describe('extensions that mean nothing', () => {
     ['a view of no kind', [0x91, ...extension(EXTENSION.view, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)]],
     ['a Buffer of floats', [0x91, ...extension(EXTENSION.view, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)]],
     ['half a character', [0x91, ...extension(EXTENSION.text, 1)]],
-    ['a regular expression that is none', [0x91, ...extension(EXTENSION.regexp, 0, 0x28)]],
-    ['flags that are none', [0x91, ...extension(EXTENSION.regexp, 1, 0x7a, 0x61)]],
     ['a bigint without a sign', [0x91, ...extension(EXTENSION.bigint, 7, 0, 0, 0, 0, 0, 0, 0, 1)]],
   ])('are refused: %s', (_what, bytes) => {
     expect(() => codec.decode(Uint8Array.from(bytes))).toThrow(WireError);

@@ -7,6 +7,7 @@ import { CLOSE_CODE, type LinkSocket } from './link.ts';
 import { headOf, messageHead } from './message.ts';
 import { PEER_FRAME } from './peer-frames.ts';
 import { LINK_MODE, type LinkSecurity } from './security.ts';
+import { VIEWS_HERE } from './values/extension.ts';
 import { FAULT, type Fault, malformed, WireError } from './wire-error.ts';
 
 /** Version of the protocol that this release speaks; it understands the one before as well. */
@@ -31,6 +32,8 @@ export interface Introduction {
   readonly epoch: number;
   /** Bytes of a frame that it takes, at most. */
   readonly maxPayload: number;
+  /** It knows the first so many kinds of views (`VIEWS`). Default: those of this process */
+  readonly views?: number;
 }
 
 /** A peer that has proved itself. */
@@ -96,7 +99,7 @@ class Handshake {
     this.#options = options;
     const { self, security, role } = options;
     const nonce = randomBytes(NONCE_BYTES).toString('hex');
-    this.#own = { version: PROTOCOL_VERSION, ...self, nonce, key: security.own.id };
+    this.#own = { version: PROTOCOL_VERSION, views: VIEWS_HERE, ...self, nonce, key: security.own.id };
     this.#expected = role === 'dialer' ? challenge : hello;
     this.#timer = limit(
       PROOF_TIMEOUT_MS,
@@ -164,10 +167,10 @@ class Handshake {
   }
 
   #greet(kind: number): void {
-    const { version, instance, epoch, nonce, maxPayload } = this.#own;
+    const { version, instance, epoch, nonce, maxPayload, views } = this.#own;
     // Who dials chooses the key; the answer names the same one.
     const { key } = this.#peer ?? this.#own;
-    this.#send([kind, 6, version, instance, epoch, nonce, maxPayload, key]);
+    this.#send([kind, 7, version, instance, epoch, nonce, maxPayload, views, key]);
   }
 
   /** Who the peer says to be. Nothing of it is proved yet. */
@@ -201,8 +204,8 @@ class Handshake {
     const [dialer, listener] = isDialer ? [this.#own, peer] : [peer, this.#own];
     const key = security.keyOf(dialer.key);
     if (key === undefined) throw new WireError(FAULT.unauthorized, 'the key is not known');
-    const parts = [dialer, listener].flatMap(({ version, instance, epoch, nonce, maxPayload }) =>
-      [version, instance, epoch, nonce, maxPayload].map(String),
+    const parts = [dialer, listener].flatMap(({ version, instance, epoch, nonce, maxPayload, views }) =>
+      [version, instance, epoch, nonce, maxPayload, views].map(String),
     );
     return proofOf(key.proof, ['inserve link', role, security.mode, dialer.key, ...parts, binding]);
   }
@@ -218,13 +221,14 @@ class Handshake {
 
   #open(): void {
     this.#end();
-    const { version, instance, epoch, maxPayload } = this.#peer as Greeting;
+    const { version, instance, epoch, maxPayload, views } = this.#peer as Greeting;
     this.#options.onOpen({
       role: this.#options.role,
       version: commonVersion(this.#own.version, version) as number,
       instance,
       epoch,
       maxPayload,
+      views,
     });
   }
 
@@ -251,20 +255,13 @@ class Handshake {
   }
 }
 
-function greetingOf([
-  version,
-  instance,
-  epoch,
-  nonce,
-  maxPayload,
-  key,
-  ...more
-]: readonly unknown[]): Greeting {
-  if (!isCount(version, MAX_VERSION) || !isCount(epoch) || !isCount(maxPayload) || more.length > 0)
+function greetingOf(fields: readonly unknown[]): Greeting {
+  const [version, instance, epoch, nonce, maxPayload, views, key, ...more] = fields;
+  if (!isCount(version, MAX_VERSION) || !isCount(epoch) || !isCount(maxPayload) || !isCount(views))
     throw malformed('a greeting lacks a number');
-  if (!isText(instance) || !isText(nonce) || nonce.length < NONCE_BYTES || !isText(key))
+  if (!isText(instance) || !isText(nonce) || nonce.length < NONCE_BYTES || !isText(key) || more.length > 0)
     throw malformed('a greeting lacks a name');
-  return { version, instance, epoch, nonce, maxPayload, key };
+  return { version, instance, epoch, nonce, maxPayload, views, key };
 }
 
 function isText(value: unknown): value is string {

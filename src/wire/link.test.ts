@@ -73,7 +73,11 @@ describe('frames', () => {
     using pair = linkPair();
     pair.a.post(call(0));
     pair.a.post(call(1, 'before'));
-    expect(() => pair.a.post(call(2, 'half', new SharedArrayBuffer(1)))).toThrow('SharedArrayBuffer');
+    const half = call(2, 'half', { at: [new SharedArrayBuffer(1)] });
+    expect(() => pair.a.post(half)).toThrow(
+      'arg 1.at[0] cannot cross to another instance: it is a SharedArrayBuffer',
+    );
+    expect(() => pair.a.post([FRAME.result, 2, new SharedArrayBuffer(1)])).toThrow('result cannot cross');
     pair.a.post(call(3, 'after'));
     expect((await pair.inboxB.first(3)).map(([, id]) => id)).toEqual([0, 1, 3]);
   });

@@ -1,3 +1,4 @@
+import { FRAME } from '../channel/frames.ts';
 import { ServeError } from '../errors.ts';
 import { type Collector, type EventLoop, loop, MAX_FRAMES } from '../time/loop.ts';
 import type { Marks } from '../values/marks.ts';
@@ -67,6 +68,8 @@ export interface LinkOptions {
   readonly maxPayload?: number;
   /** The same of the peer, as it said in its handshake. Default 64 MiB */
   readonly peerMaxPayload?: number;
+  /** Kinds of views that the peer knows, as it said in its handshake. Default: those of this process */
+  readonly peerViews?: number;
   readonly counts?: FaultCounts;
   readonly loop?: EventLoop;
 }
@@ -82,7 +85,7 @@ export class Link implements Collector {
   readonly #counts: FaultCounts;
   readonly #peerMaxPayload: number;
   readonly #codec = new Codec();
-  readonly #lowering = new Lowering();
+  readonly #lowering: Lowering;
   readonly #sender = new LargeSender();
   readonly #receiver: LargeReceiver;
   #slots: unknown[] = [];
@@ -98,6 +101,7 @@ export class Link implements Collector {
     this.#loop = options.loop ?? loop;
     this.#counts = options.counts ?? new FaultCounts();
     this.#peerMaxPayload = options.peerMaxPayload ?? MAX_PAYLOAD_BYTES;
+    this.#lowering = new Lowering(options.peerViews);
     this.#receiver = new LargeReceiver(options.maxPayload ?? MAX_PAYLOAD_BYTES, (head, large, id) =>
       this.#readLarge(head, large, id),
     );
@@ -184,7 +188,7 @@ export class Link implements Collector {
     this.#lowering.beginFrame(list === undefined ? frame : frame.slice(from, to), list);
     const lowered = frame.slice();
     for (let index = from; index < to; index++)
-      lowered[index] = this.#lowering.value(frame[index], 'a value');
+      lowered[index] = this.#lowering.value(frame[index], nameOf(frame, index - from));
     if (marks !== undefined) lowered[marks] = MARKS_END;
     return lowered;
   }
@@ -316,6 +320,12 @@ export class Link implements Collector {
 
 /** Codes with which a WebSocket between instances is closed. */
 export const CLOSE_CODE = { fault: 4400, unauthorized: 4401, version: 4406, late: 4408 } as const;
+
+/** How a value is called in an error. @param index which of the frame's values it is */
+function nameOf([kind, , , , , args]: Frame, index: number): string {
+  if (kind !== FRAME.call && kind !== FRAME.callExtra) return 'result';
+  return index < (args as number) ? `arg ${index}` : 'context';
+}
 
 function carriesValues(frame: Frame): boolean {
   return valuesOf(frame).to > 0;

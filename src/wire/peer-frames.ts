@@ -6,13 +6,13 @@ import { FAULT, malformed, WireError } from './wire-error.ts';
  * follow, so that a peer skips those of a later version.
  */
 export const PEER_FRAME = {
-  /** version, fleet, instance, epoch, nonce, max payload in bytes. The first frame of a link, from who dials. */
+  /** version, instance, epoch, nonce, max payload in bytes, views, key. The first frame of a link, from who dials. */
   hello: 32,
   /** As `hello`. The answer where the peers have to prove that they know the secret. */
   challenge: 33,
   /** proof: from who dials */
   proof: 34,
-  /** As `hello`, then a proof or null. The link is open. */
+  /** proof: from who listens. The link is open. */
   welcome: 35,
   /** endpoint, calls: so many may be under way from now on */
   window: 36,

@@ -53,7 +53,11 @@ export async function listening(options: Partial<ListenOptions> = {}): Promise<T
     counts,
     onLink: (session, socket) => {
       const inbox = new Inbox();
-      const link = new Link(socket, inbox, { counts, peerMaxPayload: session.maxPayload });
+      const link = new Link(socket, inbox, {
+        counts,
+        peerMaxPayload: session.maxPayload,
+        peerViews: session.views,
+      });
       links.push({ session, link, inbox });
       for (const resolve of waiting) resolve({ session, link, inbox });
       waiting = [];
@@ -88,7 +92,7 @@ export async function dialling(
     },
     (session, socket) => {
       const inbox = new Inbox();
-      const link = new Link(socket, inbox, { peerMaxPayload: session.maxPayload });
+      const link = new Link(socket, inbox, { peerMaxPayload: session.maxPayload, peerViews: session.views });
       return { session, link, inbox, [Symbol.dispose]: () => link.destroy() };
     },
   );

@@ -1,9 +1,17 @@
 import { types } from 'node:util';
 import { ServeError } from '../../errors.ts';
 import { mayHaveNames } from '../../values/array-members.ts';
-import { reasonAgainst, reasonAgainstPrimitive } from '../../values/kinds.ts';
+import { reasonAgainst, reasonAgainstPrimitive, viewConstructor } from '../../values/kinds.ts';
 import { hasShared, MARK, type MarkKind, type Marks } from '../../values/marks.ts';
-import { CONTAINER, type ContainerKind, EXTENSION, Extension, MAX_REGEXP_BYTES, pack } from './extension.ts';
+import {
+  CONTAINER,
+  type ContainerKind,
+  EXTENSION,
+  Extension,
+  MAX_REGEXP_BYTES,
+  pack,
+  VIEWS_HERE,
+} from './extension.ts';
 import {
   bigintExtension,
   dateExtension,
@@ -42,13 +50,18 @@ class Refusal {
  * value stays as it is, since a call may be sent a second time.
  */
 export class Lowering {
-  readonly #memory = new MemoryWriter();
+  readonly #memory: MemoryWriter;
   /** A rough size of the frame in bytes, without large buffers. */
   bytes = 0;
   #marks: Map<unknown, MarkKind> | undefined = undefined;
   /** Objects that occur twice, and their numbers once they were written. */
   #shared: Map<object, number | undefined> | undefined = undefined;
   #nextShared = 0;
+
+  /** @param views the receiver knows the first so many kinds of views. Default: those of this process */
+  constructor(views: number = VIEWS_HERE) {
+    this.#memory = new MemoryWriter(views);
+  }
 
   /** Begins another message: numbers mean nothing beyond one. */
   beginMessage(): void {
@@ -231,7 +244,7 @@ export class Lowering {
     if (types.isArrayBuffer(value)) return this.#sized(this.#memory.buffer(value), value);
     if (ArrayBuffer.isView(value) && types.isArrayBuffer(value.buffer)) {
       const view = value as ArrayBufferView<ArrayBuffer>;
-      return this.#sized(this.#memory.view(view, mark === MARK.buffer), value);
+      return this.#sized(this.#memory.view(view, mark === MARK.buffer), value, reasonAgainstView(value));
     }
     throw new Refusal(value, reasonForPeers(value));
   }
@@ -263,6 +276,13 @@ function head(kind: ContainerKind, mark: MarkKind | undefined, number: number | 
 function namesOf(value: readonly unknown[]): string[] {
   const keys = Object.keys(value);
   return keys.slice(keys.findLastIndex((key) => String(Number(key) >>> 0) === key) + 1);
+}
+
+function reasonAgainstView(value: object): string {
+  const name = viewConstructor(value as ArrayBufferView)?.name;
+  return name === undefined
+    ? reasonAgainst(value)
+    : `it is a ${name}, which does not exist in the peer's version of Node`;
 }
 
 function reasonForPeers(value: object): string {

@@ -14,7 +14,13 @@ export class MemoryWriter {
   large: ArrayBuffer[] = [];
   /** Numbers of the buffers of this frame. They go on over the frames of a message. */
   readonly #numbers = new Map<ArrayBuffer, number>();
+  readonly #views: number;
   #next = 0;
+
+  /** @param views the receiver knows the first so many kinds of views */
+  constructor(views: number) {
+    this.#views = views;
+  }
 
   /** Begins another message. */
   beginMessage(): void {
@@ -33,11 +39,11 @@ export class MemoryWriter {
     return new Extension(EXTENSION.memory, this.#source([], [], buffer));
   }
 
-  /** Undefined for a view of a kind that does not travel. */
+  /** Undefined for a view of a kind that the receiver does not know. */
   view(view: ArrayBufferView<ArrayBuffer>, isBuffer: boolean): Extension | undefined {
     const View = viewConstructor(view);
     const kind = View === undefined ? -1 : VIEWS.indexOf(View.name);
-    if (View === undefined || kind === -1) return undefined;
+    if (View === undefined || kind === -1 || kind >= this.#views) return undefined;
     const length = view.byteLength / sizeOf(View);
     const data = this.#source([kind, isBuffer ? 1 : 0], [view.byteOffset, length], view.buffer);
     return new Extension(EXTENSION.view, data);

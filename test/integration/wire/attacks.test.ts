@@ -140,9 +140,19 @@ describe('a server that is none of the fleet', () => {
           message: ([piece]) => {
             const [kind, , ...fields] = new Codec().decode((piece as Buffer).subarray(4));
             if (kind === PEER_FRAME.hello) {
-              const [version, , epoch, , maxPayload, key] = fields;
+              const [version, , epoch, , maxPayload, views, key] = fields;
               link.send([
-                message(PEER_FRAME.challenge, 6, version, 'rogue', epoch, 'n'.repeat(32), maxPayload, key),
+                message(
+                  PEER_FRAME.challenge,
+                  7,
+                  version,
+                  'rogue',
+                  epoch,
+                  'n'.repeat(32),
+                  maxPayload,
+                  views,
+                  key,
+                ),
               ]);
             } else {
               link.send([message(PEER_FRAME.welcome, 1, ...fields)]);
@@ -259,8 +269,8 @@ describe('a client that is none of the fleet', () => {
     ['a call', [FRAME.call, 0, 0, 1, 0, 0]],
     ['a proof without a hello', [PEER_FRAME.proof, 1, '']],
     ['a welcome', [PEER_FRAME.welcome, 1, '']],
-    ['a challenge', [PEER_FRAME.challenge, 6, 1, 'x', 1, 'n'.repeat(32), 1, 'k']],
-    ['a key that is not known', [PEER_FRAME.hello, 6, 1, 'x', 1, 'n'.repeat(32), 1, '0123456789abcdef']],
+    ['a challenge', [PEER_FRAME.challenge, 7, 1, 'x', 1, 'n'.repeat(32), 1, 12, 'k']],
+    ['a key that is not known', [PEER_FRAME.hello, 7, 1, 'x', 1, 'n'.repeat(32), 1, 12, '0123456789abcdef']],
   ])('is closed with 4401 for %s', async (_what, slots) => {
     await using server = await listening({ security: security(PLAIN) });
     const { socket, closed } = await raw(server.listener.port);
@@ -275,7 +285,7 @@ describe('a client that is none of the fleet', () => {
       await using server = await listening({ security: security(PLAIN) });
       const { socket, closed, first } = await raw(server.listener.port);
       const { id } = linkKeys(SECRET, 'test');
-      socket.send([message(PEER_FRAME.hello, 6, 1, 'x', 1, 'n'.repeat(32), 1, id)]);
+      socket.send([message(PEER_FRAME.hello, 7, 1, 'x', 1, 'n'.repeat(32), 1, 12, id)]);
       expect((await first)[0]).toBe(PEER_FRAME.challenge);
       socket.send([message(PEER_FRAME.proof, 1, given)]);
       expect(await closed).toMatchObject({ code: 4401 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FRAME } from '../../../src/channel/frames.ts';
 import type { LinkSecurityOptions } from '../../../src/wire/security.ts';
+import { VIEWS_HERE } from '../../../src/wire/values/extension.ts';
 import { eventually } from '../../support/until.ts';
 import {
   certificates,
@@ -32,6 +33,7 @@ describe.each(MODES)('a link over %s', (_what, options) => {
       instance: 'listener',
       epoch: 1,
       maxPayload: 64 * MIB,
+      views: VIEWS_HERE,
     });
     expect(peer.session).toEqual({
       role: 'listener',
@@ -39,6 +41,7 @@ describe.each(MODES)('a link over %s', (_what, options) => {
       instance: 'dialer',
       epoch: 1,
       maxPayload: 64 * MIB,
+      views: VIEWS_HERE,
     });
     const bytes = new Uint8Array(3 * MIB).map((_, index) => index * 11);
     client.link.post([FRAME.call, 0, 0, 1, 0, 1, { x: 1 }]);
