@@ -141,7 +141,11 @@ describe('a connection through the proxy', () => {
     await using meet = await meeting();
     meet.proxy.toTarget.set({ resetAfterBytes: 1_000 });
     const broken = once(meet.client, 'error');
-    const end = closed(meet.server);
+    // Bytes and a break that arrive in one turn are bytes and an end in Node 22.
+    const end = Promise.race([
+      closed(meet.server),
+      new Promise((resolve) => meet.server.once('end', resolve)),
+    ]);
     meet.client.write(Buffer.alloc(5_000));
     expect(await broken).toMatchObject([{ code: 'ECONNRESET' }]);
     await end;
