@@ -1,3 +1,4 @@
+import { addBuckets, countInto, emptyBuckets } from '../load/histogram.ts';
 import type { BatchRecord } from './batch-queue.ts';
 
 /** The upper bounds of the histogram of batch sizes, without the infinite one at the end. */
@@ -65,8 +66,8 @@ export class BatchStats {
     series.batches++;
     series.items += size;
     series.waitSumMs += waitMs;
-    count(series.sizes, SIZE_BOUNDS, size);
-    count(series.waits, WAIT_BOUNDS_MS, waitMs);
+    countInto(series.sizes, SIZE_BOUNDS, size);
+    countInto(series.waits, WAIT_BOUNDS_MS, waitMs);
   }
 
   /** Adds the counts of another thread. */
@@ -76,8 +77,8 @@ export class BatchStats {
       series.batches += other.batches;
       series.items += other.items;
       series.waitSumMs += other.waitSumMs;
-      add(series.sizes, other.sizes);
-      add(series.waits, other.waits);
+      addBuckets(series.sizes, other.sizes);
+      addBuckets(series.waits, other.waits);
     }
   }
 
@@ -100,20 +101,10 @@ export class BatchStats {
       batches: 0,
       items: 0,
       waitSumMs: 0,
-      sizes: new Array(SIZE_BOUNDS.length + 1).fill(0),
-      waits: new Array(WAIT_BOUNDS_MS.length + 1).fill(0),
+      sizes: emptyBuckets(SIZE_BOUNDS),
+      waits: emptyBuckets(WAIT_BOUNDS_MS),
     };
     this.#series.set(name, made);
     return made;
   }
-}
-
-function count(buckets: number[], bounds: readonly number[], value: number): void {
-  let bucket = 0;
-  while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++;
-  (buckets[bucket] as number)++;
-}
-
-function add(to: number[], from: readonly number[]): void {
-  for (const [index, value] of from.entries()) to[index] = (to[index] ?? 0) + value;
 }

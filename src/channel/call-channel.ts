@@ -2,8 +2,8 @@ import type { Holding } from '../load/holding.ts';
 import type { Reservation } from '../load/load-table.ts';
 import type { ReplicaModels } from '../load/model-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
+import type { EncodedValue } from '../values/transfer.ts';
 import type { CancelCode } from './frames.ts';
-import type { EncodedValue } from './inbound-call.ts';
 import type { OutboundCall } from './outbound-call.ts';
 
 /** The way to one replica: a channel to a thread, or the replica itself when it is inline. */

@@ -3,9 +3,9 @@ import { Answers, type Ending, Link, RecordedCall, turn } from '../../test/suppo
 import { REPLICA_STATE, RESERVED } from '../load/load-table.ts';
 import { batchTime, now } from '../time/clock.ts';
 import { MARK } from '../values/marks.ts';
-import { transfer } from '../values/transfer.ts';
+import { NO_ENCODING, transfer } from '../values/transfer.ts';
 import { CANCEL_CODE, METHOD_HTTP } from './frames.ts';
-import { type InboundCall, type InboundListener, NO_ENCODING } from './inbound-call.ts';
+import type { InboundCall, InboundListener } from './inbound-call.ts';
 import { HTTP_METHOD_NAME } from './method-names.ts';
 
 /** A link whose replica answers each call with its arguments. */

@@ -3,6 +3,7 @@ import { beginBatch } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
+import type { EncodedValue } from '../values/transfer.ts';
 import {
   CANCEL_CODE,
   type CancelCode,
@@ -12,7 +13,6 @@ import {
   packMeta,
   RAN_UNITS_PER_MS,
 } from './frames.ts';
-import type { EncodedValue } from './inbound-call.ts';
 import { type MethodTable, methodIndex, unknownMethod } from './method-names.ts';
 import type { OutboundCall } from './outbound-call.ts';
 import { Outbox } from './outbox.ts';

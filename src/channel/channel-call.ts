@@ -1,8 +1,9 @@
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
+import type { EncodedValue } from '../values/transfer.ts';
 import type { ArrivedCall } from './call-intake.ts';
 import { type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } from './frames.ts';
-import type { EncodedValue, InboundCall, InboundListener } from './inbound-call.ts';
+import type { InboundCall, InboundListener } from './inbound-call.ts';
 import type { Outbox } from './outbox.ts';
 
 /** Stands for the time of the start of a call whose run is not measured. */

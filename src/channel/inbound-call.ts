@@ -1,14 +1,5 @@
-import type { Marks } from '../values/marks.ts';
+import type { EncodedValue } from '../values/transfer.ts';
 import type { CallMeta, CancelCode } from './frames.ts';
-
-/** What goes with a captured value: what to mark, what to move, and how large it is. A `Capture` is one. */
-export interface EncodedValue {
-  readonly marks: Marks | undefined;
-  readonly transfer: ArrayBuffer[] | undefined;
-  readonly bytes: number;
-}
-
-export const NO_ENCODING: EncodedValue = { marks: undefined, transfer: undefined, bytes: 0 };
 
 /** What the running call wants to hear from its caller. */
 export interface InboundListener {

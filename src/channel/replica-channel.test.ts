@@ -7,10 +7,10 @@ import { HoldingMeter } from '../load/holding-meter.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../load/load-table.ts';
 import { ReplicaTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
-import { transfer } from '../values/transfer.ts';
+import { NO_ENCODING, transfer } from '../values/transfer.ts';
 import { CallerChannel } from './caller-channel.ts';
 import { CANCEL_CODE } from './frames.ts';
-import { type InboundCall, type InboundListener, NO_ENCODING } from './inbound-call.ts';
+import type { InboundCall, InboundListener } from './inbound-call.ts';
 import { LinkLedger } from './link-ledger.ts';
 import { PortTransport } from './port-transport.ts';
 

@@ -86,7 +86,12 @@ class PipeCaller extends CallerEnd {
 }
 
 /** Both ends of a channel over a pipe. */
-function piped(begin: (call: InboundCall) => void): { caller: PipeCaller; near: PipeEnd; far: PipeEnd } {
+function piped(begin: (call: InboundCall) => void): {
+  caller: PipeCaller;
+  replica: ReplicaChannel;
+  near: PipeEnd;
+  far: PipeEnd;
+} {
   const [near, far] = [new PipeEnd(), new PipeEnd()];
   near.other = far;
   far.other = near;
@@ -98,8 +103,8 @@ function piped(begin: (call: InboundCall) => void): { caller: PipeCaller; near: 
     () => {},
     () => 10,
   );
-  new ReplicaChannel('test', far, HANDED_OVER, intake, begin, () => {});
-  return { caller: new PipeCaller(near, HANDED_OVER, new Map([['first', 0]])), near, far };
+  const replica = new ReplicaChannel('test', far, HANDED_OVER, intake, begin, () => {});
+  return { caller: new PipeCaller(near, HANDED_OVER, new Map([['first', 0]])), replica, near, far };
 }
 
 test('a channel works over any transport: results, failures and streams with credit', async () => {
@@ -110,10 +115,13 @@ test('a channel works over any transport: results, failures and streams with cre
     if (what === 'fail') answers.error(call, new RangeError('no'));
     else if (what !== 'stream') answers.result(call, call.args);
     else {
-      call.listener = { credited: (chunks: number) => credits.push(chunks) } as unknown as InboundListener;
+      const credited = (chunks: number): void => {
+        credits.push(chunks);
+        answers.end(call);
+      };
+      call.listener = { credited } as unknown as InboundListener;
       call.open('head', { marks: undefined, transfer: undefined, bytes: 0 });
       answers.chunk(call, new Map([['a', 1]]));
-      setImmediate(() => setImmediate(() => answers.end(call)));
     }
   });
   const [plain, failing, stream] = [['plain', 1], ['fail'], ['stream']].map((args) => {
@@ -149,14 +157,14 @@ test('a call that is cancelled stays open until the other end is done with it', 
 
 test('what was handed over counts as started when the connection breaks; answers that have arrived count first', async () => {
   const begun: InboundCall[] = [];
-  const { caller, far } = piped((call) => begun.push(call));
+  const { caller, replica, far } = piped((call) => begun.push(call));
   const [answered, open] = [new RecordedCall('first', []), new RecordedCall('first', [])];
   caller.send(answered);
   caller.send(open);
   while (begun.length < 2) await turn();
   new Answers().result(begun[0] as InboundCall, 'in time');
-  // The answer has been posted by then.
-  setImmediate(() => far.close());
+  replica.flush();
+  far.close();
   await caller.ended;
   expect(answered.endings).toEqual([{ type: 'result', value: 'in time' }]);
   expect(open.endings).toMatchObject([

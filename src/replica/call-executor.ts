@@ -1,5 +1,5 @@
 import { METHOD_HTTP, METHOD_WEBSOCKET } from '../channel/frames.ts';
-import { type EncodedValue, type InboundCall, NO_ENCODING } from '../channel/inbound-call.ts';
+import type { InboundCall } from '../channel/inbound-call.ts';
 import { notExposable } from '../deployment/ingress-face.ts';
 import { ServeError } from '../errors.ts';
 import { callScope } from '../handle/call/scope.ts';
@@ -11,7 +11,7 @@ import { endTrace, type ReplicaTrace, replicaTraces, startReplicaTrace } from '.
 import { peek, tagOf } from '../validation/peek.ts';
 import { isThenable, whenSettled } from '../validation/thenable.ts';
 import { Capture, RESULT } from '../values/capture.ts';
-import { moveNow } from '../values/transfer.ts';
+import { type EncodedValue, moveNow, NO_ENCODING } from '../values/transfer.ts';
 import { isExpectedError } from './expected-error.ts';
 import { isResponse } from './ingress/foreign.ts';
 import { type ReplicaIdentity, RunningCall } from './running-call.ts';

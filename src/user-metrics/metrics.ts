@@ -1,5 +1,6 @@
 import { invalidOption } from '../errors.ts';
 import { callScope } from '../handle/call/scope.ts';
+import { countInto } from '../load/histogram.ts';
 import { type Fields, listOf, number, parseOptions, string } from '../validation/fields.ts';
 import type { MetricDefinition, MetricKind, MetricSeries, MetricTable } from './table.ts';
 import { threadMetrics } from './thread-metrics.ts';
@@ -91,8 +92,7 @@ export const metrics = {
         check(Number.isFinite(value), name, value, 'a finite number');
         const series = seriesOf(table, labels);
         series.value += value;
-        const bucket = buckets.findIndex((bound) => value <= bound);
-        (series.buckets[bucket === -1 ? buckets.length : bucket] as number)++;
+        countInto(series.buckets, buckets, value);
       },
     };
   },

@@ -1,3 +1,5 @@
+import { addBuckets, emptyBuckets } from '../load/histogram.ts';
+
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 export interface MetricDefinition {
@@ -59,10 +61,9 @@ export class MetricTable {
     const known = this.#series.get(key);
     if (known !== undefined) return known;
     if (this.#series.size >= MAX_SERIES) this.#dropEnded(() => true);
-    const buckets = new Array<number>(
-      this.definition.kind === 'histogram' ? this.definition.bounds.length + 1 : 0,
-    );
-    const made = { app, deployment, rank, values, value: 0, buckets: buckets.fill(0) };
+    const { kind, bounds } = this.definition;
+    const buckets = kind === 'histogram' ? emptyBuckets(bounds) : [];
+    const made = { app, deployment, rank, values, value: 0, buckets };
     if (this.#series.size >= MAX_SERIES) this.dropped++;
     else this.#series.set(key, made);
     return made;
@@ -74,9 +75,7 @@ export class MetricTable {
     for (const from of given) {
       const to = this.series(app, deployment, from.values, isGauge ? rank : '');
       to.value = isGauge ? from.value : to.value + from.value;
-      for (let index = 0; index < to.buckets.length; index++) {
-        to.buckets[index] = (to.buckets[index] as number) + (from.buckets[index] ?? 0);
-      }
+      addBuckets(to.buckets, from.buckets);
     }
   }
 

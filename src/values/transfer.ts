@@ -70,12 +70,19 @@ export function takeTransfer(value: object): Mark | undefined {
   return buffers;
 }
 
-/** A captured value with its marks, the memory to move and its approximate size in bytes. */
+/** What goes with a captured value: its marks, the memory to move and its approximate size in bytes. A `Capture` is one. */
 export interface EncodedValue {
-  value: unknown;
-  marks: Marks | undefined;
-  transfer: Transferable[] | undefined;
-  bytes: number;
+  readonly marks: Marks | undefined;
+  readonly transfer: Transferable[] | undefined;
+  readonly bytes: number;
+}
+
+/** A value that needs no marks and moves no memory. */
+export const NO_ENCODING: EncodedValue = { marks: undefined, transfer: undefined, bytes: 0 };
+
+/** The same together with the value. */
+export interface CapturedValue extends EncodedValue {
+  readonly value: unknown;
 }
 
 /**
@@ -84,7 +91,10 @@ export interface EncodedValue {
  *
  * @throws ServeError `SERVE_NOT_SERIALIZABLE` for memory that cannot be moved, such as WebAssembly's
  */
-export function moveNow({ value, marks, transfer = [], bytes }: EncodedValue, method: string): EncodedValue {
+export function moveNow(
+  { value, marks, transfer = [], bytes }: CapturedValue,
+  method: string,
+): CapturedValue {
   try {
     if (marks === undefined) {
       const moved = moveWhole(value, transfer);
@@ -96,7 +106,7 @@ export function moveNow({ value, marks, transfer = [], bytes }: EncodedValue, me
   }
 }
 
-type Moved = Pick<EncodedValue, 'value' | 'transfer'>;
+type Moved = Pick<CapturedValue, 'value' | 'transfer'>;
 
 /**
  * The quick way for values that are one buffer and little else: the buffer, views of it, primitives, or an array of those.

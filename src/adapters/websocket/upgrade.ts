@@ -4,11 +4,11 @@ import type {
   SocketEnvelope,
   SocketFrame,
 } from '../../channel/http-envelope.ts';
-import { NO_ENCODING } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { ServeError } from '../../errors.ts';
 import type { Direction } from '../../handle/call/counters.ts';
 import { LARGE_BYTES } from '../../values/memory.ts';
+import { NO_ENCODING } from '../../values/transfer.ts';
 import type { HostContext } from '../exchange.ts';
 import type { HttpTarget } from '../http.ts';
 import type { ResolvedMiddlewareOptions } from '../middleware-options.ts';

@@ -8,7 +8,7 @@ import { Capture } from '../../values/capture.ts';
 import { MARK, PORTABLE, type Portable } from '../../values/marks.ts';
 import { isRequest, PortableRequest } from '../../values/request.ts';
 import { onReviveHandle } from '../../values/revive.ts';
-import { type EncodedValue, moveNow } from '../../values/transfer.ts';
+import { type CapturedValue, moveNow } from '../../values/transfer.ts';
 import type { Call } from '../call/call.ts';
 import { type CallScope, callScope } from '../call/scope.ts';
 import { priorityRank } from '../queue/priority.ts';
@@ -264,7 +264,7 @@ function takeArguments(call: Call, args: readonly unknown[]): boolean {
     capture.reset();
     const captured = capture.takeAll(args, call.method);
     const { marks, transfer, bytes, isMoving } = capture;
-    const taken: EncodedValue = { value: captured, marks, transfer, bytes };
+    const taken: CapturedValue = { value: captured, marks, transfer, bytes };
     const sent = isMoving ? moveNow(taken, call.method) : taken;
     call.args = sent.value as unknown[];
     call.marks = sent.marks;

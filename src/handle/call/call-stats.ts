@@ -1,3 +1,5 @@
+import { addBuckets, type Buckets, countInto, emptyBuckets } from '../../load/histogram.ts';
+
 /** How a call ended; the `outcome` label of the metrics. */
 export const OUTCOMES = ['ok', 'error', 'timeout', 'cancelled', 'rejected', 'died'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
@@ -15,8 +17,7 @@ export interface CallSeries {
   readonly outcome: Outcome;
   count: number;
   sumMs: number;
-  /** Not cumulative; one more than there are bounds. */
-  readonly buckets: number[];
+  readonly buckets: Buckets;
 }
 
 /**
@@ -40,10 +41,7 @@ export class CallStats {
     this.#last = series;
     series.count++;
     series.sumMs += durationMs;
-    let bucket = 0;
-    while (bucket < DURATION_BOUNDS_MS.length && durationMs > (DURATION_BOUNDS_MS[bucket] as number))
-      bucket++;
-    (series.buckets[bucket] as number)++;
+    countInto(series.buckets, DURATION_BOUNDS_MS, durationMs);
   }
 
   /** Adds what another thread counted. */
@@ -52,9 +50,7 @@ export class CallStats {
       const series = this.#find(method, outcome);
       series.count += count;
       series.sumMs += sumMs;
-      for (let index = 0; index < buckets.length; index++) {
-        series.buckets[index] = (series.buckets[index] ?? 0) + (buckets[index] as number);
-      }
+      addBuckets(series.buckets, buckets);
     }
   }
 
@@ -80,13 +76,7 @@ export class CallStats {
     const index = OUTCOMES.indexOf(outcome);
     let series = byOutcome[index];
     if (series === undefined) {
-      series = {
-        method,
-        outcome,
-        count: 0,
-        sumMs: 0,
-        buckets: new Array(DURATION_BOUNDS_MS.length + 1).fill(0),
-      };
+      series = { method, outcome, count: 0, sumMs: 0, buckets: emptyBuckets(DURATION_BOUNDS_MS) };
       byOutcome[index] = series;
     }
     return series;

@@ -1,11 +1,6 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 import type { CallMeta, CancelCode } from '../../channel/frames.ts';
-import {
-  type EncodedValue,
-  type InboundCall,
-  type InboundListener,
-  NO_ENCODING,
-} from '../../channel/inbound-call.ts';
+import type { InboundCall, InboundListener } from '../../channel/inbound-call.ts';
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
@@ -20,6 +15,7 @@ import { ingressProtocol, routerProtocol } from '../../replica/ingress/protocol.
 import { UserCode } from '../../replica/user-code.ts';
 import { beginBatch } from '../../time/clock.ts';
 import { unpack } from '../../values/pack.ts';
+import { type EncodedValue, NO_ENCODING } from '../../values/transfer.ts';
 
 const EVERY_MODEL: ReplicaModels = {
   keepsModels: true,

@@ -1,9 +1,10 @@
 import type { FlatHeaders, ResponseEnvelope } from '../../channel/http-envelope.ts';
-import { type InboundCall, NO_ENCODING } from '../../channel/inbound-call.ts';
+import type { InboundCall } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { loop } from '../../time/loop.ts';
 import { isThenable } from '../../validation/thenable.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
+import { NO_ENCODING } from '../../values/transfer.ts';
 import type { RunningCall, StreamListener } from '../running-call.ts';
 import { leave } from '../stream-pump.ts';
 

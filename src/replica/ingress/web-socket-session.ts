@@ -1,7 +1,7 @@
 import type { CloseEnvelope, SocketEnvelope, SocketFrame } from '../../channel/http-envelope.ts';
-import { NO_ENCODING } from '../../channel/inbound-call.ts';
 import { ServeError } from '../../errors.ts';
 import { isThenable, whenSettled } from '../../validation/thenable.ts';
+import { NO_ENCODING } from '../../values/transfer.ts';
 import type { RunningCall, StreamListener, UploadListener } from '../running-call.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import { SendBuffer } from './send-buffer.ts';
