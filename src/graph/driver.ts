@@ -26,7 +26,7 @@ export class GraphDriver {
   readonly #adapter: (request: Request) => unknown;
   /** The schema of the input; undefined if the adapter is a function, which reads the request itself. */
   readonly #schema: Schema | undefined;
-  /** Whether the adapter is the user's, whose use of the request is not known. */
+  /** Whether the adapter only reads the body; false for a function of the user, which may do anything with the request. */
   readonly [ONLY_READS]: boolean;
 
   /** @param callees the deployments that the plan counts */

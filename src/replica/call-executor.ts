@@ -18,24 +18,24 @@ import { type ReplicaIdentity, RunningCall } from './running-call.ts';
 import { isStream, StreamPump } from './stream-pump.ts';
 import type { UserCode } from './user-code.ts';
 
-/** A deadline that is nearer, in ms, is compared with the clock itself, and not with the time of the call's message. */
+/** A deadline nearer than this, in ms, is compared with the clock instead of the time of the call's message. */
 const NEAR_MS = 1_000;
 
 /** Turns a request into the ingress method's argument, and its result into an answer. */
 export interface IngressProtocol {
-  /** @throws whatever makes the request unanswerable */
+  /** Makes the argument of the ingress method. @throws the error that makes the request unanswerable */
   request(call: RunningCall): unknown;
-  /** Answers with the result of the ingress method. May stream. */
+  /** Answers with the result of the ingress method, which may be a stream. */
   respond(call: RunningCall, result: unknown): void | Promise<void>;
-  /** Answers a request whose URL is only there for WebSockets. */
+  /** Answers a request to an ingress that only serves WebSockets. */
   requireUpgrade(call: RunningCall): void;
-  /** Holds a WebSocket's conversation. Resolves when it is over. @throws what `accept` threw */
+  /** Runs a WebSocket session. Resolves when it has ended. @throws the error of `accept` */
   serveWebSocket(call: RunningCall, accept: (socket: unknown, request: Request) => unknown): Promise<void>;
 }
 
 /**
- * Runs calls on the user's code: one after the other as they come, concurrently as far as they await. It never refuses a
- * call, since each one that arrives holds a place already.
+ * Runs calls on user code in the order of their arrival, concurrently while they await. It never refuses a call, since each
+ * call that arrives already holds a place.
  */
 export class CallExecutor {
   readonly identity: ReplicaIdentity;
@@ -46,7 +46,7 @@ export class CallExecutor {
   readonly #conversations = new Set<RunningCall>();
   #isDraining = false;
 
-  /** @param tally where it is counted how the calls went */
+  /** @param tally counts the calls by outcome */
   constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, tally?: ReplicaTally) {
     this.identity = identity;
     this.#code = code;
@@ -61,11 +61,11 @@ export class CallExecutor {
   }
 
   /**
-   * The same, and leaves the rest of the current callback of the event loop in the async context of the call: `outside` is
-   * for what else is done in it. `run` copies the context twice, the second time only to restore what was there (a tenth
-   * of the CPU time of a quick call).
+   * Starts a call and leaves the rest of the current callback of the event loop in the async context of the call; `outside`
+   * runs other work of that callback. `run` would copy the context a second time to restore the former one, which takes a
+   * tenth of the CPU time of a quick call.
    *
-   * @param at now, or not long ago
+   * @param at the current time, or a slightly earlier one
    */
   beginAndStay(inbound: InboundCall, at: number): void {
     const call = this.#start(inbound, at);
@@ -74,7 +74,7 @@ export class CallExecutor {
     this.#execute(call);
   }
 
-  /** Runs something in the async context of no call. */
+  /** Runs work in the async context of no call. */
   outside(work: () => void): void {
     callScope.exit(work);
   }
@@ -84,7 +84,7 @@ export class CallExecutor {
     const call = new RunningCall(inbound, this.identity, this.#timedOut);
     inbound.listener = call;
     if (this.#tally?.isObserved) call.startedAt = now();
-    // It may have waited in a message for longer than it had. A quick call whose deadline is far away costs no clock reading.
+    // The deadline may have passed while the message waited. If it is far away, the clock is not read.
     const { deadline } = inbound;
     if (deadline !== 0 && deadline - at < NEAR_MS && deadline < now()) {
       this.#fail(call, new ServeError('SERVE_TIMEOUT', 'the deadline passed before the call started'));
@@ -95,7 +95,7 @@ export class CallExecutor {
     return undefined;
   }
 
-  /** No more calls come; conversations, which may have no end of their own, are to end. */
+  /** Ends WebSocket sessions, which may not end by themselves. Called when no more calls arrive. */
   drain(): void {
     this.#isDraining = true;
     for (const call of this.#conversations) call.drain();
@@ -109,7 +109,7 @@ export class CallExecutor {
     startReplicaTrace(trace, () => callScope.run(call, this.#execute, call));
   }
 
-  /** Counted now: its code may never end. */
+  /** Counts a call as failed at once, because its code may never end. */
   readonly #timedOut = (call: RunningCall): void => {
     call.isCounted = true;
     this.#tally?.record(true, undefined);
@@ -232,7 +232,7 @@ export class CallExecutor {
       const over = this.#ingress.serveWebSocket(call, (socket, request) =>
         this.#code.invoke(METHOD_WEBSOCKET, [socket, request]),
       );
-      // It was on its way when the replica was told to stop.
+      // The call was on its way when the replica was told to stop.
       if (this.#isDraining) call.drain();
       await over;
     } catch (error) {
@@ -258,7 +258,7 @@ export class CallExecutor {
     try {
       inbound.error(capture.take(error, this.#code.methodName(inbound.method), RESULT), capture);
     } catch {
-      // What was thrown cannot cross, and is no Error: say what it was.
+      // The thrown value is not an Error and cannot cross, so it is described.
       capture.reset();
       const what = new ServeError('SERVE_NOT_SERIALIZABLE', `the method threw ${tagOf(error)}`);
       inbound.error(capture.take(what, '', RESULT), capture);
@@ -273,19 +273,19 @@ export class CallExecutor {
   }
 }
 
-/** A response that says itself that the app failed. */
+/** Whether a result is a response that reports a failure of the app. */
 function isServerError(result: unknown): boolean {
   if (typeof result !== 'object' || result === null || !isResponse(result)) return false;
   const status = peek(result, 'status');
   return typeof status === 'number' && status >= 500;
 }
 
-/** Whether the code is to blame for a failed call: the caller has not left, and the error is no answer to what it sent. */
+/** Whether the code is at fault for a failed call: the caller has not left, and the error is not an answer to invalid input. */
 function isOwnFault(call: RunningCall, error: unknown): boolean {
   return call.cancellation?.code !== 'SERVE_CANCELLED' && !isExpectedError(error);
 }
 
-/** The `context()` of code that runs in a replica but outside a call: its constructor, its hooks, its timers. */
+/** The `context()` of code that runs in a replica outside of calls: constructor, hooks, timers. */
 export function idleContext(identity: ReplicaIdentity): ServeContext {
   return {
     ...identity,

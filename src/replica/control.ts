@@ -9,12 +9,12 @@ import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
 import type { Remains } from './thread-hooks/remains.ts';
 
-/** The data that a replica starts with. Plain, whatever the replica runs in. */
+/** The data that a replica starts with, as plain data for every kind of isolation. */
 export interface ReplicaInit {
   readonly instanceId: string;
   readonly replicaId: string;
   readonly rank: number;
-  /** Numbers of the devices that it has. */
+  /** The numbers of its devices. */
   readonly gpus: readonly number[];
   /** Index of the replica among the instance's callers. */
   readonly callerIndex: number;
@@ -22,7 +22,7 @@ export interface ReplicaInit {
   readonly deployment: string;
   /** `file:` URL of the module that registers the target. */
   readonly module: string;
-  /** The name it is registered under. */
+  /** The name under which the target is registered. */
   readonly exportName: string;
   /** Arguments of the constructor: an array. */
   readonly args: Packed;
@@ -31,15 +31,15 @@ export interface ReplicaInit {
   readonly logLevel: LogLevel;
   /** Methods that may run twice. */
   readonly idempotent: boolean | readonly string[];
-  /** Period of the event loop's sign of life, in ms. */
+  /** The period at which the event loop reports that it turns, in ms. */
   readonly tickMs: number;
-  /** For the first health check, in ms. */
+  /** The time limit of the first health check, in ms. */
   readonly healthCheckTimeoutMs: number;
   /** Whether the replica reports the files that it loads. */
   readonly isTracked: boolean;
 }
 
-/** Where a start failed. */
+/** The phase in which a start failed. */
 export type StartPhase = 'import' | 'construct' | 'reconfigure' | 'checkHealth';
 
 /** From the host to a replica's thread. */
@@ -51,20 +51,20 @@ export type ToReplica =
   | { type: 'tick'; tickMs: number }
   | { type: 'checkHealth'; id: number }
   | { type: 'describe'; id: number }
-  /** No more calls come; conversations that would go on are to end. */
+  /** No more calls arrive; WebSocket sessions that would go on must end. */
   | { type: 'drain' }
-  /** Until when its calls may take. */
+  /** Asks for the time until which its calls may take. */
   | { type: 'openCalls'; id: number }
   | { type: 'autoscalingStats'; id: number }
   | { type: 'dispose'; id: number }
-  /** Nothing is asked of the replica any more: its thread ends once nothing is under way there. */
+  /** No more questions follow: the thread ends once no work is under way in it. */
   | { type: 'retire'; id: number };
 
-/** What a replica says of the calls that it runs. */
+/** The open calls of a replica. */
 export interface OpenCalls {
-  /** The last one of their deadlines, a time of `clock.now()`; 0 = none has one. */
+  /** The latest of their deadlines, as a time of `clock.now()`; 0 = none has a deadline. */
   readonly deadline: number;
-  /** Some send a stream, which the deadline is no longer for. */
+  /** Whether any of them sends a stream, to which the deadline no longer applies. */
   readonly hasStreams: boolean;
 }
 
@@ -72,15 +72,15 @@ export interface OpenCalls {
 export interface AgentControl {
   post(message: ToHost): void;
   listen(receive: (message: ToReplica) => void): void;
-  /** The port keeps the replica's thread alive no longer. */
+  /** Stops the port from keeping the replica's thread alive. */
   unref(): void;
 }
 
 /** From a replica's thread to the host. */
 export type ToHost =
-  /** `hasStats`, `hasHealthCheck`: it has the hooks `recordAutoscalingStats`, `checkHealth`. */
+  /** `hasStats` and `hasHealthCheck` tell whether it has the hooks `recordAutoscalingStats` and `checkHealth`. */
   | { type: 'ready'; methods: readonly string[]; hasStats: boolean; hasHealthCheck: boolean }
-  /** The thread has come to a question that user code answers. */
+  /** The thread has begun to process a question that user code answers. */
   | { type: 'begun'; id: number }
   | { type: 'failed'; phase: StartPhase; error: Packed }
   | {
@@ -94,12 +94,12 @@ export type ToHost =
     }
   /** User code logged. */
   | { type: 'log'; line: LogLine }
-  /** Something that whoever configured the deployment should know. */
+  /** A warning about the configuration of the deployment. */
   | { type: 'advice'; message: string }
   | { type: 'subscribe'; key: RouteKey }
-  /** The thread is through with an inline replica that another one replaced. */
+  /** The calls of this thread to an inline replica that was replaced have ended. */
   | { type: 'replaced'; replicaId: string }
-  /** A replica is gone, under one of its names: which calls of this thread it ran. */
+  /** The calls of this thread that a replica ran when it was lost. */
   | { type: 'lost'; replicaId: string; calls: readonly LostCall[] }
   /** User code ends this thread by `process.exit`. */
   | { type: 'exiting'; error: Packed }
@@ -114,5 +114,5 @@ export type ToHost =
   /** A failed response that nobody observed. */
   | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };
 
-/** What a replica reports on its calls and its user code. */
+/** The reports of a replica about its calls and its user code. */
 export type ReplicaReport = Extract<ToHost, { type: 'stats' | 'log' | 'advice' | 'loaded' | 'unobserved' }>;

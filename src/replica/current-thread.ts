@@ -2,7 +2,7 @@ import type { Router } from '../handle/routing/router.ts';
 
 const KEY = Symbol.for('inserve.replicaThread');
 
-/** Marks this thread as a replica's; on `globalThis`, so that every copy of the package knows. */
+/** Marks this thread as that of a replica. The mark is on `globalThis`, so that every copy of the package sees it. */
 export function enterReplicaAgent(router: Router): void {
   Object.defineProperty(globalThis, KEY, { value: router });
 }

@@ -2,13 +2,13 @@ import type { IngressDescription, RouteDescription } from '../openapi/openapi-ty
 import { type JsonSchema, type JsonSchemaTarget, toJsonSchema } from '../validation/json-schema.ts';
 import type { MethodSchemas } from '../validation/schema.ts';
 
-/** Under it an ingress of the library lists its own routes. */
+/** The key under which an ingress of the library lists its routes. */
 export const ROUTES: unique symbol = Symbol('inserve.routes');
 
-/** Under it an ingress of the library says whether it only reads its requests. */
+/** The key under which an ingress of the library says whether it only reads its requests. */
 export const ONLY_READS: unique symbol = Symbol.for('inserve.onlyReads');
 
-/** What is known of the ingress of a replica. */
+/** The parts of a replica's ingress that are described. */
 export interface Ingress {
   readonly instance: object;
   readonly kind: 'fetch' | 'call' | 'none';
@@ -20,9 +20,9 @@ export interface Ingress {
 }
 
 /**
- * Describes an ingress for OpenAPI: `call` by its schemas, a graph by its routes, a router by the document that it gives.
+ * Describes an ingress for OpenAPI: `call` by its schemas, a graph by its routes, a router by its own document.
  *
- * @throws what the ingress' `openapi()` throws; ServeError `SERVE_MISSING_DEPENDENCY`
+ * @throws the error of the ingress' `openapi()`; ServeError `SERVE_MISSING_DEPENDENCY`
  */
 export async function describeIngress(ingress: Ingress): Promise<IngressDescription> {
   const document = await ownDocument(ingress.instance);
@@ -37,7 +37,7 @@ export async function describeIngress(ingress: Ingress): Promise<IngressDescript
   return { face, routes, ...(document !== undefined && { document }) };
 }
 
-/** Schemas stand beside those of the ingress' own document. */
+/** The dialect of the schemas, which must match that of the ingress' own document. */
 function dialectOf(document: JsonSchema | undefined): JsonSchemaTarget {
   return String(document?.['openapi']).startsWith('3.0') ? 'openapi-3.0' : 'draft-2020-12';
 }
@@ -56,12 +56,12 @@ async function describeCall(
   };
 }
 
-/** Of routers that describe themselves, such as `OpenAPIHono`. */
+/** The document of a router that describes itself, such as `OpenAPIHono`. */
 async function ownDocument(instance: object): Promise<JsonSchema | undefined> {
   const openapi: unknown = Reflect.get(instance, 'openapi');
   if (typeof openapi !== 'function') return undefined;
   const document: unknown = await openapi.call(instance);
-  // Only what is JSON crosses to the host.
+  // Converted to JSON, because other values may not cross to the host.
   const plain: unknown = JSON.parse(JSON.stringify(document ?? null));
   if (typeof plain === 'object' && plain !== null && !Array.isArray(plain)) return plain as JsonSchema;
   throw new TypeError(

@@ -4,8 +4,8 @@ import { replicaRouter } from './current-thread.ts';
 import { mainInWorker } from './thread-hooks/listen-guard.ts';
 
 /**
- * `serve` and `createServe` as a replica's thread has them. The build puts this in the place of `default-serve.ts` and
- * `serve.ts` in `dist/thread/`, so that the host's half of the package is not loaded there.
+ * `serve` and `createServe` for the thread of a replica. The build replaces `default-serve.ts` and `serve.ts` by this file in
+ * `dist/thread/`, so that the host's half of the package is not loaded there.
  */
 export const serve: object = new Proxy(
   {},
@@ -23,7 +23,7 @@ export function createServe(): never {
   throw mainInWorker('createServe()');
 }
 
-/** In a replica only handles can be had. */
+/** `serve.handle`, the only member of `serve` that works in a replica. */
 function handle<T>(name: unknown, options: { app?: string } = {}): DeploymentHandle<T> {
   const router = replicaRouter();
   if (typeof name !== 'string' || router === undefined) throw mainInWorker('serve.handle(boundDeployment)');

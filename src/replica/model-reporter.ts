@@ -3,7 +3,7 @@ import type { DeploymentLoad } from '../load/deployment-load.ts';
 import { hash } from '../load/hash.ts';
 import type { ModelTable } from '../load/model-table.ts';
 
-/** Weight of the newest load in the mean: about the last seven count. */
+/** The weight of the newest load in the mean, so that about the last seven count. */
 const NEWEST = 0.25;
 
 /** Tells the callers of a replica which models it holds, and what a load costs. */
@@ -22,7 +22,7 @@ export class ModelReporter implements ModelsListener {
 
   changed(modelIds: readonly string[]): void {
     this.#table.advertise(modelIds.map(hash));
-    // Calls that wait for a model which is not here any more may go elsewhere.
+    // Calls that wait for a model which was evicted may now go elsewhere.
     this.#deploymentLoad.announceFreed();
   }
 

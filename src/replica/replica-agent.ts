@@ -37,10 +37,10 @@ import { trackModules } from './thread-hooks/module-tracker.ts';
 import { type Remains, watchRemains } from './thread-hooks/remains.ts';
 import { UserCode } from './user-code.ts';
 
-/** What a question of the host is answered with. */
+/** The answer to a question of the host. */
 type Answer = Omit<Extract<ToHost, { type: 'answer' }>, 'type' | 'id' | 'error'>;
 
-/** How often counted calls are shipped to the host. */
+/** The period at which counted calls are shipped to the host, in ms. */
 const STATS_MS = 1_000;
 
 /** The tables that a replica shares with the host and its callers. */
@@ -54,7 +54,7 @@ export interface AgentTables {
 export class ReplicaAgent {
   readonly router: Router;
   readonly #init: ReplicaInit;
-  /** Its rank may change. */
+  /** The identity of the replica, whose rank may change. */
   readonly #identity: Omit<ReplicaIdentity, 'rank'> & { rank: number };
   readonly #control: AgentControl;
   readonly #tables: AgentTables;
@@ -101,7 +101,7 @@ export class ReplicaAgent {
     this.#shipper = setInterval(() => this.#shipStats(), STATS_MS).unref();
   }
 
-  /** Import, construct, reconfigure, check health; then the host may route to it. */
+  /** Imports, constructs, reconfigures and checks the user's code; then the host may route to it. */
   async start(): Promise<void> {
     setReplicaContext(idleContext(this.#identity));
     if (this.#init.isTracked) trackModules((url) => this.#post({ type: 'loaded', url }));
@@ -131,7 +131,7 @@ export class ReplicaAgent {
       load.tick(now());
       const { methodNames: methods, hasAutoscalingStats: hasStats, hasHealthCheck } = code;
       this.#post({ type: 'ready', methods, hasStats, hasHealthCheck });
-      // Gauges that the constructor set are there as soon as the replica is.
+      // Shipped at once, so that gauges of the constructor are visible as soon as the replica is ready.
       this.#shipStats();
       const { idempotent } = this.#init;
       for (const message of batchAdvice(code.methods, { maxOngoingRequests: load.limit, idempotent }))
@@ -236,7 +236,7 @@ export class ReplicaAgent {
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
     for (const port of this.#channels.values()) port.unref();
     this.#control.unref();
-    // Ports that were closed are gone after a turn.
+    // Closed ports are released after a turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
     return { remains: this.#remains() };
   }
@@ -263,13 +263,13 @@ export class ReplicaAgent {
   }
 }
 
-/** The first health check, which the host does not watch. */
+/** Limits the time of the first health check, which the host does not watch. */
 function inTime(check: Promise<void>, timeoutMs: number): Promise<void> {
   const overdue = () => new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${timeoutMs} ms`);
   return withTimeout(check, timeoutMs, overdue);
 }
 
-/** Errors do not survive `postMessage`; they travel beside the event. */
+/** Puts the error of an event back, which is sent beside it because errors do not survive `postMessage`. */
 function withError(event: DirectoryEvent, error: Packed | undefined): DirectoryEvent {
   return error === undefined ? event : ({ ...event, error: unpack(error) } as DirectoryEvent);
 }

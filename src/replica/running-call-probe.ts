@@ -4,7 +4,7 @@ import { RunningCall } from './running-call.ts';
 /** Name of the symbol under which the inspector finds the probe in a replica's thread. */
 export const RUNNING_CALL = 'inserve.runningCall';
 
-/** The call for which code runs. */
+/** The call that the code runs for. */
 export interface ProbedCall {
   readonly method: string;
   readonly requestId: string;

@@ -7,7 +7,7 @@ import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 import type { ReplicaTrace } from '../tracing/channels.ts';
 
-/** Where the running call's identity comes from. */
+/** The identity of the replica, which its calls share. */
 export interface ReplicaIdentity {
   readonly app: string;
   readonly deployment: string;
@@ -17,8 +17,8 @@ export interface ReplicaIdentity {
 }
 
 /**
- * One call while user code works on it: the `context()` of that code, the parent of the calls it makes, and the one who
- * hears of cancellation. Everything but the fields is made when it is asked for.
+ * One call while user code runs it: the `context()` of that code, the parent of the calls it makes, and the receiver of
+ * cancellation. Everything but the fields is made on first use.
  */
 export class RunningCall implements InboundListener, CallScope, ServeContext {
   readonly inbound: InboundCall;
@@ -27,20 +27,20 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   #controller: AbortController | undefined = undefined;
   #children: Set<Child> | undefined = undefined;
   #cancellation: ServeError | undefined = undefined;
-  /** Why what runs for it was stopped, though the call goes on. */
+  /** The reason why work of the call was stopped, although the call itself goes on. */
   #departure: ServeError | undefined = undefined;
   #stream: StreamListener | undefined = undefined;
   #upload: UploadListener | undefined = undefined;
   #requestId: string | undefined = undefined;
-  /** Time of `clock.now()`; 0 = its duration is not taken. */
+  /** When it began, as a time of `clock.now()`; 0 = its duration is not measured. */
   startedAt = 0;
-  /** It was counted as a failure, though its code still runs. */
+  /** Whether it was counted as a failure, although its code still runs. */
   isCounted = false;
-  /** While somebody listens. */
+  /** Its trace; undefined without subscribers. */
   trace: ReplicaTrace | undefined = undefined;
   readonly items: readonly ServeContext[] | undefined = undefined;
 
-  /** @param onTimeout the deadline passed while it runs */
+  /** @param onTimeout called when the deadline passes while the call runs */
   constructor(inbound: InboundCall, identity: ReplicaIdentity, onTimeout?: (call: RunningCall) => void) {
     this.inbound = inbound;
     this.#identity = identity;
@@ -72,7 +72,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   }
 
   get requestId(): string {
-    // Read once per child call.
+    // Cached, because every child call reads it.
     this.#requestId ??= this.inbound.meta?.requestId ?? `${this.inbound.callerName}-${this.inbound.number}`;
     return this.#requestId;
   }
@@ -98,7 +98,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     return this.#controller.signal;
   }
 
-  /** That of a WebSocket is only for the time until it is open. */
+  /** The deadline; 0 = none, also for a WebSocket, whose deadline applies only until the connection is open. */
   get deadlineAt(): number {
     return this.inbound.method === METHOD_WEBSOCKET ? 0 : this.inbound.deadline;
   }
@@ -153,11 +153,11 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   }
 
   joinedBatch(items: number): void {
-    // A method may answer before its batch starts; its id may be another call's by then.
+    // A method may answer before its batch starts, and its id may then belong to another call.
     if (this.inbound.listener !== undefined) this.inbound.batched(items);
   }
 
-  /** Whether its result is a stream, whose duration says nothing. */
+  /** Whether its result is a stream, whose duration is not a measure of its cost. */
   get isStreamed(): boolean {
     return this.#stream !== undefined;
   }
@@ -171,12 +171,12 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     this.#children?.delete(child);
   }
 
-  /** The streamed result wants to hear of credit and of the end. */
+  /** Registers the streamed result, which gets credit and the end of the call. */
   streamTo(stream: StreamListener): void {
     this.#stream = stream;
   }
 
-  /** The request's body wants the chunks that the caller uploads. */
+  /** Registers the body of the request, which gets the chunks that the caller uploads. */
   uploadTo(upload: UploadListener): void {
     this.#upload = upload;
   }
@@ -195,15 +195,15 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
   }
 
   /**
-   * The client of a WebSocket left: what is under way for it stops. The call itself goes on, and may make others, such as
-   * one that saves what was said.
+   * Stops the work for a WebSocket whose client has left. The call itself goes on, and may make other calls, such as one that
+   * saves the messages.
    */
   departed(): void {
     this.#departure = this.#error('SERVE_CANCELLED', 'the client left');
     this.#stopWork(this.#departure);
   }
 
-  /** The replica is to stop: a conversation that would go on is to end. */
+  /** Ends a WebSocket session that would go on, because the replica stops. */
   drain(): void {
     this.#stream?.drain?.();
   }

@@ -13,7 +13,7 @@ import { isResponse } from './ingress/foreign.ts';
 import { methodNotAllowed, POST_ONLY } from './method-not-allowed.ts';
 import { isStream, leave } from './stream-pump.ts';
 
-/** Under it a checked stream has the schema of its values. */
+/** The key under which a checked stream has the schema of its values. */
 const OUTPUT: unique symbol = Symbol('inserve.output');
 
 /** The schema of the values of a stream. */
@@ -23,7 +23,7 @@ export function outputOf(stream: object): Schema | undefined {
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** The method behind its schemas: it runs with what the input schema made of the arguments, or not at all. */
+/** Wraps a method in its schemas: it runs with the values of the input schema, or not at all. */
 export function withSchemas(name: string, method: Method, schemas: MethodSchemas = {}): Method {
   const { input, output } = schemas;
   const checked = withOutput(name, method, output);
@@ -31,7 +31,7 @@ export function withSchemas(name: string, method: Method, schemas: MethodSchemas
   const isList = takesList(method);
   return function (...args) {
     const refuse = (issues: readonly ValidationIssue[]) => invalidInput(`the input of ${name}()`, issues);
-    // The schema would not see the others.
+    // Further arguments would not be validated.
     if (!isList && args.length > 1)
       throw refuse([{ path: [], message: `expected 1 argument, got ${args.length}` }]);
     const taken = validate(input, isList ? args : args[0], refuse);
@@ -41,7 +41,7 @@ export function withSchemas(name: string, method: Method, schemas: MethodSchemas
   };
 }
 
-/** The method as an ingress: with an input schema it takes the JSON body of a POST in place of the request. */
+/** Wraps a method as an ingress: with an input schema it gets the JSON body of a POST instead of the request. */
 export function withRequestSchemas(method: Method, schemas: MethodSchemas = {}): Method {
   const { input, output } = schemas;
   const checked = withOutput('call', method, output);
@@ -79,7 +79,7 @@ function withOutput(name: string, method: Method, output: Schema | undefined): M
 function checkResult(name: string, output: Schema, result: unknown): unknown {
   const refuse = (issues: readonly ValidationIssue[]) => invalidResult(`${name}()`, issues);
   if (isStream(result)) return checkEach(result, output, (value) => validate(output, value, refuse));
-  // What is an answer of its own goes to the client as it is.
+  // A response is sent to the client as it is.
   if (typeof result === 'object' && result !== null && isResponse(result)) return result;
   const moved = typeof result === 'object' && result !== null ? takeTransfer(result) : undefined;
   const checked = validate(output, result, refuse);
@@ -92,8 +92,8 @@ function checkResult(name: string, output: Schema, result: unknown): unknown {
 }
 
 /**
- * The values of a stream, each as the schema gives it. Not a generator: that would run `return()` only after a `next()`
- * that may never come.
+ * The values of a stream after validation. This is not a generator, whose `return()` would wait for a `next()` that may never
+ * settle.
  */
 function checkEach(
   source: AsyncIterable<unknown> | Iterable<unknown>,

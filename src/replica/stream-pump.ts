@@ -6,7 +6,7 @@ import type { StreamListener } from './running-call.ts';
 
 type AnyIterator = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
 
-/** Whether a method's result is a stream: an async iterable, or what a sync generator method returns. */
+/** Whether the result of a method is a stream: an async iterable, or the generator of a sync generator method. */
 export function isStream(value: unknown): value is AsyncIterable<unknown> | Generator<unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const { asyncIterator, toStringTag } = Symbol;
@@ -19,7 +19,7 @@ export function isStream(value: unknown): value is AsyncIterable<unknown> | Gene
   }
 }
 
-/** Ends an iterator early: its `finally` blocks run. One that throws there, a sync one at once, tells nobody. */
+/** Ends an iterator early, so that its `finally` blocks run. An error that they throw is ignored. */
 export async function leave(iterator: AnyIterator): Promise<void> {
   try {
     await iterator.return?.();
@@ -29,9 +29,8 @@ export async function leave(iterator: AnyIterator): Promise<void> {
 }
 
 /**
- * Sends the values of an iterator as chunks, no faster than the reader takes them. Where computing them holds the event
- * loop, the loop turns between two of them. When the reader leaves, the
- * iterator's `finally` blocks run.
+ * Sends the values of an iterator as chunks, no faster than the reader takes them. If computing them holds the event loop, the
+ * loop turns between two values. When the reader leaves, the iterator's `finally` blocks run.
  */
 export class StreamPump implements StreamListener {
   readonly #inbound: InboundCall;
@@ -42,7 +41,7 @@ export class StreamPump implements StreamListener {
   #stopped = false;
   #failure: { readonly error: unknown } | undefined = undefined;
 
-  /** @param name of the method, for errors */
+  /** @param name the name of the method in errors */
   constructor(inbound: InboundCall, source: AsyncIterable<unknown> | Iterable<unknown>, name: string) {
     this.#inbound = inbound;
     this.#name = name;
@@ -60,7 +59,7 @@ export class StreamPump implements StreamListener {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#window.close();
-    // Queued behind a `next()` that runs; wakes a generator that waits at a `yield`.
+    // `return()` is queued after a running `next()`, and ends a generator that waits at a `yield`.
     void leave(this.#iterator);
   }
 
@@ -69,7 +68,7 @@ export class StreamPump implements StreamListener {
     this.stop();
   }
 
-  /** @throws what the iterator threw */
+  /** @throws the error of the iterator */
   async run(): Promise<void> {
     while (!this.#stopped) {
       const { done, value } = await this.#iterator.next();

@@ -8,7 +8,7 @@ import type { DeploymentSchemas } from '../validation/schema.ts';
 import { describeIngress, ONLY_READS } from './describe-methods.ts';
 import { type Method, withRequestSchemas, withSchemas } from './schemas.ts';
 
-/** How the ingress answers HTTP: a fetch-style router, `call(request)`, or not at all. */
+/** The way in which the ingress answers HTTP: a fetch-style router, `call(request)`, or not at all. */
 export type IngressKind = 'fetch' | 'call' | 'none';
 
 /**
@@ -23,7 +23,7 @@ export class UserCode {
   readonly #methods: readonly Method[];
   readonly #ingress: Method | undefined;
   readonly ingressKind: IngressKind;
-  /** Whether the ingress method takes the request. */
+  /** Whether the ingress method has a parameter for the request. */
   readonly ingressTakesRequest: boolean;
   readonly #schemas: DeploymentSchemas;
   readonly #websocket: Method | undefined;
@@ -61,8 +61,8 @@ export class UserCode {
   }
 
   /**
-   * Constructs: `static create(...args)` if the class (or a base) has one and answers an instance, else `new`.
-   * A function deployment is called with nothing bound.
+   * Constructs the instance: by `static create(...args)` if the class (or a base) has it and it returns an instance, else by
+   * `new`. The function of a deployment is used as it is.
    */
   static async construct({ target, schemas }: Registration, args: unknown[]): Promise<UserCode> {
     if (!isClass(target)) return new UserCode(target, true, schemas);
@@ -80,7 +80,7 @@ export class UserCode {
     return this.#websocket !== undefined;
   }
 
-  /** Whether it is a router: those make requests of requests. */
+  /** Whether it is a router, which makes requests from requests. */
   get makesRequests(): boolean {
     return this.ingressKind === 'fetch' && Reflect.get(this.#instance, ONLY_READS) !== true;
   }
@@ -123,7 +123,7 @@ export class UserCode {
     return this.#hook('recordAutoscalingStats') !== undefined;
   }
 
-  /** What `recordAutoscalingStats()` answers: numbers by name. @throws TypeError if it is anything else */
+  /** Returns the result of `recordAutoscalingStats()`: numbers by name. @throws TypeError for any other result */
   async autoscalingStats(): Promise<Record<string, number>> {
     const answer: unknown = await this.#hook('recordAutoscalingStats')?.call(this.#instance);
     const entries = isPlainObject(answer) ? Object.entries(answer) : undefined;
@@ -132,7 +132,7 @@ export class UserCode {
     throw new TypeError('recordAutoscalingStats() must return an object of finite numbers by name');
   }
 
-  /** Whether it says itself how it is. */
+  /** Whether it has `checkHealth()`. */
   get hasHealthCheck(): boolean {
     return this.#hook('checkHealth') !== undefined;
   }
@@ -142,7 +142,7 @@ export class UserCode {
     await this.#hook('checkHealth')?.call(this.#instance);
   }
 
-  /** What OpenAPI has to say of it. */
+  /** Describes the ingress for OpenAPI. */
   describe(): Promise<IngressDescription> {
     const instance = this.#instance;
     return describeIngress({
@@ -170,7 +170,7 @@ export class UserCode {
   }
 }
 
-/** Own fields are methods too, so the names are known only now. */
+/** Checks that every schema has its method. This needs the instance, whose own fields may be methods as well. */
 function assertMethods(schemas: DeploymentSchemas, names: readonly string[]): void {
   for (const name of Object.keys(schemas)) {
     if (names.includes(name)) continue;

@@ -1,11 +1,11 @@
 import { peek } from '../../validation/peek.ts';
 
 /**
- * Web objects of other implementations than Node's: polyfills, older libraries and copies of undici have classes of their
- * own, and some without the tag that tells what they are.
+ * Web objects of implementations other than Node's: polyfills, older libraries and copies of undici have their own classes,
+ * some without a tag that identifies them.
  */
 
-/** Whether a value is a `Response`, of whatever make. */
+/** Whether a value is a `Response` of any implementation. */
 export function isResponse(value: object): value is Response {
   if (peek(value, Symbol.toStringTag) === 'Response') return true;
   const status: unknown = peek(value, 'status');
@@ -31,7 +31,7 @@ export function headersOf({ headers }: Response): Iterable<[string, string]> {
   return pairs;
 }
 
-/** A body of Node's own make: what `Response` would write as `[object Blob]` otherwise. */
+/** Converts a body to Node's own classes; `Response` would write a foreign one as `[object Blob]`. */
 export async function nativeBody(value: object): Promise<Blob | FormData | URLSearchParams> {
   switch (peek(value, Symbol.toStringTag)) {
     case 'FormData':

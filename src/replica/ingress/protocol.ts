@@ -20,7 +20,7 @@ const UPGRADE_REQUIRED: ResponseEnvelope = [
 /**
  * HTTP and WebSocket at the replica's end: envelope → `Request`, result → envelope, frames ↔ socket.
  *
- * @param isWhole the ingress may make other requests of its own
+ * @param isWhole whether the ingress may make other requests from its request
  */
 function ingressProtocolOf(isWhole: boolean): IngressProtocol {
   return {
@@ -43,5 +43,5 @@ function ingressProtocolOf(isWhole: boolean): IngressProtocol {
 }
 
 export const ingressProtocol: IngressProtocol = ingressProtocolOf(false);
-/** For routers on the host's thread, whose middleware makes requests of requests. */
+/** The protocol for routers on the host's thread, whose middleware makes requests from requests. */
 export const routerProtocol: IngressProtocol = ingressProtocolOf(true);

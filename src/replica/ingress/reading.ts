@@ -1,15 +1,15 @@
 import { badRequest } from '../../input/bad-request.ts';
 
 /**
- * A body that breaks off while user code does something else, and looks at the promise later, is no unhandled rejection:
- * that would end the replica, and any client could do it.
+ * Prevents an unhandled rejection if a body breaks off while user code does other work and awaits the promise later: it would
+ * end the replica, and any client could cause it.
  */
 export function quiet<T>(reading: Promise<T>): Promise<T> {
   reading.catch(() => {});
   return reading;
 }
 
-/** A form of a client's: one that is none is the client's mistake. */
+/** Reads a form. A body that is not a form is the client's fault. */
 export async function readForm(
   request: Pick<Request, 'bodyUsed' | 'body'>,
   read: () => Promise<FormData>,
@@ -18,7 +18,7 @@ export async function readForm(
   try {
     return await read();
   } catch (cause) {
-    // Anything else is why the body could not be read.
+    // Any other error says why the body could not be read.
     if (!(cause instanceof TypeError)) throw cause;
     throw badRequest('the body is not valid form data', { cause });
   }

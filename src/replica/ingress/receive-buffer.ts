@@ -6,8 +6,8 @@ type Result = IteratorResult<SocketMessage, undefined>;
 const DONE: Result = { done: true, value: undefined };
 
 /**
- * The messages of a WebSocket on their way to user code: to whoever waits for the next one, else to its listeners, else
- * they wait here. Each is credited when it is taken, so a client whose messages nobody takes is stopped.
+ * The messages of a WebSocket on their way to user code. A message goes to the code that waits for the next one, else to the
+ * listeners, else it waits here. It is credited when it is taken, so a client whose messages are not taken is stopped.
  */
 export class ReceiveBuffer {
   readonly #onConsumed: (chunks: number) => void;
@@ -17,16 +17,16 @@ export class ReceiveBuffer {
   #listener: ((message: SocketMessage) => void) | undefined = undefined;
   #isEnded = false;
   #wasIterated = false;
-  /** Loops that have not been left. */
+  /** The number of loops over the messages that were not left. */
   #loops = 0;
   #onRead: (() => void) | undefined = undefined;
 
-  /** @param onConsumed so many messages were taken, and are to be credited */
+  /** @param onConsumed called with the number of messages that were taken and must be credited */
   constructor(onConsumed: (chunks: number) => void) {
     this.#onConsumed = onConsumed;
   }
 
-  /** Whether anybody ever asked for the next message. */
+  /** Whether the next message was ever asked for. */
   get wasIterated(): boolean {
     return this.#wasIterated;
   }
@@ -48,19 +48,19 @@ export class ReceiveBuffer {
     }
   }
 
-  /** Calls `listener` once the messages that came are read, or nobody is there to read them. */
+  /** Calls `listener` once the received messages are read, or no code is left to read them. */
   onceRead(listener: () => void): void {
     this.#onRead = listener;
     this.#look();
   }
 
-  /** No more messages come. Those that wait are still read. */
+  /** Notes that no more messages arrive. Waiting messages can still be read. */
   end(): void {
     this.#isEnded = true;
     for (const reader of this.#readers.splice(0)) reader(DONE);
   }
 
-  /** Who gets the messages that no iteration takes; those that wait come in a moment, when all listeners are there. */
+  /** Sets the receiver of messages that no loop takes. Waiting messages follow in a later turn, when all listeners are added. */
   listen(listener: (message: SocketMessage) => void): void {
     if (this.#listener !== undefined) return;
     this.#listener = listener;
@@ -78,7 +78,7 @@ export class ReceiveBuffer {
     let isLeft = false;
     return {
       next: () => (isLeft ? Promise.resolve(DONE) : this.#next()),
-      // The socket stays open: another loop may go on where this one left.
+      // The socket stays open, because another loop may continue where this one was left.
       return: () => {
         if (!isLeft) this.#loops--;
         isLeft = true;

@@ -6,7 +6,7 @@ import { normalizeUrl } from './request-url.ts';
 import type { UploadBody } from './upload-body.ts';
 import { defineWholeRequest } from './whole-request.ts';
 
-/** What a request needs from the call it belongs to. */
+/** The part of a call that its request needs. */
 export interface RequestSource {
   readonly signal: AbortSignal;
 }
@@ -21,14 +21,14 @@ type RequestFactory = (
 let factory: RequestFactory | undefined;
 let isOwnThread = false;
 
-/** @internal In a replica's thread the globals are ours to adapt; on the host's thread nothing is touched. */
+/** @internal Adapts the globals of a replica's thread. Those of the host's thread are never changed. */
 export function adaptGlobals(): void {
   isOwnThread = true;
 }
 
 /**
- * A WHATWG `Request` whose parts are made when they are touched. undici's own object is built only when user code needs
- * what is not answered here: building it for every request halves the throughput of an Express app (0.53–0.77).
+ * A WHATWG `Request` whose parts are made on first use. undici's own object is built only if user code needs a member that is
+ * missing here, because building it for every request halves the throughput of an Express app (0.53–0.77).
  *
  * @param isWhole user code may make other requests of it: on the host's thread it gets undici's own
  */
@@ -43,7 +43,7 @@ export function createRequest(
   return factory(envelope, upload, source, isWhole && !isOwnThread);
 }
 
-/** What belongs to the client's connection is left out; `fetch(request)` would refuse to send it on. */
+/** The headers without those of the client's connection, which `fetch(request)` would refuse to send on. */
 function toHeaders(flat: FlatHeaders): Headers {
   const pairs = unflatten(flat);
   const headers = new Headers();
@@ -54,7 +54,7 @@ function toHeaders(flat: FlatHeaders): Headers {
   return headers;
 }
 
-/** Members that only undici's own object answers. */
+/** Members that only undici's own object has. */
 const DELEGATED = [
   'cache',
   'credentials',
@@ -82,7 +82,7 @@ function defineFacade(): RequestFactory {
     #url: string | undefined = undefined;
     #headers: Headers | undefined = undefined;
     #native: Request | undefined;
-    /** The body was read here, not by undici's object. */
+    /** Whether the body was read here instead of by undici's object. */
     #isUsed = false;
 
     constructor(
@@ -193,7 +193,7 @@ function defineFacade(): RequestFactory {
       return this.#upload?.bytes() ?? body ?? '';
     }
 
-    /** undici's request in the place of this one. */
+    /** Builds undici's request that takes the place of this one. */
     get whole(): Request {
       return this.#build(WholeRequest);
     }
@@ -208,13 +208,13 @@ function defineFacade(): RequestFactory {
         ...(body === undefined ? {} : { body, duplex: 'half' }),
       };
       const native: Request = Reflect.construct(NativeRequest, [this.url, init], made);
-      // Its body was read before it was made.
+      // The body was read before undici's request was made.
       if (this.#isUsed) void native.text();
       return native;
     }
 
     #takeBody(method: string): ReadableStream | Uint8Array<ArrayBuffer> | string | undefined {
-      // HTTP allows a body here, `Request` does not.
+      // HTTP allows a body for these methods, but `Request` does not.
       if (method === 'GET' || method === 'HEAD') return undefined;
       if (this.#isUsed) return '';
       return this.#upload?.stream() ?? (this.#envelope[3] as Uint8Array<ArrayBuffer> | string | undefined);

@@ -2,18 +2,18 @@ import { type FlatHeaders, flatten } from '../../channel/http-envelope.ts';
 import { headersOf } from './foreign.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 
-/** What Node refuses in a header; undici lets some of it pass. NUL separates the flat headers. */
+/** Characters that Node refuses in a header, some of which undici accepts. NUL separates the flat headers. */
 const REFUSED = /[^\t\x20-\x7e\x80-\xff\0]/;
 
 /**
- * The headers of a response that user code returned, ready to cross.
+ * The headers of a response that user code returned, ready to be sent to the host.
  *
- * @throws TypeError for what cannot be sent
+ * @throws TypeError for a header that cannot be sent
  */
 export function responseHeaders(response: Response): FlatHeaders {
   const { headers, status, url } = response;
   if (status < 200 || status > 599) throw new TypeError(`a response with status ${status} cannot be sent`);
-  // A response of `fetch()` is decoded already; its body is no longer what these two say.
+  // The body of a response of `fetch()` is already decoded, so these two headers no longer apply.
   const isDecoded = url !== undefined && url !== '' && headers.has('content-encoding');
   const listed =
     headers
@@ -22,7 +22,7 @@ export function responseHeaders(response: Response): FlatHeaders {
       .split(/\s*,\s*/) ?? [];
   const pairs: string[] = [];
   for (const [name, value] of headersOf(response)) {
-    // What to upgrade to is the point of a 426 (RFC 9110, 15.5.22).
+    // A 426 must name the protocol to upgrade to (RFC 9110, 15.5.22).
     const isPoint = status === 426 && name === 'upgrade';
     if (!isPoint && (isHopByHop(name) || listed.includes(name))) continue;
     if (isDecoded && (name === 'content-encoding' || name === 'content-length')) continue;

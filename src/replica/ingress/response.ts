@@ -28,8 +28,8 @@ const JSON_LINES: FlatHeaders = flatten(['content-type', 'application/x-ndjson; 
 type Chunk = string | Uint8Array;
 
 /**
- * Answers an HTTP call with what the ingress method returned: a `Response` as it is, text, bytes, a stream, nothing
- * (204), anything else as JSON.
+ * Answers an HTTP call with the result of the ingress method: a `Response` as it is, text, bytes, a stream, no result (204),
+ * any other value as JSON.
  */
 export async function respond(call: RunningCall, result: unknown): Promise<void> {
   if (result === undefined || result === null) {
@@ -51,7 +51,7 @@ async function respondWithObject(call: RunningCall, result: object): Promise<voi
   }
   if (isResponse(result)) return respondWith(call, result);
   switch (peek(result, Symbol.toStringTag)) {
-    // As `fetch` would send them as a body: with the type they have.
+    // Sent with their own type, as `fetch` sends them as a body.
     case 'Blob':
     case 'File':
     case 'FormData':
@@ -68,8 +68,8 @@ async function respondWithObject(call: RunningCall, result: object): Promise<voi
 }
 
 /**
- * A body that is complete with its first chunk goes in one frame; any other is streamed. The head of one that has nothing
- * to say yet goes ahead: a client of server-sent events waits for it.
+ * Sends a body in one frame if it is complete with its first chunk, else as a stream. The head of a body without a chunk yet is
+ * sent ahead, because a client of server-sent events waits for it.
  */
 async function respondWith(call: RunningCall, response: Response): Promise<void> {
   const headers = responseHeaders(response);
@@ -112,7 +112,7 @@ async function respondWith(call: RunningCall, response: Response): Promise<void>
   await stream(call, sending, reads);
 }
 
-/** The body of a `Response` of other makes may be a stream of Node's, or not be shown at all: undefined then. */
+/** The body of a foreign `Response`, which may be a Node stream; undefined if it has none or does not expose it. */
 function bodySource(body: object | undefined): BodySource | undefined {
   if (body === undefined) return undefined;
   if ('getReader' in body) return fromReadable(body as ReadableStream);
@@ -130,7 +130,7 @@ async function stream(
   else finish(call, 200, await typeOfEmpty(output), '');
 }
 
-/** The type that a stream without a value would have with one, as far as its schema tells. */
+/** The content type of a stream that ended without a value, according to its schema. */
 async function typeOfEmpty(output: Schema | undefined): Promise<FlatHeaders> {
   if (output === undefined) return TEXT;
   const kinds = resultKinds(await toJsonSchema(output, 'output').catch(() => ({})));
@@ -138,7 +138,7 @@ async function typeOfEmpty(output: Schema | undefined): Promise<FlatHeaders> {
   return kinds.has('json') || kinds.has('nothing') ? JSON_LINES : BYTES;
 }
 
-/** Text and bytes as they are, anything else as a line of JSON. */
+/** Text and bytes as they are, any other value as a line of JSON. */
 function toChunk(item: unknown): readonly [FlatHeaders, Chunk] {
   if (typeof item === 'string') return [TEXT, item];
   const bytes = typeof item === 'object' && item !== null ? asBytes(item) : undefined;
@@ -166,7 +166,7 @@ function finish(call: RunningCall, status: number, headers: FlatHeaders, body: C
 function asBytes(value: object): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (types.isArrayBuffer(value)) return new Uint8Array(value);
-  // A socket writes no shared memory.
+  // Copied, because sockets cannot write shared memory.
   if (types.isSharedArrayBuffer(value)) return new Uint8Array(value).slice();
   return undefined;
 }
@@ -184,7 +184,7 @@ function toJson(value: unknown): string {
   return text;
 }
 
-/** What a promise comes to within this turn of the event loop; undefined if it takes longer. */
+/** The result of a promise that settles within this turn of the event loop; undefined if it takes longer. */
 function thisTurn<T>(promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
 }

@@ -3,22 +3,22 @@ import type { InboundCall } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { LARGE_BYTES } from '../../values/memory.ts';
 
-/** What waits for room; a `Blob` has no frame before it is read. */
+/** A message that waits for room. A `Blob` has no frame before it is read. */
 interface Waiting {
   frame: SocketFrame | undefined;
   readonly bytes: number;
 }
 
 interface OutboxEvents {
-  /** More waits than may. */
+  /** The limit of waiting bytes is exceeded. */
   overflowed(): void;
   /** A `Blob` cannot be read. */
   failed(error: Error): void;
 }
 
 /**
- * The messages of user code on their way to the host, in their order and no faster than the client reads them. What has
- * no room waits here, where `send()` cannot wait.
+ * The messages of user code on their way to the host, in order and no faster than the client reads them. Messages without room
+ * wait here, because `send()` cannot wait.
  */
 export class SendBuffer {
   readonly #inbound: InboundCall;
@@ -55,12 +55,12 @@ export class SendBuffer {
     }, this.#events.failed);
   }
 
-  /** The last frame, behind everything that waits. */
+  /** Sends the last frame after all waiting messages. */
   close(envelope: CloseEnvelope): void {
     this.#add(envelope, 0);
   }
 
-  /** Cuts the connection; what waits is lost. */
+  /** Cuts the connection. Waiting messages are lost. */
   cut(envelope: CloseEnvelope): void {
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
@@ -72,18 +72,18 @@ export class SendBuffer {
     this.#pump();
   }
 
-  /** Nothing more is sent: nobody waits for room any more. What waits itself still leaves. */
+  /** Notes that no more messages are sent, which ends all waits for room. Waiting messages are still sent. */
   finish(onFinished: () => void): void {
     this.#onFinished = onFinished;
     this.#drained?.resolve();
   }
 
-  /** Whether nothing is left to leave. */
+  /** Whether every message has been sent. */
   get isFinished(): boolean {
     return this.#waiting.length === 0;
   }
 
-  /** The connection is over: what waits is lost. */
+  /** Notes that the connection has ended. Waiting messages are lost. */
   end(): void {
     this.#isEnded = true;
     this.#waiting.length = 0;

@@ -1,12 +1,12 @@
 /** A message of a WebSocket: text, or bytes. */
 export type SocketMessage = string | ArrayBuffer;
 
-/** How a WebSocket was closed: as in the standard's `CloseEvent`. */
+/** The end of a WebSocket, with the fields of the standard's `CloseEvent`. */
 export interface SocketClose {
   /** 1005 if the client gave none, 1006 if the connection was lost. */
   readonly code: number;
   readonly reason: string;
-  /** Whether both sides said that they close. */
+  /** Whether both sides sent a close frame. */
   readonly wasClean: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface SocketMessageEvent extends Event {
 
 export interface SocketCloseEvent extends Event, SocketClose {}
 
-/** What a socket tells, by the type of the event. */
+/** The events of a socket by type. */
 export interface SocketEventMap {
   open: Event;
   message: SocketMessageEvent;
@@ -27,11 +27,11 @@ export interface SocketEventMap {
 type Handler<K extends keyof SocketEventMap> = ((event: SocketEventMap[K]) => unknown) | null;
 
 /**
- * The client's WebSocket, as `websocket(socket, request)` of an ingress gets it: the standard interface, open already, and
- * an async iterable of its messages.
+ * The client's WebSocket as an ingress gets it in `websocket(socket, request)`: it has the standard interface, is already open,
+ * and is an async iterable of its messages.
  *
- * What arrives before anybody listens is kept, and a reader that is slower than the client stops the client. A listener
- * that throws, also an async one, closes this connection with 1011 and no other.
+ * Messages that arrive before there is a listener are kept, and a reader that is slower than the client slows the client down.
+ * A listener that throws, also an async one, closes only this connection, with 1011.
  */
 export interface ServerWebSocket extends EventTarget, AsyncIterable<SocketMessage> {
   /** 1 open, 2 closing, 3 closed. */

@@ -16,7 +16,7 @@ type Listener = Parameters<EventTarget['addEventListener']>[1];
 type ListenerOptions = Parameters<EventTarget['addEventListener']>[2];
 type Handler<K extends keyof SocketEventMap> = ((event: SocketEventMap[K]) => unknown) | null;
 
-/** Bytes of a close frame's reason, at most (RFC 6455, 5.5). */
+/** The most bytes of the reason in a close frame (RFC 6455, 5.5). */
 const MAX_REASON_BYTES = 123;
 
 class MessageEvent extends Event implements SocketMessageEvent {
@@ -41,7 +41,7 @@ class CloseEvent extends Event implements SocketCloseEvent {
   }
 }
 
-/** The face of a conversation that user code sees. */
+/** The socket of a WebSocket session as user code sees it. */
 export class IngressSocket extends EventTarget implements ServerWebSocket {
   readonly CONNECTING = 0;
   readonly OPEN = 1;
@@ -70,7 +70,7 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
     });
   }
 
-  /** User code is called when the socket is as good as open. */
+  /** The state. User code is only called when the connection is about to be open, so it starts as open. */
   get readyState(): number {
     return Math.max(SOCKET_STATE.open, this.#conversation.state);
   }
@@ -173,7 +173,7 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
     this.#run(() => this.dispatchEvent(event));
   }
 
-  /** Node makes an uncaught exception of what a listener throws, and that would end the replica and all its clients. */
+  /** Catches errors of listeners, which Node would turn into an uncaught exception that ends the replica and all its clients. */
   #guard(listener: unknown): Listener {
     if ((typeof listener !== 'function' && typeof listener !== 'object') || listener === null)
       return listener as Listener;
@@ -200,14 +200,14 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
   }
 }
 
-/** Those that may be sent (RFC 6455, 7.4; IANA's registry). */
+/** Whether a close code may be sent (RFC 6455, 7.4; IANA's registry). */
 function isCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   if (code >= 3_000) return code <= 4_999;
   return (code >= 1_000 && code <= 1_003) || (code >= 1_007 && code <= 1_014);
 }
 
-/** Bytes are copied: user code may change them at once, and they leave at the end of the turn. */
+/** Copies bytes, because they are sent at the end of the turn and user code may change them before. */
 function toMessage(data: unknown): string | Uint8Array | Blob {
   if (typeof data === 'string' || isInstance(data, Blob)) return data;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();

@@ -4,20 +4,20 @@ import { type BodySource, fromIterable, fromReadable } from './response-stream.t
 
 /** One event of a stream, as the HTML standard names its fields. */
 export interface ServerSentEvent {
-  /** Text, as many lines as it has; anything else is sent as JSON. */
+  /** Text of any number of lines; any other value is sent as JSON. */
   data?: unknown;
-  /** Type of the event; without it the page's `onmessage` hears of it. */
+  /** Type of the event. An event without a type is received by the page's `onmessage`. */
   event?: string;
-  /** What a page that lost the connection comes back with, as the header `last-event-id`. */
+  /** Id of the event, which a page that lost the connection sends as the header `last-event-id`. */
   id?: string | number;
   /** How long a page waits before it connects again, in ms. */
   retry?: number;
-  /** Said to nobody: pages do not see it. */
+  /** A comment, which pages do not see. */
   comment?: string;
 }
 
 export interface SseOptions {
-  /** After so long without an event a comment is sent, so that nothing in between takes the connection for dead; 0 = never. Default 15 000 ms. */
+  /** Time without an event after which a comment is sent, so that no proxy takes the connection for dead, in ms; 0 = never. Default 15 000. */
   heartbeatMs?: number;
   /** More headers of the response. */
   headers?: ConstructorParameters<typeof Headers>[0];
@@ -27,21 +27,21 @@ const OPTIONS: Fields<SseOptions> = { heartbeatMs: milliseconds(), headers: anyt
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
-  // Compression would hold events back, and so do caches.
+  // Compression and caches would hold events back.
   'cache-control': 'no-cache, no-transform',
-  // nginx collects what it proxies unless it is told otherwise.
+  // nginx buffers proxied responses unless this header forbids it.
   'x-accel-buffering': 'no',
 };
 
 const FIELDS: ReadonlySet<string> = new Set(['data', 'event', 'id', 'retry', 'comment']);
-/** An object with none of these is data, such as `{ id: 7 }`. */
+/** The fields that identify an event. An object with none of them is data, such as `{ id: 7 }`. */
 const TELLING = ['data', 'event', 'retry', 'comment'] as const;
 
 const HEARTBEAT = ':\n\n';
 
 /**
- * Server-sent events: the items of an iterable or a stream, each as soon as it is there, as a `Response`. When the client
- * leaves, the iterable's `finally` blocks run.
+ * Returns a `Response` that sends the items of an iterable or a stream as server-sent events, each as soon as it is available.
+ * When the client leaves, the iterable's `finally` blocks run.
  *
  * An item is text, a `ServerSentEvent` (an object with `data`, `event`, `retry` or `comment` and no other fields but `id`),
  * or any other value, which is sent as JSON.

@@ -2,8 +2,8 @@ import { CreditCounter } from '../../channel/stream-window.ts';
 import type { RunningCall, UploadListener } from '../running-call.ts';
 
 /**
- * A request body that the caller streams. Chunks are credited as they are consumed, so a body that nobody reads stops
- * the client instead of filling memory.
+ * A request body that the caller streams. Chunks are credited when they are consumed, so a body that is not read stops the
+ * client instead of filling memory.
  */
 export class UploadBody implements UploadListener {
   readonly #call: RunningCall;
@@ -34,11 +34,11 @@ export class UploadBody implements UploadListener {
     this.#onChange();
   }
 
-  /** The next chunk; undefined at the end. @throws when the client went away */
+  /** Returns the next chunk, or undefined at the end. @throws if the client has left */
   async next(): Promise<Uint8Array | undefined> {
     if (!this.#started) {
       this.#started = true;
-      // A caller that sends lazily waits for this.
+      // A caller that sends lazily waits for this credit.
       if (this.#call.inbound.meta?.upload === 'lazy') this.#call.inbound.credit(0);
     }
     for (;;) {

@@ -10,7 +10,7 @@ import type { SocketClose, SocketMessage } from './server-web-socket.ts';
 export const SOCKET_STATE = { connecting: 0, open: 1, closing: 2, closed: 3 } as const;
 type SocketState = (typeof SOCKET_STATE)[keyof typeof SOCKET_STATE];
 
-/** What the socket of user code hears of. */
+/** Receives the events of a session. */
 export interface ConversationEvents {
   opened(): void;
   closed(how: SocketClose): void;
@@ -20,7 +20,7 @@ export interface ConversationEvents {
 const LOST: CloseEnvelope = [1006, '', false];
 
 /**
- * A WebSocket at the replica's end: a call whose result and whose upload are both streams of messages. It is over when the
+ * A WebSocket at the replica's end: a call whose result and whose upload are both streams of messages. It ends when the
  * connection is closed and the user's method has ended.
  */
 export class WebSocketSession implements StreamListener, UploadListener {
@@ -33,7 +33,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
   #state: SocketState = SOCKET_STATE.connecting;
   #hasReturned = false;
   #failure: { readonly error: unknown } | undefined = undefined;
-  /** How the client closes, while what it has sent before is still being answered. */
+  /** The client's close frame, while its earlier messages are still being answered. */
   #goodbye: CloseEnvelope | undefined = undefined;
 
   constructor(call: RunningCall, [protocol, bufferLimit]: SocketEnvelope) {
@@ -59,8 +59,8 @@ export class WebSocketSession implements StreamListener, UploadListener {
   /**
    * Opens the connection, unless user code has refused it already, and waits for its end.
    *
-   * @param result what `websocket()` returned. What it throws before its first `await` refuses the connection.
-   * @throws what user code threw
+   * @param result the result of `websocket()`. An error thrown before its first `await` refuses the connection.
+   * @throws the error of user code
    */
   until(result: unknown): Promise<void> {
     if (isThenable(result)) {
@@ -72,7 +72,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
     } else {
       this.#hasReturned = true;
     }
-    // Behind a rejection that is there already.
+    // Deferred, so that a rejection that already exists comes first.
     queueMicrotask(() => this.open());
     return this.#over.promise;
   }
@@ -98,7 +98,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
     this.outbox.close([code, reason, true]);
   }
 
-  /** A listener threw. */
+  /** Ends the session because a listener threw. */
   failed(error: unknown): void {
     this.#fail(error);
     this.close(1011, '');
@@ -119,12 +119,12 @@ export class WebSocketSession implements StreamListener, UploadListener {
     this.outbox.credited(chunks);
   }
 
-  /** The host gave the call up. */
+  /** Ends the session because the host gave the call up. */
   stop(): void {
     this.#end(LOST);
   }
 
-  /** What was to be sent cannot be. */
+  /** Ends the session because a message cannot be sent. */
   fail(error: Error): void {
     if (this.#state === SOCKET_STATE.closed) return;
     this.#fail(error);
@@ -136,11 +136,11 @@ export class WebSocketSession implements StreamListener, UploadListener {
   }
 
   #received(message: SocketMessage): void {
-    // As the standard has it: from `close()` on nothing is heard but the end.
+    // According to the standard, no event but the end follows after `close()`.
     if (this.#state === SOCKET_STATE.open) this.inbox.push(message);
   }
 
-  /** The client closes. It is answered when its messages were read, and code that answers them at once has done so. */
+  /** Handles the client's close frame. It is answered once its messages are read and code that answers at once has done so. */
   #leaves(how: CloseEnvelope): void {
     const [, , isClean] = how;
     if (!isClean || this.#state !== SOCKET_STATE.open) {
@@ -162,7 +162,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
     this.outbox.cut([1006, reason, false]);
   }
 
-  /** The connection is gone: what waits to be sent is lost. */
+  /** Notes that the connection has ended. Messages that wait to be sent are lost. */
   #end(how: CloseEnvelope): void {
     this.#closed(how);
     this.outbox.end();
@@ -182,7 +182,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
 
   #returned(): void {
     this.#hasReturned = true;
-    // Who reads in a loop and has left it has nothing more to say; listeners may live on.
+    // An iterating handler that returned is finished: close normally. Event listeners keep the socket open.
     if (this.inbox.wasIterated) this.close(1000, '');
     this.#settle();
   }
@@ -199,7 +199,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
   }
 
   #fail(error: unknown): void {
-    // What was under way for a client that left ends like this.
+    // Work for a client that left ends with this error.
     const isCancelled = error instanceof ServeError && error.code === 'SERVE_CANCELLED';
     if (isCancelled && this.#state === SOCKET_STATE.closed) return;
     this.#failure ??= { error };

@@ -2,10 +2,10 @@ import { parseJson } from '../../input/json-text.ts';
 import { quiet, readForm } from './reading.ts';
 
 /**
- * undici's own request, whose body is read as that of a facade. For code that makes other requests of it, which undici
- * allows only for what its own constructor made.
+ * A class for undici's own requests whose body is read like that of a facade. It is for code that makes other requests from
+ * them, which undici allows only for objects that its own constructor made.
  *
- * @returns what to construct it as: `Reflect.construct(NativeRequest, …, this)`
+ * @returns the class to construct it as: `Reflect.construct(NativeRequest, …, this)`
  */
 export function defineWholeRequest(NativeRequest: typeof Request): Function {
   const native = NativeRequest.prototype;
