@@ -58,7 +58,7 @@ export async function callsEnded(replica: Draining, { graceMs, promised }: Drain
     const lastMs = deadline === 0 ? 0 : activeTime.now() + (deadline - now()) + SLACK_MS;
     until = Math.max(from + graceMs, streams, lastMs);
   };
-  const left = (): number => until - activeTime.now();
+  const left = (): number => Math.max(0, until - activeTime.now());
   if (promised === undefined) {
     while (!isOver && left() > 0) await within(left(), over);
     return;
@@ -70,7 +70,7 @@ export async function callsEnded(replica: Draining, { graceMs, promised }: Drain
       await within(left(), over);
     } else {
       await within(ANSWER_MS, Promise.race([over, learn()]));
-      if (left() <= 0) return;
+      if (left() === 0) return;
     }
   }
 }

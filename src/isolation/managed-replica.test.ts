@@ -51,6 +51,15 @@ class StubHost implements ReplicaHost {
     return { frames: undefined, why: 'there is no loop' };
   }
 
+  link(): never {
+    throw new Error('nobody calls');
+  }
+
+  /** Its thread ends by itself. */
+  exit(): void {
+    this.#exit.resolve(undefined);
+  }
+
   terminate(): void {
     this.log.push('terminated');
     this.#exit.resolve(undefined);
@@ -128,7 +137,19 @@ test('a replica that does not end by itself is forced to after its limit', async
   const { host, replica } = await running();
   host.remains = { hasLeftovers: true, hasAddons: true };
   await replica.drain({ graceMs: 1 });
+  expect(host.log.at(-1)).toBe('retire');
+  await replica.gone;
   expect(host.log.at(-1)).toBe('terminated');
+});
+
+test('native work may go on beyond the grace: it is not forced to end, and not waited for', async () => {
+  const { host, owner, replica } = await running();
+  host.remains = { hasLeftovers: false, hasAddons: true };
+  await replica.drain({ graceMs: 1 });
+  expect([host.log.at(-1), owner.exits]).toEqual(['retire', []]);
+  host.exit();
+  await replica.gone;
+  expect([host.log.at(-1), owner.exits.length]).toEqual(['retire', 1]);
 });
 
 test('an event loop that does not turn is forced to end', async () => {

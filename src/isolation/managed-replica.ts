@@ -2,8 +2,7 @@ import type { HostedDeployment } from '../deployment/app-spec.ts';
 import { ServeError } from '../errors.ts';
 import { routeKey } from '../handle/routing/directory.ts';
 import type { EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
-import type { ThreadLink } from '../handle/routing/link.ts';
-import { openThreadLink } from '../handle/routing/thread-link.ts';
+import type { Link } from '../handle/routing/link.ts';
 import { REPLICA_STATE, type ReplicaLoad } from '../load/load-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { OpenCalls, ReplicaReport, StartPhase, ToHost } from '../replica/control.ts';
@@ -13,6 +12,7 @@ import { unpack } from '../values/pack.ts';
 import { ControlLink } from './control-link.ts';
 import { callsEnded, type Draining, type DrainLimits, endLimit } from './drain.ts';
 import { Membership } from './membership.ts';
+import { endInOrder, RUN_DRY_MS } from './orderly-end.ts';
 import { deathReason, type ReplicaExit } from './replica-exit.ts';
 import type { LoopStack, ReplicaHost, ReplicaPlace } from './replica-host.ts';
 
@@ -21,12 +21,6 @@ export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
 
 /** A replica that does not answer its end is terminated after so long, in ms. */
 const DISPOSE_GRACE_MS = 1_000;
-/** A replica that has not answered by then has an event loop that does not turn, in ms. */
-const ANSWER_MS = 2_000;
-/** Limit of the native work that may be under way at the end of a replica, in ms. */
-const RUN_DRY_MS = 20_000;
-/** The same where user code left timers or sockets open: the replica does not end by itself, done or not. */
-const LEFTOVERS_MS = 2_000;
 /** A host that is still there so long after `terminate()` is given up, in ms: native code blocks it. */
 const TERMINATE_TIMEOUT_MS = 2_000;
 
@@ -160,10 +154,8 @@ export class ManagedReplica implements Reachable, Draining {
     this.#host.post({ type: 'rank', rank });
   }
 
-  link(callerName: string): ThreadLink {
-    return openThreadLink(this, (port, ledger) =>
-      this.#host.post({ type: 'attach', callerName, port, ledger }, [port]),
-    );
+  link(callerName: string): Link {
+    return this.#host.link(this, callerName);
   }
 
   /** Rejects with the error of the hook `reconfigure`, or after `timeoutMs`. */
@@ -202,8 +194,8 @@ export class ManagedReplica implements Reachable, Draining {
       this.#membership.disconnect(this.#died('it was stopped before the call ended'));
     }
     const limit = (most: number): number => endLimit(limits, since, most);
-    await this.#retire(limit);
-    if (this.#isAlive) await within(limit(TERMINATE_TIMEOUT_MS), this.#terminate());
+    // Native work may go on beyond the limit.
+    await within(limit(RUN_DRY_MS) + limit(TERMINATE_TIMEOUT_MS), this.#end(limit));
   }
 
   /** Ends the replica without waiting for its calls: they fail with `error`. */
@@ -213,7 +205,7 @@ export class ManagedReplica implements Reachable, Draining {
     this.#failure ??= { phase: undefined, error };
     this.load.setState(REPLICA_STATE.dead);
     this.#membership.disconnect(error);
-    await this.#end();
+    await this.#end((most) => most);
   }
 
   #receive(message: ToHost): void {
@@ -224,7 +216,7 @@ export class ManagedReplica implements Reachable, Draining {
         return;
       case 'failed':
         this.#failure = { phase: message.phase, error: unpack(message.error) };
-        void this.#end();
+        void this.#end((most) => most);
         return;
       case 'begun':
         this.control.begun(message.id);
@@ -265,30 +257,10 @@ export class ManagedReplica implements Reachable, Draining {
     return this.#state !== 'STOPPED';
   }
 
-  async #end(): Promise<void> {
-    await this.#retire((most) => most);
-    if (this.#isAlive) await this.#terminate();
-  }
-
-  /**
-   * Lets the replica end by itself, if its event loop turns: to force it while native work is under way takes the process with
-   * it.
-   *
-   * @param limit of a wait, given its longest, in ms
-   */
-  async #retire(limit: (most: number) => number): Promise<void> {
-    if (this.isStuck || !this.#isAlive) return;
-    try {
-      const { hasLeftovers, hasAddons } = await this.control.retire(limit(ANSWER_MS));
-      // Without addons nothing can happen to the process.
-      if (hasLeftovers && !hasAddons) return;
-      await within(limit(hasLeftovers ? LEFTOVERS_MS : RUN_DRY_MS), this.gone);
-    } catch {
-      // The event loop does not turn, or the replica is gone.
-    }
-  }
-
-  async #terminate(): Promise<void> {
+  /** @param limit of a wait, given its longest, in ms */
+  async #end(limit: (most: number) => number): Promise<void> {
+    if (!this.isStuck && this.#isAlive) await endInOrder(this.control, this.gone, limit);
+    if (!this.#isAlive) return;
     this.#host.terminate();
     await within(TERMINATE_TIMEOUT_MS, this.gone);
     if (!this.#isAlive) return;

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { HostedDeployment } from '../deployment/app-spec.ts';
+import type { Link } from '../handle/routing/link.ts';
 import type { DeploymentLoad } from '../load/deployment-load.ts';
 import type { ReplicaLoad } from '../load/load-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
@@ -32,6 +33,14 @@ export type LoopStack =
   /** Nobody can tell, and why. */
   | { readonly frames: undefined; readonly why: string };
 
+/** What the links to a replica say about it. */
+export interface LinkedReplica {
+  readonly replicaId: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly methods: readonly string[];
+}
+
 /**
  * The environment that one replica runs in, such as a thread of this process: it starts with the replica and ends with it.
  * Knows how to reach the replica and how to end it, and decides nothing.
@@ -48,6 +57,8 @@ export interface ReplicaHost {
   /** Sets the one receiver of the replica's messages. */
   listen(receive: (message: ToHost) => void): void;
   post(message: ToReplica, transfer?: readonly MessagePort[]): void;
+  /** Makes the way of one caller to the replica. @param callerName prefix of the request ids of the caller */
+  link(replica: LinkedReplica, callerName: string): Link;
   /** Bytes on and off the replica's heap; 0 once the environment is gone. */
   memory(): Promise<number>;
   /** Where the replica's event loop stands. Answers within about a second, also while the loop does not turn. */
@@ -62,6 +73,4 @@ export interface ReplicaHost {
 /** Starts the replicas of one deployment in environments of one kind. */
 export interface ReplicaHosts {
   start(spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad): ReplicaHost;
-  /** Called once every replica has ended. */
-  close(): Promise<void>;
 }

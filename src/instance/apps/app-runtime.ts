@@ -8,7 +8,7 @@ import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import { sha256 } from '../../values/sha256.ts';
-import { InlineDeployment } from '../deployments/inline-deployment.ts';
+import { InlineDeployment } from '../deployments/inline/inline-deployment.ts';
 import { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
 import type { RunningDeployment, ScalableDeployment } from '../deployments/running-deployment.ts';
 import { UpdateBarrier } from '../deployments/update-barrier.ts';

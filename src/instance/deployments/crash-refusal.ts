@@ -3,15 +3,11 @@ import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { Clock } from '../../time/control-clock.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { ReplicaHistory } from './replica-history.ts';
 
 /** While a replica is starting, callers come back after so long, in ms. */
 const STARTING_MS = 1_000;
 const SECOND_MS = 1_000;
-
-/** The reason why a deployment starts no replicas. @param zombies replicas that cannot be ended */
-export function degradation(zombies: number): string {
-  return `${zombies} threads are blocked in native code and cannot be ended: restart the process`;
-}
 
 /**
  * Refuses the calls to a deployment whose crash budget is spent while none of its replicas takes calls: the next one is
@@ -41,13 +37,20 @@ export class CrashRefusal {
     this.#accept = accept;
   }
 
+  /** Refuses or accepts calls, by what became of the replicas. @param isServing a replica takes calls, or none should */
+  judge(history: ReplicaHistory, restart: RestartPolicy, isServing: boolean, at: number): void {
+    if (isServing || !history.isCrashing(restart, at)) this.#end();
+    else if (history.isDegraded) this.#begin(history.degradation);
+    else this.#beginTill(restart, history.starts.nextIn(restart, at));
+  }
+
   /** No replica will be started. */
-  begin(why: string): void {
+  #begin(why: string): void {
     this.#tell(why, why, undefined);
   }
 
   /** @param nextInMs in how many ms the next replica is started; 0 = one is being started */
-  beginTill({ maxCrashes, windowMs }: RestartPolicy, nextInMs: number): void {
+  #beginTill({ maxCrashes, windowMs }: RestartPolicy, nextInMs: number): void {
     // `Retry-After` counts in seconds.
     const seconds = Math.ceil(nextInMs / SECOND_MS);
     const at = new Date(this.#clock.timestamp() + nextInMs).toISOString();
@@ -57,7 +60,7 @@ export class CrashRefusal {
   }
 
   /** Replicas take calls, or may be started. */
-  end(): void {
+  #end(): void {
     if (this.#told === undefined) return;
     this.#told = undefined;
     this.#accept();

@@ -1,3 +1,4 @@
+import type { SpecOptions } from '../../deployment/app-spec.ts';
 import type { ServeError } from '../../errors.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { messageOf } from '../../values/describe-value.ts';
@@ -8,13 +9,18 @@ import type { DeploymentReporter } from './deployment-reporter.ts';
  * up with the last; and one replica ahead of the others, so that a config that is refused costs one replica at most.
  */
 export class Reconfiguration {
+  readonly #current: () => ManagedReplica[];
   readonly #reporter: DeploymentReporter;
   readonly #changed: () => void;
   #last: Promise<void> | undefined = undefined;
   #refusal: ServeError | undefined = undefined;
 
-  /** @param changed is called when no change is under way any more */
-  constructor(reporter: DeploymentReporter, changed: () => void) {
+  /**
+   * @param current answers the running replicas of the current version
+   * @param changed is called when no change is under way any more
+   */
+  constructor(current: () => ManagedReplica[], reporter: DeploymentReporter, changed: () => void) {
+    this.#current = current;
     this.#reporter = reporter;
     this.#changed = changed;
   }
@@ -30,14 +36,14 @@ export class Reconfiguration {
     return refusal;
   }
 
-  /**
-   * @param replicas those that should have the config, looked at when it is their turn
-   * @param timeoutMs for each replica
-   */
-  apply(replicas: () => ManagedReplica[], userConfig: unknown, timeoutMs: number): Promise<void> {
-    if (userConfig === undefined) return Promise.resolve();
+  /** Tells the replicas that run when it is their turn. A config that is taken away cannot be told: others replace them. */
+  apply({ userConfig, startTimeoutMs: timeoutMs }: SpecOptions): Promise<void> {
+    if (userConfig === undefined) {
+      for (const replica of this.#current()) if (replica.userConfig !== undefined) replica.isUnfit = true;
+      return Promise.resolve();
+    }
     const work = (this.#last ?? Promise.resolve()).then(async () => {
-      const [first, ...others] = replicas().filter((replica) => !isConfigured(replica, userConfig));
+      const [first, ...others] = this.#current().filter((replica) => !isConfigured(replica, userConfig));
       if (first === undefined) return;
       await this.#tell(first, userConfig, timeoutMs);
       await Promise.all(others.map((replica) => this.#tell(replica, userConfig, timeoutMs)));
@@ -53,6 +59,14 @@ export class Reconfiguration {
     return work;
   }
 
+  /** Tells replicas that started before the config changed. */
+  applyLate(options: SpecOptions): void {
+    const { userConfig } = options;
+    if (userConfig === undefined || this.isRunning) return;
+    const isLate = this.#current().some((replica) => !isConfigured(replica, userConfig));
+    if (isLate) this.apply(options).catch(() => {});
+  }
+
   async #tell(replica: ManagedReplica, userConfig: unknown, timeoutMs: number): Promise<void> {
     try {
       await replica.reconfigure(userConfig, timeoutMs);
@@ -66,6 +80,6 @@ export class Reconfiguration {
   }
 }
 
-export function isConfigured(replica: ManagedReplica, userConfig: unknown): boolean {
+function isConfigured(replica: ManagedReplica, userConfig: unknown): boolean {
   return JSON.stringify(replica.userConfig) === JSON.stringify(userConfig);
 }

@@ -1,8 +1,8 @@
+import type { RestartPolicy } from '../../controller/back-off.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { startFailureReason } from '../../isolation/start-failure.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
-import { degradation } from './crash-refusal.ts';
 import type { CrashDetails, DeploymentReporter } from './deployment-reporter.ts';
 import type { Rollout } from './rollout.ts';
 import { StartHistory } from './start-history.ts';
@@ -27,6 +27,7 @@ export class ReplicaHistory {
   readonly #reporter: DeploymentReporter;
   readonly #clock: Clock;
   #crashes = 0;
+  /** Replicas that were ended and are still there, blocked in native code. They never go. */
   #zombies = 0;
   #lostStarts: LostStart[] = [];
   #version: string;
@@ -49,14 +50,19 @@ export class ReplicaHistory {
     return this.#crashes;
   }
 
-  /** Replicas that were ended and are still there, blocked in native code. They never go. */
-  get zombies(): number {
-    return this.#zombies;
-  }
-
   /** Too many replicas cannot be ended: none is started any more in this process. */
   get isDegraded(): boolean {
     return this.#zombies >= MAX_ZOMBIES;
+  }
+
+  /** The reason why no replica is started any more. */
+  get degradation(): string {
+    return `${this.#zombies} threads are blocked in native code and cannot be ended: restart the process`;
+  }
+
+  /** Whether more replicas died or failed to start than the policy allows. */
+  isCrashing(restart: RestartPolicy, at: number): boolean {
+    return this.isDegraded || this.starts.isOverBudget(restart, at);
   }
 
   ready({ fingerprint }: ManagedReplica): void {
@@ -93,7 +99,7 @@ export class ReplicaHistory {
     this.starts.crashed(this.#clock.now());
     this.#reporter.crashed(replicaId, how, error, more);
     if (!this.isDegraded) return;
-    this.#reporter.message = degradation(this.#zombies);
+    this.#reporter.message = this.degradation;
     this.#reporter.fault('degraded', this.#reporter.unavailable(this.#reporter.message));
   }
 }

@@ -1,6 +1,4 @@
 import { renumber } from '../../controller/ranks.ts';
-import type { ObservedReplica } from '../../controller/reconcile.ts';
-import type { ReplicaStatus } from '../../controller/status.ts';
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
 import { repeatAdvice } from '../../deployment/idempotent.ts';
 import { ServeError } from '../../errors.ts';
@@ -9,7 +7,6 @@ import type { DrainLimits } from '../../isolation/drain.ts';
 import type { ManagedReplica, ReplicaOwner } from '../../isolation/managed-replica.ts';
 import type { ReplicaExit } from '../../isolation/replica-exit.ts';
 import { ReplicaMonitor } from '../../isolation/replica-monitor.ts';
-import { describeHolding } from '../../load/holding.ts';
 import { addTallies, NO_CALLS, type Tally } from '../../load/replica-tally.ts';
 import type { ReplicaReport } from '../../replica/control.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
@@ -91,21 +88,6 @@ export class ReplicaSet implements ReplicaOwner {
     );
   }
 
-  /** Counts of the replicas that have not been told to stop: all, those of other versions, running ones of this version. */
-  census(version: string): { live: number; old: number; running: number } {
-    const observed = this.observe();
-    const current = observed.filter(({ fingerprint }) => fingerprint === version);
-    const running = current.filter(({ isRunning }) => isRunning).length;
-    return { live: observed.length, old: observed.length - current.length, running };
-  }
-
-  /** Number of replicas by state. */
-  states(): Record<string, number> {
-    const states: Record<string, number> = {};
-    for (const { state } of this) states[state] = (states[state] ?? 0) + 1;
-    return states;
-  }
-
   /** The outcomes of all calls to the deployment, also at replicas that are gone. */
   get tally(): Tally {
     return [...this].reduce((sum, { tally }) => addTallies(sum, tally.read()), this.#goneTally);
@@ -114,42 +96,6 @@ export class ReplicaSet implements ReplicaOwner {
   /** Turns the sampling of call durations on or off. */
   setObserved(isObserved: boolean): void {
     for (const { tally } of this) tally.isObserved = isObserved;
-  }
-
-  /** Replicas that have not been told to stop. */
-  observe(): ObservedReplica[] {
-    return [...this]
-      .filter(({ state }) => state === 'STARTING' || state === 'RUNNING')
-      .map(({ replicaId, fingerprint, isUnfit, isRoutable, startedAt, load }) => ({
-        id: replicaId,
-        fingerprint: isUnfit ? 'unfit' : fingerprint,
-        isRunning: isRoutable,
-        startedAt,
-        ongoing: load.ongoing,
-      }));
-  }
-
-  report(): ReplicaStatus[] {
-    return [...this].map(({ replicaId, state, instanceId, version, rank, load, isStuck }) => ({
-      id: replicaId,
-      state: isStuck ? 'STUCK' : state,
-      instance: instanceId,
-      version,
-      rank,
-      ongoing: load.ongoing,
-      utilization: load.utilization,
-    }));
-  }
-
-  /** How calls are scheduled, if they hold the event loops of their replicas. */
-  get scheduling(): string | undefined {
-    const running = [...this].filter(({ state, load }) => state === 'RUNNING' && load.meanHoldingMs > 0);
-    const mean = (of: (replica: ManagedReplica) => number): number =>
-      running.reduce((sum, replica) => sum + of(replica), 0) / Math.max(1, running.length);
-    return describeHolding(this.#deployment, {
-      meanHoldingMs: mean(({ load }) => load.meanHoldingMs),
-      utilization: mean(({ load }) => load.utilization),
-    });
   }
 
   tick(at: number): void {
@@ -211,11 +157,10 @@ export class ReplicaSet implements ReplicaOwner {
     }
   }
 
-  /** Stops all replicas; resolves when they are gone. */
+  /** Stops all replicas; resolves when they are gone, or their native work is all that is left of them. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
     await Promise.all([...this].map((replica) => replica.drain({ graceMs: timeoutMs })));
-    await this.#starter.close();
     this.#reports.close();
   }
 

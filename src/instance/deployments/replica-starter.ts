@@ -70,9 +70,4 @@ export class ReplicaStarter {
     this.#grants.delete(replica);
     if (grant !== undefined && !replica.isZombie) this.#needs.resources.release(grant);
   }
-
-  /** Called once every replica is gone. */
-  async close(): Promise<void> {
-    await this.#hosts.close();
-  }
 }

@@ -14,12 +14,13 @@ import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
 import type { Environment } from '../environment.ts';
-import { CrashRefusal, degradation } from './crash-refusal.ts';
+import { type Census, census, countStates, describeReplicas, describeScheduling, observe } from './census.ts';
+import { CrashRefusal } from './crash-refusal.ts';
 import { DeploymentReporter } from './deployment-reporter.ts';
 import { EjectionMonitor } from './ejection-monitor.ts';
 import { PendingChange } from './pending-change.ts';
 import { queueEmptied } from './queue-emptied.ts';
-import { isConfigured, Reconfiguration } from './reconfiguration.ts';
+import { Reconfiguration } from './reconfiguration.ts';
 import { type LostStart, ReplicaHistory } from './replica-history.ts';
 import { ReplicaReports } from './replica-reports.ts';
 import { ReplicaSet } from './replica-set.ts';
@@ -73,7 +74,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const starter = new ReplicaStarter(app, name, environment);
     const reports = new ReplicaReports(app, name, reporter, environment);
     this.#replicas = new ReplicaSet(app, name, starter, reporter, reports, this.#history, membersChanged);
-    this.#reconfiguration = new Reconfiguration(reporter, changed);
+    this.#reconfiguration = new Reconfiguration(() => this.#current(), reporter, changed);
     this.#refusal = new CrashRefusal(this.#key, reporter, registry, clock, () => this.#configureRoutes());
     this.#ejections = new EjectionMonitor(app, name, environment);
     this.#configureRoutes();
@@ -131,7 +132,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     if (isOther) this.#history.rollout = new Rollout(spec.fingerprint, this.#replicas);
     const [current] = this.#current();
     if (current !== undefined) this.#reporter.advise(repeatAdvice(spec.options, current.methods));
-    const reconfigured = this.#reconfigure();
+    const reconfigured = this.#reconfiguration.apply(spec.options);
     return this.#begin(true, reconfigured);
   }
 
@@ -144,7 +145,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#ejections.look(this.#replicas);
     if (this.#isUnplaceable) this.#tryPlacing();
     if (this.#lookAtFailures()) return;
-    this.#reconfigureLate();
+    this.#reconfiguration.applyLate(this.#spec.options);
     const fault = this.#stepRollout(at);
     if (fault !== undefined && this.#faulted(fault)) return;
     this.#reconcile(at);
@@ -156,11 +157,11 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       status: this.#reporter.state,
       message: this.#reporter.message,
       targetReplicas: this.target,
-      replicaStates: this.#replicas.states(),
-      replicas: this.#ejections.describe(this.#replicas.report()),
+      replicaStates: countStates(this.#replicas),
+      replicas: this.#ejections.describe(describeReplicas(this.#replicas)),
       queued: this.#load?.queued ?? 0,
       restarts: this.#history.restarts,
-      scheduling: this.#replicas.scheduling,
+      scheduling: describeScheduling(this.#replicas, this.#spec.name),
       pending: this.#target.pending,
     };
   }
@@ -224,26 +225,13 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     return Promise.all([change.over, reconfigured]).then(() => {});
   }
 
-  /** Tells the running replicas the config that the spec has now. One that is taken away cannot be told. */
-  #reconfigure(): Promise<void> {
-    const { userConfig, startTimeoutMs } = this.#spec.options;
-    if (userConfig === undefined) {
-      for (const replica of this.#current()) if (replica.userConfig !== undefined) replica.isUnfit = true;
-    }
-    return this.#reconfiguration.apply(() => this.#current(), userConfig, startTimeoutMs);
-  }
-
-  /** A replica that started before the config changed, or that came up while the change was under way. */
-  #reconfigureLate(): void {
-    const { userConfig } = this.#spec.options;
-    if (userConfig === undefined || this.#reconfiguration.isRunning) return;
-    const isLate = this.#current().some((replica) => !isConfigured(replica, userConfig));
-    if (isLate) this.#reconfigure().catch(() => {});
-  }
-
   /** Running replicas of the current version. */
   #current(): ManagedReplica[] {
     return this.#replicas.running(this.#spec.fingerprint);
+  }
+
+  #census(): Census {
+    return census(this.#replicas, this.#spec.fingerprint);
   }
 
   #reconcile(at: number): void {
@@ -255,7 +243,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const isCramped = this.#target.pending !== undefined && !this.#replicas.isStopping;
     const desired = { fingerprint, target: this.target, ...rollout, isHeld, isOnTrial, isCramped };
     const unplaced: string[] = [];
-    for (const action of reconcile(desired, this.#replicas.observe())) {
+    for (const action of reconcile(desired, observe(this.#replicas))) {
       if (action.type === 'start') this.#start(unplaced);
       // Its calls were accepted: they may take as long as their deadlines say.
       else this.#replicas.stop(action.id, { graceMs, promised: options });
@@ -272,7 +260,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   #judgePlacing(at: number, unplaced: readonly string[]): void {
     this.#target.observePending(at, unplaced.length, unplaced[0] ?? '');
     const reason = this.#target.overdue(at);
-    const { live, old } = this.#replicas.census(this.#spec.fingerprint);
+    const { live, old } = this.#census();
     if (reason === undefined || live > old || this.#replicas.isStopping) return;
     this.#isUnplaceable = true;
     this.#fail(this.#reporter.failed(`no replica could be placed: ${reason}`, undefined));
@@ -335,15 +323,12 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   #judge(at: number): void {
     const { options } = this.#spec;
     const { target } = this;
-    const { running, old, live } = this.#replicas.census(this.#spec.fingerprint);
+    const { running, old, live } = this.#census();
     if (!this.#reconfiguration.isRunning && this.#change?.judge(target, running, old) === true)
       this.#change = undefined;
     this.#target.observe(running, this.#replicas.isStopping);
-    const isCrashing = this.#history.starts.isOverBudget(options.restart, at) || this.isDegraded;
     if (this.#failure !== undefined) this.#refusal.forget();
-    else if (target === 0 || this.isRoutable || !isCrashing) this.#refusal.end();
-    else if (this.isDegraded) this.#refusal.begin(degradation(this.#history.zombies));
-    else this.#refusal.beginTill(options.restart, this.#history.starts.nextIn(options.restart, at));
+    else this.#refusal.judge(this.#history, options.restart, target === 0 || this.isRoutable, at);
     const status = deploymentStatus({
       target,
       running,
@@ -351,7 +336,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       old,
       hasRun: this.#history.starts.hasRun,
       isFailed: this.#failure !== undefined,
-      isCrashing,
+      isCrashing: this.#history.isCrashing(options.restart, at),
       isChanging: this.#change !== undefined,
       scaling: this.#target.scaling,
     });
@@ -365,7 +350,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const group = this.#group;
     const { name, options } = this.#spec;
     const { target } = this;
-    const { running, old } = this.#replicas.census(this.#spec.fingerprint);
+    const { running, old } = this.#census();
     if (rollout === undefined || group === undefined) {
       if (running >= Math.min(1, target) && !this.#reconfiguration.isRunning) group?.arrived(name);
       return undefined;

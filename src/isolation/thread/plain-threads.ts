@@ -18,6 +18,4 @@ export class PlainThreads implements ThreadPool {
     worker.unref();
     return worker;
   }
-
-  async close(): Promise<void> {}
 }

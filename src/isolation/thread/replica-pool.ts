@@ -1,12 +1,9 @@
 import type { Worker, WorkerOptions } from 'node:worker_threads';
 import { DynamicThreadPool, type IWorkerNode, type MessageValue } from 'poolifier';
-import { within } from '../../time/timeout.ts';
 import type { ThreadPool, ThreadWorker } from './thread.ts';
 
 /** More threads than one deployment ever has; poolifier wants a maximum. */
 const MAX_THREADS = 2_048;
-/** Poolifier's own promise may never resolve (12 of 12 runs with 16 workers). */
-const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * The one file that touches poolifier. A pool of a deployment owns its threads: it creates, handshakes and lists
@@ -26,10 +23,6 @@ export class ReplicaPool implements ThreadPool {
   /** A thread that exits, however it does, leaves the pool by itself. */
   spawn(options: WorkerOptions): ThreadWorker {
     return this.#pool.spawn(options).worker;
-  }
-
-  async close(): Promise<void> {
-    await within(CLOSE_TIMEOUT_MS, this.#pool.destroy());
   }
 }
 

@@ -1,12 +1,14 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
+import type { ThreadLink } from '../../handle/routing/link.ts';
+import { openThreadLink } from '../../handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../../replica/control.ts';
 import { now } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
-import type { LoopStack, ReplicaHost, ReplicaPlace } from '../replica-host.ts';
+import type { LinkedReplica, LoopStack, ReplicaHost, ReplicaPlace } from '../replica-host.ts';
 import { loopStack } from './loop-stack.ts';
 import type { ThreadPool, ThreadWorker } from './thread.ts';
 import { threadOptions } from './thread-options.ts';
@@ -54,6 +56,14 @@ export class ThreadHost implements ReplicaHost {
 
   post(message: ToReplica, transfer: readonly MessagePort[] = []): void {
     this.#control.postMessage(message, transfer);
+  }
+
+  link(replica: LinkedReplica, callerName: string): ThreadLink {
+    const { replicaId, instanceId, version, methods } = replica;
+    const { load, tally } = this;
+    const attach = (port: MessagePort, ledger: SharedArrayBuffer): void =>
+      this.post({ type: 'attach', callerName, port, ledger }, [port]);
+    return openThreadLink({ replicaId, instanceId, version, methods, load, tally }, attach);
   }
 
   /** Answered in 0.2 ms even while the thread spins. */

@@ -17,8 +17,4 @@ export class ThreadHosts implements ReplicaHosts {
   start(spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad): ReplicaHost {
     return new ThreadHost(this.#pool, spec, place, deploymentLoad);
   }
-
-  async close(): Promise<void> {
-    await this.#pool.close();
-  }
 }

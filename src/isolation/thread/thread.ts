@@ -9,6 +9,4 @@ export interface ThreadPool {
   /** The workers answer poolifier's handshakes. */
   readonly isPooled: boolean;
   spawn(options: WorkerOptions): ThreadWorker;
-  /** Called once every thread has ended. */
-  close(): Promise<void>;
 }

@@ -1,5 +1,8 @@
 import type { HostedDeployment } from '../../../src/deployment/app-spec.ts';
+import type { Link } from '../../../src/handle/routing/link.ts';
+import { openThreadLink } from '../../../src/handle/routing/thread-link.ts';
 import type {
+  LinkedReplica,
   LoopStack,
   ReplicaHost,
   ReplicaHosts,
@@ -66,11 +69,17 @@ export class SimulatedReplica implements ReplicaHost {
 
   post(message: ToReplica): void {
     if (this.#isGone) return;
-    if (message.type === 'attach') message.port.close();
-    else if (message.type === 'openCalls')
+    if (message.type === 'openCalls')
       this.#receive({ type: 'answer', id: message.id, openCalls: { deadline: 0, hasStreams: false } });
     else if ('id' in message) this.#receive({ type: 'answer', id: message.id });
     if (message.type === 'retire') time.after(END_MS, () => this.end(new Error('it was retired')));
+  }
+
+  /** A link whose other end is nobody's. */
+  link(replica: LinkedReplica): Link {
+    const { load, tally } = this;
+    const { replicaId, instanceId, version, methods } = replica;
+    return openThreadLink({ replicaId, instanceId, version, methods, load, tally }, (port) => port.close());
   }
 
   memory(): Promise<number> {
@@ -117,7 +126,7 @@ export class SimulatedHosts {
 
   /** For one deployment. */
   hosts(): ReplicaHosts {
-    return { start: (spec, place) => this.#start(spec, place), close: () => Promise.resolve() };
+    return { start: (spec, place) => this.#start(spec, place) };
   }
 
   /** Replicas of a deployment that are there. */

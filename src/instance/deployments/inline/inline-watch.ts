@@ -1,5 +1,5 @@
-import { baselineOf, faultOf } from '../../controller/roll-out.ts';
-import { NO_CALLS, type ReplicaTally, type Tally, tallySince } from '../../load/replica-tally.ts';
+import { baselineOf, faultOf } from '../../../controller/roll-out.ts';
+import { NO_CALLS, type ReplicaTally, type Tally, tallySince } from '../../../load/replica-tally.ts';
 
 /**
  * Watches the calls to an inline deployment on the host's thread. Versions of it never serve side by side, so a new one is

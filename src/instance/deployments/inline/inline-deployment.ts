@@ -1,22 +1,22 @@
-import type { VersionRecord } from '../../controller/roll-out.ts';
-import type { DeploymentReport, DeploymentStatus } from '../../controller/status.ts';
-import type { HostedDeployment } from '../../deployment/app-spec.ts';
-import type { ServeError } from '../../errors.ts';
-import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import { NO_CALLS } from '../../load/replica-tally.ts';
-import type { IngressDescription } from '../../openapi/openapi-types.ts';
-import { activeTime } from '../../time/active-time.ts';
-import { within } from '../../time/timeout.ts';
-import { messageOf } from '../../values/describe-value.ts';
-import type { Environment } from '../environment.ts';
-import { DeploymentReporter } from './deployment-reporter.ts';
+import type { VersionRecord } from '../../../controller/roll-out.ts';
+import type { DeploymentReport, DeploymentStatus } from '../../../controller/status.ts';
+import type { HostedDeployment } from '../../../deployment/app-spec.ts';
+import type { ServeError } from '../../../errors.ts';
+import { type RouteKey, routeKey } from '../../../handle/routing/directory.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import { NO_CALLS } from '../../../load/replica-tally.ts';
+import type { IngressDescription } from '../../../openapi/openapi-types.ts';
+import { activeTime } from '../../../time/active-time.ts';
+import { within } from '../../../time/timeout.ts';
+import { messageOf } from '../../../values/describe-value.ts';
+import type { Environment } from '../../environment.ts';
+import { DeploymentReporter } from '../deployment-reporter.ts';
+import { queueEmptied } from '../queue-emptied.ts';
+import { routeConfig } from '../route-config.ts';
+import type { RunningDeployment } from '../running-deployment.ts';
+import type { UpdateBarrier } from '../update-barrier.ts';
 import { InlineVersion } from './inline-version.ts';
 import { InlineWatch } from './inline-watch.ts';
-import { queueEmptied } from './queue-emptied.ts';
-import { routeConfig } from './route-config.ts';
-import type { RunningDeployment } from './running-deployment.ts';
-import type { UpdateBarrier } from './update-barrier.ts';
 
 /** A version that works, and waits for the other deployments of the app. */
 interface Successor {

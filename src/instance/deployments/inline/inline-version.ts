@@ -1,11 +1,11 @@
-import type { HostedDeployment } from '../../deployment/app-spec.ts';
-import type { Reachable } from '../../handle/routing/endpoint-registry.ts';
-import type { InlineLink } from '../../handle/routing/link.ts';
-import type { InlineChannel } from '../../isolation/inline/inline-channel.ts';
-import { within, withTimeout } from '../../time/timeout.ts';
-import { pack } from '../../values/pack.ts';
-import type { Environment } from '../environment.ts';
-import { randomId } from '../ids.ts';
+import type { HostedDeployment } from '../../../deployment/app-spec.ts';
+import type { Reachable } from '../../../handle/routing/endpoint-registry.ts';
+import type { InlineLink } from '../../../handle/routing/link.ts';
+import type { InlineChannel } from '../../../isolation/inline/inline-channel.ts';
+import { within, withTimeout } from '../../../time/timeout.ts';
+import { pack } from '../../../values/pack.ts';
+import type { Environment } from '../../environment.ts';
+import { randomId } from '../../ids.ts';
 
 /** One version of an inline deployment: the host's own replica, and what other threads make theirs of. */
 export class InlineVersion implements Reachable {
