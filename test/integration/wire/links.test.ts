@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FRAME } from '../../../src/channel/frames.ts';
-import type { LinkSecurityOptions } from '../../../src/wire/security.ts';
+import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
+import type { LinkSecurity, LinkSecurityOptions } from '../../../src/wire/security.ts';
 import { VIEWS_HERE } from '../../../src/wire/values/extension.ts';
 import { eventually } from '../../support/until.ts';
 import {
@@ -142,6 +143,20 @@ describe.each(MODES)('a link over %s', (_what, options) => {
     using link = await dial({ expected: 'listener' });
     expect(link.session.instance).toBe('listener');
   });
+});
+
+test('certificates are replaced without a stop', async () => {
+  const [old, next] = (['fleet', 'other'] as const).map((name) => security({ tls: certificates(name) }));
+  await using server = await listening({ security: old as LinkSecurity });
+  using before = await dialling(server.listener.port, { security: old as LinkSecurity });
+  await expect(dialling(server.listener.port, { security: next as LinkSecurity })).rejects.toThrow('no link');
+  server.listener.secureWith(next as LinkSecurity);
+  using after = await dialling(server.listener.port, { security: next as LinkSecurity });
+  await expect(dialling(server.listener.port, { security: old as LinkSecurity })).rejects.toThrow('no link');
+  for (const { link, inbox } of [before, after]) {
+    link.post([PEER_FRAME.ping, 1]);
+    expect(await inbox.first(1)).toEqual([[PEER_FRAME.pong, 1]]);
+  }
 });
 
 test('only allowed addresses are dialled', async () => {
