@@ -242,21 +242,21 @@ export abstract class CallerEnd {
         return;
       case FRAME.resultMarked:
         this.#finish(call);
-        this.#revived(call, frames[at + 2], frames[at + 3], (value) => call.succeeded(value));
+        this.#revived(call, frames[at + 2], frames[at + 3], (value, raw) => call.succeeded(value, raw));
         return;
       case FRAME.error:
         this.#finish(call);
-        this.#revived(call, frames[at + 2], frames[at + 3], (error) => call.failed(error));
+        this.#revived(call, frames[at + 2], frames[at + 3], (error, raw) => call.failed(error, raw));
         return;
       case FRAME.open:
-        this.#revived(call, frames[at + 2], frames[at + 3], (head) => call.opened(head));
+        this.#revived(call, frames[at + 2], frames[at + 3], (head, raw) => call.opened(head, raw));
         return;
       case FRAME.chunk:
         call.chunk(frames[at + 2], frames[at + 3] as number);
         return;
       case FRAME.chunkMarked: {
         const bytes = frames[at + 3] as number;
-        this.#revived(call, frames[at + 2], frames[at + 4], (chunk) => call.chunk(chunk, bytes));
+        this.#revived(call, frames[at + 2], frames[at + 4], (chunk, raw) => call.chunk(chunk, bytes, raw));
         return;
       }
       case FRAME.end:
@@ -278,16 +278,27 @@ export abstract class CallerEnd {
   }
 
   /** Hands on a value with its stand-ins replaced; where that fails, such as without a router, so does the call. */
-  #revived(call: OutboundCall, value: unknown, marks: unknown, then: (value: unknown) => void): void {
-    let revived = value;
-    if (marks !== undefined) {
-      try {
-        revived = revive(value, marks as Marks);
-      } catch (cause) {
-        this.cancel(call, CANCEL_CODE.cancelled);
-        call.failed(notSerializable(call, messageOf(cause), cause));
-        return;
-      }
+  #revived(
+    call: OutboundCall,
+    value: unknown,
+    marks: unknown,
+    then: (value: unknown, raw?: Marks) => void,
+  ): void {
+    if (marks === undefined) {
+      then(value);
+      return;
+    }
+    if (call.wantsRaw) {
+      then(value, marks as Marks);
+      return;
+    }
+    let revived: unknown;
+    try {
+      revived = revive(value, marks as Marks);
+    } catch (cause) {
+      this.cancel(call, CANCEL_CODE.cancelled);
+      call.failed(notSerializable(call, messageOf(cause), cause));
+      return;
     }
     then(revived);
   }

@@ -3,7 +3,7 @@ import { revive } from '../values/revive.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { ArrivedCall } from './call-intake.ts';
 import { type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } from './frames.ts';
-import type { InboundCall, InboundListener } from './inbound-call.ts';
+import type { InboundCall, InboundListener, RawArguments } from './inbound-call.ts';
 import type { Outbox } from './outbox.ts';
 
 /** Stands for the time of the start of a call whose run is not measured. */
@@ -106,6 +106,10 @@ export class ChannelCall implements InboundCall, ArrivedCall {
       if (meta?.locals !== undefined) meta.locals = revive(meta.locals, marks);
     }
     return this.#args;
+  }
+
+  raw(): RawArguments {
+    return { args: this.#args, marks: this.#marks, meta: this.meta };
   }
 
   begin(at: number, isTimed: boolean): boolean {

@@ -1,5 +1,13 @@
+import type { Marks } from '../values/marks.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { CallMeta, CancelCode } from './frames.ts';
+
+/** What a call brought along, with its stand-ins. */
+export interface RawArguments {
+  readonly args: readonly unknown[];
+  readonly marks: Marks | undefined;
+  readonly meta: CallMeta | undefined;
+}
 
 /** What the running call wants to hear from its caller. */
 export interface InboundListener {
@@ -25,6 +33,8 @@ export interface InboundCall {
   /** Time of `clock.now()`; 0 = none. */
   readonly deadline: number;
   readonly args: unknown[];
+  /** Arguments and meta as they crossed the thread, for a call that only passes them on: asked instead of `args`. */
+  raw(): RawArguments;
   readonly meta: CallMeta | undefined;
   /** Whether values pass as they are, on one thread, instead of being captured. */
   readonly isByReference: boolean;

@@ -36,13 +36,21 @@ export abstract class OutboundCall extends Expiring {
     return this.meta?.requestId ?? `${this.callerName}-${this.number}`;
   }
 
-  /** The one result of a unary call. */
-  abstract succeeded(value: unknown): void;
+  /**
+   * Whether it only passes answers on: values come as they crossed the thread, with the marks of their stand-ins, and no
+   * object of the user's is made here.
+   */
+  get wantsRaw(): boolean {
+    return false;
+  }
+
+  /** The one result of a unary call. @param marks where the call wants raw values */
+  abstract succeeded(value: unknown, marks?: Marks): void;
   /** The call failed, in user code or on the way. */
-  abstract failed(error: unknown): void;
+  abstract failed(error: unknown, marks?: Marks): void;
   /** The result is a stream; `head` comes before its chunks. */
-  abstract opened(head: unknown): void;
-  abstract chunk(value: unknown, bytes: number): void;
+  abstract opened(head: unknown, marks?: Marks): void;
+  abstract chunk(value: unknown, bytes: number, marks?: Marks): void;
   abstract ended(): void;
   /** The replica consumed chunks of the uploaded body. */
   abstract credited(chunks: number): void;

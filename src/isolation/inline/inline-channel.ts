@@ -1,6 +1,6 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 import type { CallMeta, CancelCode } from '../../channel/frames.ts';
-import type { InboundCall, InboundListener } from '../../channel/inbound-call.ts';
+import type { InboundCall, InboundListener, RawArguments } from '../../channel/inbound-call.ts';
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
@@ -231,6 +231,10 @@ class InlineCall implements InboundCall {
 
   get meta(): CallMeta | undefined {
     return this.#call.meta;
+  }
+
+  raw(): RawArguments {
+    return { args: this.args, marks: undefined, meta: this.meta };
   }
 
   get isByReference(): boolean {
