@@ -1,9 +1,9 @@
-/** Writes `test/fixtures/wire-vectors.json` anew. A vector that changes is a new version of the protocol. */
+/** Writes `test/fixtures/wire/wire-vectors.json` anew. A vector that changes is a new version of the protocol. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { linkKeys, proofOf } from '../src/wire/keys.ts';
 import { Link } from '../src/wire/link.ts';
-import { VECTORS } from '../test/fixtures/wire-vectors.ts';
+import { VECTORS } from '../test/fixtures/wire/wire-vectors.ts';
 
 function messageOf(frame) {
   let sent = [];
@@ -52,5 +52,5 @@ const file = {
   },
   proof: { parts, mac: proofOf(keys.proof, parts) },
 };
-const path = fileURLToPath(new URL('../test/fixtures/wire-vectors.json', import.meta.url));
+const path = fileURLToPath(new URL('../test/fixtures/wire/wire-vectors.json', import.meta.url));
 writeFileSync(path, `${JSON.stringify(file, null, 2)}\n`);

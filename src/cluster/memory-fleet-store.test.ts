@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { fleetStoreConformance } from '../../test/conformance/fleet-store.ts';
+import { fleetStoreConformance } from '../../test/support/fleet/fleet-store-suite.ts';
 import { memoryFleetStore } from './memory-fleet-store.ts';
 
 describe('the memory store', () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { makeView, VIEW_NAMES, valueGraph } from '../../test/arbitraries/value.ts';
 import { isSameGraph } from '../../test/support/graph.ts';
 import { send } from '../../test/support/post.ts';
-import { decode, encode, sendToPeer } from '../../test/support/wire.ts';
+import { decode, encode, sendToPeer } from '../../test/support/wire/codec.ts';
 import { Capture } from '../values/capture.ts';
 import { hasShared, MARK } from '../values/marks.ts';
 import { Codec } from './codec.ts';

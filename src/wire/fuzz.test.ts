@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { valueGraph } from '../../test/arbitraries/value.ts';
-import { linkPair } from '../../test/support/pair.ts';
-import { encode } from '../../test/support/wire.ts';
+import { encode } from '../../test/support/wire/codec.ts';
+import { linkPair } from '../../test/support/wire/pair.ts';
 import { Capture } from '../values/capture.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';

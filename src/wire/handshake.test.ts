@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { streamPair } from '../../test/support/pair.ts';
-import { introduction, security } from '../../test/support/wire-links.ts';
+import { introduction, security } from '../../test/support/wire/links.ts';
+import { streamPair } from '../../test/support/wire/pair.ts';
 import { commonVersion, type Session, shakeHands } from './handshake.ts';
 import type { LinkSocket, LinkSocketEvents } from './link.ts';
 import type { LinkSecurity } from './security.ts';

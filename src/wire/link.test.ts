@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { linkPair } from '../../test/support/pair.ts';
+import { linkPair } from '../../test/support/wire/pair.ts';
 import { FRAME } from '../channel/frames.ts';
 import { MARK } from '../values/marks.ts';
 import { FaultCounts } from './link.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { VECTORS } from '../../test/fixtures/wire-vectors.ts';
+import { VECTORS } from '../../test/fixtures/wire/wire-vectors.ts';
 import { isSameGraph } from '../../test/support/graph.ts';
-import { Inbox, streamPair } from '../../test/support/pair.ts';
+import { Inbox, streamPair } from '../../test/support/wire/pair.ts';
 import { linkKeys, proofOf } from './keys.ts';
 import { Link } from './link.ts';
 import { headOf } from './message.ts';
@@ -15,7 +15,7 @@ interface VectorFile {
 }
 
 const file: VectorFile = JSON.parse(
-  readFileSync(new URL('../../test/fixtures/wire-vectors.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../test/fixtures/wire/wire-vectors.json', import.meta.url), 'utf8'),
 );
 
 /** The message that a link sends for one frame, in hexadecimal digits. */

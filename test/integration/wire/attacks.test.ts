@@ -18,7 +18,7 @@ import {
   OTHER_SECRET,
   SECRET,
   security,
-} from '../../support/wire-links.ts';
+} from '../../support/wire/links.ts';
 
 const PLAIN = { trustNetwork: true };
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FRAME } from '../../../src/channel/frames.ts';
 import { type ChaosProxy, chaosProxy } from '../../../src/testing/chaos-proxy.ts';
 import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
-import { dialling, listening, type OpenLink, type TestListener } from '../../support/wire-links.ts';
+import { dialling, listening, type OpenLink, type TestListener } from '../../support/wire/links.ts';
 
 const MIB = 1_048_576;
 

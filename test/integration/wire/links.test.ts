@@ -12,7 +12,7 @@ import {
   OTHER_SECRET,
   SECRET,
   security,
-} from '../../support/wire-links.ts';
+} from '../../support/wire/links.ts';
 
 const MIB = 1_048_576;
 

@@ -1,9 +1,9 @@
-import { Capture } from '../../src/values/capture.ts';
-import type { Marks } from '../../src/values/marks.ts';
-import { revive } from '../../src/values/revive.ts';
-import { Codec } from '../../src/wire/codec.ts';
-import { MARKS_END } from '../../src/wire/values/leaves.ts';
-import { Lowering } from '../../src/wire/values/lower.ts';
+import { Capture } from '../../../src/values/capture.ts';
+import type { Marks } from '../../../src/values/marks.ts';
+import { revive } from '../../../src/values/revive.ts';
+import { Codec } from '../../../src/wire/codec.ts';
+import { MARKS_END } from '../../../src/wire/values/leaves.ts';
+import { Lowering } from '../../../src/wire/values/lower.ts';
 
 /** The bytes of one value, and its large binaries, as one frame of a message. */
 export function encode(

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { AddressFilter } from '../../src/wire/addresses.ts';
-import { type DialOptions, dialLink } from '../../src/wire/dialer.ts';
-import type { Introduction, Session } from '../../src/wire/handshake.ts';
-import { FaultCounts, Link } from '../../src/wire/link.ts';
-import { type LinkListener, type ListenOptions, listenForLinks } from '../../src/wire/listener.ts';
-import { type LinkCertificates, LinkSecurity, type LinkSecurityOptions } from '../../src/wire/security.ts';
+import { AddressFilter } from '../../../src/wire/addresses.ts';
+import { type DialOptions, dialLink } from '../../../src/wire/dialer.ts';
+import type { Introduction, Session } from '../../../src/wire/handshake.ts';
+import { FaultCounts, Link } from '../../../src/wire/link.ts';
+import { type LinkListener, type ListenOptions, listenForLinks } from '../../../src/wire/listener.ts';
+import { type LinkCertificates, LinkSecurity, type LinkSecurityOptions } from '../../../src/wire/security.ts';
 import { Inbox } from './pair.ts';
 
 export const SECRET = 'a secret of the fleet, for tests!';
@@ -13,7 +13,7 @@ export const LOOPBACK: AddressFilter = new AddressFilter({ networks: ['127.0.0.0
 
 /** Certificates of a fleet's own authority, or of another one. */
 export function certificates(of: 'fleet' | 'other', trusted: 'fleet' | 'other' = of): LinkCertificates {
-  const read = (name: string): Buffer => readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url));
+  const read = (name: string): Buffer => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url));
   return { cert: read(`${of}.pem`), key: read(`${of}.key`), ca: read(`${trusted}-ca.pem`) };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { BeatRequest, FleetStore, Hint, JoinRequest } from '../../src/cluster/fleet-store.ts';
+import type { BeatRequest, FleetStore, Hint, JoinRequest } from '../../../src/cluster/fleet-store.ts';
 
 /** A store that nothing has been written to. */
 export interface FreshStore extends AsyncDisposable {
