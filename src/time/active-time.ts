@@ -71,6 +71,7 @@ export class ActiveTime {
   #cpuMs = 0;
   #usualCpu = 0;
   #pausedMs = 0;
+  #pauseEndedAt = 0;
 
   constructor(source: MeterSource = machine) {
     this.#source = source;
@@ -87,6 +88,16 @@ export class ActiveTime {
   get pausedMs(): number {
     this.now();
     return this.#pausedMs;
+  }
+
+  /**
+   * Whether a pause lies between two times of `clock.now()`: a duration that was measured over it says nothing. Answers false
+   * where nothing follows the time. Costs a comparison for the short times of most calls.
+   */
+  spansPause(from: number, to: number): boolean {
+    if (to - from <= LONG_GAP_MS || from === 0 || this.#users === 0) return false;
+    this.now();
+    return this.#pauseEndedAt > from;
   }
 
   /** Detects pauses until the returned function is called. Does not keep the process alive. */
@@ -119,9 +130,12 @@ export class ActiveTime {
     if (ms <= 0) return;
     const used = this.#source.cpuMs();
     const cpuMs = used - this.#cpuMs;
-    if (ms > LONG_GAP_MS && wasPause({ ms, cpuMs, usualCpu: this.#usualCpu, beats: this.#beats(ms) }))
+    if (ms > LONG_GAP_MS && wasPause({ ms, cpuMs, usualCpu: this.#usualCpu, beats: this.#beats(ms) })) {
       this.#pausedMs += ms - LOOK_MS;
-    else this.#usualCpu += (cpuMs / ms - this.#usualCpu) * NEWEST;
+      this.#pauseEndedAt = at;
+    } else {
+      this.#usualCpu += (cpuMs / ms - this.#usualCpu) * NEWEST;
+    }
     this.#lookedAt = at;
     this.#cpuMs = used;
     for (const witness of this.#witnesses.keys()) this.#witnesses.set(witness, witness.beats);

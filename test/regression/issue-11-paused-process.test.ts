@@ -2,10 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { LoopSilence } from '../../src/isolation/loop-silence.ts';
-import { ActiveTime, wasPause } from '../../src/time/active-time.ts';
+import { ActiveTime, activeTime, wasPause } from '../../src/time/active-time.ts';
 import type { PauseReport } from '../fixtures/programs/paused-program.ts';
+import { Harness } from '../support/routing/route-harness.ts';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/programs/paused-program.ts', import.meta.url));
 
@@ -110,6 +111,23 @@ describe('active time', () => {
     unfollow();
   });
 
+  test('tells durations that span a pause', () => {
+    const machine = new Machine();
+    const active = new ActiveTime(machine);
+    const unfollow = active.follow();
+    machine.run(1_000, active);
+    const before = machine.at;
+    machine.at += 120_000;
+    expect(active.spansPause(before, machine.at)).toBe(true);
+    const after = machine.at;
+    machine.run(2_000, active);
+    expect(active.spansPause(after, machine.at)).toBe(false);
+    expect(active.spansPause(before, machine.at)).toBe(true);
+    // A call that was never sent.
+    expect(active.spansPause(0, machine.at)).toBe(false);
+    unfollow();
+  });
+
   test('a replica is not silent during a pause, and is while its loop does not turn', () => {
     const machine = new Machine();
     const active = new ActiveTime(machine);
@@ -139,4 +157,31 @@ describe('active time', () => {
     expect(look()).toBe(1_300);
     unfollow();
   });
+});
+
+test('a call that ran over a pause changes no estimate', () => {
+  vi.useFakeTimers({ now: 10_000 });
+  const spansPause = vi.spyOn(activeTime, 'spansPause');
+  try {
+    const harness = new Harness();
+    const replica = harness.start(8);
+    const answerAfter = (ms: number): void => {
+      const call = harness.call();
+      vi.advanceTimersByTime(ms);
+      replica.answer(call, (answered) => answered.succeeded(0));
+    };
+    for (let count = 0; count < 30; count++) answerAfter(10);
+    const { latencyMs } = replica.endpoint;
+    expect(latencyMs).toBeGreaterThan(5);
+    spansPause.mockReturnValue(true);
+    answerAfter(120_000);
+    expect(replica.endpoint.latencyMs).toBe(latencyMs);
+    spansPause.mockReturnValue(false);
+    answerAfter(120_000);
+    expect(replica.endpoint.latencyMs).toBeGreaterThan(10_000);
+    harness.finish();
+  } finally {
+    spansPause.mockRestore();
+    vi.useRealTimers();
+  }
 });

@@ -127,11 +127,11 @@ export class ModelAffinity {
   }
 
   /** A call ended. */
-  settled(call: Call, outcome: Outcome, at: number): void {
+  settled(call: Call, outcome: Outcome, at: number, isMeasured = true): void {
     if (call.modelKey === undefined) return;
     const brought = this.#bringers.get(call);
     const { endpoint } = call;
-    if (endpoint !== undefined && (outcome === 'ok' || outcome === 'error')) {
+    if (isMeasured && endpoint !== undefined && (outcome === 'ok' || outcome === 'error')) {
       const ms = call.ranUntil(at);
       if (brought === undefined) this.#costs.ran(endpoint, ms);
       else this.#costs.ranWithLoad(endpoint, ms);

@@ -1,4 +1,5 @@
 import { WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
+import { activeTime } from '../../time/active-time.ts';
 import type { Call, RunKeeper } from '../call/call.ts';
 import { CALL_STATE, type CallState } from '../call/call-progress.ts';
 import type { Outcome } from '../call/call-stats.ts';
@@ -48,8 +49,9 @@ export class RunAccounts implements RunKeeper {
     if (this.isLearning) this.times.observe(call.method, call.ranUntil(at), at);
   }
 
-  settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
-    if (outcome === 'ok' && before === CALL_STATE.sent) this.answered(call, at);
+  /** @param isMeasured false: the process was paused meanwhile, so the duration of the call says nothing */
+  settled(call: Call, outcome: Outcome, before: CallState, at: number, isMeasured = true): void {
+    if (outcome === 'ok' && before === CALL_STATE.sent && isMeasured) this.answered(call, at);
     // The replica may work on at a call that was given up: it ends later.
     if (outcome !== 'timeout' && outcome !== 'cancelled') this.ended(call, at);
   }
@@ -57,7 +59,7 @@ export class RunAccounts implements RunKeeper {
   /** A call that had been sent was given up. @param hasBegun false: its replica does not run it */
   gaveUp(call: Call, before: CallState, at: number, hasBegun: boolean): void {
     if (!hasBegun) this.#queue.refund(call);
-    else if (this.isLearning && before === CALL_STATE.sent)
+    else if (this.isLearning && before === CALL_STATE.sent && !activeTime.spansPause(call.sentAt, at))
       this.times.observe(call.method, call.ranUntil(at), at, false);
   }
 
@@ -66,6 +68,7 @@ export class RunAccounts implements RunKeeper {
     if (call.chargedMs === UNCHARGED) return;
     // A WebSocket holds a place, but hardly any of the replica's time.
     const isOpenEnded = call.method === WEBSOCKET_METHOD_NAME;
-    this.#queue.settle(call, isOpenEnded ? call.chargedMs : call.ranUntil(at));
+    const isAsCharged = isOpenEnded || activeTime.spansPause(call.sentAt, at);
+    this.#queue.settle(call, isAsCharged ? call.chargedMs : call.ranUntil(at));
   }
 }

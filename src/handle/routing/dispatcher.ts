@@ -115,9 +115,10 @@ export class Dispatcher implements TendedRoute {
   }
 
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
-    this.endpoints.settled(call, before === CALL_STATE.sent, outcome, at);
-    this.runs.settled(call, outcome, before, at);
-    this.#models?.settled(call, outcome, at);
+    const isMeasured = !activeTime.spansPause(call.sentAt, at);
+    if (isMeasured) this.endpoints.settled(call, before === CALL_STATE.sent, outcome, at);
+    this.runs.settled(call, outcome, before, at, isMeasured);
+    this.#models?.settled(call, outcome, at, isMeasured);
   }
 
   /** Sends a call that was let in. */

@@ -1,6 +1,7 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
 import type { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import type { SessionTable } from '../../load/session-table.ts';
+import { activeTime } from '../../time/active-time.ts';
 import { now, time } from '../../time/clock.ts';
 import { wheel } from '../../time/timer-wheel.ts';
 import type { Call, CallOwner } from '../call/call.ts';
@@ -238,6 +239,7 @@ export class Route implements CallOwner {
 
   /** @internal The first chunk of a stream is its answer: for how long a stream lasts is another matter. */
   streamed(call: Call, at: number): void {
+    if (activeTime.spansPause(call.sentAt, at)) return;
     this.#dispatcher.endpoints.answered(call, 'ok', at);
     this.runs.answered(call, at);
   }
