@@ -27,6 +27,7 @@ import { MemoryStore } from '../store/memory-store.ts';
 import type { Scale } from '../store/snapshot.ts';
 import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
+import { inRootContext } from '../time/root-context.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { Apps } from './apps/app-registry.ts';
 import type { AppRuntime } from './apps/app-runtime.ts';
@@ -324,7 +325,8 @@ export class Instance {
     // Names that are not there may be made up by clients; the log has them.
     const isKnown = this.#apps.get(about.app)?.deployments.has(about.deployment) === true;
     if (isKnown) this.#book.of(about.app, about.deployment).unobserved++;
-    this.log.error({ ...about, err }, 'a call failed and nobody looked at it');
+    // Nobody waits for the call: it is told of on behalf of no request.
+    inRootContext(() => this.log.error({ ...about, err }, 'a call failed and nobody looked at it'));
     this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
   }
 

@@ -9,6 +9,7 @@ import type { Logger } from '../../src/index.ts';
 import { fastifyServe } from '../../src/shells/fastify.ts';
 import {
   answering,
+  conversing,
   forgotten,
   keeping,
   leavesNothing,
@@ -19,6 +20,7 @@ import type { Mounted } from '../integration/every-framework/suites.ts';
 import { start as startFastify } from '../integration/fastify/mount.ts';
 import { collected } from '../support/garbage.ts';
 import { listen } from '../support/http/listen.ts';
+import { SocketClient } from '../support/http/socket-client.ts';
 import { LongLived } from '../support/long-lived.ts';
 import { quietServe } from '../support/quiet.ts';
 
@@ -214,7 +216,47 @@ describe('all that runs for a request runs in its own store', () => {
   });
 });
 
+describe('WebSockets', () => {
+  test('each in its own store, in the replica and in the records of the host', async () => {
+    const recorded: unknown[] = [];
+    const logger = new Witness();
+    logger.error = (): void => void recorded.push(stores.getStore());
+    await using serve = quietServe({ logger });
+    await using host = await listen(serve.middleware(conversing.bind(), { path: '/' }));
+    serve.attachWebSocket(host.server);
+    // As a request logger does it: each connection has a store from its upgrade on.
+    const [attached] = host.server.listeners('upgrade') as [(...args: unknown[]) => void];
+    host.server.removeAllListeners('upgrade');
+    host.server.on('upgrade', (req, socket, head) => {
+      stores.run(storeOf(req), () => attached.call(host.server, req, socket, head));
+    });
+    const paths = ['/first', '/second', '/third'];
+    for (const path of paths) {
+      using client = await SocketClient.connect(host.port, path);
+      expect(JSON.parse(String(await client.send('who').next()))).toEqual([{ path }, { path }]);
+      client.send('fail');
+      expect(await client.closed).toMatchObject({ code: 1011 });
+    }
+    await expect.poll(() => recorded).toEqual(paths.map((path) => ({ path })));
+  });
+});
+
 describe('what is shared has no store', () => {
+  test.each(['thread', 'inline'] as const)(
+    'the record of a failure that nobody looked at (%s)',
+    async (isolation) => {
+      const kept: unknown[] = [];
+      const logger = new Witness();
+      logger.error = (_fields: object, message: string): void => {
+        if (message.includes('nobody looked at it')) kept.push(stores.getStore());
+      };
+      await using serve = quietServe({ logger });
+      const handle = await serve.run(telling.options({ isolation }).bind(), { routePrefix: null });
+      stores.run({ id: 1 }, () => void handle.fails.remote());
+      await expect.poll(() => kept).toEqual([undefined]);
+    },
+  );
+
   test('timers, ports and listeners of the host that a first request makes', async () => {
     await using serve = quietServe();
     using left = new LongLived(stores);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { ManualClock, type ServeError } from '../../src/index.ts';
 import { FAULT, faulty } from '../fixtures/faulty/faults.ts';
+import { json, send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { event, eventually, status } from '../support/until.ts';
@@ -56,4 +58,26 @@ test('once the crash budget is spent, waiting and new calls are told at once whe
   await eventually(isUp);
   expect(await handle.remote()).toMatch(/^Faulty#/);
   expect(shared.get(FAULT.constructed)).toBe(3);
+});
+
+test('an HTTP client gets that as 503 with Retry-After', async () => {
+  const clock = new ManualClock();
+  await using serve = quietServe({ clock });
+  const app = faulty.options({
+    numReplicas: 1,
+    requestTimeoutMs: 60_000,
+    restart: { maxCrashes: 1, windowMs: 60_000, maxDelayMs: 30_000 },
+  });
+  const bound = app.bind(new Shared().buffer);
+  await using host = await listen(serve.middleware(bound));
+  const handle = serve.handle(bound);
+  expect((await send(host.port, '/')).status).toBe(200);
+  await failure(handle.exit.remote(3));
+  await status(serve, 'Faulty', 'Faulty', 'UNHEALTHY');
+  const from = performance.now();
+  const answer = await send(host.port, '/');
+  expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });
+  expect(json(answer)).toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+  // At once: long before the deadline, however busy the machine is.
+  expect(performance.now() - from).toBeLessThan(20_000);
 });
