@@ -1,5 +1,6 @@
 import type { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import type { SessionTable } from '../../load/session-table.ts';
+import { activeTime } from '../../time/active-time.ts';
 import { batchTime, now } from '../../time/clock.ts';
 import type { Call } from '../call/call.ts';
 import { CALL_STATE, type CallState } from '../call/call-progress.ts';

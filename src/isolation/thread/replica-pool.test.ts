@@ -20,7 +20,6 @@ test('a thread that ends as it says that it is ready takes nothing down', async 
   } finally {
     process.removeAllListeners('uncaughtException');
     for (const listener of listeners) process.on('uncaughtException', listener);
-    await pool.close();
   }
   expect(thrown).toEqual([]);
 });
