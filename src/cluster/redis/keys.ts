@@ -39,6 +39,11 @@ export class FleetKeys {
 
   /** @param page 0 holds the number and the token as well */
   plan(page: number = 0): string {
-    return page === 0 ? `${this.prefix}plan` : `${this.prefix}plan:${page}`;
+    return page === 0 ? `${this.prefix}plan` : this.page(page);
+  }
+
+  /** The key of a further page of a plan; that of none is the beginning of all. */
+  page(page: number | ''): string {
+    return `${this.prefix}plan:${page}`;
   }
 }

@@ -41,7 +41,7 @@ export const NOTHING = { members: [], declarations: [], overrides: false, plan: 
 
 /** Plain bytes, also ones that are no text. */
 export function bytes(text: string): Uint8Array {
-  return new Uint8Array([0, 255, ...Buffer.from(text)]);
+  return Buffer.from([0, 255, ...Buffer.from(text)]);
 }
 
 /** What every `FleetStore` does, whatever it is made of. */
@@ -250,24 +250,24 @@ export function fleetStoreConformance(fresh: () => Promise<FreshStore>): void {
     expect(listed).toEqual([ids.slice(0, 512), ids.slice(512), ids.slice(0, 512)]);
   });
 
-  test('writes are announced by their numbers', async () => {
+  test('writes are announced by their numbers, once the store listens', async () => {
     await using made = await fresh();
     const { store } = made;
     const hints: Hint[] = [];
-    const heard = Promise.withResolvers<void>();
-    const stop = store.onHint((hint) => {
-      hints.push(hint);
-      if (hints.length === 2) heard.resolve();
-    });
+    const stop = store.onHint((hint) => hints.push(hint));
     const lease = await store.lease({ owner: 'a#1', ttlMs: 15_000, floor: 0 });
     if (lease === undefined) throw new Error('no lease');
-    await store.override({ expected: 0, generation: 7, value: bytes('o'), ttlMs: 60_000 });
-    await store.plan({ ...lease, expected: 0, number: 8, pages: [bytes('p')], ttlMs: 60_000 });
-    await heard.promise;
+    let number = 0;
+    await expect
+      .poll(async () => {
+        const expected = number++;
+        await store.override({ expected, generation: number, value: bytes('o'), ttlMs: 60_000 });
+        await store.plan({ ...lease, expected, number, pages: [bytes('p')], ttlMs: 60_000 });
+        return hints.length;
+      })
+      .toBeGreaterThanOrEqual(2);
     stop();
-    expect(hints).toEqual([
-      { kind: 'override', number: 7 },
-      { kind: 'plan', number: 8 },
-    ]);
+    expect(new Set(hints.map(({ kind }) => kind))).toEqual(new Set(['override', 'plan']));
+    for (const hint of hints) expect(hint.number).toBeLessThanOrEqual(number);
   });
 }

@@ -1,0 +1,161 @@
+import type { Redis, RedisOptions } from 'ioredis';
+import { ServeError } from '../../errors.ts';
+import { FleetStoreError, type StoreFailure } from '../fleet-store.ts';
+import type { Script } from './scripts.ts';
+
+/** A command that is not answered for so long has failed, in ms: nothing waits for Redis. */
+const COMMAND_TIMEOUT_MS = 1_000;
+const MIN_RECONNECT_MS = 50;
+const MAX_RECONNECT_MS = 2_000;
+
+export type RedisArgument = string | number | Uint8Array;
+
+/** What a fleet needs of Redis: scripts and one channel. */
+export interface RedisClient {
+  /** Bulk strings of the answer are buffers. @throws FleetStoreError */
+  run(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown>;
+  /** Calls the listener for each message of the channel, until the result is called. Survives reconnects. */
+  subscribe(channel: string, listener: (message: string) => void): () => void;
+  close(): void;
+}
+
+/**
+ * Connects to Redis with ioredis, which only this file loads. Commands fail at once while there is no connection, and are
+ * never sent twice.
+ *
+ * @param url `redis://` or `rediss://`
+ * @throws ServeError `SERVE_MISSING_DEPENDENCY` if ioredis is not installed
+ */
+export async function openRedis(url: string, options: RedisOptions = {}): Promise<RedisClient> {
+  const Client = await load();
+  const settings: RedisOptions = {
+    ...options,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: COMMAND_TIMEOUT_MS,
+    retryStrategy: (times) => Math.min(MAX_RECONNECT_MS, MIN_RECONNECT_MS * 2 ** Math.min(times, 10)),
+    // A primary that became a replica answers READONLY, one that starts LOADING: another connection may find the new one.
+    reconnectOnError: ({ message }) => /^(?:READONLY|LOADING|MASTERDOWN)/.test(message),
+  };
+  const client = new IoredisClient(new Client(url, settings));
+  await client.connect();
+  return client;
+}
+
+async function load(): Promise<typeof Redis> {
+  try {
+    return (await import('ioredis')).Redis;
+  } catch (cause) {
+    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
+  }
+}
+
+class IoredisClient implements RedisClient {
+  readonly #redis: Redis;
+  #subscriber: Redis | undefined = undefined;
+  /** Why there is no connection. */
+  #connectError: unknown = undefined;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    // Failures show in the commands; without a listener ioredis writes each attempt to the console.
+    redis.on('error', (error: unknown) => {
+      this.#connectError = error;
+    });
+    redis.on('ready', () => {
+      this.#connectError = undefined;
+    });
+  }
+
+  /** A Redis that cannot be reached yet is no error: the connection is tried again. */
+  async connect(): Promise<void> {
+    await this.#redis.connect().catch(() => {});
+  }
+
+  async run(
+    { source, sha }: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ): Promise<unknown> {
+    const rest = [keys.length, ...keys, ...args.map(toArgument)];
+    try {
+      return await this.#redis.callBuffer('EVALSHA', sha, ...rest);
+    } catch (error) {
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw this.#failure(error);
+    }
+    try {
+      return await this.#redis.callBuffer('EVAL', source, ...rest);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  subscribe(channel: string, listener: (message: string) => void): () => void {
+    this.#subscriber ??= this.#openSubscriber();
+    const subscriber = this.#subscriber;
+    const onMessage = (from: string, message: string): void => {
+      if (from === channel) listener(message);
+    };
+    subscriber.on('message', onMessage);
+    const begin = (): void => void subscriber.subscribe(channel).catch(() => {});
+    subscriber.on('ready', begin);
+    if (subscriber.status === 'ready') begin();
+    return () => {
+      subscriber.off('message', onMessage);
+      subscriber.off('ready', begin);
+    };
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+    this.#subscriber?.disconnect();
+  }
+
+  /** A command that could not be sent says only that; why not is told by the connection. */
+  #failure(error: unknown): FleetStoreError {
+    const failure = toFailure(error);
+    if (failure.failure !== 'unreachable' || this.#connectError === undefined) return failure;
+    return toFailure(this.#connectError);
+  }
+
+  #openSubscriber(): Redis {
+    const subscriber = this.#redis.duplicate();
+    subscriber.on('error', () => {});
+    subscriber.connect().catch(() => {});
+    return subscriber;
+  }
+}
+
+function toArgument(argument: RedisArgument): string | number | Buffer {
+  if (!(argument instanceof Uint8Array)) return argument;
+  return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
+}
+
+/** By the first word of an error of Redis; a script's error names it, or holds that of the command. */
+const FAILURES: readonly (readonly [pattern: RegExp, failure: StoreFailure])[] = [
+  [/^(?:Command timed out|connect ETIMEDOUT)/, 'timeout'],
+  [/\bOOM command not allowed/, 'out-of-memory'],
+  [/^(?:-?READONLY)\b|\bREADONLY You can't write/, 'read-only'],
+  [/\bNOPERM\b|No permissions? to/, 'no-permission'],
+  [/^(?:NOAUTH|WRONGPASS)\b/, 'no-authentication'],
+  [/\bWRONGTYPE\b/, 'wrong-type'],
+  [/\bMISCONF\b/, 'misconfigured'],
+  [/^(?:LOADING|MASTERDOWN|CLUSTERDOWN|MOVED|TRYAGAIN)\b/, 'loading'],
+  [
+    /Connection is closed|Stream isn't writeable|ECONNREFUSED|ECONNRESET|EPIPE|max retries per request/,
+    'unreachable',
+  ],
+];
+
+function toFailure(error: unknown): FleetStoreError {
+  const message = messageOf(error);
+  const failure = FAILURES.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
+  return new FleetStoreError(failure, message, error);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
