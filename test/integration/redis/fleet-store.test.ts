@@ -208,7 +208,9 @@ test('without ioredis the error says what to install', () => {
     });
     const { openRedis } = await import('./src/cluster/redis/client.ts');
     await openRedis('redis://127.0.0.1:1').catch(({ code, message }) => console.log(code, message));`;
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+  });
   expect(stdout).toBe('SERVE_MISSING_DEPENDENCY a fleet needs Redis: npm install ioredis\n');
 });
 
