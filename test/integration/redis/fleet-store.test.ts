@@ -14,7 +14,7 @@ import {
   fleetStoreConformance,
   joinOf,
   NOTHING,
-} from '../../conformance/fleet-store.ts';
+} from '../../support/fleet/fleet-store-suite.ts';
 import { HAS_REDIS, RedisServer } from '../../support/fleet/redis-server.ts';
 
 if (!HAS_REDIS && process.env['CI'] === 'true') throw new Error('redis-server is not installed');

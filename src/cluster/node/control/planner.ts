@@ -158,9 +158,8 @@ function leaveOthers(deployment: PlannedDeployment, own: Counts, budget: number,
     const useful = Math.min(running.get(id) ?? 0, count);
     const keep = isEnding ? 0 : Math.min(useful, Math.max(0, wanted - served));
     served += keep;
-    // What does not run serves nobody: it is no loss.
-    const gone = Math.min(count - keep, count - useful + budget - removed);
-    removed += Math.max(0, gone - (count - useful));
+    const gone = Math.min(count - keep, budget - removed);
+    removed += gone;
     own.set(id, count - gone);
     space.take(id, demand, -gone);
   }
