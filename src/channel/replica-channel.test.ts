@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
@@ -103,28 +102,6 @@ test('the caller hears how long a call ran, unless calls are too quick to be tim
   const untimed = quick.send(new RecordedCall('first', []));
   expect(await untimed.over).toEqual({ type: 'result', value: 'done' });
   expect(untimed.ranMs).toBeUndefined();
-});
-
-test('a frame for one call is not delivered in the async context of another one that came before it', async () => {
-  const scope = new AsyncLocalStorage<number>();
-  const heard: unknown[] = [];
-  const link: Link = new Link(
-    (call) => {
-      scope.enterWith(call.number);
-      call.listener = listener({ cancelled: () => heard.push([call.number, scope.getStore()]) });
-    },
-    10,
-    undefined,
-    (work) => scope.exit(work),
-  );
-  await using _ = link;
-  const first = link.send(new RecordedCall('first', []));
-  while (link.begun.length < 1) await turn();
-  // Both in one message.
-  link.send(new RecordedCall('first', []));
-  link.caller.cancel(first, CANCEL_CODE.cancelled);
-  while (link.begun.length < 2 || heard.length < 1) await turn();
-  expect(heard).toEqual([[first.number, undefined]]);
 });
 
 test('arguments are revived together, when the call looks at them', async () => {

@@ -20,7 +20,6 @@ export class ReplicaChannel implements ArrivalEnd {
   readonly #ledger: BeginLedger;
   readonly #intake: CallIntake;
   readonly #begin: (call: InboundCall, at: number) => void;
-  readonly #outside: (work: () => void) => void;
   #isClosed = false;
   /** Calls that were begun. */
   #begun = 0;
@@ -30,7 +29,6 @@ export class ReplicaChannel implements ArrivalEnd {
   /**
    * @param begin runs a call; `at` is now, or of quick calls the time of their message
    * @param onClosed the caller thread is gone
-   * @param outside runs something that may not be part of the call that was begun last
    */
   constructor(
     callerName: string,
@@ -39,13 +37,11 @@ export class ReplicaChannel implements ArrivalEnd {
     intake: CallIntake,
     begin: (call: InboundCall, at: number) => void,
     onClosed: () => void,
-    outside: (work: () => void) => void = (work) => work(),
   ) {
     this.callerName = callerName;
     this.#ledger = ledger;
     this.#intake = intake;
     this.#begin = begin;
-    this.#outside = outside;
     this.outbox = new Outbox(
       transport,
       (frame, error) => this.#refused(frame, error),
@@ -125,27 +121,16 @@ export class ReplicaChannel implements ArrivalEnd {
   }
 
   #receive(frames: unknown[]): void {
-    let mayHaveBegun = false;
     for (let at = 0; at < frames.length; ) {
       const kind = frames[at] as FrameKind;
       if (kind === FRAME.call || kind === FRAME.callExtra) {
         at = this.#arrived(kind, frames, at);
-        mayHaveBegun = true;
         continue;
       }
       if (kind === FRAME.slots) this.#ledger.adopt(frames[at + 1]);
-      else this.#deliver(kind, frames, at, mayHaveBegun);
+      else this.open[frames[at + 1] as number]?.deliver(kind, frames, at);
       at += frameLength(frames, at);
     }
-  }
-
-  /** @param mayHaveBegun whether another call may have begun in this callback */
-  #deliver(kind: FrameKind, frames: readonly unknown[], at: number, mayHaveBegun: boolean): void {
-    const call = this.open[frames[at + 1] as number];
-    if (call === undefined) return;
-    // Listeners of an abort signal are code of the user, and not of the call that came before the cancellation.
-    if (mayHaveBegun) this.#outside(() => call.deliver(kind, frames, at));
-    else call.deliver(kind, frames, at);
   }
 
   #arrived(kind: FrameKind, frames: unknown[], at: number): number {

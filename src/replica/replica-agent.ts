@@ -195,9 +195,8 @@ export class ReplicaAgent {
       new PortTransport(port),
       new LinkLedger(ledger),
       intake,
-      (call, at) => replica.beginAndStay(call, at),
+      (call, at) => replica.beginApart(call, at),
       () => this.#channels.delete(channel),
-      (work) => replica.outside(work),
     );
     this.#channels.set(channel, port);
   }

@@ -11,3 +11,8 @@ const root = new AsyncResource('inserve.root');
 export function inRootContext<R>(work: () => R): R {
   return root.runInAsyncScope(work);
 }
+
+/** The same with an argument, for work that is done too often for a closure each time. */
+export function inRootContextWith<A, R>(argument: A, work: (argument: A) => R): R {
+  return root.runInAsyncScope(work, undefined, argument);
+}

@@ -10,6 +10,7 @@ import { fastifyServe } from '../../src/shells/fastify.ts';
 import {
   answering,
   conversing,
+  entering,
   forgotten,
   keeping,
   leavesNothing,
@@ -305,5 +306,29 @@ describe('what is shared has no store', () => {
     const handle = await serve.run(keeping, { routePrefix: null });
     const asked = handle.options({ multiplexedModelId: 'm' }).model.remote();
     expect(await asked).toEqual(['m', null, 'm']);
+  });
+});
+
+describe('quick calls of one message', () => {
+  test('see nothing of the stores that calls before them entered', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(entering.bind(), { routePrefix: null });
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all(Array.from({ length: 64 }, (_, id) => handle.enter.remote(id)));
+      expect(answers).toEqual(Array(64).fill([null, true]));
+    }
+  });
+
+  test('nor do the listeners of another one that is cancelled behind them', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(entering.bind(), { routePrefix: null });
+    await Promise.all(Array.from({ length: 64 }, (_, id) => handle.enter.remote(id)));
+    const waiting = handle.cancelled.remote();
+    // It has begun once others that came later are answered.
+    await Promise.all(Array.from({ length: 64 }, (_, id) => handle.enter.remote(id)));
+    const others = Array.from({ length: 4 }, (_, id) => handle.enter.remote(id));
+    waiting.cancel();
+    await Promise.all([...others, waiting.catch(() => {})]);
+    expect(await handle.seen.remote()).toEqual([[null, '']]);
   });
 });

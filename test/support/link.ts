@@ -116,16 +116,8 @@ export class Link {
   readonly intake: CallIntake;
   readonly #gone = Promise.withResolvers<void>();
 
-  /**
-   * @param meter says how calls hold the loop of the replica
-   * @param outside runs something that may not be part of the call that was begun last
-   */
-  constructor(
-    begin: (call: InboundCall) => void,
-    limit = 1_000,
-    meter: HoldingMeter = new QuickMeter(),
-    outside?: (work: () => void) => void,
-  ) {
+  /** @param meter says how calls hold the loop of the replica */
+  constructor(begin: (call: InboundCall) => void, limit = 1_000, meter: HoldingMeter = new QuickMeter()) {
     const { port1, port2 } = new MessageChannel();
     this.callerPort = port1;
     this.replicaPort = port2;
@@ -161,7 +153,6 @@ export class Link {
         begin(call);
       },
       () => {},
-      outside,
     );
   }
 
