@@ -180,6 +180,6 @@ describe('the protocol', () => {
     // The host hears of it behind the answer to `until`.
     await expect
       .poll(() => app.serve.log.records.map(({ message }) => message))
-      .toContain('WebSocket: the connection is cut: the client reads too slowly');
+      .toContain('WebSocket: the connection was cut: the client reads too slowly');
   });
 });
