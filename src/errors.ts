@@ -9,7 +9,7 @@ export const SERVE_ERRORS = {
     retryable: true,
     title: 'Too many queued requests',
     meaning:
-      'Too much to do: the wait queue of the deployment (or of a child) is full, a tenant used up its quota, a replica is asked for too many models, or the host lags.',
+      'The load is too high: the wait queue of the deployment (or of a child) is full, a tenant used up its quota, a replica is asked for too many models, or the host lags.',
     remedy: 'Retry after `Retry-After`; raise `maxQueuedRequests`, `maxOngoingRequests` or `numReplicas`.',
   },
   SERVE_TIMEOUT: {
@@ -26,7 +26,7 @@ export const SERVE_ERRORS = {
     retryable: false,
     title: 'Request cancelled',
     meaning: 'The client went away, `cancel()` was called, or the given signal was aborted.',
-    remedy: 'Nothing to do: the caller asked for it.',
+    remedy: 'No action needed: the caller asked for the end of the call.',
   },
   SERVE_REPLICA_DIED: {
     statusCode: 500,
@@ -58,7 +58,7 @@ export const SERVE_ERRORS = {
     statusCode: 404,
     retryable: false,
     title: 'Not found',
-    meaning: 'There is no such app, deployment or route.',
+    meaning: 'The app, deployment or route does not exist.',
     remedy: 'Check the name; `serve.status()` lists what runs.',
   },
   SERVE_UNKNOWN_METHOD: {
@@ -66,7 +66,7 @@ export const SERVE_ERRORS = {
     retryable: false,
     title: 'Unknown method',
     meaning: 'The deployment has no such remote method.',
-    remedy: 'The message lists the methods there are.',
+    remedy: 'Call one of the methods that the message lists.',
   },
   SERVE_NOT_SERIALIZABLE: {
     statusCode: 500,
@@ -95,7 +95,7 @@ export const SERVE_ERRORS = {
     retryable: false,
     title: 'Invalid option',
     meaning: 'An option is unknown, has the wrong type or is out of range.',
-    remedy: 'The message names the option, its value and what is allowed.',
+    remedy: 'Correct the option: the message names it, its value and the allowed values.',
   },
   SERVE_MISSING_DEPENDENCY: {
     statusCode: 500,
@@ -123,14 +123,15 @@ export const SERVE_ERRORS = {
     retryable: false,
     title: 'Invalid input',
     meaning: 'The input does not match the schema of the method or adapter.',
-    remedy: 'The response lists the issues.',
+    remedy: 'Correct the input: the response lists the issues.',
   },
   SERVE_INVALID_RESULT: {
     statusCode: 500,
     retryable: false,
     title: 'Invalid result',
-    meaning: 'A method answered with something that its output schema does not accept.',
-    remedy: 'Fix the method or the schema; `issues` says what is wrong. The caller did nothing wrong.',
+    meaning: 'A method returned a value that its output schema does not accept.',
+    remedy:
+      'Fix the method or the schema; `issues` lists the faults of the result. The caller did nothing wrong.',
   },
   SERVE_UNAUTHORIZED: {
     statusCode: 401,
@@ -147,7 +148,7 @@ export interface ServeErrorOptions {
   cause?: unknown;
   /** Overrides the status of the code's table row, e.g. 429 for back-pressure. */
   statusCode?: number;
-  /** Overrides the table, e.g. a replica that died before the call started. */
+  /** Overrides the table row, e.g. for a replica that died before the call started. */
   retryable?: boolean;
   app?: string;
   deployment?: string;
@@ -163,12 +164,12 @@ export interface ServeErrorOptions {
 
 /** One fault of a value. */
 export interface ValidationIssue {
-  /** Keys from the whole value down to the part; empty: the whole value. */
+  /** Keys from the whole value down to the faulty part; empty for the whole value. */
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
 
-/** Set only where they are known. */
+/** Fields that an error has only when their values are known. */
 const OPTIONAL = ['app', 'deployment', 'replica', 'requestId', 'retryAfterMs', 'detail', 'issues'] as const;
 
 const brand = Symbol.for('inserve.ServeError');
@@ -211,7 +212,7 @@ export class ServeError extends Error {
   }
 }
 
-// On the prototype, so that neither shows up in logs or in `Object.keys`.
+// The two fields are on the prototype, so that neither shows up in logs or in `Object.keys`.
 Object.defineProperty(ServeError.prototype, 'name', {
   value: 'ServeError',
   configurable: true,
@@ -219,7 +220,7 @@ Object.defineProperty(ServeError.prototype, 'name', {
 });
 Object.defineProperty(ServeError.prototype, brand, { value: true });
 
-/** `SERVE_INVALID_OPTION` in its one shape: option, value, what is allowed. */
+/** Builds every `SERVE_INVALID_OPTION`: the option, its value and the allowed values. */
 export function invalidOption(option: string, value: unknown, allowed: string): ServeError {
   return new ServeError('SERVE_INVALID_OPTION', `${option}: got ${describe(value)}; allowed: ${allowed}`);
 }

@@ -5,19 +5,19 @@ import { type InstanceSpace, place } from './place.ts';
 export interface Assignment {
   /** Replicas on all instances. */
   readonly target: number;
-  /** As they are assigned so far. */
+  /** Replicas by instance under the current plan. */
   readonly counts: ReplicaCounts;
-  /** Instances that may have replicas; those of others are moved. */
+  /** Instances that may have replicas; replicas on other instances are moved. */
   readonly instances: readonly string[];
   readonly demand: Demand;
   readonly maxPerInstance: number;
-  /** Room on the instances, which replicas that run do not have any more. Asked for only where there is a choice. */
+  /** Free capacity of the instances without that of running replicas. Called only when there is a choice. */
   space(instance: string): InstanceSpace;
 }
 
 /**
- * Divides the replicas of a deployment among the instances. As many as can stay where they are; those that fit nowhere go to
- * the instance that has the fewest, where they are pending and the instance knows the reason. The counts add up to the target.
+ * Divides the replicas of a deployment among the instances. As many as possible stay where they are; replicas that fit nowhere
+ * go to the instance with the fewest, where they are pending with a known reason. The counts add up to the target.
  */
 export function assignReplicas(assignment: Assignment): ReplicaCounts {
   const { target, instances, demand, maxPerInstance } = assignment;
@@ -53,7 +53,7 @@ function fewest(counts: ReadonlyMap<string, number>): string {
   return byCount(counts)[0] ?? '';
 }
 
-/** Ids, the one with the fewest replicas first; where they are equal by name, so that every controller decides alike. */
+/** Instance ids, fewest replicas first; ties are ordered by name, so that every controller decides alike. */
 function byCount(counts: ReadonlyMap<string, number>): string[] {
   return [...counts].sort(([a, m], [b, n]) => m - n || (a < b ? -1 : 1)).map(([id]) => id);
 }

@@ -1,6 +1,6 @@
 import type { AutoscalingConfig, Bounds } from '../deployment/options/autoscaling-config.ts';
 
-/** What a decision is made from. Times are those of the instance's clock, in ms. */
+/** Inputs of a decision. Times are those of the instance's clock, in ms. */
 export interface ScalingInputs {
   readonly at: number;
   /** Running replicas. */
@@ -9,27 +9,27 @@ export interface ScalingInputs {
   readonly queued: number;
   /** Calls that hold a place at a running replica now. */
   readonly ongoing: number;
-  /** Waiting and running calls, averaged over `lookBackPeriodMs`; without those that do not wait any more. */
+  /** Waiting and running calls, averaged over `lookBackPeriodMs`; calls that no longer wait are left out. */
   readonly load: number;
   /** Calls that ended during `lookBackPeriodMs`. */
   readonly ended: number;
-  /** What the calls that come in the panic window need; at most their mean number. */
+  /** Load of the calls that arrive in the panic window; at most their mean number. */
   readonly panicLoad: number;
-  /** The fewest replicas that ran at a time during the panic window. */
+  /** The fewest replicas that ran at once during the panic window. */
   readonly panicRunning: number;
   readonly bounds: Bounds;
 }
 
-/** What is kept between two decisions. */
+/** State kept between two decisions. */
 export interface ScalingState {
   readonly target: number;
-  /** Since when more replicas are wanted. */
+  /** Time since which more replicas are wanted. */
   readonly upSince: number | undefined;
-  /** Since when fewer are. */
+  /** Time since which fewer replicas are wanted. */
   readonly downSince: number | undefined;
 }
 
-/** One decision, with all that led to it. */
+/** A decision with all its inputs. */
 export interface ScalingDecision {
   /** The target before. */
   readonly from: number;
@@ -37,12 +37,12 @@ export interface ScalingDecision {
   readonly to: number;
   /** Replicas wanted, within the bounds, before any delay. */
   readonly desired: number;
-  /** In words. */
+  /** Reason of the decision in words. */
   readonly reason: string;
   readonly inputs: ScalingInputs;
 }
 
-/** How many replicas a policy wants, or why nothing changes. */
+/** Number of replicas that a policy wants, or the reason why nothing changes. */
 export type Wish = number | { readonly hold: string };
 
 export interface Scaled {
@@ -50,7 +50,7 @@ export interface Scaled {
   readonly decision: ScalingDecision;
 }
 
-/** The slack of Ray's timer comparison, in ms; and of a quotient that should be whole: 3 × 0.1 / 0.1 is not 3. */
+/** The slack of Ray's timer comparison, in ms; and the slack of a quotient that should be whole: 3 × 0.1 / 0.1 is not 3. */
 const EPSILON = 1e-6;
 
 /** A new target starts with no timer running. */
@@ -58,15 +58,15 @@ export function initialState(target: number): ScalingState {
   return { target, upSince: undefined, downSince: undefined };
 }
 
-/** Calls wait and nobody is there to serve them. No policy is asked then. */
+/** Whether calls wait and no replica runs. No policy is asked in this case. */
 export function isColdStart({ running, queued }: ScalingInputs): boolean {
   return running === 0 && queued > 0;
 }
 
 /**
- * Whether the load of the panic window is beyond `threshold` times what the replicas that ran then are meant to carry. So a
- * panic lasts until the window holds nothing from before the first new replica ran: a mean follows a step of the load only
- * as far as the step fills its window, and new replicas must not stop it halfway.
+ * Whether the load of the panic window exceeds `threshold` times the intended load of the replicas that ran then. A panic
+ * therefore lasts until the window holds nothing from before the first new replica ran: a mean follows a step of the load
+ * only in proportion to how much of its window the step fills, and new replicas must not stop the panic halfway.
  */
 export function isPanicking(
   { panic, targetOngoingRequests }: AutoscalingConfig,
@@ -76,14 +76,14 @@ export function isPanicking(
   return inputs.panicLoad + EPSILON >= panic.threshold * inputs.panicRunning * targetOngoingRequests;
 }
 
-/** The load that counts. In a panic it is that of the calls that come: those that wait do so for want of replicas. */
+/** The load that counts. In a panic only arriving calls count: waiting calls merely lack replicas. */
 export function loadThatCounts(config: AutoscalingConfig, inputs: ScalingInputs): number {
   return isPanicking(config, inputs) ? inputs.panicLoad : inputs.load;
 }
 
 /**
- * Part of a replica that is wanted at least while calls come: quick ones begin and end between two samples, and no sample ever
- * sees them.
+ * Fraction of a replica that is wanted at least while calls arrive: quick calls begin and end between two samples, unseen by
+ * any of them.
  */
 const LEAST_WANTED = 0.01;
 
@@ -95,10 +95,10 @@ export function replicasForLoad(config: AutoscalingConfig, target: number, input
 }
 
 /**
- * One decision about one deployment: Ray Serve's (`autoscaling_policy.py`: cold start, core, factors, from zero, delays,
+ * Makes one decision about one deployment: Ray Serve's (`autoscaling_policy.py`: cold start, core, factors, from zero, delays,
  * bounds, in this order) and the panic window, which skips the up-delay.
  *
- * @param wish what the policy says
+ * @param wish result of the policy
  */
 export function autoscale(
   config: AutoscalingConfig,
@@ -115,8 +115,8 @@ export function autoscale(
   if (target !== state.target) return at(target, target, `the bounds are ${bounds.min}…${bounds.max} now`);
   if (typeof wish === 'object') return decided(state, inputs, state, target, wish.hold);
   const factored = withFactors(config, wish, running);
-  // The last replica goes only when nothing at all is left, and from one replica only. In a panic none goes: the mean of
-  // its window follows a step of the load more slowly than the other one may.
+  // The last replica stops only when no load at all is left, and only from one replica. In a panic no replica stops: the
+  // mean of the panic window may follow a step of the load more slowly than the other mean.
   const least = isPanicking(config, inputs) ? target : target > 1 ? 1 : factored;
   const desired = clip(Math.max(factored, least), bounds);
   const why = describe(config, inputs, wish, factored, bounds);
@@ -128,7 +128,7 @@ export function autoscale(
   }
 }
 
-/** Ray: a small factor never keeps a deployment from shrinking. */
+/** As in Ray, a small factor never keeps a deployment from shrinking. */
 function withFactors(config: AutoscalingConfig, wanted: number, running: number): number {
   if (running === 0) return ceil(wanted);
   const delta = wanted - running;
@@ -137,7 +137,7 @@ function withFactors(config: AutoscalingConfig, wanted: number, running: number)
   return ceil(wanted) < running && factored === running ? factored - 1 : factored;
 }
 
-/** A change must be wanted for so long; what is applied then is what is wanted then. An opposite wish starts anew. */
+/** Applies a change once it was wanted for the delay; the newest wish is applied. An opposite wish restarts the timer. */
 function delayed(
   config: AutoscalingConfig,
   state: ScalingState,

@@ -12,7 +12,7 @@ export interface RestartPolicy {
 /** Times of the crashes and failed starts of a deployment, oldest first, in ms. */
 export type CrashHistory = readonly number[];
 
-/** The history with one crash more; what is too old to count is dropped. */
+/** Adds a crash to the history and drops entries that are too old to count. */
 export function recordCrash(history: CrashHistory, at: number): CrashHistory {
   const last = history.at(-1);
   const recent = last !== undefined && at - last > HEALTHY_AFTER_MS ? [] : history;
@@ -20,7 +20,7 @@ export function recordCrash(history: CrashHistory, at: number): CrashHistory {
 }
 
 /**
- * When the next replica may be started: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s after each crash in a row (TorchServe's
+ * Time at which the next replica may start: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s after each crash in a row (TorchServe's
  * schedule), and one probe per `maxDelayMs` once the crash budget is spent.
  */
 export function nextStartAt(history: CrashHistory, policy: RestartPolicy, now: number): number {

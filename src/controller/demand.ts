@@ -1,6 +1,6 @@
 import { LoadWindow } from './load-window.ts';
 
-/** What is seen of a deployment at one time. */
+/** A reading of the calls of a deployment. */
 export interface LoadSample {
   readonly at: number;
   /** Running replicas, for the decision. */
@@ -9,25 +9,25 @@ export interface LoadSample {
   readonly queued: number;
   /** Calls that hold a place at a running replica. */
   readonly ongoing: number;
-  /** Calls that have ended, ever. */
+  /** Number of calls that have ended in total. */
   readonly ended: number;
 }
 
-/** Fewer calls than this say little about how fast calls end. */
+/** Minimum number of ended calls for an estimate of the pace. */
 const LEAST_ENDED = 10;
-/** Of the queue it also counts how long it was in the last so many ms. */
+/** Period over which the length of the queue counts as well, in ms. */
 const LATELY_MS = 500;
 
-/** The calls of a deployment over the last while: those that wait and run, those that come and those that end. */
+/** The calls of a deployment over the last periods: waiting, running, arriving and ending. */
 export class Demand {
   readonly #queued: LoadWindow;
   readonly #ongoing: LoadWindow;
   readonly #ended: LoadWindow;
   readonly #running: LoadWindow;
-  /** Replicas with at least one call, at most. */
+  /** Most replicas that had a call at the same time. */
   readonly #busy: LoadWindow;
 
-  /** @param keepMs the longest period that will be asked for */
+  /** @param keepMs the longest period that can be queried */
   constructor(keepMs: number) {
     this.#queued = new LoadWindow(keepMs);
     this.#ongoing = new LoadWindow(keepMs);
@@ -41,33 +41,33 @@ export class Demand {
     this.#ongoing.record(at, ongoing);
     this.#ended.record(at, ended);
     this.#busy.record(at, Math.min(running, ongoing));
-    // Without any replica it is a cold start, not a panic: the first one that runs is what the load is compared with.
+    // Without a replica the load is a cold start and no panic: the first running replica is the measure of the load.
     if (running > 0) this.#running.record(at, running);
   }
 
-  /** Calls that wait or run, on average. Those that waited, and do not wait any more, need no further replica. */
+  /** Mean number of waiting and running calls. Calls that no longer wait need no further replica. */
   load(at: number, periodMs: number): number {
     const queued = Math.min(this.#queued.mean(at, periodMs), this.#queued.mean(at, LATELY_MS));
     return queued + this.#ongoing.mean(at, periodMs);
   }
 
-  /** Calls that ended. */
+  /** Number of calls that ended. */
   endedIn(at: number, periodMs: number): number {
     return this.#ended.latest - this.#ended.valueAt(at - periodMs);
   }
 
-  /** The fewest replicas that ran at a time. */
+  /** The fewest replicas that ran at once. */
   leastRunning(at: number, periodMs: number): number {
     return this.#running.least(at, periodMs);
   }
 
   /**
-   * The load without the calls that wait only because there are too few replicas now: they pile up for as long as further
-   * ones take to start, and would be taken for a load that stays. It is the higher of
+   * The load without the calls that wait only for want of replicas: these pile up while further replicas start, and would
+   * look like a lasting load. The result is the higher of
    *
-   * - the calls that would run at a time if as many ended as come (Little's law: the time that each takes is the mean of
-   *   the running ones over the rate at which they end), and
-   * - `perReplica` calls for each replica that it takes to end within the period all that comes in it and all that waits,
+   * - the calls that would run at once if as many ended as arrive (Little's law: the time of each call is the mean number
+   *   of running calls over the rate at which calls end), and
+   * - `perReplica` calls for each replica needed to finish, within the period, all calls that arrive in it or wait,
    *   at the pace of the busy replicas.
    *
    * @param perReplica `targetOngoingRequests`

@@ -1,11 +1,11 @@
 import { WHOLE } from '../deployment/options/resource-units.ts';
 
 /**
- * The gpus that a replica gets, by index: a fraction shares the fullest device that has room, so that whole ones stay
- * free; whole ones are exclusive.
+ * Picks the gpus of a replica, by index: a fraction shares the fullest device with enough room, so that whole devices stay
+ * free; whole gpus are exclusive.
  *
- * @param free what is left of each device
- * @returns undefined if it does not fit
+ * @param free remaining amount of each device
+ * @returns undefined if the replica does not fit
  */
 export function pickGpus(need: number, free: readonly number[]): readonly number[] | undefined {
   if (need === 0) return [];

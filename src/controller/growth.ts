@@ -1,8 +1,8 @@
-/** Samples of which only the smallest counts: what is left after a garbage collection is what is really held. */
+/** Samples per block, of which only the smallest counts: memory left after a garbage collection is in real use. */
 const PER_BLOCK = 3;
-/** Blocks that are looked at. */
+/** Number of blocks that the trend test examines. */
 const WINDOW = 12;
-/** Fewer say nothing: with six the test below can reach its level only if nearly all of them rise. */
+/** Fewer blocks prove nothing: with six, the test reaches its level only if nearly all pairs rise. */
 const LEAST = 6;
 /** One-sided 99 % quantile of the normal distribution. */
 const Z_99 = 2.326;
@@ -21,11 +21,11 @@ export class MemorySeries {
     this.#block = [];
     this.#blocks.push(least);
     if (this.#blocks.length > WINDOW) this.#blocks.shift();
-    // Loading a model is no leak: what counts is what comes after the first blocks.
+    // Loading a model is no leak: only the samples after the first blocks count.
     if (++this.#blocksSeen <= LEAST / 2) this.#baseline = least;
   }
 
-  /** Bytes that it has grown by since its start, if it is still growing; else 0. */
+  /** Bytes of growth since the start while the memory is still growing; else 0. */
   get growth(): number {
     if (this.#blocks.length < LEAST || !isRising(this.#blocks)) return 0;
     return Math.max(0, (this.#blocks.at(-1) as number) - this.#baseline);
@@ -33,7 +33,7 @@ export class MemorySeries {
 }
 
 /**
- * Mann–Kendall trend test (Mann 1945, Kendall 1975), one-sided at 1 %: asks only how many of all pairs rise, so neither
+ * Mann–Kendall trend test (Mann 1945, Kendall 1975), one-sided at 1 %: counts only how many of all pairs rise, so neither
  * the size of a step nor the shape of the noise matters.
  */
 export function isRising(values: readonly number[]): boolean {

@@ -1,30 +1,30 @@
-/** What the host sheds: nothing, calls of the two sheddable priorities, everything. */
+/** Levels of load shedding: no calls, calls of the two sheddable priorities, all calls. */
 export const SHEDDING_LEVELS = ['nothing', 'sheddable', 'everything'] as const;
 export type SheddingLevel = (typeof SHEDDING_LEVELS)[number];
 
 export interface LagThresholds {
-  /** p99 of the event loop's lag from which on sheddable calls are refused, in ms. */
+  /** p99 of the event loop's lag above which sheddable calls are refused, in ms. */
   readonly shedSheddableMs: number;
-  /** … and all calls. */
+  /** p99 of the event loop's lag above which all calls are refused, in ms. */
   readonly shedAllMs: number;
 }
 
 export interface LagState {
   readonly level: SheddingLevel;
-  /** Windows in a row that ask for more than the level, or for less. */
+  /** Consecutive windows whose lag calls for a higher level, or for a lower one. */
   readonly above: number;
   readonly below: number;
 }
 
 export const CALM: LagState = { level: 'nothing', above: 0, below: 0 };
 
-/** One long garbage collection is no overload, two windows in a row with nothing but lag are. */
+/** One long garbage collection is no overload; two consecutive windows of high lag are. */
 const RAISE_AFTER = 2;
 const LOWER_AFTER = 4;
-/** To go down a level the lag must be below this share of what raised it, or it would go up again at once. */
+/** Share of the raising threshold below which the lag must fall to lower the level; else the level would rise again. */
 const RELIEF = 0.5;
 
-/** The next state after a window with this lag. */
+/** Computes the state after a window with this lag. */
 export function nextLag(state: LagState, p99Ms: number, thresholds: LagThresholds): LagState {
   const current = SHEDDING_LEVELS.indexOf(state.level);
   const wanted = SHEDDING_LEVELS.indexOf(levelOf(p99Ms, thresholds));

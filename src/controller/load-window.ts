@@ -1,13 +1,13 @@
 /**
- * Samples of a value that holds until the next one is taken, and their mean over the last so many ms: time-weighted, from
- * the first sample on if that is younger (Ray merges its series the same way).
+ * Samples of a value, each of which holds until the next one, and their mean over the last period: time-weighted, and
+ * starting at the first sample if that is younger (Ray merges its series the same way).
  */
 export class LoadWindow {
   readonly #keepMs: number;
   #times: number[] = [];
   #values: number[] = [];
 
-  /** @param keepMs the longest period that will be asked for */
+  /** @param keepMs the longest period that can be queried */
   constructor(keepMs: number) {
     this.#keepMs = keepMs;
   }
@@ -29,13 +29,13 @@ export class LoadWindow {
     const isOver = (index: number): boolean => (this.#times[index + 1] ?? Infinity) <= at - this.#keepMs;
     let old = 0;
     while (isOver(old)) old++;
-    // All at once, half of the time: dropping one by one would move the rest for every sample.
+    // Old samples are dropped in bulk, half of the period at a time: dropping one by one would move the rest for every sample.
     if (old <= this.#times.length / 2) return;
     this.#times = this.#times.slice(old);
     this.#values = this.#values.slice(old);
   }
 
-  /** The value that held at a time; the first one before the first sample; 0 without any. */
+  /** The value at a time: the first sample's value before the first sample, 0 without any. */
   valueAt(at: number): number {
     let index = this.#times.length - 1;
     while (index > 0 && (this.#times[index] as number) > at) index--;

@@ -9,34 +9,34 @@ import { assignReplicas } from './assign.ts';
 import type { InstanceSpace } from './place.ts';
 import { type WantedDeployment, wantedDeployments } from './wanted.ts';
 
-/** Period at which trials are judged, in ms; and how much earlier a timer may fire. */
+/** Period at which trials are judged, in ms, and how much earlier a timer may fire. */
 const JUDGE_MS = 250;
 const EARLY_MS = 5;
 
-/** What a pass decides. */
+/** The result of a pass. */
 type Decided = Pick<Plan, 'counts' | 'shares'>;
 
-/** Numbers of replicas that follow the load. */
+/** Scales the numbers of replicas by load. */
 export interface Autoscaling {
-  /** Looks at the deployments that are due. @returns the targets that change */
+  /** Examines the deployments that are due. @returns the targets that change */
   decide(at: number, wanted: readonly WantedDeployment[], snapshot: Snapshot): ReadonlyMap<RouteKey, number>;
 }
 
-/** The versions that are tried beside apps, as the instances see them. */
+/** The versions on trial beside apps, as the instances see them. */
 export interface TrialObserver {
-  /** Whether calls can go to the wanted version. */
+  /** Whether the wanted version can take calls. */
   isReady(app: string, trial: DetourConfig): boolean;
-  /** What is wrong with a canary compared with its app. */
+  /** Fault of a canary compared with its app; undefined if there is no fault. */
   faultOf(app: string): string | undefined;
-  /** The trial was ended because of that. */
+  /** Reports that the trial was ended because of the fault. */
   failed(app: string, fault: string): void;
 }
 
-/** The instances, as far as the controller has to know them. */
+/** The instances, reduced to the data that the controller needs. */
 export interface InstanceObserver {
-  /** Whether replicas of a deployment are still there that no instance declares any more. */
+  /** Whether replicas remain of a deployment that no instance declares any more. */
   isRunning(key: RouteKey): boolean;
-  /** What an instance has left for replicas of a deployment. */
+  /** Free capacity of an instance for replicas of a deployment. */
   space(instance: string, key: RouteKey): InstanceSpace;
 }
 
@@ -47,22 +47,22 @@ export interface LoopOptions {
   readonly autoscaling: Autoscaling;
   readonly trials: TrialObserver;
   readonly instances: InstanceObserver;
-  /** The store did not take a plan; the next pass decides anew. */
+  /** Called when the store rejects a plan; the next pass decides anew. */
   onRefused(error: unknown): void;
 }
 
 /**
- * The one loop that decides: observes the load, scales, places, and proposes numbers of replicas and shares of trials. What
- * is done about them is each instance's own affair (`reconcile`).
+ * The decision loop: observes the load, scales, places, and proposes numbers of replicas and shares of trials. Each
+ * instance carries out the plan itself (`reconcile`).
  */
 export class ControllerLoop {
   readonly #options: LoopOptions;
-  /** What ends the beats, by their periods. */
+  /** Functions that stop the timers, by period. */
   readonly #beats = new Map<number, () => void>();
-  /** A pass decides: what is said meanwhile counts with the next one. */
+  /** A pass is running: changes in the meantime count for the next pass. */
   #isDeciding = false;
   #isWoken = false;
-  /** A plan is on its way to the store. */
+  /** A plan is being proposed to the store. */
   #isProposing = false;
   #judgedAt = -Infinity;
   #isClosed = false;
@@ -72,8 +72,8 @@ export class ControllerLoop {
   }
 
   /**
-   * Runs a pass at once: the desired state changed, a replica crashed, a call waits for a deployment without replicas. Called
-   * in the async context of no call.
+   * Runs a pass at once, because the desired state changed, a replica crashed, or a call waits for a deployment without
+   * replicas. Called in the async context of no call.
    */
   wake(): void {
     this.#isWoken = true;
@@ -101,7 +101,7 @@ export class ControllerLoop {
     } finally {
       this.#isDeciding = false;
     }
-    // Who follows the plan may change the desired state at once; a pass within this one then plans that before it goes on.
+    // A listener of the plan may change the desired state at once; a nested pass then plans that change before this one goes on.
     this.#propose(decided);
   }
 
@@ -111,7 +111,7 @@ export class ControllerLoop {
     return { counts: this.#counts(targets, snapshot), shares: this.#shares(snapshot) };
   }
 
-  /** Replicas by instance. What is no longer declared keeps its numbers as long as it runs: absent is never zero. */
+  /** Replicas by instance. An undeclared deployment keeps its numbers while replicas remain: absent is never zero. */
   #counts(targets: readonly WantedDeployment[], { plan }: Snapshot): Plan['counts'] {
     const { instances } = this.#options;
     const counts: Record<string, ReplicaCounts> = {};
@@ -130,7 +130,7 @@ export class ControllerLoop {
     return counts;
   }
 
-  /** Calls go to a trial once it is ready; while another version of it, or another share, gets ready they go on as before. */
+  /** Sends calls to a trial once it is ready. While another version or share of it gets ready, calls continue as before. */
   #shares({ overrides, plan }: Snapshot): Plan['shares'] {
     const shares = Object.entries(overrides.trials).flatMap(([app, trial]) => {
       const before = entryOf(plan.shares, app);
@@ -158,7 +158,7 @@ export class ControllerLoop {
     const { counts: planned, shares: shared } = before.plan;
     if (isDeepStrictEqual([counts, shares], [planned, shared])) return;
     const proposed = store.propose({ type: 'plan', counts, shares }, token);
-    // A store that does not apply at once is waited for: a pass in between would decide the same once more.
+    // The loop waits for a store that does not apply at once: a pass in between would repeat the same decision.
     this.#isProposing = store.read() === before;
     void proposed.catch(onRefused).then(() => {
       if (!this.#isProposing) return;
@@ -167,7 +167,7 @@ export class ControllerLoop {
     });
   }
 
-  /** One beat for each period at which something is looked at, so that each is sampled at its own. */
+  /** Starts one timer for each observation period, so that each deployment is sampled at its own. */
   #setBeats(wanted: readonly WantedDeployment[], { overrides }: Snapshot): void {
     const periods = new Set(wanted.flatMap(({ scaling }) => scaling.autoscaling?.metricsIntervalMs ?? []));
     if (Object.keys(overrides.trials).length > 0) periods.add(JUDGE_MS);

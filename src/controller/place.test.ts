@@ -41,9 +41,9 @@ describe('place', () => {
     expect(reason({ tpu: 1 }, space('a', { cpus: 2 }))).toBe('a replica needs 1 tpu where 0 are free here');
     expect(reason({ gpus: 2 }, space('a', { gpus: 1 }))).toBe('a replica needs 2 gpus where 1 are free here');
     expect(reason({ gpus: 0.5, cpus: 3 }, space('a', { cpus: 1 }))).toBe(
-      'a replica needs 3 cpus where 1 are free and 0.5 gpus where there is no gpu here',
+      'a replica needs 3 cpus where 1 are free and 0.5 gpus where no gpu exists here',
     );
-    expect(reason({ cpus: 1 })).toBe('there is no instance to place it on');
+    expect(reason({ cpus: 1 })).toBe('no instance is available to place it on');
   });
 
   test('maxReplicasPerInstance counts those that are there', () => {
@@ -51,7 +51,7 @@ describe('place', () => {
     expect(placements.map(({ instance }) => instance)).toEqual(['b', 'a', 'b']);
     expect(pending).toBeUndefined();
     expect(run({}, 1, [space('a', {}, 2)], 2).pending?.reason).toBe(
-      'maxReplicasPerInstance is 2, and so many are here already',
+      'maxReplicasPerInstance (2) is reached here',
     );
   });
 

@@ -1,13 +1,13 @@
 import { type Amounts, type Demand, fromUnits, WHOLE } from '../deployment/options/resource-units.ts';
 import { pickGpus } from './gpus.ts';
 
-/** What an instance has left. */
+/** Free capacity of an instance. */
 export interface InstanceSpace {
   readonly id: string;
   readonly free: Amounts;
-  /** What is left of each gpu. */
+  /** Free amount of each gpu. */
   readonly gpus: readonly number[];
-  /** Replicas of the deployment that it has already. */
+  /** Number of replicas of the deployment already on the instance. */
   readonly replicas: number;
 }
 
@@ -17,7 +17,7 @@ export interface Placement {
   readonly gpus: readonly number[];
 }
 
-/** Replicas that fit nowhere. */
+/** Number of replicas that fit on no instance. */
 export interface PendingReplicas {
   readonly replicas: number;
   readonly reason: string;
@@ -30,14 +30,14 @@ export interface Placed {
 
 export interface PlaceRequest {
   readonly demand: Demand;
-  /** How many replicas to place. */
+  /** Number of replicas to place. */
   readonly count: number;
   readonly maxPerInstance: number;
 }
 
 /**
- * Places replicas of one deployment: on the instance that has the fewest of them, of those on the one with the most room.
- * Replicas that run stay where they are. Costs O((instances + count) · log instances).
+ * Places replicas of one deployment on the instance with the fewest of them, and among equals on the one with the most room.
+ * Running replicas stay in place. Costs O((instances + count) · log instances).
  */
 export function place(
   { demand, count, maxPerInstance }: PlaceRequest,
@@ -70,10 +70,10 @@ export function place(
   };
 }
 
-/** By resource, taken apart once for all instances. */
+/** Need of a replica by resource, computed once for all instances. */
 type Needs = readonly (readonly [name: string, units: number])[];
 
-/** An instance while replicas are placed on it. */
+/** An instance while replicas are being placed on it. */
 class Candidate {
   readonly id: string;
   replicas: number;
@@ -104,7 +104,7 @@ class Candidate {
     return picked;
   }
 
-  /** What is left after all that was taken. */
+  /** Amounts left after all placements so far. */
   left(): InstanceSpace {
     const { id, free, replicas } = this.#space;
     const taken = this.replicas - replicas;
@@ -132,7 +132,7 @@ function gpuRoom(need: number, gpus: readonly number[]): number {
   return gpus.reduce((room, left) => room + Math.floor(left / need), 0);
 }
 
-/** A binary heap, the best instance on top. */
+/** A binary heap with the best instance on top. */
 class Candidates {
   readonly #heap: Candidate[] = [];
 
@@ -170,14 +170,13 @@ class Candidates {
   }
 }
 
-/** The instance that comes closest tells what is missing. */
+/** Explains the missing resources from the view of the instance that comes closest. */
 function whyNot(demand: Demand, maxPerInstance: number, instances: readonly InstanceSpace[]): string {
   const [first] = instances;
-  if (first === undefined) return 'there is no instance to place it on';
+  if (first === undefined) return 'no instance is available to place it on';
   const open = instances.filter(({ replicas }) => replicas < maxPerInstance);
   const where = instances.length === 1 ? 'here' : `on any of ${instances.length} instances`;
-  if (open.length === 0)
-    return `maxReplicasPerInstance is ${maxPerInstance}, and so many are ${where} already`;
+  if (open.length === 0) return `maxReplicasPerInstance (${maxPerInstance}) is reached ${where}`;
   const missing = open.map((space) => missingOn(demand, space)).sort((a, b) => a.length - b.length)[0] ?? [];
   return `a replica needs ${missing.join(' and ')} ${where}`;
 }
@@ -188,6 +187,6 @@ function missingOn({ amounts, gpus }: Demand, space: InstanceSpace): string[] {
     .map(([name, need]) => `${fromUnits(need)} ${name} where ${fromUnits(space.free[name] ?? 0)} are free`);
   if (gpuRoom(gpus, space.gpus) > 0) return missing;
   const free = space.gpus.map(fromUnits).join(' + ');
-  const devices = space.gpus.length === 0 ? 'there is no gpu' : `${free} are free`;
+  const devices = space.gpus.length === 0 ? 'no gpu exists' : `${free} are free`;
   return [...missing, `${fromUnits(gpus)} gpus where ${devices}`];
 }

@@ -1,19 +1,19 @@
 import type { AutoscalingContext } from '../deployment/options/autoscaling-policy.ts';
 
-/** What a policy decided. */
+/** The decision of a policy. */
 export interface Wanted {
   readonly replicas: number;
   readonly state: unknown;
 }
 
-/** What a policy returned, checked. @throws TypeError if it is not what a policy may return */
+/** Checks the result of a policy. @throws TypeError for a result that no policy may return */
 export function readPolicyResult(result: unknown, before: unknown): Wanted {
   if (typeof result === 'number') return { replicas: replicasIn(result), state: before };
   if (typeof result !== 'object' || result === null || !('replicas' in result)) throw notAResult(result);
   return { replicas: replicasIn(result.replicas), state: 'state' in result ? result.state : before };
 }
 
-/** What an app's policy returned, checked. @throws TypeError */
+/** Checks the result of an app's policy. @throws TypeError */
 export function readAppPolicyResult(
   result: unknown,
   contexts: Readonly<Record<string, AutoscalingContext>>,

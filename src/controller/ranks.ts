@@ -1,9 +1,9 @@
-/** A replica and the rank it has. */
+/** A replica and its rank. */
 export interface Ranked {
   readonly rank: number;
 }
 
-/** The lowest rank that nobody has. */
+/** The lowest free rank. */
 export function freeRank(taken: Iterable<Ranked>): number {
   const ranks = new Set([...taken].map(({ rank }) => rank));
   let rank = 0;
@@ -12,10 +12,10 @@ export function freeRank(taken: Iterable<Ranked>): number {
 }
 
 /**
- * New ranks, so that those of the members are 0…n−1 as far as nobody else has them. Only members beyond that move, the
- * lowest first, and only to where nobody is: no two have a rank at the same time.
+ * Renumbers the members 0…n−1, skipping ranks that other replicas hold. Only members with a rank beyond that move, the lowest
+ * first, and only to a free rank: no two replicas have the same rank at the same time.
  *
- * @param others replicas on their way out, which keep theirs
+ * @param others stopping replicas, which keep their ranks
  */
 export function renumber<T extends Ranked>(members: readonly T[], others: Iterable<Ranked>): Map<T, number> {
   const taken: Ranked[] = [...members, ...others];

@@ -1,17 +1,17 @@
-/** What a deployment should be. */
+/** The desired state of a deployment. */
 export interface DesiredReplicas {
-  /** What tells replicas that must be replaced from those that may stay. */
+  /** Version of the code: replicas of another fingerprint must be replaced. */
   readonly fingerprint: string;
-  /** Replicas of that version. */
+  /** Target number of replicas of that version. */
   readonly target: number;
-  /** Shares of the target. */
+  /** Limits of the update, as shares of the target. */
   readonly maxSurge: number;
   readonly maxUnavailable: number;
-  /** No replica may be started now: back-off, or the version failed for good. */
+  /** Whether starts are blocked: by the back-off, or because the version failed for good. */
   readonly isHeld: boolean;
-  /** The version has not shown yet that it is good: all replicas of others stay. */
+  /** Whether the version has yet to prove itself: all replicas of other versions stay. */
   readonly isOnTrial: boolean;
-  /** New replicas fit nowhere, and nothing is on its way out: only others of the deployment can make room. */
+  /** Whether new replicas fit nowhere and no replica is stopping: only other replicas of the deployment can make room. */
   readonly isCramped: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface DesiredReplicas {
 export interface ObservedReplica {
   readonly id: string;
   readonly fingerprint: string;
-  /** Starting replicas serve nobody yet. */
+  /** Starting replicas serve no calls yet. */
   readonly isRunning: boolean;
   /** Time of its start, in ms. */
   readonly startedAt: number;
@@ -30,8 +30,8 @@ export interface ObservedReplica {
 export type ReplicaAction = { readonly type: 'start' } | { readonly type: 'stop'; readonly id: string };
 
 /**
- * One step from what is to what should be. Surge first: new replicas of a version come up before old ones go, and never
- * fewer than `target × (1 − maxUnavailable)` run. Called again after every change until it answers nothing.
+ * One step from the actual state to the desired one. Surge first: new replicas come up before old ones stop, and never
+ * fewer than `target × (1 − maxUnavailable)` run. Called again after every change until it returns no action.
  */
 export function reconcile(desired: DesiredReplicas, observed: readonly ObservedReplica[]): ReplicaAction[] {
   const current = observed.filter(({ fingerprint }) => fingerprint === desired.fingerprint);
@@ -47,16 +47,16 @@ function starts(desired: DesiredReplicas, current: number, old: readonly Observe
   if (desired.isHeld) return [];
   const { target } = desired;
   const surge = Math.max(1, Math.ceil(target * desired.maxSurge));
-  // Old replicas that only start are on their way out (`stopsOfOld`) and count for nothing.
+  // Old replicas that are still starting will stop (`stopsOfOld`) and do not count.
   const oldRunning = old.filter(({ isRunning }) => isRunning).length;
-  // All of the old ones stay during the trial, even those that a smaller target makes too many.
+  // All old replicas stay during the trial, even those that a smaller target makes superfluous.
   const base = desired.isOnTrial ? Math.max(target, oldRunning) : target;
   const ceiling = oldRunning === 0 ? target : base + surge;
   const count = Math.min(target - current, ceiling - current - oldRunning);
   return Array.from({ length: Math.max(0, count) }, () => ({ type: 'start' as const }));
 }
 
-/** Scale-down: those that do not run yet first, then those with the fewest calls to finish, then the newest. */
+/** Scale-down: replicas that do not run yet stop first, then those with the fewest calls to finish, then the newest. */
 function stopsOfCurrent(desired: DesiredReplicas, current: readonly ObservedReplica[]): ReplicaAction[] {
   const surplus = current.length - desired.target;
   if (surplus <= 0) return [];
@@ -70,7 +70,7 @@ function stopsOfCurrent(desired: DesiredReplicas, current: readonly ObservedRepl
   return victims.slice(0, surplus).map(({ id }) => ({ type: 'stop', id }));
 }
 
-/** Old versions go as the new one comes up; those that were only starting go at once. */
+/** Replicas of old versions stop as the new one comes up; those that were only starting stop at once. */
 function stopsOfOld(
   desired: DesiredReplicas,
   current: readonly ObservedReplica[],
@@ -80,12 +80,12 @@ function stopsOfOld(
   const running = old.filter(({ isRunning }) => isRunning).sort((a, b) => a.startedAt - b.startedAt);
   const currentRunning = current.filter(({ isRunning }) => isRunning).length;
   const { target, isCramped } = desired;
-  // With room for one more there is no need to have none, whatever is allowed.
+  // With room for one more replica there is no need to run none, whatever the options allow.
   const least = target === 0 || isCramped ? 0 : 1;
   const floor = Math.max(least, Math.ceil(target * (1 - desired.maxUnavailable)));
   const spare = currentRunning + running.length - floor;
   const most = target === 0 ? running.length : Math.min(running.length, Math.max(0, spare));
-  // One at a time makes room; its successor may have to show first that it is good.
+  // Replicas stop one at a time to make room; the successor may have to prove itself first.
   const leaving = isCramped ? Math.min(1, most) : desired.isOnTrial ? 0 : most;
   return [...starting, ...running.slice(0, leaving)].map(({ id }) => ({ type: 'stop', id }));
 }

@@ -1,16 +1,16 @@
 import { bucketMs, type Tally } from '../load/replica-tally.ts';
 
 /**
- * Where the change of a deployment to a new version stands.
+ * Phase of the change of a deployment to a new version.
  * - `surging`: no replica of the new version runs yet
- * - `proving`: the first ones serve beside all of the old version, which loses none
+ * - `proving`: the first new replicas serve beside all replicas of the old version
  * - `shifting`: the old version is being replaced
- * - `watching`: the new version serves alone, and may still be taken back
+ * - `watching`: the new version serves alone, and may still be rolled back
  * - `done`
  */
 export type RolloutPhase = 'surging' | 'proving' | 'shifting' | 'watching' | 'done';
 
-/** What the calls to one version, and its replicas, have shown. */
+/** Counts of one version: its calls and its replicas' failures. */
 export interface VersionRecord extends Tally {
   /** Replicas that died, or whose health checks failed, after they had come up. */
   readonly deaths: number;
@@ -18,15 +18,15 @@ export interface VersionRecord extends Tally {
 
 export interface RolloutState {
   readonly phase: RolloutPhase;
-  /** Since when a replica of the new version runs, in ms. */
+  /** Time since which a replica of the new version runs, in ms. */
   readonly runningSince: number;
-  /** When a call ended last, of either version, in ms. */
+  /** Time at which the last call to either version ended, in ms. */
   readonly activeAt: number;
-  /** How many calls had ended by then. */
+  /** Number of calls that had ended by then. */
   readonly calls: number;
-  /** How many of them were the old version's when the first new replica ran. */
+  /** Number of calls of the old version that had ended when the first new replica ran. */
   readonly baselineCalls: number;
-  /** Since when the new version has had calls without a break, in ms. */
+  /** Time since which the new version has had calls without a break, in ms. */
   readonly busySince: number;
 }
 
@@ -41,39 +41,39 @@ export const ROLLOUT_BEGIN: RolloutState = {
 
 export interface RolloutView {
   readonly at: number;
-  /** Replicas of the new version that should run, and that do. */
+  /** Replicas of the new version: the target, and those that run. */
   readonly target: number;
   readonly running: number;
   /** Replicas of the old version that have not been told to stop. */
   readonly old: number;
-  /** Calls that run at the new version, or wait. */
+  /** Calls that run on the new version or wait. */
   readonly ongoing: number;
   readonly fresh: VersionRecord;
   readonly baseline: VersionRecord;
   /** Calls to the old version that ended since the rollout began. */
   readonly baselineCalls: number;
-  /** How long the new version is watched from its first running replica on; 0 = it need only start. */
+  /** Observation time of the new version from its first running replica on, in ms; 0 = a successful start is enough. */
   readonly observeMs: number;
-  /** Whether everything else that changes along with it has got as far. */
+  /** Whether all other deployments of the same change have reached the same phase. */
   readonly othersReady: boolean;
 }
 
 export interface RolloutStep {
   readonly state: RolloutState;
-  /** What is wrong with the new version: it must go. */
+  /** Reason to reject the new version; undefined if there is no fault. */
   readonly fault: string | undefined;
 }
 
-/** Calls that the new version must have served well to take over before the time is up, even if no duration was taken. */
+/** Calls that the new version must have served well to take over before the time is up, even with no duration sampled. */
 const ENOUGH_CALLS = 200;
-/** Both versions are held side by side for at most this share of the time that the new one is observed. */
+/** Share of the observation time for which both versions serve side by side, at most. */
 const PROVING_SHARE = 1 / 3;
-/** Calls of the old version that must have ended for a comparison with those that did not. */
+/** Ended calls of the old version required before the hanging calls of the new one are compared with them. */
 const MIN_BASELINE_CALLS = 20;
-/** Than nearly all of them take: it is time to wonder. And than the longest ever: it is no coincidence. */
+/** Multiples of the baseline p95 and maximum beyond which a call counts as hanging. */
 const LONGER_THAN_MOST = 10;
 const LONGER_THAN_ANY = 2;
-/** Without a call for so long there is nothing to be learnt by waiting. */
+/** Time without a call after which waiting yields no further evidence, in ms. */
 const IDLE_MS = 250;
 
 /** One step of a rollout. Called on every change and every 250 ms. */
@@ -95,7 +95,7 @@ export function rollOut(state: RolloutState, view: RolloutView): RolloutStep {
   return { state: { ...seen, phase: nextPhase(seen, view) }, fault: undefined };
 }
 
-/** Whether the new version has shown what it can, whatever the other deployments do. */
+/** Whether the new version has proved itself, regardless of the other deployments. */
 export function isProved(state: RolloutState, view: RolloutView): boolean {
   const { runningSince, activeAt } = state;
   const { at, observeMs, fresh, ongoing } = view;
@@ -118,8 +118,8 @@ function faultNow(state: RolloutState, view: RolloutView): string | undefined {
 }
 
 /**
- * Calls begin and none ends, while those to the old version do, or used to long before: their deadlines may be far away,
- * and callers that wait call nobody else.
+ * Detects hanging calls: calls begin and none ends, while calls to the old version end, or ended much sooner. Their deadlines
+ * may be far away, and callers that wait for an answer send no further calls.
  */
 function isHanging({ baselineCalls, busySince }: RolloutState, view: RolloutView): boolean {
   const { at, fresh, baseline, ongoing } = view;
@@ -145,26 +145,26 @@ function nextPhase(state: RolloutState, view: RolloutView): RolloutPhase {
   }
 }
 
-/** Standard errors by which two failure rates must differ. Four, since they are looked at again and again. */
+/** Standard errors by which two failure rates must differ: four, because the test is repeated often. */
 const Z = 4;
-/** Fewer failed calls say nothing. */
+/** Minimum number of failed calls for a comparison. */
 const LEAST_FAILURES = 3;
-/** Differences of failure rates that are never worth a rollback. */
+/** Differences of failure rates that never justify a rollback. */
 const TOLERANCE = 0.01;
-/** With no call of the old version to compare with: a failure rate certainly above this is bad. */
+/** Failure rate that is bad in itself when no call of the old version exists for comparison. */
 const RATE_LIMIT = 0.05;
 const LEAST_DEATHS = 2;
-/** The median of the durations, against that of the old version side by side. */
+/** Factor by which the median duration may exceed that of the old version side by side. */
 const SLOWER_BY = 3;
 const SLOWER_BY_MS = 2;
 const LEAST_DURATIONS = 50;
 
-/** Fewer calls of the same time say too little. */
+/** Minimum number of calls from the same period. */
 const LEAST_RECENT = 50;
 
 /**
- * What a version is compared with: the calls of the one before at the same time, since both suffer alike when something
- * behind them fails. While these are few, all that it ever served. Durations are always of the same time.
+ * Selects the baseline: calls to the previous version at the same time, since both versions suffer alike when a shared
+ * dependency fails. While these are few, all calls that it ever served count. Durations are always from the same period.
  */
 export function baselineOf(recent: Tally, all: Tally): Tally {
   const { calls, failures } = recent.calls < LEAST_RECENT ? all : recent;
@@ -172,11 +172,11 @@ export function baselineOf(recent: Tally, all: Tally): Tally {
 }
 
 /**
- * What is wrong with a version, compared with the one before: it dies, more of its calls fail, or they take longer.
+ * Finds the fault of a version compared with the one before: its replicas die, more calls fail, or calls take longer.
  * Failure rates are compared by the two-proportion z-test (pooled), or by Wilson's lower bound where the old version
  * served nothing.
  *
- * @param hasCompany whether both versions serve side by side: durations of different times say nothing
+ * @param hasCompany whether both versions serve side by side: durations from different periods are not comparable
  */
 export function faultOf(
   fresh: VersionRecord,
@@ -202,7 +202,7 @@ function failsMoreOften(fresh: Tally, baseline: Tally): boolean {
   if (difference <= TOLERANCE) return false;
   const pooled = (f1 + f0) / (n1 + n0);
   const error = Math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0));
-  // No error: every call of both failed or none did, and then they do not differ.
+  // Without an error, every call of both versions failed or none did, so the rates do not differ.
   return difference > Z * error;
 }
 
@@ -219,17 +219,17 @@ function slowness(fresh: Tally, baseline: Tally): string | undefined {
   return `its calls take ${now.toPrecision(2)} ms (before: ${before.toPrecision(2)} ms; medians)`;
 }
 
-/** How many were taken. */
+/** Number of durations sampled. */
 function durations({ latencies }: Tally): number {
   return latencies.reduce((sum, count) => sum + count, 0);
 }
 
-/** The median; undefined if too little was measured. */
+/** The median duration; undefined if there are too few samples. */
 function medianMs(tally: Tally): number | undefined {
   return durations(tally) < LEAST_DURATIONS ? undefined : quantileMs(tally, 0.5);
 }
 
-/** Upper bound of the bucket that holds a quantile; 0 of nothing. */
+/** Upper bound of the bucket that holds a quantile; 0 for an empty histogram. */
 function quantileMs(tally: Tally, share: number): number {
   const total = durations(tally);
   if (total === 0) return 0;

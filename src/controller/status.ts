@@ -32,13 +32,13 @@ export interface ReplicaStatus {
   readonly utilization: number;
 }
 
-/** The last decision about a number of replicas, and what it was made from. */
+/** The last decision about a number of replicas, with its inputs. */
 export interface ScalingReport {
   /** A timestamp like `Date.now()`. */
   readonly at: number;
-  /** The target before. */
+  /** The target before the decision. */
   readonly from: number;
-  /** The target since. */
+  /** The target since the decision. */
   readonly to: number;
   /** Replicas wanted, within the bounds, before any delay. */
   readonly desired: number;
@@ -55,27 +55,27 @@ export interface DeploymentReport {
   readonly replicas: readonly ReplicaStatus[];
   /** Calls that wait. */
   readonly queued: number;
-  /** Where its calls hold the event loops of their replicas: how much, and that they run one at a time. */
+  /** Present if calls hold the event loops of their replicas: by how much; such calls run one at a time. */
   readonly scheduling: string | undefined;
-  /** Replicas that ended without being asked to, so far. */
+  /** Number of replicas so far that ended unexpectedly. */
   readonly restarts: number;
-  /** Replicas that should be there and fit nowhere. */
+  /** Replicas within the target that fit on no instance. */
   readonly pending: PendingReplicas | undefined;
-  /** undefined: the deployment does not scale by itself. */
+  /** undefined if the deployment does not autoscale. */
   readonly scaling: ScalingReport | undefined;
 }
 
-/** A new version that is tried beside an app. */
+/** A new version on trial beside an app. */
 export type TrialReport = {
-  /** The app that it runs as. */
+  /** Name of the app as which the version runs. */
   readonly app: string;
-  /** Calls go there. */
+  /** Whether the version receives calls. */
   readonly isOn: boolean;
 } & (
-  | { readonly kind: 'canary' /** Of the calls, 0…1. */; readonly share: number }
+  | { readonly kind: 'canary' /** Share of the calls, 0…1. */; readonly share: number }
   | {
       readonly kind: 'shadow';
-      /** How the copies compared: another result, a failure where there was none, or nothing to compare. */
+      /** Comparison of the copies: a different result, a failure of the copy alone, or no comparison possible. */
       readonly compared: Readonly<Record<'match' | 'mismatch' | 'error' | 'dropped', number>>;
     }
 );
@@ -83,7 +83,7 @@ export type TrialReport = {
 export interface AppReport {
   readonly status: AppStatus;
   readonly routePrefix: string | null;
-  /** The version of its deployment; of several, a hash of theirs. */
+  /** The version of the deployment; a hash of all versions if there are several. */
   readonly version: string;
   readonly trial?: TrialReport;
   readonly deployments: Readonly<Record<string, DeploymentReport>>;
@@ -96,24 +96,24 @@ export function appStatus(deployments: readonly DeploymentStatus[], isDeleting: 
   return deployments.includes('UPDATING') ? 'DEPLOYING' : 'RUNNING';
 }
 
-/** What the status of a deployment follows from. */
+/** Conditions that determine the status of a deployment. */
 export interface DeploymentCondition {
   readonly target: number;
   /** Running replicas of the wanted version. */
   readonly running: number;
   /** Starting and running replicas of any version. */
   readonly live: number;
-  /** Those of other versions among them. */
+  /** Live replicas of other versions. */
   readonly old: number;
-  /** A replica of the wanted version ran once. */
+  /** Whether a replica of the wanted version ever ran. */
   readonly hasRun: boolean;
-  /** It failed to start for good. */
+  /** Whether the wanted version failed to start for good. */
   readonly isFailed: boolean;
-  /** The crash budget is spent. */
+  /** Whether the crash budget is spent. */
   readonly isCrashing: boolean;
-  /** A change that somebody asked for is not finished. */
+  /** Whether a requested change is unfinished. */
   readonly isChanging: boolean;
-  /** The target changed, and the replicas have not followed yet. */
+  /** Direction of a target change that the replicas have not followed yet. */
   readonly scaling: 'up' | 'down' | undefined;
 }
 

@@ -2,7 +2,7 @@ import type { AutoscalingConfig, Bounds } from '../deployment/options/autoscalin
 import { FULL_CAPACITY, type Scale, type TargetCapacity } from '../store/snapshot.ts';
 
 /**
- * A number of replicas at a target capacity: its share, halves rounded up, at least one; none at 0 % (Ray's
+ * Scales a number of replicas to a target capacity: its share, halves rounded up, at least one; 0 at 0 % (Ray's
  * `get_capacity_adjusted_num_replicas`).
  */
 export function atCapacity(replicas: number, percent: number | undefined): number {
@@ -12,7 +12,8 @@ export function atCapacity(replicas: number, percent: number | undefined): numbe
 }
 
 /**
- * The next target capacity. The first one that a set of apps has leads up, from all of it down; later ones as they differ.
+ * Computes the next target capacity. The first one of a new set of apps leads up; a later one counts from the capacity
+ * before, which is full capacity if none was set.
  * @param isSameApps whether the config names the same apps as the one before
  */
 export function nextCapacity(
@@ -26,22 +27,22 @@ export function nextCapacity(
   return { percent, direction: percent > (previous.percent ?? Infinity) ? 'up' : 'down' };
 }
 
-/** Least and most replicas at a target capacity. While that goes up, `initialReplicas` is the least. */
+/** Least and most replicas at a target capacity. While the capacity rises, `initialReplicas` is the least. */
 export function boundsAt(config: AutoscalingConfig, { percent, direction }: TargetCapacity): Bounds {
   const { minReplicas, maxReplicas, initialReplicas } = config;
   const least = direction === 'up' ? (initialReplicas ?? minReplicas) : minReplicas;
   return { min: atCapacity(least, percent), max: atCapacity(maxReplicas, percent) };
 }
 
-/** What a deployment's number of replicas follows from. */
+/** Inputs of a deployment's number of replicas. */
 export interface TargetOptions {
   readonly numReplicas: number;
   readonly autoscaling: AutoscalingConfig | undefined;
 }
 
 /**
- * The options with what `scale()` set in their place: a number takes the place of autoscaling as well; bounds count only
- * while the deployment is autoscaled.
+ * The options with the values of `scale()` in place: a fixed number also replaces autoscaling; bounds apply only while the
+ * deployment is autoscaled.
  */
 export function withScale(options: TargetOptions, scale: Scale | undefined): TargetOptions {
   const { numReplicas, autoscaling } = options;
@@ -56,9 +57,9 @@ export function withScale(options: TargetOptions, scale: Scale | undefined): Tar
 }
 
 /**
- * The target that a deployment starts with, or goes on with after a change of its options: an autoscaled one keeps what
- * it has, within its bounds.
- * @param current undefined: it is new
+ * The target of a deployment that starts or changes its options: an autoscaled deployment keeps its current number,
+ * clamped to its bounds.
+ * @param current undefined for a new deployment
  */
 export function targetOf(
   { numReplicas, autoscaling }: TargetOptions,

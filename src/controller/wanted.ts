@@ -9,16 +9,16 @@ export interface WantedDeployment {
   readonly key: RouteKey;
   readonly app: string;
   readonly spec: DeploymentSpec;
-  /** Its options, with what people said beyond the code. */
+  /** Its options, with the overrides applied. */
   readonly scaling: TargetOptions;
-  /** Replicas on all instances, as the options have it; those of an autoscaled deployment then follow the load. */
+  /** Replicas on all instances, as the options say; those of an autoscaled deployment then follow the load. */
   readonly target: number;
-  /** Instances that declare it. */
+  /** Instances that declare the deployment. */
   readonly instances: readonly string[];
 }
 
 /**
- * All deployments that some instance declares. Inline ones are left out: every caller has its own replica of those.
+ * Lists the deployments that some instance declares. Inline ones are left out: every caller thread has its own replica of
  */
 export function wantedDeployments(snapshot: Snapshot): WantedDeployment[] {
   const { declarations, overrides } = snapshot;

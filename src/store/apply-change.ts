@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { entryOf, type Overrides, type Plan, type Snapshot } from './snapshot.ts';
 import type { Change } from './store.ts';
 
-/** The next snapshot; the same one where the change changes nothing. */
+/** Computes the next snapshot; returns the same one if the change has no effect. */
 export function applyChange(snapshot: Snapshot, change: Change): Snapshot {
   const { declarations, overrides, plan } = snapshot;
   switch (change.type) {
@@ -49,7 +49,7 @@ function overridden(snapshot: Snapshot, changes: Partial<Overrides>): Snapshot {
   return { ...snapshot, overrides: { ...next, generation: overrides.generation + 1 } };
 }
 
-/** A record with an entry, or without it; the same record where that changes nothing. */
+/** Sets or removes an entry of a record; returns the same record if that has no effect. */
 function withEntry<T>(
   record: Readonly<Record<string, T>>,
   name: string,

@@ -5,7 +5,7 @@ import type { Change, FencingToken, Store } from './store.ts';
 
 /**
  * The store of an instance without a fleet. A change is applied, and every listener told, before `propose` returns; only a
- * change that a listener proposes reaches the listeners when all of them have heard of the one before.
+ * change that a listener proposes reaches the listeners after all of them have received the one before.
  */
 export class MemoryStore implements Store {
   #snapshot: Snapshot = deepFreeze(structuredClone(EMPTY_SNAPSHOT));
@@ -20,7 +20,7 @@ export class MemoryStore implements Store {
   /** @throws DataCloneError for a change that is not plain data */
   propose(change: Change, token: FencingToken): Promise<Snapshot> {
     if (token < this.#newestToken) {
-      const message = 'another controller leads by now: the change came too late';
+      const message = 'change rejected: another controller leads now';
       return Promise.reject(new ServeError('SERVE_UNAVAILABLE', message));
     }
     this.#newestToken = token;
@@ -33,7 +33,7 @@ export class MemoryStore implements Store {
   }
 
   watch(listener: (snapshot: Snapshot) => void): () => void {
-    // A function of its own: the same listener may watch twice.
+    // A wrapper of its own per watch, since the same listener may watch twice.
     const watcher = (snapshot: Snapshot): void => listener(snapshot);
     this.#listeners.add(watcher);
     return () => this.#listeners.delete(watcher);
@@ -53,7 +53,7 @@ export class MemoryStore implements Store {
   }
 }
 
-/** What is frozen already is frozen through and through: every snapshot shares most of the one before. */
+/** Freezes a value and its parts. A frozen value is frozen throughout: every snapshot shares most of the one before. */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);

@@ -3,7 +3,7 @@ import type { RouteKey } from '../handle/routing/directory.ts';
 import type { DetourConfig } from '../handle/routing/traffic-split.ts';
 import type { Plan, Scale, Snapshot, TargetCapacity } from './snapshot.ts';
 
-/** Grows with every controller that leads. A change with an older token than the newest one comes too late. */
+/** Fencing token: grows with every controller that leads. A change with a token older than the newest is rejected. */
 export type FencingToken = number;
 
 /** One step from a snapshot to the next. */
@@ -13,11 +13,11 @@ export type Change =
   /** An instance no longer deploys an app. */
   | { readonly type: 'withdraw'; readonly instance: string; readonly app: string }
   | { readonly type: 'capacity'; readonly capacity: TargetCapacity }
-  /** @param scale undefined: the declaration counts again */
+  /** @param scale undefined restores the declared number */
   | { readonly type: 'scale'; readonly key: RouteKey; readonly scale: Scale | undefined }
-  /** @param trial undefined: nothing is tried beside the app any more */
+  /** @param trial undefined ends the trial of the app */
   | { readonly type: 'trial'; readonly app: string; readonly trial: DetourConfig | undefined }
-  /** An app was deleted: its overrides end. */
+  /** An app was deleted: its overrides are dropped. */
   | { readonly type: 'forget'; readonly app: string }
   | ({ readonly type: 'plan' } & Pick<Plan, 'counts' | 'shares'>);
 
@@ -28,14 +28,14 @@ export interface Store {
   /**
    * Changes the state.
    *
-   * @param token of the controller that leads, as the proposer knows it
+   * @param token fencing token of the leading controller, as the proposer knows it
    * @returns the first snapshot that has the change
-   * @throws ServeError `SERVE_UNAVAILABLE` if another controller leads by now, or the state cannot be reached
+   * @throws ServeError `SERVE_UNAVAILABLE` if another controller leads now, or the state cannot be reached
    */
   propose(change: Change, token: FencingToken): Promise<Snapshot>;
   /**
-   * Calls the listener with every new snapshot, in order; of several that come at once only with the last.
-   * @returns ends that
+   * Calls the listener with every new snapshot, in order; of several that arrive at once only with the last.
+   * @returns a function that ends the watch
    */
   watch(listener: (snapshot: Snapshot) => void): () => void;
 }

@@ -95,7 +95,7 @@ describe('resources', () => {
     await eventually(() => report(serve).replicaStates['RUNNING'] === 2);
     expect(report(serve).pending).toEqual({
       replicas: 1,
-      reason: 'maxReplicasPerInstance is 2, and so many are here already',
+      reason: 'maxReplicasPerInstance (2) is reached here',
     });
   });
 
