@@ -3,6 +3,9 @@ import type { FleetEffect, FleetEvent, FleetFrame, StoreAnswer } from './events.
 import { instanceOf } from './local-instance.ts';
 import { assemble, type FleetNodeOptions, missingDeclarations, type NodeParts } from './node-parts.ts';
 
+/** A longer time without any event, in ms, means that the process stood still: ticks come every 250 ms. */
+const STALL_MS = 2_000;
+
 /** What an instance knows of its fleet. */
 export interface FleetSituation {
   readonly generation: number;
@@ -25,6 +28,9 @@ export class FleetNode {
   #effects: FleetEffect[] = [];
   #closing: { readonly until: number } | undefined = undefined;
   #isLeaving = false;
+  #handledAt = Infinity;
+  /** Until then, what is known of the others may be from before a pause of this process. */
+  #stalledUntil = -Infinity;
   #isClosed = false;
 
   constructor(options: FleetNodeOptions) {
@@ -54,6 +60,8 @@ export class FleetNode {
   /** @param now in ms; never less than that of the event before */
   handle(event: FleetEvent, now: number): readonly FleetEffect[] {
     this.#effects = [];
+    if (now - this.#handledAt > STALL_MS) this.#stalledUntil = now + STALL_MS / 2;
+    this.#handledAt = now;
     if (!this.#isClosed) {
       this.#on(event, now);
       this.#update(now);
@@ -243,7 +251,8 @@ export class FleetNode {
       places: this.#parts.self.places,
       running: (deployment, target) => this.#parts.self.mayRun(deployment, target, now),
       isDraining: this.#parts.self.state === 'draining',
-      elsewhere: (deployment) => this.#parts.membership.runningElsewhere(deployment),
+      elsewhere: (deployment) =>
+        now < this.#stalledUntil ? 0 : this.#parts.membership.runningElsewhere(deployment),
     });
     if (changed !== undefined) this.#effects.push({ type: 'apply', ...changed });
     if (this.#parts.follower.kept > 0)

@@ -81,6 +81,9 @@ export class Follower {
     const planned = plannedCount(this.#plan, key, view.self);
     const isEnding = this.#plan?.ending.includes(key) === true;
     const least = view.isDraining || isEnding ? 0 : deployment.minReplicasPerInstance;
+    // A replica that was started for want of a leader is not needed once the plan's own one runs.
+    if (planned === 0 && this.#demanded.has(key) && view.elsewhere(key) > 0 && this.#isPlanned(key))
+      this.#demanded.delete(key);
     // Absent is not zero: what the plan does not speak of stays as it is.
     const wanted = Math.max(planned ?? this.#targets[key] ?? 0, this.#demanded.get(key) ?? 0, least);
     const running = view.running(key, this.#targets[key] ?? 0);
@@ -88,6 +91,10 @@ export class Follower {
     const kept = keepLast({ deployment: key, planned: wanted, running, elsewhere }, this.#plan);
     if (kept > wanted) this.kept++;
     return kept;
+  }
+
+  #isPlanned(key: string): boolean {
+    return this.#plan?.counts[key]?.some((count) => count > 0) === true;
   }
 
   #cause(): TargetCause {
