@@ -20,7 +20,10 @@ type Atom =
   | ArrayBufferView
   | Blob;
 
-/** What is taken whole, never looked into. An object with just a `name` and a `message` is not an `Error`. */
+/**
+ * Whether a value is taken whole, without looking into it. An object with just a `name` and a `message` is not an
+ * `Error`.
+ */
 export type IsWhole<T> = T extends Atom
   ? true
   : typeof DEPLOYMENT_TYPE extends keyof T
@@ -31,7 +34,10 @@ export type IsWhole<T> = T extends Atom
         : false
       : false;
 
-/** Why a value is refused whatever it holds; `never` if it is not. The twin of `reasonAgainst`. */
+/**
+ * Reason for which a value is refused whatever it holds; `never` if it is accepted. Mirrors `reasonAgainst` at compile
+ * time.
+ */
 type Refusal<T> = T extends symbol
   ? 'it is a symbol'
   : T extends Function
@@ -52,7 +58,7 @@ type Refusal<T> = T extends symbol
                   ? 'it is a promise; await it first'
                   : never;
 
-/** Levels still to be looked at. Deeper ones are accepted, so that self-referential types compile. */
+/** Levels that remain to be checked. Deeper levels are accepted, so that self-referential types compile. */
 type Depth = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 type Down = [never, 0, 1, 2, 3, 4, 5];
 
@@ -84,11 +90,11 @@ type RefusedWithin<T, D extends Depth> =
         : { [K in keyof T]: Refused<T[K], D> }[keyof T & (string | number)];
 
 /**
- * `T` if it can cross a thread. Else what cannot becomes an error that names its path; the rest, such as the other
- * members of a union and objects without an optional property, stays usable.
+ * `T` if it can cross a thread. Otherwise each part that cannot cross becomes an error that names its path; the rest,
+ * such as the other members of a union and objects without an optional property, stays usable.
  *
- * @example Crossable<{ n: number; onDone?: () => void }, 'put(arg 0)'>
- * // { n: number; onDone?: NotSerializable<'put(arg 0).onDone', 'it is a function'> }
+ * @example Crossable<{ n: number; onDone?: () => void }, 'put(arg 0)'> // { n: number; onDone?:
+ * NotSerializable<'put(arg 0).onDone', 'it is a function'> }
  */
 export type Crossable<T, Path extends string, D extends Depth = 6> =
   true extends Refused<T, D>

@@ -33,7 +33,7 @@ const MAP_FIELDS: Fields<MapOptions> = {
   signal,
 };
 
-/** Options given as `undefined` take a setting back. */
+/** An option given as `undefined` resets the setting. */
 export function parseHandleOptions(options: unknown): HandleOptions {
   const parsed = parseOptions<HandleOptions>(options, HANDLE_FIELDS, 'handle.options');
   const cleared = Object.fromEntries(Object.keys(options as object).map((name) => [name, undefined]));

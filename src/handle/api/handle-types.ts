@@ -6,17 +6,17 @@ import type { TypeProblem } from './type-problem.ts';
 
 export type { CallExplanation, NotSerializable };
 
-/** What a response and a stream have in common. Disposing cancels. */
+/** The members that a response and a stream share. Disposing cancels the call. */
 interface CallMembers extends AsyncDisposable {
-  /** Ends the call: queued, it never runs; running, its signal aborts. Harmless once it is over. */
+  /** Ends the call: a queued call never runs, a running call's signal aborts. Does nothing once the call has ended. */
   cancel(reason?: unknown): void;
-  /** In the log, in `context()` and in the calls made by it. */
+  /** The id of the call in the log, in `context()` and in its child calls. */
   readonly requestId: string;
-  /** Where the call spent its time, so far. */
+  /** Explains where the call has spent its time so far. */
   explain(): CallExplanation;
 }
 
-/** A result on its way. May be passed to another `remote()` without being awaited. */
+/** A pending result. A response may be passed to another `remote()` without being awaited. */
 export interface DeploymentResponse<R> extends Promise<R>, CallMembers {}
 
 /** The values that a generator method yields. Leaving it early runs the generator's `finally` blocks in the replica. */
@@ -29,11 +29,14 @@ export interface HandleOptions {
   /** Deadline of a call in ms, queueing included; it can only shorten the deployment's `requestTimeoutMs`. */
   timeoutMs?: number | undefined;
   multiplexedModelId?: string | undefined;
-  /** Default: the deployment's `priority`, or that of the call this one is made in. */
+  /** Priority of the call. Default: the priority of the parent call, or else the deployment's `priority`. */
   priority?: Priority | undefined;
-  /** Whose call it is: tenants share replicas fairly, and may have quotas. Default: that of the call this one is made in. */
+  /**
+   * Tenant that the call belongs to: tenants share replicas fairly, and may have quotas. Default: the parent call's
+   * tenant.
+   */
   tenant?: string | undefined;
-  /** Calls of one session go to the same replica while it has room. Default: that of the call this one is made in. */
+  /** Calls of one session go to the same replica while it has room. Default: the parent call's session. */
   sessionId?: string | undefined;
   /**
    * Calls of this thread to the same method, for the same tenant and with the same key, share one execution; its result is
@@ -41,8 +44,8 @@ export interface HandleOptions {
    */
   idempotencyKey?: string | undefined;
   /**
-   * Replicas of this instance go before those of other instances: `true` until they are full, `false` never. Default: until
-   * they are half full, from then on calls go where they cost least.
+   * Prefers replicas of this instance to replicas of other instances: `true` until the local ones are full, `false`
+   * never. Default: until the local replicas are half full; from then on calls go where they cost least.
    */
   preferLocal?: boolean | undefined;
 }
@@ -50,9 +53,9 @@ export interface HandleOptions {
 export interface MapOptions<Settle extends boolean = boolean> {
   /** Calls in flight at a time. Default: as many as the replicas have room for. */
   concurrency?: number | undefined;
-  /** Results in the order of the inputs (default) or as they come. */
+  /** Whether results come in the order of the inputs (default) or as they complete. */
   ordered?: boolean | undefined;
-  /** Yield `PromiseSettledResult`s and go on after a failure. Default: the first failure cancels the rest. */
+  /** Yields `PromiseSettledResult`s and continues after a failure. Default: the first failure cancels the rest. */
   settle?: Settle | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -64,7 +67,7 @@ export type Argument<T, Path extends string> = unknown extends T
   ? T
   : Extract<T, Request> | Crossable<Exclude<T, Request>, Path>;
 
-/** … and the response of another call, which is resolved before this one is queued. */
+/** An argument may also be the response of another call, which is resolved before the new call is queued. */
 type OrResponse<T> = unknown extends T
   ? T
   : [T] extends [NotSerializable<string, string>]
@@ -75,24 +78,27 @@ type Arguments<P extends readonly unknown[], Name extends string> = {
   [I in keyof P]: OrResponse<Argument<P[I], `${Name}(${ArgumentName<I>})`>>;
 };
 
-/** Sent to each replica as they are: neither requests, which can be read once, nor responses are resolved. */
+/**
+ * Arguments of a broadcast are sent to each replica unchanged: requests, which can be read only once, and responses are
+ * not resolved.
+ */
 type BroadcastArguments<P extends readonly unknown[], Name extends string> = {
   [I in keyof P]: Crossable<P[I], `${Name}(${ArgumentName<I>})`>;
 };
 
-/** What `isStream` of `replica/stream-pump.ts` sees as a stream; other iterators cannot cross a thread. */
+/** The types that `isStream` of `replica/stream-pump.ts` treats as a stream; other iterators cannot cross a thread. */
 type Streamed = AsyncIterable<unknown> | Generator<unknown, unknown, never>;
 
 type Chunk<S> = S extends AsyncIterable<infer Y> ? Y : S extends Iterable<infer Y> ? Y : never;
 
-/** What the awaited result of a call is. */
+/** The type of a call's awaited result. */
 export type Received<R> = unknown extends R
   ? R
   : [Extract<R, Streamed>] extends [never]
     ? R
     : Exclude<R, Streamed> | DeploymentStream<Chunk<Extract<R, Streamed>>>;
 
-/** What `remote()` returns for a method that returns `R`. */
+/** The type that `remote()` returns for a method that returns `R`. */
 type Result<R> = unknown extends R
   ? DeploymentResponse<R>
   : [Awaited<R>] extends [never]
@@ -104,7 +110,7 @@ type Result<R> = unknown extends R
 /** The method cannot be called with one argument. */
 export interface NotMappable<Why extends string> extends TypeProblem<Why> {}
 
-/** What `map()` goes over. */
+/** The items that `map()` iterates. */
 type Items<P extends readonly unknown[], Name extends string> = ((...args: P) => void) extends (
   one: never,
 ) => void
@@ -115,7 +121,7 @@ type Outcome<R, Settle> = Settle extends true ? PromiseSettledResult<R> : R;
 
 /** A remote method: same parameters, asynchronous result. */
 export interface RemoteMethod<P extends readonly unknown[], R, Name extends string> {
-  /** Calls the method on one replica. Never throws: failures are the response's. */
+  /** Calls the method on one replica. Never throws: a failure rejects the response. */
   remote(...args: Arguments<P, Name>): Result<R>;
   /**
    * Calls the method for each item, as fast as the replicas take it: it waits for room instead of failing.
@@ -135,10 +141,10 @@ type RemoteOf<M, Name extends string> =
 /** `call` belongs to the handle itself. */
 type CallOf<I> = I extends { call: infer M } ? RemoteOf<M, 'call'> : unknown;
 
-/** What every handle has besides the methods of its deployment. */
+/** The members of every handle besides the methods of its deployment. */
 interface HandleMembers<I> {
   readonly [DEPLOYMENT_TYPE]?: I;
-  /** A new handle with other per-call settings. */
+  /** Returns a new handle with other per-call settings. */
   options(options: HandleOptions): HandleOf<I>;
   /** Calls a method on every running replica, beyond queue and limits. Rejects with the first failure. */
   broadcast<K extends MethodNames<I> | Extract<keyof I, 'call'>>(
@@ -148,7 +154,7 @@ interface HandleMembers<I> {
 }
 
 export interface BroadcastResponse<R> extends Promise<R[]> {
-  /** All outcomes, failures too, in the order of the replicas. */
+  /** Resolves with all outcomes, failures included, in the order of the replicas. */
   settled(): Promise<PromiseSettledResult<R>[]>;
 }
 

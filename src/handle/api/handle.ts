@@ -24,7 +24,7 @@ import { DeploymentResponse, PromiseCall } from './response.ts';
 /** The default method. */
 export const CALL_METHOD = 'call';
 
-/** How a handle crosses a thread. */
+/** The plain data that stands for a handle when it crosses a thread. */
 export interface HandleReference {
   /** The instance whose router made the handle; empty in the arguments of a deployment. */
   readonly instance: string;
@@ -44,7 +44,7 @@ export function createHandle<T>(
   return new HandleTarget(router, route, options).handle as DeploymentHandle<T>;
 }
 
-/** Methods that a handle remembers; a class has no more, but a caller who makes names up has. */
+/** Methods that a handle caches. No class has more; the limit bounds callers that invent method names. */
 const MOST_CACHED = 256;
 
 /** Names that must stay inert: JavaScript itself, or people's tools, look for them on any object. */
@@ -60,8 +60,8 @@ const INERT = new Set([
 ]);
 
 /**
- * What stands behind one handle. A handle is a frozen object whose prototype caches the methods that were used, and
- * whose prototype's prototype makes new ones: after the first use a method is an ordinary property (1 ns against 15 ns
+ * The state behind one handle. A handle is a frozen object whose prototype caches the methods that were used, and whose
+ * prototype's prototype makes new ones: after the first use a method is an ordinary property (1 ns against 15 ns
  * through a Proxy).
  */
 class HandleTarget {
@@ -114,7 +114,7 @@ class HandleTarget {
     );
   }
 
-  /** A handle outlives its deployment: one that is deployed again under its name is found again. */
+  /** A handle outlives its deployment: a deployment that is deployed again under the same name is found again. */
   get route(): Route {
     if (this.#route.isGone) {
       const { app, deployment } = this.#route;
@@ -163,7 +163,7 @@ class HandleTarget {
     else this.route.dispatchOnce(call as KeyedCall, idempotencyKey);
   }
 
-  /** A call with its deadline, its meta and its ties to signal and parent call. */
+  /** Creates a call with its deadline and meta, tied to its signal and parent call. */
   #prepare(method: string, isBroadcast = false): PromiseCall {
     const { route } = this;
     const options = this.#options;
@@ -190,7 +190,7 @@ class HandleTarget {
     return call;
   }
 
-  /** Responses of other calls become their values first; a failure of theirs is this call's. */
+  /** Replaces responses of other calls by their values first; a failed response fails this call. */
   async #resolveThenSend(call: PromiseCall, args: unknown[]): Promise<void> {
     const { isByReference } = this.route.config;
     try {
@@ -212,7 +212,7 @@ class HandleTarget {
   #broadcast(method: string, args: unknown[]): BroadcastResponse<unknown> {
     const responses: Promise<unknown>[] = [];
     for (const endpoint of [...this.route.endpoints]) {
-      // A replica that is not ready is not running: skipped.
+      // Replicas that are not ready are skipped.
       if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
       const call = this.#prepare(method, true);
       if (!call.isSettled && takeArguments(call, args)) this.route.dispatchTo(call, endpoint);
@@ -225,7 +225,7 @@ class HandleTarget {
       deployment,
     });
     const all: Promise<unknown[]> = responses.length === 0 ? Promise.reject(none) : Promise.all(responses);
-    // `settled()` may be the only one that is looked at.
+    // The caller may observe `settled()` only.
     all.catch(() => {});
     return Object.assign(all, {
       settled: () => (responses.length === 0 ? Promise.reject(none) : Promise.allSettled(responses)),
@@ -233,14 +233,14 @@ class HandleTarget {
   }
 }
 
-/** Whether an argument becomes another value first, which takes a while: a response, or a request. */
+/** Whether an argument must be resolved asynchronously first: a response, or a request. */
 export function needsResolving(arg: unknown): boolean {
   if (typeof arg !== 'object' || arg === null) return false;
   let prototype: unknown;
   try {
     prototype = Object.getPrototypeOf(arg);
   } catch {
-    // A Proxy; it is refused when it is captured.
+    // The argument is a Proxy, which is refused when it is captured.
     return false;
   }
   if (prototype === Object.prototype || prototype === Array.prototype) return false;
@@ -250,7 +250,7 @@ export function needsResolving(arg: unknown): boolean {
 const shared = new Capture();
 let isCapturing = false;
 
-/** Takes the arguments out of the caller's hands; false if one was refused (the call has failed then). */
+/** Captures the arguments; false if an argument was refused (the call has failed then). */
 function takeArguments(call: Call, args: readonly unknown[]): boolean {
   if (call.route.config.isByReference) {
     call.args = args;
@@ -279,7 +279,7 @@ function takeArguments(call: Call, args: readonly unknown[]): boolean {
   }
 }
 
-/** The earliest of the deployment's timeout, the caller's, and the deadline of the call that this one is made in. */
+/** The earliest of the deployment's timeout, the caller's timeout, and the parent call's deadline. */
 function deadlineOf(call: Call, timeoutMs: number | undefined, scope: CallScope | undefined): number {
   const own = call.route.config.requestTimeoutMs;
   const timeout =
@@ -320,7 +320,7 @@ onReviveHandle((data) => {
   return createHandle(router, app, deployment, options);
 });
 
-/** Handles that arrive in this thread belong to this router. @returns takes it away */
+/** Binds handles that arrive in this thread to this router. @returns removes the router */
 export function adoptHandles(router: Router): () => void {
   routers.set(router.instanceId, router);
   return () => routers.delete(router.instanceId);

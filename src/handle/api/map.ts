@@ -92,7 +92,7 @@ class MapRun {
   /** Starts calls while there is room, one item at a time. */
   async #feed(): Promise<void> {
     while (!this.#stopped) {
-      // Outcomes that nobody fetched yet count as well: a slow consumer must not pile up results.
+      // Outcomes that are not fetched yet count as well: a slow consumer must not pile up results.
       if (this.#inFlight + this.#done.size >= this.#limit()) {
         await this.#changed();
         continue;
@@ -105,7 +105,7 @@ class MapRun {
     this.#wake();
   }
 
-  /** The free places and those that are ours already; one at least, so that a cold deployment starts. */
+  /** The free places plus the places that this map holds already; at least one, so that a cold deployment starts. */
   #limit(): number {
     return this.#options.concurrency ?? Math.max(1, this.#inFlight + this.#route.free);
   }

@@ -7,12 +7,12 @@ const PART = String.raw`(?!\.{1,2}(?:/|$))[\p{L}\p{N} _.:@+=,-]+`;
 const PATTERN = new RegExp(`^${PART}(?:/${PART})*$`, 'u');
 const MOST_CHARACTERS = 256;
 
-/** What it is refused with says that the client is to blame: ids mostly come from one. */
+/** A refused id is answered with a client error, since most ids come from clients. */
 const STATUS = 400;
 
 /**
- * The id of a multiplexed model. Loaders make paths and URLs of it, and clients may choose it, so nothing that leads
- * elsewhere is one.
+ * The id of a multiplexed model. Loaders build paths and URLs from the id, and clients may choose it, so ids that lead
+ * out of a directory are refused.
  */
 export const MODEL_ID: Field<string> = {
   allowed: ALLOWED,

@@ -18,28 +18,27 @@ function executor(resolve: Settle, reject: Settle): void {
 }
 
 /**
- * What `remote()` returns: the promise of the result, or of the stream if the method is a generator. `for await` over it
- * reads the stream directly.
+ * The value that `remote()` returns: the promise of the result, or of the stream if the method is a generator. `for
+ * await` over it reads the stream directly.
  *
  * It behaves as a plain promise: `constructor` answers `Promise`, so `await` takes V8's short way (a subclass would
- * cost two more microtask turns) and `then()` gives plain promises. That same getter is how a response learns that it
- * is observed: both `await` and `then()` read it first. A response that nobody observes never raises
- * `unhandledRejection`.
+ * cost two more microtask turns) and `then()` gives plain promises. The same getter tells a response that it is
+ * observed: both `await` and `then()` read it first. An unobserved response never raises `unhandledRejection`.
  */
 export class DeploymentResponse<R> extends Promise<R> implements AsyncIterable<unknown> {
   /** @internal */ [CALL]!: PromiseCall;
 
-  /** Ends the call: queued, it never runs; running, its signal aborts. Harmless once it is over. */
+  /** Ends the call: a queued call never runs, a running call's signal aborts. Does nothing once the call has ended. */
   cancel(reason?: unknown): void {
     this[CALL].cancel(reason);
   }
 
-  /** In the log, in `context()` and in the calls made by it. */
+  /** The id of the call in the log, in `context()` and in its child calls. */
   get requestId(): string {
     return this[CALL].requestId;
   }
 
-  /** Where the call spent its time, so far. */
+  /** Explains where the call has spent its time so far. */
   explain(): CallExplanation {
     return this[CALL].explain();
   }
@@ -96,7 +95,10 @@ class ResponseIterator implements AsyncIterator<unknown, undefined> {
   }
 }
 
-/** The values that a generator method yields, one by one. Not a promise: awaiting it gives the stream itself. */
+/**
+ * The values that a generator method yields, one by one. A stream is not a promise: awaiting it gives the stream
+ * itself.
+ */
 export class DeploymentStream<Y> implements AsyncIterable<Y> {
   readonly #call: PromiseCall;
   readonly #reader: StreamReader;
@@ -190,8 +192,8 @@ export class PromiseCall extends Call implements StreamSource {
   }
 
   /**
-   * Node would raise `unhandledRejection` after this turn; a response is logged and counted instead. A cancellation is not:
-   * the caller has given the call up, or the call in which it was made has ended so, which is counted there.
+   * Logs and counts an unobserved failure after this turn, when Node would raise `unhandledRejection`. Cancellations
+   * are skipped: the caller gave the call up, or the parent call was cancelled and is counted itself.
    */
   #watchUnobserved(error: unknown): void {
     Promise.prototype.then.call(this.response, undefined, () => {});

@@ -1,8 +1,8 @@
 import { CreditCounter } from '../../channel/stream-window.ts';
 
-/** How a stream reader talks back to where its chunks come from. */
+/** The producer of a stream, as its reader addresses it. */
 export interface StreamSource {
-  /** The reader consumed so many chunks. */
+  /** The reader consumed this many chunks. */
   credit(chunks: number): void;
   /** The reader left before the end. */
   cancel(reason?: unknown): void;
@@ -60,7 +60,7 @@ export class StreamReader implements AsyncIterableIterator<unknown, undefined> {
     for (const other of this.#waiters.splice(0)) other.resolve({ done: true, value: undefined });
   }
 
-  /** Whether a failure waits that no reader has seen. */
+  /** Whether the stream holds a failure that no reader has seen. */
   get hasUnreadFailure(): boolean {
     return this.#error !== undefined;
   }

@@ -1,12 +1,12 @@
 import type { Multiplexed } from './model-loader.ts';
 
-/** Carries the deployment's type through handles and bound deployments; nothing is there at run time. */
+/** Carries the deployment's type through handles and bound deployments; the property does not exist at run time. */
 export declare const DEPLOYMENT_TYPE: unique symbol;
 
 /** Names that a deployment's class may not use for methods: they belong to the handle. */
 export type ReservedName = 'remote' | 'options' | 'broadcast' | 'map' | 'then' | 'bind';
 
-/** Names that are no member of a handle. */
+/** Names that never become members of a handle. */
 type HiddenName =
   | ReservedName
   | 'constructor'
@@ -27,7 +27,7 @@ export type IsAny<T> = 0 extends 1 & T ? true : false;
 export type InstanceOf<T> =
   IsAny<T> extends true ? T : T extends AnyFunction ? { call: T } : T extends { prototype: infer I } ? I : T;
 
-/** Whether a member is a method. One that may be anything, or null, or that loads models, is none. */
+/** Whether a member is a method. A member of type `any`, a nullable member and a model loader are not methods. */
 type IsMethod<M> =
   IsAny<M> extends true
     ? false
@@ -48,5 +48,5 @@ export type MethodNames<I> = Exclude<MethodsAmong<I, string>, HiddenName>;
 /** Names of the methods that a class must not have. */
 export type ReservedMethods<I> = MethodsAmong<I, ReservedName>;
 
-/** Parameters and result of a method, the last one of its overloads. */
+/** Parameters and result of a method; of an overloaded method, those of the last signature. */
 export type Signature<M> = M extends (...args: infer P) => infer R ? { args: P; result: R } : never;

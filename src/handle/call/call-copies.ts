@@ -1,17 +1,17 @@
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 
-/** The second copy of a slow call; the answer that comes first is the call's. */
+/** The second copy of a slow call; the call takes the answer that comes first. */
 export interface HedgeCopy extends OutboundCall {
   readonly isSent: boolean;
-  /** Sent, and not over. */
+  /** Whether the copy was sent and has not ended. */
   readonly isRunning: boolean;
-  /** The first copy lost its replica while this one runs. @param started it may have run */
+  /** The first copy lost its replica while this one runs. @param started the first copy may have run */
   lostFirst(started: boolean, cause: unknown): void;
-  /** The call is over, or has another way: this copy is of no use any more. */
+  /** Ends this copy, since the call has ended or was answered elsewhere. */
   stop(): void;
 }
 
-/** A copy of a call that runs elsewhere for comparison: hears what became of the original. */
+/** A copy of a call that runs elsewhere for comparison and is told the outcome of the original. */
 export interface ShadowCopy {
   originalSucceeded(value: unknown): void;
   originalFailed(error: unknown): void;

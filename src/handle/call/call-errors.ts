@@ -2,7 +2,7 @@ import { methodLabel } from '../../channel/method-names.ts';
 import { ServeError, type ServeErrorCode } from '../../errors.ts';
 import type { Destination } from './destination.ts';
 
-/** What an error says about its call. */
+/** The details of a call that its error reports. */
 export interface FailingCall {
   readonly route: { readonly app: string; readonly deployment: string };
   readonly method: string;
@@ -10,7 +10,7 @@ export interface FailingCall {
   readonly endpoint: Destination | undefined;
 }
 
-/** @param what happened, in words */
+/** @param what happened, as text */
 export function callError(
   { route: { app, deployment }, method, requestId, endpoint }: FailingCall,
   code: ServeErrorCode,
@@ -27,9 +27,9 @@ export function callError(
 }
 
 /**
- * The error of a call whose replica is gone.
+ * Creates the error of a call whose replica is gone.
  *
- * @param cause what the host says the replica died of, or what the channel failed with
+ * @param cause the death reason that the host reports, or the failure of the channel
  * @param retryable the call may be repeated
  */
 export function replicaDied(call: FailingCall, cause: unknown, retryable: boolean): ServeError {

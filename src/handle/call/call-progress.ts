@@ -6,7 +6,7 @@ export const CALL_STATE = { fresh: 0, queued: 1, sent: 2, streaming: 3, settled:
 export type CallState = (typeof CALL_STATE)[keyof typeof CALL_STATE];
 
 /**
- * How far a call has come: fresh → queued? → sent → streaming? → settled. Each transition is a method of this class, and
+ * The state of a call: fresh → queued? → sent → streaming? → settled. Each transition is a method of this class, and
  * nothing else writes these fields.
  */
 export abstract class CallProgress extends OutboundCall {
@@ -14,7 +14,7 @@ export abstract class CallProgress extends OutboundCall {
   #state: CallState = CALL_STATE.fresh;
   #endpoint: Destination | undefined = undefined;
   #readyAt: number = this.createdAt;
-  // A number from the start would be a box of its own in every call, since it has a fraction in some.
+  // An initial number would be boxed in every call, since the value is fractional in some calls.
   #queuedAt: number | undefined = undefined;
   #queuedMs: number | undefined = undefined;
   #sentAt = 0;
@@ -25,22 +25,22 @@ export abstract class CallProgress extends OutboundCall {
     return this.#state;
   }
 
-  /** The replica that it was sent to. */
+  /** The replica that the call was sent to. */
   get endpoint(): Destination | undefined {
     return this.#endpoint;
   }
 
-  /** Since when it could be sent: its arguments are there. */
+  /** Time at which the call's arguments were ready. */
   get readyAt(): number {
     return this.#readyAt;
   }
 
-  /** Since when it waits in the queue; 0 = it does not. */
+  /** Time since which the call waits in the queue; 0 = it does not wait. */
   get queuedAt(): number {
     return this.#queuedAt ?? 0;
   }
 
-  /** How long it waited in all, in ms. */
+  /** Total time that the call waited, in ms. */
   get queuedMs(): number {
     return this.#queuedMs ?? 0;
   }
@@ -62,7 +62,7 @@ export abstract class CallProgress extends OutboundCall {
     return this.#state === CALL_STATE.queued;
   }
 
-  /** Sent, and nothing of an answer is here. */
+  /** Whether the call was sent and no part of its answer has arrived. */
   get isWaitingForAnswer(): boolean {
     return this.#state === CALL_STATE.sent;
   }
@@ -75,12 +75,12 @@ export abstract class CallProgress extends OutboundCall {
     return this.#state === CALL_STATE.settled;
   }
 
-  /** How long it ran until `at`, in ms: as its replica says, else since it was sent. */
+  /** Time that the call ran until `at`, in ms: as its replica reports, else since the call was sent. */
   ranUntil(at: number): number {
     return this.ranMs ?? at - this.#sentAt;
   }
 
-  /** Its arguments are there. */
+  /** The call's arguments are ready. */
   ready(at: number): void {
     this.#readyAt = at;
   }
@@ -90,20 +90,20 @@ export abstract class CallProgress extends OutboundCall {
     this.#isPinned = true;
   }
 
-  /** It waits for a replica from now on. */
+  /** The call starts to wait for a replica. */
   queued(at: number): void {
     this.#state = CALL_STATE.queued;
     this.#queuedAt = at;
   }
 
-  /** It leaves the queue: to be sent, or since it is over. */
+  /** The call leaves the queue, to be sent or because it has ended. */
   dequeued(at: number): void {
     if (this.#state === CALL_STATE.queued) this.#state = CALL_STATE.fresh;
     this.#queuedMs = this.queuedMs + at - this.queuedAt;
     this.#queuedAt = undefined;
   }
 
-  /** A replica has it. */
+  /** The call was sent to a replica. */
   sentTo(endpoint: Destination, at: number): void {
     this.#state = CALL_STATE.sent;
     this.#endpoint = endpoint;
@@ -111,7 +111,7 @@ export abstract class CallProgress extends OutboundCall {
     this.#attempts++;
   }
 
-  /** Its replica is gone, and it may go to another one. */
+  /** The call's replica is gone, and the call may go to another replica. */
   lostReplica(): void {
     this.#state = CALL_STATE.fresh;
     this.#endpoint = undefined;
@@ -119,7 +119,7 @@ export abstract class CallProgress extends OutboundCall {
     this.ranMs = undefined;
   }
 
-  /** It was sent and has not begun: it waits again, as if it had never left. */
+  /** The call was taken back before it began: it waits again, as if it had never left the queue. */
   takenBack(): void {
     this.#state = CALL_STATE.queued;
     this.#endpoint = undefined;
@@ -127,20 +127,20 @@ export abstract class CallProgress extends OutboundCall {
     this.#queuedAt = this.#sentAt;
   }
 
-  /** Another copy of it was answered first. */
+  /** Another copy of the call was answered first. */
   answeredAt(endpoint: Destination, sentAt: number): void {
     this.#endpoint = endpoint;
     this.#sentAt = sentAt;
   }
 
-  /** Its answer is a stream. False if it does not wait for an answer. */
+  /** The call's answer is a stream. False if the call does not wait for an answer. */
   protected streams(): boolean {
     if (this.#state !== CALL_STATE.sent) return false;
     this.#state = CALL_STATE.streaming;
     return true;
   }
 
-  /** It is over. */
+  /** The call has ended. */
   protected markSettled(): void {
     this.#state = CALL_STATE.settled;
   }

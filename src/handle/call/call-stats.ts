@@ -21,16 +21,16 @@ export interface CallSeries {
 }
 
 /**
- * Counts the calls that a thread made to one deployment. Plain additions on the call path; a replica's thread ships what
- * came since the last time to the host, which adds it to its own.
+ * Counts the calls that a thread made to one deployment. Plain additions on the call path; a replica's thread ships its
+ * new counts to the host, which adds them to its own.
  */
 export class CallStats {
   readonly #series = new Map<string, Array<CallSeries | undefined>>();
   readonly #isKnown: (method: string) => boolean;
-  /** Where the last call was counted: the next one is mostly of the same kind. */
+  /** The series of the last call; the next call mostly belongs to the same series. */
   #last: CallSeries | undefined = undefined;
 
-  /** @param isKnown a method that is there; any other, which a caller may make up, counts as `other` */
+  /** @param isKnown whether a method exists; any other name, which a caller may invent, counts as `other` */
   constructor(isKnown: (method: string) => boolean = () => true) {
     this.#isKnown = isKnown;
   }
@@ -44,7 +44,7 @@ export class CallStats {
     countInto(series.buckets, DURATION_BOUNDS_MS, durationMs);
   }
 
-  /** Adds what another thread counted. */
+  /** Adds the counts of another thread. */
   merge(other: readonly CallSeries[]): void {
     for (const { method, outcome, count, sumMs, buckets } of other) {
       const series = this.#find(method, outcome);
@@ -58,7 +58,7 @@ export class CallStats {
     return [...this.#series.values()].flat().filter((series) => series !== undefined);
   }
 
-  /** What was counted so far, and starts again from zero. */
+  /** Returns the counts so far and starts again from zero. */
   take(): CallSeries[] {
     const series = this.series();
     this.#series.clear();

@@ -19,7 +19,7 @@ import type { CallScope, Child } from './scope.ts';
 
 let counter = 0;
 
-/** Keeps the accounts of the time for which replicas run calls. */
+/** Accounts for the time that replicas spend on calls. */
 export interface RunKeeper {
   /** A call that had been sent was given up. @param hasBegun false: its replica does not run it */
   gaveUp(call: Call, before: CallState, at: number, hasBegun: boolean): void;
@@ -27,7 +27,7 @@ export interface RunKeeper {
   ended(call: Call, at: number): void;
 }
 
-/** Who sends a call and looks after it: its route. */
+/** The owner that sends a call and handles its events: its route. */
 export interface CallOwner {
   readonly app: string;
   readonly deployment: string;
@@ -37,20 +37,20 @@ export interface CallOwner {
   readonly counters: Counters;
   readonly runs: RunKeeper;
   isIdempotent(method: string): boolean;
-  /** A queued call is over, and leaves the queue. */
+  /** A queued call has ended and leaves the queue. */
   leftQueue(call: Call): void;
-  /** The first chunk of a streamed answer is here. */
+  /** The first chunk of a streamed answer has arrived. */
   streamed(call: Call, at: number): void;
-  /** A call lost its replica. @param started it may have run @returns whether it is sent again */
+  /** A call lost its replica. @param started the call may have run @returns whether the call is sent again */
   recover(call: Call, started: boolean): boolean;
-  /** A call is over. @param before how far it had come */
+  /** A call has ended. @param before the state that it was in */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void;
-  /** A response failed, and nothing observed it. */
+  /** A response failed unobserved. */
   unobserved(error: unknown, call: Call): void;
 }
 
 /**
- * One call from the caller's point of view, settled exactly once. What a caller gets to see of it is a subclass's business
+ * One call from the caller's point of view, settled exactly once. Subclasses decide what the caller sees of it
  * (`PromiseCall`, the HTTP adapter's `HttpCall`).
  */
 export abstract class Call extends CallProgress implements Waiting, Entering, Child {
@@ -102,7 +102,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     return id ? hash(id) : undefined;
   }
 
-  /** Tells those who trace calls that this one begins; what they say of its trace context goes with it. */
+  /** Announces the call to tracers; the trace context that they set goes with the call. */
   trace(): void {
     if (!callTraces.start.hasSubscribers) return;
     const { app, deployment } = this.#route;
@@ -124,41 +124,44 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
       this.meta = { ...meta, traceparent, ...(tracestate === undefined ? {} : { tracestate }) };
   }
 
-  /** Keeps the async context in which it is made: user code that runs for it on this thread runs there. */
+  /**
+   * Keeps the async context in which the call is made: user code that runs for the call on this thread runs in that
+   * context.
+   */
   keepOrigin(): AsyncResource {
     this.origin ??= new AsyncResource('inserve.call');
     return this.origin;
   }
 
-  /** Another route takes it, before it is sent. */
+  /** Moves the call to another route before it is sent. */
   divertTo(route: CallOwner): void {
     this.#route = route;
   }
 
-  /** It passed the gate, or need not. */
+  /** The call passed admission control, or is exempt. */
   entered(entry: Entry): void {
     this.#entry = entry;
   }
 
-  /** A second copy may be sent while it runs. */
+  /** A second copy may be sent while the call runs. */
   hedgedBy(hedge: HedgeCopy): void {
     this.#hedge = hedge;
   }
 
-  /** Its outcome is compared with that of a copy. */
+  /** The call's outcome is compared with the outcome of a copy. */
   shadowedBy(copy: ShadowCopy): void {
     this.#shadowCopy = copy;
   }
 
-  /** Ends with the call it was made in. */
+  /** Ties the call to its parent call: both end together. */
   joinScope(scope: CallScope): void {
-    // The call around it was let in.
+    // The parent call was admitted.
     this.#entry = ADMISSION.free;
     this.#scope = scope;
     scope.adopt(this);
   }
 
-  /** The call in which it was made is out of time as well, and has not ended yet. */
+  /** Whether the parent call has passed its deadline as well and has not ended yet. */
   protected get isLateWithCaller(): boolean {
     const scope = this.#scope;
     return scope?.isRunning === true && scope.deadlineAt !== 0 && now() >= scope.deadlineAt;
@@ -171,7 +174,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** Harmless once the call is settled. */
+  /** Cancels the call; does nothing once the call is settled. */
   cancel(reason?: unknown): void {
     if (this.isSettled) return;
     const cause = reason === undefined ? {} : { cause: reason };
@@ -269,7 +272,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     super.takenBack();
   }
 
-  /** A deadline passed: the call's, or one of its stream's. */
+  /** A deadline of the call or of its stream passed. */
   override expire(at: number): void {
     if (this.isStreaming && this.#lastChunkAt !== 0) {
       const next = this.#nextStreamDeadline();
@@ -291,10 +294,10 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
   protected abstract onEnd(): void;
   protected onCredit(_chunks: number): void {}
 
-  /** It went to a replica. */
+  /** The call was sent to a replica. */
   onSent(): void {}
 
-  /** From the first chunk on the deadline gives way to the idle and total limits of the stream. */
+  /** Replaces the deadline by the idle and total limits of the stream once the first chunk has arrived. */
   #watchStream(): void {
     this.#lastChunkAt = batchTime;
     this.#route.streamed(this, batchTime);

@@ -10,7 +10,7 @@ export function setReplicaContext(context: ServeContext | undefined): void {
 }
 
 /**
- * The context of the current call, kept over every `await`; outside a call that of the replica.
+ * Returns the context of the current call, kept over every `await`; outside a call, the context of the replica.
  *
  * @throws ServeError `SERVE_NOT_FOUND` outside a replica
  */
@@ -18,5 +18,5 @@ export function context(): ServeContext {
   const scope = callScope.getStore();
   if (scope !== undefined) return scope.context;
   if (replicaContext !== undefined) return replicaContext;
-  throw new ServeError('SERVE_NOT_FOUND', 'context() is only there inside a replica');
+  throw new ServeError('SERVE_NOT_FOUND', 'context() is only available inside a replica');
 }

@@ -4,23 +4,23 @@ import type { ShedReason } from '../queue/shed-reason.ts';
 export const SHADOW_RESULTS = ['match', 'mismatch', 'error', 'dropped'] as const;
 export type ShadowResult = (typeof SHADOW_RESULTS)[number];
 
-/** From the client and to it; the `direction` label of the WebSocket metrics. */
+/** Directions, as seen from the replica: from the client and to it; the `direction` label of the WebSocket metrics. */
 export const DIRECTIONS = ['in', 'out'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** What happens to calls besides their outcome. */
+/** Events of calls besides their outcome. */
 export type Counter =
   | `websocket_messages_${Direction}`
   | `websocket_bytes_${Direction}`
   | `shed_${ShedReason}`
   | `shadow_${ShadowResult}`
-  /** Sent again after a replica died. */
+  /** Calls that were sent again after a replica died. */
   | 'retries'
-  /** Not sent again because the budget was spent. */
+  /** Calls that were not sent again because the retry budget was spent. */
   | 'retries_denied'
-  /** Sent to a second replica as well. */
+  /** Calls that were sent to a second replica as well. */
   | 'hedges'
-  /** … which answered first. */
+  /** Hedged calls that the second replica answered first. */
   | 'hedges_won'
   /** Calls that got the result of another one with the same idempotency key, running or past. */
   | 'coalesced'
@@ -28,7 +28,7 @@ export type Counter =
 
 export type Counts = Partial<Record<Counter, number>>;
 
-/** Counts what calls do not have in common; a replica's thread ships what came since the last time to the host. */
+/** Counts the rare events of calls; a replica's thread ships its new counts to the host. */
 export class Counters {
   #counts: Counts = {};
 
@@ -45,7 +45,7 @@ export class Counters {
     return this.#counts;
   }
 
-  /** What was counted so far, and starts again from zero. */
+  /** Returns the counts so far and starts again from zero. */
   take(): Counts {
     const counts = this.#counts;
     this.#counts = {};

@@ -1,12 +1,12 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 
-/** A replica, as a call that was sent there sees it. */
+/** A replica from the point of view of a call that was sent to it. */
 export interface Destination {
   readonly replicaId: string;
   readonly instanceId: string;
   readonly channel: CallChannel;
-  /** A call took so long. */
+  /** Records the latency of a call. */
   observe(latencyMs: number, at: number): void;
-  /** A call took so long at least. */
+  /** Records a lower bound of a call's latency. */
   observeAtLeast(latencyMs: number, at: number): void;
 }

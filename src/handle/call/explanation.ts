@@ -8,21 +8,27 @@ export interface CallExplanation {
   requestId: string;
   deployment: string;
   method: string;
-  /** `queued`, `running`, `streaming` or how it ended. */
+  /** `queued`, `running`, `streaming` or the outcome. */
   state: string;
-  /** Time in the wait queue, of all attempts, in ms. Not the time in which its arguments became values. */
+  /** Time in the wait queue over all attempts, in ms, without the time to resolve arguments. */
   queuedMs: number;
-  /** The replica that it was sent to last. */
+  /** The replica that the call was sent to last. */
   replica: string | undefined;
   /** The instance of that replica. */
   instance: string | undefined;
-  /** Members of the batch it ran in; undefined outside `batch()`. */
+  /** Members of the batch that the call ran in; undefined outside `batch()`. */
   batchSize: number | undefined;
   attempts: number;
   hedged: boolean;
-  /** How long its replica ran it, in ms; undefined while it runs, and where calls are too quick to be timed. */
+  /**
+   * Time that the replica ran the call, in ms; undefined while the call runs, and where calls are too quick to be
+   * timed.
+   */
   ranMs: number | undefined;
-  /** Where the calls of its replica hold the event loop: how much, and that they run one at a time. */
+  /**
+   * How much the calls of the replica hold its event loop and that they run one at a time; undefined if they do not
+   * hold it.
+   */
   scheduling: string | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { ServeError } from '../../errors.ts';
 import type { Outcome } from './call-stats.ts';
 
-/** How a call ended that failed with this error; the `outcome` label of the metrics. */
+/** Returns the outcome of a call that failed with this error; the `outcome` label of the metrics. */
 export function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof ServeError)) return 'error';
   switch (error.code) {

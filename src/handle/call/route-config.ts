@@ -1,6 +1,6 @@
 import type { TenantsOptions } from '../queue/tenants.ts';
 
-/** When a second replica is asked, and how many calls more that may make. */
+/** The delay before a second replica is asked, and the bound on the extra calls. */
 export interface HedgeConfig {
   readonly afterMs: number | 'p95';
   readonly maxExtraRatio: number;
@@ -12,19 +12,19 @@ export interface RouteConfig {
   readonly streamIdleTimeoutMs: number;
   readonly streamTimeoutMs: number;
   readonly priorityRank: number;
-  /** Arguments and results pass by reference: the deployment is inline. */
+  /** Whether arguments and results pass by reference, because the deployment is inline. */
   readonly isByReference: boolean;
   readonly backpressure: { readonly statusCode: number; readonly retryAfterMs: number | 'auto' };
   /** Methods that may run twice. */
   readonly idempotent: boolean | readonly string[];
   readonly hedge: HedgeConfig | undefined;
-  /** One record per HTTP request. */
+  /** Whether each HTTP request is logged. */
   readonly accessLog: boolean;
   /** Weights of tenants that wait for the same replicas. */
   readonly tenants: TenantsOptions | undefined;
 }
 
-/** Until the registry answers. */
+/** The configuration of a route until the registry answers. */
 export const UNKNOWN_CONFIG: RouteConfig = {
   requestTimeoutMs: 30_000,
   streamIdleTimeoutMs: 60_000,

@@ -8,11 +8,11 @@ export interface Child {
 
 /**
  * The call that the current code runs in. Child calls inherit from it and end with it. Implemented by
- * `replica/running-call.ts`; it stands here so that handles need nothing of the replica.
+ * `replica/running-call.ts`; the interface stands here so that handles do not import the replica.
  */
 export interface CallScope {
   readonly requestId: string;
-  /** Where the host serves the HTTP request that it belongs to; undefined if it belongs to none. */
+  /** Route of the HTTP request that the call belongs to; undefined if there is no such request. */
   readonly route: string | undefined;
   readonly traceparent: string | undefined;
   readonly tracestate: string | undefined;
@@ -21,13 +21,13 @@ export interface CallScope {
   readonly tenant: string | undefined;
   readonly sessionId: string | undefined;
   readonly priorityRank: number | undefined;
-  /** Whether its result is not there yet. */
+  /** Whether the call has no result yet. */
   readonly isRunning: boolean;
-  /** Set once the call was cancelled or timed out: children made after that fail at once. */
+  /** Set once the call was cancelled or timed out: child calls made after that fail at once. */
   readonly cancellation: unknown;
-  /** What user code sees of it. */
+  /** The context that user code sees. */
   readonly context: ServeContext;
-  /** The call's item runs in a batch of so many. */
+  /** The call's item runs in a batch of this many items. */
   joinedBatch(items: number): void;
   adopt(child: Child): void;
   disown(child: Child): void;

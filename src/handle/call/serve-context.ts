@@ -1,37 +1,40 @@
-/** What a replica may know about itself and, inside a call, about the call. */
+/** Information about the replica and, inside a call, about the call. */
 export interface ServeContext {
   readonly app: string;
   readonly deployment: string;
   readonly replicaId: string;
   /**
-   * A number that no other replica of the deployment has at the same time; a new one takes the lowest that is free. Once a
-   * deployment has all its replicas and no others, 0…n−1: after an update or a scale-down a replica may get a lower one, so
-   * look at it where you need it.
+   * A number that no other replica of the deployment has at the same time; a new replica takes the lowest free number.
+   * Ranks are 0…n−1 once a deployment has exactly its target replicas: after an update or a scale-down a replica may
+   * get a lower rank, so read it where you need it.
    */
   readonly rank: number;
-  /** Devices that were reserved for the replica, by the number that native code of this process knows them by. */
+  /** Devices that were reserved for the replica, by the numbers under which native code of this process knows them. */
   readonly gpus: readonly number[];
-  /** Empty outside a call. */
+  /** Id of the request; empty outside a call. */
   readonly requestId: string;
   /** W3C trace context of the call, as its caller or a tracer gave it. */
   readonly traceparent: string | undefined;
-  /** What vendors add to `traceparent`. */
+  /** W3C vendor data that accompanies `traceparent`. */
   readonly tracestate: string | undefined;
   /** Aborts when the caller is gone, cancels, or the deadline passes. Never aborts outside a call. */
   readonly signal: AbortSignal;
-  /** When the call must be over, as a timestamp like `Date.now()`; undefined = no deadline. */
+  /** Deadline of the call, as a timestamp like `Date.now()`; undefined = no deadline. */
   readonly deadline: number | undefined;
-  /** Empty if the caller gave none. */
+  /** Model id of the call; empty if the caller gave no id. */
   readonly multiplexedModelId: string;
   readonly tenant: string | undefined;
   readonly sessionId: string | undefined;
-  /** What the host's `locals(req)` answered. */
+  /** The value that the host's `locals(req)` returned. */
   readonly locals: unknown;
   /** Address of the HTTP client, as the host's trust-proxy setting sees it. */
   readonly ip: string | undefined;
   /** Route parameters of the host's mount path. */
   readonly params: Readonly<Record<string, string>>;
-  /** What the host and the app's route prefix have cut off the request's path, for links and redirects; empty at the root. */
+  /**
+   * The prefix that the host and the app's route prefix removed from the request's path, for links and redirects; empty
+   * at the root.
+   */
   readonly mountPath: string;
   /** In a batch: one context per item, in order. */
   readonly items: readonly ServeContext[] | undefined;

@@ -10,24 +10,24 @@ import { OutlierEjection } from './outlier-ejection.ts';
 import { SessionAffinity } from './session-affinity.ts';
 import { Tiers } from './tiers.ts';
 
-/** How often the replicas are looked at while calls come, in ms. */
+/** Interval between inspections of the replicas while calls come, in ms. */
 const LOOK_MS = 50;
-/** … and after a failure. */
+/** Interval until the next inspection after a failure, in ms. */
 const SOON_MS = 10;
 
 /**
- * The replicas of a deployment as one caller thread sees them: which of them are in service, and what each costs. All that
- * is not needed for every call is done every 50 ms, by the time that a call brings along.
+ * The replicas of a deployment as one caller thread sees them: which of them are in service, and what each costs. Work
+ * that is not needed for every call is done every 50 ms, by the time that a call brings along.
  */
 export class EndpointSet {
-  /** When `look` is due. */
+  /** Time at which `look` is due. */
   dueAt = 0;
   readonly sessions = new SessionAffinity();
   readonly #all: Endpoint[] = [];
   #inService: readonly Endpoint[] = this.#all;
-  /** While two versions run side by side that have not the same methods. */
+  /** Set while two versions with different methods run side by side. */
   #isSkewed = false;
-  /** While some of them are in other instances. */
+  /** Set while some endpoints are in other instances. */
   #tiers: Tiers | undefined = undefined;
   #isMixed = false;
   readonly #ejection = new OutlierEjection<Endpoint>();
@@ -38,7 +38,7 @@ export class EndpointSet {
     return this.#all;
   }
 
-  /** Those that are not left out. */
+  /** The endpoints that are not ejected. */
   get inService(): readonly Endpoint[] {
     return this.#inService;
   }
@@ -59,7 +59,7 @@ export class EndpointSet {
     return endpoint;
   }
 
-  /** @returns those that were there */
+  /** @returns the removed endpoints */
   clear(): Endpoint[] {
     const endpoints = this.#all.splice(0);
     for (const endpoint of endpoints) this.#ejection.remove(endpoint);
@@ -79,7 +79,7 @@ export class EndpointSet {
     return free;
   };
 
-  /** Calls that the replicas ended since the last time, for whichever caller. */
+  /** Returns how many calls of all callers the replicas ended since the last reading. */
   takeServed(): number {
     let ended = 0;
     for (const endpoint of this.#all) ended += endpoint.takeServed();
@@ -89,7 +89,7 @@ export class EndpointSet {
   /**
    * Takes a place for a call at a replica; undefined if none is free.
    * @param at the time, as exactly as the caller knows it
-   * @param except a replica that will not do
+   * @param except a replica to skip
    * @param models chooses for calls that name a model
    */
   reserve(call: Call, at: number, except?: Endpoint, models?: ModelAffinity): Endpoint | undefined {
@@ -105,7 +105,7 @@ export class EndpointSet {
       : models.reserve(call, modelKey, this.#inService, except, at);
   }
 
-  /** The same while endpoints differ in their methods, or in where they are. */
+  /** Takes a place while endpoints differ in their methods or their instance. */
   #reserveMixed(
     call: Call,
     at: number,
@@ -116,14 +116,14 @@ export class EndpointSet {
     const endpoints = this.#isSkewed ? this.#supporting(call.method) : this.#inService;
     if (modelKey !== undefined && models !== undefined)
       return models.reserve(call, modelKey, endpoints, except, at);
-    // Sessions have replicas of their own, wherever these are.
+    // Sessions keep their own replicas, in whichever instance.
     if (this.#tiers === undefined || meta?.sessionId !== undefined)
       return reservePlace(call, endpoints, except, at, this.sessions);
     const tiers = this.#isSkewed ? new Tiers(endpoints) : this.#tiers;
     return tiers.reserve(call.preferLocal, except, at);
   }
 
-  /** A call is over. @param wasSent and nothing of an answer had come before */
+  /** A call has ended. @param wasSent the call was sent and no part of its answer had arrived */
   settled(call: Call, wasSent: boolean, outcome: Outcome, at: number): void {
     if (wasSent) this.answered(call, outcome, at);
     const session = call.meta?.sessionId;
@@ -131,7 +131,7 @@ export class EndpointSet {
       this.sessions.worked(session, call.ranUntil(at));
   }
 
-  /** A call that was sent is over, or a stream that it opened has begun. */
+  /** A call that was sent has ended, or its stream has begun. */
   answered(call: Call, outcome: Outcome, at: number): void {
     const { endpoint } = call;
     if (endpoint === undefined) return;
@@ -139,13 +139,13 @@ export class EndpointSet {
     if (outcome === 'ok') {
       endpoint.observe(ms, at);
     } else if (outcome !== 'cancelled' && outcome !== 'died') {
-      // However quick it was, a failure is not what a call is made for.
+      // A failure teaches no latency, however quick it was.
       endpoint.observeAtLeast(Math.max(ms, this.#medianMs), at);
       if (at >= this.#lookedAt + SOON_MS) this.look(at);
     }
   }
 
-  /** Brings costs up to the present, and leaves out those that fail much more often than the others. */
+  /** Updates the costs, and ejects replicas that fail much more often than the others. */
   look(at: number): void {
     this.#lookedAt = at;
     this.dueAt = at + LOOK_MS;
@@ -157,7 +157,10 @@ export class EndpointSet {
     this.sessions.balance(at, this.#inService);
   }
 
-  /** The replicas in service that have a method; if those that have it are left out, they are better than the others. */
+  /**
+   * The replicas in service that have a method; if all replicas with the method are ejected, they are still better than
+   * replicas without it.
+   */
   #supporting(method: string): readonly Endpoint[] {
     const able = supporting(method, this.#all);
     const inService = able.filter((endpoint) => !this.#ejection.isOut(endpoint));
@@ -182,7 +185,7 @@ export class EndpointSet {
   }
 }
 
-/** The lower median of those that have answered; 0 = none has. */
+/** The lower median over the replicas that have answered; 0 = no replica has. */
 function medianLatency(endpoints: readonly Endpoint[]): number {
   const known = endpoints.filter(({ isKnown }) => isKnown).map(({ latencyMs }) => latencyMs);
   known.sort((a, b) => a - b);

@@ -4,7 +4,7 @@ import type { ReplicaTally } from '../../load/replica-tally.ts';
 import type { Destination } from '../call/destination.ts';
 import { PeakLatency } from './peak-latency.ts';
 
-/** Even a replica that answers at once costs something, so that calls that run count. */
+/** Lower bound of a replica's cost: even where answers are immediate, running calls count. */
 const LEAST_COST_MS = 0.01;
 
 /** A replica as the router sees it. */
@@ -13,9 +13,9 @@ export class Endpoint implements Destination {
   readonly instanceId: string;
   readonly version: string;
   readonly channel: CallChannel;
-  /** How the calls of all callers to the replica went. */
+  /** Outcomes of the calls of all callers to the replica. */
   readonly tally: ReplicaTally;
-  /** What sessions rank the replica by. */
+  /** Hash by which sessions rank the replica. */
   readonly affinityHash: number;
   readonly #latency = new PeakLatency();
   #factor = 1;
@@ -35,7 +35,7 @@ export class Endpoint implements Destination {
     this.#costMs = LEAST_COST_MS / channel.limit;
   }
 
-  /** Calls that the replica ended since the last time. */
+  /** Returns how many calls the replica ended since the last reading. */
   takeServed(): number {
     const { served } = this.channel;
     const ended = (served - this.#served) | 0;
@@ -44,8 +44,8 @@ export class Endpoint implements Destination {
   }
 
   /**
-   * What one more call would cost here: latency times calls per place, and more where calls fail. The limit is a part of it
-   * since an endpoint may stand for many replicas.
+   * Cost of one more call here: latency times calls per place, and more where calls fail. The limit is a part of the
+   * score since an endpoint may stand for many replicas.
    */
   get score(): number {
     return (this.channel.ongoing + 1) * this.#costMs;
@@ -55,27 +55,27 @@ export class Endpoint implements Destination {
     return this.#latency.ms;
   }
 
-  /** Whether a call to it ever succeeded. */
+  /** Whether a call to the replica ever succeeded. */
   get isKnown(): boolean {
     return this.#latency.isKnown;
   }
 
-  /** A call took so long. */
+  /** Records the latency of a call. */
   observe(latencyMs: number, at: number): void {
     this.#latency.observe(latencyMs, at);
     this.#price();
   }
 
-  /** A call took so long at least. */
+  /** Records a lower bound of a call's latency. */
   observeAtLeast(latencyMs: number, at: number): void {
     this.#latency.observeAtLeast(latencyMs, at);
     this.#price();
   }
 
   /**
-   * Brings the cost up to the present.
+   * Updates the cost to the present.
    * @param medianMs of the latencies of all replicas
-   * @param factor by which failures make the replica dearer; one that fails is no quicker than the others
+   * @param factor cost factor for failures; a replica that fails is not taken to be quicker than the others
    */
   refresh(at: number, medianMs: number, factor: number): void {
     this.#latency.fade(at, medianMs);

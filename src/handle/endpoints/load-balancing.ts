@@ -5,10 +5,10 @@ import { powerOfTwoChoices, reserveAt } from './power-of-two.ts';
 import type { SessionAffinity } from './session-affinity.ts';
 
 /**
- * Takes a place for a call at a replica; undefined if there is none free. Its session decides first, else the power of
- * two choices does; `ModelAffinity` places the calls that name a model.
+ * Takes a place for a call at a replica; undefined if no place is free. The call's session decides first, else the
+ * power of two choices does; `ModelAffinity` places the calls that name a model.
  *
- * @param except a replica that will not do
+ * @param except a replica to skip
  * @param at the time, as exactly as the caller knows it
  */
 export function reservePlace(

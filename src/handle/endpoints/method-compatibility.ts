@@ -12,7 +12,7 @@ export function isSkewed(endpoints: readonly Endpoint[]): boolean {
   });
 }
 
-/** The replicas that have a method; all of them if none has it, since one of them has to say so. */
+/** The replicas that have a method; all replicas if none has the method, since one of them has to report that. */
 export function supporting(method: string, endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const able = endpoints.filter(({ channel }) => methodIndex(method, channel.methods) !== undefined);
   return able.length > 0 ? able : endpoints;

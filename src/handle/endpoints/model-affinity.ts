@@ -8,9 +8,9 @@ import type { WaitQueue } from '../queue/wait-queue.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ModelCosts } from './model-costs.ts';
 
-/** A load gives way to calls that are younger by at most this share of the call's time … */
+/** A model load gives way to calls that are younger by at most this share of the call's time. */
 const PATIENCE_SHARE = 1 / 4;
-/** … or by so long, where it has no deadline. */
+/** A model load for a call without a deadline gives way to calls that are younger by at most this time, in ms. */
 const MOST_PATIENCE_MS = 15_000;
 
 /** A call that was sent to a replica which had yet to load its model. */
@@ -20,12 +20,13 @@ interface Bringer {
 }
 
 /**
- * Where the calls for multiplexed models go.
+ * Chooses replicas for the calls that name a multiplexed model.
  *
- * A call waits for a replica that holds its model while that costs less than a load elsewhere (`ModelCosts`). A load gives
- * way to calls that wait for models which the replica holds already, unless it has waited twice as long as they have: the
- * longer calls wait, the more of them are served between two loads. So the share of the time that goes into loads shrinks
- * as the queue grows, and the queue is stable wherever one without loads is (as gated polling systems are: Takagi 1988).
+ * A call waits for a replica that holds its model while that costs less than a load elsewhere (`ModelCosts`). A load
+ * gives way to calls that wait for models which the replica holds already, unless it has waited twice as long as they
+ * have: the longer calls wait, the more of them are served between two loads. So the share of the time spent on loads
+ * shrinks as the queue grows, and the queue is stable wherever one without loads is (as gated polling systems are:
+ * Takagi 1988).
  */
 export class ModelAffinity {
   readonly #queue: WaitQueue<Call>;
@@ -33,12 +34,12 @@ export class ModelAffinity {
   readonly #costs: ModelCosts;
   /** Calls that bring their model to a replica, or wait there until it is loaded. */
   readonly #bringers = new Map<Call, Bringer>();
-  /** Replicas that were sent a call for a model, and do not advertise it yet. */
+  /** Replicas that were sent a call for a model and do not advertise the model yet. */
   readonly #coming = new Map<number, Endpoint>();
 
-  /** Calls of this thread stepped aside, and those of other threads were not told. */
+  /** Set once calls of this thread stepped aside, until other threads are told. */
   #hasYielded = false;
-  /** Calls were shown the last time since they might have had a place. */
+  /** Set if calls were shown in the last round because a place for them seemed free. */
   #hasShown = false;
 
   constructor(queue: WaitQueue<Call>, sharedQueue: SharedWaitQueue) {
@@ -49,7 +50,7 @@ export class ModelAffinity {
 
   /**
    * Takes a place for a call; undefined if the call is to wait.
-   * @param except a replica that will not do: the call runs there, and a second load for it would not pay
+   * @param except a replica to skip: the call runs there, and a second load for the call would not pay
    */
   reserve(
     call: Call,
@@ -63,7 +64,7 @@ export class ModelAffinity {
         this.#freeHolder(key, endpoints, except, at) ??
         (except === undefined ? this.#placeForLoad(call, key, endpoints, at) : undefined);
       if (endpoint === undefined) return undefined;
-      // Another thread may have been faster: then the replica has no room any more, and another one is the best.
+      // Another thread may have been faster: then the replica is full, and another replica is the best.
       if (endpoint.channel.reserve(at) !== RESERVED.ok) continue;
       if (except === undefined) this.sent(call, key, endpoint, at);
       return endpoint;
@@ -72,8 +73,8 @@ export class ModelAffinity {
   }
 
   /**
-   * Lets the head of the queue, which got no place, wait for its model alone; false if no place is free, so that no call behind
-   * it would get one either.
+   * Lets the head of the queue, which got no place, wait for its model alone; false if no place is free at all, so that
+   * no call behind it would get a place either.
    */
   stepAside(call: Call, endpoints: readonly Endpoint[], at: number): boolean {
     const { modelKey } = call;
@@ -90,8 +91,8 @@ export class ModelAffinity {
   }
 
   /**
-   * Shows the calls among those set aside that may have a place now. When no place is free, the first ones of all: then they
-   * wait for one like any other call.
+   * Shows the calls among those set aside that may have a place now. When no place is free, shows the first calls of
+   * all sub-queues, which then wait for a place like any other call.
    */
   show(endpoints: readonly Endpoint[], at: number): void {
     const queue = this.#queue;
@@ -103,7 +104,7 @@ export class ModelAffinity {
       if (isFull) {
         queue.show(subQueue);
       } else if (key !== COLD && !endpoints.some((endpoint) => this.#isHolder(endpoint, key, at))) {
-        // Its replica died, or gave the model up.
+        // The call's replica died or evicted the model.
         queue.showAll(key);
         this.#hasShown = true;
       } else if (this.#mayGo(queue.firstOf(subQueue), endpoints, at)) {
@@ -113,9 +114,9 @@ export class ModelAffinity {
     }
   }
 
-  /** The queue was looked through. */
+  /** The queue was searched to its end. */
   drained(): void {
-    // Not where calls were shown and got no place: that would go on for ever.
+    // Calls that were shown and got no place do not count: the search would never end.
     if (this.#hasYielded && !this.#hasShown) this.#sharedQueue.yielded();
     this.#hasYielded = false;
   }
@@ -148,7 +149,7 @@ export class ModelAffinity {
     );
   }
 
-  /** Calls whose model a replica holds now wait for that one. */
+  /** Lets cold calls whose model a replica holds by now wait for that replica. */
   #showCold(endpoints: readonly Endpoint[]): void {
     for (const { channel } of endpoints)
       for (let index = 0, key = channel.models.at(0); key !== undefined; key = channel.models.at(++index))
@@ -170,7 +171,9 @@ export class ModelAffinity {
     return best;
   }
 
-  /** The best replica to load the model of a call, where no holder of it has room; undefined if it had better wait. */
+  /**
+   * The best replica to load the model of a call, where no holder has room; undefined if waiting costs the call less.
+   */
   #placeForLoad(call: Call, key: number, endpoints: readonly Endpoint[], at: number): Endpoint | undefined {
     const holders = endpoints.filter((endpoint) => this.#isHolder(endpoint, key, at));
     const loadMs = this.#costs.loadMs(endpoints);
@@ -193,7 +196,7 @@ export class ModelAffinity {
     return isThere && channel.room(at) !== RESERVED.gone;
   }
 
-  /** Whether calls that came until then, and are as important, wait for models that a replica holds. */
+  /** Whether calls of at least this importance that came until then wait for models that a replica holds. */
   #isWanted({ channel }: Endpoint, priorityRank: number, until: number): boolean {
     const { models } = this.#queue;
     for (let index = 0, key = channel.models.at(0); key !== undefined; key = channel.models.at(++index)) {
@@ -205,7 +208,7 @@ export class ModelAffinity {
 
   /** A place was taken for a call. */
   sent(call: Call, key: number, endpoint: Endpoint, at: number): void {
-    // It may have been sent before, to a replica that died.
+    // The call may have been sent before, to a replica that died.
     this.takenBack(call);
     const { models } = endpoint.channel;
     const isHeld = models.holds(key);
@@ -225,15 +228,15 @@ function hasRoom({ channel }: Endpoint, at: number): boolean {
   return channel.room(at) === RESERVED.ok;
 }
 
-/** By how much younger calls may be that a load gives way to. */
+/** The greatest age difference, in ms, for which a load gives way to younger calls. */
 function patienceMs({ readyAt, expiresAt }: Call, loadMs: number, at: number): number {
   const most = expiresAt === 0 ? MOST_PATIENCE_MS : PATIENCE_SHARE * (expiresAt - readyAt);
   return Math.min(most, Math.max(loadMs, (at - readyAt) / 2));
 }
 
 /**
- * Replicas with room for one more model come first, the fewest models first; then the one whose stalest model is the
- * stalest. Where that is equal each model has an order of its own, so that threads which ask for it at once agree.
+ * Replicas with room for one more model come first, the fewest models first; then the replica whose stalest model is
+ * the stalest. Ties are broken by an order of each model's own, so that threads which ask for a model at once agree.
  */
 function isBetterForLoad(endpoint: Endpoint, than: Endpoint, key: number): boolean {
   const [a, b] = [endpoint.channel.models, than.channel.models];

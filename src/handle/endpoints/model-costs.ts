@@ -6,25 +6,27 @@ import type { Endpoint } from './endpoint.ts';
 /** Weight of the newest call in the mean run time of a replica, and in the mean wait for it. */
 const NEWEST_RUN = 0.1;
 const NEWEST_WAIT = 0.05;
-/** A call waits no longer than this for a replica that holds its model while it is not known what a load takes. */
+/** A call waits no longer than this for a replica that holds its model while the duration of a load is unknown. */
 const UNKNOWN_LOAD_MS = 1_000;
-/** A load is taken to cost as much at least: a place that was freed is used again after a fraction of a millisecond. */
+/** Lower bound of a load's cost, in ms: a place that was freed is used again after a fraction of a millisecond. */
 const LEAST_LOAD_MS = 5;
-/** Loads that one is worth which evicts a model: that model has to come back. */
+/** Number of loads that a load with an eviction counts as, since the evicted model has to come back. */
 const LOADS_WITH_EVICTION = 2;
 /**
- * A load is worth so many mean waits at its replica besides. Waits of calls are spread like an exponential distribution, so
- * fewer than one in 50 is longer by chance: longer ones say that the holder has more to do than the others. Simulated
- * (12 models in 4 × 3 slots, load 0.7): 0 waits → hit rate 0.91 and 504 ms; 3 → 0.986, 78 ms; 5 → 0.988, 79 ms.
+ * Mean waits at its replica that a load costs besides. Waits of calls are spread like an exponential distribution, so
+ * fewer than one in 50 is longer by chance: longer waits show that the holder is busier than the others. Simulated (12
+ * models in 4 × 3 slots, load 0.7): 0 waits → hit rate 0.91 and 504 ms; 3 → 0.986, 78 ms; 5 → 0.988, 79 ms.
  */
 const WAITS = 4;
 
-/** What it costs a call to wait for a replica that holds its model, and what to have the model loaded elsewhere, in ms. */
+/**
+ * Estimates two costs of a call, in ms: waiting for a replica that holds its model, and loading the model elsewhere.
+ */
 export class ModelCosts {
   readonly #waiting: WaitingModels<Call>;
-  /** Mean time for which calls hold a place at a replica that holds their model … */
+  /** Mean time for which calls hold a place at a replica that holds their model. */
   readonly #runMs = new WeakMap<Destination, number>();
-  /** … and over all replicas. */
+  /** Mean of these times over all replicas. */
   #meanRunMs: number | undefined = undefined;
   /** Mean time for which calls waited for a place at a replica that holds their model. */
   readonly #waitMs = new WeakMap<Destination, number>();
@@ -33,23 +35,23 @@ export class ModelCosts {
     this.#waiting = waiting;
   }
 
-  /** A call held its place at a replica with its model for so long. */
+  /** Records how long a call held its place at a replica that holds its model. */
   ran(endpoint: Destination, ms: number): void {
     this.#runMs.set(endpoint, towards(ms, this.#runMs.get(endpoint) ?? ms, NEWEST_RUN));
     this.#meanRunMs = towards(ms, this.#meanRunMs ?? ms, NEWEST_RUN);
   }
 
-  /** A call held its place for so long, and its model was loaded meanwhile: a guess while nothing better is known. */
+  /** Records how long a call held its place while its model was loaded: an estimate until a better value is known. */
   ranWithLoad(endpoint: Destination, ms: number): void {
     this.#meanRunMs ??= Math.max(0, ms - endpoint.channel.models.loadMs);
   }
 
-  /** A call waited for so long for a place at a replica with its model. */
+  /** Records how long a call waited for a place at a replica that holds its model. */
   waited(endpoint: Endpoint, ms: number): void {
     this.#waitMs.set(endpoint, towards(ms, this.#waitMs.get(endpoint) ?? 0, NEWEST_WAIT));
   }
 
-  /** What a load takes on average; undefined while no replica has loaded a model. */
+  /** Mean duration of a load, in ms; undefined while no replica has loaded a model. */
   loadMs(endpoints: readonly Endpoint[]): number | undefined {
     let sum = 0;
     let known = 0;
@@ -63,8 +65,9 @@ export class ModelCosts {
   }
 
   /**
-   * What it costs to wait for one of the holders of a model: the time until one has a place, and no less than the call has
-   * waited already, as the calls that run there may take longer than they usually do. Infinite where no replica holds it.
+   * Cost of waiting for one of the holders of a model: the time until one has a place, and at least the time that the
+   * call has waited already, since the calls that run there may take longer than usual. Infinite where no replica holds
+   * the model.
    */
   waitMs(
     call: Call,
@@ -86,14 +89,17 @@ export class ModelCosts {
     return Math.max(least, waitedMs);
   }
 
-  /** What a load costs at a replica. */
+  /** Cost of a load at a replica. */
   ofLoad(endpoint: Endpoint, loadMs: number = UNKNOWN_LOAD_MS): number {
     const isEvicting = endpoint.channel.models.stalestAt !== 0;
     const loads = isEvicting ? LOADS_WITH_EVICTION : 1;
     return loads * loadMs + WAITS * (this.#waitMs.get(endpoint) ?? 0);
   }
 
-  /** Calls that wait for the models of a replica, this one included; those for its model are shared by all holders. */
+  /**
+   * Calls that wait for the models of a replica, this one included; calls for its own model are divided among all
+   * holders.
+   */
   #inLine({ queuedAt, priorityRank }: Call, key: number, { channel }: Endpoint, holders: number): number {
     const own = this.#waiting.count(key, priorityRank) + (queuedAt === 0 ? 1 : 0);
     let inLine = own / holders;

@@ -2,26 +2,26 @@ import type { EjectionEvidence } from '../../load/ejection-record.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 
-/** Fewer failures say nothing. */
+/** Minimum number of failures for an ejection: fewer are not significant. */
 const LEAST_FAILURES = 5;
-/** An outlier fails this many times as often as its siblings, and this much more often than that. */
+/** An outlier's failure rate exceeds this multiple of its siblings' rate by a margin, which is the next constant. */
 const TIMES = 3;
 const POINTS = 0.2;
-/** An outlier is left out for this many ms, and for twice as long each time that it fails again, … */
+/** Duration of the first ejection, in ms; each further ejection in a row lasts twice as long. */
 const FIRST_MS = 1_000;
-/** … up to this. A replica that is back for less than this goes on where it stopped. */
+/** Upper bound of an ejection, in ms. A replica that is ejected again within this time continues at its last level. */
 const LONGEST_MS = 30_000;
 const LAST_LEVEL = 6;
-/** Never more than this share of the replicas is left out. */
+/** Greatest share of the replicas that may be ejected. */
 const MOST_OUT = 1 / 2;
 
-/** A failure costs as much as this many calls … */
+/** Cost of a failure beyond the usual rate, in calls. */
 const FAILURE_COST = 10;
-/** … if it is beyond what is usual among the siblings: their failure rate times the first, plus the second. */
+/** Failures are usual up to the siblings' failure rate times this factor, plus the next constant. */
 const USUAL_TIMES = 1.5;
 const USUAL_POINTS = 0.05;
 
-/** How long a replica is left out, in ms. @param level how often in a row */
+/** Duration of an ejection, in ms. @param level number of ejections in a row */
 export function ejectionMs(level: number): number {
   return Math.min(LONGEST_MS, FIRST_MS * 2 ** (level - 1));
 }
@@ -29,21 +29,22 @@ export function ejectionMs(level: number): number {
 /** A replica whose calls are counted. */
 export interface Counted {
   readonly tally: ReplicaTally;
-  /** Of its code. */
+  /** Version of the replica's code. */
   readonly version?: string;
 }
 
 /**
- * Leaves replicas out that fail much more often than their siblings (outlier ejection): one that throws at once is always
- * free, and would get most of the calls. After a while one call tries the replica, and decides whether it is back.
+ * Ejects replicas that fail much more often than their siblings (outlier ejection): a replica that throws at once is
+ * always free, and would get most of the calls. After a while one call probes the replica and decides whether it
+ * returns.
  *
- * Failures that all replicas have alike change nothing: a replica is compared with the median of the others of its version.
- * Whether a new version is worse than the old one is for its rollout to say, which needs calls for that. The counts,
- * and who is left out, are shared by all caller threads; each of them looks every so often, and whoever looks first acts.
+ * Failures that all replicas have alike change nothing: a replica is compared with the median of the others of its
+ * version. Whether a new version is worse than the old one is decided by its rollout, which needs calls for that. The
+ * counts and the ejections are shared by all caller threads; each thread looks regularly, and the first to look acts.
  */
 export class OutlierEjection<M extends Counted> {
   readonly #standings = new Map<M, Standing<M>>();
-  /** Those in service, by failure rate. */
+  /** The members in service, sorted by failure rate. */
   #ranking: Standing<M>[] = [];
   #isQuiet = true;
   #due: Standing<M> | undefined = undefined;
@@ -57,28 +58,28 @@ export class OutlierEjection<M extends Counted> {
     if (this.#due?.member === member) this.#due = undefined;
   }
 
-  /** Whether the replica is left out, as of the last look. */
+  /** Whether the replica was ejected at the last look. */
   isOut(member: M): boolean {
     return this.#standings.get(member)?.isOut ?? false;
   }
 
-  /** How much more a call to the replica costs for its failures: a factor, 1 = it fails no more often than the others. */
+  /** Cost factor of a replica for its failures; 1 = the replica fails no more often than the others. */
   costFactor(member: M): number {
     return this.#standings.get(member)?.costFactor ?? 1;
   }
 
-  /** A replica that the next call is to try; the caller says `probeSent` then. */
+  /** The replica that the next call is to probe; the caller reports it by `probeSent`. */
   get probe(): M | undefined {
     return this.#due?.member;
   }
 
-  /** A call was sent to try the replica. */
+  /** A call was sent to probe the replica. */
   probeSent(): void {
     this.#due?.probeSent();
     this.#due = undefined;
   }
 
-  /** Looks at the counts and acts on them. @returns whether other replicas are left out than before */
+  /** Looks at the counts and acts on them. @returns whether the set of ejected replicas changed */
   look(at: number): boolean {
     let isQuiet = true;
     let isChanged = false;
@@ -122,7 +123,7 @@ export class OutlierEjection<M extends Counted> {
     return outliers.sort((a, b) => b.rate - a.rate)[0];
   }
 
-  /** What the failures of each replica add to its cost. */
+  /** Computes the cost factor of each replica from its failures. */
   #weigh(): void {
     for (const standing of this.#standings.values()) {
       const usual = (this.#siblingOf(standing)?.likelyRate ?? 1) * USUAL_TIMES + USUAL_POINTS;
@@ -152,7 +153,7 @@ export class OutlierEjection<M extends Counted> {
   }
 }
 
-/** What is known of one replica. */
+/** The counts and the ejection state of one replica. */
 class Standing<M extends Counted> {
   readonly member: M;
   costFactor = 1;
@@ -160,7 +161,7 @@ class Standing<M extends Counted> {
   readonly #recent = new RecentOutcomes();
   #calls: number;
   #failures: number;
-  /** This thread may try the replica, or does. */
+  /** The probe of this thread, granted or running. */
   #probe:
     | { readonly until: number; sent: { readonly calls: number; readonly failures: number } | undefined }
     | undefined = undefined;
@@ -188,12 +189,12 @@ class Standing<M extends Counted> {
     return this.calls === 0 ? 0 : this.failures / this.calls;
   }
 
-  /** The same by the estimator of Krichevsky and Trofimov: little is known of a replica with few calls. */
+  /** The failure rate by the estimator of Krichevsky and Trofimov, for replicas with few calls. */
   get likelyRate(): number {
     return (this.failures + 0.5) / (this.calls + 1);
   }
 
-  /** Takes in what was counted since the last time. @returns whether another thread left the replica out, or let it back */
+  /** Reads the new counts. @returns whether another thread ejected the replica or put it back */
   sample(at: number): boolean {
     const { calls, failures, ejection } = this.member.tally;
     this.#recent.add(calls - this.#calls, failures - this.#failures, at);
@@ -223,7 +224,7 @@ class Standing<M extends Counted> {
     this.#turn(false);
   }
 
-  /** Takes the right to try the replica, or still has it and no call came since. */
+  /** Claims the probe of the replica; true also while an earlier claim has had no call yet. */
   claimProbe(at: number): boolean {
     const { ejection } = this.member.tally;
     const { until, level } = ejection;
@@ -239,9 +240,9 @@ class Standing<M extends Counted> {
     if (this.#probe !== undefined) this.#probe.sent = { calls, failures };
   }
 
-  /** What the call that tried the replica has shown. @returns whether the replica is back */
+  /** Reads the result of the probe. @returns whether the replica is back in service */
   readProbe(at: number, sibling: Standing<M> | undefined): boolean {
-    // The others fail as often by now: it is not the replica.
+    // The siblings fail as often by now, so the replica is not to blame.
     const isCommon =
       sibling !== undefined && sibling.failures >= LEAST_FAILURES && TIMES * sibling.rate + POINTS > 1;
     if (isCommon) return true;
@@ -258,7 +259,7 @@ class Standing<M extends Counted> {
   #turn(isOut: boolean): void {
     this.isOut = isOut;
     this.#probe = undefined;
-    // It starts afresh: what it was left out for is paid.
+    // The counts start afresh: the failures before the ejection no longer matter.
     if (!isOut) this.#recent.forget();
   }
 }

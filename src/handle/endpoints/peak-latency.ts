@@ -1,19 +1,19 @@
-/** An answer that takes this many times as long is no chance: the estimate jumps to it. */
+/** An answer that takes this many times the estimate is no coincidence: the estimate jumps to its latency. */
 const PEAK = 4;
 /** Any other answer moves the estimate by at most this share of the difference; a slower one always does. */
 const STEP = 0.25;
 /** Time constant, in ms, with which faster answers take effect. */
 const FALL_MS = 2_000;
-/** A replica that is not called is as good as its siblings after so long, in ms, and twice its latency. */
+/** Time, in ms, plus twice its latency, after which an uncalled replica counts as good as its siblings. */
 const FADE_MS = 3_000;
 
 /**
- * The latency of a replica as a peak-sensitive moving average (after Finagle's load metric): it rises with each slower answer
- * at once, and falls with faster ones over time. Without answers nothing is learnt, and what is known says less and less:
- * the estimate falls to the median of all replicas, evenly in the logarithm, so that it takes as long from 1.5 s to 1 ms as
- * to 100 ms.
+ * The latency of a replica as a peak-sensitive moving average (after Finagle's load metric): it rises with each slower
+ * answer at once, and falls with faster ones over time. Without answers the estimate loses its weight: it falls to the
+ * median of all replicas, evenly in the logarithm, so that it takes as long from 1.5 s to 1 ms as to 100 ms.
  *
- * It does not jump to every peak: with exponential durations that leaves each replica in turn without calls for seconds.
+ * It does not jump to every peak: with exponential durations that leaves each replica in turn without calls for
+ * seconds.
  */
 export class PeakLatency {
   #ms = 0;
@@ -21,17 +21,17 @@ export class PeakLatency {
   #observedAt = 0;
   #isKnown = false;
 
-  /** The estimate, in ms; 0 while nothing is known of any replica. */
+  /** The estimate, in ms; 0 while no latency of any replica is known. */
   get ms(): number {
     return this.#ms;
   }
 
-  /** Whether a call ever took a known time. */
+  /** Whether the latency of any call is known. */
   get isKnown(): boolean {
     return this.#isKnown;
   }
 
-  /** An answer took so long. */
+  /** Records the latency of an answer. */
   observe(ms: number, at: number): void {
     if (!this.#isKnown) {
       this.#isKnown = true;
@@ -39,18 +39,18 @@ export class PeakLatency {
     } else if (ms > this.#ms) {
       this.#rise(ms, at);
     } else if (at > this.#observedAt) {
-      // Of the answers in one message only the first takes time to have an effect.
+      // Only the first answer in a message has elapsed time to take effect over.
       const share = Math.min(STEP, (at - this.#observedAt) / FALL_MS);
       this.#set(this.#ms + (ms - this.#ms) * share, at);
     }
   }
 
-  /** An answer would take so long at least. */
+  /** Records a lower bound of an answer's latency. */
   observeAtLeast(ms: number, at: number): void {
     if (ms > this.#ms) this.#rise(ms, at);
   }
 
-  /** Brings the estimate up to the present. @param median of all replicas, in ms; 0 = unknown */
+  /** Updates the estimate to the present. @param median of all replicas, in ms; 0 = unknown */
   fade(at: number, median: number): void {
     const observed = this.#observedMs;
     if (observed <= median || median === 0) {

@@ -3,7 +3,7 @@ import { time } from '../../time/clock.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /**
- * Takes a place at a replica unless it is the excepted one; undefined if none is free.
+ * Takes a place at a replica unless the replica is the excepted one; undefined if no place is free.
  *
  * @param at the time, as exactly as the caller knows it
  */
@@ -49,7 +49,7 @@ export function powerOfTwoChoices(
   return undefined;
 }
 
-/** The cheapest replica that has room. @param first where to begin: of equally cheap ones it is the first */
+/** The cheapest replica that has room. @param first index to begin at, which wins among equally cheap replicas */
 function cheapest(
   endpoints: readonly Endpoint[],
   first: number,

@@ -5,8 +5,8 @@ import type { Endpoint } from './endpoint.ts';
 import type { EndpointSet } from './endpoint-set.ts';
 
 /**
- * Takes back calls that wait at a replica whose loop is held, where another replica has room for them; from one that is
- * stuck, all of them.
+ * Takes back calls that wait at a replica whose loop is held, where another replica has room for them; takes back all
+ * calls from a stuck replica.
  *
  * @param at now
  * @param inService the replicas that calls may go to
@@ -38,7 +38,7 @@ function* recallBelow(endpoints: readonly Endpoint[], rank: number): Generator<C
 /** Calls are moved from one replica to another at most this often, in ms. */
 const PAUSE_MS = 1;
 
-/** Which of the calls that were sent and have not begun are taken back, and when it is worth a look. */
+/** Decides which of the calls that were sent and have not begun are taken back, and when to look for them. */
 export class Recall {
   readonly #endpoints: EndpointSet;
   /** Rank of the least important call that was sent and may wait at a replica. */
@@ -64,7 +64,7 @@ export class Recall {
     return this.#endpoints.all.length > 1 && at - this.#lookedAt >= PAUSE_MS;
   }
 
-  /** Calls that had better run elsewhere. */
+  /** The calls that would start sooner elsewhere. */
   held(at: number): Iterable<Call> {
     this.#lookedAt = at;
     if (!this.#endpoints.hasOutstanding) this.#lowestRank = 0;
@@ -82,7 +82,7 @@ function* takeBack({ channel }: Endpoint, isWanted: (call: Call) => boolean): Ge
     if (isMovable(call) && isWanted(call) && channel.takeBack(call)) yield call;
 }
 
-/** Both copies of a hedged call stay where they are, and what was moved or is streamed can be sent only once. */
+/** Both copies of a hedged call stay where they are, and moved or streamed data can be sent only once. */
 function isMovable(call: OutboundCall): call is Call {
   if (!(call instanceof Call) || call.isPinned || call.hedge?.isSent === true) return false;
   return call.transfer === undefined && call.meta?.upload === undefined;

@@ -1,11 +1,14 @@
-/** How far back the counts reach, in ms, … */
+/** Time that the counts reach back, in ms. */
 const PERIOD_MS = 10_000;
-/** … and in calls: a replica that begins to fail is known for it after some of these, however well it served before. */
+/**
+ * Number of calls that the counts reach back, so that a replica that begins to fail shows it soon, however well it
+ * served before.
+ */
 const MOST_CALLS = 50;
 
 /**
- * Calls and failures of about the last 10 s, or the last 50 calls: those of this period, and of the one before as much as is
- * not over, all of them scaled down to 50 calls.
+ * Calls and failures of about the last 10 s, or the last 50 calls: the counts of this period plus the remaining share
+ * of the previous period, scaled down to 50 calls.
  */
 export class RecentOutcomes {
   #period = 0;
@@ -13,13 +16,13 @@ export class RecentOutcomes {
   #failures = 0;
   #callsBefore = 0;
   #failuresBefore = 0;
-  /** Share of the period before that still counts. */
+  /** Share of the previous period that still counts. */
   #left = 0;
 
   add(calls: number, failures: number, at: number): void {
     this.#moveTo(at);
     const excess = (this.calls + calls) / MOST_CALLS;
-    // What came last counts in full, as far as it fits.
+    // The latest counts are kept in full up to the limit.
     const kept = excess <= 1 ? 1 : Math.max(0, MOST_CALLS - calls) / this.calls || 0;
     const added = calls <= MOST_CALLS ? 1 : MOST_CALLS / calls;
     this.#calls = this.#calls * kept + calls * added;

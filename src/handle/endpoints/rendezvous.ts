@@ -2,8 +2,8 @@ import { mix } from '../../load/hash.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /**
- * Rendezvous hashing (Thaler, Ravishankar 1996): each key ranks the replicas in its own way. One more replica, or one less,
- * moves only the keys that it wins or that were its own.
+ * Rendezvous hashing (Thaler, Ravishankar 1996): each key ranks the replicas in its own way. Adding a replica moves
+ * only the keys that it wins, removing a replica only its own keys.
  */
 export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint {
   let [best] = endpoints as [Endpoint];
@@ -17,7 +17,7 @@ export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): E
   return best;
 }
 
-/** All replicas in the order of a key. */
+/** All replicas in the order of a key's ranking. */
 export function rankByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint[] {
   const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
   return endpoints.toSorted((a, b) => weightOf(b) - weightOf(a));

@@ -3,28 +3,28 @@ import { SESSION_BUCKETS, SessionTable } from '../../load/session-table.ts';
 import type { Endpoint } from './endpoint.ts';
 import { bestByRendezvous, rankByRendezvous } from './rendezvous.ts';
 
-/** How often sessions are balanced, in ms. */
+/** Interval between balancing runs, in ms. */
 const BALANCE_MS = 500;
-/** A replica may have this many times its share of the work of the last 10 s … */
+/** Multiple of its share of the last 10 s of work above which a replica gives sessions away. */
 const BOUND = 1.15;
-/** … and takes over sessions up to this. */
+/** Multiple of its share up to which a replica takes over sessions. */
 const ROOM = 1.05;
 /** Where no replica has room, a session goes where it makes the larger one of two loads smaller by this much. */
 const GAIN = 0.9;
-/** Calls per replica in the last 10 s without which nothing is moved: shares of fewer are left to chance. */
+/** Calls per replica in the last 10 s without which nothing is moved: shares of fewer calls are random. */
 const LEAST_CALLS = 50;
-/** Work is counted in units of so many ms; a call counts as one unit at least, and as 10 s at most. */
+/** Unit in which work is counted, in ms; a call counts as one unit at least, and as 10 s at most. */
 const UNIT_MS = 0.01;
 const MOST_UNITS = 10_000 / UNIT_MS;
 
 /**
- * Which replica a session belongs to: rendezvous hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam 2018). Each
- * session ranks the replicas in its own way and belongs to the first; one more replica, or one less, moves only the sessions
- * that are its own. A replica whose sessions made more than their share of the work of the last 10 s gives some of them to
- * the next one in their order that has room, for good: a session that has moved stays where it is.
+ * Assigns sessions to replicas: rendezvous hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam 2018). Each
+ * session ranks the replicas in its own way and belongs to the first; adding or removing a replica moves only the
+ * sessions of that replica. A replica whose sessions made more than their share of the work of the last 10 s gives some
+ * of them to the next one in their order that has room, for good: a session that has moved stays where it is.
  *
- * The work of the last seconds is bounded, not the calls that run now: those change so fast that sessions would move all
- * the time (stickiness 0.6).
+ * The bound applies to the work of the last seconds, not to the calls that run now: those calls change so fast that
+ * sessions would move all the time (stickiness 0.6).
  */
 export class SessionAffinity {
   #shared: SessionTable | undefined = undefined;
@@ -39,7 +39,7 @@ export class SessionAffinity {
     this.#shared = table;
   }
 
-  /** All replicas, the session's own first, then in the order in which its calls go elsewhere when that is full. */
+  /** All replicas, the session's own first, then in the order in which its calls overflow when that replica is full. */
   *rank(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
     const bucket = bucketOf(session);
     const home = this.#locate(bucket, endpoints);
@@ -47,7 +47,7 @@ export class SessionAffinity {
     for (const endpoint of rankByRendezvous(keyOf(bucket), endpoints)) if (endpoint !== home) yield endpoint;
   }
 
-  /** A call of the session is over. @param ms how long it ran */
+  /** A call of the session has ended. @param ms duration of the call */
   worked(session: string, ms: number): void {
     this.#table.add(bucketOf(session), Math.min(MOST_UNITS, Math.ceil(Math.max(ms, UNIT_MS) / UNIT_MS)));
   }
@@ -71,7 +71,7 @@ export class SessionAffinity {
     }
   }
 
-  /** Moves sessions to replicas with room, those that make most work first: so the fewest have to move. */
+  /** Moves sessions to replicas with room, the busiest sessions first, so that the fewest move. */
   #relieve(from: Endpoint, shares: ReadonlyMap<Endpoint, Share>, fair: number): void {
     const share = shares.get(from);
     const endpoints = [...shares.keys()];
@@ -111,7 +111,7 @@ class Share {
     this.work -= work;
   }
 
-  /** Most work first. */
+  /** The buckets, most work first. */
   buckets(): readonly { readonly bucket: number; readonly work: number }[] {
     return this.#buckets.toSorted((a, b) => b.work - a.work || a.bucket - b.bucket);
   }
@@ -121,7 +121,7 @@ function bucketOf(session: string): number {
   return hash(session) % SESSION_BUCKETS;
 }
 
-/** What a bucket ranks the replicas by. */
+/** The key by which a bucket ranks the replicas. */
 function keyOf(bucket: number): number {
   return mix(bucket + 1);
 }

@@ -5,8 +5,8 @@ import { cheaperOfTwo, powerOfTwoChoices, reserveAt } from './power-of-two.ts';
 const PREFERRED_SHARE = 1 / 2;
 
 /**
- * Endpoints of which some are in this instance and some in others: a call stays here while there is plenty of room, and goes
- * from there on where it costs least, its way there included.
+ * Endpoints in this instance and in other instances: a call stays here while local replicas have plenty of room; beyond
+ * that it goes to the cheapest endpoint, network latency included.
  */
 export class Tiers {
   readonly #all: readonly Endpoint[];
@@ -23,7 +23,7 @@ export class Tiers {
    * Takes a place for a call; undefined if none is free.
    *
    * @param preferLocal true: here until every replica is full; false: anywhere; undefined: here until half full
-   * @param except an endpoint that will not do
+   * @param except an endpoint to skip
    * @param at the time, as exactly as the caller knows it
    */
   reserve(preferLocal: boolean | undefined, except: Endpoint | undefined, at: number): Endpoint | undefined {

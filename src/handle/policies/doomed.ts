@@ -1,25 +1,27 @@
 import type { RunTimes } from './run-times.ts';
 
-/** The part of its best chance that a call must still have while most calls are served, however many others wait. */
+/**
+ * Largest share of its best chance that a call must still have while most calls are served, however many others wait.
+ */
 const MOST_NEEDED = 0.95;
 
-/** What the decision needs of a waiting call. Times of `clock.now()`. */
+/** The properties of a waiting call that the decision needs; times of `clock.now()`. */
 export interface Waiter {
   readonly readyAt: number;
-  /** 0 = none. */
+  /** Deadline of the call; 0 = none. */
   readonly expiresAt: number;
 }
 
 /**
  * Whether a waiting call is not worth a place at a replica any more: it would probably end after its deadline.
  *
- * Its chance to end in time is compared with the chance that it had when it came, which is what the others that wait have
- * at most. With n calls waiting, n / (n + 1) of it must be left: the more calls could have the place, the less is lost
- * with this one. In a burst that can be served, nearly all of them will have one (docs/decisions/021-doomed-calls.md).
+ * The call's chance to end in time is compared with its chance on arrival, which the other waiting calls do not exceed.
+ * With n calls waiting, n / (n + 1) of that chance must be left: the more calls compete for the place, the less is lost
+ * with this call. In a burst that can be served, nearly all calls get a place (docs/decisions/021-doomed-calls.md).
  *
  * @param waiting calls that this one competes with for its place, itself included
- * @param isOverloaded most calls are turned away anyway
- * @param times undefined while nothing is known of its method
+ * @param isOverloaded most calls are rejected anyway
+ * @param times run times of the call's method; undefined while unknown
  */
 export function isDoomed(
   call: Waiter,

@@ -10,18 +10,18 @@ import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RunTimes } from './run-times.ts';
 
-/** A second replica is never asked sooner, in ms: any pause of a thread takes as long now and then. */
+/** Lower bound of the hedging delay, in ms: occasional pauses of a thread take as long. */
 const SOONEST_MS = 10;
-/** From this delay on, in ms, the coarse wheel is exact enough: the fine one ticks four times as often. */
+/** Delay, in ms, from which the coarse timer wheel is exact enough; the fine wheel ticks four times as often. */
 const LONG_MS = 200;
 
-/** What hedging needs of its route. */
+/** The functions of the route that hedging uses. */
 export interface HedgeHooks {
-  /** Takes a place at another replica. */
+  /** Reserves a place at another replica. */
   reserve(call: Call, except: Endpoint, at: number): Endpoint | undefined;
   sent(): void;
   won(): void;
-  /** One of two copies was given up after so long. */
+  /** One of two copies was given up after this time. */
   gaveUp(method: string, ms: number, at: number): void;
 }
 
@@ -42,12 +42,12 @@ export class Hedging {
 
   /** A call of an idempotent method was sent. */
   watch(call: Call, first: Endpoint, times: RunTimes | undefined): void {
-    // A call is repeated once at most, and bytes that were moved or are streamed can be sent once only.
+    // A call is hedged at most once, and moved or streamed bytes can be sent only once.
     if (call.hedge?.isSent === true) return;
     if (call.transfer !== undefined || call.meta?.upload !== undefined) return;
     const { afterMs } = this.#config;
     const delay = afterMs === 'p95' ? (times?.p95Ms ?? 0) : afterMs;
-    // Nothing is known yet.
+    // The method's run times are still unknown.
     if (delay === 0 && afterMs === 'p95') return;
     const at = call.sentAt + Math.max(delay, SOONEST_MS);
     if (call.expiresAt !== 0 && at >= call.expiresAt) return;
@@ -57,13 +57,13 @@ export class Hedging {
     timer.add(hedge, at);
   }
 
-  /** @internal It is time for a second one. */
+  /** @internal The hedging delay is over: asks a second replica. */
   ask(hedge: Hedge, at: number): void {
     const { call } = hedge;
     if (!call.isWaitingForAnswer) return;
     const endpoint = this.#hooks.reserve(call, hedge.first, at);
     if (endpoint === undefined) return;
-    // Another version may not know the method, and would answer first with just that.
+    // A replica of another version may lack the method and would answer first with that error.
     const isKnown = call.method === HTTP_METHOD_NAME || endpoint.channel.methods.has(call.method);
     if (!isKnown || !this.#budget.withdraw(at)) {
       endpoint.channel.unreserve();
@@ -84,16 +84,16 @@ export class Hedging {
   }
 }
 
-/** The second copy of a call, from the moment on that it may become necessary. */
+/** The second copy of a call, created when the call is sent. */
 export class Hedge extends OutboundCall implements HedgeCopy {
   readonly call: Call;
-  /** Where the call was sent first, and when. */
+  /** The endpoint that the call was sent to first; the send time follows. */
   readonly first: Endpoint;
   readonly firstSentAt: number;
   readonly callerName: string;
-  /** It was sent. */
+  /** Whether the second copy was sent. */
   isSent = false;
-  /** What became of the first copy while this one runs. */
+  /** How the first copy was lost while this copy runs. */
   #lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
   readonly #hedging: Hedging;
   readonly #timer: TimerWheel;
@@ -112,7 +112,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
     this.method = call.method;
   }
 
-  /** Sent, and not over. */
+  /** Whether this copy was sent and has not ended. */
   get isRunning(): boolean {
     return this.#endpoint !== undefined;
   }
@@ -138,7 +138,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
     this.#lost = { started, cause };
   }
 
-  /** The call is over, or has another way: this copy is of no use any more. */
+  /** Ends this copy, since the call has ended or was answered elsewhere. */
   stop(): void {
     this.#timer.remove(this);
     const endpoint = this.#endpoint;
@@ -157,7 +157,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
     if (this.#win()) this.call.failed(error);
   }
 
-  /** A stream has begun at both ends: the first one goes on. */
+  /** Both copies opened a stream: the first copy continues. */
   override opened(): void {
     this.stop();
     this.#giveUp(true, undefined);

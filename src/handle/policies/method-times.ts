@@ -1,25 +1,27 @@
 import { RunTimes } from './run-times.ts';
 
-/** One in `SAMPLED` calls shorter than this is observed: there may be a hundred thousand of them a second. */
+/**
+ * Of the calls shorter than this, in ms, one in `SAMPLED` is observed: a hundred thousand of them may run per second.
+ */
 const SHORT_MS = 1;
 const SAMPLED = 16;
 
-/** How long the methods of a deployment run. */
+/** The run times of a deployment's methods. */
 export class MethodTimes {
   readonly #times = new Map<string, RunTimes>();
   #short = 0;
 
   /**
-   * A call ran for so long.
-   * @param at when it ended, or was given up
-   * @param hasEnded false: it was given up
+   * Records the run time of a call.
+   * @param at when the call ended or was given up
+   * @param hasEnded false: the call was given up
    */
   observe(method: string, ms: number, at: number, hasEnded = true): void {
     if (ms >= SHORT_MS) this.#add(method, ms, at, hasEnded, 1);
     else if (++this.#short % SAMPLED === 0) this.#add(method, ms, at, hasEnded, SAMPLED);
   }
 
-  /** Undefined while nothing is known. */
+  /** Returns the run times of a method; undefined while they are unknown. */
   of(method: string): RunTimes | undefined {
     return this.#times.get(method);
   }

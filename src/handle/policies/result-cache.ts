@@ -5,23 +5,26 @@ import { isInstance } from '../../validation/peek.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import { type Packed, packError, unpack } from '../../values/pack.ts';
 
-/** How long a result is given again to calls with its key. */
+/** Time for which a result is reused for calls with its key, in ms. */
 export const KEEP_MS = 60_000;
-/** Bounds per deployment and calling thread; the oldest go first. */
+/** Maximum number of results per deployment and calling thread; the oldest are evicted first. */
 export const MOST_KEPT = 1_000;
 export const MOST_BYTES: number = 16 * MIB;
 
-/** What a kept result takes besides its strings and buffers, roughly. */
+/** Approximate memory of a cached result besides its strings and buffers. */
 const OVERHEAD_BYTES = 256;
 
-/** A result that several callers get. */
+/** A result that is shared by several callers. */
 export interface SharedResult {
   readonly bytes: number;
-  /** Each gets his own: a result belongs to its caller, who may change it. */
+  /** Returns a copy for one caller, who owns the result and may change it. */
   copy(): unknown;
 }
 
-/** Undefined if the value cannot be copied: then the callers share it. @param isByReference an inline deployment's */
+/**
+ * Returns undefined if the value cannot be copied: then the callers share it.
+ * @param isByReference the deployment is inline
+ */
 export function shareResult(value: unknown, isByReference: boolean): SharedResult | undefined {
   if (isByReference || typeof value !== 'object' || value === null) return new SameResult(value);
   try {
@@ -31,7 +34,10 @@ export function shareResult(value: unknown, isByReference: boolean): SharedResul
   }
 }
 
-/** Classes, not closures: functions that are made in one call keep all that any of them uses, the caller's object too. */
+/**
+ * Classes are used instead of closures, since closures of one call retain everything that any of them uses, the
+ * caller's object included.
+ */
 class SameResult implements SharedResult {
   readonly bytes: number;
   readonly #value: unknown;
@@ -63,12 +69,12 @@ class CopiedResult implements SharedResult {
 function copiedResult(value: object): CopiedResult {
   const capture = new Capture();
   const captured = capture.take(value, 'result', RESULT);
-  // The captured value may hold what is passed by reference.
+  // The captured value may hold objects that are passed by reference.
   const packed = structuredClone({ value: captured, marks: capture.marks });
   return new CopiedResult(packed, OVERHEAD_BYTES + capture.bytes);
 }
 
-/** An error for each caller: its properties belong to him, and frameworks write to them. */
+/** Returns an error of its own for each caller, since frameworks write to an error's properties. */
 export function shareError(error: unknown, isByReference: boolean): () => unknown {
   if (isByReference || !isInstance(error, Error)) return () => error;
   const packed = packError(error);
@@ -80,7 +86,7 @@ export interface KeptResult {
   readonly result: SharedResult;
 }
 
-/** Results of calls with idempotency keys, for a while. */
+/** Caches the results of calls with idempotency keys. */
 export class ResultCache {
   readonly #kept = new Map<string, KeptResult & { readonly until: number }>();
   #bytes = 0;
@@ -109,7 +115,7 @@ export class ResultCache {
     this.#timer ??= inRootContext(() => this.#startTimer(KEEP_MS));
   }
 
-  /** Results go when their time is over, whether another call comes or not. */
+  /** Removes results when their time is over, whether another call comes or not. */
   #startTimer(ms: number): Timer {
     const timer = time.after(ms, () => {
       const at = now();
@@ -121,7 +127,7 @@ export class ResultCache {
     return timer;
   }
 
-  /** The map is in the order of time. */
+  /** Drops expired results; the map is in the order of time. */
   #dropOld(at: number): void {
     for (const [id, { until }] of this.#kept) {
       if (until > at) return;

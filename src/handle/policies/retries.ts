@@ -13,14 +13,15 @@ import { IdempotentMethods, MAX_ATTEMPTS, retryPauseMs } from './retry-policy.ts
 export type Reserve = (call: Call, except: Endpoint, at: number) => Endpoint | undefined;
 
 /**
- * When a call to a deployment is sent a second time: after its replica died (retry), or because it is slow (hedge).
+ * Decides when a call to a deployment is sent a second time: after its replica died (retry), or because it is slow
+ * (hedge).
  *
- * One that had not started is moved: at once, for that costs nothing twice, and not on the budget (gRPC's transparent
- * retry). One that had started is repeated only if its method is idempotent, after a pause, within the budget of its
- * deployment: that of all threads of the instance together. An error that was answered is an answer, never repeated: so the layers above do not repeat it either.
+ * A call that had not started is moved at once and outside the budget, since no work is done twice (gRPC's transparent
+ * retry). A call that had started is repeated only if its method is idempotent, after a pause, and within the
+ * deployment's budget, which all threads of the instance share. An error that a replica answered is never retried.
  */
 export class Retries {
-  /** Some calls may be sent twice: they have to be watched. */
+  /** Whether some calls may be sent twice and have to be watched. */
   isWatchful = false;
   #methods = new IdempotentMethods(false);
   #load = new DeploymentLoad();
@@ -37,7 +38,7 @@ export class Retries {
     this.#reserve = reserve;
   }
 
-  /** The counts that all threads share arrived. */
+  /** Adopts the counts that all threads share. */
   adopt(load: DeploymentLoad): void {
     this.#load = load;
     this.#budget = retryBudget(load);
@@ -74,11 +75,11 @@ export class Retries {
 
   /**
    * A call lost its replica.
-   * @param started it may have run, wholly or in part
-   * @returns how long to wait before it is sent again, in ms; undefined if it is not
+   * @param started the call may have run, wholly or in part
+   * @returns the pause before the call is sent again, in ms; undefined if it is not sent again
    */
   pauseBeforeRetry(call: Call, started: boolean, at: number): number | undefined {
-    // What was moved or uploaded is gone with the dead replica.
+    // Moved or uploaded data is gone with the dead replica.
     const isGone = call.transfer !== undefined || call.meta?.upload !== undefined;
     if (isGone || call.attempts >= MAX_ATTEMPTS) return undefined;
     if (!started) {
@@ -98,7 +99,7 @@ function retryBudget({ repeatable, retries }: DeploymentLoad): RetryBudget {
   return new RetryBudget(RETRY_BUDGET, { calls: repeatable, extra: retries });
 }
 
-/** A share of the calls of the last 10 s. */
+/** The hedge budget: a share of the calls of the last 10 s. */
 function hedgeBudget(ratio: number, { repeatable, hedges }: DeploymentLoad): RetryBudget {
   const { windowSeconds } = RETRY_BUDGET;
   return new RetryBudget({ ratio, perSecond: 0, windowSeconds }, { calls: repeatable, extra: hedges });

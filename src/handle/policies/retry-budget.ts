@@ -5,24 +5,24 @@ export interface BudgetOptions {
   readonly ratio: number;
   /** Extra calls per second that are allowed however few calls there are. */
   readonly perSecond: number;
-  /** What counts: the calls of so many seconds. */
+  /** Length of the window whose calls count, in seconds. */
   readonly windowSeconds: number;
 }
 
 /** Finagle's retry budget: 20 % of the calls and 10 per second, over 10 s. */
 export const RETRY_BUDGET: BudgetOptions = { ratio: 0.2, perSecond: 10, windowSeconds: 10 };
 
-/** What all threads of an instance count of the calls to one deployment. */
+/** The shared counts of an instance's calls to one deployment. */
 export interface BudgetCounts {
   readonly calls: SecondCounts;
   readonly extra: SecondCounts;
 }
 
 /**
- * Bounds extra work by the work there is: an extra call is made only while the extra calls of the window, this one
- * included, are ≤ ratio × calls + perSecond × window. Both are kept per second and a call leaves the window no later than
- * what it pays for, so nothing is paid for twice: without `perSecond` the extra calls of all time are at most ratio × the
- * calls of all time.
+ * Bounds extra work in proportion to regular work: an extra call is made only while the extra calls of the window, this
+ * one included, are ≤ ratio × calls + perSecond × window. Both are kept per second and a call leaves the window no
+ * later than the extra call that it pays for, so no call pays twice: without `perSecond` the extra calls of all time
+ * are at most ratio × the calls of all time.
  */
 export class RetryBudget {
   readonly #options: BudgetOptions;
@@ -41,7 +41,7 @@ export class RetryBudget {
     this.#counts.calls.add(calls, secondOf(at));
   }
 
-  /** Takes one extra call out; false if there is none left. @param at in ms */
+  /** Withdraws one extra call; false if the budget is spent. @param at in ms */
   withdraw(at: number): boolean {
     const second = secondOf(at);
     const { ratio, perSecond, windowSeconds } = this.#options;

@@ -25,10 +25,10 @@ export class IdempotentMethods {
   }
 
   has(method: string): boolean {
-    // A conversation cannot be had again.
+    // A WebSocket session cannot be repeated.
     if (method === WEBSOCKET_METHOD_NAME) return false;
     if (this.#all) return true;
-    // The way of HTTP requests is whichever of the two the class has.
+    // HTTP requests go to whichever of the two methods the class has.
     if (method === HTTP_METHOD_NAME) return this.#names.has('fetch') || this.#names.has('call');
     return this.#names.has(method);
   }

@@ -8,13 +8,16 @@ import type { WaitQueue } from '../queue/wait-queue.ts';
 import { isDoomed } from './doomed.ts';
 import { MethodTimes } from './method-times.ts';
 
-/** Weight of the last call in the share of calls that are turned away. */
+/** Weight of the last call in the share of rejected calls. */
 const NEWEST = 1 / 64;
 
-/** How long the calls of one thread to a deployment run: what its methods take, and what its tenants pay. */
+/**
+ * Records how long one thread's calls to a deployment run, for the run times of its methods and the charges of its
+ * tenants.
+ */
 export class RunAccounts implements RunKeeper {
   readonly times: MethodTimes = new MethodTimes();
-  /** How long methods take is of interest once some calls had to wait, or may be sent twice. */
+  /** Whether run times are recorded: once calls had to wait, or may be sent twice. */
   isLearning = false;
   /** Share of the calls with a deadline that left the queue because they were doomed. */
   #doomed = 0;
@@ -24,12 +27,12 @@ export class RunAccounts implements RunKeeper {
     this.#queue = queue;
   }
 
-  /** Whether the call at the head of the queue is not worth a place any more: it leaves the queue then. */
+  /** Whether the call at the head of the queue is no longer worth a place and must leave the queue. */
   isDoomed(call: Call, at: number): boolean {
     if (call.expiresAt === 0) return false;
     const times = this.times.of(call.method);
     const left = call.expiresAt - at;
-    // Mostly there is more than enough time.
+    // Most calls have more than enough time.
     if (left > 0 && (times === undefined || left >= times.longestMs)) return false;
     const waiting = this.#queue.waitingWith(call);
     if (!isDoomed(call, at, waiting, this.#doomed > 0.5, times)) return false;
@@ -44,7 +47,7 @@ export class RunAccounts implements RunKeeper {
     this.times.of(call.method)?.began(at);
   }
 
-  /** A call was answered; a stream with its first chunk. */
+  /** A call was answered; a stream counts as answered with its first chunk. */
   answered(call: Call, at: number): void {
     if (this.isLearning) this.times.observe(call.method, call.ranUntil(at), at);
   }
@@ -52,7 +55,7 @@ export class RunAccounts implements RunKeeper {
   /** @param isMeasured false: the process was paused meanwhile, so the duration of the call says nothing */
   settled(call: Call, outcome: Outcome, before: CallState, at: number, isMeasured = true): void {
     if (outcome === 'ok' && before === CALL_STATE.sent && isMeasured) this.answered(call, at);
-    // The replica may work on at a call that was given up: it ends later.
+    // The replica may still work on a call that was given up; `ended` reports its end.
     if (outcome !== 'timeout' && outcome !== 'cancelled') this.ended(call, at);
   }
 
@@ -66,7 +69,7 @@ export class RunAccounts implements RunKeeper {
   /** A replica is done with a call, which may have been given up before. */
   ended(call: Call, at: number): void {
     if (call.chargedMs === UNCHARGED) return;
-    // A WebSocket holds a place, but hardly any of the replica's time.
+    // A WebSocket holds a place but uses hardly any of the replica's time.
     const isOpenEnded = call.method === WEBSOCKET_METHOD_NAME;
     const isAsCharged = isOpenEnded || activeTime.spansPause(call.sentAt, at);
     this.#queue.settle(call, isAsCharged ? call.chargedMs : call.ranUntil(at));

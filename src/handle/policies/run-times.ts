@@ -8,22 +8,22 @@ const MOST = 2_048;
 /** A count below this has faded. */
 const FADED = 0.01;
 const ROUNDING = 1e-9;
-/** Fewer observations say nothing. */
+/** Minimum number of observations for an estimate. */
 const LEAST = 20;
-/** What happens after a duration is known if this many calls ran for that long. */
+/** Minimum number of calls that must have run for a duration before longer durations are estimated. */
 const LEAST_RUNNING = 8;
-/** Readings lag behind by this share of the calls at most: one call in a thousand changes nothing. */
+/** Greatest share of calls by which readings may lag behind: one call in a thousand changes no estimate. */
 const UNREAD = 1 / 200;
-/** What is known is in doubt once no call ran for this long, in ms, or for the method's own p95 if that is longer. */
+/** The estimates are in doubt once no call ran for this time, in ms, or for the method's own p95 if that is longer. */
 const SILENCE_MS = 1_000;
 
 /**
- * How long the calls of one method run: a fading log histogram with a relative error of 2 % (DDSketch: Masson, Rim, Lee
- * 2019). Times are read at the upper edges of their buckets, so that an estimate is never below the true value: a call
- * that is started with just the estimated time left would end just too late otherwise.
+ * The run times of one method: a fading log histogram with a relative error of 2 % (DDSketch: Masson, Rim, Lee 2019).
+ * Times are read at the upper edges of their buckets, so that an estimate is never below the true value: a call that is
+ * started with just the estimated time left would end just too late otherwise.
  *
- * Calls that were given up count with the time that they had (Kaplan, Meier 1958). Without them only the fast calls would
- * be known; taken for finished ones they would make every deadline look like the usual duration.
+ * Calls that were given up count with the time that they ran (Kaplan, Meier 1958). Without them only the fast calls
+ * would be known; counted as finished, abandoned calls would make every deadline look like the usual duration.
  */
 export class RunTimes {
   readonly #ended = new Float32Array(BUCKETS);
@@ -36,16 +36,16 @@ export class RunTimes {
   /** The first and the last bucket with a call in it. */
   #lowest: number = BUCKETS;
   #highest = 0;
-  /** The same for the last reading, and the last bucket about which enough was known. */
+  /** Bucket range of the last reading, and the last bucket with enough observations. */
   #readFrom = 0;
   #readTo = 0;
   #knownTo = 0;
   #p50Ms = 0;
   #p95Ms = 0;
   #longestMs = 0;
-  /** When a call was sent from the queue, or ended, last. */
+  /** Time at which a call was last sent from the queue, or ended. */
   #activeAt = 0;
-  /** The call that was sent last was sent in doubt. */
+  /** Whether the last call was sent while the estimates were in doubt. */
   #isOnTrial = false;
 
   /**
@@ -58,7 +58,8 @@ export class RunTimes {
     let counted = weight;
     if (this.#isOnTrial) {
       this.#isOnTrial = false;
-      // What was known proved wrong, and few calls will run until that shows: this one counts for as much as all before.
+      // The estimates proved wrong, and few calls will run until that shows: this call counts for as much as all
+      // earlier ones.
       if (hasEnded && ms < this.p50Ms) counted = Math.max(weight, this.#weight);
     }
     (this.#buckets(hasEnded)[bucket] as number) += counted;
@@ -95,28 +96,31 @@ export class RunTimes {
     return this.#p95Ms;
   }
 
-  /** Every known call ended within this time; 0 while too little is known, infinite if calls that ran longest were given up. */
+  /**
+   * Every known call ended within this time; 0 while too little is known, infinite if the longest-running calls were
+   * given up.
+   */
   get longestMs(): number {
     this.#read();
     return this.#longestMs;
   }
 
-  /** The probability that a call ends within so many ms, by what is known. */
+  /** The estimated probability that a call ends within this many ms. */
   chance(ms: number): number {
     this.#read();
     const bucket = Math.floor(Math.log(ms / SMALLEST_MS) * PER_E_FOLD);
     return bucket < this.#readFrom ? 0 : (this.#share[Math.min(bucket, this.#readTo)] as number);
   }
 
-  /** The same where nothing is known against it. */
+  /** The upper estimate of `chance`: 1 where too few observations exist. */
   bestChance(ms: number): number {
     this.#read();
     return bucketOf(ms) > this.#knownTo ? 1 : this.chance(ms);
   }
 
   /**
-   * Whether what is known may be out of date: no call of the method ran for a while. Calls are refused for what is known,
-   * and that must not stay true only because none runs any more.
+   * Whether the estimates may be out of date because no call of the method ran for a while. Estimates cause calls to be
+   * refused, and must not stay in force only because no call runs any more.
    */
   isInDoubt(at: number): boolean {
     this.#read();
@@ -175,12 +179,12 @@ function bucketOf(ms: number): number {
   return Math.min(bucket, BUCKETS - 1);
 }
 
-/** 0 of no bucket. */
+/** The upper edge of a bucket; 0 of no bucket. */
 function upperEdge(bucket: number): number {
   return bucket < 0 ? 0 : SMALLEST_MS * GROWTH ** bucket;
 }
 
-/** Halves a count and answers what is left of it. */
+/** Halves a count and returns the rest. */
 function fade(counts: Float32Array, bucket: number): number {
   const half = (counts[bucket] as number) / 2;
   counts[bucket] = half < FADED ? 0 : half;

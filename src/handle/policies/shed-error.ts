@@ -6,14 +6,14 @@ import type { ShedReason } from '../queue/shed-reason.ts';
 export interface QueueState {
   readonly queued: number;
   readonly maxQueued: number;
-  /** When the queue will have emptied. */
+  /** Estimated time until the queue is empty, in ms. */
   readonly retryAfterMs: number;
 }
 
 /**
- * What a call gets that is turned away before it starts. Too much to do is `SERVE_BACKPRESSURE`, with a time to come
- * back; a deadline that cannot be met is `SERVE_TIMEOUT`, as it would have been a moment later, and coming back with
- * the same deadline does not help against it (docs/decisions/016-overload.md).
+ * The error of a call that is rejected before it starts. Overload is `SERVE_BACKPRESSURE`, with a time after which to
+ * retry; a deadline that cannot be met is `SERVE_TIMEOUT`, as it would have been a moment later, and a retry with the
+ * same deadline would not help (docs/decisions/016-overload.md).
  */
 export function shedError(
   reason: ShedReason,

@@ -6,7 +6,7 @@ import type { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
 import type { ShedReason } from '../queue/shed-reason.ts';
 import { shedError } from './shed-error.ts';
 
-/** Turns calls away, and says when it is worth coming again. */
+/** Rejects calls, and tells when a retry is worthwhile. */
 export class Shedding {
   readonly #counters: Counters;
   readonly #sharedQueue: SharedWaitQueue;
@@ -17,12 +17,12 @@ export class Shedding {
     this.#sharedQueue = sharedQueue;
   }
 
-  /** Replicas ended so many calls since the last time. */
+  /** Records how many calls the replicas ended since the last sample. */
   sample(ended: number, at: number): void {
     this.#drainRate.sample(ended, at);
   }
 
-  /** Turns a call away that has not started. */
+  /** Rejects a call that has not started. */
   shed(call: Call, reason: ShedReason): void {
     this.#counters.add(`shed_${reason}`);
     const { queued, maxQueued } = this.#sharedQueue;

@@ -8,12 +8,12 @@ import { Call, type CallOwner } from '../call/call.ts';
 import { ADMISSION } from '../queue/admission-control.ts';
 import { ResultCache, type SharedResult, shareError, shareResult } from './result-cache.ts';
 
-/** Stripe's and the IETF draft's answer to a key that comes again with another request. */
+/** HTTP status of Stripe and the IETF draft for a key that is reused with another request. */
 const KEY_REUSED_STATUS = 422;
 
-/** A call with an idempotency key: it is never sent itself, but waits for the one execution under its key. */
+/** A call with an idempotency key, which is never sent itself but waits for the one execution under its key. */
 export interface FlightCall extends Call {
-  /** It waits for this execution from now on. */
+  /** Makes the call wait for this execution. */
   waitFor(run: SharedRun): void;
 }
 
@@ -23,7 +23,7 @@ export interface FlightRoute extends CallOwner {
   dispatch(call: Call): void;
 }
 
-/** The one execution under a key. It lives as long as somebody waits for it. */
+/** The one execution under a key, which lives while calls wait for it. */
 export class SharedRun extends Call {
   readonly fingerprint: string;
   readonly #waiting = new Set<FlightCall>();
@@ -31,8 +31,8 @@ export class SharedRun extends Call {
   readonly #onFailed: () => void;
 
   /**
-   * @param model the first call under the key: what to send
-   * @param onEnded keeps the result, and answers what the others get
+   * @param model the first call under the key, which is sent
+   * @param onEnded caches the result, and returns the result for the waiting calls
    */
   constructor(
     model: FlightCall,
@@ -47,7 +47,7 @@ export class SharedRun extends Call {
     const { args, marks, transfer, bytes, priorityRank, requestId } = model;
     Object.assign(this, { args, marks, transfer, bytes, priorityRank });
     this.meta = { ...model.meta, requestId };
-    // The calls that wait for it pass the gate and are counted.
+    // The waiting calls pass admission control and are counted, not this execution.
     this.entered(ADMISSION.inside);
   }
 
@@ -56,9 +56,9 @@ export class SharedRun extends Call {
     this.#waiting.add(call);
   }
 
-  /** Somebody gave up; the last one takes the execution along. */
+  /** A waiting call gave up; the last one cancels the execution. */
   left(call: FlightCall): void {
-    if (this.#waiting.delete(call) && this.#waiting.size === 0) this.cancel('nobody waits for it any more');
+    if (this.#waiting.delete(call) && this.#waiting.size === 0) this.cancel('all waiting callers gave up');
   }
 
   protected override onResult(value: unknown): void {
@@ -110,7 +110,7 @@ export class SingleFlight {
     try {
       const fingerprint = digest({ value, marks });
       if (typeof fingerprint === 'string') this.#join(call, key, fingerprint);
-      // Nobody else has the captured arguments, and they are not sent before.
+      // The captured arguments are not shared and are not sent before this point.
       else fingerprint.then((late) => call.isSettled || this.#join(call, key, late), refuse);
     } catch (cause) {
       refuse(cause);
@@ -152,7 +152,7 @@ export class SingleFlight {
     );
     this.#running.set(id, run);
     run.join(call);
-    // Its callers have deadlines of their own, and it is cancelled with the last of them.
+    // The waiting calls have their own deadlines, and the last of them cancels the execution.
     route.begin(run, requestTimeoutMs === 0 ? 0 : run.createdAt + requestTimeoutMs);
     route.dispatch(run);
   }

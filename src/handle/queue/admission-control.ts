@@ -2,32 +2,32 @@ import { PRIORITIES } from './priority.ts';
 import type { ShedReason } from './shed-reason.ts';
 import { TenantQuotas, type TenantsOptions } from './tenants.ts';
 
-/** Sheds nothing: there is no such priority. */
+/** The rank from which nothing is shed: no priority has it. */
 export const SHED_NOTHING: number = PRIORITIES.length;
 
 /**
- * Whether a call has passed the gate: not yet, free of charge, or charged to its tenant. One that is made inside, on
- * behalf of calls that have passed, is not counted either.
+ * Admission state of a call: outside (not yet admitted), free of charge, or charged to its tenant. A call that is made
+ * inside, on behalf of admitted calls, is not counted either.
  */
 export const ADMISSION = { outside: 0, free: 1, charged: 2, inside: 3 } as const;
 export type Entry = (typeof ADMISSION)[keyof typeof ADMISSION];
 
-/** A call that wants to enter. */
+/** A call that asks for admission. */
 export interface Entering {
   readonly priorityRank: number;
   readonly tenant: string;
   readonly createdAt: number;
   readonly entry: Entry;
-  /** It passed the gate, or need not. */
+  /** The call was admitted, or is exempt. */
   entered(entry: Entry): void;
 }
 
 /**
- * Where calls enter an instance: the host's thread. What they call in turn has been paid for and passes, and so do the
- * calls of replicas' threads, whose gates are always open.
+ * Admits calls to an instance, on the host's thread. Child calls of an admitted call pass uncharged, and so do the
+ * calls of replicas' threads, whose admission is always open.
  */
 export class AdmissionControl {
-  /** Nothing is refused or charged: the way of most calls. */
+  /** Whether nothing is refused or charged, which is the case for most calls. */
   isOpen: boolean;
   readonly #quotas: TenantQuotas | undefined;
   #shedFrom = SHED_NOTHING;
@@ -43,7 +43,7 @@ export class AdmissionControl {
     this.isOpen = this.#quotas === undefined && fromRank === SHED_NOTHING;
   }
 
-  /** Lets a call in, once, or says why not. */
+  /** Admits a call, once, or returns the reason for its refusal. */
   enter(call: Entering): ShedReason | undefined {
     if (call.entry !== ADMISSION.outside) return undefined;
     if (call.priorityRank >= this.#shedFrom) return 'host_overload';
@@ -53,7 +53,7 @@ export class AdmissionControl {
     return undefined;
   }
 
-  /** A charged call is over. */
+  /** A charged call has ended. */
   leave({ tenant }: Entering): void {
     this.#quotas?.leave(tenant);
   }

@@ -4,7 +4,7 @@ export class Heap<T> {
   readonly #isBefore: (a: T, b: T) => boolean;
   readonly #onMoved: ((item: T, index: number) => void) | undefined;
 
-  /** @param onMoved tells where an item is now, for `update` */
+  /** @param onMoved receives the new index of an item, for `update` */
   constructor(isBefore: (a: T, b: T) => boolean, onMoved?: (item: T, index: number) => void) {
     this.#isBefore = isBefore;
     this.#onMoved = onMoved;
@@ -14,7 +14,7 @@ export class Heap<T> {
     return this.#items.length;
   }
 
-  /** In no order beyond the first. */
+  /** The items; only the first is in order. */
   get items(): readonly T[] {
     return this.#items;
   }
@@ -28,7 +28,7 @@ export class Heap<T> {
     this.#rise(this.#items.length - 1);
   }
 
-  /** Takes the first out. */
+  /** Removes the first item. */
   pop(): void {
     const last = this.#items.pop();
     if (last === undefined || this.#items.length === 0) return;
@@ -36,14 +36,14 @@ export class Heap<T> {
     this.#sink(0);
   }
 
-  /** The place of an item in the order changed. @param index where the item is */
+  /** The place of an item in the order changed. @param index index of the item */
   update(index: number): void {
     if (this.#items.length === 1) return;
     this.#rise(index);
     this.#sink(index);
   }
 
-  /** Keeps only what `keeps` says. */
+  /** Keeps only the items that `keeps` accepts. */
   filter(keeps: (item: T) => boolean): void {
     this.#items = this.#items.filter(keeps);
     for (let index = this.#items.length - 1; index >= 0; index--) this.#sink(index);

@@ -1,27 +1,27 @@
 /** Weight of a sample falls to 1/e in this time. */
 const MEMORY_MS = 2_000;
-/** Samples closer together than this say little and are added up. */
+/** Samples closer together than this, in ms, are too noisy and are added up. */
 const LEAST_MS = 20;
-/** Samples further apart than this are of another time. */
+/** Samples further apart than this, in ms, are unrelated. */
 const STALE_MS = 500;
 
 const FLOOR_MS = 1_000;
 const CEILING_MS = 30_000;
-/** So that those who are turned away together do not come back together. */
+/** Random share that is added to the time, so that callers rejected together do not return together. */
 const JITTER = 0.5;
 
-/** How fast a deployment takes calls out of its queue: calls that its replicas ended per ms, while calls wait. */
+/** Rate at which a deployment drains its queue: calls that its replicas end per ms, while calls wait. */
 export class DrainRate {
   #perMs = 0;
   #sampledAt = Number.NEGATIVE_INFINITY;
   #pending = 0;
 
-  /** Calls per ms; 0 while nothing is known. */
+  /** Calls per ms; 0 while unknown. */
   get perMs(): number {
     return this.#perMs;
   }
 
-  /** @param ended calls that ended since the last sample, for whichever caller. @param at in ms */
+  /** @param ended calls of all callers that ended since the last sample. @param at in ms */
   sample(ended: number, at: number): void {
     const interval = at - this.#sampledAt;
     if (interval > STALE_MS) {
@@ -39,7 +39,7 @@ export class DrainRate {
   }
 
   /**
-   * When the queue will have emptied, in ms: 1…30 s, and up to half as long again at random.
+   * Estimated time until the queue is empty, in ms: 1…30 s, and up to half as long again at random.
    * @param random 0…1
    */
   retryAfterMs(queued: number, random: number): number {

@@ -2,7 +2,7 @@
 export const PRIORITIES = ['critical-plus', 'critical', 'sheddable-plus', 'sheddable'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** Lower is more important: the order of the wait queue and the index of the shared counters. */
+/** Rank of a priority, lower is more important: the order of the wait queue and the index of the shared counters. */
 export function priorityRank(priority: Priority): number {
   return PRIORITIES.indexOf(priority);
 }

@@ -5,34 +5,34 @@ import { inRootContext } from '../../time/root-context.ts';
 import { PRIORITIES } from './priority.ts';
 
 /**
- * A thread whose call goes first is asleep when it has not looked at free places for so long, in ms and as a share of the time
- * for which its call has waited: its loop is held, or the machine is busy.
+ * A thread whose call goes first counts as asleep when it has not looked at free places for this time, in ms and as a
+ * share of its call's waiting time: its loop is held, or the machine is busy.
  */
 const ASLEEP_MS = 10;
 const ASLEEP_SHARE = 0.1;
 
-/** A call that waits for a place, or would. */
+/** A call that waits, or would wait, for a place. */
 export interface QueuedCall extends QueueHead {
-  /** Since when it waits. */
+  /** Time since which the call waits. */
   readonly queuedAt: number;
 }
 
 const NO_PLACES = (): number => 0;
 
 /**
- * What a thread that waits for a deployment shares with the other threads that do: the count of those who wait, by
- * priority, the rule whose turn it is, and the sign that a place was freed.
+ * The state that threads waiting for a deployment share: the count of waiting calls by priority, the order of turns,
+ * and the signal that a place was freed.
  */
 export class SharedWaitQueue {
   #load = new DeploymentLoad();
   #ledger = new QueueLedger();
-  /** Whether the tables are the shared ones. A freed place is announced in them only. */
+  /** Whether the tables are the shared ones: freed places are announced only there. */
   #isShared = false;
   /** Whether this thread takes part in the order of the heads. */
   #hasJoined = false;
   /** The wait for a freed place. */
   #wait: FreedWait | undefined = undefined;
-  /** Sequence number of the freed places that this thread looks at, or did last. */
+  /** Sequence number of the freed places that this thread looks at, or last looked at. */
   #sequence = 0;
   /** Runs while calls of other threads go first. */
   #alarm: Timer | undefined = undefined;
@@ -62,7 +62,7 @@ export class SharedWaitQueue {
     this.#isShared = true;
   }
 
-  /** No call waits any more, nor will. */
+  /** Ends the waiting: no call waits from now on. */
   close(): void {
     this.#end();
     this.#isShared = false;
@@ -70,7 +70,7 @@ export class SharedWaitQueue {
 
   /**
    * A call starts to wait; false if the queue is full.
-   * @param accepted it was accepted before: the cap does not apply
+   * @param accepted the call was accepted before: the cap does not apply
    * @param places free places at the replicas: calls that wait for them are not queued yet
    */
   enter(call: QueuedCall, accepted: boolean, places: () => number): boolean {
@@ -79,7 +79,7 @@ export class SharedWaitQueue {
     return true;
   }
 
-  /** A call waits no more. */
+  /** A call stops waiting. */
   leave(call: QueuedCall): void {
     this.#load.dequeue(call.priorityRank, this.#ledger);
     if (this.#ledger.queued === 0) this.#load.heads.clear();
@@ -101,12 +101,12 @@ export class SharedWaitQueue {
     this.#load.putBack(call.priorityRank, this.#ledger);
   }
 
-  /** Calls of this thread stepped aside: those of other threads may go. */
+  /** Calls of this thread stepped aside: calls of other threads may go. */
   yielded(): void {
     this.#load.announceFreed();
   }
 
-  /** Whether a call need not wait behind those that do: a newcomer overtakes no old one that is as important. */
+  /** Whether a call may pass the waiting calls: a newcomer never overtakes an older call of the same importance. */
   mayPass(call: QueuedCall): boolean {
     return this.#load.queued === 0 || this.isTurnOf(call, call.readyAt);
   }
@@ -125,13 +125,13 @@ export class SharedWaitQueue {
     return true;
   }
 
-  /** Repeated while calls wait: what this thread said about them fades. */
+  /** Repeats this thread's announcements while calls wait, since they fade. */
   tend(at: number): void {
     for (let priority = 0; priority < PRIORITIES.length; priority++)
       if (this.#ledger.queuedOf(priority) > 0) this.#load.announceWaiting(priority, at);
   }
 
-  /** This call is at the head of the queue of this thread from now on. */
+  /** The call becomes the head of this thread's queue. */
   moved(head: QueueHead | undefined): void {
     const { heads } = this.#load;
     if (head === undefined) {
@@ -146,17 +146,17 @@ export class SharedWaitQueue {
   }
 
   /**
-   * Waits for a freed place, as often as somebody waits. Armed before each look at the loads, so that a place freed in
-   * between is either seen by the look or ends the wait at once. Does nothing before the shared tables are there.
+   * Waits for a freed place, again and again while calls wait. Armed before each look at the loads, so that a place
+   * freed in between is either seen by the look or ends the wait at once. Does nothing before the shared tables arrive.
    *
-   * @param look sends what can be sent, and answers whether somebody still waits
+   * @param look sends the calls that can be sent, and returns whether calls still wait
    */
   arm(look: () => boolean): void {
     if (this.#wait !== undefined || !this.#isShared) return;
     const wait = { load: this.#load, ledger: this.#ledger, look };
     this.#wait = wait;
     wait.load.arm(wait.ledger);
-    // It goes on for as long as any call waits, and not in the async context of the first one.
+    // The wait goes on while any call waits, so it leaves the async context of the first call.
     inRootContext(() => this.#lookAndWait(wait));
   }
 
@@ -175,7 +175,9 @@ export class SharedWaitQueue {
     });
   }
 
-  /** Looks again when the threads that go first have had the time to take a place: one whose loop is held does not. */
+  /**
+   * Looks again once the threads that go first had time to take a place, since a thread whose loop is held takes none.
+   */
   #setAlarm(ms: number, sequence: number): void {
     if (this.#wait === undefined || this.#alarm !== undefined) return;
     const markAsleep = this.#load.heads.watch(sequence);
@@ -189,7 +191,9 @@ export class SharedWaitQueue {
     this.#alarm.unref();
   }
 
-  /** A wait that nothing ends would stay in memory, with all that it leads to, for as long as the thread lives. */
+  /**
+   * Ends the wait: a wait that never ends would stay in memory, with everything it references, while the thread lives.
+   */
   #end(): void {
     time.cancel(this.#alarm);
     this.#alarm = undefined;
@@ -203,10 +207,10 @@ export class SharedWaitQueue {
   }
 }
 
-/** A wait for a freed place, and the tables that it was announced in. */
+/** A wait for a freed place, and the tables in which places are announced. */
 interface FreedWait {
   readonly load: DeploymentLoad;
   readonly ledger: QueueLedger;
-  /** Sends what can be sent, and answers whether somebody still waits. */
+  /** Sends the calls that can be sent, and returns whether calls still wait. */
   readonly look: () => boolean;
 }

@@ -8,9 +8,9 @@ export const COLD = -1;
 export class SubQueue<T extends Waiting> {
   readonly key: number;
   readonly name: number | string;
-  /** Calls that left by themselves stay in it until they surface, or are swept out. */
+  /** The calls; those that were cancelled or expired stay in the heap until they surface or are swept out. */
   readonly calls: Heap<T> = new Heap<T>(isBefore);
-  /** Calls that wait in it. */
+  /** Number of calls that wait in the sub-queue. */
   size = 0;
   /** The call that was shown last: it stands in the wait queue for the others. */
   shown: T | undefined = undefined;
@@ -21,7 +21,7 @@ export class SubQueue<T extends Waiting> {
   }
 }
 
-/** Sub-queues are not swept before they hold so many. */
+/** Number of calls below which sub-queues are not swept. */
 const SLACK = 64;
 
 /**
@@ -31,12 +31,12 @@ const SLACK = 64;
 export class SubQueues<T extends Waiting> {
   readonly #byKey = new Map<number, Map<number | string, SubQueue<T>>>();
   readonly #all = new Set<SubQueue<T>>();
-  /** Where each call is that waits here. */
+  /** The sub-queue of each waiting call. */
   readonly #places = new Map<T, SubQueue<T>>();
-  /** How many calls of each model are cold. */
+  /** Number of cold calls per model. */
   readonly #cold = new Map<number, number>();
 
-  /** Calls that wait here. */
+  /** Number of calls that wait in the sub-queues. */
   get size(): number {
     return this.#places.size;
   }
@@ -63,7 +63,7 @@ export class SubQueues<T extends Waiting> {
     return this.#byKey.get(key)?.get(nameOf(item.priorityRank, item.tenant));
   }
 
-  /** Takes a call out, wherever it stands; false if it is not here. */
+  /** Removes a call from its sub-queue; false if the call is in none. */
   forget(item: T): boolean {
     const subQueue = this.#places.get(item);
     if (subQueue === undefined) return false;
@@ -84,7 +84,8 @@ export class SubQueues<T extends Waiting> {
   }
 
   /**
-   * Takes the first call of a sub-queue out, to stand in the wait queue for the others; undefined if one does already.
+   * Takes the first call of a sub-queue out, to stand in the wait queue for the others; undefined if a call does so
+   * already.
    * @param leaving a call that is about to leave the wait queue
    */
   takeFirst(subQueue: SubQueue<T>, leaving: T | undefined): T | undefined {
@@ -103,7 +104,7 @@ export class SubQueues<T extends Waiting> {
     return this.#take(key, () => true);
   }
 
-  /** Takes out the cold calls of a model, as it is held now. */
+  /** Takes out the cold calls of a model that a replica holds by now. */
   takeCold(modelKey: number): T[] {
     return this.#cold.has(modelKey) ? this.#take(COLD, (item) => item.modelKey === modelKey) : [];
   }
@@ -162,7 +163,7 @@ export class SubQueues<T extends Waiting> {
   }
 }
 
-/** What tells the sub-queues of a key apart; calls of no tenant need no text. */
+/** Name of a sub-queue within its key; calls without a tenant need no text. */
 function nameOf(priorityRank: number, tenant: string): number | string {
   return tenant === '' ? priorityRank : `${priorityRank} ${tenant}`;
 }

@@ -1,18 +1,20 @@
 import { Heap } from './binary-heap.ts';
 
-/** What the queue orders: the order is exact within a thread. */
+/** An item of the queue; the order is exact within a thread. */
 export interface Waiting {
-  /** 0 is the most important. */
+  /** Rank of the priority; 0 is the most important. */
   readonly priorityRank: number;
-  /** Empty for calls of no tenant, which share one lane. */
+  /** Tenant of the call; empty for calls without a tenant, which share one lane. */
   readonly tenant: string;
-  /** Time of `clock.now()`; 0 = none. */
+  /** Deadline, a time of `clock.now()`; 0 = none. */
   readonly expiresAt: number;
-  /** Counts up with each call of the thread. */
+  /** Number of the call, which increases with each call of the thread. */
   readonly number: number;
   /** False once the call was cancelled, expired or sent: the queue skips it. */
   readonly isQueued: boolean;
-  /** The replicas' time that its tenant was charged for it, in ms; `UNCHARGED` until it was sent from the queue. */
+  /**
+   * Replica time that the tenant was charged for the call, in ms; `UNCHARGED` until the call is sent from the queue.
+   */
   chargedMs: number;
   /** Hash of the id of its multiplexed model, ≥ 0. */
   readonly modelKey?: number | undefined;
@@ -22,16 +24,16 @@ export const UNCHARGED = -1;
 /** Weight of the last call in a tenant's mean. */
 const NEWEST = 1 / 8;
 
-/** The calls of a lane are not swept before there are so many. */
+/** Number of calls below which a lane is not swept. */
 export const SLACK = 64;
 
-/** Deadline, then first come first served. */
+/** Order of calls: deadline, then first come first served. */
 export function isBefore(a: Waiting, b: Waiting): boolean {
   if (a.expiresAt !== b.expiresAt) return (a.expiresAt || Infinity) < (b.expiresAt || Infinity);
   return a.number < b.number;
 }
 
-/** A mean that follows its last values. */
+/** A moving mean. */
 export class Mean {
   ms = 0;
 
@@ -46,16 +48,16 @@ export class TenantLane<T extends Waiting> {
   readonly weight: number;
   readonly calls: Heap<T> = new Heap<T>(isBefore);
   live = 0;
-  /** Virtual time at which its next call is due. */
+  /** Virtual time at which the tenant's next call is due. */
   start = 0;
-  /** Virtual time when its calls began to wait: what it is paid back does not bring it before that. */
+  /** Virtual time at which the tenant's calls began to wait: refunds never move `start` before it. */
   activeFrom = 0;
   /** Order among lanes that are due at the same time. */
   turn = 0;
   isActive = false;
-  /** Index among the active lanes. */
+  /** Index of the lane among the active lanes. */
   place = 0;
-  /** How long its calls hold a replica; 0 = not known. */
+  /** Mean time that the tenant's calls hold a replica, in ms; 0 = unknown. */
   readonly mean: Mean = new Mean();
 
   constructor(tenant: string, weight: number) {
@@ -63,7 +65,7 @@ export class TenantLane<T extends Waiting> {
     this.weight = weight;
   }
 
-  /** Waiting calls for its weight. */
+  /** Waiting calls divided by the weight. */
   get backlog(): number {
     return this.live / this.weight;
   }

@@ -1,17 +1,17 @@
 import { Heap } from './binary-heap.ts';
 import { Mean, SLACK, TenantLane, UNCHARGED, type Waiting } from './tenant-lane.ts';
 
-/** From here on a tenant that waits for nothing is forgotten, whatever it has used up. */
+/** Number of lanes from which idle tenants are forgotten, whatever they have used up. */
 const MANY_LANES = 4_096;
-/** A tenant pays at most so much for one call, in ms: a stream may last for hours. */
+/** Maximum charge for one call, in ms: a stream may last for hours. */
 const MOST_MS = 60_000;
 
 /**
- * The waiting calls of one priority: start-time fair queueing over tenants (Goyal, Vin, Cheng 1996) of the replicas' time.
- * A call moves its tenant's start in virtual time by the time for which it holds a replica, divided by the weight, and
- * the earliest start is next: a tenant with weight 2 gets twice the time of one with weight 1 while both wait, whoever
- * waits with how many calls of what length. How long a call takes is known when it has ended, so it is charged with the
- * mean of its tenant when it is sent, and the difference is settled later.
+ * The waiting calls of one priority: start-time fair queueing over tenants (Goyal, Vin, Cheng 1996) of the replicas'
+ * time. A call advances its tenant's start in virtual time by the time that the call holds a replica, divided by the
+ * weight, and the earliest start is next: a tenant with weight 2 gets twice the time of one with weight 1 while both
+ * wait, however many calls of whatever length wait. The duration of a call is known only at its end, so the call is
+ * charged with the mean of its tenant when it is sent, and the difference is settled later.
  */
 export class TenantLanes<T extends Waiting> {
   readonly #lanes = new Map<string, TenantLane<T>>();
@@ -24,11 +24,11 @@ export class TenantLanes<T extends Waiting> {
   readonly #weightOf: (tenant: string) => number;
   /** The latest start of a lane that was served. */
   #virtualTime = 0;
-  /** Over all tenants: what is assumed of one that nothing is known of. */
+  /** Mean over all tenants, which is assumed for a new tenant. */
   readonly #mean = new Mean();
   #turns = 0;
   #size = 0;
-  /** Calls among them that stand in sub-queues. */
+  /** Number of these calls that stand in sub-queues. */
   #aside = 0;
   #sweepAt = SLACK;
 
@@ -52,7 +52,7 @@ export class TenantLanes<T extends Waiting> {
     this.#insert(lane, item);
   }
 
-  /** Takes the head out of its lane, for a sub-queue: it goes on waiting, and its tenant is not charged. */
+  /** Moves the head out of its lane for a sub-queue: the call goes on waiting, and its tenant is not charged. */
   setAside(): T {
     const { calls } = this.#firstLane();
     const item = calls.peek() as T;
@@ -70,7 +70,7 @@ export class TenantLanes<T extends Waiting> {
   #insert(lane: TenantLane<T>, item: T): void {
     lane.calls.push(item);
     if (lane.isActive) return;
-    // A tenant that had nothing waiting has saved nothing up, and what it used up before still counts.
+    // An idle tenant saves nothing up, and its earlier use still counts.
     lane.activeFrom = this.#virtualTime;
     lane.start = Math.max(lane.start, this.#virtualTime);
     lane.turn = ++this.#turns;
@@ -82,17 +82,17 @@ export class TenantLanes<T extends Waiting> {
     return this.waiting === 0 ? undefined : this.#firstLane().calls.peek();
   }
 
-  /** Takes the head out: it is sent. A call that was charged before, and taken back, is not charged again. */
+  /** Takes the head out to be sent. A call that was charged before, and taken back, is not charged again. */
   shift(): void {
     const lane = this.#firstLane();
     const call = this.#take(lane);
     this.#virtualTime = Math.max(this.#virtualTime, lane.start);
-    // A tenant that is alone shares with none.
+    // A single tenant needs no charging.
     if (this.#lanes.size > 1 && call.chargedMs === UNCHARGED)
       this.#charge(lane, call, lane.mean.ms || this.#mean.ms || 1);
   }
 
-  /** Takes the head out: it is not sent. */
+  /** Takes the head out without sending it. */
   drop(): T {
     const lane = this.#firstLane();
     const call = this.#take(lane);
@@ -100,13 +100,13 @@ export class TenantLanes<T extends Waiting> {
     return call;
   }
 
-  /** A call that was charged has ended, or was given up. @param heldMs how long it held its replica */
+  /** A call that was charged has ended, or was given up. @param heldMs time that the call held its replica, in ms */
   settle(call: T, heldMs: number): void {
     if (call.chargedMs === UNCHARGED) return;
     const ms = Math.min(heldMs, MOST_MS);
     this.#mean.add(ms);
     const known = this.#lanes.get(call.tenant);
-    // Its tenant may have been forgotten meanwhile.
+    // The call's tenant may have been forgotten meanwhile.
     if (known === undefined && ms <= call.chargedMs) return;
     const lane = known ?? this.#lane(call.tenant);
     lane.mean.add(ms);
@@ -120,7 +120,7 @@ export class TenantLanes<T extends Waiting> {
     if (lane !== undefined) this.#refund(lane, call);
   }
 
-  /** Takes a call out that is not sent: its tenant does not pay for it. */
+  /** Removes a call that is not sent: its tenant is not charged. */
   forget(call: T): void {
     const lane = this.#lanes.get(call.tenant);
     if (lane === undefined) return;
@@ -131,12 +131,12 @@ export class TenantLanes<T extends Waiting> {
     if (calls.length > SLACK && live < calls.length / 2) calls.filter(({ isQueued }) => isQueued);
   }
 
-  /** Calls of the same tenant that wait, this one included. */
+  /** Number of waiting calls of the same tenant, this call included. */
   waitingWith(call: T): number {
     return this.#lanes.get(call.tenant)?.live ?? 0;
   }
 
-  /** The lane with most waiting for its weight. */
+  /** The lane with the largest backlog for its weight. */
   longest(): TenantLane<T> | undefined {
     let longest: TenantLane<T> | undefined;
     for (const lane of this.#lanes.values())
@@ -165,7 +165,7 @@ export class TenantLanes<T extends Waiting> {
     return call;
   }
 
-  /** Charges a tenant with so much for a call, in place of what it was charged before. */
+  /** Charges a tenant for a call, replacing the earlier charge. */
   #charge(lane: TenantLane<T>, call: T, ms: number): void {
     const start = lane.start + (ms - Math.max(0, call.chargedMs)) / lane.weight;
     lane.start = Math.max(start, lane.activeFrom);
@@ -201,7 +201,7 @@ export class TenantLanes<T extends Waiting> {
     return made;
   }
 
-  /** Forgets tenants that wait for nothing and have used up nothing: tenants may come and go without end. */
+  /** Forgets idle tenants without use, since tenants may come and go without end. */
   #sweep(): void {
     const isCrowded = this.#lanes.size >= MANY_LANES;
     for (const [tenant, { isActive, live, start }] of this.#lanes)

@@ -1,6 +1,6 @@
 import { type Fields, integer, number, object, recordOf } from '../../validation/fields.ts';
 
-/** What one tenant may take of an instance. */
+/** The share and limits of one tenant in an instance. */
 export interface TenantPolicy {
   /** Share of the replicas' time against other tenants that wait for them as well. Default 1. */
   weight?: number;
@@ -12,7 +12,7 @@ export interface TenantPolicy {
 
 /** Policies of tenants; calls without a tenant have weight 1 and no limits. */
 export interface TenantsOptions {
-  /** For each tenant that is not in `byName`. */
+  /** Policy of each tenant that is not in `byName`. */
   default?: TenantPolicy;
   byName?: Record<string, TenantPolicy>;
 }
@@ -33,15 +33,15 @@ export function policyOf(tenants: TenantsOptions | undefined, tenant: string): T
 
 interface Usage {
   inFlight: number;
-  /** Calls that may still come now. */
+  /** Number of calls that the rate limit allows now. */
   tokens: number;
   filledAt: number;
 }
 
-/** Tenants are forgotten when nothing of theirs is left, so that they may come and go without end. */
+/** Number of tenants from which idle tenants are forgotten, since tenants may come and go without end. */
 const SWEEP_AT = 1_024;
 
-/** What the tenants of one instance use up. Asked where calls enter: on the host's thread. */
+/** Tracks the usage of an instance's tenants where calls enter: on the host's thread. */
 export class TenantQuotas {
   readonly #tenants: TenantsOptions;
   readonly #usage = new Map<string, Usage>();
@@ -51,7 +51,7 @@ export class TenantQuotas {
     this.#tenants = tenants;
   }
 
-  /** Charges the tenant with one call; false if it may have no more. @param at in ms */
+  /** Charges the tenant with one call; false if its quota is used up. @param at in ms */
   enter(tenant: string, at: number): boolean {
     const { maxInFlight = Infinity, maxPerSecond = Infinity } = policyOf(this.#tenants, tenant);
     const usage = this.#of(tenant, maxPerSecond, at);

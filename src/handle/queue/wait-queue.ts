@@ -4,21 +4,23 @@ import { isBefore, type TenantLane, type Waiting } from './tenant-lane.ts';
 import { TenantLanes } from './tenant-lanes.ts';
 import { WaitingModels } from './waiting-models.ts';
 
-/** Hears which of the waiting calls would not take the places that are free. */
+/** Listens for waiting calls that would not take the free places. */
 export interface AsideListener<T> {
   setAside(item: T): void;
   putBack(item: T): void;
 }
 
 /**
- * Calls of one thread that wait for one deployment. By priority, exactly; within a priority fair between tenants; within a
- * tenant by deadline, then first come first served. Without tenants that is: priority, deadline, FIFO. Calls that left
- * otherwise (cancelled, expired) are skipped when they surface, and swept out when they are more than half.
+ * The calls of one thread that wait for one deployment. Their order is exact by priority, fair between tenants within a
+ * priority, and by deadline, then first come first served, within a tenant. Without tenants the order is: priority,
+ * deadline, FIFO. Cancelled and expired calls are skipped when they surface, and swept out when they are more than
+ * half.
  *
- * A call that waits for its model can be set aside: it keeps its place in the order, but stops none of the calls behind it.
+ * A call that waits for its model can be set aside: the call keeps its place in the order, but blocks no call behind
+ * it.
  */
 export class WaitQueue<T extends Waiting> {
-  /** What waits for which model. */
+  /** The waiting calls by model. */
   readonly models: WaitingModels<T> = new WaitingModels<T>();
   readonly #bands: readonly TenantLanes<T>[];
   readonly #aside = new SubQueues<T>();
@@ -31,12 +33,12 @@ export class WaitQueue<T extends Waiting> {
     this.#listener = listener;
   }
 
-  /** Calls that still wait. */
+  /** Number of calls that still wait. */
   get size(): number {
     return this.#size;
   }
 
-  /** Those among them that are set aside. */
+  /** Number of waiting calls that are set aside. */
   get aside(): number {
     return this.#aside.size;
   }
@@ -46,7 +48,7 @@ export class WaitQueue<T extends Waiting> {
     return this.#aside.all;
   }
 
-  /** Whether calls are set aside whose model no replica held. */
+  /** Whether cold calls are set aside: calls whose model no replica held. */
   get hasCold(): boolean {
     return this.#aside.hasCold;
   }
@@ -57,13 +59,13 @@ export class WaitQueue<T extends Waiting> {
     this.#band(item).push(item);
   }
 
-  /** The first in order of those that are not set aside; undefined when there is none. */
+  /** The first call in order that is not set aside; undefined if every call is. */
   peek(): T | undefined {
     for (const band of this.#bands) if (band.waiting > 0) return band.peek();
     return undefined;
   }
 
-  /** Takes the head out, to be sent; call it right after `peek`. */
+  /** Removes the head, to be sent; call it right after `peek`. */
   shift(): void {
     const head = this.peek();
     if (head === undefined) return;
@@ -73,7 +75,7 @@ export class WaitQueue<T extends Waiting> {
     this.#showBehind(head);
   }
 
-  /** An item leaves in another way: its `isQueued` is false from now on. */
+  /** Removes an item that leaves in another way; its `isQueued` is false by now. */
   forget(item: T): void {
     if (this.#aside.forget(item)) this.#putBack(item);
     else this.#showBehind(item);
@@ -82,7 +84,10 @@ export class WaitQueue<T extends Waiting> {
     this.#band(item).forget(item);
   }
 
-  /** A call that was sent from the queue has ended, or was given up. @param heldMs how long it held its replica */
+  /**
+   * A call that was sent from the queue has ended, or was given up.
+   * @param heldMs time that the call held its replica, in ms
+   */
   settle(item: T, heldMs: number): void {
     this.#band(item).settle(item, heldMs);
   }
@@ -92,12 +97,18 @@ export class WaitQueue<T extends Waiting> {
     this.#band(item).refund(item);
   }
 
-  /** Waiting calls that compete with this one for its place: those of its priority and tenant, itself included. */
+  /**
+   * Number of waiting calls that compete with this call for its place: the calls of its priority and tenant, itself
+   * included.
+   */
   waitingWith(item: T): number {
     return this.#band(item).waitingWith(item);
   }
 
-  /** Moves the head into a sub-queue, until it is shown again. @param key the model that it waits for, or `COLD` */
+  /**
+   * Moves the head into a sub-queue until the call is shown again.
+   * @param key the model that the call waits for, or `COLD`
+   */
   setAside(key: number): void {
     const head = this.peek();
     if (head === undefined) return;
@@ -106,7 +117,7 @@ export class WaitQueue<T extends Waiting> {
     this.#listener?.setAside(head);
   }
 
-  /** Lets the first call of a sub-queue stand in the queue, for itself and those behind it. */
+  /** Lets the first call of a sub-queue stand in the queue, on behalf of the calls behind it as well. */
   show(subQueue: SubQueue<T>): void {
     this.#show(subQueue, undefined);
   }
@@ -132,9 +143,9 @@ export class WaitQueue<T extends Waiting> {
   }
 
   /**
-   * Who gives way to a newcomer when the queue is full: the last of the least important calls below its priority, else
-   * the last call of the tenant that has most waiting for its weight (longest queue drop, McKenney 1990), if that is
-   * more than the newcomer's tenant would have. Undefined: the newcomer is the one.
+   * The call that gives way to a newcomer when the queue is full: the last of the least important calls below its
+   * priority, else the last call of the tenant with the largest backlog for its weight (longest queue drop, McKenney
+   * 1990), if that backlog is larger than the newcomer's tenant would have. Undefined: the newcomer gives way.
    */
   victimFor(newcomer: Waiting): T | undefined {
     for (let rank = this.#bands.length - 1; rank > newcomer.priorityRank; rank--) {
@@ -148,7 +159,7 @@ export class WaitQueue<T extends Waiting> {
     return longest.backlog > band.backlogWith(newcomer.tenant) ? this.#lastOf(longest, rank) : undefined;
   }
 
-  /** Empties the queue, first in order first. */
+  /** Empties the queue and returns its calls in order. */
   drain(): T[] {
     const items: T[] = [];
     this.showEverything();
@@ -158,12 +169,14 @@ export class WaitQueue<T extends Waiting> {
     return items;
   }
 
-  /** Those that are not set aside. */
+  /** Iterates the calls that are not set aside. */
   *[Symbol.iterator](): Iterator<T> {
     for (const band of this.#bands) yield* band;
   }
 
-  /** The next one behind a call that leaves: in the sub-queue of their model, or in the one of all cold ones. */
+  /**
+   * Shows the next call behind a leaving call: in the sub-queue of their model, or in the sub-queue of all cold calls.
+   */
   #showBehind(leaving: T): void {
     if (this.#aside.size === 0 || leaving.modelKey === undefined) return;
     this.#show(this.#aside.at(leaving.modelKey, leaving), leaving);

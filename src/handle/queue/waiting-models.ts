@@ -1,13 +1,13 @@
 import type { Waiting } from './tenant-lane.ts';
 
-/** Lines are not swept before they hold so many. */
+/** Number of calls below which lines are not swept. */
 const SLACK = 64;
 
-/** Waiting calls of one model and one priority, first come first. */
+/** The waiting calls of one model and one priority, in order of arrival. */
 class Line<T extends Waiting> {
   live = 0;
   #calls: T[] = [];
-  /** Where the first one is that may still wait. */
+  /** Index of the first call that may still wait. */
   #head = 0;
 
   push(item: T): void {
@@ -25,7 +25,7 @@ class Line<T extends Waiting> {
   }
 }
 
-/** What waits for which model, wherever it stands in the queue: the lines before the replicas that hold them. */
+/** The waiting calls by model, wherever they stand in the queue. */
 export class WaitingModels<T extends Waiting> {
   readonly #models = new Map<number, Array<Line<T> | undefined>>();
 
@@ -39,7 +39,7 @@ export class WaitingModels<T extends Waiting> {
     this.#models.set(modelKey, lines);
   }
 
-  /** A call does not wait any more. */
+  /** A call stops waiting. */
   forget({ modelKey, priorityRank }: T): void {
     if (modelKey === undefined) return;
     const lines = this.#models.get(modelKey);
@@ -49,7 +49,7 @@ export class WaitingModels<T extends Waiting> {
     if (lines?.every((other) => other === undefined || other.live === 0)) this.#models.delete(modelKey);
   }
 
-  /** Calls of a model that wait, those that are less important left out. */
+  /** Number of calls that wait for a model, without the less important calls. */
   count(modelKey: number, priorityRank: number): number {
     const lines = this.#models.get(modelKey);
     if (lines === undefined) return 0;
@@ -58,7 +58,7 @@ export class WaitingModels<T extends Waiting> {
     return count;
   }
 
-  /** The one that came first, those that are less important left out. */
+  /** The earliest call that waits for a model, without the less important calls. */
   first(modelKey: number, priorityRank: number): T | undefined {
     const lines = this.#models.get(modelKey);
     let first: T | undefined;

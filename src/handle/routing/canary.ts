@@ -3,7 +3,7 @@ import type { Call } from '../call/call.ts';
 import type { Route } from './route.ts';
 import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
 
-/** A canary: sends a share of the calls to another app. A session stays where it is while the share stays. */
+/** A canary: sends a share of the calls to another app. A session keeps its version while the share is unchanged. */
 export class Canary implements TrafficSplit<Route> {
   readonly #route: Route;
   readonly #share: number;
@@ -20,7 +20,7 @@ export class Canary implements TrafficSplit<Route> {
     const draw = sessionId === undefined ? this.#random() : unitHash(sessionId);
     const route = this.#route;
     if (draw >= this.#share || !route.isOpen) return undefined;
-    // A small canary must not make callers wait that nothing ties to it.
+    // A small canary must not make callers wait that are not bound to it by a session.
     return sessionId === undefined && route.queued > 0 ? undefined : route;
   }
 }

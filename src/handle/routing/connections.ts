@@ -5,20 +5,20 @@ import { type Connectors, connect } from './connector.ts';
 import type { Link } from './link.ts';
 import type { Route } from './route.ts';
 
-/** Connects the routes of one caller thread with replicas, as their links come. */
+/** Connects the routes of one caller thread with replicas as their links arrive. */
 export class Connections {
   readonly #connectors: Connectors;
   readonly #onReplaced: (replicaId: string) => void;
-  /** By route: the channel that was last waited for; undefined if it could not be made. */
+  /** The channel that each route last waited for; undefined if the channel could not be made. */
   readonly #awaited = new WeakMap<Route, Promise<CallChannel | undefined>>();
 
-  /** @param onReplaced a replica that another one has replaced has no more calls of this thread */
+  /** @param onReplaced a replaced replica has no more calls of this thread */
   constructor(connectors: Connectors, onReplaced: (replicaId: string) => void) {
     this.#connectors = connectors;
     this.#onReplaced = onReplaced;
   }
 
-  /** @param replaces the replica whose place it takes once it is there */
+  /** @param replaces the replica that the new one replaces once its channel exists */
   add(route: Route, link: Link, replaces: string | undefined): void {
     if (replaces !== undefined) {
       void this.#takeOver(route, link, replaces);
@@ -41,7 +41,7 @@ export class Connections {
     const { retirements } = route;
     try {
       const channel = await connecting;
-      // The route may be gone by now, or be that to another deployment: then nothing else would end it.
+      // The route may be gone by now or lead to another deployment: then nothing else would close the channel.
       if (route.isGone || route.retirements !== retirements) channel.close(undefined);
       else this.#arrived(route, link, channel);
       return channel;

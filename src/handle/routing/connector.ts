@@ -5,7 +5,7 @@ import type { Link, LinkKind } from './link.ts';
 export interface Connector<K extends LinkKind> {
   /**
    * @param onGone the replica is gone: nothing can be sent any more
-   * @returns a promise where the replica itself is made first
+   * @returns a promise if the replica itself must be created first
    */
   connect(link: Link<K>, onGone: () => void): CallChannel | Promise<CallChannel>;
 }

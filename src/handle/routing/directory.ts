@@ -9,7 +9,7 @@ export function routeKey(app: string, deployment: string): RouteKey {
   return `${app}/${deployment}` as RouteKey;
 }
 
-/** The names of a key: app and deployment. */
+/** Splits a key into its names: app and deployment. */
 export function namesOf(key: RouteKey): [app: string, deployment: string] {
   const slash = key.indexOf('/');
   return [key.slice(0, slash), key.slice(slash + 1)];
@@ -29,9 +29,9 @@ export type DirectoryEvent =
       config: RouteConfig;
     }
   | { type: 'config'; key: RouteKey; config: RouteConfig }
-  /** A replica takes calls; the one that it replaces goes when its calls are over. */
+  /** A replica takes calls; the replica that it replaces goes when its calls have ended. */
   | { type: 'up'; key: RouteKey; link: Link; replaces: string | undefined }
-  /** A new version is tried beside it from now on; undefined: no longer. */
+  /** A trial of a new version starts beside the deployment; undefined: the trial has ended. */
   | { type: 'detour'; key: RouteKey; detour: DetourConfig | undefined }
   /** The key stands for another deployment from now on; calls that run end where they are. */
   | { type: 'moved'; key: RouteKey }
@@ -41,8 +41,10 @@ export type DirectoryEvent =
   /** The deployment is gone for good. */
   | { type: 'gone'; key: RouteKey; error: unknown };
 
-/** Where a router learns of deployments: the registry itself on the host, a control port in a replica. */
+/**
+ * The source from which a router learns of deployments: the registry itself on the host, a control port in a replica.
+ */
 export interface Directory {
-  /** Events about the deployment come from now on; an unknown one is answered by `gone`. */
+  /** Subscribes to the events of a deployment; an unknown deployment is answered by `gone`. */
   subscribe(key: RouteKey): void;
 }

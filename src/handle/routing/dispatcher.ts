@@ -18,11 +18,11 @@ import { WaitQueue } from '../queue/wait-queue.ts';
 import type { TendedRoute } from './route-hooks.ts';
 
 /**
- * Finds a replica for each call of a route: at once where there is room and no other call goes first, else when it is the
+ * Finds a replica for each call of a route: at once if a replica has room and no other call goes first, else at the
  * call's turn.
  */
 export class Dispatcher implements TendedRoute {
-  /** `tend` is called every so often. */
+  /** Whether `tend` is called periodically. */
   isTended = false;
   readonly endpoints = new EndpointSet();
   readonly runs: RunAccounts;
@@ -38,7 +38,7 @@ export class Dispatcher implements TendedRoute {
 
   /**
    * @param weightOf share of a tenant against the others of its priority
-   * @param onBusy calls wait, or may have to move: `tend` is to be called every so often
+   * @param onBusy calls wait or may have to move: `tend` is to be called periodically
    */
   constructor(
     counters: Counters,
@@ -58,12 +58,12 @@ export class Dispatcher implements TendedRoute {
     this.#onBusy = onBusy;
   }
 
-  /** Calls of this thread that wait. */
+  /** Number of waiting calls of this thread. */
   get queued(): number {
     return this.#queue.size;
   }
 
-  /** Free places that nobody waits for. */
+  /** Free places for which no call waits. */
   get free(): number {
     return Math.max(0, this.endpoints.places() - this.#sharedQueue.queued);
   }
@@ -99,7 +99,7 @@ export class Dispatcher implements TendedRoute {
     if (this.#queue.aside > 0) this.drain();
   }
 
-  /** Takes all calls out that wait. */
+  /** Removes and returns all waiting calls. */
   takeWaiting(): Call[] {
     const waiting = this.#queue.drain();
     const at = now();
@@ -110,7 +110,7 @@ export class Dispatcher implements TendedRoute {
     return waiting;
   }
 
-  /** No call waits any more, nor will. */
+  /** Ends the waiting: no call waits from now on. */
   close(): void {
     this.#sharedQueue.close();
   }
@@ -122,10 +122,10 @@ export class Dispatcher implements TendedRoute {
     this.#models?.settled(call, outcome, at, isMeasured);
   }
 
-  /** Sends a call that was let in. */
+  /** Sends an admitted call, or queues it. */
   accept(call: Call): void {
     if (call.readyAt >= this.endpoints.dueAt) this.endpoints.look(call.readyAt);
-    // What waits for its model alone lets others pass once it is sure that none of it has a place.
+    // Calls that wait only for their model let others pass once it is certain that none of them has a place.
     if (this.#queue.aside > 0) this.drain();
     const isFirst = this.#queue.size === this.#queue.aside;
     if (isFirst && this.#sharedQueue.mayPass(call)) {
@@ -146,12 +146,12 @@ export class Dispatcher implements TendedRoute {
     this.#send(call, endpoint, call.readyAt);
   }
 
-  /** Sends waiting calls as long as there is room. */
+  /** Sends waiting calls while there is room. */
   drain(): void {
     // An inline call may end, and free its place, while it is being sent.
     if (this.#isDraining) return;
     this.#isDraining = true;
-    // Calls that stepped aside may have a place once others are gone.
+    // Calls that stepped aside may have a place once other calls have left.
     while (this.#sendWaiting() && this.#queue.aside > 0);
     this.#isDraining = false;
     this.#models?.drained();
@@ -187,7 +187,7 @@ export class Dispatcher implements TendedRoute {
     return hasSent;
   }
 
-  /** Called every so often while it is busy: the net under a lost wake-up, and the guard of the old waiters. */
+  /** Called periodically while calls wait: catches lost wake-ups and keeps old calls from starving. */
   tend(at: number): void {
     this.#requeue(this.#recall.held(at));
     this.shedding.sample(this.endpoints.takeServed(), at);
@@ -196,7 +196,7 @@ export class Dispatcher implements TendedRoute {
     this.#sharedQueue.tend(at);
   }
 
-  /** A call that does not wait any more leaves the queue. */
+  /** Removes a call that no longer waits from the queue. */
   leftQueue(call: Call): void {
     this.#queue.forget(call);
     this.#sharedQueue.leave(call);
@@ -212,7 +212,7 @@ export class Dispatcher implements TendedRoute {
     call.onSent();
   }
 
-  /** Calls that were sent and have not begun wait here again: elsewhere there is room, or a more important one came. */
+  /** Queues calls again that were sent and have not begun: another replica has room, or a more important call came. */
   #requeue(calls: Iterable<Call>): void {
     for (const call of calls) {
       call.takenBack();
@@ -223,7 +223,7 @@ export class Dispatcher implements TendedRoute {
     if (this.#queue.size > 0) this.#sharedQueue.arm(this.#look);
   }
 
-  /** A replica has room and nothing waits here: it takes over what waits behind a long call at another one. */
+  /** Moves calls that wait behind a long call at one replica to another replica with room, while nothing waits here. */
   #rebalance(at: number): void {
     this.#requeue(this.#recall.held(at));
     if (this.#queue.size > 0) this.drain();
@@ -235,7 +235,7 @@ export class Dispatcher implements TendedRoute {
     this.drain();
   }
 
-  /** @param accepted it was accepted before: a full queue does not refuse it */
+  /** @param accepted the call was accepted before: a full queue does not refuse it */
   #enqueue(call: Call, accepted: boolean): void {
     call.queued(now());
     if (!this.#sharedQueue.enter(call, accepted, this.endpoints.places) && !this.#displace(call)) {
@@ -256,7 +256,7 @@ export class Dispatcher implements TendedRoute {
     return this.#queue.size > 0;
   };
 
-  /** The queue is full: a call of this thread that has less of a claim gives its place up, if there is one. */
+  /** Makes room in a full queue: a call of this thread with a weaker claim, if any, gives its place up. */
   #displace(newcomer: Call): boolean {
     const victim = this.#queue.victimFor(newcomer);
     if (victim === undefined) return false;

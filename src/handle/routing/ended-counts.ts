@@ -2,7 +2,7 @@ import { type CallSeries, CallStats } from '../call/call-stats.ts';
 import { Counters, type Counts } from '../call/counters.ts';
 import { type RouteKey, routeKey } from './directory.ts';
 
-/** What a thread counted of the calls to one deployment. */
+/** A thread's counts of the calls to one deployment. */
 export interface CountedCalls {
   readonly app: string;
   readonly deployment: string;
@@ -17,7 +17,7 @@ interface Counting {
   readonly counters: Counters;
 }
 
-/** Takes what was counted since the last time. */
+/** Takes the counts since the last reading. */
 export function countedBy({ app, deployment, stats, counters }: Counting): CountedCalls {
   return { app, deployment, series: stats.take(), counts: counters.take() };
 }
@@ -27,8 +27,8 @@ export function hasCounted({ series, counts }: CountedCalls): boolean {
 }
 
 /**
- * What was counted of the calls over routes that have ended, until it is taken: one entry per deployment, however often
- * it is deleted and deployed again.
+ * Keeps the counts of ended routes until they are taken: one entry per deployment, however often it is deleted and
+ * deployed again.
  */
 export class EndedCounts {
   readonly #byDeployment = new Map<RouteKey, Ended>();
@@ -43,7 +43,7 @@ export class EndedCounts {
     ended.counters.merge(counts);
   }
 
-  /** What was counted so far, and starts again from zero. */
+  /** Returns the counts so far and starts again from zero. */
   take(): CountedCalls[] {
     const taken = [...this.#byDeployment.values()].map(countedBy);
     this.#byDeployment.clear();

@@ -13,7 +13,7 @@ import type { DetourConfig } from './traffic-split.ts';
 /** A replica that can be connected to callers. */
 export interface Reachable {
   readonly replicaId: string;
-  /** Makes a way to it. @param callerName prefix of the request ids of the caller */
+  /** Makes a link to the replica. @param callerName prefix of the request ids of the caller */
   link(callerName: string): Link;
 }
 
@@ -23,16 +23,16 @@ export interface CallerPort {
   send(event: DirectoryEvent, transfer: MessagePort[]): void;
 }
 
-/** What the registry knows of one deployment. */
+/** The registry's record of one deployment. */
 class Entry {
   readonly load = new DeploymentLoad();
   readonly sessions = new SessionTable();
   config: RouteConfig;
   readonly replicas = new Map<string, Reachable>();
-  /** Callers that subscribed, with the name they know the deployment by and what they hold of its queue. */
+  /** Subscribed callers, with the key under which they know the deployment and their ledger of its queue. */
   readonly subscribers = new Map<CallerPort, { key: RouteKey; queue: QueueLedger }[]>();
   failure: unknown = undefined;
-  /** The replica whose place the next one takes. */
+  /** The replica that the next one replaces. */
   current: string | undefined = undefined;
 
   constructor(config: RouteConfig) {
@@ -46,23 +46,23 @@ class Entry {
  */
 export class EndpointRegistry {
   readonly #entries = new Map<RouteKey, Entry>();
-  /** `app/` stands for the ingress of the app. */
+  /** Deployment behind each key `app/`, which stands for the ingress of the app. */
   readonly #ingress = new Map<string, string>();
   readonly #callers = new Set<CallerPort>();
-  /** By a name: the deployment that it stands for since its own became one of another app. */
+  /** The key that replaces an old key since its deployment moved to another app. */
   readonly #redirects = new Map<RouteKey, RouteKey>();
-  /** By app: what is tried beside its ingress. */
+  /** The trial beside each app's ingress. */
   readonly #detours = new Map<string, DetourConfig>();
-  /** By replica that was replaced: who still has calls there. */
+  /** For each replaced replica, the callers that still have calls there. */
   readonly #replacements = new Map<string, InlineHandover>();
-  /** By replica that is gone: the calls that it ran, while callers are asked for them. */
+  /** For each replica that is gone, the calls that it ran, while callers are asked for them. */
   readonly #lost = new Map<string, LostCalls>();
 
   addCaller(caller: CallerPort): void {
     this.#callers.add(caller);
   }
 
-  /** A caller thread is gone: what it held of the queues is given back. */
+  /** A caller thread is gone: gives its places in the queues back. */
   removeCaller(caller: CallerPort): void {
     this.#callers.delete(caller);
     for (const entry of this.#entries.values()) {
@@ -77,7 +77,7 @@ export class EndpointRegistry {
     }
   }
 
-  /** Makes a deployment known, or changes what its callers act on. */
+  /** Registers a deployment, or changes the configuration of its callers. */
   configure(key: RouteKey, config: RouteConfig, maxQueued: number): void {
     const known = this.#entries.get(key);
     const entry = known ?? new Entry(config);
@@ -89,7 +89,7 @@ export class EndpointRegistry {
     else this.#broadcast(entry, (as) => ({ type: 'config', key: as, config }));
   }
 
-  /** Which deployment an app's own key stands for. Callers that know it by that key go over with it. */
+  /** Sets the deployment that an app's own key stands for. Callers under that key move with it. */
   setIngress(app: string, deployment: string): void {
     const previous = this.#ingress.get(app);
     this.#ingress.set(app, deployment);
@@ -106,7 +106,7 @@ export class EndpointRegistry {
     }
   }
 
-  /** Callers of a deployment call another one from now on, under the names that they know it by. */
+  /** Redirects callers of a deployment to another one, under the keys that they know. */
   redirect(from: RouteKey, to: RouteKey): void {
     this.#redirects.set(from, to);
     const entry = this.#entries.get(from);
@@ -120,7 +120,7 @@ export class EndpointRegistry {
     }
   }
 
-  /** Calls to the ingress of an app go elsewhere as well, or instead; undefined: no longer. */
+  /** Starts to divert or copy the calls to an app's ingress; undefined: stops that. */
   setDetour(app: string, detour: DetourConfig | undefined): void {
     if (detour === undefined) this.#detours.delete(app);
     else this.#detours.set(app, detour);
@@ -128,7 +128,7 @@ export class EndpointRegistry {
     if (entry !== undefined) this.#broadcast(entry, (as) => ({ type: 'detour', key: as, detour }));
   }
 
-  /** Calls to the deployment fail with this error until it is configured again. */
+  /** Makes calls to the deployment fail with this error until the deployment is configured again. */
   fail(key: RouteKey, error: unknown): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
@@ -152,7 +152,7 @@ export class EndpointRegistry {
     return this.#entries.get(key)?.load;
   }
 
-  /** A replica is ready: every subscriber is connected with it. */
+  /** Connects every subscriber with a replica that is ready. */
   connect(key: RouteKey, replica: Reachable): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
@@ -163,7 +163,7 @@ export class EndpointRegistry {
 
   /**
    * A replica takes the place of the one before it.
-   * @returns when no caller has calls there any more
+   * @returns a promise that resolves when no caller has calls at the old replica
    */
   replace(key: RouteKey, replica: Reachable): Promise<void> {
     const entry = this.#entries.get(key);
@@ -183,7 +183,7 @@ export class EndpointRegistry {
     return replacement.over;
   }
 
-  /** A caller thread has no more calls at a replica that was replaced, under one of the names that it knows the deployment by. */
+  /** A caller thread has no more calls at a replaced replica, under one of its keys of the deployment. */
   replaced(caller: CallerPort, replicaId: string): void {
     const replacement = this.#replacements.get(replicaId);
     replacement?.done(caller);
@@ -191,7 +191,7 @@ export class EndpointRegistry {
   }
 
   /**
-   * A replica is gone: its calls that had not started go elsewhere, the others fail with this error.
+   * Removes a replica that is gone: its calls that had not started go elsewhere, the others fail with this error.
    * @returns collects the calls that it ran
    */
   disconnect(key: RouteKey, replicaId: string, error: unknown): LostCalls {
@@ -205,12 +205,12 @@ export class EndpointRegistry {
     return lost;
   }
 
-  /** A caller says which of its calls a replica ran that is gone, under one of the names that it knows it by. */
+  /** A caller reports which of its calls a dead replica ran, under one of its keys of the deployment. */
   lost(caller: CallerPort, replicaId: string, calls: readonly LostCall[]): void {
     this.#lost.get(replicaId)?.add(caller, calls);
   }
 
-  /** A caller thread wants to call a deployment. */
+  /** Subscribes a caller thread to a deployment. */
   subscribe(caller: CallerPort, as: RouteKey): void {
     const key = this.#resolve(as);
     const entry = this.#entries.get(key);

@@ -1,10 +1,10 @@
-/** Caller threads that have calls at an inline replica which another one has replaced. */
+/** Tracks the caller threads that still have calls at a replaced inline replica. */
 export class InlineHandover {
-  /** By caller: the names under which it has not said yet that it is through. */
+  /** For each caller, the number of keys under which its calls have not ended. */
   readonly #outstanding = new Map<object, number>();
   readonly #over = Promise.withResolvers<void>();
 
-  /** Resolves when all of them are through. */
+  /** Resolves when no caller has calls there. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
@@ -17,14 +17,14 @@ export class InlineHandover {
     if (names > 0) this.#outstanding.set(caller, names);
   }
 
-  /** A caller is through under one name. */
+  /** A caller has no more calls under one key. */
   done(caller: object): void {
     const left = (this.#outstanding.get(caller) ?? 1) - 1;
     if (left > 0) this.#outstanding.set(caller, left);
     else this.forget(caller);
   }
 
-  /** A caller is through, or its thread is gone. */
+  /** A caller has no more calls, or its thread is gone. */
   forget(caller: object): void {
     this.#outstanding.delete(caller);
     if (this.isOver) this.end();

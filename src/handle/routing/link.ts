@@ -1,26 +1,26 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Packed } from '../../values/pack.ts';
 
-/** What every link says about its replica. */
+/** Properties of the replica in every link. */
 interface ReplicaIdentity {
   readonly replicaId: string;
   readonly instanceId: string;
   readonly version: string;
 }
 
-/** The way to a replica in another thread of this process: a channel, and memory that both ends share. */
+/** Link to a replica in another thread of this process: a channel, and memory that both ends share. */
 export interface ThreadLink extends ReplicaIdentity {
   readonly kind: 'thread';
   readonly port: MessagePort;
   /** The replica's row of the load table. */
   readonly load: SharedArrayBuffer;
   readonly ledger: SharedArrayBuffer;
-  /** Where the replica counts how its calls went. */
+  /** Memory in which the replica counts the outcomes of its calls. */
   readonly tally: SharedArrayBuffer;
   readonly methods: readonly string[];
 }
 
-/** How each caller thread makes its own replica of an inline deployment. */
+/** Link from which each caller thread makes its own replica of an inline deployment. */
 export interface InlineLink extends ReplicaIdentity {
   readonly kind: 'inline';
   readonly app: string;
@@ -39,7 +39,7 @@ interface Links {
 }
 
 export type LinkKind = keyof Links;
-/** How a caller reaches one replica. Plain data but for ports. */
+/** Describes how a caller reaches one replica. Plain data except for ports. */
 export type Link<K extends LinkKind = LinkKind> = { [P in K]: Links[P] & { readonly kind: P } }[K];
 
 /** The ports that move to the caller's thread with a link. */

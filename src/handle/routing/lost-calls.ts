@@ -3,10 +3,13 @@ import { methodLabel } from '../../channel/method-names.ts';
 import { now } from '../../time/clock.ts';
 import { within } from '../../time/timeout.ts';
 
-/** At most this many calls are named of one replica. */
+/** Maximum number of calls that are named per replica. */
 const MOST_LOST_CALLS = 10;
 
-/** How long a death waits for the caller threads that are to name their calls, in ms: one that computes does not answer. */
+/**
+ * Time that the report of a death waits for caller threads to name their calls, in ms: a thread that computes does not
+ * answer.
+ */
 const ANSWER_LIMIT_MS = 100;
 
 /** A call that ran in a replica when the replica died. */
@@ -14,11 +17,11 @@ export interface LostCall {
   /** Method of the deployment; `http` or `websocket` for a request that came from outside. */
   readonly method: string;
   readonly requestId: string;
-  /** When it was sent to the replica, as a timestamp like `Date.now()`. */
+  /** Time at which the call was sent to the replica, as a timestamp like `Date.now()`. */
   readonly since: number;
 }
 
-/** The calls of this thread that a replica has begun and not answered, as their channel knows them. */
+/** The calls of this thread that a replica has begun and not answered, as recorded by their channel. */
 export function lostCalls(channel: CallChannel): LostCall[] {
   const lost: LostCall[] = [];
   const epoch = Date.now() - now();
@@ -31,12 +34,12 @@ export function lostCalls(channel: CallChannel): LostCall[] {
 
 /** Collects from all caller threads which calls ran in a replica that died. */
 export class LostCalls {
-  /** By caller: the names under which it has not answered yet. */
+  /** For each caller, the number of keys under which it has not answered yet. */
   readonly #outstanding = new Map<object, number>();
   readonly #over = Promise.withResolvers<void>();
   readonly #calls: LostCall[] = [];
 
-  /** Those that are known by now, the oldest first. */
+  /** The calls reported so far, the oldest first. */
   get calls(): readonly LostCall[] {
     return this.#calls.toSorted((a, b) => a.since - b.since).slice(0, MOST_LOST_CALLS);
   }
@@ -46,17 +49,17 @@ export class LostCalls {
     return this.#outstanding.size === 0;
   }
 
-  /** Resolves when every caller thread has answered, or has had the time to. */
+  /** Resolves when every caller thread has answered, or the time limit has passed. */
   async over(): Promise<void> {
     if (!this.isOver) await within(ANSWER_LIMIT_MS, this.#over.promise, false);
   }
 
-  /** A caller is asked under so many names. */
+  /** A caller is asked under this many keys. */
   expect(caller: object, names: number): void {
     if (names > 0) this.#outstanding.set(caller, names);
   }
 
-  /** A caller answered under one name. */
+  /** A caller answered under one key. */
   add(caller: object, calls: readonly LostCall[]): void {
     const left = this.#outstanding.get(caller);
     if (left === undefined) return;

@@ -1,17 +1,17 @@
 import type { Call } from '../call/call.ts';
 
-/** A route that is looked after while calls wait there, or may have to move. */
+/** A route that is tended while its calls wait or may have to move. */
 export interface TendedRoute {
-  /** `tend` is called every so often. */
+  /** Whether `tend` is called periodically. */
   isTended: boolean;
   readonly isBusy: boolean;
   tend(at: number): void;
 }
 
-/** What the route tells its router. */
+/** Notifications from a route to its router. */
 export interface RouteHooks {
-  /** It has calls that wait, or that may have to move: `tend` is to be called every so often while it is busy. */
+  /** The route has calls that wait or may have to move: `tend` is to be called periodically while it is busy. */
   onBusy(route: TendedRoute): void;
-  /** A response failed, and nothing observed it. */
+  /** A response failed unobserved. */
   onUnobserved(error: unknown, call: Call): void;
 }

@@ -20,28 +20,28 @@ import type { RouteHooks } from './route-hooks.ts';
 import type { TrafficSplit } from './traffic-split.ts';
 
 /**
- * The way from one caller thread to one deployment: its replicas, and the calls that wait for them. Nothing else
+ * The route from one caller thread to one deployment: its replicas, and the calls that wait for them. Only the route
  * picks the replica of a call.
  */
 export class Route implements CallOwner {
-  /** Another one once the deployment has become a part of another app. */
+  /** Name of the app; changes when the deployment moves to another app. */
   app: string;
-  /** Empty while only the app is known: its ingress. */
+  /** Name of the deployment; empty while the route only knows the app, whose ingress it leads to. */
   deployment: string;
   /** Prefix of the request ids that this thread makes. */
   readonly callerName: string;
   readonly stats: CallStats = new CallStats((method) => this.#methods.has(method));
   readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
-  /** Where calls go besides, or instead. */
+  /** The trial that diverts or copies calls of this route. */
   detour: TrafficSplit<Route> | undefined = undefined;
-  /** How often its replicas were given up for those of another deployment. */
+  /** Number of times that the route's replicas were given up for another deployment's. */
   retirements = 0;
-  /** The deployment is gone; another one of its name would have a new route. */
+  /** Set once the deployment is gone; a new deployment of the same name gets a new route. */
   isGone = false;
-  /** Makes every call fail until the deployment is configured again: it failed, or is being stopped. */
+  /** Error of every call until the deployment is configured again: the deployment failed or is being stopped. */
   #rejection: unknown = undefined;
-  /** Methods that a replica has, or had. */
+  /** Methods that any replica has or had. */
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   readonly #dispatcher: Dispatcher;
   #flights: SingleFlight | undefined = undefined;
@@ -71,17 +71,17 @@ export class Route implements CallOwner {
     return this.#dispatcher.endpoints.all;
   }
 
-  /** Whether it has replicas, and takes calls for them. */
+  /** Whether the route has replicas and takes calls for them. */
   get isOpen(): boolean {
     return this.#dispatcher.endpoints.all.length > 0 && this.#rejection === undefined;
   }
 
-  /** Calls of this thread that wait. */
+  /** Number of waiting calls of this thread. */
   get queued(): number {
     return this.#dispatcher.queued;
   }
 
-  /** Free places that nobody waits for. */
+  /** Free places for which no call waits. */
   get free(): number {
     return this.#dispatcher.free;
   }
@@ -119,20 +119,23 @@ export class Route implements CallOwner {
     return lost;
   }
 
-  /** Sends nothing more to its replicas. Calls that run end there; the links close with their replicas, inline ones after their calls. */
+  /**
+   * Sends nothing more to the current replicas. Running calls end there; the links close with their replicas, inline
+   * ones after their calls.
+   */
   retire(): void {
     this.retirements++;
     for (const { channel } of this.#dispatcher.endpoints.clear())
       if (channel.isInline) channel.close(undefined);
   }
 
-  /** Rejects what waits and what comes. Calls that run go on. */
+  /** Rejects waiting and new calls. Running calls go on. */
   refuse(error: unknown): void {
     this.#rejection = error;
     for (const call of this.#dispatcher.takeWaiting()) call.reject(error);
   }
 
-  /** Rejects what comes; what waits is still served. */
+  /** Rejects new calls; waiting calls are still served. */
   bar(error: unknown): void {
     this.#rejection = error;
   }
@@ -154,21 +157,21 @@ export class Route implements CallOwner {
     if (deadlineAt > 0) wheel.add(call, deadlineAt);
   }
 
-  /** Lets a call into the instance, once; rejects it and answers false if it may not enter. */
+  /** Admits a call to the instance, once; rejects the call and returns false if it is refused. */
   admit(call: Call): boolean {
     const reason = this.#gate.enter(call);
     if (reason !== undefined) this.#dispatcher.shedding.shed(call, reason);
     return reason === undefined;
   }
 
-  /** Lets a call with an idempotency key run, or wait for the one that does already. */
+  /** Runs a call with an idempotency key, or lets it wait for the execution that runs already. */
   dispatchOnce(call: FlightCall, key: string): void {
     if (!this.admit(call)) return;
     this.#flights ??= new SingleFlight(this);
     this.#flights.join(call, key);
   }
 
-  /** Sends a call to a replica, or lets it wait for one. */
+  /** Sends a call to a replica, or lets it wait for a replica. */
   dispatch(call: Call): void {
     if (this.#rejection !== undefined) {
       call.reject(this.#rejection);
@@ -185,12 +188,12 @@ export class Route implements CallOwner {
     this.#dispatcher.dispatchTo(call, endpoint);
   }
 
-  /** Sends waiting calls as long as there is room. */
+  /** Sends waiting calls while there is room. */
   drain(): void {
     this.#dispatcher.drain();
   }
 
-  /** Looks after its calls; the router does so every so often while there are any. */
+  /** Tends the route's calls; called periodically by the router while the route is busy. */
   tend(at: number): void {
     this.#dispatcher.tend(at);
   }
@@ -199,7 +202,7 @@ export class Route implements CallOwner {
     this.#dispatcher.leftQueue(call);
   }
 
-  /** A response failed and nobody looked at it. */
+  /** A response failed unobserved. */
   unobserved(error: unknown, call: Call): void {
     this.#hooks.onUnobserved(error, call);
   }
@@ -208,7 +211,7 @@ export class Route implements CallOwner {
     return this.#dispatcher.retries.isIdempotent(method);
   }
 
-  /** A call lost its replica: sends it again if that is safe and worth it. @param started it may have run */
+  /** A call lost its replica: sends it again if that is safe and worth it. @param started the call may have run */
   recover(call: Call, started: boolean): boolean {
     if (this.#rejection !== undefined) return false;
     const pause = this.#dispatcher.retries.pauseBeforeRetry(call, started, now());
@@ -230,14 +233,14 @@ export class Route implements CallOwner {
     this.#dispatcher.sendAgain(call);
   }
 
-  /** @internal Bookkeeping of `Call`. */
+  /** @internal A call of this route has settled. */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
     this.#dispatcher.settled(call, outcome, before, at);
     if (call.entry === ADMISSION.charged) this.#gate.leave(call);
     if (call.entry !== ADMISSION.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
-  /** @internal The first chunk of a stream is its answer: for how long a stream lasts is another matter. */
+  /** @internal The first chunk counts as the answer of a stream, whose duration says nothing about the replica's latency. */
   streamed(call: Call, at: number): void {
     if (activeTime.spansPause(call.sentAt, at)) return;
     this.#dispatcher.endpoints.answered(call, 'ok', at);

@@ -16,23 +16,23 @@ import type { TendedRoute } from './route-hooks.ts';
 import { Shadow } from './shadow.ts';
 import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
 
-/** How often a thread looks after its calls. */
+/** Interval at which a thread tends its routes, in ms. */
 const TEND_MS = 50;
 
-/** What a router needs of the thread it serves. */
+/** Hooks of a router into the thread that it serves. */
 export interface RouterHooks {
   readonly connectors: Connectors;
-  /** A response failed and nobody looked at it. */
+  /** A response failed unobserved. */
   onUnobserved(error: unknown, call: Call): void;
-  /** A replica that another one replaced has no more calls of this thread. */
+  /** A replaced replica has no more calls of this thread. */
   onReplaced(replicaId: string): void;
-  /** A replica is gone, under one of the names of its deployment: which calls of this thread it ran. */
+  /** Reports the calls of this thread that a dead replica ran, under one of the keys of its deployment. */
   onLost(replicaId: string, calls: readonly LostCall[]): void;
-  /** Where calls of this thread enter the instance. Default: they are in it. */
+  /** Admission control for calls of this thread. Default: calls are admitted already. */
   readonly gate?: AdmissionControl;
 }
 
-/** Who makes the calls: the host (index 0) or a replica's thread. */
+/** The thread that makes the calls: the host (index 0) or a replica's thread. */
 export interface Caller {
   readonly index: number;
   readonly instanceId: string;
@@ -41,8 +41,8 @@ export interface Caller {
 }
 
 /**
- * The one router of a caller thread: the host has one, and every replica that holds a handle. It knows the routes to the
- * deployments that this thread calls, and follows what the registry says about their replicas.
+ * The one router of a caller thread: the host has one, and every replica that holds a handle. It knows the routes to
+ * the deployments that this thread calls, and follows the registry's events about their replicas.
  */
 export class Router {
   readonly #caller: Caller;
@@ -53,9 +53,9 @@ export class Router {
   readonly #busy = new Set<TendedRoute>();
   readonly #hooks: RouterHooks;
   readonly #gate: AdmissionControl;
-  /** What every call gets once the router is closed. */
+  /** Error of every call once the router is closed. */
   #closedWith: unknown = undefined;
-  /** Counts of routes that are gone. */
+  /** Counts of ended routes. */
   readonly #ended = new EndedCounts();
   #tender: Timer | undefined = undefined;
 
@@ -67,12 +67,12 @@ export class Router {
     this.#gate = hooks.gate ?? new AdmissionControl();
   }
 
-  /** The instance this thread belongs to. */
+  /** Id of the instance that this thread belongs to. */
   get instanceId(): string {
     return this.#caller.instanceId;
   }
 
-  /** The route to a deployment; the first asker subscribes. */
+  /** Returns the route to a deployment; the first request subscribes. */
   route(app: string, deployment: string, key: RouteKey): Route {
     const known = this.#routes.get(key);
     if (known !== undefined) return known;
@@ -90,7 +90,7 @@ export class Router {
     return this.#routes.values();
   }
 
-  /** What this thread counted since the last time. */
+  /** Takes this thread's counts since the last reading. */
   takeStats(): CountedCalls[] {
     const taken = this.#ended.take();
     for (const route of this.#routes.values()) if (isKnown(route)) taken.push(countedBy(route));
@@ -173,7 +173,7 @@ export class Router {
   }
 }
 
-/** Whether the deployment was there. Names that were not may be made up by clients, and nothing is counted of them. */
+/** Whether the deployment exists. Unknown names may be invented by clients and are not counted. */
 function isKnown({ config }: Route): boolean {
   return config !== UNKNOWN_CONFIG;
 }

@@ -13,8 +13,8 @@ import type { TrafficSplit } from './traffic-split.ts';
 const LEAST_IMPORTANT = PRIORITIES.length - 1;
 
 /**
- * A shadow: sends a copy of each call to another app, and counts whether that comes to the same result. The call itself
- * goes on as if nothing were: a copy is the first to be shed, is never repeated, and its failures are only counted.
+ * A shadow: sends a copy of each call to another app, and counts whether both results are equal. The call itself is
+ * unaffected: a copy is the first to be shed, is never retried, and its failures are only counted.
  */
 export class Shadow implements TrafficSplit<Route> {
   readonly #route: Route;
@@ -39,24 +39,27 @@ export class Shadow implements TrafficSplit<Route> {
     const copy = new ShadowCall(route, call, this.#counters);
     call.shadowedBy(copy);
     route.begin(copy, call.expiresAt);
-    // The call itself goes first.
+    // The original call goes first.
     queueMicrotask(() => {
       if (!copy.isSettled) route.dispatch(copy);
     });
   }
 }
 
-/** What was moved or is uploaded is there once only. */
+/** Whether a call can be copied: moved or uploaded data exists only once. */
 function isCopyable({ transfer, meta, method }: Call): boolean {
   return transfer === undefined && meta?.upload === undefined && method !== WEBSOCKET_METHOD_NAME;
 }
 
-/** What a call came to: a hash of its result, or its error in words; undefined: nothing that can be compared. */
+/**
+ * Outcome of a call for the comparison: a hash of its result, or the text of its error; undefined: the outcome cannot
+ * be compared.
+ */
 type Finding = { readonly isError: boolean; readonly text: string } | undefined;
 
 class ShadowCall extends Call implements ShadowCopy {
   readonly #counters: Counters;
-  /** Whether original and copy are over. */
+  /** Number of the two calls, original and copy, that have ended. */
   #ended = 0;
   #original: Finding = undefined;
   #own: Finding = undefined;
@@ -71,13 +74,13 @@ class ShadowCall extends Call implements ShadowCopy {
     this.meta = { ...call.meta, requestId: call.requestId, priority: LEAST_IMPORTANT };
   }
 
-  /** The original has paid for its tenant. */
+  /** The copy has no tenant, since the original has been charged. */
   override get tenant(): string {
     return '';
   }
 
   originalSucceeded(value: unknown): void {
-    // The caller may change it from now on.
+    // The caller may change the value from now on.
     this.#find(this.#compared(value), captured, (finding) => {
       this.#original = finding;
     });
@@ -93,9 +96,9 @@ class ShadowCall extends Call implements ShadowCopy {
     this.#end();
   }
 
-  /** Never sent again. */
+  /** A lost copy is never sent again. */
   override orphaned(): void {
-    this.failed(new Error('its replica died'));
+    this.failed(new Error('the replica of the copy died'));
   }
 
   protected override onResult(value: unknown): void {
@@ -119,7 +122,7 @@ class ShadowCall extends Call implements ShadowCopy {
 
   protected override onEnd(): void {}
 
-  /** Of an HTTP answer status and body. */
+  /** The compared part of a result: of an HTTP answer, status and body. */
   #compared(value: unknown): unknown {
     if (this.method !== HTTP_METHOD_NAME) return value;
     const [status, , body] = value as readonly unknown[];
@@ -150,7 +153,7 @@ class ShadowCall extends Call implements ShadowCopy {
   }
 }
 
-/** A copy. @throws ServeError `SERVE_NOT_SERIALIZABLE` */
+/** Captures a copy of a value. @throws ServeError `SERVE_NOT_SERIALIZABLE` */
 function captured(value: unknown): Subject {
   const capture = new Capture();
   return { value: capture.take(value, 'result', RESULT), marks: capture.marks };

@@ -9,12 +9,12 @@ import type { Connector } from './connector.ts';
 import type { ThreadLink } from './link.ts';
 
 /**
- * The host always says what a replica died of, a few ms after its port closed; up to 0.3 s when it ran out of memory. This
- * is the net under that, in ms.
+ * Upper bound of the wait for a death reason, in ms. The host always reports the reason a few ms after the port closed,
+ * and up to 0.3 s after it when the replica ran out of memory.
  */
 const DEATH_REASON_MS = 1_000;
 
-/** A replica in a thread, as the host knows it. */
+/** The host's view of a replica in a thread. */
 export interface ThreadReplica {
   readonly replicaId: string;
   readonly instanceId: string;
@@ -36,7 +36,7 @@ export function openThreadLink(
   return { kind: 'thread', replicaId, instanceId, version, port: port1, ...shared, methods };
 }
 
-/** The caller's end of such channels. */
+/** Connects a caller to a replica in a thread. */
 export const threadConnector: Connector<'thread'> = {
   connect({ port, load, ledger, tally, methods }, onGone) {
     const replica = {

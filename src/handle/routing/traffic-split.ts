@@ -1,17 +1,17 @@
 import type { Call } from '../call/call.ts';
 
-/** A new version that is tried beside an app: it takes a share of its calls, or a copy of each. */
+/** A trial of a new version beside an app, which takes a share of its calls or a copy of each. */
 export interface DetourConfig {
   readonly kind: 'canary' | 'shadow';
   /** The app that the new version runs as. */
   readonly app: string;
-  /** Of the calls, 0…1; of a shadow always 1. */
+  /** Share of the calls, 0…1; always 1 for a shadow. */
   readonly share: number;
   readonly seed: number;
 }
 
-/** What happens to the calls of a route on their way. */
+/** Diverts or copies calls of a route. */
 export interface TrafficSplit<R> {
-  /** The route that a call takes instead; undefined: it goes on. */
+  /** Returns the route that a call takes instead; undefined: the call stays on its route. */
   divert(call: Call): R | undefined;
 }
