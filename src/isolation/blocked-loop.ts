@@ -1,13 +1,13 @@
 import { ServeError } from '../errors.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 
-/** Ends replicas that do not respond, and says in which code their event loops stand. */
+/** Ends replicas that do not respond, and reports the code in which their event loops are blocked. */
 export class BlockedLoops {
   readonly #ending = new WeakSet<ManagedReplica>();
 
   /**
    * Ends a replica as soon as the inspector has answered.
-   * @param why what is wrong with it
+   * @param why fault of the replica
    */
   end(replica: ManagedReplica, why: string): void {
     if (this.#ending.has(replica)) return;

@@ -5,7 +5,7 @@ import type { Remains } from '../replica/thread-hooks/remains.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { pack, unpack } from '../values/pack.ts';
 
-/** Limit of a description, in ms: the replica may be busy, and user code that takes part may hang. */
+/** Limit of a description, in ms: the replica may be busy, and user code involved in it may hang. */
 const DESCRIBE_TIMEOUT_MS = 10_000;
 /** Limit of `recordAutoscalingStats`, in ms: the next sample asks again. */
 const STATS_TIMEOUT_MS = 10_000;
@@ -22,9 +22,9 @@ interface OpenQuestion {
 interface AnswerLimit {
   readonly ms: number;
   readonly message: string;
-  /** Whether the limit counts from when the replica comes to the question, which a replica that computes does later. */
+  /** Whether the limit counts from when the replica begins with the question, which a computing replica does later. */
   readonly isFromBegin?: boolean;
-  /** Whether the process stays alive for the answer. */
+  /** Whether the question keeps the process alive until the answer. */
   readonly keepsAlive?: boolean;
 }
 
@@ -41,7 +41,7 @@ export class ControlLink {
     this.#post = post;
   }
 
-  /** Number of questions that wait for an answer. */
+  /** Number of questions without an answer yet. */
   get open(): number {
     return this.#open.size;
   }
@@ -70,7 +70,7 @@ export class ControlLink {
     return (await answer.catch(late))?.stats;
   }
 
-  /** OpenAPI's view of the ingress. */
+  /** Describes the ingress for OpenAPI. */
   async describe(): Promise<IngressDescription> {
     const message = `${this.#about.replica} did not describe itself within ${DESCRIBE_TIMEOUT_MS} ms`;
     const limit = { ms: DESCRIBE_TIMEOUT_MS, message, keepsAlive: true };
@@ -78,7 +78,7 @@ export class ControlLink {
     return description ?? { routes: [] };
   }
 
-  /** The calls that run. The replica answers as soon as its event loop turns. */
+  /** Lists the running calls. The replica answers as soon as its event loop turns. */
   async openCalls(): Promise<OpenCalls> {
     const { openCalls } = await this.#ask({ type: 'openCalls' });
     return openCalls ?? { deadline: 0, hasStreams: false };
@@ -91,8 +91,8 @@ export class ControlLink {
   }
 
   /**
-   * Lets the replica end by itself once nothing is under way there. Rejects if it does not answer within `timeoutMs`: its
-   * event loop does not turn.
+   * Lets the replica end by itself once no work is under way in it. Rejects if it does not answer within `timeoutMs`: its
+   * event loop is blocked.
    */
   async retire(timeoutMs: number): Promise<Remains> {
     const message = `the event loop did not turn for ${timeoutMs} ms`;
@@ -100,7 +100,7 @@ export class ControlLink {
     return remains ?? { hasLeftovers: false, hasAddons: false };
   }
 
-  /** The replica has come to a question. */
+  /** The replica begins with a question. */
   begun(id: number): void {
     this.#open.get(id)?.begun.resolve();
   }

@@ -3,23 +3,23 @@ import { activeTime } from '../time/active-time.ts';
 import { now } from '../time/clock.ts';
 import { within } from '../time/timeout.ts';
 
-/** How long a replica that stops may go on with its calls. */
+/** Limits of the time that a stopping replica has for its calls. */
 export interface DrainLimits {
-  /** Whatever its calls are, in ms. */
+  /** Grace for all calls, in ms. */
   readonly graceMs: number;
-  /** Given: its calls may take as long as they were promised when that is longer. In ms, 0 = nothing was promised. */
+  /** If set, calls may take as long as their deadlines allow when that is longer than the grace. In ms, 0 = no deadline. */
   readonly promised?: { readonly requestTimeoutMs: number; readonly streamTimeoutMs: number };
 }
 
-/** The end of a thread gets at least so much time, in ms, and this share of the grace, where its calls used that up. */
+/** Minimum time for the end of a thread when its calls used up the grace: a fixed time in ms, and this share of the grace. */
 const LEAST_END_MS = 50;
 const END_SHARE = 1 / 20;
 
 /**
- * How long the destructor and the end of a thread may take: what its calls left of the grace.
+ * Time for the destructor and the end of a thread: the rest of the grace after the calls.
  *
  * @param since time of `activeTime` at which the grace began
- * @param most at the most, in ms
+ * @param most maximum in ms
  */
 export function endLimit({ graceMs, promised }: DrainLimits, since: number, most: number): number {
   if (promised !== undefined) return most;
@@ -27,23 +27,23 @@ export function endLimit({ graceMs, promised }: DrainLimits, since: number, most
   return Math.min(most, Math.max(left, graceMs * END_SHARE, LEAST_END_MS));
 }
 
-/** The calls of a replica that stops. */
+/** The calls of a stopping replica. */
 export interface Draining {
-  /** Asks the replica, which answers as soon as its event loop turns. */
+  /** Asks the replica for its running calls; it answers as soon as its event loop turns. */
   openCalls(): Promise<OpenCalls>;
-  /** Resolves when the last call is over, or the replica is dead. */
+  /** Resolves when the last call has ended, or the replica is dead. */
   callsOver(): Promise<void>;
 }
 
-/** A caller gives up up to a tick of its wheel after the deadline: it is told of that, not of the replica's end. */
+/** A caller gives up at most one tick of its wheel after the deadline, and is told of that instead of the replica's end. */
 const SLACK_MS = 100;
-/** Limit of the last question, in ms: a replica that computes does not answer. */
+/** Limit of the last question, in ms: a computing replica does not answer. */
 const ANSWER_MS = 1_000;
 
 /**
- * Waits for the calls of a replica that takes no more: for the grace, and beyond it until the last of their deadlines. Only
- * the replica knows these, so it is asked at the start, and once more before it is given up, for calls that were on their
- * way at the start. Until it answers, the longest time that its calls can take counts. Pauses of the process do not count.
+ * Waits for the calls of a replica that accepts no more: for the grace, and beyond it until the last of their deadlines. Only
+ * the replica knows these, so it is asked at the start, and once more before the wait ends, for calls that were on their
+ * way at the start. Until it answers, the longest possible duration of a call counts. Pauses of the process do not count.
  */
 export async function callsEnded(replica: Draining, { graceMs, promised }: DrainLimits): Promise<void> {
   const from = activeTime.now();
@@ -63,7 +63,7 @@ export async function callsEnded(replica: Draining, { graceMs, promised }: Drain
     while (!isOver && left() > 0) await within(left(), over);
     return;
   }
-  // The answer changes how long to wait.
+  // The answer changes the limit of the wait.
   await within(left(), Promise.race([over, learn()]));
   while (!isOver) {
     if (left() > 0) {

@@ -1,12 +1,12 @@
 import type { ManagedReplica } from './managed-replica.ts';
 
-/** In a row. */
+/** Number of consecutive failures that end a replica. */
 const MAX_FAILURES = 3;
 
 /**
- * Asks a replica's `checkHealth()` every period (±10 %, so that replicas do not all ask at once); three failures in a row
- * end it, and one success starts the count anew. The check is timed from when it begins: a replica that computes comes to
- * it later, and is as healthy.
+ * Calls a replica's `checkHealth()` every period (±10 %, so that the replicas are not checked at once); three failures in a
+ * row end the replica, and one success resets the count. The time of a check counts from when it begins: a computing replica
+ * begins later, and is as healthy.
  */
 export class HealthCheck {
   readonly #replica: ManagedReplica;
@@ -23,7 +23,7 @@ export class HealthCheck {
     this.#nextAt = at + this.#jittered();
   }
 
-  /** Starts a check if one is due. `onUnhealthy` hears of the third failure. */
+  /** Starts a check if one is due. `onUnhealthy` is called at the third failure. */
   tick(at: number, onUnhealthy: (error: unknown) => void): void {
     if (this.#isRunning || at < this.#nextAt || this.#replica.isStuck) return;
     this.#isRunning = true;

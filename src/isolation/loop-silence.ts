@@ -1,10 +1,10 @@
 import type { ActiveTime } from '../time/active-time.ts';
 
-/** A longer pass says that the watching loop was blocked itself: what it did not see counts for so much, in ms. */
+/** Longest pass that counts in full, in ms. A longer pass shows that the watching loop itself was blocked. */
 const LONGEST_PASS_MS = 1_000;
 
 /**
- * For how long the event loop of a replica has been silent, counted in passes of the watch: what happened while the watch
+ * Measures how long the event loop of a replica has been silent, counted in passes of the watch: time for which the watch
  * itself did not run is no silence of the replica.
  */
 export class LoopSilence {
@@ -21,14 +21,14 @@ export class LoopSilence {
   }
 
   /**
-   * @param lastTick time of the last tick of the replica's loop, wraps with 32 bits
+   * @param lastTick time of the last tick of the replica's loop; wraps with 32 bits
    * @param at time of `clock.now()`
-   * @returns for how long the loop has been silent, in ms
+   * @returns the silence of the loop in ms
    */
   look(lastTick: number, at: number, active: Pick<ActiveTime, 'now' | 'pausedMs'>): number {
     const lookedAt = active.now();
     const { pausedMs } = active;
-    // Nobody knows yet whether the replica's loop turns again after the pause.
+    // It is unknown yet whether the replica's loop turns again after the pause.
     const isAfterPause = pausedMs !== this.#pausedBefore;
     const passedMs = isAfterPause ? 0 : Math.min(lookedAt - this.#lookedAt, LONGEST_PASS_MS);
     this.#lookedAt = lookedAt;

@@ -16,23 +16,23 @@ import { endInOrder, RUN_DRY_MS } from './orderly-end.ts';
 import { deathReason, type ReplicaExit } from './replica-exit.ts';
 import type { LoopStack, ReplicaHost, ReplicaPlace } from './replica-host.ts';
 
-/** The states of Ray. A stuck replica is `RUNNING` with an event loop that does not turn. */
+/** Ray's states of a replica. A stuck replica is `RUNNING` with a blocked event loop. */
 export type ReplicaState = 'STARTING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
 
-/** A replica that does not answer its end is terminated after so long, in ms. */
+/** Time after which a replica that does not end by itself is terminated, in ms. */
 const DISPOSE_GRACE_MS = 1_000;
-/** A host that is still there so long after `terminate()` is given up, in ms: native code blocks it. */
+/** Time after `terminate()` after which a remaining host is given up, in ms: native code blocks it. */
 const TERMINATE_TIMEOUT_MS = 2_000;
 
-/** Owns replicas, and is told what becomes of them. */
+/** The owner of replicas, which is told about their changes. */
 export interface ReplicaOwner {
-  /** The replica takes calls from now on. */
+  /** The replica accepts calls from now on. */
   ready(replica: ManagedReplica): void;
   /** The replica is gone. */
   exited(replica: ManagedReplica, exit: ReplicaExit): void;
   /** The replica reports on its calls or its user code. */
   reported(replica: ManagedReplica, report: ReplicaReport): void;
-  /** The event loop has not turned for so long, and no call has begun or ended: the replica takes no more calls. */
+  /** The event loop has been blocked for this time, and no call has begun or ended: the replica accepts no more calls. */
   stuck(replica: ManagedReplica, silentMs: number): void;
   /** The event loop turns again. */
   recovered(replica: ManagedReplica): void;
@@ -44,7 +44,7 @@ export interface ReplicaOwner {
   unhealthy(replica: ManagedReplica, error: unknown): void;
 }
 
-/** The life of one replica: its state, from its start to its end, and what the instance knows of it. */
+/** The life of one replica, from its start to its end: its state, and the instance's records of it. */
 export class ManagedReplica implements Reachable, Draining {
   readonly app: string;
   readonly deployment: string;
@@ -55,16 +55,16 @@ export class ManagedReplica implements Reachable, Draining {
   readonly load: ReplicaLoad;
   readonly tally: ReplicaTally;
   readonly control: ControlLink;
-  /** Time of `activeTime`. */
+  /** Start time by `activeTime`. */
   readonly startedAt: number = activeTime.now();
-  /** The event loop does not turn. */
+  /** Whether the event loop is blocked. */
   isStuck = false;
-  /** Terminated and still there: native code blocks it. */
+  /** Whether the replica was terminated and remains, because native code blocks it. */
   isZombie = false;
-  /** The replica serves until another one has taken its place. */
+  /** Whether the replica serves only until another one has taken its place. */
   isUnfit = false;
   methods: readonly string[] = [];
-  /** The last config that the replica was told. */
+  /** The last config sent to the replica. */
   userConfig: unknown;
   /** Whether user code has the hook `recordAutoscalingStats`. */
   hasStats = false;
@@ -113,22 +113,22 @@ export class ManagedReplica implements Reachable, Draining {
     return this.#state;
   }
 
-  /** No other replica of the deployment has it. */
+  /** Rank of the replica, unique among the replicas of its deployment. */
   get rank(): number {
     return this.#rank;
   }
 
-  /** Calls that hold a place; 0 once the replica is gone. */
+  /** Number of calls that hold a place; 0 once the replica is gone. */
   get ongoing(): number {
     return this.#isAlive ? this.load.ongoing : 0;
   }
 
-  /** Whether the replica takes calls. */
+  /** Whether the replica accepts calls. */
   get isRoutable(): boolean {
     return this.#state === 'RUNNING' && !this.isStuck;
   }
 
-  /** Resolves when the replica is gone, or is known never to go. */
+  /** Resolves when the replica is gone, or is known to be unable to end. */
   get gone(): Promise<void> {
     return this.#gone.promise;
   }
@@ -143,12 +143,12 @@ export class ManagedReplica implements Reachable, Draining {
     return this.#host.memory();
   }
 
-  /** Where the event loop stands, for one that does not turn. */
+  /** Finds out where a blocked event loop stands. */
   loopStack(): Promise<LoopStack> {
     return this.#host.loopStack();
   }
 
-  /** Takes another rank, free now. */
+  /** Changes to another rank that is free now. */
   take(rank: number): void {
     this.#rank = rank;
     this.#host.post({ type: 'rank', rank });
@@ -164,7 +164,7 @@ export class ManagedReplica implements Reachable, Draining {
     return this.control.reconfigure(userConfig, timeoutMs);
   }
 
-  /** Sets the period of the event loop's sign of life, in ms. */
+  /** Sets the period at which the event loop signals that it turns, in ms. */
   tickEvery(tickMs: number): void {
     this.#host.post({ type: 'tick', tickMs });
   }
@@ -177,7 +177,7 @@ export class ManagedReplica implements Reachable, Draining {
     return this.load.idle();
   }
 
-  /** Takes no more calls, finishes those that run, runs the destructor, ends. */
+  /** Accepts no more calls, finishes the running ones, runs the destructor, and ends. */
   async drain(limits: DrainLimits): Promise<void> {
     if (this.#state === 'STOPPING' || this.#state === 'STOPPED') return this.gone;
     const wasRunning = this.#state === 'RUNNING';
@@ -188,17 +188,17 @@ export class ManagedReplica implements Reachable, Draining {
     if (wasRunning) {
       this.#host.post({ type: 'drain' });
       await callsEnded(this, limits);
-      // A destructor that fails or hangs must not keep the replica.
+      // A destructor that fails or hangs must not keep the replica alive.
       if (this.#isAlive)
         await this.control.dispose(endLimit(limits, since, DISPOSE_GRACE_MS)).catch(() => {});
-      this.#membership.disconnect(this.#died('it was stopped before the call ended'));
+      this.#membership.disconnect(this.#died('the replica was stopped before the call ended'));
     }
     const limit = (most: number): number => endLimit(limits, since, most);
     // Native work may go on beyond the limit.
     await within(limit(RUN_DRY_MS) + limit(TERMINATE_TIMEOUT_MS), this.#end(limit));
   }
 
-  /** Ends the replica without waiting for its calls: they fail with `error`. */
+  /** Ends the replica without waiting for its calls, which fail with `error`. */
   async kill(error: ServeError): Promise<void> {
     if (this.#state === 'STOPPED') return;
     this.#state = 'STOPPING';
@@ -257,7 +257,7 @@ export class ManagedReplica implements Reachable, Draining {
     return this.#state !== 'STOPPED';
   }
 
-  /** @param limit of a wait, given its longest, in ms */
+  /** @param limit resolves after a wait, given its maximum in ms */
   async #end(limit: (most: number) => number): Promise<void> {
     if (!this.isStuck && this.#isAlive) await endInOrder(this.control, this.gone, limit);
     if (!this.#isAlive) return;

@@ -36,18 +36,18 @@ export class Membership {
     this.#registry.connect(this.#key, replica);
   }
 
-  /** Takes the replica from its callers. @param error rejects the calls that have started there */
+  /** Disconnects the replica from its callers. @param error rejects the calls that have started on the replica */
   disconnect(error: unknown): void {
     const lost = this.#registry.disconnect(this.#key, this.#replicaId, error);
     this.#lost ??= lost;
   }
 
-  /** Collects the calls that the replica ran when it was taken from its callers. */
+  /** Collects the calls that the replica ran when it was disconnected. */
   get lost(): LostCalls {
     return this.#lost ?? new LostCalls();
   }
 
-  /** The replica names its calls to another one that is gone. */
+  /** The replica names its calls to another replica that is gone. */
   named(replicaId: string, calls: readonly LostCall[]): void {
     this.#registry.lost(this.#caller, replicaId, calls);
   }
@@ -57,7 +57,7 @@ export class Membership {
     this.#registry.subscribe(this.#caller, key);
   }
 
-  /** The replica has no more calls at an inline replica that another one has replaced. */
+  /** The replica has no more calls to an inline replica that another one has replaced. */
   replaced(inlineReplicaId: string): void {
     this.#registry.replaced(this.#caller, inlineReplicaId);
   }

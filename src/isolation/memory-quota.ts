@@ -1,23 +1,23 @@
 import { MIB } from '../validation/bytes.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 
-/** What a garbage collection is about to free is no breach. */
+/** Time for which the memory may exceed the quota: a garbage collection may be about to free it. */
 const PATIENCE_MS = 1_000;
 
-/** Sees to it that a replica stays within the memory that was reserved for it. */
+/** Checks that a replica stays within its reserved memory. */
 export class MemoryQuota {
   readonly #replica: ManagedReplica;
   readonly #limitMb: number;
   #exceededSince: number | undefined = undefined;
   #isAsking = false;
 
-  /** @param limitMb its `resources.memoryMb` */
+  /** @param limitMb `resources.memoryMb` of the replica */
   constructor(replica: ManagedReplica, limitMb: number) {
     this.#replica = replica;
     this.#limitMb = limitMb;
   }
 
-  /** Looks once. `onExceeded` hears of it when the replica has held too much for a while. */
+  /** Takes one sample. `onExceeded` is called when the replica has exceeded its quota for a while. */
   tick(at: number, onExceeded: (why: string) => void): void {
     if (this.#isAsking) return;
     this.#isAsking = true;

@@ -1,18 +1,18 @@
 import type { LostCalls } from '../handle/routing/lost-calls.ts';
 import type { StartPhase } from '../replica/control.ts';
 
-/** How a replica ended. */
+/** Details of how a replica ended. */
 export interface ReplicaExit {
   /** Whether the replica was told to end. */
   readonly isExpected: boolean;
   /** Phase of the start that failed; undefined if the replica came up. */
   readonly phase: StartPhase | 'start' | undefined;
   readonly error: unknown;
-  /** Collects the calls that it ran. */
+  /** Collects the calls that the replica ran. */
   readonly lost: LostCalls;
 }
 
-/** The reason of an end, as calls that were lost with the replica are told. */
+/** The reason of an end, as the callers of the lost calls receive it. */
 export function deathReason(error: unknown): string {
   const isFull = error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
   return isFull

@@ -7,7 +7,7 @@ import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../replica/control.ts';
 import type { ProbedCall } from '../replica/running-call-probe.ts';
 
-/** Identity of a replica that is about to start, and what is reserved for it. */
+/** Identity of a replica that is about to start, and its reserved resources. */
 export interface ReplicaPlace {
   readonly app: string;
   readonly instanceId: string;
@@ -18,11 +18,11 @@ export interface ReplicaPlace {
   readonly callerIndex: number;
   /** Whether the replica reports the files that it loads. */
   readonly isTracked: boolean;
-  /** Variables that come with what is reserved for the replica. */
+  /** Environment variables that come with the reserved resources. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Where an event loop stands. */
+/** Position of an event loop. */
 export type LoopStack =
   | {
       /** Lines as in `error.stack`, the innermost frame first. */
@@ -30,10 +30,10 @@ export type LoopStack =
       /** The call for which the code runs. */
       readonly call: ProbedCall | undefined;
     }
-  /** Nobody can tell, and why. */
+  /** The position is unknown, for the given reason. */
   | { readonly frames: undefined; readonly why: string };
 
-/** What the links to a replica say about it. */
+/** Messages from the links to a replica about the replica. */
 export interface LinkedReplica {
   readonly replicaId: string;
   readonly instanceId: string;
@@ -43,7 +43,7 @@ export interface LinkedReplica {
 
 /**
  * The environment that one replica runs in, such as a thread of this process: it starts with the replica and ends with it.
- * Knows how to reach the replica and how to end it, and decides nothing.
+ * Knows how to reach the replica and how to end it, and makes no decisions.
  */
 export interface ReplicaHost {
   /** The replica's row of the load table. */
@@ -54,17 +54,17 @@ export interface ReplicaHost {
   readonly lastSeen: number;
   /** Resolves with the reason once the environment is gone. */
   readonly exited: Promise<unknown>;
-  /** Sets the one receiver of the replica's messages. */
+  /** Sets the only receiver of the replica's messages. */
   listen(receive: (message: ToHost) => void): void;
   post(message: ToReplica, transfer?: readonly MessagePort[]): void;
-  /** Makes the way of one caller to the replica. @param callerName prefix of the request ids of the caller */
+  /** Connects one caller with the replica. @param callerName prefix of the request ids of the caller */
   link(replica: LinkedReplica, callerName: string): Link;
   /** Bytes on and off the replica's heap; 0 once the environment is gone. */
   memory(): Promise<number>;
-  /** Where the replica's event loop stands. Answers within about a second, also while the loop does not turn. */
+  /** Finds out where the replica's event loop stands. Answers within about a second, even while the loop is blocked. */
   loopStack(): Promise<LoopStack>;
   /**
-   * Ends the replica at once, whatever it does. Native work that is under way may take the process with it, so this is the
+   * Ends the replica at once, whatever it does. Native work under way may take the process with it, so this is the
    * last resort: a replica whose event loop turns is asked to end by itself.
    */
   terminate(): void;

@@ -8,7 +8,7 @@ import type { ManagedReplica, ReplicaOwner } from './managed-replica.ts';
 import { MemoryQuota } from './memory-quota.ts';
 import { tickPeriod } from './tick-period.ts';
 
-/** Looks after one replica: that it starts in time, that its event loop turns, that it says it is healthy. */
+/** Monitors one replica: its start time, the silence of its event loop, its health and its memory. */
 export class ReplicaMonitor implements Witness {
   readonly #replica: ManagedReplica;
   #options: SpecOptions;
@@ -39,7 +39,7 @@ export class ReplicaMonitor implements Witness {
     activeTime.removeWitness(this);
   }
 
-  /** Other limits from now on. */
+  /** Applies other limits. */
   configure(options: SpecOptions): void {
     const { healthCheckPeriodMs, healthCheckTimeoutMs, stuckAfterMs } = this.#options;
     const isOtherCheck =
@@ -51,8 +51,8 @@ export class ReplicaMonitor implements Witness {
   }
 
   /**
-   * Threads start and block by the time for which the process was able to run.
-   * @param at time of the control plane's clock, by which health and memory are looked at
+   * Limits of starts and blocked loops count the time for which the process was able to run.
+   * @param at time of the control plane's clock, for health and memory
    */
   tick(at: number): void {
     const { state, startedAt } = this.#replica;
@@ -88,7 +88,7 @@ export class ReplicaMonitor implements Witness {
     else this.#owner.recovered(this.#replica);
   }
 
-  /** It is ended once the deadline of the call that holds its loop passed; `stuckTerminateMs` is for code without one. */
+  /** Ends the replica after the deadline of the call that holds its loop; `stuckTerminateMs` is for code without a call. */
   #lookAtStuck(silentMs: number): void {
     const deadline = this.#replica.load.holdingDeadline;
     const isOverdue =

@@ -2,13 +2,13 @@ import { peek } from '../validation/peek.ts';
 import { messageOf } from '../values/describe-value.ts';
 import { isOwnFile } from './own-files.ts';
 
-/** Node puts the place of what it cannot parse or link before the stack: `file:///app/model.ts:12`. */
+/** Node puts the position of code that it cannot parse or link before the stack: `file:///app/model.ts:12`. */
 const PARSED_AT = /^((?:file:\/\/|\/|[A-Za-z]:\\).*:\d+)$/;
-/** A frame: `at load (file:///app/model.ts:12:5)`, `at file:///app/model.ts:12:5`. */
+/** Matches a stack frame: `at load (file:///app/model.ts:12:5)`, `at file:///app/model.ts:12:5`. */
 const FRAME = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/;
 
 /**
- * Why a replica did not start. Where its module could not be imported, with the file and the line:
+ * Describes why a replica did not start. For a module that could not be imported, with the file and the line:
  * `file:///app/model.ts:12: Unexpected token ';'`.
  */
 export function startFailureReason(phase: string, error: unknown): string {
@@ -16,7 +16,7 @@ export function startFailureReason(phase: string, error: unknown): string {
   return place === undefined ? messageOf(error) : `${place}: ${messageOf(error)}`;
 }
 
-/** The first place outside of this package in the stack of an error. */
+/** The first position outside of this package in the stack of an error. */
 function placeOf(error: unknown): string | undefined {
   const stack = typeof error === 'object' && error !== null ? peek(error, 'stack') : undefined;
   if (typeof stack !== 'string') return undefined;

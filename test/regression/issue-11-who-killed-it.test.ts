@@ -117,7 +117,7 @@ describe('a blocked event loop', () => {
     const told = stopped(serve);
     await failure(handle.options({ timeoutMs: 500 }).sleep.remote(3));
     expect((await told).error).toMatchObject({
-      message: expect.stringContaining('no JavaScript ran in it: native code may block it'),
+      message: expect.stringContaining('no JavaScript ran in the thread: native code may block it'),
     });
   });
 

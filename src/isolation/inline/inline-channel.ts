@@ -26,7 +26,7 @@ const EVERY_MODEL: ReplicaModels = {
   at: () => undefined,
 };
 
-/** Makes the replica of an inline deployment on this thread, and the way to it. */
+/** Creates the replica of an inline deployment on this thread, and the channel to it. */
 export async function createInlineChannel(inline: InlineLink): Promise<InlineChannel> {
   const registration = await loadTarget(inline.module, inline.exportName);
   const code = await UserCode.construct(registration, unpack(inline.args) as unknown[]);
@@ -36,7 +36,7 @@ export async function createInlineChannel(inline: InlineLink): Promise<InlineCha
 }
 
 /**
- * A replica on the caller's own event loop. Values pass by reference, and its limit is this thread's own: no other thread
+ * A replica on the caller's own event loop. Values pass by reference, and its limit counts this thread alone: no other thread
  * calls it.
  */
 export class InlineChannel implements CallChannel {
@@ -76,7 +76,7 @@ export class InlineChannel implements CallChannel {
     return Math.max(0, this.limit - this.#ongoing);
   }
 
-  /** There is no other replica to prefer. */
+  /** No other replica exists to prefer. */
   readonly models: ReplicaModels = EVERY_MODEL;
 
   get served(): number {
@@ -144,7 +144,7 @@ export class InlineChannel implements CallChannel {
     const inbound = new InlineCall(call, method, () => this.#done(call));
     this.#open.set(call, inbound);
     const { origin } = call;
-    // It may have waited, and is sent as another call ends.
+    // The call may have waited, and is sent as another call ends.
     if (origin === undefined) this.#replica.begin(inbound);
     else origin.runInAsyncScope(this.#replica.begin, this.#replica, inbound);
   }
@@ -177,7 +177,7 @@ export class InlineChannel implements CallChannel {
     return this.#code.describe();
   }
 
-  /** No new calls; those that run end by themselves, then the destructor runs. */
+  /** Accepts no new calls; the running ones finish, then the destructor runs. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -185,7 +185,7 @@ export class InlineChannel implements CallChannel {
     if (this.#ongoing === 0) this.#dispose();
   }
 
-  /** The caller has its answer. */
+  /** The caller has received its answer. */
   #done(call: OutboundCall): void {
     this.#open.delete(call);
     this.#ongoing--;
@@ -200,7 +200,7 @@ export class InlineChannel implements CallChannel {
   }
 }
 
-/** Joins the two ends of a call without a channel in between. */
+/** Joins the two ends of a call without a channel between them. */
 class InlineCall implements InboundCall {
   readonly method: number;
   listener: InboundListener | undefined = undefined;

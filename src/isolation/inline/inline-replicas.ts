@@ -2,14 +2,14 @@ import type { InlineLink } from '../../handle/routing/link.ts';
 import { copyPacked } from '../../values/pack.ts';
 import { createInlineChannel, type InlineChannel } from './inline-channel.ts';
 
-/** The inline replicas of the host's thread: made once, whoever asks first. */
+/** The inline replicas of the host's thread: each is made once, by the first request for it. */
 export class InlineReplicas {
   readonly #channels = new Map<string, Promise<InlineChannel>>();
 
   make(inline: InlineLink): Promise<InlineChannel> {
     const known = this.#channels.get(inline.replicaId);
     if (known !== undefined) return known;
-    // What other threads make their replicas of stays as it is.
+    // The original stays unchanged: other threads make their replicas of it.
     const made = createInlineChannel({ ...inline, args: copyPacked(inline.args) });
     this.#channels.set(inline.replicaId, made);
     return made;

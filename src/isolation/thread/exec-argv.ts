@@ -1,14 +1,14 @@
-/** Flags with which the host's program came as text; a thread that inherits them refuses to load a file. */
+/** Flags that passed the host's program as text; a thread that inherits them refuses to load a file. */
 const TEXT_PROGRAM = /^(?:-e|-p|-pe|--eval|--print|--input-type)(?:=|$)/;
-/** Flags that say how modules are found and loaded: all that a thread can be given of the others. */
+/** Flags that control how modules are found and loaded: only these can be given to a thread explicitly. */
 const LOADING =
   /^(?:-r|--require|--import|--loader|--experimental-loader|-C|--conditions|--enable-source-maps|--preserve-symlinks|--no-warnings)(?:=|$)/;
-/** Those among them whose value may be the next argument. */
+/** Loading flags whose value may be the next argument. */
 const WITH_VALUE = /^(?:-r|--require|--import|--loader|--experimental-loader|-C|--conditions)$/;
 
 /**
- * The flags of a replica's thread. Undefined: it inherits those of the host, as it should wherever it can, since flags that are
- * given explicitly must not be of the whole process (`--max-old-space-size`, `--expose-gc`, `--title`).
+ * The flags of a replica's thread. Undefined lets it inherit those of the host, which is preferred, since explicitly given
+ * flags must not be process-wide ones (`--max-old-space-size`, `--expose-gc`, `--title`).
  *
  * @param execArgv flags of the host
  */

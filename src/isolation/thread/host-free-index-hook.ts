@@ -3,7 +3,7 @@ import { registerHooks } from 'node:module';
 const WHOLE = new URL('../index.js', import.meta.url).href;
 const LEAN = new URL('./index.js', import.meta.url).href;
 
-// Before the user's module is imported, which asks for 'inserve'.
+// The hook must be registered before the import of the user's module, which imports 'inserve'.
 registerHooks({
   resolve(specifier, context, nextResolve) {
     const resolved = nextResolve(specifier, context);

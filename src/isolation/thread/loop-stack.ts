@@ -5,9 +5,9 @@ import { inRootContext } from '../../time/root-context.ts';
 import { isOwnFile } from '../own-files.ts';
 import type { LoopStack } from '../replica-host.ts';
 
-/** A loop that spins answers in 30 to 170 ms, on a machine with ten busy threads per core in 1 s; native code does not answer. */
+/** A loop that spins answers in 30 to 170 ms, on a machine with ten busy threads per core in 1 s; native code never answers. */
 const LIMIT_MS = 1_000;
-/** Frames that are kept of a stack. */
+/** Maximum number of frames kept of a stack. */
 const MOST_FRAMES = 20;
 
 interface Frame {
@@ -20,7 +20,7 @@ interface Frame {
   };
 }
 
-/** What the thread answers, as far as it is of interest. */
+/** The parts of the thread's answers that are used. */
 interface ThreadMessage {
   readonly id?: number;
   readonly method?: string;
@@ -36,9 +36,9 @@ interface ThreadMessage {
 }
 
 /**
- * Asks the inspector where the event loop of a worker thread stands: pauses the thread for a moment, reads its stack, and lets
- * it go. That works without any flag, also while the thread spins. Where the app is being debugged the thread is left alone,
- * since the pause would show in that debugger.
+ * Asks the inspector where the event loop of a worker thread stands: pauses the thread briefly, reads its stack and resumes
+ * it. This needs no flag and works while the thread spins. A thread under a debugger is left alone, since the pause would
+ * show in that debugger.
  */
 export async function loopStack(threadId: number, limitMs: number = LIMIT_MS): Promise<LoopStack> {
   try {
@@ -66,11 +66,11 @@ const ID = { enable: 1, pause: 2, probe: 3, disable: 4 } as const;
 
 const IN_NATIVE: LoopStack = {
   frames: undefined,
-  why: 'no JavaScript ran in it: native code may block it',
+  why: 'no JavaScript ran in the thread: native code may block it',
 };
-const IDLE: LoopStack = { frames: undefined, why: 'no user code ran in it' };
+const IDLE: LoopStack = { frames: undefined, why: 'no user code ran in the thread' };
 
-/** One look at one thread. */
+/** One inspection of one thread. */
 class LoopLook {
   readonly #session: Session;
   readonly #threadId: number;
@@ -107,7 +107,7 @@ class LoopLook {
     this.#found.resolve(IN_NATIVE);
   }
 
-  /** Lets the thread go on. Without `Debugger.disable` a pause that comes late would last for ever. */
+  /** Resumes the thread. Without `Debugger.disable` a late pause would last for ever. */
   end(): void {
     this.#ask(ID.disable, 'Debugger.disable');
     this.#session.post('NodeWorker.disable');

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 
-/** What a pool says to its workers; the rest is of calls, which have channels of their own here. */
+/** A pool's message to its workers; its other fields concern calls, which have channels of their own here. */
 interface PoolMessage {
   readonly workerId: number;
   readonly ready?: boolean;

@@ -2,7 +2,7 @@ import type { Worker, WorkerOptions } from 'node:worker_threads';
 import { DynamicThreadPool, type IWorkerNode, type MessageValue } from 'poolifier';
 import type { ThreadPool, ThreadWorker } from './thread.ts';
 
-/** More threads than one deployment ever has; poolifier wants a maximum. */
+/** Poolifier requires a maximum; this one is above the number of threads that a deployment ever has. */
 const MAX_THREADS = 2_048;
 
 /**
@@ -20,7 +20,7 @@ export class ReplicaPool implements ThreadPool {
     this.#pool = new Threads(entry);
   }
 
-  /** A thread that exits, however it does, leaves the pool by itself. */
+  /** A thread that exits leaves the pool by itself. */
   spawn(options: WorkerOptions): ThreadWorker {
     return this.#pool.spawn(options).worker;
   }
@@ -30,18 +30,18 @@ type Node = IWorkerNode<Worker, unknown>;
 
 class Threads extends DynamicThreadPool<unknown, unknown> {
   constructor(entry: string) {
-    // No minimum, so its `exit` handler refills nothing: which replica is restarted, and when, is ours to decide.
+    // Without a minimum the pool's `exit` handler refills nothing: the deployment decides which replica is restarted, and when.
     super(0, MAX_THREADS, entry, {
       enableEvents: false,
       restartWorkerOnError: false,
-      // Without weights it estimates the CPU's speed, which is noise in virtual machines.
+      // Without weights poolifier estimates the CPU's speed, which is noise in virtual machines.
       workerChoiceStrategyOptions: {
         weights: Object.fromEntries(Array.from({ length: MAX_THREADS }, (_, i) => [i, 1])),
       },
     });
   }
 
-  /** A thread that dies as it starts may have said that it is ready: poolifier throws at what comes from one that it removed. */
+  /** A thread that dies at its start may have sent `ready`: poolifier throws at a message from a worker that it has removed. */
   protected override registerWorkerMessageListener<Message>(
     workerNodeKey: number,
     listener: (message: MessageValue<Message>) => void,

@@ -66,7 +66,7 @@ export class ThreadHost implements ReplicaHost {
     return openThreadLink({ replicaId, instanceId, version, methods, load, tally }, attach);
   }
 
-  /** Answered in 0.2 ms even while the thread spins. */
+  /** The answer takes 0.2 ms even while the thread spins. */
   async memory(): Promise<number> {
     try {
       const { used_heap_size, external_memory } = await this.#worker.getHeapStatistics();
@@ -80,12 +80,12 @@ export class ThreadHost implements ReplicaHost {
     return loopStack(this.#worker.threadId);
   }
 
-  /** Takes 4 ms, or never ends where native code blocks the thread. */
+  /** The end takes 4 ms, or never comes if native code blocks the thread. */
   terminate(): void {
     this.#worker.terminate().catch(() => {});
   }
 
-  /** The news of the end of a thread can overtake its last messages. */
+  /** The exit event of a thread can overtake its last messages. */
   #readRest(): void {
     for (let next = receiveMessageOnPort(this.#control); next; next = receiveMessageOnPort(this.#control))
       this.#receive(next.message);

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ReplicaInit } from '../../replica/control.ts';
 
-/** The `workerData` of a replica's thread: the replica's own data, and the ends of what it shares with the host. */
+/** The `workerData` of a replica's thread: the replica's own data, and the thread's ends of the memory shared with the host. */
 export interface ThreadInit extends ReplicaInit {
   readonly control: MessagePort;
   readonly epoch: bigint;

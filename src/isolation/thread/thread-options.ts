@@ -8,10 +8,10 @@ import { tickPeriod } from '../tick-period.ts';
 import { threadFlags } from './exec-argv.ts';
 import type { ThreadInit } from './thread-init.ts';
 
-/** The ends of what the thread and the host share. */
+/** The thread's ends of the memory and ports shared with the host. */
 type SharedEnds = Pick<ThreadInit, 'load' | 'deploymentLoad' | 'tally' | 'control' | 'isPooled'>;
 
-/** Options of the worker of a replica: its flags, environment and limits, and the data that it starts with. */
+/** Options of a replica's worker: its flags, environment, limits and initial data. */
 export function threadOptions(
   { env, ...place }: ReplicaPlace,
   spec: HostedDeployment,
@@ -37,14 +37,14 @@ export function threadOptions(
     ...(execArgv && { execArgv }),
     workerData: init,
     transferList: [shared.control],
-    // Never shared with the host: a replica may have variables of its own.
+    // The environment is never shared with the host: a replica may have variables of its own.
     env: { ...process.env, ...env, ...source.env },
     resourceLimits: heapLimits(options),
     name: place.replicaId,
   };
 }
 
-/** The smallest heap with which a thread comes up, in MiB. */
+/** The smallest heap with which a thread starts, in MiB. */
 const LEAST_HEAP_MB = 32;
 
 /** The memory that is reserved for a replica bounds its heap, unless its deployment sets other limits. */

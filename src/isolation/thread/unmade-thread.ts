@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import type { ThreadWorker } from './thread.ts';
 
 /**
- * Stands in for a thread that the system refused to make (`node --permission`, a limit of threads): it ends at once with that
- * error, so a failed spawn takes the way of every failed start.
+ * Stands in for a thread that the system refused to create (`node --permission`, a limit of threads): it ends at once with the
+ * error, so that a failed spawn is handled like every failed start.
  */
 export function unmadeThread(error: unknown): ThreadWorker {
   const worker = new UnmadeWorker();
@@ -22,6 +22,6 @@ class UnmadeWorker extends EventEmitter implements ThreadWorker {
   }
 
   getHeapStatistics(): Promise<never> {
-    return Promise.reject(new Error('the thread was never made'));
+    return Promise.reject(new Error('the thread was never created'));
   }
 }
