@@ -33,8 +33,8 @@ export interface ControlPlaneOptions {
 }
 
 /**
- * The apps of an instance and everything that decides about them: the store, the controller's loop, and what carries its plan
- * out. Threads, callers and guards are the instance's; a simulation has others.
+ * The apps of an instance and all parts that decide about them: the store, the controller's loop, and the code that carries
+ * out its plan. Threads, callers and guards belong to the instance; a simulation brings its own.
  */
 export class ControlPlane {
   readonly apps: Apps = new Apps();
@@ -66,7 +66,7 @@ export class ControlPlane {
         isRunning: (key) => apps.runs(key),
         space: (_instance, key) => resources.space(key),
       },
-      onRefused: (err) => log.warn({ err }, 'the plan was not taken'),
+      onRefused: (err) => log.warn({ err }, 'plan rejected by the store; the next pass decides anew'),
     });
     this.#unwatch = store.watch((snapshot) => {
       for (const app of apps) app.followPlan();
@@ -74,7 +74,7 @@ export class ControlPlane {
     });
   }
 
-  /** Makes the apps what a config says. */
+  /** Applies a config: deploys, updates and deletes apps as it says. */
   configure(config: unknown): Promise<void> {
     this.deployer.assertOpen();
     return this.#configured.deploy(config);
@@ -93,12 +93,12 @@ export class ControlPlane {
     await this.#trials.start(ingress, name, kind);
   }
 
-  /** The app is updated to the version that is tried beside it. */
+  /** Updates the app to the version on trial beside it. */
   promote(name: string): Promise<void> {
     return this.#trials.promote(name);
   }
 
-  /** Ends what is tried beside an app, else brings it back to the version before its last update. */
+  /** Ends the trial beside an app, else rolls the app back to the version before its last update. */
   async rollBack(name: string): Promise<void> {
     this.apps.existing(name);
     await (this.#trials.has(name) ? this.#trials.end(name) : this.deployer.goBack(name));
@@ -122,15 +122,15 @@ export class ControlPlane {
     );
   }
 
-  /** Has every deployment do its part of the plan. Called every 250 ms. */
+  /** Makes every deployment carry out its part of the plan. Called every 250 ms. */
   tick(at: number): void {
     for (const app of this.apps) app.tick(at);
   }
 
-  /** Drains all apps, and decides nothing any more. */
+  /** Drains all apps, and makes no more decisions. */
   async close(timeoutMs: number | undefined): Promise<void> {
     this.deployer.close();
-    // All at once and within the limit, which what is tried beside an app would not have: it ends patiently.
+    // All apps drain at once and within the limit, which a trial alone would not respect: a trial ends patiently.
     for (const app of this.apps) void app.delete(timeoutMs);
     await Promise.all([...this.apps].map(({ name }) => this.delete(name, timeoutMs)));
     this.#loop.close();

@@ -12,7 +12,7 @@ export class InstanceControl {
   readonly #store: Store;
   readonly #wake: () => void;
 
-  /** @param wake has the controller decide at once */
+  /** @param wake makes the controller decide at once */
   constructor(instanceId: string, store: Store, wake: () => void) {
     this.#instanceId = instanceId;
     this.#store = store;
@@ -23,46 +23,46 @@ export class InstanceControl {
     return this.#store.read();
   }
 
-  /** An app is to run here as its spec says. */
+  /** Declares that an app runs here as its spec says. */
   declare(app: AppSpec): void {
     this.#say({ type: 'declare', instance: this.#instanceId, app });
   }
 
-  /** An app is no longer to run here. */
+  /** Declares that an app no longer runs here. */
   withdraw(app: string): void {
     this.#say({ type: 'withdraw', instance: this.#instanceId, app });
   }
 
-  /** Replicas of a deployment that are to run here; undefined: nothing is planned about it. */
+  /** Planned replicas of a deployment on this instance; undefined without an entry in the plan. */
   planned(key: RouteKey): number | undefined {
     const counts = entryOf(this.snapshot.plan.counts, key);
     return counts && entryOf(counts, this.#instanceId);
   }
 
-  /** Something happened that the controller should look at. */
+  /** Makes the controller decide at once. */
   wake(): void {
     this.#wake();
   }
 
-  /** Says something beyond the code. Rejects with `SERVE_UNAVAILABLE`. */
+  /** Proposes an override and makes the controller decide at once. Rejects with `SERVE_UNAVAILABLE`. */
   async override(change: Change): Promise<void> {
     const proposed = this.propose(change);
     this.#wake();
     await proposed;
   }
 
-  /** The same, and the controller looks at it with the next thing that it is told. */
+  /** Proposes a change; the controller considers it at its next pass. */
   async propose(change: Change): Promise<void> {
     await this.#store.propose(change, OWN_TOKEN);
   }
 
-  /** Calls the listener with every new snapshot. @returns ends that */
+  /** Calls the listener with every new snapshot. @returns a function that ends the watch */
   watch(listener: (snapshot: Snapshot) => void): () => void {
     return this.#store.watch(listener);
   }
 
   #say(change: Change): void {
-    // The memory store takes what its own instance says.
+    // The memory store never rejects a change of its own instance.
     void this.#store.propose(change, OWN_TOKEN);
     this.#wake();
   }

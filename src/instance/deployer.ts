@@ -17,7 +17,7 @@ import { AppRuntime } from './apps/app-runtime.ts';
 import { HandleApps } from './apps/handle-apps.ts';
 import type { Environment } from './environment.ts';
 
-/** How an app is deployed, apart from where its code came from. */
+/** Options of a deploy, apart from the origin of the code. */
 export type DeployOptions = Omit<CompileOptions, 'revision'>;
 
 export interface DeployerOptions {
@@ -31,7 +31,7 @@ export interface DeployerOptions {
   begin(): void;
 }
 
-/** Brings apps to their first version, to another one, back to the one before, and to their end. */
+/** Deploys, updates, rolls back and deletes apps. */
 export class Deployer {
   readonly #options: DeployerOptions;
   readonly #apps: Apps;
@@ -51,7 +51,7 @@ export class Deployer {
     });
   }
 
-  /** Deploys an app, or another version of it. @param routePrefix null = nowhere; undefined = the default */
+  /** Deploys an app, or another version of it. @param routePrefix null = not exposed; undefined = the default */
   async deploy(
     ingress: BoundDeployment<unknown>,
     name: string,
@@ -93,9 +93,10 @@ export class Deployer {
   }
 
   /**
-   * Deploys in the background what is passed to `middleware` or `handle`: the same bound deployment is the same app.
-   * @param isForHandle it becomes a part of the first app that holds it
-   * @throws ServeError `SERVE_INVALID_OPTION` if another one runs under the name
+   * Deploys in the background the bound deployment passed to `middleware` or `handle`: the same bound deployment is the same
+   * app.
+   * @param isForHandle the app becomes a part of the first app that holds the bound deployment
+   * @throws ServeError `SERVE_INVALID_OPTION` if another app runs under the name
    */
   ensure(ingress: BoundDeployment<unknown>, name: string | undefined, isForHandle = false): AppRuntime {
     const appName = name ?? this.#apps.locate(ingress, undefined)?.app ?? defaultAppName(ingress);
@@ -124,10 +125,10 @@ export class Deployer {
     return this.updateTo(app, compiled);
   }
 
-  /** @param isWatched calls to the new version are watched, and must go as well as those to the old one */
+  /** @param isWatched calls to the new version are compared with those to the old one */
   updateTo(app: AppRuntime, compiled: CompiledApp, isWatched = true): Promise<void> {
     const deployed = inRootContext(() => app.deploy(compiled, isWatched));
-    // A script that only deploys must live until it knows how that went.
+    // A script that only deploys must live until the outcome of the deploy is known.
     wheel.hold();
     return deployed.finally(() => wheel.release());
   }
@@ -138,7 +139,7 @@ export class Deployer {
     await this.updateTo(app, app.compiled.source.recompile(), isWatched);
   }
 
-  /** Brings an app back to the version before its last update. @throws ServeError `SERVE_NOT_FOUND` */
+  /** Rolls an app back to the version before its last update. @throws ServeError `SERVE_NOT_FOUND` */
   async goBack(name: string): Promise<void> {
     const app = this.#apps.existing(name);
     if (app.previous === undefined) {
@@ -154,14 +155,14 @@ export class Deployer {
 
   /**
    * Drains an app and stops it.
-   * @param isPatient calls may take as long as their deadlines say
+   * @param isPatient calls may take until their deadlines
    */
   async remove(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
     const { router } = this.#options;
     const app = this.#apps.get(name);
     if (app === undefined) return;
     const error = new ServeError('SERVE_UNAVAILABLE', `app '${name}' was deleted`, { app: name });
-    // The host's own calls are refused from now on; those that replicas make while they finish are not.
+    // The host's own calls are refused from now on; those of replicas that finish their work are not.
     for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)])
       router.route(name, deployment, routeKey(name, deployment)).bar(error);
     await this.#stop(app, timeoutMs, isPatient);
@@ -171,7 +172,7 @@ export class Deployer {
     const { environment, httpCounts } = this.#options;
     const { name } = app;
     await app.delete(timeoutMs, isPatient);
-    // A new app may have taken the name meanwhile.
+    // A new app may have taken the name in the meantime.
     if (!this.#apps.remove(app)) return;
     await environment.control.override({ type: 'forget', app: name });
     httpCounts.ended(name);
@@ -183,7 +184,7 @@ export class Deployer {
     if (this.#isClosed) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closing');
   }
 
-  /** Deploys nothing from now on. */
+  /** Refuses all later deploys. */
   close(): void {
     this.#isClosed = true;
   }

@@ -19,7 +19,7 @@ export interface UnobservedFailure {
   readonly error: unknown;
 }
 
-/** What the parts of one instance share. */
+/** The parts that one instance shares among its apps and deployments. */
 export interface Environment {
   readonly instanceId: string;
   readonly registry: EndpointRegistry;
@@ -30,17 +30,17 @@ export interface Environment {
   readonly resources: ResourceLedger;
   /** The instance's side of the control plane. */
   readonly control: InstanceControl;
-  /** What the replicas of one more deployment run in. */
+  /** Creates the environments for the replicas of one more deployment. */
   replicaHosts(): ReplicaHosts;
   readonly tenants: TenantsOptions | undefined;
-  /** Set while apps are reloaded when their files change. */
+  /** Set only if apps are reloaded when their files change. */
   readonly dev: DevReload | undefined;
   /** Indices of the threads that make calls; the host is 0. */
   nextCallerIndex(): number;
-  /** What all threads counted of calls and batches. */
+  /** Counts of calls and batches from all threads. */
   readonly book: CallCounts;
-  /** What user code counts, in all threads. */
+  /** Metrics of user code from all threads. */
   readonly userMetrics: HostMetrics;
-  /** A response failed, in any thread, and nobody looked at it. */
+  /** Reports a response that failed, in any thread, without its caller handling the failure. */
   reportUnobserved(failure: UnobservedFailure): void;
 }

@@ -51,16 +51,16 @@ export interface InstanceOptions {
   readonly workerEntry: string;
   /** Part of every deployment's version. */
   readonly version: string;
-  /** Apps are reloaded when their files change. */
+  /** Whether apps are reloaded when their files change. */
   readonly isDev: boolean;
-  /** Overrides what the machine has. */
+  /** Overrides the machine's resources. */
   readonly resources: Resources;
   readonly tenants: TenantsOptions | undefined;
   readonly hostGuard: HostGuardOptions;
   readonly growthWatch: GrowthWatchOptions;
 }
 
-/** Everything that runs for one `Serve`: the apps, the host's router, and the control loop. */
+/** All parts that run for one `Serve`: the apps, the host's router, and the control loop. */
 export class Instance {
   readonly id: string = randomId(8);
   readonly events: Events;
@@ -83,7 +83,7 @@ export class Instance {
   #endLoop: (() => void) | undefined = undefined;
   #unfollow: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
-  /** What all threads counted since the start. */
+  /** Counts of all threads since the start. */
   readonly #book = new CallCounts(
     (app, deployment) => this.#apps.get(app)?.deployments.has(deployment) === true,
   );
@@ -94,7 +94,7 @@ export class Instance {
     this.#version = options.version;
     this.events = new Events((err) => this.log.error({ err }, 'a listener of serve.on() threw'));
     this.userMetrics = new HostMetrics((name, why) =>
-      this.log.warn({ metric: name }, `metric ${name}: not all of it is kept: ${why}`),
+      this.log.warn({ metric: name }, `metric ${name} is kept only in part: ${why}`),
     );
     this.#resources = new ResourceLedger(options.resources, this.id, {
       overcommitted: (replicas, cpus) =>
@@ -171,7 +171,7 @@ export class Instance {
     return this.#plane.deployer.deploy(ingress, name, routePrefix, options);
   }
 
-  /** The app of a bound deployment, deployed in the background unless it runs. @throws ServeError `SERVE_INVALID_OPTION` */
+  /** The app of a bound deployment; deploys it in the background unless it runs. @throws ServeError `SERVE_INVALID_OPTION` */
   ensure(ingress: BoundDeployment<unknown>, name: string | undefined): AppRuntime {
     return this.#plane.deployer.ensure(ingress, name);
   }
@@ -184,18 +184,18 @@ export class Instance {
     return this.#apps;
   }
 
-  /** The route to the ingress of an app; undefined if there is no such app. */
+  /** The route to the ingress of an app; undefined if the app does not exist. */
   ingressRoute(name: string): Route | undefined {
     const app = this.#apps.get(name);
     return app === undefined ? undefined : this.#route(name, app.serving.ingress);
   }
 
-  /** A handle to a deployment of an app; without its name to the app's ingress. */
+  /** A handle to a deployment of an app; without a deployment's name, to the app's ingress. */
   handle<T>(app: string, deployment = ''): DeploymentHandle<T> {
     return createHandle<T>(this.router, app, deployment);
   }
 
-  /** A handle to a bound deployment: where it runs already, else as an app of its own. */
+  /** A handle to a bound deployment: to the running one, else to an app of its own. */
   handleTo<T>(bound: BoundDeployment<unknown>, appName: string | undefined): DeploymentHandle<T> {
     const place = this.#apps.locate(bound, appName);
     if (place !== undefined) return this.handle<T>(place.app, place.deployment);
@@ -208,7 +208,7 @@ export class Instance {
     return this.handle<T>(app.name, app.spec.ingress);
   }
 
-  /** What this instance has, and how much of it is reserved. */
+  /** The resources of this instance, and how much of them is reserved. */
   resources(): Record<string, ResourceReport> {
     return this.#resources.report();
   }
@@ -230,12 +230,12 @@ export class Instance {
     return this.#plane.report();
   }
 
-  /** How the host's own event loop does. */
+  /** State of the host's own event loop. */
   get host(): HostSample {
     return { lagMs: this.#guard.lagMs, shedding: this.#guard.level };
   }
 
-  /** What Prometheus gets to see. */
+  /** The metrics for Prometheus. */
   samples(): DeploymentSample[] {
     return this.#counted().samples(this.report());
   }
@@ -245,7 +245,7 @@ export class Instance {
     return this.#plane.delete(name);
   }
 
-  /** Makes the apps what a config says. */
+  /** Applies a config: deploys, updates and deletes apps as it says. */
   async configure(config: unknown): Promise<void> {
     await this.#plane.configure(config);
   }
@@ -260,7 +260,7 @@ export class Instance {
     await this.#plane.startTrial(ingress, name, kind);
   }
 
-  /** The app is updated to the version that is tried beside it. */
+  /** Updates the app to the version on trial beside it. */
   async promote(name: string): Promise<void> {
     await this.#plane.promote(name);
   }
@@ -270,7 +270,7 @@ export class Instance {
     await this.#plane.deployer.reload(name);
   }
 
-  /** Ends what is tried beside an app, else brings it back to the version before its last update. */
+  /** Ends the trial beside an app, else rolls the app back to the version before its last update. */
   async rollBack(name: string): Promise<void> {
     await this.#plane.rollBack(name);
   }
@@ -314,7 +314,7 @@ export class Instance {
     return this.router.route(app, deployment, routeKey(app, deployment));
   }
 
-  /** With what the host's thread counted up to now. */
+  /** Counts of all threads, brought up to date with those of the host's thread. */
   #counted(): CallCounts {
     for (const counted of this.router.takeStats()) this.#book.merge(counted);
     return this.#book;
@@ -322,11 +322,11 @@ export class Instance {
 
   #reportUnobserved(failure: UnobservedFailure): void {
     const { error: err, ...about } = failure;
-    // Names that are not there may be made up by clients; the log has them.
+    // Unknown names may be made up by clients, so they are not labels; the log has them.
     const isKnown = this.#apps.get(about.app)?.deployments.has(about.deployment) === true;
     if (isKnown) this.#book.of(about.app, about.deployment).unobserved++;
-    // Nobody waits for the call: it is told of on behalf of no request.
-    inRootContext(() => this.log.error({ ...about, err }, 'a call failed and nobody looked at it'));
+    // No caller waits for the call, so the failure is logged outside of any request's context.
+    inRootContext(() => this.log.error({ ...about, err }, 'unhandled call failure'));
     this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
   }
 

@@ -281,7 +281,7 @@ describe('autoscaling', () => {
     await serve.run(fixed, { name: 'app', autoscalingPolicy });
     await eventually(() => report(serve, 'Child', 'app').replicaStates['RUNNING'] === 3);
     expect([...names].sort()).toEqual(['Child', 'Driver']);
-    expect(report(serve, 'Driver', 'app').scaling?.reason).toBe("the app's policy left it out");
+    expect(report(serve, 'Driver', 'app').scaling?.reason).toBe("the app's policy returned no entry for it");
     const fault = event(serve, 'fault');
     answer = { Child: 1, Stranger: 2 };
     expect(await fault).toMatchObject({ app: 'app', reason: "the app's autoscaling policy" });

@@ -132,7 +132,7 @@ describe('createServe({ dev: true })', () => {
     project.write('lib/greeting.ts', 'export const greeting = ;');
     await refused;
     expect(await handle.remote('Ada')).toBe('Bonjour, Ada');
-    expect(serve.log.records.some(({ message }) => message.includes('does not work'))).toBe(true);
+    expect(serve.log.records.some(({ message }) => message.includes('reload failed'))).toBe(true);
     await status(serve, 'app', 'Greeter', 'HEALTHY');
 
     const second = event(

@@ -121,7 +121,7 @@ describe('a canary', () => {
         () => fault,
       );
       expect((await fault).error).toMatchObject({
-        message: expect.stringMatching(/no good: Release: \d+ of \d+ calls failed \(before: 0 of/),
+        message: expect.stringMatching(/canary rolled back: Release: \d+ of \d+ calls failed \(before: 0 of/),
       });
       expect(outcomes.errors).toEqual([]);
       await eventually(() => Object.keys(serve.status().apps).length === 1);

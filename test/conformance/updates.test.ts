@@ -203,8 +203,8 @@ describe('rolling updates', () => {
 
   test.each<[string, Parameters<typeof release.bind>[0], string, RegExp]>([
     ['does not start', { label: 'v2', start: 'throws' }, 'v2: no weights', /construct failed/],
-    ['fails every other call', { label: 'v2', failing: 0.5 }, 'calls failed', /no good/],
-    ['is ten times slower', { label: 'v2', takes: 20 }, 'medians', /no good/],
+    ['fails every other call', { label: 'v2', failing: 0.5 }, 'calls failed', /new version rejected/],
+    ['is ten times slower', { label: 'v2', takes: 20 }, 'medians', /new version rejected/],
   ])('a version that %s is taken back, and the old one never stopped', async (_what, bad, cause, message) => {
     await using serve = quietServe();
     const at = (args: Parameters<typeof release.bind>[0]) => release.options({ numReplicas: 2 }).bind(args);
@@ -323,7 +323,7 @@ describe('rolling updates', () => {
       code: 'SERVE_DEPLOY_FAILED',
       cause: { message: expect.stringContaining('calls failed') },
     });
-    expect(report(serve).message).toContain('the new version is no good');
+    expect(report(serve).message).toContain('new version rejected');
     const labels = (await handle.broadcast('describe')).map(({ label }) => label);
     expect(labels).toEqual(['v2', 'v2']);
   });
@@ -359,7 +359,7 @@ describe('rolling updates', () => {
     const handle = await serve.run(release.bind({ label: 'v3' }), APP);
     expect(await outcome).toMatchObject({
       code: 'SERVE_UNAVAILABLE',
-      message: expect.stringContaining('again'),
+      message: expect.stringContaining('superseded'),
     });
     expect((await handle.remote()).label).toBe('v3');
     shared.set(RELEASE.gate, 1);

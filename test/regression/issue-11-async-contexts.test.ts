@@ -249,7 +249,7 @@ describe('what is shared has no store', () => {
       const kept: unknown[] = [];
       const logger = new Witness();
       logger.error = (_fields: object, message: string): void => {
-        if (message.includes('nobody looked at it')) kept.push(stores.getStore());
+        if (message.includes('unhandled call failure')) kept.push(stores.getStore());
       };
       await using serve = quietServe({ logger });
       const handle = await serve.run(telling.options({ isolation }).bind(), { routePrefix: null });

@@ -41,7 +41,7 @@ test('once the crash budget is spent, waiting and new calls are told at once whe
     statusCode: 503,
     retryable: true,
     retryAfterMs: 30_000,
-    message: expect.stringContaining(`2 of them crashed within 60 s; the next one is started at ${at}`),
+    message: expect.stringContaining(`2 replicas crashed within 60 s; the next one is started at ${at}`),
   };
   expect(await waiting).toMatchObject(refusal);
   expect(await failure(handle.remote())).toMatchObject(refusal);

@@ -27,7 +27,7 @@ export class Apps {
     this.#apps.set(app.name, app);
   }
 
-  /** False if another app has taken the name meanwhile. */
+  /** Returns false if another app has taken the name in the meantime. */
   remove(app: AppRuntime): boolean {
     return this.#apps.get(app.name) === app && this.#apps.delete(app.name);
   }
@@ -44,7 +44,7 @@ export class Apps {
     return app;
   }
 
-  /** The prefix of an app that is given none: `/`, which an app without HTTP methods leaves to others. */
+  /** The default prefix of an app: `/`, which an app without HTTP methods leaves to others. */
   defaultPrefix(name: string, face: IngressFace): string | null {
     for (const app of this) {
       if (app.name === name || app.routePrefix !== '/') continue;
@@ -66,7 +66,7 @@ export class Apps {
     }
   }
 
-  /** Where a bound deployment runs now. */
+  /** Locates a running bound deployment. */
   locate(bound: BoundDeployment<unknown>, appName: string | undefined): Place | undefined {
     for (const { name, compiled, isUnited } of this) {
       if (isUnited) continue;
@@ -76,7 +76,7 @@ export class Apps {
     return undefined;
   }
 
-  /** Whether a deployment is still there, though its app may no longer declare it. */
+  /** Whether a deployment still exists, even if its app no longer declares it. */
   runs(key: RouteKey): boolean {
     const [app, deployment] = namesOf(key);
     return this.#apps.get(app)?.deployments.has(deployment) === true;

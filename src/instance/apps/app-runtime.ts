@@ -14,7 +14,7 @@ import type { RunningDeployment, ScalableDeployment } from '../deployments/runni
 import { UpdateBarrier } from '../deployments/update-barrier.ts';
 import type { Environment } from '../environment.ts';
 
-/** One app on this instance: its deployments, deployed and stopped together. */
+/** One app on this instance: its deployments are deployed and stopped together. */
 export class AppRuntime {
   readonly name: string;
   readonly #environment: Environment;
@@ -22,18 +22,18 @@ export class AppRuntime {
   /** Deployments that the app no longer has. */
   readonly #stopping = new Map<string, Promise<void>>();
   #compiled: CompiledApp;
-  /** What took over last. */
+  /** The version that took over last. */
   #current: CompiledApp | undefined = undefined;
-  /** What served before that. */
+  /** The version that served before. */
   #previous: CompiledApp | undefined = undefined;
   #group: UpdateBarrier | undefined = undefined;
-  /** The deployments are told their new specs: until then they keep the numbers of the old ones. */
+  /** Set while the deployments are told their new specs: until then they keep their old numbers of replicas. */
   #isTelling = false;
   #ready: Promise<void> = Promise.resolve();
   #deleting: Promise<void> | undefined = undefined;
-  /** What the replicas of the serving ingress answer that its class does not show. */
+  /** Methods of the serving ingress that only its replicas show. */
   #hidden: { readonly spec: AppSpec; readonly face: IngressFace } | undefined = undefined;
-  /** Its deployments have become a part of another app. */
+  /** Whether its deployments have become a part of another app. */
   isUnited = false;
   #routePrefix: string | null;
   #hasDefaultPrefix = false;
@@ -45,7 +45,7 @@ export class AppRuntime {
     this.#environment = environment;
   }
 
-  /** Where `middleware()` serves it; `null` = nowhere. One that answers nothing takes no prefix unless it was given one. */
+  /** Prefix under which `middleware()` serves the app; `null` = not exposed. An app without endpoints takes none by default. */
   get routePrefix(): string | null {
     return this.#hasDefaultPrefix && this.notExposable !== undefined ? null : this.#routePrefix;
   }
@@ -55,23 +55,23 @@ export class AppRuntime {
     this.#hasDefaultPrefix = false;
   }
 
-  /** Takes the prefix of an app that is given none. */
+  /** Takes the default prefix. */
   takeDefaultPrefix(prefix: string | null): void {
     this.#routePrefix = prefix;
     this.#hasDefaultPrefix = true;
   }
 
-  /** Whether the prefix is only for the case that its replicas answer what its class does not show. */
+  /** Whether the app holds the prefix only in case its replicas answer requests that its class does not show. */
   get isPrefixProvisional(): boolean {
     return this.#hasDefaultPrefix && this.face === undefined;
   }
 
-  /** What it is, or is becoming. */
+  /** The current version, or the one being deployed. */
   get compiled(): CompiledApp {
     return this.#compiled;
   }
 
-  /** What `rollback` goes back to. */
+  /** The version that `rollback` restores. */
   get previous(): CompiledApp | undefined {
     return this.#previous;
   }
@@ -84,24 +84,24 @@ export class AppRuntime {
     return this.#deployments;
   }
 
-  /** What calls go to: while it goes over to another version, still the one before. */
+  /** The version that receives calls: during an update, still the previous one. */
   get serving(): AppSpec {
     return (this.#current ?? this.#compiled).spec;
   }
 
-  /** What the serving ingress answers. Undefined if only a replica can tell, and none has been asked yet. */
+  /** Kinds of requests that the serving ingress answers. Undefined if only a replica can tell, and none has answered yet. */
   get face(): IngressFace | undefined {
     const { serving } = this;
     if (this.#hidden?.spec === serving) return this.#hidden.face;
     return answers(serving.ingressFace) ? serving.ingressFace : undefined;
   }
 
-  /** Resolves once it is known whether it can be exposed; at once where its class shows that it can. */
+  /** Resolves once it is known whether the app can be exposed; at once if its class shows that it can. */
   async faceKnown(): Promise<void> {
     if (this.face === undefined) await this.#ready.catch(() => {});
   }
 
-  /** Why nobody can reach it from outside; undefined if it can be reached, or may. */
+  /** The reason why the app cannot be reached from outside; undefined if it can, or might be. */
   get notExposable(): ServeError | undefined {
     const { face } = this;
     if (face === undefined || answers(face)) return undefined;
@@ -119,28 +119,28 @@ export class AppRuntime {
     return this.#ready;
   }
 
-  /** Whether every deployment can serve, those that are scaled to zero with the first call. */
+  /** Whether every deployment can serve, including those scaled to zero, which start with the first call. */
   get isRoutable(): boolean {
     for (const deployment of this.#deployments.values()) if (!deployment.isReady) return false;
     return this.#deleting === undefined;
   }
 
-  /** Whether something in it cannot recover within this process. */
+  /** Whether a deployment of the app cannot recover within this process. */
   get isDegraded(): boolean {
     return [...this.#deployments.values()].some(({ isDegraded }) => isDegraded);
   }
 
   /**
-   * Deploys the app: new deployments start, changed ones go over, those that are gone stop. All or none: if one of them
-   * fails, all go back to what they were.
+   * Deploys the app: new deployments start, changed ones are updated, removed ones stop. All or none: if one deployment
+   * fails, all return to their previous version.
    *
-   * @param isWatched calls to the new version are watched, and must go as well as those to the old one
+   * @param isWatched calls to the new version are compared with those to the old one
    */
   deploy(compiled: CompiledApp, isWatched = true): Promise<void> {
     for (const { name, options } of compiled.spec.deployments) {
       const known = this.#deployments.get(name)?.spec.options.isolation ?? options.isolation;
       if (known === options.isolation) continue;
-      const allowed = `'${known}': it cannot change in place; delete the app first`;
+      const allowed = `'${known}': the isolation cannot change in place, so delete the app first`;
       throw invalidOption(`${name}: isolation`, options.isolation, allowed);
     }
     return this.#updateTo(compiled, this.#current, isWatched, '');
@@ -170,7 +170,7 @@ export class AppRuntime {
       },
     );
     this.#group = group;
-    // Callers of the old ingress go over when there is somebody to serve them.
+    // Callers of the old ingress move to the new one when it can serve.
     const { registry } = this.#environment;
     if (fallback === undefined && this.#current === undefined) registry.setIngress(this.name, ingress);
     const started = this.#deployAll(compiled, group, note);
@@ -187,7 +187,7 @@ export class AppRuntime {
     return this.#ready;
   }
 
-  /** Asks a replica for methods that the class does not show. One that cannot say may answer anything. */
+  /** Asks a replica for methods that the class does not show. A replica that does not answer may have any. */
   async #lookAtIngress(spec: AppSpec): Promise<void> {
     const description = await this.#deployments
       .get(spec.ingress)
@@ -196,7 +196,7 @@ export class AppRuntime {
     if (description?.face !== undefined) this.#hidden = { spec, face: description.face };
   }
 
-  /** Stops what the app no longer has, once the requests that came before are over: they may still call it. */
+  /** Stops deployments that the app no longer has, once earlier requests have ended: these may still call them. */
   async #retire(outgoing: CompiledApp, group: UpdateBarrier): Promise<void> {
     const isWanted = (name: string): boolean => this.spec.deployments.some((spec) => spec.name === name);
     const leaving = (): string[] =>
@@ -204,13 +204,13 @@ export class AppRuntime {
     if (leaving().length === 0) return;
     await Promise.all([...this.#deployments.values()].map((deployment) => deployment.predecessorsGone()));
     for (const name of leaving()) {
-      // Another version may have been asked for meanwhile: what that no longer has, it stops itself.
+      // Another version may have been requested in the meantime: it stops the deployments that it no longer has.
       if (group !== this.#group || this.#deleting !== undefined) return;
       await this.#stopOne(name, undefined, true);
     }
   }
 
-  /** Names of the deployments: the ingresses, then callers before callees, then what no spec has. */
+  /** Names of the deployments: the ingresses, then callers before callees, then deployments without a spec. */
   #callersFirst(specs: readonly AppSpec[]): string[] {
     const ingresses = specs.map(({ ingress }) => ingress);
     const others = specs.flatMap(({ deployments }) => deployments.map(({ name }) => name).reverse());
@@ -246,7 +246,7 @@ export class AppRuntime {
 
   /** The ingress, as a replica describes it, once the app is deployed. */
   async describe(): Promise<IngressDescription> {
-    // One that serves on after a failed update describes what it serves.
+    // A version that keeps serving after a failed update describes itself.
     if (!this.isRoutable) await this.#ready;
     const deployment = this.serving.ingress;
     const description = await this.#deployments.get(deployment)?.describe();
@@ -272,7 +272,7 @@ export class AppRuntime {
 
   /**
    * Stops callers before callees, so that calls in flight find their children. Idempotent.
-   * @param timeoutMs in all; undefined: as each deployment's `gracefulShutdownTimeoutMs` says
+   * @param timeoutMs limit in all; undefined: each deployment's `gracefulShutdownTimeoutMs`
    */
   delete(timeoutMs: number | undefined, isPatient = false): Promise<void> {
     this.#deleting ??= this.#deleteAll(timeoutMs, isPatient);
@@ -287,7 +287,7 @@ export class AppRuntime {
     this.#environment.registry.removeApp(this.name);
   }
 
-  /** Declares the new specs and tells them to the deployments, which find their numbers of replicas in the plan then. */
+  /** Declares the new specs and passes them to the deployments, which then find their numbers of replicas in the plan. */
   #deployAll({ spec, source }: CompiledApp, group: UpdateBarrier, note: string): Promise<unknown> {
     const { control } = this.#environment;
     this.#isTelling = true;
@@ -306,7 +306,7 @@ export class AppRuntime {
       await stopping;
       const about = { app: this.name, deployment: spec.name };
       if (group !== this.#group || this.#deleting !== undefined)
-        throw new ServeError('SERVE_UNAVAILABLE', `${spec.name}: deployed again meanwhile`, about);
+        throw new ServeError('SERVE_UNAVAILABLE', `${spec.name}: superseded by a newer deploy`, about);
     }
     const known = this.#deployments.get(spec.name);
     if (known !== undefined) return known.update(spec, group, note);
@@ -342,7 +342,7 @@ export class AppRuntime {
   }
 }
 
-/** The version of the ingress if it is the only deployment, else one of all deployments together. */
+/** The version of the ingress if the app has one deployment, else a hash of all versions. */
 function versionOf({ deployments }: AppSpec): string {
   const [first, ...others] = deployments;
   if (first === undefined || others.length === 0) return first?.version ?? '';

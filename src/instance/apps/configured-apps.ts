@@ -15,18 +15,18 @@ interface Planned {
   readonly routePrefix: string | null;
   readonly ingress: BoundDeployment<unknown>;
   readonly adjust: Adjust;
-  /** Deployments whose numbers of replicas the config says. */
+  /** Deployments whose numbers of replicas the config sets. */
   readonly counted: readonly string[];
 }
 
-/** The apps that a config asked for: what the next config leaves out of them is deleted. */
+/** The apps of the last config: those that the next config leaves out are deleted. */
 export class ConfiguredApps {
   readonly #apps: Apps;
   readonly #deployer: Deployer;
   readonly #control: InstanceControl;
   readonly #delete: (name: string) => Promise<void>;
   readonly #names = new Set<string>();
-  /** Configs are loaded one after the other; the last one wins. */
+  /** Configs are loaded one after another; the last one wins. */
   #loading: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -42,8 +42,8 @@ export class ConfiguredApps {
   }
 
   /**
-   * Makes the apps what a config says. Nothing is changed if anything in it is wrong. Idempotent.
-   * @returns once every app of it runs
+   * Applies a config: deploys, updates and deletes apps. Nothing changes if any part of it is invalid. Idempotent.
+   * @returns once every app of the config runs
    */
   async deploy(value: unknown): Promise<void> {
     const { apps, targetCapacity } = parseServeConfig(value);
@@ -70,7 +70,7 @@ export class ConfiguredApps {
     return planned;
   }
 
-  /** A prefix may pass from one app of the configs to another, and from no other app. */
+  /** A prefix may pass from one app of the configs to another, but from no other app. */
   #assertFree(routePrefix: string | null, path: string): void {
     if (routePrefix === null) return;
     for (const { name, routePrefix: taken } of this.#apps) {
@@ -79,7 +79,7 @@ export class ConfiguredApps {
     }
   }
 
-  /** All that is done at once; what takes its time is in the promise. */
+  /** Makes all changes at once; the promise covers the slow part. */
   #start(planned: readonly Planned[], percent: number | undefined): { settled: Promise<void> } {
     const names = planned.map(({ name }) => name);
     const isSame = names.length === this.#names.size && names.every((name) => this.#names.has(name));
@@ -92,14 +92,14 @@ export class ConfiguredApps {
   }
 
   #startOne({ ingress, name, routePrefix, adjust, counted }: Planned): Promise<void> {
-    // What the config says takes the place of what `scale()` said, in one step with the rest.
+    // The numbers of the config replace those set by `scale()`, in one step with the other changes.
     for (const deployment of counted)
       void this.#control.propose({ type: 'scale', key: routeKey(name, deployment), scale: undefined });
     const prefix = this.#prefixForNow(name, routePrefix);
     return this.#deployer.start(ingress, name, prefix, { adjust }).deployed;
   }
 
-  /** A prefix passes on when its new owner can serve. */
+  /** A prefix moves when its new owner can serve. */
   #prefixForNow(name: string, wanted: string | null): string | null {
     const isTaken = [...this.#apps].some(
       (app) => app.name !== name && app.routePrefix === wanted && wanted !== null,

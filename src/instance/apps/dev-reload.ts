@@ -8,7 +8,7 @@ export class DevReload {
   readonly #log: Logger;
   readonly #files = new Map<string, Set<string>>();
   readonly #watch: SourceWatch;
-  /** Apps that are being reloaded, and whether files changed again meanwhile. */
+  /** Apps that are being reloaded, and whether files have changed again since. */
   readonly #reloading = new Map<string, boolean>();
 
   constructor(reload: (app: string) => Promise<void>, log: Logger) {
@@ -57,7 +57,7 @@ export class DevReload {
         await this.#reload(app);
         this.#log.info({ app }, `${app}: reloaded`);
       } catch (err) {
-        this.#log.error({ app, err }, `${app}: the changed code does not work; the old one serves on`);
+        this.#log.error({ app, err }, `${app}: reload failed; the previous code keeps serving`);
       }
     } while (this.#reloading.get(app) === true && this.#files.has(app));
     this.#reloading.delete(app);

@@ -8,13 +8,13 @@ export interface HandleAppsOptions {
   readonly apps: Apps;
   readonly registry: EndpointRegistry;
   readonly log: Logger;
-  /** Drains an app and stops it. @param timeoutMs undefined: as long as its deployments say */
+  /** Drains an app and stops it. @param timeoutMs undefined: as its deployments' options say */
   stop(app: AppRuntime, timeoutMs: number | undefined): void;
 }
 
 /**
- * Apps that run only because `serve.handle(bound)` was called before anything else deployed what is bound. When another app holds
- * the same bound deployment they become a part of that one: a bound deployment runs once, in whatever order it is used.
+ * Apps that run only because `serve.handle(bound)` was called before the bound deployment was deployed. When another app holds
+ * the same bound deployment they become a part of that app: a bound deployment runs once, in whatever order it is used.
  */
 export class HandleApps {
   readonly #options: HandleAppsOptions;
@@ -24,12 +24,12 @@ export class HandleApps {
     this.#options = options;
   }
 
-  /** The app was made for a handle. */
+  /** Records that the app was made for a handle. */
   add(app: AppRuntime): void {
     this.#made.add(app);
   }
 
-  /** The app is deployed by its name, or exposed: it stays an app of its own. */
+  /** The app is deployed by its name, or exposed: it remains an app of its own. */
   keep(app: AppRuntime): void {
     this.#made.delete(app);
   }
@@ -63,10 +63,10 @@ export class HandleApps {
       if (!this.#made.has(other) || other.isUnited) return;
       other.isUnited = true;
       for (const [from, to] of shared) registry.redirect(routeKey(other.name, from), routeKey(app.name, to));
-      // Replicas that have not come up serve nobody.
+      // Replicas that have not started serve no calls.
       stop(other, wasRoutable ? undefined : 0);
     };
-    // What serves goes on until the other one can.
+    // A serving app stays until the other one can serve.
     if (wasRoutable) deployed.then(unite, () => {});
     else unite();
   }
@@ -75,7 +75,7 @@ export class HandleApps {
     const names = [...shared.values()].join(', ');
     this.#options.log.warn(
       { app: app.name },
-      `apps '${other.name}' and '${app.name}' hold the same bound deployment (${names}), and each runs replicas of it: bind it once for each app, or call that of '${other.name}' by serve.handle()`,
+      `apps '${other.name}' and '${app.name}' hold the same bound deployment (${names}), and each runs replicas of it: bind it once for each app, or call the one of '${other.name}' by serve.handle()`,
     );
   }
 }

@@ -1,17 +1,17 @@
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-/** Editors write a file in several steps. */
+/** Editors write a file in several steps, so changes are collected for this time, in ms. */
 const SETTLE_MS = 100;
 
 /**
- * Tells when the content of files changed. It watches their directories: a watched file that an editor replaces is watched
+ * Reports changed contents of files. It watches their directories, since watching a file ends when an editor replaces it.
  * no more.
  */
 export class SourceWatch {
   readonly #onChanged: (files: ReadonlySet<string>) => void;
   readonly #onError: (error: unknown) => void;
-  /** Contents as they were last seen, by path. */
+  /** Last seen contents, by path. */
   readonly #contents = new Map<string, string>();
   readonly #directories = new Map<string, FSWatcher>();
   readonly #touched = new Set<string>();
@@ -56,7 +56,7 @@ export class SourceWatch {
     const changed = new Set<string>();
     for (const file of this.#touched) {
       const content = contentOf(file);
-      // Gone for a moment only: it will be touched again.
+      // The file is missing only for a moment: another change follows.
       if (content === undefined || content === this.#contents.get(file)) continue;
       this.#contents.set(file, content);
       changed.add(file);

@@ -23,13 +23,13 @@ import { trialName } from './trial-name.ts';
 interface Trial {
   readonly kind: TrialKind;
   readonly ingress: BoundDeployment<unknown>;
-  /** The app that the new version runs as. */
+  /** Name of the app as which the new version runs. */
   readonly as: string;
-  /** Calls can go to the version that is wanted now. */
+  /** Whether the currently wanted version can take calls. */
   isReady: boolean;
   /** Counts of the calls before the trial. */
   readonly before: Readonly<Counts>;
-  /** Outcomes of the calls to the app's deployments before calls went to the trial. */
+  /** Outcomes of the calls to the app's deployments before the trial received calls. */
   baseline: ReadonlyMap<string, Tally>;
   /** Resolves when the new version is gone. */
   readonly over: PromiseWithResolvers<void>;
@@ -39,8 +39,8 @@ interface Trial {
 type CountsOf = (app: string, deployment: string) => Readonly<Counts>;
 
 /**
- * New versions that are tried beside apps, each as an app of its own: `speech@canary`, `speech@shadow`. Which versions are
- * tried is desired state, and whether calls go there is planned; this class runs the apps and tells callers.
+ * Versions on trial beside apps, each as an app of its own: `speech@canary`, `speech@shadow`. The desired state says which
+ * versions are on trial, and the plan whether they receive calls; this class runs the apps and informs callers.
  */
 export class TrialController implements TrialObserver {
   readonly #apps: Apps;
@@ -48,7 +48,7 @@ export class TrialController implements TrialObserver {
   readonly #environment: Environment;
   readonly #counts: CountsOf;
   readonly #trials = new Map<string, Trial>();
-  /** Told to the callers. */
+  /** The shares that callers know. */
   #shares: Plan['shares'] = {};
 
   constructor(apps: Apps, deployer: Deployer, environment: Environment, counts: CountsOf) {
@@ -59,8 +59,8 @@ export class TrialController implements TrialObserver {
   }
 
   /**
-   * Starts a trial, or changes the share of the one there is.
-   * @returns once calls go there
+   * Starts a trial, or changes the share of the running one.
+   * @returns once the trial receives calls
    */
   async start(ingress: BoundDeployment<unknown>, name: string, kind: TrialKind): Promise<void> {
     const app = this.#apps.get(name);
@@ -93,7 +93,7 @@ export class TrialController implements TrialObserver {
       throw error;
     }
     if (this.#trials.get(name) !== trial) {
-      throw new ServeError('SERVE_UNAVAILABLE', `${as}: ended before it began`, { app: name });
+      throw new ServeError('SERVE_UNAVAILABLE', `${as}: superseded before it started`, { app: name });
     }
     if (!this.#isOn(name, trial)) trial.baseline = talliesOf(app);
     trial.isReady = true;
@@ -104,7 +104,7 @@ export class TrialController implements TrialObserver {
     return this.#trials.has(name);
   }
 
-  /** Updates the app to the version that was tried. If that fails, the trial goes on. */
+  /** Updates the app to the version on trial. If the update fails, the trial continues. */
   async promote(name: string): Promise<void> {
     const app = this.#apps.get(name);
     const trial = this.#trials.get(name);
@@ -115,7 +115,7 @@ export class TrialController implements TrialObserver {
     if (this.#trials.get(name) === trial) await this.end(name);
   }
 
-  /** Ends a trial, if there is one: calls that it has are finished there, all others stay with the app. */
+  /** Ends a trial, if one runs: its calls finish there, all others stay with the app. */
   async end(name: string): Promise<void> {
     const trial = this.#trials.get(name);
     if (trial === undefined) return;
@@ -123,7 +123,7 @@ export class TrialController implements TrialObserver {
     await trial.over.promise;
   }
 
-  /** Tells callers what is planned, and takes down what is tried no longer. */
+  /** Informs callers of the plan, and takes down ended trials. */
   follow({ overrides, plan }: Snapshot): void {
     const before = this.#shares;
     this.#shares = plan.shares;
@@ -142,7 +142,7 @@ export class TrialController implements TrialObserver {
   }
 
   failed(app: string, fault: string): void {
-    const message = `${this.#trials.get(app)?.as}: the canary is no good: ${fault}`;
+    const message = `${this.#trials.get(app)?.as}: canary rolled back: ${fault}`;
     const error = new ServeError('SERVE_DEPLOY_FAILED', message, { app });
     this.#environment.log.error({ app, err: error }, error.message);
     this.#environment.events.emit('fault', { app, reason: 'canary', error });
@@ -162,7 +162,7 @@ export class TrialController implements TrialObserver {
     return { kind: 'shadow', app: as, isOn, compared: compared as Record<ShadowResult, number> };
   }
 
-  /** Each deployment beside the one of its name: an ingress may hide from its callers what fails behind it. */
+  /** Compares each deployment with its namesake: an ingress may hide failures behind it from its callers. */
   faultOf(name: string): string | undefined {
     const trial = this.#trials.get(name);
     if (trial === undefined) return undefined;
@@ -183,7 +183,7 @@ export class TrialController implements TrialObserver {
     return this.#environment.control;
   }
 
-  /** Whether calls go there. */
+  /** Whether the trial receives calls. */
   #isOn(name: string, { as }: Trial): boolean {
     return entryOf(this.#shares, name)?.app === as;
   }
@@ -192,7 +192,7 @@ export class TrialController implements TrialObserver {
     this.#trials.delete(name);
     for (const deployment of this.#apps.get(name)?.deployments.values() ?? []) deployment.ignore();
     over.resolve(this.#deployer.remove(as, undefined, true));
-    // Whoever ended the trial hears of a failure.
+    // The caller that ended the trial receives the failure.
     over.promise.catch(() => {});
   }
 }
@@ -210,7 +210,7 @@ function talliesOf(app: AppRuntime): Map<string, Tally> {
   return new Map([...app.deployments].map(([name, deployment]) => [name, deployment.observe()]));
 }
 
-/** A canary has its share of the replicas; a copy of a call is never repeated. */
+/** A canary gets its share of the replicas; a copied call is never repeated. */
 function adjusted(options: DeploymentOptions, kind: TrialKind): DeploymentOptions {
   if ('shadow' in kind) {
     const { hedge: _, ...rest } = options;
@@ -231,14 +231,14 @@ function adjusted(options: DeploymentOptions, kind: TrialKind): DeploymentOption
   });
 }
 
-/** A call that was made ready for one ingress is sent to the other. */
+/** A call prepared for one ingress is sent to the other. */
 function assertExchangeable(app: CompiledApp, trial: CompiledApp): void {
   const isolation = isolationOf(app);
   if (isolation === isolationOf(trial)) return;
   throw invalidOption(
     `${trial.spec.ingress}: isolation`,
     isolationOf(trial),
-    `'${isolation}', as the ingress has that it is tried beside`,
+    `'${isolation}', the isolation of the app's ingress`,
   );
 }
 

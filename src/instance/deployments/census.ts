@@ -21,7 +21,7 @@ export function observe(replicas: Replicas): ObservedReplica[] {
 /** Counts of the replicas that have not been told to stop. */
 export interface Census {
   readonly live: number;
-  /** Replicas of other versions, and those that another one is to replace. */
+  /** Replicas of other versions, and those that are about to be replaced. */
   readonly old: number;
   /** Replicas of the version that take calls. */
   readonly running: number;
@@ -53,7 +53,7 @@ export function describeReplicas(replicas: Replicas): ReplicaStatus[] {
   }));
 }
 
-/** How calls are scheduled, if they hold the event loops of their replicas. */
+/** Scheduling of the calls, if they hold the event loops of their replicas. */
 export function describeScheduling(replicas: Replicas, deployment: string): string | undefined {
   const running = [...replicas].filter(({ state, load }) => state === 'RUNNING' && load.meanHoldingMs > 0);
   const mean = (of: (replica: ManagedReplica) => number): number =>

@@ -5,13 +5,13 @@ import type { Clock } from '../../time/control-clock.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
 import type { ReplicaHistory } from './replica-history.ts';
 
-/** While a replica is starting, callers come back after so long, in ms. */
+/** Time after which callers retry while a replica is starting, in ms. */
 const STARTING_MS = 1_000;
 const SECOND_MS = 1_000;
 
 /**
  * Refuses the calls to a deployment whose crash budget is spent while none of its replicas takes calls: the next one is
- * started after up to `restart.maxDelayMs`, which is longer than most deadlines. Callers learn at once when to come back.
+ * started after up to `restart.maxDelayMs`, which is longer than most deadlines. Callers learn at once when to retry.
  */
 export class CrashRefusal {
   readonly #key: RouteKey;
@@ -19,7 +19,7 @@ export class CrashRefusal {
   readonly #registry: EndpointRegistry;
   readonly #clock: Clock;
   readonly #accept: () => void;
-  /** What callers were told last. */
+  /** The last refusal that callers received. */
   #told: string | undefined = undefined;
 
   /** @param accept makes callers send calls again */
@@ -37,41 +37,41 @@ export class CrashRefusal {
     this.#accept = accept;
   }
 
-  /** Refuses or accepts calls, by what became of the replicas. @param isServing a replica takes calls, or none should */
+  /** Refuses or accepts calls by the state of the replicas. @param isServing a replica takes calls, or none should run */
   judge(history: ReplicaHistory, restart: RestartPolicy, isServing: boolean, at: number): void {
     if (isServing || !history.isCrashing(restart, at)) this.#end();
     else if (history.isDegraded) this.#begin(history.degradation);
     else this.#beginTill(restart, history.starts.nextIn(restart, at));
   }
 
-  /** No replica will be started. */
+  /** Refuses calls because no replica will start. */
   #begin(why: string): void {
     this.#tell(why, why, undefined);
   }
 
-  /** @param nextInMs in how many ms the next replica is started; 0 = one is being started */
+  /** @param nextInMs time until the next start in ms; 0 = a replica is starting */
   #beginTill({ maxCrashes, windowMs }: RestartPolicy, nextInMs: number): void {
     // `Retry-After` counts in seconds.
     const seconds = Math.ceil(nextInMs / SECOND_MS);
     const at = new Date(this.#clock.timestamp() + nextInMs).toISOString();
     const next = nextInMs === 0 ? 'another one is being started' : `the next one is started at ${at}`;
-    const why = `${maxCrashes} of them crashed within ${windowMs / SECOND_MS} s; ${next}`;
+    const why = `${maxCrashes} replicas crashed within ${windowMs / SECOND_MS} s; ${next}`;
     this.#tell(String(seconds), why, Math.max(seconds * SECOND_MS, STARTING_MS));
   }
 
-  /** Replicas take calls, or may be started. */
+  /** Replicas take calls, or may start. */
   #end(): void {
     if (this.#told === undefined) return;
     this.#told = undefined;
     this.#accept();
   }
 
-  /** Something else decides from now on whether calls are accepted. */
+  /** Leaves it to other parts of the deployment whether calls are accepted. */
   forget(): void {
     this.#told = undefined;
   }
 
-  /** @param key callers are told again when it changes */
+  /** @param key callers are informed again when it changes */
   #tell(key: string, why: string, retryAfterMs: number | undefined): void {
     if (key === this.#told) return;
     this.#told = key;

@@ -5,18 +5,18 @@ import { describeLostCalls, whenKnown } from '../../isolation/death-report.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import type { Environment } from '../environment.ts';
 
-/** What is known of a crash besides the error. */
+/** Details of a crash besides the error. */
 export interface CrashDetails {
-  /** In one line. Default: the error's message. */
+  /** Reason in one line. Default: the error's message. */
   readonly reason?: string | undefined;
   /** Collects the calls that the replica ran, if it died. */
   readonly lost?: LostCalls | undefined;
 }
 
-/** Where a deployment's news go. */
+/** Receivers of a deployment's events, log records and counts. */
 type Desks = Pick<Environment, 'events' | 'log' | 'book'>;
 
-/** What a deployment has to say: its status, its errors, its events and its lines in the log, all with its name on them. */
+/** Reports on a deployment under its name: its status, its errors, its events and its log records. */
 export class DeploymentReporter {
   readonly #about: { readonly app: string; readonly deployment: string };
   readonly #environment: Desks;
@@ -31,13 +31,13 @@ export class DeploymentReporter {
     this.#environment = environment;
   }
 
-  /** It cannot become what it should be. */
+  /** Error for a deployment that cannot reach its desired state. */
   failed(what: string, cause: unknown): ServeError {
     const message = `${this.#about.deployment}: ${what}`;
     return new ServeError('SERVE_DEPLOY_FAILED', message, { ...this.#about, cause });
   }
 
-  /** @param retryAfterMs when to come back; undefined = not known */
+  /** @param retryAfterMs time after which to retry; undefined = unknown */
   unavailable(what: string, retryAfterMs?: number): ServeError {
     const about = retryAfterMs === undefined ? this.#about : { ...this.#about, retryAfterMs };
     return new ServeError('SERVE_UNAVAILABLE', `${this.#about.deployment}: ${what}`, about);
@@ -47,13 +47,13 @@ export class DeploymentReporter {
     return this.#state;
   }
 
-  /** The message from now on, and again whenever it has become healthy: outlives the change that it came with. */
+  /** Sets the message for now and for every return to health: it outlives the change that it came with. */
   note(note: string): void {
     this.#note = note;
     this.message = note;
   }
 
-  /** Its status, told if it is another one. */
+  /** Sets the status, and reports it if it changed. */
   turn(status: DeploymentStatus): void {
     if (status === this.#state) return;
     this.#state = status;
@@ -65,7 +65,7 @@ export class DeploymentReporter {
     this.#environment.events.emit('deployment', { ...this.#about, status, message });
   }
 
-  /** The state of a replica changed. */
+  /** Reports a new state of a replica. */
   replica(replica: string, state: string, reason?: string): void {
     this.#environment.events.emit('replica', {
       ...this.#about,
@@ -75,7 +75,7 @@ export class DeploymentReporter {
     });
   }
 
-  /** A replica stopped without being told to. @param lost collects the calls that it ran */
+  /** Reports a replica that stopped unexpectedly. @param lost collects the calls that it ran */
   died(replica: string, error: unknown, lost: LostCalls): void {
     whenKnown(lost, (calls) => {
       const ran = calls.length === 0 ? {} : { reason: describeLostCalls(calls), calls };
@@ -83,7 +83,7 @@ export class DeploymentReporter {
     });
   }
 
-  /** A replica died, or must be replaced: counts it, and makes it the message. @param how what became of the replica */
+  /** Counts a replica that died or must be replaced, and makes it the message. @param how the end of the replica, in words */
   crashed(replica: string, how: string, error: unknown, more: CrashDetails = {}): void {
     const { app, deployment } = this.#about;
     // Errors of the library name the replica themselves.
@@ -100,7 +100,7 @@ export class DeploymentReporter {
     });
   }
 
-  /** Something should be set otherwise. Every replica may show so; said once is enough. */
+  /** Reports a setting that should change. Every replica may find the same; one report is enough. */
   advise(advice: Iterable<string>): void {
     for (const message of advice) {
       if (this.#advice.has(message)) continue;
@@ -109,7 +109,7 @@ export class DeploymentReporter {
     }
   }
 
-  /** Something is wrong that no caller is told. */
+  /** Reports a fault that no caller receives. */
   fault(reason: string, error: ServeError): void {
     this.#environment.log.error({ ...this.#about, err: error }, error.message);
     this.#environment.events.emit('fault', { ...this.#about, reason, error });

@@ -4,17 +4,17 @@ import type { EjectionRecord } from '../../load/ejection-record.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
 import type { Environment } from '../environment.ts';
 
-/** A replica that callers may leave out. */
+/** A replica that callers may eject. */
 interface Ejectable {
   readonly replicaId: string;
   readonly tally: ReplicaTally;
 }
 
-/** Tells in events, the log and the status which replicas callers leave out because too many of their calls fail. */
+/** Reports in events, the log and the status which replicas callers eject because too many of their calls fail. */
 export class EjectionMonitor {
   readonly #about: { readonly app: string; readonly deployment: string };
   readonly #environment: Pick<Environment, 'events' | 'log'>;
-  /** Reasons, by replica. */
+  /** Reasons by replica. */
   #ejected: ReadonlyMap<string, string> = new Map();
 
   constructor(app: string, deployment: string, environment: Pick<Environment, 'events' | 'log'>) {

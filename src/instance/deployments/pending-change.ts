@@ -1,29 +1,29 @@
-/** A change of a deployment that somebody waits for. */
+/** A change of a deployment whose end a caller awaits. */
 export class PendingChange {
   readonly #isUpdate: boolean;
   readonly #over = Promise.withResolvers<void>();
 
-  /** @param isUpdate over when no old replica is left; a first deployment when one replica is there */
+  /** @param isUpdate an update ends when no old replica remains; a first deployment when one replica runs */
   constructor(isUpdate: boolean) {
     this.#isUpdate = isUpdate;
     this.#over.promise.catch(() => {});
   }
 
-  /** Resolves when the deployment is what it should be, rejects when it cannot be. */
+  /** Resolves when the deployment is in its desired state, rejects when it cannot get there. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
 
-  /** @param error why it will never be */
+  /** @param error reason why the change failed */
   giveUp(error: unknown): void {
     this.#over.reject(error);
   }
 
   /**
-   * Looks whether it is over.
+   * Ends the change if it is complete.
    * @param running replicas of the wanted version
-   * @param old replicas of others
-   * @returns whether all that was wanted is there
+   * @param old replicas of other versions
+   * @returns whether the desired state is reached in full
    */
   judge(target: number, running: number, old: number): boolean {
     if (running < (this.#isUpdate ? target : Math.min(1, target)) || (this.#isUpdate && old > 0))

@@ -3,7 +3,7 @@ import { activeTime } from '../../time/active-time.ts';
 import { within } from '../../time/timeout.ts';
 
 /**
- * Resolves once no call waits that could still be served. Whoever changes what `mayServe` answers calls
+ * Resolves once no call waits that could still be served. Code that changes the result of `mayServe` calls
  * `load.endEmptiedWait()`.
  *
  * @param deadline time of `activeTime` at which the wait is given up

@@ -5,8 +5,8 @@ import { messageOf } from '../../values/describe-value.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
 
 /**
- * Tells the running replicas of a deployment their user config. One change after the other, so that every replica ends
- * up with the last; and one replica ahead of the others, so that a config that is refused costs one replica at most.
+ * Sends the running replicas of a deployment their user config. Changes run one after another, so that every replica ends
+ * with the last; and one replica gets it ahead of the others, so that a refused config costs one replica at most.
  */
 export class Reconfiguration {
   readonly #current: () => ManagedReplica[];
@@ -16,8 +16,8 @@ export class Reconfiguration {
   #refusal: ServeError | undefined = undefined;
 
   /**
-   * @param current answers the running replicas of the current version
-   * @param changed is called when no change is under way any more
+   * @param current returns the running replicas of the current version
+   * @param changed is called when no change is in progress any more
    */
   constructor(current: () => ManagedReplica[], reporter: DeploymentReporter, changed: () => void) {
     this.#current = current;
@@ -36,7 +36,7 @@ export class Reconfiguration {
     return refusal;
   }
 
-  /** Tells the replicas that run when it is their turn. A config that is taken away cannot be told: others replace them. */
+  /** Sends the config to the running replicas in turn. A removed config cannot be sent: new replicas replace the old ones. */
   apply({ userConfig, startTimeoutMs: timeoutMs }: SpecOptions): Promise<void> {
     if (userConfig === undefined) {
       for (const replica of this.#current()) if (replica.userConfig !== undefined) replica.isUnfit = true;
@@ -59,7 +59,7 @@ export class Reconfiguration {
     return work;
   }
 
-  /** Tells replicas that started before the config changed. */
+  /** Sends the config to replicas that started before it changed. */
   applyLate(options: SpecOptions): void {
     const { userConfig } = options;
     if (userConfig === undefined || this.isRunning) return;
@@ -72,7 +72,7 @@ export class Reconfiguration {
       await replica.reconfigure(userConfig, timeoutMs);
     } catch (cause) {
       if (replica.state !== 'RUNNING') return;
-      // It is unknown what the replica made of the config: another one takes its place first.
+      // The effect of the config on the replica is unknown: another replica replaces it first.
       replica.isUnfit = true;
       this.#refusal = this.#reporter.failed(`reconfigure failed: ${messageOf(cause)}`, cause);
       throw this.#refusal;

@@ -7,7 +7,7 @@ import type { CrashDetails, DeploymentReporter } from './deployment-reporter.ts'
 import type { Rollout } from './rollout.ts';
 import { StartHistory } from './start-history.ts';
 
-/** Replicas that cannot be ended, until no more are started: each keeps its memory and a core busy. */
+/** Number of replicas that cannot be ended after which no more start: each keeps its memory and a core busy. */
 const MAX_ZOMBIES = 2;
 
 /** A replica that never came up. */
@@ -15,19 +15,19 @@ export interface LostStart {
   readonly fingerprint: string;
   readonly phase: string;
   readonly error: unknown;
-  /** How long the replica took, in ms. */
+  /** Duration of the start, in ms. */
   readonly tookMs: number;
 }
 
-/** What became of the replicas of one deployment. It only keeps record: the deployment decides at its next tick. */
+/** Records the ends of the replicas of one deployment. The deployment decides at its next tick. */
 export class ReplicaHistory {
   readonly starts = new StartHistory();
-  /** The change to another version that is under way. */
+  /** The current change to another version. */
   rollout: Rollout | undefined = undefined;
   readonly #reporter: DeploymentReporter;
   readonly #clock: Clock;
   #crashes = 0;
-  /** Replicas that were ended and are still there, blocked in native code. They never go. */
+  /** Number of ended replicas that remain, blocked in native code. They never go away. */
   #zombies = 0;
   #lostStarts: LostStart[] = [];
   #version: string;
@@ -39,18 +39,18 @@ export class ReplicaHistory {
     this.#clock = clock;
   }
 
-  /** Another version is the current one from now on, or the same is tried again. @param hasRun a replica of it runs */
+  /** Another version becomes the current one, or the same is tried again. @param hasRun whether a replica of it runs */
   follow(version: string, hasRun: boolean): void {
     this.#version = version;
     this.starts.reset(hasRun);
   }
 
-  /** Replicas that died, failed to start, or were replaced because something was wrong with them. */
+  /** Number of replicas that died, failed to start, or were replaced because of a fault. */
   get restarts(): number {
     return this.#crashes;
   }
 
-  /** Too many replicas cannot be ended: none is started any more in this process. */
+  /** Whether so many replicas cannot be ended that no more start in this process. */
   get isDegraded(): boolean {
     return this.#zombies >= MAX_ZOMBIES;
   }
@@ -74,7 +74,7 @@ export class ReplicaHistory {
     this.rollout?.ended(replica);
   }
 
-  /** A replica that had come up died, or must be replaced. @param how what became of it */
+  /** Records that a replica died after its start, or must be replaced. @param how the end of the replica, in words */
   crashed(replica: ManagedReplica, how: string, error: unknown, more?: CrashDetails): void {
     this.rollout?.died(replica);
     this.#count(replica, how, error, more);

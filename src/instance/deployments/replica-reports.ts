@@ -4,10 +4,10 @@ import { unpack } from '../../values/pack.ts';
 import type { Environment } from '../environment.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
 
-/** Where the reports of replicas go. */
+/** Receivers of the reports of replicas. */
 export type ReportDesks = Pick<Environment, 'book' | 'userMetrics' | 'log' | 'dev' | 'reportUnobserved'>;
 
-/** Takes in what the replicas of one deployment report: counts, metrics, log lines, advice, files that they load. */
+/** Processes the reports of one deployment's replicas: counts, metrics, log lines, advice, loaded files. */
 export class ReplicaReports {
   readonly #app: string;
   readonly #deployment: string;

@@ -19,7 +19,7 @@ interface Member {
   readonly monitor: ReplicaMonitor;
 }
 
-/** The replicas of one deployment: starts, watches and stops them. It decides nothing. */
+/** The replicas of one deployment: starts, watches and stops them, and makes no decisions. */
 export class ReplicaSet implements ReplicaOwner {
   readonly #app: string;
   readonly #deployment: string;
@@ -33,7 +33,7 @@ export class ReplicaSet implements ReplicaOwner {
   #goneTally = NO_CALLS;
   #isClosing = false;
 
-  /** @param changed is called when a replica came up or went */
+  /** @param changed is called when a replica started or ended */
   constructor(
     app: string,
     deployment: string,
@@ -61,7 +61,7 @@ export class ReplicaSet implements ReplicaOwner {
     return this.#isAny(({ isRoutable }) => isRoutable);
   }
 
-  /** Whether a replica runs, though it may be stuck in a call. */
+  /** Whether a replica runs, even if it is stuck in a call. */
   get isRunning(): boolean {
     return this.#isAny(({ state }) => state === 'RUNNING');
   }
@@ -76,7 +76,7 @@ export class ReplicaSet implements ReplicaOwner {
     return this.#isAny(({ isRoutable, state }) => isRoutable || state === 'STARTING');
   }
 
-  /** Whether a replica has been told to stop and is still there. */
+  /** Whether a replica was told to stop and remains. */
   get isStopping(): boolean {
     return this.#isAny(({ state }) => state === 'STOPPING');
   }
@@ -88,7 +88,7 @@ export class ReplicaSet implements ReplicaOwner {
     );
   }
 
-  /** The outcomes of all calls to the deployment, also at replicas that are gone. */
+  /** The outcomes of all calls to the deployment, including those on replicas that are gone. */
   get tally(): Tally {
     return [...this].reduce((sum, { tally }) => addTallies(sum, tally.read()), this.#goneTally);
   }
@@ -111,7 +111,7 @@ export class ReplicaSet implements ReplicaOwner {
     return undefined;
   }
 
-  /** Sets the limits of the replicas that stay. */
+  /** Sets the limits of the remaining replicas. */
   configure({ fingerprint, options }: HostedDeployment): void {
     for (const [replica, { monitor }] of this.#members) {
       if (replica.fingerprint !== fingerprint) continue;
@@ -157,7 +157,7 @@ export class ReplicaSet implements ReplicaOwner {
     }
   }
 
-  /** Stops all replicas; resolves when they are gone, or their native work is all that is left of them. */
+  /** Stops all replicas; resolves when they are gone, or only their native work remains. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
     await Promise.all([...this].map((replica) => replica.drain({ graceMs: timeoutMs })));

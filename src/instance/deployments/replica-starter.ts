@@ -9,13 +9,13 @@ import type { Environment } from '../environment.ts';
 import { randomId } from '../ids.ts';
 import type { Grant } from '../resources/resource-ledger.ts';
 
-/** What it takes to start replicas. */
+/** The parts of the environment that starting replicas needs. */
 export type StartNeeds = Pick<
   Environment,
   'instanceId' | 'registry' | 'resources' | 'nextCallerIndex' | 'dev' | 'replicaHosts'
 >;
 
-/** Starts the replicas of one deployment. Reserves what they need, and gives it back when they are gone. */
+/** Starts the replicas of one deployment. Reserves their resources, and releases them when the replicas are gone. */
 export class ReplicaStarter {
   readonly #app: string;
   readonly #deployment: string;
@@ -64,7 +64,7 @@ export class ReplicaStarter {
     return replica;
   }
 
-  /** A replica is gone. One that cannot be ended goes on using what it has. */
+  /** Releases the resources of a replica that is gone. A replica that cannot be ended keeps them. */
   ended(replica: ManagedReplica): void {
     const grant = this.#grants.get(replica);
     this.#grants.delete(replica);

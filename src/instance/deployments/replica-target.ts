@@ -4,7 +4,7 @@ import { demandOf } from '../../deployment/options/resources.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { Environment } from '../environment.ts';
 
-/** How many replicas a deployment should have, and what keeps it from having them. */
+/** The target number of replicas of a deployment, and the obstacle that keeps it from being reached. */
 export class ReplicaTarget {
   readonly #key: RouteKey;
   readonly #environment: Pick<Environment, 'resources' | 'control'>;
@@ -22,28 +22,28 @@ export class ReplicaTarget {
     this.#scaling = undefined;
   }
 
-  /** Replicas that there should be. */
+  /** Target number of replicas. */
   get target(): number {
     return this.#target;
   }
 
-  /** The target changed, and the replicas have not followed yet. */
+  /** Direction of a target change that the replicas have not followed yet. */
   get scaling(): 'up' | 'down' | undefined {
     return this.#scaling;
   }
 
-  /** Replicas that fit nowhere. */
+  /** Number of replicas that fit nowhere. */
   get pending(): PendingReplicas | undefined {
     return this.#pending;
   }
 
-  /** Applies other options, and the plan as it is with them. */
+  /** Applies other options, and the current plan with them. */
   follow(options: SpecOptions): void {
     this.#options = options;
     this.read();
   }
 
-  /** Takes the target from the plan; without an entry there it stays. @returns whether it changed */
+  /** Takes the target from the plan; without an entry there the target stays. @returns whether it changed */
   read(): boolean {
     const before = this.#target;
     const target = this.#environment.control.planned(this.#key) ?? before;
@@ -53,20 +53,20 @@ export class ReplicaTarget {
     return target !== before;
   }
 
-  /** It is gone: it needs nothing any more. */
+  /** The deployment is gone and needs no resources. */
   forget(): void {
     this.#environment.resources.forget(this.#key);
   }
 
   /**
    * @param running replicas of the current version
-   * @param isStopping whether some have been told to stop and have not ended
+   * @param isStopping whether replicas that were told to stop remain
    */
   observe(running: number, isStopping: boolean): void {
     if (this.#scaling === 'down' ? !isStopping : running >= this.#target) this.#scaling = undefined;
   }
 
-  /** How many could not be started just now, and why. */
+  /** Records how many replicas could not be started, and why. */
   observePending(at: number, replicas: number, reason: string): void {
     if (replicas > 0 && this.#pending === undefined) this.#pendingSince = at;
     this.#pending = replicas === 0 ? undefined : { replicas, reason };

@@ -32,8 +32,8 @@ import type { RunningDeployment, ScalableDeployment } from './running-deployment
 import type { UpdateBarrier } from './update-barrier.ts';
 
 /**
- * A deployment whose replicas this instance starts and ends. It looks at them, lets the controller decide, and does what
- * that says.
+ * A deployment whose replicas this instance starts and ends. It observes them, lets the controller decide, and carries out
+ * the decisions.
  */
 export class ReplicatedDeployment implements RunningDeployment, ScalableDeployment {
   readonly #key: RouteKey;
@@ -114,7 +114,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     return this.#begin(false);
   }
 
-  /** Changes to another spec: in place if the version stays the same, else replica by replica. */
+  /** Changes to another spec: in place if the fingerprint stays the same, else replica by replica. */
   update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     const previous = this.#spec;
     this.#spec = spec;
@@ -216,9 +216,9 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#registry.configure(this.#key, routeConfig(options, this.#tenants), options.maxQueuedRequests);
   }
 
-  /** @param reconfigured the running replicas have the new config */
+  /** @param reconfigured resolves when the running replicas have the new config */
   #begin(isUpdate: boolean, reconfigured: Promise<void> = Promise.resolve()): Promise<void> {
-    this.#change?.giveUp(this.#reporter.unavailable('deployed again meanwhile'));
+    this.#change?.giveUp(this.#reporter.unavailable('superseded by a newer deploy'));
     const change = new PendingChange(isUpdate);
     this.#change = change;
     this.tick(this.#clock.now());
@@ -245,13 +245,13 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const unplaced: string[] = [];
     for (const action of reconcile(desired, observe(this.#replicas))) {
       if (action.type === 'start') this.#start(unplaced);
-      // Its calls were accepted: they may take as long as their deadlines say.
+      // The calls of the replica were accepted: they may take until their deadlines.
       else this.#replicas.stop(action.id, { graceMs, promised: options });
     }
     if (!isHeld) this.#judgePlacing(at, unplaced);
   }
 
-  /** @param unplaced gets the reason if the replica fits nowhere; the others do not either then */
+  /** @param unplaced receives the reason if the replica fits nowhere; no other replica fits then either */
   #start(unplaced: string[]): void {
     const why = unplaced[0] ?? this.#replicas.start(this.#spec);
     if (why !== undefined) unplaced.push(why);
@@ -266,7 +266,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#fail(this.#reporter.failed(`no replica could be placed: ${reason}`, undefined));
   }
 
-  /** What could not be placed may be placed now: then it is as if it had not failed. */
+  /** Withdraws the placement failure once a replica fits again. */
   #tryPlacing(): void {
     if (!this.#target.fits()) return;
     this.#isUnplaceable = false;
@@ -275,7 +275,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#configureRoutes();
   }
 
-  /** @returns whether the app goes back to the version before */
+  /** @returns whether the app rolls back */
   #lookAtFailures(): boolean {
     const refusal = this.#reconfiguration.takeRefusal();
     if (refusal !== undefined && this.#fail(refusal)) return true;
@@ -298,14 +298,14 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     return this.#fail(this.#reporter.failed(why, error));
   }
 
-  /** @returns whether the app goes back to the version before */
+  /** @returns whether the app rolls back */
   #fail(failure: ServeError): boolean {
     const goesBack = this.#goesBack(failure);
     if (!goesBack) this.#giveUp(failure);
     return goesBack;
   }
 
-  /** The new version failed. @returns whether the app goes back to the version before */
+  /** The new version failed. @returns whether the app rolls back */
   #goesBack(failure: ServeError): boolean {
     return this.#spec.options.rollout.autoRollback && (this.#group?.failed(failure) ?? false);
   }
@@ -362,7 +362,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       old,
       queued: this.#load?.queued ?? 0,
       observeMs: group.isWatched ? options.rollout.observeMs : 0,
-      // What goes back does so at once.
+      // A version that is being restored takes over at once.
       othersReady: group.isOpen || !group.isWatched,
     });
     if (fault === undefined && isProved) group.arrived(name);
@@ -370,9 +370,9 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     return fault;
   }
 
-  /** Calls to the new version fail or hang. @returns whether the app goes back to the version before */
+  /** Calls to the new version fail or hang. @returns whether the app rolls back */
   #faulted(fault: string): boolean {
-    const failure = this.#reporter.failed(`the new version is no good: ${fault}`, new Error(fault));
+    const failure = this.#reporter.failed(`new version rejected: ${fault}`, new Error(fault));
     this.#reporter.fault('rollout', failure);
     if (this.#goesBack(failure)) return true;
     this.#history.rollout = undefined;

@@ -2,38 +2,38 @@ import { baselineOf, isProved, ROLLOUT_BEGIN, type RolloutView, rollOut } from '
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { addTallies, NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
 
-/** What a rollout has to know of the deployment at a time. */
+/** State of the deployment that a rollout needs. */
 export type RolloutSight = Omit<RolloutView, 'fresh' | 'baseline' | 'baselineCalls' | 'ongoing'> & {
   readonly queued: number;
 };
 
 interface Side {
   deaths: number;
-  /** Of replicas that are gone: since the rollout began, and ever. */
+  /** Counts of replicas that are gone: since the rollout began, and in total. */
   recent: Tally;
   all: Tally;
 }
 
 const newSide = (): Side => ({ deaths: 0, recent: NO_CALLS, all: NO_CALLS });
 
-/** The change of a deployment to another version: keeps the books of both, and asks the controller where it stands. */
+/** The change of a deployment to another version: counts the calls of both versions, and asks the controller for the phase. */
 export class Rollout {
   readonly fingerprint: string;
   readonly #replicas: Iterable<ManagedReplica>;
   readonly #fresh = newSide();
   readonly #baseline = newSide();
-  /** What replicas had counted when it began. */
+  /** Counts of the replicas when the rollout began. */
   readonly #before = new Map<ManagedReplica, Tally>();
   #state = ROLLOUT_BEGIN;
 
-  /** @param fingerprint of the new version */
+  /** @param fingerprint fingerprint of the new version */
   constructor(fingerprint: string, replicas: Iterable<ManagedReplica>) {
     this.fingerprint = fingerprint;
     this.#replicas = replicas;
     for (const replica of replicas) this.#before.set(replica, replica.tally.read());
   }
 
-  /** The new version has to prove itself beside all of the old one. */
+  /** Whether the new version has yet to prove itself beside all replicas of the old one. */
   get isOnTrial(): boolean {
     return this.#state.phase === 'surging' || this.#state.phase === 'proving';
   }
@@ -47,7 +47,7 @@ export class Rollout {
     this.#sideOf(replica).deaths++;
   }
 
-  /** A replica is gone: what it counted is kept. */
+  /** Keeps the counts of a replica that is gone. */
   ended(replica: ManagedReplica): void {
     const side = this.#sideOf(replica);
     const { recent, all } = this.#tallies(replica);
@@ -56,7 +56,7 @@ export class Rollout {
     this.#before.delete(replica);
   }
 
-  /** @returns what is wrong with the new version; and whether it can do without the old one */
+  /** @returns the fault of the new version, and whether it can do without the old one */
   step(sight: RolloutSight): { fault: string | undefined; isProved: boolean } {
     const view = this.#view(sight);
     const { state, fault } = rollOut(this.#state, view);

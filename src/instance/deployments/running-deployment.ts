@@ -9,12 +9,12 @@ import type { UpdateBarrier } from './update-barrier.ts';
 /** A deployment with a number of replicas that follows the plan. */
 export interface ScalableDeployment {
   readonly spec: HostedDeployment;
-  /** Replicas that there should be. */
+  /** Target number of replicas. */
   readonly target: number;
   replicas(): Iterable<ManagedReplica>;
 }
 
-/** A deployment that this instance runs, whatever its replicas live in. */
+/** A deployment that this instance runs, whatever the environment of its replicas. */
 export interface RunningDeployment {
   readonly spec: HostedDeployment;
   readonly status: DeploymentStatus;
@@ -30,7 +30,7 @@ export interface RunningDeployment {
   start(group: UpdateBarrier): Promise<void>;
   /**
    * Changes to another spec. Rejects with `SERVE_DEPLOY_FAILED`.
-   * @param note the status message of the deployment from now on
+   * @param note status message of the deployment from now on
    */
   update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void>;
   /** The outcomes of the calls so far; from now on call durations are sampled as well. */
@@ -50,6 +50,6 @@ export interface RunningDeployment {
   kill(replicaId: string, why: string): boolean;
   /** Resolves when the calls to earlier versions are over. */
   predecessorsGone(): Promise<void>;
-  /** Serves the calls that wait and run, then ends. Later calls fail with `error`. */
+  /** Serves the waiting and running calls, then ends. Later calls fail with `error`. */
   stop(timeoutMs: number, error: ServeError): Promise<void>;
 }

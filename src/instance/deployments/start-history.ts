@@ -7,7 +7,7 @@ import {
 } from '../../controller/back-off.ts';
 import { ServeError } from '../../errors.ts';
 
-/** Failed starts with these codes are not tried again. */
+/** Codes of failed starts that are not tried again. */
 const HOPELESS: ReadonlySet<string> = new Set([
   'SERVE_MODULE_MISMATCH',
   'SERVE_MAIN_IN_WORKER',
@@ -15,45 +15,45 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'SERVE_NOT_SERIALIZABLE',
 ]);
 
-/** Failed starts in a row of a new version, until the old one stays. */
+/** Consecutive failed starts of a new version after which the old version stays. */
 const MAX_FAILED_STARTS_OF_UPDATE = 3;
 
 export interface FailedStart {
   readonly error: unknown;
   readonly phase: string;
-  /** It was ended because it took too long. */
+  /** Whether the replica was ended because its start took too long. */
   readonly isOverdue: boolean;
-  /** An old version serves. */
+  /** Whether an old version serves. */
   readonly isUpdate: boolean;
   readonly target: number;
   readonly maxConstructorRetryCount: number;
 }
 
-/** How the replicas of a deployment's current version fared: when the next may start, and when there is no point in it. */
+/** Records the starts of the current version: decides when the next replica may start, and when further starts are pointless. */
 export class StartHistory {
   #crashes: CrashHistory = [];
   #failed = 0;
-  /** One of them ran once. */
+  /** Whether a replica of the version ever ran. */
   hasRun = false;
 
-  /** Another version, or another try. */
+  /** Resets the record for another version, or another try. */
   reset(hasRun: boolean): void {
     this.#crashes = [];
     this.#failed = 0;
     this.hasRun = hasRun;
   }
 
-  /** One died, or did not start. */
+  /** Records a replica that died or failed to start. */
   crashed(at: number): void {
     this.#crashes = recordCrash(this.#crashes, at);
   }
 
-  /** None may be started yet. */
+  /** Whether starts are blocked now. */
   isWaiting(policy: RestartPolicy, at: number): boolean {
     return at < nextStartAt(this.#crashes, policy, at);
   }
 
-  /** In how many ms the next may be started; 0 = now. */
+  /** Time until the next start is allowed, in ms; 0 = now. */
   nextIn(policy: RestartPolicy, at: number): number {
     return Math.max(0, nextStartAt(this.#crashes, policy, at) - at);
   }
@@ -62,10 +62,10 @@ export class StartHistory {
     return isOverBudget(this.#crashes, policy, at);
   }
 
-  /** One did not start. @returns whether to give up */
+  /** Records a failed start. @returns whether to give up */
   failed(start: FailedStart): boolean {
     const { error, phase, isOverdue, isUpdate, target, maxConstructorRetryCount } = start;
-    // What is wrong with the code or its options is wrong the next time as well.
+    // A fault of the code or its options does not go away with another try.
     const isHopeless =
       (error instanceof ServeError && HOPELESS.has(error.code)) ||
       (isUpdate && (phase === 'import' || isOverdue));

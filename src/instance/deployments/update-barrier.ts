@@ -1,22 +1,22 @@
 import type { ServeError } from '../../errors.ts';
 
 /**
- * The deployments of an app that go over to a new version of it together. None gives up its old replicas before all have
- * new ones that proved themselves; if one fails, all go back.
+ * The deployments of an app that change to a new version of it together. None gives up its old replicas before all have
+ * new ones that proved themselves; if one fails, all roll back.
  */
 export class UpdateBarrier {
-  /** Calls to the new version are watched. */
+  /** Whether calls to the new version are watched. */
   readonly isWatched: boolean;
   readonly #waiting: Set<string>;
-  /** Members whose callers are still on their way through the old version. */
+  /** Members with requests still running through their old version. */
   readonly #holding = new Set<string>();
   readonly #onChange: () => void;
   readonly #onFailed: (error: ServeError) => boolean;
 
   /**
    * @param members names of the deployments
-   * @param onChange it is ready, or open
-   * @param onFailed answers whether the app goes back
+   * @param onChange is called when the new version is ready, or the barrier is open
+   * @param onFailed returns whether the app rolls back
    */
   constructor(
     members: readonly string[],
@@ -30,32 +30,32 @@ export class UpdateBarrier {
     this.#onFailed = onFailed;
   }
 
-  /** Whether the new version can serve: what routes requests through it may begin to. */
+  /** Whether the new version can serve: requests may be routed through it. */
   get isReady(): boolean {
     return this.#waiting.size === 0;
   }
 
-  /** Whether the old replicas may go. */
+  /** Whether the old replicas may stop. */
   get isOpen(): boolean {
     return this.isReady && this.#holding.size === 0;
   }
 
-  /** A deployment could do without its old replicas. */
+  /** A deployment no longer depends on its old replicas. */
   arrived(member: string): void {
     if (this.#waiting.delete(member) && this.isReady) this.#onChange();
   }
 
-  /** Requests run through the old version that need old replicas of the others. */
+  /** Requests still run through the old version of the deployment, and need old replicas of the others. */
   hold(member: string): void {
     this.#holding.add(member);
   }
 
-  /** They are over. */
+  /** These requests have ended. */
   release(member: string): void {
     if (this.#holding.delete(member) && this.isOpen) this.#onChange();
   }
 
-  /** The new version of a deployment is no good. @returns whether the app goes back to the one before */
+  /** The new version of a deployment is rejected. @returns whether the app rolls back */
   failed(error: ServeError): boolean {
     return this.#onFailed(error);
   }

@@ -5,13 +5,13 @@ import type { Logger } from '../../observe/logger.ts';
 import { MIB } from '../../validation/bytes.ts';
 import { boolean, type Fields, milliseconds, number } from '../../validation/fields.ts';
 
-/** When a replica whose memory grows without end is replaced, before the process runs out of it. */
+/** Options for replacing replicas whose memory grows without end, before the process runs out of memory. */
 export interface GrowthWatchOptions {
   /** Default true. */
   enabled?: boolean;
-  /** Share of the instance's memory (`resources.memoryMb`) that must be used before anything is replaced. Default 0.7. */
+  /** Share of the instance's memory (`resources.memoryMb`) that must be in use before a replica is replaced. Default 0.7. */
   fromShare?: number;
-  /** How much a replica must have grown since its start, in MiB. Default 128. */
+  /** Minimum growth of a replica since its start, in MiB. Default 128. */
   minGrowthMb?: number;
   /** Period of the samples, in ms; a verdict takes at least 18 of them. Default 2 000. */
   sampleMs?: number;
@@ -25,8 +25,8 @@ export const GROWTH_WATCH_FIELDS: Fields<GrowthWatchOptions> = {
 };
 
 /**
- * Looks for replicas that leak. One that grows steadily while memory gets short is replaced as in an update: a new one
- * comes up, then the old one finishes its calls and goes. `ProcessMemoryGuard` ends one at once when that was too late.
+ * Detects leaking replicas. A replica that grows steadily while memory gets short is replaced as in an update: a new one
+ * comes up, then the old one finishes its calls and stops. If that is too late, `ProcessMemoryGuard` ends a replica at once.
  */
 export class MemoryGrowthGuard {
   readonly #options: Required<GrowthWatchOptions>;
@@ -39,7 +39,7 @@ export class MemoryGrowthGuard {
   #isLooking = false;
   #isStopped = false;
 
-  /** @param limitMb of the whole process */
+  /** @param limitMb limit of the whole process */
   constructor(
     options: GrowthWatchOptions,
     limitMb: number,
@@ -86,7 +86,7 @@ export class MemoryGrowthGuard {
     series.add(bytes);
   }
 
-  /** The one that has grown most; one at a time, for its successor needs memory as well. */
+  /** The replica that has grown most; one at a time, since its successor needs memory as well. */
   #judge(replicas: readonly ManagedReplica[]): void {
     const used = process.memoryUsage.rss();
     if (used < this.#options.fromShare * this.#limitBytes || replicas.some(({ isUnfit }) => isUnfit)) return;
@@ -97,7 +97,7 @@ export class MemoryGrowthGuard {
   }
 
   #replace(replica: ManagedReplica, growth: number, used: number): void {
-    // The controller brings up another one, then drains this one.
+    // The controller starts another replica, then drains this one.
     replica.isUnfit = true;
     const { app, deployment, replicaId } = replica;
     const mib = (bytes: number): number => Math.round(bytes / MIB);

@@ -8,13 +8,13 @@ import type { Logger } from '../../observe/logger.ts';
 import { activeTime } from '../../time/active-time.ts';
 import { boolean, type Fields, milliseconds } from '../../validation/fields.ts';
 
-/** When the host refuses calls because its own event loop lags. */
+/** Options for refusing calls while the host's own event loop lags. */
 export interface HostGuardOptions {
-  /** Default true. When it is off the lag is measured all the same. */
+  /** Default true. When it is off the lag is measured nevertheless. */
   enabled?: boolean;
-  /** p99 of the event loop's lag from which on `sheddable` and `sheddable-plus` calls are refused, in ms. Default 100. */
+  /** p99 of the event loop's lag above which `sheddable` and `sheddable-plus` calls are refused, in ms. Default 100. */
   shedSheddableMs?: number;
-  /** … and all calls, in ms. Default 500. */
+  /** p99 of the event loop's lag above which all calls are refused, in ms. Default 500. */
   shedAllMs?: number;
 }
 
@@ -26,7 +26,7 @@ export const HOST_GUARD_FIELDS: Fields<HostGuardOptions> = {
 
 /** The lag is judged once per window. */
 const WINDOW_MS = 500;
-/** Period of the probe. Its own wait is part of what Node measures. */
+/** Period of the probe. Its own wait is part of the lag that Node measures. */
 const RESOLUTION_MS = 20;
 
 const SHED_FROM: Readonly<Record<SheddingLevel, number>> = {
@@ -36,8 +36,8 @@ const SHED_FROM: Readonly<Record<SheddingLevel, number>> = {
 };
 
 /**
- * Keeps a host alive that has more to do than it can: when its event loop lags, whatever enters makes everything later.
- * Calls are refused at the gate, the least important ones first; those that are in go on.
+ * Sheds load while the host's event loop lags: every further call would make all of them later. Calls are refused at the
+ * gate, least important calls first; accepted calls continue.
  */
 export class OverloadGuard {
   readonly #options: Required<HostGuardOptions>;
@@ -49,7 +49,7 @@ export class OverloadGuard {
   #state: LagState = CALM;
   #lagMs = 0;
   #pausedMs = 0;
-  /** The last window had a pause of the whole process in it. */
+  /** Whether the last window contained a pause of the whole process. */
   #isAfterPause = false;
 
   constructor(options: HostGuardOptions, gate: AdmissionControl, events: Events, log: Logger) {
@@ -97,7 +97,7 @@ export class OverloadGuard {
     if (this.#state.level !== level) this.#changed();
   }
 
-  /** A pause is no lag. Which of two windows the probe counts it in depends on which timer runs first afterwards. */
+  /** A pause is no lag. The order of timers after it decides which of two windows counts it. */
   #wasPaused(): boolean {
     const { pausedMs } = activeTime;
     const isPause = pausedMs !== this.#pausedMs;
@@ -113,7 +113,7 @@ export class OverloadGuard {
     const lagMs = Math.round(this.#lagMs);
     const about = { shedding: level, lagMs };
     if (level === 'nothing') {
-      this.#log.info(about, 'the host recovered: nothing is refused any more');
+      this.#log.info(about, 'the host recovered: all calls are accepted again');
       this.#events.emit('fault', { reason: 'host recovered', error: undefined });
       return;
     }

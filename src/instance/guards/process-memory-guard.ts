@@ -2,7 +2,7 @@ import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { MIB } from '../../validation/bytes.ts';
 
 /**
- * Keeps replicas from taking the host down. `resourceLimits` bounds a thread's heap, but not its buffers, which live
+ * Protects the host from the memory use of replicas. `resourceLimits` bounds a thread's heap, but not its buffers, which live
  * outside: when the process has used nearly all its memory, the replica that holds the most is ended.
  */
 export class ProcessMemoryGuard {
@@ -11,7 +11,7 @@ export class ProcessMemoryGuard {
   readonly #recycle: (replica: ManagedReplica, why: string) => void;
   #isLooking = false;
 
-  /** @param limitMb of the whole process */
+  /** @param limitMb limit of the whole process */
   constructor(
     limitMb: number,
     replicas: () => Iterable<ManagedReplica>,

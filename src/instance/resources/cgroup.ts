@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** What the control groups of this process allow it; undefined = no limit. */
+/** Limits that the control groups of this process set; undefined = no limit. */
 export interface CgroupLimits {
   readonly cpus: number | undefined;
   readonly memoryBytes: number | undefined;
 }
 
-/** Version 1 says "no limit" with a number near 2^63. */
+/** Version 1 expresses "no limit" by a number near 2^63. */
 const NO_LIMIT_BYTES = 2 ** 60;
 
 /**
- * Reads the limits of version 2 and version 1 control groups, the tightest on the way up: a parent's holds as well. Inside
- * a container the path in `/proc/self/cgroup` may be the host's, and the limits are at the root of what is mounted.
+ * Reads the limits of version 2 and version 1 control groups, the tightest on the way up: a parent's limit applies as well.
+ * Inside a container the path in `/proc/self/cgroup` may be the host's, and the limits are at the root of the mount.
  *
- * @param root where `proc` and `sys` are, for tests
+ * @param root folder of `proc` and `sys`, for tests
  */
 export function cgroupLimits(root = '/'): CgroupLimits {
   const mount = join(root, 'sys/fs/cgroup');
@@ -51,7 +51,7 @@ function quotaV2(text: string | undefined): number[] {
   return quota === 'max' ? [] : positive(Number(quota) / Number(period));
 }
 
-/** A quota of −1 is none. */
+/** A quota of −1 means no quota. */
 function quotaV1(quota: string | undefined, period: string | undefined): number[] {
   return positive(Number(quota ?? -1) / Number(period ?? 100_000));
 }

@@ -3,12 +3,12 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { MIB } from '../../validation/bytes.ts';
 import { type CgroupLimits, cgroupLimits } from './cgroup.ts';
 
-/** Share of the memory that replicas may use: the rest is the host's and the system's. */
+/** Share of the memory that replicas may use: the rest is left to the host and the system. */
 const USABLE_MEMORY = 0.9;
 const NVIDIA_SMI_TIMEOUT_MS = 5_000;
 
 /**
- * Cpus that this process may use. `availableParallelism` knows the affinity and rounds a quota down to whole cpus; the
+ * Cpus that this process may use. `availableParallelism` respects the affinity and rounds a quota down to whole cpus; the
  * quota itself may be 1.5.
  */
 export function detectCpus(
@@ -24,8 +24,8 @@ export function detectMemoryMb({ memoryBytes = Infinity }: CgroupLimits = cgroup
 }
 
 /**
- * Ids of the gpus, as `CUDA_VISIBLE_DEVICES` takes them: those it names already, else all that `nvidia-smi` lists. None if
- * there is no such program.
+ * Ids of the gpus in the form of `CUDA_VISIBLE_DEVICES`: its entries if it is set, else all gpus that `nvidia-smi` lists.
+ * Empty without that program.
  */
 export async function detectGpus(env: NodeJS.ProcessEnv = process.env): Promise<readonly string[]> {
   const visible = env['CUDA_VISIBLE_DEVICES'];
@@ -41,7 +41,7 @@ export async function detectGpus(env: NodeJS.ProcessEnv = process.env): Promise<
     .filter((line) => /^\d+$/.test(line));
 }
 
-/** CUDA ignores everything from the first invalid entry on; −1 is the customary one. */
+/** CUDA ignores all entries from the first invalid one on; −1 is the customary one. */
 export function visibleGpus(visible: string): readonly string[] {
   const ids = visible.split(',').map((id) => id.trim());
   const end = ids.findIndex((id) => id === '' || id.startsWith('-'));

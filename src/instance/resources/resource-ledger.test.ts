@@ -41,7 +41,7 @@ test('custom resources are only there if they are given', () => {
 test('maxReplicasPerInstance is per deployment', () => {
   const book = ledger({});
   granted(reserve(book, {}, 1));
-  expect(reserve(book, {}, 1)).toMatch('maxReplicasPerInstance is 1');
+  expect(reserve(book, {}, 1)).toMatch('maxReplicasPerInstance (1) is reached');
   granted(reserve(book, {}, 1, 'app/E'));
 });
 
@@ -68,7 +68,7 @@ test('gpus are looked for when the first replica needs one', async () => {
   vi.stubEnv('CUDA_VISIBLE_DEVICES', '3');
   const book = ledger({});
   expect(book.report()).not.toHaveProperty('gpus');
-  expect(reserve(book, { gpus: 1 })).toBe('nvidia-smi is being asked for the gpus');
+  expect(reserve(book, { gpus: 1 })).toBe('nvidia-smi is still listing the gpus');
   await vi.waitFor(() => expect(book.report()['gpus']).toEqual({ total: 1, reserved: 0 }));
   expect(granted(reserve(book, { gpus: 1 })).env).toEqual({ CUDA_VISIBLE_DEVICES: '3' });
 });

@@ -12,40 +12,40 @@ import { detectCpus, detectGpus, detectMemoryMb, visibleGpus } from './machine.t
 /** One resource of an instance. */
 export interface ResourceReport {
   readonly total: number;
-  /** By replicas that are here, those that stop included. */
+  /** Amount reserved by the replicas here, stopping ones included. */
   readonly reserved: number;
 }
 
-/** What one replica has reserved. */
+/** Reservation of one replica. */
 export interface Grant {
   readonly deployment: string;
   readonly demand: Demand;
   /** Indices of its gpus. */
   readonly gpus: readonly number[];
-  /** For its thread. */
+  /** Environment variables for the replica. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface LedgerEvents {
-  /** More replicas than cpus, and none of them reserved. Told once. */
+  /** Warns once that there are more replicas than cpus and none of them are reserved. */
   overcommitted(replicas: number, cpus: number): void;
 }
 
-/** What this instance has, and who has reserved how much of it. */
+/** The resources of this instance and their reservations. */
 export class ResourceLedger {
   readonly #given: Resources;
   readonly #instanceId: string;
   readonly #events: LedgerEvents;
   readonly #grants = new Set<Grant>();
-  /** Replicas that reserve no cpus, by deployment, as many as there should be. */
+  /** Target numbers of replicas that reserve no cpus, by deployment. */
   readonly #unreserved = new Map<string, number>();
   #total: Record<string, number> | undefined = undefined;
-  /** undefined: not looked for yet. */
+  /** undefined until the gpus are detected. */
   #gpuIds: readonly string[] | undefined;
   #isLookingForGpus = false;
   #hasWarned = false;
 
-  /** @param given overrides what the machine has */
+  /** @param given overrides the machine's resources */
   constructor(given: Resources, instanceId: string, events: LedgerEvents) {
     this.#given = given;
     this.#instanceId = instanceId;
@@ -53,11 +53,11 @@ export class ResourceLedger {
     this.#gpuIds = given.gpus === undefined ? undefined : gpuIds(given.gpus);
   }
 
-  /** Reserves what a replica needs; answers the reason if it does not fit. */
+  /** Reserves the resources of a replica; returns the reason if the replica does not fit. */
   reserve(deployment: string, demand: Demand, maxPerInstance: number): Grant | string {
     if (demand.gpus > 0 && this.#gpuIds === undefined) {
       this.#lookForGpus();
-      return 'nvidia-smi is being asked for the gpus';
+      return 'nvidia-smi is still listing the gpus';
     }
     const { placements, pending } = this.#place(deployment, demand, maxPerInstance);
     const [placement] = placements;
@@ -70,12 +70,12 @@ export class ResourceLedger {
     return grant;
   }
 
-  /** Whether one replica more fits. */
+  /** Whether one more replica fits. */
   fits(deployment: string, demand: Demand, maxPerInstance: number): boolean {
     return this.#place(deployment, demand, maxPerInstance).pending === undefined;
   }
 
-  /** What is left for replicas of a deployment. */
+  /** Free resources for replicas of a deployment. */
   space(deployment: string): InstanceSpace {
     const replicas = this.#count(deployment);
     return { id: this.#instanceId, free: this.#free(), gpus: this.#freeGpus(), replicas };
@@ -85,7 +85,7 @@ export class ResourceLedger {
     this.#grants.delete(grant);
   }
 
-  /** A deployment should have so many replicas from now on. */
+  /** Records the target number of replicas of a deployment. */
   expect(deployment: string, replicas: number, { amounts }: Demand): void {
     this.#unreserved.set(deployment, amounts['cpus'] === undefined ? replicas : 0);
     if (this.#hasWarned) return;
@@ -101,7 +101,7 @@ export class ResourceLedger {
     this.#unreserved.delete(deployment);
   }
 
-  /** By resource; gpus only once they were looked for. */
+  /** Totals by resource; gpus only once they are detected. */
   report(): Record<string, ResourceReport> {
     const report: Record<string, ResourceReport> = {};
     const free = this.#free();
@@ -157,7 +157,7 @@ export class ResourceLedger {
   }
 }
 
-/** The first so many of the devices that the process may see. */
+/** The first `count` devices visible to the process. */
 function gpuIds(count: number): readonly string[] {
   const visible = process.env['CUDA_VISIBLE_DEVICES'];
   const known = visible === undefined ? [] : visibleGpus(visible);

@@ -31,8 +31,8 @@ export class AppScaler {
   }
 
   /**
-   * Decides about the deployments that are due; about all of them where something else than their load changed.
-   * @param targets gets those that change
+   * Decides about the deployments that are due, or about all of them after a change other than their load.
+   * @param targets receives those that change
    */
   decide(
     at: number,
@@ -48,7 +48,7 @@ export class AppScaler {
     for (const scaler of scalers) {
       if (!scaler.isCold || due.includes(scaler)) continue;
       scaler.sample(at);
-      scaler.decide({ hold: 'no call waits any more' }, targets);
+      scaler.decide({ hold: 'no calls wait any more' }, targets);
     }
     if (due.length === 0) return;
     if (policy !== undefined) {
@@ -65,7 +65,7 @@ export class AppScaler {
     for (const name of [...this.#scalers.keys()]) this.#remove(name);
   }
 
-  /** @returns whether something else than the load changed */
+  /** @returns whether anything but the load changed */
   #follow(app: ScalableApp, wanted: readonly WantedDeployment[], capacity: TargetCapacity): boolean {
     let isChanged = app.autoscalingPolicy !== this.#policy;
     this.#policy = app.autoscalingPolicy;
@@ -100,7 +100,8 @@ export class AppScaler {
     const wishes = this.#faults.attempt("the app's autoscaling policy", () =>
       readAppPolicyResult(policy(contexts), contexts),
     );
-    const hold = wishes === undefined ? "the app's policy failed" : "the app's policy left it out";
+    const hold =
+      wishes === undefined ? "the app's policy failed" : "the app's policy returned no entry for it";
     for (const [name, scaler] of this.#scalers) scaler.decide(wishes?.get(name) ?? { hold }, targets);
   }
 

@@ -17,10 +17,10 @@ import { FaultReports } from './fault-reports.ts';
 import { ReplicaStats } from './replica-stats.ts';
 import type { ScalingNeeds } from './scalable-app.ts';
 
-/** Nothing changes, for that reason. */
+/** Nothing changes, for the given reason. */
 export type Hold = Exclude<Wish, number>;
 
-/** Samples the load of one deployment and has the controller decide about its number of replicas. */
+/** Samples the load of one deployment and makes the controller decide about its number of replicas. */
 export class DeploymentScaler {
   readonly deployment: ScalableDeployment;
   readonly #app: string;
@@ -28,7 +28,7 @@ export class DeploymentScaler {
   readonly #needs: ScalingNeeds;
   readonly #faults: FaultReports;
   #config: AutoscalingConfig;
-  /** Replicas that are wanted so far. */
+  /** Number of replicas that is wanted so far. */
   #target: number;
   #capacity: TargetCapacity;
   readonly #scaler: LoadScaler;
@@ -66,7 +66,7 @@ export class DeploymentScaler {
     return this.deployment.spec.source.policy;
   }
 
-  /** Calls wait for a deployment that should have no replica. */
+  /** Whether calls wait for a deployment whose target is 0. */
   get isCold(): boolean {
     return this.#target === 0 && (this.#load?.queued ?? 0) > 0;
   }
@@ -77,7 +77,7 @@ export class DeploymentScaler {
   }
 
   /**
-   * Takes what is wanted now. The samples so far stay.
+   * Takes over the wanted options. The samples so far stay.
    * @returns whether the options, or their bounds, changed
    */
   follow(config: AutoscalingConfig, target: number, capacity: TargetCapacity): boolean {
@@ -102,7 +102,7 @@ export class DeploymentScaler {
     this.#stats.ask(at, running);
     const sample = {
       at,
-      // An update has more for a while; a small factor would take them for wanted.
+      // An update runs more replicas for a while, which a small factor would mistake for the target.
       running: Math.min(running.length, this.#target),
       queued: this.#load?.queued ?? 0,
       ongoing: running.reduce((sum, { load }) => sum + load.ongoing, 0),
@@ -111,7 +111,7 @@ export class DeploymentScaler {
     this.#scaler.sample(sample, boundsAt(this.#config, this.#capacity));
   }
 
-  /** What a policy sees; undefined while none is to be asked. */
+  /** Inputs of a policy; undefined if no policy is to be asked. */
   context(): AutoscalingContext | undefined {
     const { inputs } = this.#scaler;
     if (inputs === undefined || isColdStart(inputs)) return undefined;
@@ -137,24 +137,24 @@ export class DeploymentScaler {
     };
   }
 
-  /** What the deployment's own policy wants, the default one if it has none. */
+  /** Wish of the deployment's own policy, or of the default one if it has none. */
   ownWish(): Wanted | Hold {
     const { policy } = this;
     const { inputs } = this.#scaler;
-    if (inputs === undefined) return { hold: 'nothing was measured yet' };
+    if (inputs === undefined) return { hold: 'no load was measured yet' };
     if (policy === undefined) {
       const replicas = replicasForLoad(this.#config, this.#target, inputs);
       return { replicas, state: undefined };
     }
     const context = this.context();
-    if (context === undefined) return { hold: 'nobody was asked' };
+    if (context === undefined) return { hold: 'no policy was asked' };
     const wanted = this.#faults.attempt('autoscaling policy', () =>
       readPolicyResult(policy(context), this.#policyState),
     );
     return wanted ?? { hold: 'the policy failed' };
   }
 
-  /** @param targets gets the target if it changes */
+  /** @param targets receives the target if it changes */
   decide(wish: Wanted | Hold, targets: Map<RouteKey, number>): void {
     if (this.#isClosed) return;
     const isWanted = 'replicas' in wish;

@@ -1,11 +1,11 @@
 import { describe } from '../../values/describe-value.ts';
 import type { Environment } from '../environment.ts';
 
-/** Reports what fails again and again once per change: in the log and as an event `fault`. */
+/** Reports repeated failures once per change of the message: in the log and as an event `fault`. */
 export class FaultReports {
   readonly #about: { readonly app: string; readonly deployment?: string };
   readonly #environment: Pick<Environment, 'log' | 'events'>;
-  /** The last message, by what failed. */
+  /** The last message of each failing part. */
   readonly #known = new Map<string, string>();
 
   constructor(app: string, deployment: string | undefined, environment: Pick<Environment, 'log' | 'events'>) {

@@ -2,9 +2,9 @@ import { LoadWindow } from '../../controller/load-window.ts';
 import type { AutoscalingContext } from '../../deployment/options/autoscaling-policy.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 
-/** A replica that does not answer for so long is asked again, in ms. */
+/** A replica without an answer after this time is asked again, in ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
-/** Names per replica; more are cut off, so that a hook that makes up names fills no memory. */
+/** Maximum number of names per replica, so that a hook that makes up names cannot fill the memory. */
 const MAX_NAMES = 100;
 
 interface Reported {
@@ -12,7 +12,7 @@ interface Reported {
   askedAt: number | undefined;
 }
 
-/** What the replicas of one deployment report by `recordAutoscalingStats()`. */
+/** Values that the replicas of one deployment report by `recordAutoscalingStats()`. */
 export class ReplicaStats {
   readonly #keepMs: number;
   readonly #onError: (replicaId: string, error: unknown) => void;
@@ -24,14 +24,14 @@ export class ReplicaStats {
     this.#onError = onError;
   }
 
-  /** Asks those that have the hook, and forgets those that do not run any more. */
+  /** Asks the replicas that have the hook, and drops the values of those that no longer run. */
   ask(at: number, running: readonly ManagedReplica[]): void {
     for (const replica of this.#reported.keys())
       if (!running.includes(replica)) this.#reported.delete(replica);
     for (const replica of running) if (replica.hasStats) this.#askOne(at, replica);
   }
 
-  /** As a policy sees it. @param toTimestamp from the instance's clock */
+  /** The values in the form that a policy receives. @param toTimestamp converts from the instance's clock */
   read(
     at: number,
     periodMs: number,

@@ -5,9 +5,9 @@ import type { Environment } from '../environment.ts';
 /** An app with deployments that may be autoscaled. */
 export interface ScalableApp {
   readonly autoscalingPolicy: AppAutoscalingPolicy | undefined;
-  /** A deployment with a number of replicas; undefined if the app runs none of that name. */
+  /** A deployment with a number of replicas; undefined if the app runs no such deployment. */
   scalable(deployment: string): ScalableDeployment | undefined;
 }
 
-/** What the scalers of an instance need of it. */
+/** The parts of the environment that the scalers use. */
 export type ScalingNeeds = Pick<Environment, 'registry' | 'clock' | 'log' | 'events' | 'control'>;

@@ -9,7 +9,7 @@ import type { Environment } from '../environment.ts';
  * Sets the number of replicas of a deployment, or the bounds of an autoscaled one, in place of those of its options.
  *
  * @throws ServeError `SERVE_NOT_FOUND` for an unknown deployment; `SERVE_INVALID_OPTION` for bounds of one that is not
- *   autoscaled, and for one that has no number of replicas
+ * autoscaled, and for a deployment without a number of replicas
  */
 export async function scaleDeployment(
   app: AppRuntime,
@@ -29,7 +29,7 @@ export async function scaleDeployment(
     throw invalidOption(`scale(${deployment})`, scale, allowed);
   }
   if (!('replicas' in scale) && autoscaling === undefined) {
-    const allowed = 'a number of replicas: the deployment is not autoscaled, so that it has no bounds';
+    const allowed = 'a number of replicas: the deployment is not autoscaled and has no bounds';
     throw invalidOption(`scale(${deployment})`, scale, allowed);
   }
   const key = routeKey(app.name, deployment);

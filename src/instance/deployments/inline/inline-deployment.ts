@@ -25,7 +25,7 @@ interface Successor {
   readonly took: PromiseWithResolvers<void>;
 }
 
-/** A deployment on the callers' own event loops: one replica per caller thread, made when it is first called. */
+/** A deployment on the callers' own event loops: one replica per caller thread, created by the first call. */
 export class InlineDeployment implements RunningDeployment {
   readonly #key: RouteKey;
   readonly #app: string;
@@ -37,7 +37,7 @@ export class InlineDeployment implements RunningDeployment {
   #note = '';
   #serving: InlineVersion | undefined = undefined;
   #successor: Successor | undefined = undefined;
-  /** The ends of versions that took their last calls. */
+  /** Promises of the ends of replaced versions. */
   readonly #leaving = new Set<Promise<void>>();
   #isStopping = false;
   #group: UpdateBarrier | undefined = undefined;
@@ -72,7 +72,7 @@ export class InlineDeployment implements RunningDeployment {
     return false;
   }
 
-  /** Makes the host's replica, so that a constructor that fails is known at deploy time. */
+  /** Creates the host's replica, so that a failing constructor is known at deploy time. */
   async start(group: UpdateBarrier): Promise<void> {
     const { name } = this.#spec;
     this.#group = group;
@@ -82,7 +82,7 @@ export class InlineDeployment implements RunningDeployment {
       this.#takeOver(version);
       return;
     }
-    // What it calls may not be there yet; what it no longer calls, callers of the version before still need.
+    // New callees may not exist yet; former callees are still needed by callers of the previous version.
     group.hold(name);
     group.arrived(name);
     const took = Promise.withResolvers<void>();
@@ -91,7 +91,7 @@ export class InlineDeployment implements RunningDeployment {
     await took.promise;
   }
 
-  /** What concerns its callers alone changes in place; for the rest every caller makes a new one. */
+  /** Changes that concern only callers apply in place; for all others every caller thread creates a new replica. */
   async update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     this.#giveUpSuccessor();
     this.#spec = spec;
@@ -102,7 +102,7 @@ export class InlineDeployment implements RunningDeployment {
     this.#setStatus('HEALTHY', note);
   }
 
-  /** The successor takes over with the others of its group. */
+  /** The successor takes over together with the others of its group. */
   tick(at: number): void {
     const fault = this.#watch.look(at, this.#spec.options.rollout.observeMs);
     if (fault !== undefined) this.#faulted(fault);
@@ -114,7 +114,7 @@ export class InlineDeployment implements RunningDeployment {
     took.resolve();
   }
 
-  /** Every caller thread makes its own replica. */
+  /** Every caller thread creates its own replica. */
   get scalable(): undefined {
     return undefined;
   }
@@ -129,7 +129,7 @@ export class InlineDeployment implements RunningDeployment {
     return false;
   }
 
-  /** Of the calls that the host's thread made: those that enter the app. */
+  /** Counts of the calls from the host's thread, by which calls enter the app. */
   observe(): VersionRecord {
     const tally = this.#serving?.channel.tally;
     if (tally === undefined) return { ...NO_CALLS, deaths: 0 };
@@ -194,9 +194,9 @@ export class InlineDeployment implements RunningDeployment {
     this.#environment.userMetrics.ended(this.#app, this.#spec.name);
   }
 
-  /** The new version serves, and is no good. */
+  /** The new version serves, and is rejected. */
   #faulted(fault: string): void {
-    const failure = this.#reporter.failed(`the new version is no good: ${fault}`, new Error(fault));
+    const failure = this.#reporter.failed(`new version rejected: ${fault}`, new Error(fault));
     this.#reporter.fault('rollout', failure);
     if (this.#spec.options.rollout.autoRollback && this.#group?.failed(failure) === true) return;
     this.#setStatus('HEALTHY', failure.message);
@@ -217,7 +217,7 @@ export class InlineDeployment implements RunningDeployment {
     this.#setStatus('HEALTHY', this.#note);
   }
 
-  /** Something else is wanted by now. */
+  /** Another version is wanted now. */
   #giveUpSuccessor(): void {
     const successor = this.#successor;
     if (successor === undefined) return;
@@ -226,7 +226,7 @@ export class InlineDeployment implements RunningDeployment {
     successor.took.reject(this.#superseded());
   }
 
-  /** Nobody calls it yet. */
+  /** No caller uses the version yet. */
   #discard({ channel, descriptor }: InlineVersion): void {
     this.#environment.inlineReplicas.forget(descriptor.replicaId);
     channel.close();
@@ -254,7 +254,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   #superseded(): ServeError {
-    return this.#reporter.unavailable('deployed again meanwhile');
+    return this.#reporter.unavailable('superseded by a newer deploy');
   }
 
   #failed(cause: unknown): ServeError {

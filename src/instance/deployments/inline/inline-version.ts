@@ -7,7 +7,7 @@ import { pack } from '../../../values/pack.ts';
 import type { Environment } from '../../environment.ts';
 import { randomId } from '../../ids.ts';
 
-/** One version of an inline deployment: the host's own replica, and what other threads make theirs of. */
+/** One version of an inline deployment: the host's own replica, and the definition from which other threads create theirs. */
 export class InlineVersion implements Reachable {
   readonly descriptor: InlineLink;
   readonly channel: InlineChannel;
@@ -19,7 +19,7 @@ export class InlineVersion implements Reachable {
     this.channel = channel;
   }
 
-  /** Makes the host's replica. Rejects with what its constructor, `reconfigure` or `checkHealth` threw, or when they take too long. */
+  /** Creates the host's replica. Rejects with an error of its constructor, `reconfigure` or `checkHealth`, or a timeout. */
   static async make(
     app: string,
     spec: HostedDeployment,
@@ -40,13 +40,13 @@ export class InlineVersion implements Reachable {
       maxOngoingRequests: options.maxOngoingRequests,
     };
     const { startTimeoutMs } = options;
-    const overdue = () => new Error(`it did not start within ${startTimeoutMs} ms`);
+    const overdue = () => new Error(`the replica did not start within ${startTimeoutMs} ms`);
     const made = environment.inlineReplicas.make(descriptor);
     try {
       return new InlineVersion(spec, descriptor, await withTimeout(made, startTimeoutMs, overdue));
     } catch (error) {
       environment.inlineReplicas.forget(descriptor.replicaId);
-      // It may come up yet, when nobody wants it any more.
+      // The replica may still start after it is no longer wanted.
       made.then(
         (channel) => channel.close(),
         () => {},
@@ -63,7 +63,7 @@ export class InlineVersion implements Reachable {
     return this.descriptor;
   }
 
-  /** Whether it is what a spec asks for. What else a spec says concerns the callers. */
+  /** Whether the version matches a spec. The remaining parts of a spec concern the callers. */
   is({ fingerprint, options }: HostedDeployment): boolean {
     const own = this.#spec;
     return (
@@ -74,13 +74,13 @@ export class InlineVersion implements Reachable {
   }
 
   /**
-   * Ends it once its callers are through: they were accepted, so that may take as long as their deadlines say.
+   * Ends the version after its callers' calls: these were accepted, so they may take until their deadlines.
    *
-   * @param replaced resolves when no thread has calls there any more
+   * @param replaced resolves when no thread has calls to the version any more
    */
   async end(replaced: Promise<void>): Promise<void> {
     const { gracefulShutdownTimeoutMs, requestTimeoutMs } = this.#spec.options;
-    // The host may never have called it: then nobody else closes it.
+    // If the host never called the replica, no caller closes it.
     const over = replaced.then(() => this.channel.close()).then(() => this.channel.ended);
     await within(Math.max(gracefulShutdownTimeoutMs, requestTimeoutMs), over);
     this.channel.close();

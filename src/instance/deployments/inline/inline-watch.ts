@@ -3,17 +3,17 @@ import { NO_CALLS, type ReplicaTally, type Tally, tallySince } from '../../../lo
 
 /**
  * Watches the calls to an inline deployment on the host's thread. Versions of it never serve side by side, so a new one is
- * compared with how the one before did right before: over the last one or two periods of observation.
+ * compared with the previous one right before: over the last one or two periods of observation.
  */
 export class InlineWatch {
   #tally: ReplicaTally | undefined = undefined;
-  /** Readings at the beginning of this period and of the one before. */
+  /** Readings at the start of this period and of the previous one. */
   #earlier: Tally = NO_CALLS;
   #latest: Tally = NO_CALLS;
   #latestAt = 0;
   #trial: { readonly baseline: Tally; readonly until: number } | undefined = undefined;
 
-  /** Another version serves from now on. @param observeMs how long it is watched; 0 = not at all */
+  /** Another version serves from now on. @param observeMs observation time; 0 = none */
   follow(tally: ReplicaTally, at: number, observeMs: number): void {
     const all = this.#tally?.read();
     this.#trial =
@@ -26,7 +26,7 @@ export class InlineWatch {
     this.#latestAt = at;
   }
 
-  /** @returns what is wrong with the version that serves, as long as it is watched */
+  /** @returns the fault of the serving version while it is watched */
   look(at: number, observeMs: number): string | undefined {
     const tally = this.#tally?.read();
     if (tally === undefined) return undefined;
