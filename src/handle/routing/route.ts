@@ -233,14 +233,14 @@ export class Route implements CallOwner {
     this.#dispatcher.sendAgain(call);
   }
 
-  /** @internal A call of this route has settled. */
+  /** A call of this route has settled. */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
     this.#dispatcher.settled(call, outcome, before, at);
     if (call.entry === ADMISSION.charged) this.#gate.leave(call);
     if (call.entry !== ADMISSION.inside) this.stats.record(call.method, outcome, at - call.createdAt);
   }
 
-  /** @internal The first chunk counts as the answer of a stream, whose duration says nothing about the replica's latency. */
+  /** The first chunk counts as the answer of a stream, whose duration says nothing about the replica's latency. */
   streamed(call: Call, at: number): void {
     if (activeTime.spansPause(call.sentAt, at)) return;
     this.#dispatcher.endpoints.answered(call, 'ok', at);
