@@ -86,7 +86,6 @@ export class Route implements CallOwner {
     return this.#dispatcher.free;
   }
 
-  /** @internal */
   get runs(): RunAccounts {
     return this.#dispatcher.runs;
   }
