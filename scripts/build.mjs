@@ -111,7 +111,9 @@ function pruneDeclarations() {
   const visit = (file) => {
     if (reached.has(file)) return;
     reached.add(file);
-    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from |import\(|import )['"](\.[^'"]+)['"]/g))
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(
+      /(?:from |import\(|import )['"](\.[^'"]+)['"]/g,
+    ))
       visit(join(dirname(file), specifier.replace(/\.[jt]s$/, '.d.ts')));
   };
   for (const { types } of Object.values(exports)) if (types !== undefined) visit(join(root, types));
