@@ -25,26 +25,26 @@ import {
   parseOverriddenOptions,
 } from './options/deployment-options.ts';
 
-/** Options of one deployment of an app, over those of its code. */
+/** Options of one deployment of an app, which override those of its code. */
 export interface DeploymentOverrides extends Omit<DeploymentOptions, 'module' | 'schemas'> {
-  /** Which one: the name it runs under. */
+  /** Name under which the deployment runs. */
   name: string;
 }
 
 /** One app of a config. */
 export interface AppConfig {
   name: string;
-  /** Where `middleware()` without an app serves it; `null` = nowhere. Default `'/'`. */
+  /** Prefix under which `middleware()` without an app serves it; `null` = not exposed. Default `'/'`. */
   routePrefix?: string | null;
   /** Module and export, such as `'./models.ts:speech'`: a bound deployment, or a function `(args) => app`. */
   import: string;
-  /** What that function is called with. */
+  /** Arguments of that function. */
   args?: unknown;
-  /** Only what is to be different from the code. */
+  /** Overrides of the code's options. */
   deployments?: DeploymentOverrides[];
 }
 
-/** What `serve.deploy()` takes: plain data, as it may come from a file. */
+/** The config of `serve.deploy()`: plain data, as it may come from a file. */
 export interface ServeConfig {
   apps: AppConfig[];
   /** Share of every deployment's replicas, in percent; `null` = all of them. */
@@ -55,7 +55,7 @@ export const APP_NAME: Field<string> = string('1 to 64 characters of A–Z, a–
 
 export const ROUTE_PREFIX: Field<string> = either(
   oneOf('/'),
-  // No request has a segment of dots, or a backslash: those are refused.
+  // No accepted request has a segment of dots, or a backslash.
   string(
     "a path that starts with '/', has no '/' at its end, no '{', '}' or '\\\\', and no segment '.' or '..'",
     /^(?:\/(?!(?:\.|%2e){1,2}(?:\/|$))[^/{}?#\\\s]+)+$/i,
@@ -83,7 +83,7 @@ const CONFIG_FIELDS: Fields<ServeConfig> = {
 };
 
 /**
- * Checks a config as far as that goes without loading anything. Errors name the path in it: `config.apps[0].name`.
+ * Checks a config without loading anything. Errors name the path in it: `config.apps[0].name`.
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
 export function parseServeConfig(value: unknown): ServeConfig {
@@ -123,11 +123,11 @@ function assertUnique(
 }
 
 /**
- * Imports the app of a config, or lets its function make it.
+ * Imports the app of a config, or calls its function to make it.
  *
- * @param path where it stands in the config
- * @param directory what relative modules are relative to
- * @throws ServeError `SERVE_INVALID_OPTION`; `SERVE_DEPLOY_FAILED` with what the module or the function threw as `cause`
+ * @param path position of the app in the config
+ * @param directory base of relative modules
+ * @throws ServeError `SERVE_INVALID_OPTION`; `SERVE_DEPLOY_FAILED` with the error of the module or the function as `cause`
  */
 export async function loadApp(
   config: AppConfig,
@@ -188,9 +188,9 @@ function locate(specifier: string, directory: string): string {
 }
 
 /**
- * The options of each deployment, with what a config changes of them.
+ * The options of each deployment, with the overrides of a config applied.
  *
- * @param path where the app stands in the config
+ * @param path position of the app in the config
  * @throws ServeError `SERVE_INVALID_OPTION`, naming the path
  */
 export function overridesOf(

@@ -5,7 +5,7 @@ import type { AutoscalingConfig } from './options/autoscaling-config.ts';
 import type { AppAutoscalingPolicy, AutoscalingPolicy } from './options/autoscaling-policy.ts';
 import type { ResolvedOptions } from './options/deployment-options.ts';
 
-/** Options that may travel to other instances: without functions, and without the variables of a host. */
+/** Options that may travel to other instances: without functions, and without a host's environment variables. */
 export type SpecOptions = Omit<ResolvedOptions, 'env' | 'autoscaling'> & {
   readonly autoscaling: AutoscalingConfig | undefined;
 };
@@ -14,36 +14,36 @@ export type SpecOptions = Omit<ResolvedOptions, 'env' | 'autoscaling'> & {
 export interface DeploymentSpec {
   readonly name: string;
   readonly options: SpecOptions;
-  /** Version that people see: `options.version`, else the fingerprint. */
+  /** Version for display: `options.version`, else the fingerprint. */
   readonly version: string;
   /** Identity of the running code: another fingerprint needs new replicas, any other change is applied in place. */
   readonly fingerprint: string;
-  /** Names of the deployments that it holds handles to. */
+  /** Names of the deployments to which it holds handles. */
   readonly callees: readonly string[];
 }
 
-/** An app as plain data, which may travel: what the control plane works on. */
+/** An app as plain data, which may travel: the input of the control plane. */
 export interface AppSpec {
   readonly name: string;
   readonly ingress: string;
   /** Name of the class or function of the ingress. */
   readonly ingressClass: string;
-  /** What the ingress answers, as far as its class shows. */
+  /** Kinds of requests that the ingress answers, judged by its class. */
   readonly ingressFace: IngressFace;
-  /** The ingress last: callees before callers. */
+  /** Deployments, callees before callers: the ingress is the last. */
   readonly deployments: readonly DeploymentSpec[];
 }
 
-/** The part of a deployment that stays on its host: where its code is, and what the code is given. */
+/** The part of a deployment that stays on its host: its code and arguments. */
 export interface DeploymentSource {
   /** `file:` URL of the module that registers the target. */
   readonly module: string;
   readonly exportName: string;
-  /** Arguments of the constructor; handles to other deployments of the app among them. */
+  /** Arguments of the constructor, including handles to other deployments of the app. */
   readonly args: Packed;
-  /** Variables of the replicas. */
+  /** Environment variables of the replicas. */
   readonly env: Readonly<Record<string, string>>;
-  /** Decides instead of the load; undefined: the default policy. */
+  /** Policy that decides instead of the load; undefined: the default policy. */
   readonly policy: AutoscalingPolicy | undefined;
 }
 
@@ -54,18 +54,18 @@ export interface HostedDeployment extends DeploymentSpec {
 
 /** The part of an app that stays on its host. The fingerprints of the spec say which spec it belongs to. */
 export interface AppSource {
-  /** In the order of the spec. */
+  /** Sources in the order of the spec. */
   readonly deployments: readonly HostedDeployment[];
   /** The name of each bound deployment in the app. */
   readonly names: ReadonlyMap<BoundDeployment<unknown>, string>;
   readonly autoscalingPolicy: AppAutoscalingPolicy | undefined;
-  /** The same app, to be loaded from disk once more. */
+  /** Loads the same app from disk once more. */
   recompile(): CompiledApp;
 }
 
 export interface CompiledApp {
   readonly spec: AppSpec;
   readonly source: AppSource;
-  /** How often its code was loaded anew. */
+  /** Number of times that its code was loaded anew. */
   readonly revision: number;
 }

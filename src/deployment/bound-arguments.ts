@@ -5,7 +5,7 @@ import { revive } from '../values/revive.ts';
 /** Nodes may only stand in the arguments of other nodes. */
 let isBindingNode = false;
 
-/** What a node answers when somebody wants to send it to a thread. @throws ServeError outside the arguments of a node */
+/** The result of serializing a node. @throws ServeError outside the arguments of a node */
 export function assertInGraph(what: string): undefined {
   if (isBindingNode) return undefined;
   throw new ServeError(
@@ -21,7 +21,7 @@ export function copyArguments(args: readonly unknown[], name: string): readonly 
   return capture.marks === undefined ? taken : (revive(taken, capture.marks) as unknown[]);
 }
 
-/** The same for the arguments of a node of a graph, where other nodes may stand. */
+/** Copies the arguments of a graph's node, where other nodes may stand. */
 export function copyNodeArguments(args: readonly unknown[], name: string): readonly unknown[] {
   isBindingNode = true;
   try {

@@ -34,7 +34,7 @@ function methodOf(bound: BoundDeployment<unknown>, method: string): object {
   });
 }
 
-/** JavaScript itself, or people's tools, look for these on any object. */
+/** JavaScript itself, or common tools, read these names on any object. */
 const INERT = new Set([
   'toJSON',
   'toString',
@@ -45,7 +45,7 @@ const INERT = new Set([
   'asymmetricMatch',
 ]);
 
-// Behind the class: whatever a bound deployment has not itself is a method of the deployment.
+// The proxy is behind the class: every name that a bound deployment does not have itself is a method of the deployment.
 Object.setPrototypeOf(
   BoundDeployment.prototype,
   new Proxy(Object.freeze(Object.create(null)), {

@@ -8,7 +8,7 @@ import type { DeploymentDefinition } from './deployment-definition.ts';
 /** Names the deployments of an app. */
 export type Naming = (bound: BoundDeployment<unknown>) => HandleReference;
 
-/** Of the app that is being compiled. */
+/** Naming of the app that is being compiled. */
 let naming: Naming | undefined;
 
 /** Runs `work` while nested bound deployments turn into handle references. */
@@ -24,7 +24,7 @@ export function withNaming<R>(name: Naming, work: () => R): R {
 
 /**
  * A deployment with the arguments of its constructor. Nothing runs until it is deployed. Inside the arguments of another
- * one it becomes a `DeploymentHandle`. `bound.method.bind(node, …)` makes a node of a deployment graph.
+ * deployment it becomes a `DeploymentHandle`. `bound.method.bind(node, …)` makes a node of a deployment graph.
  */
 export class BoundDeployment<I> implements Portable {
   declare readonly [DEPLOYMENT_TYPE]: I;
@@ -43,13 +43,13 @@ export class BoundDeployment<I> implements Portable {
     return bound.#parts;
   }
 
-  /** @internal The arguments as they were when they were bound; bound deployments in them are still themselves. */
+  /** @internal The arguments as of the time of binding; bound deployments in them are still themselves. */
   static argumentsOf(bound: BoundDeployment<unknown>): readonly unknown[] {
     return bound.#args;
   }
 
   [PORTABLE](): ReturnType<Portable[typeof PORTABLE]> {
-    // Outside a compilation it stays as it is: `bind` only checks and copies what is around it.
+    // Outside a compilation the bound deployment stays itself: `bind` only checks and copies the values around it.
     return naming === undefined ? undefined : { kind: MARK.handle, data: naming(this) };
   }
 

@@ -3,13 +3,13 @@ import { pathToFileURL } from 'node:url';
 import util from 'node:util';
 import { ServeError } from '../errors.ts';
 
-/** This file's frame, `deployment()`'s frame, the caller's. */
+/** Stack depth: this file's frame, `deployment()`'s frame, the caller's. */
 const CALLER = 2;
 
 /**
  * The module that called `deployment()`, as a `file:` URL.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` where there is no file (the REPL, `eval`)
+ * @throws ServeError `SERVE_INVALID_OPTION` if the caller is no file (the REPL, `eval`)
  */
 export function callerModule(): string {
   const site = util.getCallSites(CALLER + 1)[CALLER];
@@ -23,7 +23,7 @@ export function callerModule(): string {
   return url;
 }
 
-/** A script name of V8 as a plain `file:` URL: loaders and dev servers add queries. */
+/** Turns a script name of V8 into a plain `file:` URL: loaders and dev servers add queries. */
 export function toFileUrl(scriptName: string): string | undefined {
   if (isAbsolute(scriptName)) return pathToFileURL(scriptName).href;
   if (!scriptName.startsWith('file://')) return undefined;

@@ -15,18 +15,18 @@ import type { AutoscalingConfig } from './options/autoscaling-config.ts';
 import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
 import { type DeploymentOptions, resolveOptions } from './options/deployment-options.ts';
 
-/** What is changed on the way. */
+/** Changes to make while compiling. */
 export interface CompileOptions {
-  /** How often the code was loaded anew: each time makes other versions. */
+  /** Number of times that the code was loaded anew; each time makes new versions. */
   readonly revision?: number;
-  /** The options to use of a deployment, given its name and its own. */
+  /** Returns the options to use for a deployment, given its name and its own options. */
   readonly adjust?: (name: string, options: DeploymentOptions) => DeploymentOptions;
-  /** Decides about the replicas of all autoscaled deployments. */
+  /** Policy that decides about all autoscaled deployments. */
   readonly autoscalingPolicy?: AppAutoscalingPolicy;
 }
 
 /**
- * Compiles a bound deployment and all that is bound into it.
+ * Compiles a bound deployment and all deployments bound into it.
  *
  * @param appVersion `createServe({ version })`; part of every deployment's version
  */
@@ -79,7 +79,7 @@ function compileDeployment(
   const suffix = revision === 0 ? '' : `+r${revision}`;
   const { isolation, resourceLimits, resources } = resolved;
   const settings = { isolation, env, resourceLimits, resources, version: resolved.version };
-  // What makes a replica of one version different from a replica of another; never where its package is installed.
+  // Inputs that distinguish the replicas of two versions; the folder of the package is never one of them.
   const code = [name, moduleIdentity(module), exportName, bindings, settings, appVersion + suffix];
   const fingerprint = withNaming(naming, () => digestFixed(code)).slice(0, 12);
   return {
@@ -93,8 +93,8 @@ function compileDeployment(
 }
 
 /**
- * Hashes the memory in bound arguments on another thread, so that to compile them does not take long.
- * @returns undefined if there is little of it
+ * Hashes the memory in bound arguments on another thread, so that compiling stays short.
+ * @returns undefined for small amounts
  */
 export function prepareArguments(ingress: BoundDeployment<unknown>): Promise<unknown> | undefined {
   const preparing = [...nameDeployments(ingress).keys()].flatMap(
@@ -103,7 +103,7 @@ export function prepareArguments(ingress: BoundDeployment<unknown>): Promise<unk
   return preparing.length === 0 ? undefined : Promise.all(preparing);
 }
 
-/** The name that an app has if it is given none. */
+/** The default name of an app. */
 export function defaultAppName(ingress: BoundDeployment<unknown>): string {
   return BoundDeployment.partsOf(ingress).options.name;
 }
@@ -125,12 +125,12 @@ export function nameDeployments(ingress: BoundDeployment<unknown>): Map<BoundDep
   return names;
 }
 
-/** The bound deployments in the arguments of another one, each once. */
+/** The bound deployments in the arguments of a deployment, each once. */
 export function deploymentsIn(bound: BoundDeployment<unknown>): ReadonlySet<BoundDeployment<unknown>> {
   return new Set(nestedIn(BoundDeployment.argumentsOf(bound)));
 }
 
-/** @param seen containers on the way here: captured arguments keep their cycles */
+/** @param seen containers on the path to here: captured arguments keep their cycles */
 function* nestedIn(value: unknown, seen = new Set<unknown>()): Generator<BoundDeployment<unknown>> {
   if (value instanceof BoundDeployment) yield value;
   if (seen.has(value)) return;

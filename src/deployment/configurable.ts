@@ -5,7 +5,7 @@ import { isClass } from './remote-methods.ts';
 const HOOK = 'reconfigure';
 
 /**
- * A user config goes to `reconfigure(userConfig)`; where that cannot be, every replica would fail to start.
+ * Checks that a user config can be passed to `reconfigure(userConfig)`; otherwise every replica would fail to start.
  *
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
@@ -21,7 +21,7 @@ export function assertConfigurable({ userConfig }: DeploymentOptions, target: Fu
   );
 }
 
-/** Whether instances have the hook: from their classes, or as a field, which shows only in the text of a class. */
+/** Whether instances have the hook: from their classes, or as a field, which shows only in the source text of a class. */
 function mayReconfigure(target: Function): boolean {
   if (!isClass(target)) return false;
   if (HOOK in Object(target.prototype)) return true;

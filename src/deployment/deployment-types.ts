@@ -13,10 +13,10 @@ import type { BoundDeployment } from './bound.ts';
 import type { Exposed, Verdict } from './exposable.ts';
 import type { GraphNode } from './graph-node.ts';
 
-/** The target cannot be a deployment. */
+/** Marks a target that cannot be a deployment. */
 export interface NotDeployable<Why extends string> extends TypeProblem<Why> {}
 
-/** What a target must be besides a function or a class. */
+/** Requirements on a target besides being a function or a class. */
 export type Deployable<T> = Function extends T
   ? unknown
   : ReservedMethods<InstanceOf<T>> extends infer Name extends string
@@ -38,7 +38,7 @@ type ConstructorArguments<T> = T extends { create: (...args: infer A) => infer R
 
 type NewArguments<T> = T extends new (...args: infer A) => unknown ? A : T extends AnyFunction ? [] : never;
 
-/** Where a handle is expected, a bound deployment with its methods is given; also nested. */
+/** Replaces each expected handle by a bound deployment with the handle's methods; also nested. */
 type Bindable<A> = unknown extends A
   ? A
   : A extends { readonly [DEPLOYMENT_TYPE]?: infer I }
@@ -65,10 +65,10 @@ type BindEach<A extends readonly unknown[]> = {
   [I in keyof A]: Bindable<Crossable<A[I], `bind(${I extends string ? `arg ${I}` : '...args'})`>>;
 };
 
-/** What `bind()` of a class takes. */
+/** Arguments of a class's `bind()`. */
 type BindArguments<T> = BindEach<ConstructorArguments<T>>;
 
-/** What a node's argument may be: a value, a node with such a value, or a container with nodes in it. */
+/** Possible arguments of a node: a value, a node with such a value, or a container with nodes in it. */
 type Edge<A> = unknown extends A ? A : GraphNode<A> | EdgeWithin<A>;
 
 type EdgeWithin<A> = A extends { readonly [DEPLOYMENT_TYPE]?: infer I }
@@ -90,7 +90,7 @@ type Edges<P extends readonly unknown[], Name extends string> = {
   [I in keyof P]: Edge<Argument<P[I], `${Name}(${I extends string ? `arg ${I}` : '...args'})`>>;
 };
 
-/** What the value of a node is that calls a method with this result. */
+/** Value type of a node that calls a method with this result. */
 type NodeOf<R> = GraphNode<Received<Awaited<R>>>;
 
 /** A method of a bound deployment, ready to become a node of a graph. */

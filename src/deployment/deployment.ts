@@ -23,7 +23,7 @@ import type { MatchingSchemas } from './schema-types.ts';
  */
 export class Deployment<T> {
   readonly #parts: DeploymentDefinition;
-  /** What the nodes of a function call. */
+  /** The deployment that the nodes of a function call. */
   #called: BoundDeployment<unknown> | undefined = undefined;
 
   /** @internal Use `deployment()`. */
@@ -63,11 +63,11 @@ export class Deployment<T> {
   }
 
   /**
-   * Of a class: binds the arguments of the constructor (or of `static create`). A `BoundDeployment` among them, also nested
+   * For a class: binds the arguments of the constructor (or of `static create`). A `BoundDeployment` among them, also nested
    * in arrays and plain objects, becomes a `DeploymentHandle` in the replica.
    *
-   * Of a function: without arguments the bound deployment, with arguments a node of a deployment graph that calls it. All
-   * nodes of one function share one deployment.
+   * For a function: without arguments returns the bound deployment, with arguments a node of a deployment graph that calls
+   * it. All nodes of one function share one deployment.
    *
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
    */
@@ -85,7 +85,7 @@ export class Deployment<T> {
  *
  * @param target a class, or a function (sync, async, generator, async generator)
  * @throws ServeError `SERVE_INVALID_OPTION` for a wrong option, a reserved method name, a missing name, or a name that
- *   another target of the module has
+ * another target of the module already has
  */
 export function deployment<T extends Function, const S extends DeploymentSchemas = {}>(
   target: T & Deployable<T>,

@@ -4,7 +4,7 @@ import { PORTABLE, type Portable } from '../values/marks.ts';
 import type { BoundDeployment } from './bound.ts';
 import { assertInGraph, copyNodeArguments } from './bound-arguments.ts';
 
-/** Carries the type of a node's value; nothing is there at run time. */
+/** Carries the type of a node's value; the property does not exist at run time. */
 export declare const NODE_TYPE: unique symbol;
 
 /** A place in a deployment graph that has a value of type `R` during a request: a call, or the request's input. */
@@ -20,12 +20,12 @@ export class CallNode<R> implements GraphNode<R>, Portable {
   readonly #target: BoundDeployment<unknown>;
   readonly #method: string;
   readonly #args: readonly unknown[];
-  /** Arguments exist before the node that takes them, so this order is a topological one. */
+  /** Arguments exist before the node that takes them, so this order is topological. */
   readonly #serial: number = ++created;
   readonly #name: string;
 
   /**
-   * @param name of the call site, for errors
+   * @param name name of the call site, for errors
    * @throws ServeError `SERVE_NOT_SERIALIZABLE` for an argument that cannot cross threads, naming its path
    */
   constructor(target: BoundDeployment<unknown>, method: string, args: readonly unknown[], name: string) {
@@ -66,7 +66,11 @@ export class CallNode<R> implements GraphNode<R>, Portable {
   }
 
   [Symbol.toPrimitive](): never {
-    throw invalidOption(`${this.#name}.bind(…)`, this, 'to be given to another node; it is no value itself');
+    throw invalidOption(
+      `${this.#name}.bind(…)`,
+      this,
+      'to be given to another node: a node is no value itself',
+    );
   }
 
   [inspect.custom](): string {

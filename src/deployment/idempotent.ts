@@ -4,8 +4,8 @@ import type { DeploymentOptions } from './options/deployment-options.ts';
 import { isClass, isRemoteName } from './remote-methods.ts';
 
 /**
- * A list of idempotent methods may name what only an instance has, such as a `batch()` field, but nothing that can never
- * be called: there it would do nothing, and nobody would know.
+ * Checks a list of idempotent methods. It may name members of instances, such as a `batch()` field, but no name that can
+ * never be called: it would silently have no effect.
  *
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
@@ -22,7 +22,7 @@ export function assertRepeatable({ idempotent }: DeploymentOptions, target: Func
 }
 
 /**
- * What would silently do nothing, as far as only a running replica shows it: methods in the list that it does not have, and
+ * Warnings about options without effect that only a running replica shows: listed methods that it does not have, and
  * hedging without a second replica.
  */
 export function* repeatAdvice(
@@ -32,13 +32,13 @@ export function* repeatAdvice(
   const missing = typeof idempotent === 'boolean' ? [] : idempotent.filter((name) => !isKnown(name, methods));
   if (missing.length > 0) {
     const names = missing.map((name) => `'${name}'`).join(', ');
-    yield `idempotent: there is no method ${names}, so nothing is retried or hedged for it; there are ${methods.join(', ')}`;
+    yield `idempotent: the deployment has no method ${names}, so no such call is retried or hedged; its methods are ${methods.join(', ')}`;
   }
   if (hedge !== undefined && autoscaling === undefined && numReplicas === 1)
-    yield 'hedge: there is no second replica to ask: set numReplicas to 2 or more';
+    yield 'hedge: the deployment has no second replica: set numReplicas to 2 or more';
 }
 
-/** `fetch` and `call` stand for HTTP, whichever of them the class has. */
+/** `fetch` and `call` stand for HTTP, whichever the class has. */
 function isKnown(name: string, methods: readonly string[]): boolean {
   return name === 'fetch' || name === 'call' || methods.includes(name);
 }

@@ -1,7 +1,7 @@
 import { ServeError, type ServeErrorOptions } from '../errors.ts';
 import { isClass } from './remote-methods.ts';
 
-/** What an ingress answers. */
+/** Kinds of requests that an ingress answers. */
 export interface IngressFace {
   readonly http: boolean;
   readonly webSocket: boolean;
@@ -9,7 +9,7 @@ export interface IngressFace {
 
 const HTTP_METHODS = ['call', 'fetch'] as const;
 
-/** What the prototype of an ingress shows. Methods that its constructor makes are known only to its replicas. */
+/** Detects the ingress methods of the prototype. Methods that a constructor adds are known only to the replicas. */
 export function ingressFaceOf(target: Function): IngressFace {
   if (!isClass(target)) return { http: true, webSocket: false };
   const prototype = Object(target.prototype) as object;
@@ -21,7 +21,7 @@ export function answers({ http, webSocket }: IngressFace): boolean {
   return http || webSocket;
 }
 
-/** Why an ingress cannot be exposed that answers nothing. */
+/** Error for an ingress that answers no requests and so cannot be exposed. */
 export function notExposable(what: string, about: ServeErrorOptions): ServeError {
   const methods = 'call(request), fetch(request) nor websocket(socket, request)';
   return new ServeError('SERVE_DEPLOY_FAILED', `${what} cannot be exposed: it has neither ${methods}`, about);

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** A package, as far as its package.json says which one it is. */
+/** A package, as identified by its package.json. */
 interface Package {
   /** Folder of the package.json. */
   readonly root: string;
-  /** Empty: the package.json has no name. */
+  /** Empty if the package.json has no name. */
   readonly name: string;
 }
 
@@ -26,7 +26,7 @@ export function moduleIdentity(url: string): string {
   return `${name}:${relative(root, path).split(sep).join('/')}`;
 }
 
-/** undefined: no file can have this URL, so that it can never be imported. */
+/** undefined for a URL that no file can have, so that it can never be imported. */
 function pathOf(url: string): string | undefined {
   try {
     return fileURLToPath(url);
@@ -36,7 +36,7 @@ function pathOf(url: string): string | undefined {
 }
 
 /**
- * The nearest package.json with a name: builds often have one without (`{ "type": "commonjs" }`) beside each kind of their
+ * The nearest package.json with a name: builds often put one without a name (`{ "type": "commonjs" }`) beside each kind of
  * output. Without any the module is identified within the working directory.
  */
 function packageOf(folder: string): Package {
@@ -57,7 +57,7 @@ function findPackage(folder: string): Package | undefined {
   }
 }
 
-/** Name in the package.json of a folder; empty: it has none; undefined: there is no readable package.json. */
+/** Name in the package.json of a folder; empty if it has no name; undefined without a readable package.json. */
 function packageName(folder: string): string | undefined {
   try {
     const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown };

@@ -1,19 +1,19 @@
 import { ServeError } from '../errors.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 
-/** What `deployment()` registered. Schemas cannot cross threads; like the target they come with the module. */
+/** A registration by `deployment()`. Schemas cannot cross threads; like the target they come with the module. */
 export interface Registration {
   /** The user's class or function. */
   readonly target: Function;
   readonly schemas: DeploymentSchemas;
 }
 
-/** Registrations under their module and first name. */
+/** Registrations by their module and first name. */
 type Registry = Map<string, Registration>;
 
 const KEY = Symbol.for('inserve.registry');
 
-/** On `globalThis`, so that two copies of the package in one thread agree. */
+/** The table is on `globalThis`, so that two copies of the package in one thread share it. */
 function registry(): Registry {
   const known: unknown = Reflect.get(globalThis, KEY);
   if (known instanceof Map) return known;
@@ -24,7 +24,7 @@ function registry(): Registry {
 
 /**
  * @param module `file:` URL
- * @throws ServeError `SERVE_INVALID_OPTION` if the key holds another target already
+ * @throws ServeError `SERVE_INVALID_OPTION` if the key already holds another target
  */
 export function registerTarget(module: string, name: string, registration: Registration): void {
   const key = `${module}#${name}`;
@@ -38,7 +38,7 @@ export function registerTarget(module: string, name: string, registration: Regis
   registry().set(key, registration);
 }
 
-/** Called twice for the same thing, `deployment()` registers it once. */
+/** Repeated calls of `deployment()` for the same target register it once. */
 function isSame(a: Registration, b: Registration): boolean {
   const methods = new Set([...Object.keys(a.schemas), ...Object.keys(b.schemas)]);
   return (
@@ -51,7 +51,7 @@ function isSame(a: Registration, b: Registration): boolean {
   );
 }
 
-/** What a module registered under the name; imports it unless this thread has it already. */
+/** The registration of a name; imports the module unless this thread has done so already. */
 export async function loadTarget(module: string, name: string): Promise<Registration> {
   const key = `${module}#${name}`;
   if (!registry().has(key)) await import(module);
@@ -63,7 +63,7 @@ export async function loadTarget(module: string, name: string): Promise<Registra
   throw new ServeError(
     'SERVE_MODULE_MISMATCH',
     `${module} registered no deployment '${name}' when the replica imported it` +
-      (there.length > 0 ? ` (it registered ${there.join(', ')})` : '') +
+      (there.length > 0 ? ` (its deployments are ${there.join(', ')})` : '') +
       ': call deployment() at the top level of that module, and pass `module: import.meta.url` if a wrapper calls it',
   );
 }

@@ -4,10 +4,10 @@ import { Duplex, PassThrough, Readable, Stream, Transform, Writable } from 'node
 import { BATCHED } from '../batching/batch.ts';
 import { MULTIPLEXED } from '../handle/api/model-loader.ts';
 
-/** Members that belong to a handle; a class that defines one is refused. */
+/** Members that belong to a handle; a class that defines any of them is refused. */
 export const RESERVED_NAMES: readonly string[] = ['remote', 'options', 'broadcast', 'map', 'then', 'bind'];
 
-/** Hooks and protocol methods: never remote. */
+/** Hooks and protocol methods, which are never remote. */
 const LIFECYCLE = new Set([
   'constructor',
   'reconfigure',
@@ -23,7 +23,7 @@ const NODE_BASES = new Set<object>(
   ),
 );
 
-/** Whether user code ends here: built-in and `node:` base classes are not searched. */
+/** Whether the chain of user classes ends here: built-in and `node:` base classes are not searched. */
 function isBuiltIn(prototype: object): boolean {
   if (prototype === Object.prototype || NODE_BASES.has(prototype)) return true;
   const maker: unknown = Object.hasOwn(prototype, 'constructor')
@@ -44,7 +44,7 @@ function* userPrototypes(from: object): Generator<object> {
   }
 }
 
-/** Whether a method of this name is remote: not private by convention, no hook, and not the handle's own. */
+/** Whether a method of this name is remote: not private by convention, no hook, and no name of the handle's own. */
 export function isRemoteName(name: string): boolean {
   return !name.startsWith('_') && !LIFECYCLE.has(name) && !RESERVED_NAMES.includes(name);
 }

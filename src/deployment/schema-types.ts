@@ -3,18 +3,18 @@ import type { InstanceOf, MethodNames, Signature } from '../handle/api/target.ts
 import type { TypeProblem } from '../handle/api/type-problem.ts';
 import type { MethodSchemas } from '../validation/schema.ts';
 
-/** A schema and the method it is given for do not agree. */
+/** Marks a schema that does not agree with its method. */
 export interface SchemaMismatch<Why extends string> extends TypeProblem<Why> {}
 
 /**
- * What `schemas` must be for a target: methods that it has, and schemas that agree with them. What a schema makes of a
- * value must have the type that the method asks for, or callers are promised. What it accepts may be narrower than the
+ * Type of `schemas` for a target: methods of the target, and schemas that agree with them. The value that a schema produces
+ * must have the type that the method asks for, or callers are promised. The values that it accepts may be narrower than the
  * type (an enum where the method takes any string), or wider (a default), but not another type.
  */
 export type MatchingSchemas<T, S> = {
   [K in keyof S]: K extends RemoteNames<InstanceOf<T>>
     ? MatchingMethod<Signature<Required<InstanceOf<T>>[K]>, S[K], K & string>
-    : SchemaMismatch<`there is no remote method '${K & string}'`>;
+    : SchemaMismatch<`the target has no remote method '${K & string}'`>;
 };
 
 type RemoteNames<I> = MethodNames<I> | Extract<keyof I, 'call'>;
@@ -32,7 +32,7 @@ type MatchingMethod<M, S, Name extends string> = M extends {
     }
   : MethodSchemas;
 
-/** What the input schema gets: the argument, or the list of several. At run time the method's `length` decides. */
+/** Input of the input schema: the argument, or the list of several. At run time the method's `length` decides. */
 type Value<P extends readonly unknown[], Name extends string> = number extends P['length']
   ? SchemaMismatch<`${Name}() takes any number of arguments: let it take one list`>
   : P extends readonly []
@@ -45,7 +45,7 @@ type Value<P extends readonly unknown[], Name extends string> = number extends P
           ? P
           : SchemaMismatch<`${Name}() has optional parameters: let the schema of a whole object give the defaults`>;
 
-/** What the output schema gets: the result, or each value of a stream. */
+/** Input of the output schema: the result, or each value of a stream. */
 type Given<R> = unknown extends R
   ? R
   : R extends AsyncIterable<infer Y> | Generator<infer Y, unknown, never>

@@ -83,7 +83,7 @@ class Locked {
 // error: NotDeployable<"its constructor is not public, or it is abstract: add a `static create()` that makes one">
 deployment(Locked);
 
-// error: SchemaMismatch<"there is no remote method 'detekt'">
+// error: SchemaMismatch<"the target has no remote method 'detekt'">
 deployment(Detector, { schemas: { detekt: {} } });
 // error: SchemaMismatch<"load() does not take what its input schema gives">
 deployment(Detector, { schemas: { load: { input: text } } });

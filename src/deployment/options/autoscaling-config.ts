@@ -1,16 +1,16 @@
-/** The panic window: a load far beyond the capacity is acted upon without delay. */
+/** The panic window: scaling reacts without delay to a load far beyond the capacity. */
 export interface PanicWindow {
-  /** Over which the load is averaged. Default 2 000. */
+  /** Period over which the load is averaged, in ms. Default 2 000. */
   readonly windowMs: number;
-  /** Multiple of what the running replicas are meant to carry. Default 2. */
+  /** Multiple of the intended load of the running replicas from which on a panic starts. Default 2. */
   readonly threshold: number;
 }
 
-/** How one deployment scales, every default filled in. */
+/** Scaling options of one deployment, with every default filled in. */
 export interface AutoscalingConfig {
   readonly minReplicas: number;
   readonly maxReplicas: number;
-  /** undefined: `minReplicas`. */
+  /** undefined means `minReplicas`. */
   readonly initialReplicas: number | undefined;
   readonly targetOngoingRequests: number;
   readonly upscaleDelayMs: number;
@@ -22,7 +22,7 @@ export interface AutoscalingConfig {
   readonly panic: PanicWindow | undefined;
 }
 
-/** Least and most replicas, at the target capacity. */
+/** Least and most replicas at the target capacity. */
 export interface Bounds {
   readonly min: number;
   readonly max: number;

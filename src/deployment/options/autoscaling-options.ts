@@ -14,43 +14,43 @@ import type { AutoscalingConfig } from './autoscaling-config.ts';
 import type { AutoscalingPolicy } from './autoscaling-policy.ts';
 
 export interface PanicOptions {
-  /** Over which the load is averaged, in ms. Default 2 000. */
+  /** Period over which the load is averaged, in ms. Default 2 000. */
   windowMs?: number;
-  /** Multiple of what the running replicas are meant to carry. Default 2. */
+  /** Multiple of the intended load of the running replicas from which on a panic starts. Default 2. */
   threshold?: number;
 }
 
-/** How the number of replicas follows the load. The formula, timers and bounds are Ray Serve's. */
+/** Options by which the number of replicas follows the load. The formula, timers and bounds are Ray Serve's. */
 export interface AutoscalingOptions {
-  /** 0 = down to none, and up again with the first call. Default 1. */
+  /** Least number of replicas; 0 = down to none, and up again with the first call. Default 1. */
   minReplicas?: number;
-  /** Default 1. */
+  /** Most number of replicas. Default 1. */
   maxReplicas?: number;
-  /** What the first deploy starts with. Default `minReplicas`. */
+  /** Number of replicas of the first deploy. Default `minReplicas`. */
   initialReplicas?: number;
-  /** Calls, waiting and running, that one replica is meant to have. Default 2. */
+  /** Intended number of waiting and running calls per replica. Default 2. */
   targetOngoingRequests?: number;
-  /** How long more replicas must be wanted before they are started, in ms. Default 3 000. */
+  /** Time for which more replicas must be wanted before they start, in ms. Default 3 000. */
   upscaleDelayMs?: number;
-  /** How long fewer replicas must be wanted before they are stopped, in ms. Default 60 000. */
+  /** Time for which fewer replicas must be wanted before some stop, in ms. Default 60 000. */
   downscaleDelayMs?: number;
-  /** Share of the way up that one step goes; above 1 it overshoots. Default 1. */
+  /** Share of the way up per step; above 1 overshoots. Default 1. */
   upscalingFactor?: number;
-  /** Share of the way down that one step goes. Default 1. */
+  /** Share of the way down per step. Default 1. */
   downscalingFactor?: number;
-  /** Over which the load is averaged, in ms. Default 3 000. */
+  /** Period over which the load is averaged, in ms. Default 3 000. */
   lookBackPeriodMs?: number;
-  /** How often the load is sampled and decided upon, in ms. Default 250. */
+  /** Period of the samples and decisions, in ms. Default 250. */
   metricsIntervalMs?: number;
-  /** A load so far beyond the capacity is acted upon without delay; `false` = never. */
+  /** Scales without delay on a load far beyond the capacity; `false` = never. */
   panic?: PanicOptions | false;
-  /** Decides instead of the load. It runs on the host's thread. */
+  /** Policy that decides instead of the load. It runs on the host's thread. */
   policy?: AutoscalingPolicy;
 }
 
-/** More than any machine has threads for. */
+/** Limit above the number of threads that any machine can run. */
 const MAX_REPLICAS = 1_000;
-/** Finer than any use, and no division by zero. */
+/** Smallest factor: finer than any use, and never a division by zero. */
 const LEAST = 0.001;
 
 const replicas = integer(0, MAX_REPLICAS);
@@ -84,7 +84,7 @@ const DEFAULTS: AutoscalingConfig = {
   panic: { windowMs: 2_000, threshold: 2 },
 };
 
-/** What `numReplicas: 'auto'` stands for. */
+/** The options for `numReplicas: 'auto'`. */
 const AUTO: AutoscalingOptions = { minReplicas: 1, maxReplicas: 100 };
 
 export const AUTOSCALING_FIELD: Field<AutoscalingOptions> = {
@@ -107,7 +107,7 @@ export const AUTOSCALING_FIELD: Field<AutoscalingOptions> = {
   },
 };
 
-/** With every default filled in, and the policy. */
+/** Fills in every default, and the policy. */
 export type ResolvedAutoscaling = AutoscalingConfig & { readonly policy: AutoscalingPolicy | undefined };
 
 function resolveAutoscaling({ panic, policy, ...rest }: AutoscalingOptions): ResolvedAutoscaling {
@@ -116,7 +116,7 @@ function resolveAutoscaling({ panic, policy, ...rest }: AutoscalingOptions): Res
   return { ...defaults, ...rest, panic: window, policy } as ResolvedAutoscaling;
 }
 
-/** What a deployment scales by; undefined if its number of replicas is fixed. */
+/** The autoscaling options of a deployment; undefined if its number of replicas is fixed. */
 export function autoscalingOf(
   numReplicas: number | 'auto' | undefined,
   autoscaling: AutoscalingOptions | undefined,

@@ -1,18 +1,18 @@
 import type { AutoscalingConfig } from './autoscaling-config.ts';
 
-/** A value that a replica reported, and when (a timestamp like `Date.now()`). */
+/** A value that a replica reported, and its time (a timestamp like `Date.now()`). */
 export interface TimedValue {
   readonly at: number;
   readonly value: number;
 }
 
-/** What an autoscaling policy sees of one deployment. Ray's `AutoscalingContext` in camelCase; times like `Date.now()`. */
+/** Inputs of an autoscaling policy for one deployment. Ray's `AutoscalingContext` in camelCase; times like `Date.now()`. */
 export interface AutoscalingContext {
   readonly appName: string;
   readonly deploymentName: string;
   /** Replicas that run. */
   readonly currentNumReplicas: number;
-  /** Replicas that there should be, as decided so far. */
+  /** Current target number of replicas. */
   readonly targetNumReplicas: number;
   /** Ids of the replicas that run. */
   readonly runningReplicas: readonly string[];
@@ -22,13 +22,13 @@ export interface AutoscalingContext {
   readonly totalQueuedRequests: number;
   /** Calls that run now. */
   readonly totalRunningRequests: number;
-  /** What `recordAutoscalingStats()` answered, by name and replica: averaged over `lookBackPeriodMs`. */
+  /** Values of `recordAutoscalingStats()` by name and replica, averaged over `lookBackPeriodMs`. */
   readonly aggregatedMetrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** The same, value by value, oldest first. */
+  /** The same values one by one, oldest first. */
   readonly rawMetrics: Readonly<Record<string, Readonly<Record<string, readonly TimedValue[]>>>>;
   readonly capacityAdjustedMinReplicas: number;
   readonly capacityAdjustedMaxReplicas: number;
-  /** What the policy returned as `state` the last time; undefined the first time. */
+  /** The last `state` that the policy returned; undefined the first time. */
   readonly policyState: unknown;
   readonly lastScaleUpTime: number | undefined;
   readonly lastScaleDownTime: number | undefined;
@@ -36,7 +36,7 @@ export interface AutoscalingContext {
   readonly config: AutoscalingConfig;
 }
 
-/** Replicas wanted: a fraction is rounded up. `state` comes back as `context.policyState`. */
+/** Number of replicas wanted: a fraction is rounded up. `state` is passed to the next call as `context.policyState`. */
 export type PolicyResult = number | { readonly replicas: number; readonly state?: unknown };
 
 /**
@@ -46,7 +46,7 @@ export type PolicyResult = number | { readonly replicas: number; readonly state?
 export type AutoscalingPolicy = (context: AutoscalingContext) => PolicyResult;
 
 /**
- * Decides for all autoscaled deployments of an app at once, by name. One that is missing in the result stays as it is.
+ * Decides for all autoscaled deployments of an app at once, by name. A deployment missing in the result stays unchanged.
  */
 export type AppAutoscalingPolicy = (
   contexts: Readonly<Record<string, AutoscalingContext>>,

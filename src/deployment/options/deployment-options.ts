@@ -35,17 +35,17 @@ import { LOG_LEVELS, type LogLevel } from './log-line.ts';
 import { DEMAND_FIELD, type Resources } from './resources.ts';
 
 export interface BackpressureOptions {
-  /** Default 503. */
+  /** Status of a shed call's response. Default 503. */
   statusCode?: 503 | 429;
-  /** `'auto'` (default): from the rate at which the queue drains. */
+  /** `'auto'` (default): calculated from the rate at which the queue drains. */
   retryAfterMs?: number | 'auto';
 }
 
-/** When a second replica is asked as well, for idempotent methods. */
+/** Conditions under which a second replica is asked as well, for idempotent methods. */
 export interface HedgeOptions {
-  /** Default `'p95'`: once a call takes longer than 95 % of those before it. At least 10. */
+  /** Delay before the second call, in ms. Default `'p95'`: the 95th percentile of earlier calls. At least 10. */
   afterMs?: number | 'p95';
-  /** Second calls per call, at most. Default 0.05. */
+  /** Most second calls per call. Default 0.05. */
   maxExtraRatio?: number;
 }
 
@@ -54,26 +54,26 @@ export interface RolloutOptions {
   maxSurge?: number;
   /** Replicas below the target, as a share of it. Default 0. */
   maxUnavailable?: number;
-  /** Default 30 000. */
+  /** Time for which the new version is observed, in ms; 0 = a successful start is enough. Default 30 000. */
   observeMs?: number;
-  /** Keep the old version when the new one fails. Default true. */
+  /** Whether the old version stays when the new one fails. Default true. */
   autoRollback?: boolean;
 }
 
 export interface LoggingOptions {
-  /** From which level on the `console` of its replicas is heard. Replicas take it when they start. Default `'info'`. */
+  /** Minimum level of `console` output of the replicas. Replicas read it when they start. Default `'info'`. */
   level?: LogLevel;
-  /** One record at `info` per HTTP request to the deployment as an ingress. Default false: most apps have their own. */
+  /** Whether the ingress logs one record at `info` per HTTP request. Default false: most apps have their own access log. */
   accessLog?: boolean;
 }
 
-/** When a replica that died is replaced: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s, and a budget of crashes. */
+/** Schedule for replacing replicas that died: Fibonacci back-off 0, 1, 1, 2, 3, 5 … s, and a budget of crashes. */
 export interface RestartOptions {
   /** Crashes within `windowMs` until the deployment counts as unhealthy. Default 5. */
   maxCrashes?: number;
-  /** Default 60 000. */
+  /** Period in which crashes count, in ms. Default 60 000. */
   windowMs?: number;
-  /** Longest pause, and the period of the probes while it is unhealthy, in ms. Default 30 000. */
+  /** Longest pause between starts, and the period of the probes while the deployment is unhealthy, in ms. Default 30 000. */
   maxDelayMs?: number;
 }
 
@@ -92,65 +92,65 @@ export interface DeploymentOptions {
   module?: string;
   /** `'auto'` = autoscaling from 1 to 100. Default 1. */
   numReplicas?: number | 'auto';
-  /** Lets the number of replicas follow the load. Instead of `numReplicas`. */
+  /** Makes the number of replicas follow the load. Replaces `numReplicas`. */
   autoscaling?: AutoscalingOptions;
-  /** Reserved per replica; fractions allowed. A replica that fits nowhere is pending. Default: nothing. */
+  /** Resources reserved per replica; fractions allowed. A replica that fits nowhere is pending. Default: none. */
   resources?: Resources;
-  /** Default: as many as fit. */
+  /** Most replicas of the deployment on one instance. Default: as many as fit. */
   maxReplicasPerInstance?: number;
-  /** A deployment that can place no replica for so long has failed, in ms. Default 30 000. */
+  /** Time after which a deployment that can place no replica has failed, in ms. Default 30 000. */
   pendingTimeoutMs?: number;
-  /** Calls that one replica runs at a time, over all callers: an exact cap. Those that compute run one by one. Default 16. */
+  /** Calls that one replica runs at a time, over all callers: an exact cap. Computing calls run one by one. Default 16. */
   maxOngoingRequests?: number;
   /** Calls that may wait beyond the free places of the replicas, per instance: an exact cap; −1 = none. Default 1000. */
   maxQueuedRequests?: number;
   backpressure?: BackpressureOptions;
-  /** JSON. A change calls `reconfigure(userConfig)` in place. */
+  /** Config of the user code, as JSON. A change calls `reconfigure(userConfig)` in place. */
   userConfig?: unknown;
   /** Deadline of a call in ms, queueing included; 0 = none. Default 30 000. */
   requestTimeoutMs?: number;
-  /** Between two chunks of a stream, in ms; 0 = no limit. Default 60 000. */
+  /** Most time between two chunks of a stream, in ms; 0 = no limit. Default 60 000. */
   streamIdleTimeoutMs?: number;
-  /** Of a whole stream, in ms; 0 = no limit. Default 0. */
+  /** Most time for a whole stream, in ms; 0 = no limit. Default 0. */
   streamTimeoutMs?: number;
-  /** What methods take and give, by their names; set where `deployment()` is called. */
+  /** Input and output schemas of methods, by name; set where `deployment()` is called. */
   schemas?: DeploymentSchemas;
   /** Methods that may run twice: all, or by name. Default false. */
   idempotent?: boolean | string[];
-  /** Asks a second replica when the first is slow, and takes the answer that comes first. Default: never. */
+  /** Asks a second replica when the first is slow, and takes the first answer. Default: never. */
   hedge?: HedgeOptions;
-  /** Default `'critical'`. */
+  /** Priority of calls that set none. Default `'critical'`. */
   priority?: Priority;
-  /** Default `'thread'`. */
+  /** Environment of the replicas. Default `'thread'`. */
   isolation?: Isolation;
   /**
-   * Of the worker thread. `maxYoungGenerationSizeMb` is 48 unless given: with Node's own 192 a thread that runs out of
-   * heap can end the whole process (docs/decisions/010-young-generation.md).
+   * Limits of the worker thread. `maxYoungGenerationSizeMb` is 48 unless set: with Node's default of 192 a thread that runs out
+   * of heap can end the whole process (docs/decisions/010-young-generation.md).
    */
   resourceLimits?: ResourceLimits;
   /** Merged over `process.env` in the worker thread. */
   env?: Record<string, string>;
-  /** Period of `checkHealth()`, in ms. A replica without one is not asked. Default 10 000. */
+  /** Period of `checkHealth()`, in ms. A replica without this hook is not checked. Default 10 000. */
   healthCheckPeriodMs?: number;
-  /** A check that takes longer from when it begins has failed, in ms; that at the start as well. Default 30 000. */
+  /** Limit of a check from its beginning, in ms, also of the check at the start. Default 30 000. */
   healthCheckTimeoutMs?: number;
   /**
-   * A replica whose event loop has not turned, and where no call has begun or ended, for this time takes no more calls, in
+   * A replica whose event loop has not turned, and where no call has begun or ended, for this time accepts no more calls, in
    * ms. It is terminated when the deadline of the call that holds the loop passes. Default 5 000.
    */
   stuckAfterMs?: number;
-  /** Such a replica is terminated after this time if the call that holds its loop has no deadline, in ms. Default 30 000. */
+  /** Time after which such a replica is terminated if the call that holds its loop has no deadline, in ms. Default 30 000. */
   stuckTerminateMs?: number;
-  /** A replica that is not ready after so long is given up, in ms. Default 120 000. */
+  /** Limit of a replica's start, in ms. Default 120 000. */
   startTimeoutMs?: number;
-  /** How long a replica may finish its calls when it is closed, in ms. Default 20 000. */
+  /** Time that a closing replica has to finish its calls, in ms. Default 20 000. */
   gracefulShutdownTimeoutMs?: number;
   /** Failed starts until the deployment counts as failed: min(this, 3 × replicas). Default 20. */
   maxConstructorRetryCount?: number;
   rollout?: RolloutOptions;
   logging?: LoggingOptions;
   restart?: RestartOptions;
-  /** Default: a hash of name, arguments and the version of the app. */
+  /** Version of the deployment. Default: a hash of name, arguments and the version of the app. */
   version?: string;
 }
 
@@ -173,7 +173,7 @@ export type ResolvedOptions = Required<
     | 'maxReplicasPerInstance'
   >
 > & {
-  /** Of an autoscaled deployment: what it starts with. */
+  /** Number of replicas; the initial one if the deployment is autoscaled. */
   readonly numReplicas: number;
   readonly autoscaling: ResolvedAutoscaling | undefined;
   readonly maxReplicasPerInstance: number;
@@ -192,7 +192,7 @@ const NAME = string('1 to 64 characters of A–Z, a–z, 0–9, _ and -', NAME_P
 
 const share = number(0, 1);
 
-/** A TiB. With larger numbers Node refuses to make the thread (a stack of 64 GiB), or aborts (a code range of 2 PiB). */
+/** One TiB. With larger numbers Node refuses to create the thread (a stack of 64 GiB), or aborts (a code range of 2 PiB). */
 const MAX_HEAP_MB = 1_048_576;
 const MAX_CODE_RANGE_MB = 4_096;
 const MAX_STACK_MB = 4_096;
@@ -283,13 +283,13 @@ const DEFAULTS: ResolvedOptions = {
   rollout: { maxSurge: 0.25, maxUnavailable: 0, observeMs: 30_000, autoRollback: true },
 };
 
-/** Each option by itself: of some that are to be merged with others. @throws ServeError `SERVE_INVALID_OPTION` */
+/** Checks each option by itself, for options that are merged with others. @throws ServeError `SERVE_INVALID_OPTION` */
 export function parseOverriddenOptions(options: unknown, what: string): DeploymentOptions {
   return parseOptions<DeploymentOptions>(options, FIELDS, what);
 }
 
 /**
- * @param what how the options are called in an error
+ * @param what name of the options in an error
  * @throws ServeError `SERVE_INVALID_OPTION`
  */
 export function parseDeploymentOptions(options: unknown, what = 'deployment'): DeploymentOptions {
@@ -307,7 +307,7 @@ export function parseDeploymentOptions(options: unknown, what = 'deployment'): D
   return parsed;
 }
 
-/** Without methods that may run twice, or with one replica per caller, hedging would silently do nothing. */
+/** Hedging without idempotent methods, or with one replica per caller, would silently have no effect. */
 function assertHedgeable({ hedge, idempotent, isolation }: DeploymentOptions, what: string): void {
   if (hedge === undefined) return;
   if (idempotent === undefined || idempotent === false || (idempotent !== true && idempotent.length === 0))
@@ -324,7 +324,7 @@ function assertHedgeable({ hedge, idempotent, isolation }: DeploymentOptions, wh
     );
 }
 
-/** A number of replicas is fixed or follows the load, and only replicas in threads of their own can be counted. */
+/** Checks the number of replicas: it is fixed or follows the load, and only replicas in threads of their own are counted. */
 function assertScalable(options: DeploymentOptions, what: string): void {
   const { numReplicas, autoscaling, resources, isolation } = options;
   if (numReplicas !== undefined && autoscaling !== undefined)
@@ -337,7 +337,7 @@ function assertScalable(options: DeploymentOptions, what: string): void {
     throw invalidOption(`${what}.resources`, resources, allowed);
 }
 
-/** Later options over earlier ones: a fixed number of replicas and autoscaling replace each other. */
+/** Merges later options over earlier ones: a fixed number of replicas and autoscaling replace each other. */
 export function mergeOptions(options: DeploymentOptions, changes: DeploymentOptions): DeploymentOptions {
   const { numReplicas, autoscaling, ...rest } = options;
   const isReplaced = changes.numReplicas !== undefined || changes.autoscaling !== undefined;
@@ -363,7 +363,7 @@ export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
   } as ResolvedOptions;
 }
 
-/** What JSON can say: a user config may come from a file. */
+/** A value that JSON can represent: a user config may come from a file. */
 function json(): ReturnType<typeof anything<unknown>> {
   const allowed = 'a JSON value';
   return {
@@ -376,7 +376,7 @@ function json(): ReturnType<typeof anything<unknown>> {
   };
 }
 
-/** The first part that JSON cannot say; the whole where its parts cannot be read. */
+/** The first part that JSON cannot represent; the whole value if its parts cannot be read. */
 function nonJsonIn(value: unknown, path: string): { path: string; value: unknown } | undefined {
   try {
     return findNonJson(value, path);
@@ -392,7 +392,7 @@ function findNonJson(value: unknown, path: string, depth = 64): { path: string; 
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return { path, value };
   const entries = Object.entries(value);
-  // Neither holes nor named properties of an array.
+  // An array may have neither holes nor named properties.
   if (Array.isArray(value) && entries.length !== value.length) return { path, value };
   for (const [key, item] of entries) {
     const bad = findNonJson(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, depth - 1);

@@ -1,15 +1,15 @@
 /** Where a replica runs: a worker thread, or the caller's own event loop. */
 export type Isolation = 'thread' | 'inline';
 
-/** The differences between the isolations that other code acts on. */
+/** The differences between isolations that other code depends on. */
 export interface IsolationTraits {
-  /** Arguments and results pass by reference. Otherwise they are copied. */
+  /** Whether arguments and results pass by reference. Otherwise they are copied. */
   readonly isByReference: boolean;
-  /** The deployment has a number of replicas that all callers share. Otherwise every caller thread makes its own replica. */
+  /** Whether all callers share a number of replicas. Otherwise every caller thread makes its own replica. */
   readonly isReplicated: boolean;
-  /** Memory can be moved to the replica and back instead of copied. */
+  /** Whether memory can be moved to the replica and back instead of copied. */
   readonly allowsTransfer: boolean;
-  /** A `SharedArrayBuffer` is the same memory for the caller and the replica. */
+  /** Whether a `SharedArrayBuffer` is the same memory for the caller and the replica. */
   readonly allowsSharedMemory: boolean;
 }
 

@@ -6,6 +6,6 @@ export interface LogLine {
   readonly level: Exclude<LogLevel, 'silent'>;
   readonly message: string;
   readonly requestId: string | undefined;
-  /** Where the host serves the HTTP request that the call belongs to. */
+  /** Route prefix under which the host serves the HTTP request that the call belongs to. */
   readonly route: string | undefined;
 }

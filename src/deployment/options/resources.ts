@@ -28,7 +28,7 @@ function dropUndefined(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
 }
 
-/** What an instance has. */
+/** Resources of an instance. */
 export const RESOURCES_FIELD: Field<Resources> = {
   allowed: amounts.allowed,
   parse(value, option) {
@@ -39,7 +39,7 @@ export const RESOURCES_FIELD: Field<Resources> = {
   },
 };
 
-/** What a replica needs. */
+/** Resources that a replica needs. */
 export const DEMAND_FIELD: Field<Resources> = {
   allowed: amounts.allowed,
   parse(value, option) {
@@ -55,7 +55,7 @@ export const DEMAND_FIELD: Field<Resources> = {
   },
 };
 
-/** In units, without what is zero. */
+/** Amounts in units, without zeros. */
 export function demandOf({ gpus = 0, ...rest }: Resources): Demand {
   const amounts = Object.entries(rest).flatMap(([name, amount]) =>
     amount === undefined || amount === 0 ? [] : [[name, toUnits(amount)] as const],

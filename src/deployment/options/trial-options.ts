@@ -1,11 +1,11 @@
 import { invalidOption } from '../../errors.ts';
 import { boolean, type Fields, number } from '../../validation/fields.ts';
 
-/** How a new version is tried beside the one that runs, instead of replacing it. */
+/** Ways to try a new version beside the running one, instead of replacing it. */
 export interface TrialOptions {
-  /** Share of the app's calls that the new version takes, 0…1: at random, but a session stays where it is. */
+  /** Share of the app's calls that the new version receives, 0…1: at random, but a session stays with one version. */
   canary?: number;
-  /** The new version gets a copy of each call; what it makes of it is only compared. */
+  /** Whether the new version receives a copy of each call; its results are only compared. */
   shadow?: boolean;
 }
 
@@ -14,8 +14,8 @@ export const TRIAL_FIELDS: Fields<TrialOptions> = { canary: number(0, 1), shadow
 export type TrialKind = { readonly canary: number } | { readonly shadow: true };
 
 /**
- * @param what how the options are called in an error
- * @returns undefined if it is no trial
+ * @param what name of the options in an error
+ * @returns undefined if the options start no trial
  * @throws ServeError `SERVE_INVALID_OPTION` if it is both
  */
 export function trialKind({ canary, shadow = false }: TrialOptions, what: string): TrialKind | undefined {

@@ -176,7 +176,9 @@ describe('finding the code', () => {
       code: 'SERVE_DEPLOY_FAILED',
       cause: expect.objectContaining({
         code: 'SERVE_MODULE_MISMATCH',
-        message: expect.stringMatching(/hidden\.ts registered no deployment 'Late'.*it registered There/),
+        message: expect.stringMatching(
+          /hidden\.ts registered no deployment 'Late'.*its deployments are There/,
+        ),
       }),
     });
     expect(await (await serve.run(there.bind(), { routePrefix: null })).remote()).toBeUndefined();

@@ -81,7 +81,7 @@ describe('options of overload are checked when they are given', () => {
       {
         fields: { app: 'Worker', deployment: 'Worker' },
         message: expect.stringMatching(
-          /^Worker\.idempotent: there is no method 'wehre', so nothing .*; there are .*where/,
+          /^Worker\.idempotent: the deployment has no method 'wehre', so no such call .*; its methods are .*where/,
         ),
       },
     ]);
@@ -100,7 +100,7 @@ describe('options of overload are checked when they are given', () => {
     expect(warnings()).toEqual([]);
     await serve.run(bound(1));
     expect(warnings()).toEqual([
-      'Worker.hedge: there is no second replica to ask: set numReplicas to 2 or more',
+      'Worker.hedge: the deployment has no second replica: set numReplicas to 2 or more',
     ]);
   });
 });
