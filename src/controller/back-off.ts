@@ -1,4 +1,4 @@
-/** A deployment that stayed up for so long starts from zero again. */
+/** Time without a crash after which the back-off of a deployment starts from zero again, in ms. */
 export const HEALTHY_AFTER_MS = 60_000;
 
 export interface RestartPolicy {

@@ -9,26 +9,26 @@ import {
 } from './autoscale.ts';
 import { Demand, type LoadSample } from './demand.ts';
 
-/** The sampled load of one deployment and the decisions made from it, without any I/O. */
+/** Samples the load of one deployment and decides from the samples, without any I/O. */
 export class LoadScaler {
   #config: AutoscalingConfig;
   #demand: Demand;
   #state: ScalingState;
   #inputs: ScalingInputs | undefined = undefined;
 
-  /** @param target replicas that are wanted at first */
+  /** @param target initial number of replicas */
   constructor(config: AutoscalingConfig, target: number) {
     this.#config = config;
     this.#demand = new Demand(keepMs(config));
     this.#state = initialState(target);
   }
 
-  /** What the next decision is made from; undefined before the first sample. */
+  /** Inputs of the next decision; undefined before the first sample. */
   get inputs(): ScalingInputs | undefined {
     return this.#inputs;
   }
 
-  /** Takes another configuration. Samples are kept unless their periods change. */
+  /** Applies another configuration. Samples are kept unless their periods change. */
   follow(config: AutoscalingConfig): void {
     if (keepMs(config) !== keepMs(this.#config)) this.#demand = new Demand(keepMs(config));
     this.#config = config;
@@ -54,8 +54,8 @@ export class LoadScaler {
 
   /**
    * Decides from the last sample; undefined before the first one.
-   * @param target replicas that are wanted now; another target than this scaler's starts its timers anew
-   * @param wish what the policy says
+   * @param target current target; if it differs from this scaler's, the timers restart
+   * @param wish result of the policy
    */
   decide(target: number, wish: Wish): ScalingDecision | undefined {
     if (this.#inputs === undefined) return undefined;

@@ -242,7 +242,7 @@ export class Leader {
     ids: readonly string[],
     now: number,
   ): Wish {
-    if (inputs === undefined) return { hold: 'nothing was measured yet' };
+    if (inputs === undefined) return { hold: 'no load was measured yet' };
     const wish = this.#policy(key, config, target, inputs) ?? replicasForLoad(config, target, inputs);
     if (typeof wish === 'object' || wish >= target) return wish;
     // Numbers that are missing must not be taken for calls that are.
