@@ -1,22 +1,26 @@
-/** A turn of the loop in which so many calls end is dense: their callers have the answers, and are about to send the next ones. */
+/**
+ * Number of ended calls from which a turn of the loop is dense: their callers have the answers and are about to send
+ * the next calls.
+ */
 const DENSE_CALLS = 8;
-/** A loop with nothing to do stays awake for so many turns after a dense one, of 1.3 µs each. */
+/** Number of turns, of 1.3 µs each, that an idle loop stays awake after a dense turn. */
 const TURNS = 8;
-/** If no message comes meanwhile so many times in a row, the loop sleeps at once after the next `PAUSE` dense turns. */
+/** Number of fruitless spins in a row after which the loop sleeps at once after the next `PAUSE` dense turns. */
 const MISSES = 8;
 const PAUSE = 64;
 
 /**
- * Keeps the event loop of a replica awake for a moment where the next message is about to come (adaptive spinning: Karlin,
- * Li, Manasse, Owicki 1991). A thread that is asleep costs 7 µs of its caller to wake, and as much of its own. With 64 quick
- * calls in flight a replica is ready 4 µs before the next message, and slept for that four times in 250 calls; awake,
- * both threads need 0.87 of their CPU time. Where messages come later than that, it sleeps at once.
+ * Keeps the event loop of a replica awake for a moment while the next message is about to come (adaptive spinning:
+ * Karlin, Li, Manasse, Owicki 1991). A thread that is asleep costs 7 µs of its caller to wake, and as much of its own
+ * time. With 64 quick calls in flight a replica is ready 4 µs before the next message, and slept for that four times in
+ * 250 calls; awake, both threads need 0.87 of their CPU time. Where messages come later than that, the loop sleeps at
+ * once.
  */
 export class AdaptiveSpin {
-  /** Turns that are left before the loop may sleep. */
+  /** Remaining turns before the loop may sleep. */
   #left = 0;
   #misses = 0;
-  /** Dense turns that are left after which the loop sleeps at once. */
+  /** Remaining dense turns after which the loop sleeps at once. */
   #pause = 0;
 
   /** Whether the loop stays awake. */
@@ -24,7 +28,7 @@ export class AdaptiveSpin {
     return this.#left > 0;
   }
 
-  /** The loop turned with nothing to do. @returns whether it turns once more */
+  /** The loop turned with nothing to do. @returns whether the loop turns once more */
   idled(): boolean {
     if (--this.#left > 0) return true;
     if (++this.#misses < MISSES) return false;
@@ -33,7 +37,11 @@ export class AdaptiveSpin {
     return false;
   }
 
-  /** The loop turned after some work. @param ended quick calls that ended in that turn @returns whether it turns once more */
+  /**
+   * The loop turned after some work.
+   * @param ended quick calls that ended in that turn
+   * @returns whether the loop turns once more
+   */
   worked(ended: number): boolean {
     if (this.#left > 0) this.#misses = 0;
     this.#left = 0;

@@ -5,14 +5,14 @@ import { now } from '../time/clock.ts';
 import { type CallStarter, type EventLoop, HOLD_MS, loop } from '../time/loop.ts';
 import { AdaptiveSpin } from './adaptive-spin.ts';
 
-/** A call that arrived, from whichever caller thread. */
+/** A call that arrived from any caller thread. */
 export interface ArrivedCall {
-  /** Time of `clock.now()`; 0 = none. */
+  /** Deadline, a time of `clock.now()`; 0 = none. */
   readonly deadline: number;
   /**
-   * Begins it; false if its caller has taken it back.
+   * Begins the call; false if its caller has taken the call back.
    * @param at now; of quick calls the time of their message
-   * @param isTimed whether it is measured how long it runs
+   * @param isTimed whether the run time of the call is measured
    */
   begin(at: number, isTimed: boolean): boolean;
 }
@@ -21,10 +21,10 @@ export interface ArrivedCall {
  * Begins the calls that arrive at a replica, of all its callers.
  *
  * Quick calls begin as they come, one clock reading per message. Calls that hold the loop begin one at a time, and the
- * loop turns before the next one: results have left by then, cancellations and health checks got through, and what has
- * not begun can still be taken back. After each turn the replica says for how many calls it is open: those that it has
- * begun, and as many as may wait here without waiting for long. All others wait with their callers, where priority,
- * deadline and tenant decide.
+ * loop turns before the next call: results leave, cancellations and health checks get through, and calls that have not
+ * begun can still be taken back. After each turn the replica publishes for how many calls it is open: the calls that it
+ * has begun, plus as many as may wait here only briefly. All others wait with their callers, where priority, deadline
+ * and tenant decide.
  */
 export class CallIntake implements CallStarter {
   /** The event loop on which the calls run. */
@@ -35,11 +35,11 @@ export class CallIntake implements CallStarter {
   readonly #batchRoom: () => number;
   readonly #meter: HoldingMeter;
   readonly #pending: ArrivedCall[] = [];
-  /** Frames that came while the loop was held, in order. */
+  /** Frames that arrived while the loop was held, in order. */
   readonly #deferred: Array<() => void> = [];
-  /** Begun and not over. */
+  /** Number of calls that have begun and not ended. */
   #begun = 0;
-  /** Over since the last turn. */
+  /** Number of calls that ended since the last turn. */
   #ended = 0;
   /** Latest deadline of the begun calls. */
   #latestDeadline = 0;
@@ -52,7 +52,7 @@ export class CallIntake implements CallStarter {
   /**
    * @param onDrained the replica is draining, and the last place was freed
    * @param batchRoom calls that may wait for a batch while another one runs; 0 = the replica has no batched methods
-   * @param eventLoop on which the calls run
+   * @param eventLoop the event loop on which the calls run
    */
   constructor(
     load: ReplicaLoad,
@@ -82,13 +82,13 @@ export class CallIntake implements CallStarter {
     return this.#deferred.length === 0 && !this.loop.isHeld(at);
   }
 
-  /** Handles frames once the loop has turned. */
+  /** Defers the handling of frames until the loop has turned. */
   defer(handle: () => void): void {
     this.#deferred.push(handle);
     this.loop.schedule();
   }
 
-  /** A call arrived: begins it, now or when it is its turn. */
+  /** Begins an arrived call, now or at its turn. */
   offer(call: ArrivedCall): void {
     if (this.#isQuick && this.#pending.length === 0) {
       this.#begin(call, this.#receivedAt, false);
@@ -98,14 +98,17 @@ export class CallIntake implements CallStarter {
     this.loop.schedule();
   }
 
-  /** The answer of a call is a stream from now on, which its deadline is no longer for. */
+  /** The answer of a call became a stream, to which its deadline no longer applies. */
   streams(): void {
     this.#latestDeadline = Infinity;
     this.#load.latestDeadline = Infinity;
     this.#load.holdingDeadline = Infinity;
   }
 
-  /** So many places of quick calls are freed at a time: an eighth, so that few of them do not stand empty for a round trip. */
+  /**
+   * Number of places of quick calls that are freed at a time: an eighth, so that few places stand empty for a round
+   * trip.
+   */
   get placesAtOnce(): number {
     return this.#placesAtOnce;
   }
@@ -116,12 +119,12 @@ export class CallIntake implements CallStarter {
     this.#ended++;
   }
 
-  /** Calls begin and end: the replica is not stuck, though its loop may not have turned. */
+  /** Records that calls begin and end: the replica is not stuck, even if its loop has not turned. */
   moved(at: number): void {
     this.#load.tick(at);
   }
 
-  /** The answers of so many calls leave: their places are free. */
+  /** The answers of this many calls leave, which frees their places. */
   answered(calls: number): void {
     this.#load.countServed(calls);
     this.release(calls);
@@ -130,7 +133,7 @@ export class CallIntake implements CallStarter {
   /** Gives places back. */
   release(places: number): void {
     if (this.#load.release(places)) this.#onDrained();
-    // Where calls hold the loop nothing may come before it has turned.
+    // Where calls hold the loop, no call may come before the loop has turned.
     if (this.#isQuick) {
       this.#deploymentLoad.announceFreed();
     } else {
@@ -144,7 +147,7 @@ export class CallIntake implements CallStarter {
   }
 
   get isExpectingCall(): boolean {
-    // Reserved and not here yet, or about to be reserved.
+    // Places that are reserved by calls on their way, or about to be reserved.
     if (this.#load.ongoing > this.#begun + this.#pending.length) return true;
     return this.#load.hasRoom && this.#deploymentLoad.queued > 0;
   }
@@ -171,7 +174,7 @@ export class CallIntake implements CallStarter {
     }
     if (this.#pending.length === 0) return;
     this.loop.schedule();
-    // Members of one batch begin in one turn, each when the promises of the one before it have settled what they can.
+    // Members of one batch begin in one turn, each after the microtasks of the member before it.
     const isTogether = this.#isQuick || this.#batchRoom() > 0;
     if (isTogether && hasBegun) queueMicrotask(() => process.nextTick(this.#beginPending));
   };
@@ -200,7 +203,7 @@ export class CallIntake implements CallStarter {
     this.#placesAtOnce = Math.max(1, this.#load.limit >> 3);
     this.#load.meanHoldingMs = holding.meanMs ?? 0;
     this.#publish(false);
-    // Callers that found the loop held wait for this.
+    // Callers that found the loop held wait for this announcement.
     if (wasHeld && this.#load.hasRoom) this.#deploymentLoad.announceFreed();
   }
 
@@ -208,7 +211,7 @@ export class CallIntake implements CallStarter {
     const deadline = call.deadline === 0 ? Infinity : call.deadline;
     if (deadline > this.#latestDeadline) {
       this.#latestDeadline = deadline;
-      // Of quick calls it is not told which one holds the loop: a write per call would take the line from the callers.
+      // Which quick call holds the loop is not published: a write per call would take the cache line from the callers.
       if (!isTimed) this.#load.holdingDeadline = deadline;
     }
     this.#begun++;

@@ -8,10 +8,10 @@ import type { LinkLedger } from './link-ledger.ts';
 import type { MethodTable } from './method-names.ts';
 import type { FrameTransport } from './transport.ts';
 
-/** How long the news of what a replica died of may take, in ms, where nothing is said. */
+/** Default upper bound of the wait for a replica's death reason, in ms. */
 const DEATH_REASON_MS = 25;
 
-/** What the caller's end knows of the replica. */
+/** The caller's view of the replica. */
 export interface RemoteReplica {
   readonly load: ReplicaLoad;
   readonly tally: ReplicaTally;
@@ -31,7 +31,7 @@ export class CallerChannel extends CallerEnd implements CallChannel {
 
   /**
    * @param onClosed the replica is gone: nothing can be sent any more
-   * @param deathReasonMs how long calls that had started wait to hear what the replica died of
+   * @param deathReasonMs time that started calls wait for the replica's death reason
    */
   constructor(
     transport: FrameTransport,
@@ -77,7 +77,7 @@ export class CallerChannel extends CallerEnd implements CallChannel {
     return this.#load.state === REPLICA_STATE.stuck;
   }
 
-  /** How its calls hold the loop of the replica. */
+  /** How much the replica's calls hold its loop. */
   get holding(): ReplicaLoad {
     return this.#load;
   }
@@ -103,8 +103,8 @@ export class CallerChannel extends CallerEnd implements CallChannel {
   }
 
   /**
-   * The replica is gone. What had not started goes elsewhere at once; the others wait for the host to say what the thread
-   * died of, which comes a moment later.
+   * The replica is gone. Calls that had not started go elsewhere at once; the others wait for the host to report the
+   * death reason, which arrives a moment later.
    */
   protected override onLost(): void {
     this.shut();

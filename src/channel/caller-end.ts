@@ -20,12 +20,12 @@ import type { StartLedger } from './start-ledger.ts';
 import type { FrameTransport } from './transport.ts';
 
 /**
- * The caller's end of a channel, whatever carries its messages: it sends calls, and hands each frame that comes back to its
- * call. How places at the other end are reserved is up to the subclass.
+ * The caller's end of a channel, whatever its transport: the class sends calls, and hands each frame that comes back to
+ * its call. How places at the other end are reserved is up to the subclass.
  */
 export abstract class CallerEnd {
   readonly methods: MethodTable;
-  /** Nothing is sent any more. */
+  /** Set once nothing is sent any more. */
   protected isClosed = false;
   readonly #transport: FrameTransport;
   readonly #ledger: StartLedger;
@@ -36,7 +36,7 @@ export abstract class CallerEnd {
   /** Open calls by slot; the free slots are in `#free`. */
   readonly #open: Array<OutboundCall | undefined> = [];
   readonly #free: number[] = [];
-  /** Every call was told. */
+  /** Set once every call has been told. */
   #isOver = false;
   readonly #over = Promise.withResolvers<void>();
   #onFreed: () => void = () => {};
@@ -54,7 +54,7 @@ export abstract class CallerEnd {
     transport.unref();
   }
 
-  /** Gives a place back whose call is not sent. */
+  /** Gives back a reserved place whose call is not sent. */
   abstract unreserve(): void;
 
   /** The other end is gone. */
@@ -68,7 +68,7 @@ export abstract class CallerEnd {
     return this.#over.promise;
   }
 
-  /** Calls that were sent and are not over. */
+  /** Number of calls that were sent and have not ended. */
   get outstanding(): number {
     return this.#open.length - this.#free.length;
   }
@@ -110,8 +110,8 @@ export abstract class CallerEnd {
   }
 
   /**
-   * Takes a call back that the replica has not begun: it never will, and its place is free.
-   * @returns false if the replica has begun it, or it is over
+   * Takes back a call that the replica has not begun: the call never runs there, and its place is free.
+   * @returns false if the replica has begun the call, or the call has ended
    */
   takeBack(call: OutboundCall): boolean {
     const { slot } = call;
@@ -121,13 +121,13 @@ export abstract class CallerEnd {
     return true;
   }
 
-  /** The calls that the replica has not begun. A look: each may begin at any time. */
+  /** The calls that the replica has not begun; a snapshot, since each may begin at any time. */
   *waiting(): Generator<OutboundCall> {
     for (const [slot, call] of this.#open.entries())
       if (call !== undefined && this.#ledger.isWaiting(slot, call.number)) yield call;
   }
 
-  /** The calls that the replica has begun and not answered. Answers that are here already are read first. */
+  /** The calls that the replica has begun and not answered. Answers that have arrived are read first. */
   *running(): Generator<OutboundCall> {
     this.#readRest();
     for (const [slot, call] of this.#open.entries())
@@ -135,7 +135,7 @@ export abstract class CallerEnd {
   }
 
   /**
-   * Ends a call that its caller is not interested in any more. One that has begun stays open (and its place taken) until the
+   * Ends a call that its caller has given up. A call that has begun stays open, and its place taken, until the
    * replica's last frame for it.
    */
   cancel(call: OutboundCall, code: CancelCode): void {
@@ -148,7 +148,7 @@ export abstract class CallerEnd {
     this.#outbox.commit(0, undefined);
   }
 
-  /** A chunk of the body that is uploaded along with the call. */
+  /** Sends a chunk of the body that is uploaded along with the call. */
   upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void {
     if (call.slot === -1 || this.isClosed) return;
     this.#outbox.frames.push(FRAME.chunk, call.slot, chunk, encoded.bytes);
@@ -184,10 +184,10 @@ export abstract class CallerEnd {
     this.#over.resolve();
   }
 
-  /** Nothing is sent from now on, and no call was told yet. */
+  /** Hook: nothing is sent from now on, and no call has been told yet. */
   protected onClosing(): void {}
 
-  /** Sends nothing more, and hears nothing more. */
+  /** Stops sending and receiving. */
   protected shut(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -195,7 +195,7 @@ export abstract class CallerEnd {
     this.#transport.close();
   }
 
-  /** The other end is gone: what it had not begun goes elsewhere at once. */
+  /** The other end is gone: calls that it had not begun go elsewhere at once. */
   protected orphanWaiting(): void {
     for (const [slot, call] of this.#open.entries()) {
       if (call === undefined || !this.#ledger.takeBack(slot, call.number)) continue;
@@ -205,15 +205,15 @@ export abstract class CallerEnd {
     }
   }
 
-  /** The news of a replica's end can overtake its last answers: these have arrived already. */
+  /** Reads the last answers, which have arrived already: the news of a replica's end can overtake them. */
   #readRest(): void {
     if (this.isClosed) return;
     for (const frames of this.#transport.takeRest()) this.#receive(frames);
   }
 
   /**
-   * A message of the replica could not be read, and nobody knows which answers were in it. Every open call fails; those
-   * that still run are cancelled, and keep their slots until their last frames.
+   * A message of the replica could not be read, and which answers it held is unknown. Every open call fails; calls that
+   * still run are cancelled, and keep their slots until their last frames.
    */
   #unreadable(cause: unknown): void {
     for (const call of this.#open) {
@@ -277,7 +277,9 @@ export abstract class CallerEnd {
     }
   }
 
-  /** Hands on a value with its stand-ins replaced; where that fails, such as without a router, so does the call. */
+  /**
+   * Hands on a value with its stand-ins replaced; where the revival fails, such as without a router, the call fails.
+   */
   #revived(
     call: OutboundCall,
     value: unknown,
@@ -309,7 +311,7 @@ export abstract class CallerEnd {
     call.slot = -1;
   }
 
-  /** The serializer refused a frame: its call fails, and if it was the call itself, its place is given back. */
+  /** The serializer refused a frame: its call fails, and if the frame was the call itself, its place is given back. */
   #refused(frame: readonly unknown[], cause: unknown): void {
     const call = this.#open[frame[1] as number];
     if (call === undefined) return;
@@ -320,14 +322,14 @@ export abstract class CallerEnd {
     this.#onFreed();
   }
 
-  /** Precedes the first call that uses the new slots. */
+  /** Announces new slots before the first call that uses them. */
   #addSlots(): void {
     this.#outbox.frames.push(FRAME.slots, this.#ledger.grow());
     this.#outbox.commit(0, undefined);
   }
 }
 
-/** Fails a call from this side, outside a batch of answers: the time of the last batch is long ago. */
+/** Fails a call from this side, outside a batch of answers, so the batch's time reading is outdated. */
 function failNow(call: OutboundCall, error: unknown): void {
   beginBatch();
   call.failed(error);

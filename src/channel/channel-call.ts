@@ -6,10 +6,10 @@ import { type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } fr
 import type { InboundCall, InboundListener, RawArguments } from './inbound-call.ts';
 import type { Outbox } from './outbox.ts';
 
-/** Stands for the time of the start of a call whose run is not measured. */
+/** Start time of a call whose run is not measured. */
 export const NOT_TIMED = 0;
 
-/** Pieces of a body are joined up to so many characters, or so many bytes, which are copied each time. */
+/** Size up to which pieces of a body are joined, in characters or bytes, which are copied each time. */
 const MAX_JOINED_TEXT = 16_384;
 const MAX_JOINED_BYTES = 2_048;
 
@@ -50,7 +50,7 @@ export interface ArrivalEnd {
   readonly outbox: Outbox;
   /** Runs a call, unless its caller has taken it back or is gone. */
   claim(call: ChannelCall, slot: number, at: number): boolean;
-  /** The last frame of a call goes to the outbox next. @param begunAt or `NOT_TIMED` */
+  /** The last frame of a call goes to the outbox next. @param begunAt start time, or `NOT_TIMED` */
   over(slot: number, begunAt: number): void;
   /** The answer of a call is a stream from now on. */
   streams(): void;
@@ -68,12 +68,12 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   readonly #channel: ArrivalEnd;
   readonly #args: unknown[];
   #marks: Marks | undefined;
-  /** Time of `clock.now()`, or `NOT_TIMED`; undefined until it begins. */
+  /** Start time of `clock.now()`, or `NOT_TIMED`; undefined until the call begins. */
   #begunAt: number | undefined = undefined;
-  /** The open batch that holds the last piece of a body, and where that stands in it. */
+  /** The open batch that holds the last piece of a body, and the piece's index in it. */
   #pieceBatch: unknown[] | undefined = undefined;
   #pieceAt = 0;
-  /** Frames for it that came before it began. */
+  /** Frames of the call that arrived before it began. */
   #early: unknown[][] | undefined = undefined;
 
   constructor(
@@ -96,7 +96,10 @@ export class ChannelCall implements InboundCall, ArrivedCall {
     this.meta = meta;
   }
 
-  /** Revived when the call looks at them: what cannot be (a Request with a bad URL) fails this call and no other. */
+  /**
+   * The arguments, revived when the call reads them: an argument that cannot be revived (a Request with a bad URL)
+   * fails only this call.
+   */
   get args(): unknown[] {
     const marks = this.#marks;
     if (marks !== undefined) {

@@ -27,13 +27,13 @@ export const FRAME = {
   chunkMarked: 8,
   /** id. The last frame of a stream. */
   end: 9,
-  /** id, chunks: the reader consumed so many */
+  /** id, chunks: the reader consumed this many chunks */
   credit: 10,
-  /** id, items: the call runs in a batch of so many */
+  /** id, items: the call runs in a batch of this many items */
   batched: 11,
   /** segment: room for more slots in the link's ledger, for the calls that follow */
   slots: 12,
-  /** id, time in units of 10 µs: the call ran for so long; its last frame follows */
+  /** id, run time of the call in units of 10 µs; its last frame follows */
   ran: 13,
 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
@@ -45,14 +45,14 @@ export type CancelCode = (typeof CANCEL_CODE)[keyof typeof CANCEL_CODE];
 export const METHOD_HTTP = -1;
 export const METHOD_WEBSOCKET = -2;
 
-/** What rides along with a call beyond its arguments; absent when there is nothing to say. */
+/** Metadata of a call beside its arguments; absent if empty. */
 export interface CallMeta {
   requestId?: string;
-  /** Where the host serves the HTTP request that it belongs to. */
+  /** Route of the HTTP request that the call belongs to. */
   route?: string;
   /** W3C trace context. */
   traceparent?: string;
-  /** What vendors add to it. */
+  /** W3C vendor data that accompanies `traceparent`. */
   tracestate?: string;
   multiplexedModelId?: string;
   tenant?: string;
@@ -67,8 +67,8 @@ export interface CallMeta {
 }
 
 /**
- * A request id, perhaps with its route, and nothing else, which is what most calls within a call carry, goes as text: half
- * the cost of an object. No id holds a line break.
+ * Packs metadata. A request id alone, or with its route, as most child calls carry, goes as text, which costs half of
+ * an object. No id holds a line break.
  */
 export function packMeta(meta: CallMeta | undefined): CallMeta | string | undefined {
   if (meta?.requestId === undefined) return meta;

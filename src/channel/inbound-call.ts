@@ -2,14 +2,14 @@ import type { Marks } from '../values/marks.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { CallMeta, CancelCode } from './frames.ts';
 
-/** What a call brought along, with its stand-ins. */
+/** Arguments and metadata of a call, with their stand-ins. */
 export interface RawArguments {
   readonly args: readonly unknown[];
   readonly marks: Marks | undefined;
   readonly meta: CallMeta | undefined;
 }
 
-/** What the running call wants to hear from its caller. */
+/** Events from the caller to the running call. */
 export interface InboundListener {
   cancelled(code: CancelCode): void;
   /** The reader of the streamed result consumed chunks. */
@@ -21,19 +21,19 @@ export interface InboundListener {
 }
 
 /**
- * A call as it arrived at a replica, and the way to answer it. Exactly one of `result`, `error` and `end` is its last
- * frame.
+ * A call that arrived at a replica, and the functions to answer it. Exactly one of `result`, `error` and `end` is its
+ * last frame.
  */
 export interface InboundCall {
-  /** Prefix of the request ids of the thread that made it. */
+  /** Prefix of the request ids of the calling thread. */
   readonly callerName: string;
   readonly number: number;
   /** Index into the method table, or `METHOD_HTTP`. */
   readonly method: number;
-  /** Time of `clock.now()`; 0 = none. */
+  /** Deadline, a time of `clock.now()`; 0 = none. */
   readonly deadline: number;
   readonly args: unknown[];
-  /** Arguments and meta as they crossed the thread, for a call that only passes them on: asked instead of `args`. */
+  /** Arguments and meta as they crossed the thread, for a call that only passes them on; used instead of `args`. */
   raw(): RawArguments;
   readonly meta: CallMeta | undefined;
   /** Whether values pass as they are, on one thread, instead of being captured. */
@@ -45,15 +45,15 @@ export interface InboundCall {
   open(head: unknown, encoded: EncodedValue): void;
   chunk(value: unknown, encoded: EncodedValue): void;
   /**
-   * Sends a piece of a body: text or few bytes, which are copied. Where one piece ends means nothing to a reader of bytes,
-   * so a piece joins the one before while that has not left.
+   * Sends a piece of a body: text or few bytes, which are copied. Boundaries of pieces mean nothing to a reader of
+   * bytes, so a piece joins the piece before while that one has not left.
    *
-   * @returns whether it joined: both are one chunk then
+   * @returns whether the piece joined: both are one chunk then
    */
   piece(value: string | Uint8Array): boolean;
   end(): void;
   /** The consumer of the uploaded body read chunks. */
   credit(chunks: number): void;
-  /** It runs in a batch of so many: for the caller's `explain()`. */
+  /** Reports the size of the call's batch for the caller's `explain()`. */
   batched(items: number): void;
 }

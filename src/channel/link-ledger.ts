@@ -1,11 +1,11 @@
 import { TABLE_BYTES } from '../load/load-table.ts';
 import type { BeginLedger, StartLedger } from './start-ledger.ts';
 
-/** What became of a call that was sent: the two low bits of a slot's claim word; its number stands above them. */
+/** State of a sent call, in the two low bits of a slot's claim word; the call's number stands above them. */
 const CLAIM = { sent: 1, begun: 2, takenBack: 3 } as const;
 const NUMBER_SHIFT = 2;
 
-/** Slots per segment. More calls at a time over one link take a further one. */
+/** Slots per segment. A link with more calls at a time takes a further segment. */
 const SEGMENT_SLOTS = 256;
 const SEGMENT_SHIFT = 8;
 const SLOT_MASK = SEGMENT_SLOTS - 1;
@@ -16,11 +16,10 @@ const L_RESERVED = 0;
 const FIRST_SEGMENT = TABLE_BYTES;
 
 /**
- * What the two ends of a link share: how many places the caller has reserved, and for each call that is on its way who
- * has it. A call that was sent is either begun by the replica or taken back by the caller, whichever comes first, decided
- * by one compare-and-exchange on its slot's claim word. So both sides know the truth whatever happens to the other: a
- * call that is cancelled, late, or better placed elsewhere never runs once it was taken back, and after the death of a
- * replica the caller knows which of its calls had begun.
+ * Memory that the two ends of a link share: how many places the caller has reserved, and which end owns each call on
+ * its way. A call that was sent is either begun by the replica or taken back by the caller, whichever comes first,
+ * decided by one compare-and-exchange on its slot's claim word. So both ends agree whatever happens to either: a call
+ * that is taken back never runs, and after the death of a replica the caller knows which of its calls had begun.
  *
  * The word holds the call's number as well: a message may arrive after its slot was given to another call.
  */
@@ -35,14 +34,20 @@ export class LinkLedger implements StartLedger, BeginLedger {
     this.#segments = [new Int32Array(shared, FIRST_SEGMENT)];
   }
 
-  /** Places that the caller has reserved since the link was made, less those that it gave back. Wraps with 32 bits. */
+  /**
+   * Places that the caller has reserved since the link was made, minus the places that it gave back. Wraps with 32
+   * bits.
+   */
   get reserved(): number {
     return Atomics.load(this.words, L_RESERVED);
   }
 
-  /** Reserved places whose calls have not come. @param begun calls that have come, since the link was made */
+  /**
+   * Number of reserved places whose calls have not arrived.
+   * @param begun calls that have arrived since the link was made
+   */
   unused(begun: number): number {
-    // The word wraps, after 30 h of 20,000 calls/s.
+    // The word wraps after 30 h of 20,000 calls/s.
     return (this.reserved - begun) | 0;
   }
 
@@ -58,27 +63,27 @@ export class LinkLedger implements StartLedger, BeginLedger {
     return segment;
   }
 
-  /** The other end made room. */
+  /** Adopts a segment that the other end added. */
   adopt(segment: unknown): void {
     this.#segments.push(new Int32Array(segment as SharedArrayBuffer));
   }
 
-  /** The caller is about to send a call. A plain store: the message that follows orders it. */
+  /** The caller is about to send a call. A plain store suffices: the message that follows orders it. */
   sent(slot: number, number: number): void {
     this.#segment(slot)[slot & SLOT_MASK] = (number << NUMBER_SHIFT) | CLAIM.sent;
   }
 
-  /** The replica begins a call. False if the caller has taken it back: it must not run. */
+  /** The replica begins a call. False if the caller has taken the call back, which must not run then. */
   begin(slot: number, number: number): boolean {
     return this.#exchange(slot, number, CLAIM.begun);
   }
 
-  /** The caller takes a call back. False if the replica has begun it. */
+  /** The caller takes a call back. False if the replica has begun the call. */
   takeBack(slot: number, number: number): boolean {
     return this.#exchange(slot, number, CLAIM.takenBack);
   }
 
-  /** Whether the call waits for the replica still. A look, not a promise. */
+  /** Whether the call still waits for the replica; a snapshot that may be outdated at once. */
   isWaiting(slot: number, number: number): boolean {
     return this.#segment(slot)[slot & SLOT_MASK] === ((number << NUMBER_SHIFT) | CLAIM.sent);
   }

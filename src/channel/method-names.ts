@@ -8,7 +8,7 @@ export type MethodTable = ReadonlyMap<string, number>;
 export const HTTP_METHOD_NAME = '\0http';
 export const WEBSOCKET_METHOD_NAME = '\0websocket';
 
-/** How a method is called in messages and metrics. */
+/** Returns the name of a method in messages and metrics. */
 export function methodLabel(method: string): string {
   return method.startsWith('\0') ? method.slice(1) : method;
 }
@@ -21,7 +21,7 @@ export function methodIndex(method: string, methods: MethodTable): number | unde
   return method === WEBSOCKET_METHOD_NAME ? METHOD_WEBSOCKET : undefined;
 }
 
-/** The call names a method that the replica does not have. */
+/** Creates the error of a call to a method that the replica does not have. */
 export function unknownMethod(method: string, methods: MethodTable): ServeError {
   const available = [...methods.keys()].sort().join(', ') || '(none)';
   return new ServeError(

@@ -4,11 +4,11 @@ import type { Marks } from '../values/marks.ts';
 import type { CallMeta } from './frames.ts';
 
 /**
- * A call as a channel sees it: what to send, and whom to tell. The caller's side of every call; handle/call/call.ts adds the
- * life of it (queue, deadline, cancellation).
+ * A call as its channel sees it: the data to send, and the events to report. It is the caller's side of every call;
+ * handle/call/call.ts adds its lifecycle (queue, deadline, cancellation).
  */
 export abstract class OutboundCall extends Expiring {
-  /** Counts the calls of this thread; request ids are made of it. */
+  /** Number of the call in this thread; request ids are made from it. */
   number = 0;
   method = '';
   /** Captured arguments. */
@@ -19,17 +19,19 @@ export abstract class OutboundCall extends Expiring {
   meta: CallMeta | undefined = undefined;
   /** Items of the batch that the call ran in; undefined outside of one. */
   batchSize: number | undefined = undefined;
-  /** How long the replica ran the call, in ms; undefined where it did not say. */
+  /** Time that the replica ran the call, in ms; undefined if the replica did not report it. */
   ranMs: number | undefined = undefined;
 
-  /** The async context in which the call was made, where more than a promise is to go on in it; undefined = not kept. */
+  /**
+   * The async context in which the call was made, kept where more than a promise continues in it; undefined = not kept.
+   */
   origin: AsyncResource | undefined = undefined;
 
   /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
 
   /** Prefix of the request ids of this thread. */
   abstract readonly callerName: string;
-  /** When it was sent last, a time of `clock.now()`. */
+  /** Time at which the call was last sent, of `clock.now()`. */
   abstract readonly sentAt: number;
 
   get requestId(): string {
@@ -37,8 +39,8 @@ export abstract class OutboundCall extends Expiring {
   }
 
   /**
-   * Whether it only passes answers on: values come as they crossed the thread, with the marks of their stand-ins, and no
-   * object of the user's is made here.
+   * Whether the call only passes answers on: values keep the form in which they crossed the thread, with the marks of
+   * their stand-ins, and no user object is created here.
    */
   get wantsRaw(): boolean {
     return false;
@@ -54,7 +56,7 @@ export abstract class OutboundCall extends Expiring {
   abstract ended(): void;
   /** The replica consumed chunks of the uploaded body. */
   abstract credited(chunks: number): void;
-  /** The replica is gone. `started` is false if it had certainly not begun the call. */
+  /** The replica is gone. `started` is false if the replica had certainly not begun the call. */
   abstract orphaned(started: boolean, error: unknown): void;
 }
 

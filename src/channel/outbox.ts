@@ -5,8 +5,9 @@ import { FRAME, frameLength } from './frames.ts';
 import type { FrameTransport } from './transport.ts';
 
 /**
- * Posts that a thread whose loop is held makes at once, per outbox and millisecond: results leave before the next call
- * begins, and so do the first of many calls that a method makes before it computes. Beyond that, frames are collected.
+ * Number of posts that a thread with a held loop makes at once, per outbox and millisecond: results leave before the
+ * next call begins, and so do the first of many calls that a method makes before it computes. Further frames are
+ * collected.
  */
 const AT_ONCE = 4;
 const WINDOW_MS = 1;
@@ -15,8 +16,8 @@ const WINDOW_MS = 1;
  * Collects frames and posts them, at the latest at the end of the event loop's turn; on a thread whose loop is held, at
  * once (a post in the middle of a held loop reaches the other thread in 0.13 ms).
  *
- * `setImmediate`, not a microtask: in a server each socket callback drains its own microtasks, so those coalesce
- * nothing (1.00 calls per post; `setImmediate` 35.6, and 25 k → 41 k req/s).
+ * The outbox uses `setImmediate`, not a microtask: in a server each socket callback drains its own microtasks, so those
+ * coalesce nothing (1.00 calls per post; `setImmediate` 35.6, and 25 k → 41 k req/s).
  */
 export class Outbox implements Collector {
   readonly #transport: FrameTransport;
@@ -34,7 +35,7 @@ export class Outbox implements Collector {
   #posted = 0;
 
   /**
-   * @param onRefused a frame that the serializer refused; the others of its batch were sent
+   * @param onRefused receives a frame that the serializer refused; the others of its batch were sent
    * @param onPosting the frames that were committed so far leave now, or are dropped since the outbox is closed
    */
   constructor(
@@ -55,9 +56,10 @@ export class Outbox implements Collector {
   }
 
   /**
-   * Ends a frame. Payloads are not collected beyond 64 KiB: one huge message makes the serializer's buffer grow
-   * again and again (64 × 1 MiB in one message fell from 1.5 k/s to 0.5 k/s). What is moved never enters it.
-   * @param isAnswer it is the last frame of a call, for which somebody may wait
+   * Ends a frame. Payloads are not collected beyond 64 KiB: one huge message makes the serializer's buffer grow again
+   * and again (64 × 1 MiB in one message fell from 1.5 k/s to 0.5 k/s). Moved buffers never enter the serializer's
+   * buffer.
+   * @param isAnswer the frame is the last one of a call, which its caller may await
    */
   commit(bytes: number, transfer: ArrayBuffer[] | undefined, isAnswer = false): void {
     let cloned = bytes;
@@ -73,8 +75,8 @@ export class Outbox implements Collector {
   }
 
   /**
-   * Ends a frame that others may still join. It does not count towards a whole message: of many streams side by side each
-   * would leave with every piece.
+   * Ends a frame that further pieces may still join. It does not count towards a full message: otherwise parallel
+   * streams would post with every piece.
    */
   commitPiece(bytes: number): void {
     this.#bytes += bytes;
@@ -96,7 +98,7 @@ export class Outbox implements Collector {
     if (this.#bytes >= LARGE_BYTES) this.#post();
   }
 
-  /** Posts what is collected. */
+  /** Posts the collected frames. */
   flush(): void {
     this.#isCollected = false;
     this.#post();
@@ -130,15 +132,15 @@ export class Outbox implements Collector {
     }
   }
 
-  /** Drops what is collected and what comes. */
+  /** Drops collected and further frames. */
   close(): void {
     this.#closed = true;
     this.#post();
   }
 
   /**
-   * One value that cannot be cloned must fail its own call only. Later frames of that call are dropped: a stream with a
-   * hole must not look like a whole one.
+   * Posts frames one by one: a value that cannot be cloned must fail only its own call. Later frames of that call are
+   * dropped: a stream with a hole must not look like a whole one.
    */
   #postSingly(frames: readonly unknown[], transfer: ArrayBuffer[], cause: unknown): void {
     if (frameLength(frames, 0) === frames.length) {

@@ -1,7 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { FrameTransport } from './transport.ts';
 
-/** Messages between threads of one process. */
+/** Carries messages between threads of one process. */
 export class PortTransport implements FrameTransport {
   readonly #port: MessagePort;
 
@@ -41,7 +41,7 @@ export class PortTransport implements FrameTransport {
     this.#port.close();
   }
 
-  /** The next message in the port's queue; undefined where there is none, or it cannot be read. */
+  /** The next message in the port's queue; undefined if the queue is empty or the message cannot be read. */
   #next(): { message: unknown } | undefined {
     try {
       return receiveMessageOnPort(this.#port);

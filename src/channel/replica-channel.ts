@@ -15,15 +15,15 @@ import type { FrameTransport } from './transport.ts';
 export class ReplicaChannel implements ArrivalEnd {
   readonly callerName: string;
   /** @internal */ readonly outbox: Outbox;
-  /** @internal Calls that arrived and are not over, by slot. */
+  /** @internal Calls that arrived and have not ended, by slot. */
   readonly open: Array<ChannelCall | undefined> = [];
   readonly #ledger: BeginLedger;
   readonly #intake: CallIntake;
   readonly #begin: (call: InboundCall, at: number) => void;
   #isClosed = false;
-  /** Calls that were begun. */
+  /** Number of calls that have begun. */
   #begun = 0;
-  /** Calls whose last frame is in the outbox, or about to be. */
+  /** Number of calls whose last frame is in the outbox, or about to be. */
   #unposted = 0;
 
   /**
@@ -52,11 +52,12 @@ export class ReplicaChannel implements ArrivalEnd {
       if (intake.received()) this.#receive(frames);
       else intake.defer(() => this.#receive(frames));
     });
-    // Calls are lost with the message, and with them the count of what has begun: nothing is left to rely on.
+    // Calls are lost with the message, and with them the count of begun calls: the channel can no longer be trusted.
     transport.onUnreadable((cause) => {
       throw cause;
     });
-    // Comes after every message that was posted before the other end died, so the count of reserved places is final.
+    // The event comes after every message that was posted before the other end died, so the count of reserved places is
+    // final.
     transport.onClosed(() => {
       this.#isClosed = true;
       this.outbox.close();
@@ -67,12 +68,12 @@ export class ReplicaChannel implements ArrivalEnd {
     });
   }
 
-  /** Posts what is collected, now: before the thread ends. */
+  /** Posts the collected frames now, before the thread ends. */
   flush(): void {
     this.outbox.flush();
   }
 
-  /** The calls that are not over. */
+  /** The calls that have not ended. */
   *calls(): Generator<Pick<InboundCall, 'deadline'> & { readonly isStreaming: boolean }> {
     for (const call of this.open) if (call !== undefined) yield call;
   }
@@ -94,7 +95,7 @@ export class ReplicaChannel implements ArrivalEnd {
     this.#unposted++;
     if (begunAt === NOT_TIMED) {
       this.#intake.ended();
-      // Of quick calls the next ones may be on their way before these answers have left.
+      // The next quick calls may be on their way before these answers have left.
       if (this.#unposted >= this.#intake.placesAtOnce) this.#posting();
       return;
     }
@@ -110,8 +111,8 @@ export class ReplicaChannel implements ArrivalEnd {
   }
 
   /**
-   * The answers leave now, and their places are free: in one go, so that no call begins in between and keeps an answer here,
-   * and a caller that has its answer finds the place free.
+   * Posts the answers and frees their places in one step, so that no call begins in between and delays an answer, and a
+   * caller that has its answer finds the place free.
    */
   #posting(): void {
     const calls = this.#unposted;

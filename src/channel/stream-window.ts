@@ -1,11 +1,11 @@
-/** Chunks on their way, at most: enough to cover a round trip. */
+/** Maximum number of chunks on their way: enough to cover a round trip. */
 const MAX_CHUNKS = 64;
-/** Bytes on their way, at most; one larger chunk still passes alone. */
+/** Maximum number of bytes on their way; a larger chunk still passes alone. */
 const MAX_BYTES = 262_144;
 
 /**
- * How much of a stream is on its way: sent and not yet consumed. The producer of a stream waits for room, so a slow
- * reader stops it instead of filling memory.
+ * Tracks how much of a stream is on its way: sent and not yet consumed. The producer of a stream waits for room, so a
+ * slow reader stops it instead of filling memory.
  */
 export class StreamWindow {
   readonly #maxChunks: number;
@@ -22,7 +22,7 @@ export class StreamWindow {
     return this.#closed || (this.#sizes.length < this.#maxChunks && this.#bytes < MAX_BYTES);
   }
 
-  /** Sent and not yet consumed. */
+  /** Bytes that were sent and are not yet consumed. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -52,7 +52,7 @@ export class StreamWindow {
     });
   }
 
-  /** The stream is over: nobody waits any more. */
+  /** The stream has ended: releases every waiter. */
   close(): void {
     this.#closed = true;
     this.#notify();
@@ -70,12 +70,12 @@ export class StreamWindow {
 const GROUP_CHUNKS = 16;
 const GROUP_BYTES = 65_536;
 
-/** Counts what a reader consumed, and says when it is time to tell the producer. */
+/** Counts consumed chunks, and tells when to report them to the producer. */
 export class CreditCounter {
   #chunks = 0;
   #bytes = 0;
 
-  /** Answers the chunks to report now, mostly 0. */
+  /** Returns the number of chunks to report now, mostly 0. */
   consumed(bytes: number): number {
     this.#chunks++;
     this.#bytes += bytes;

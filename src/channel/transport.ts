@@ -7,18 +7,21 @@ export interface FrameTransport {
    * Sends a message.
    *
    * @param transfer buffers that move with it
-   * @throws what the serializer refuses: nothing was sent then
+   * @throws the serializer's error; nothing was sent then
    */
   post(frames: readonly unknown[], transfer: readonly ArrayBuffer[] | undefined): void;
-  /** Hears of each message that arrives; none is lost that came before. */
+  /** Listens for messages; earlier messages are delivered as well. */
   onFrames(listener: (frames: unknown[]) => void): void;
-  /** Hears of a message that arrived and cannot be read. */
+  /** Listens for messages that cannot be read. */
   onUnreadable(listener: (cause: unknown) => void): void;
-  /** The other end is gone, or this one was closed. All that the other end had sent has arrived. */
+  /**
+   * Listens for the end: the other end is gone, or this end was closed. All messages of the other end have arrived by
+   * then.
+   */
   onClosed(listener: () => void): void;
-  /** Messages that have arrived and that nothing has heard of yet. */
+  /** Returns messages that have arrived and were not delivered yet. */
   takeRest(): Iterable<unknown[]>;
-  /** Keeps the thread alive, which is so from the start. */
+  /** Keeps the thread alive, which is the default. */
   ref(): void;
   /** The thread may end while the transport is open. */
   unref(): void;

@@ -12,11 +12,14 @@ const D_BY_PRIORITY = 6;
 const D_SEEN_WAITING = 10;
 const D_WATCHED = 14;
 const D_EMPTY_WATCHED = 15;
-/** … behind them, on cache lines of their own, what may be sent twice, and the heads of the threads' queues. */
+/**
+ * Offset of the heads of the threads' queues; before them, on cache lines of their own, stand the counts for retries
+ * and hedges.
+ */
 const HEADS_OFFSET = TABLE_BYTES + 3 * SECOND_COUNTS_BYTES;
 const DEPLOYMENT_TABLE_BYTES = HEADS_OFFSET + QUEUE_HEADS_BYTES;
 
-/** What a thread said about its waiters counts for so long: the thread may have blocked or died since. */
+/** Time for which a thread's announcement of waiting calls is valid, in ms: the thread may block or die. */
 const WAITING_LIFETIME_MS = 250;
 
 // Words of a queue's ledger: four counters by priority, then their sum, the armed waits, and the slot of the head plus 1.
@@ -25,7 +28,7 @@ const Q_QUEUED = 4;
 const Q_ARMED = 5;
 const Q_SLOT = 6;
 
-/** What all threads of an instance share about one deployment. */
+/** The data about one deployment that all threads of an instance share. */
 export class DeploymentLoad {
   readonly shared: SharedArrayBuffer;
   /** Calls of idempotent methods, retries and hedges, by the second. */
@@ -45,7 +48,7 @@ export class DeploymentLoad {
     this.heads = new QueueHeads(shared, HEADS_OFFSET);
   }
 
-  /** Calls that wait, over all threads of the instance. */
+  /** Number of calls that wait, over all threads of the instance. */
   get queued(): number {
     return this.#words[D_QUEUED] as number;
   }
@@ -54,15 +57,16 @@ export class DeploymentLoad {
     return Atomics.load(this.#words, D_MAX_QUEUED);
   }
 
-  /** −1 = no cap. */
+  /** Maximum number of waiting calls; −1 = no cap. */
   set maxQueued(value: number) {
     Atomics.store(this.#words, D_MAX_QUEUED, value);
   }
 
   /**
-   * Takes a place in the queue and charges the thread's ledger with it; false when the queue is full.
+   * Takes a place in the queue and charges it to the thread's ledger; false when the queue is full.
    * @param accepted the call was accepted before (a retry): the cap does not apply
-   * @param places free places at the replicas: so many more may wait, since they wait for a loop and not for a place
+   * @param places free places at the replicas: this many more calls may wait, since they wait for a loop and not for a
+   * place
    */
   enqueue(priority: number, ledger: QueueLedger, accepted: boolean, places: () => number): boolean {
     const charged = ledger.words;
@@ -89,7 +93,7 @@ export class DeploymentLoad {
     (charged[entering] as number)++;
   }
 
-  /** A waiting call would not take the places that are free: calls that are less important may. */
+  /** Sets aside a waiting call that would not take the free places, so that less important calls may. */
   setAside(priority: number, ledger: QueueLedger): void {
     const charged = ledger.words;
     Atomics.sub(this.#words, D_BY_PRIORITY + priority, 1);
@@ -114,7 +118,7 @@ export class DeploymentLoad {
 
   /** Resolves when no call waits, at once if none does, or at `endEmptiedWait()`. Does not keep the process alive. */
   waitEmptied(): Promise<unknown> {
-    // Before the look at the queue: a call that leaves in between is either seen or wakes.
+    // The word is read before the queue: a call that leaves in between is either seen or wakes the wait.
     Atomics.store(this.#words, D_EMPTY_WATCHED, 1);
     if (Atomics.load(this.#words, D_QUEUED) === 0) return Promise.resolve();
     return time.wait(this.#words, D_EMPTY_WATCHED, 1);
@@ -130,7 +134,7 @@ export class DeploymentLoad {
    * without replicas, whichever thread makes it. Does not keep the process alive.
    */
   waitQueued(): Promise<unknown> {
-    // Before the look at the queue: a call that comes in between is either seen or wakes.
+    // The word is read before the queue: a call that comes in between is either seen or wakes the wait.
     Atomics.store(this.#words, D_WATCHED, 1);
     if (this.queued > 0) return Promise.resolve();
     return time.wait(this.#words, D_WATCHED, 1);
@@ -141,7 +145,7 @@ export class DeploymentLoad {
     if (Atomics.exchange(this.#words, D_WATCHED, 0) === 1) Atomics.notify(this.#words, D_WATCHED);
   }
 
-  /** A thread has a call of this priority waiting. Repeated while it waits, since the word fades. */
+  /** Announces that a call of this priority waits in a thread; repeated while the call waits, since the word fades. */
   announceWaiting(priority: number, at: number): void {
     Atomics.store(this.#words, D_SEEN_WAITING + priority, at | 0);
   }
@@ -176,12 +180,12 @@ export class DeploymentLoad {
     return Atomics.load(this.#words, D_FREED);
   }
 
-  /** Resolves at the next freed place; at once if there was one since `seen`. Does not keep the process alive. */
+  /** Resolves at the next freed place; at once if a place was freed since `seen`. Does not keep the process alive. */
   waitFreed(seen: number): Promise<unknown> {
     return time.wait(this.#words, D_FREED, seen);
   }
 
-  /** Ends the waits of `waitFreed`, those of other threads as well: they look and wait again. */
+  /** Ends the waits of `waitFreed` in all threads, which look and wait again. */
   endWaits(): void {
     Atomics.notify(this.#words, D_FREED);
   }
@@ -198,19 +202,22 @@ export class DeploymentLoad {
     (charged[Q_ARMED] as number)--;
   }
 
-  /** Lets the thread of the ledger take part in the order of the heads. Killed in between it leaves an empty slot. */
+  /**
+   * Lets the thread of the ledger take part in the order of the heads. A thread that is killed in between leaves an
+   * empty slot.
+   */
   join(ledger: QueueLedger): void {
     const charged = ledger.words;
     charged[Q_SLOT] = this.heads.take() + 1;
   }
 
-  /** Ends that. */
+  /** Ends the participation of the ledger's thread. */
   leave(ledger: QueueLedger): void {
     const slot = Atomics.exchange(ledger.words, Q_SLOT, 0) - 1;
     if (slot !== -1) this.heads.giveBack(slot);
   }
 
-  /** Takes out what a thread held that is gone. */
+  /** Removes the queue entries of a thread that is gone. */
   giveBack(ledger: QueueLedger): void {
     for (let priority = 0; priority < PRIORITIES; priority++) {
       Atomics.sub(this.#words, D_BY_PRIORITY + priority, Atomics.exchange(ledger.words, priority, 0));
@@ -222,7 +229,7 @@ export class DeploymentLoad {
   }
 }
 
-/** What one caller thread holds of a deployment's queue; the host gives it back when the thread dies. */
+/** One caller thread's share of a deployment's queue, which the host gives back when the thread dies. */
 export class QueueLedger {
   readonly shared: SharedArrayBuffer;
   /** @internal */ readonly words: Int32Array;
@@ -232,12 +239,12 @@ export class QueueLedger {
     this.words = new Int32Array(shared);
   }
 
-  /** Calls of this thread that wait. */
+  /** Number of waiting calls of this thread. */
   get queued(): number {
     return this.words[Q_QUEUED] as number;
   }
 
-  /** Of these, with this priority. */
+  /** Number of waiting calls of this thread with this priority. */
   queuedOf(priority: number): number {
     return this.words[priority] as number;
   }

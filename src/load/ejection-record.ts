@@ -13,7 +13,7 @@ const MAX_WORD = 2 ** 31 - 1;
 
 export const EJECTION_RECORD_BYTES: number = 4 * WORDS;
 
-/** The calls that a replica was left out for, and those of the other replicas at the same time. */
+/** The calls that caused an ejection, and the calls of the other replicas at the same time. */
 export interface EjectionEvidence {
   readonly calls: number;
   readonly failures: number;
@@ -22,9 +22,9 @@ export interface EjectionEvidence {
 }
 
 /**
- * Whether callers leave a replica out, in memory that all caller threads and the host share: what one thread decides holds
- * for all of them. It decides nothing itself (see `handle/endpoints/outlier-ejection.ts`). Times are ms of the instance's clock and
- * wrap with 32 bits.
+ * Ejection state of a replica, in memory that all caller threads and the host share: the decision of one thread holds
+ * for all. The record decides nothing itself (see `handle/endpoints/outlier-ejection.ts`). Times are ms of the
+ * instance's clock and wrap with 32 bits.
  */
 export class EjectionRecord {
   readonly #words: Int32Array;
@@ -33,22 +33,22 @@ export class EjectionRecord {
     this.#words = new Int32Array(shared, byteOffset, WORDS);
   }
 
-  /** How often in a row the replica was left out; 0 = it is in service. */
+  /** Number of ejections in a row; 0 = the replica is in service. */
   get level(): number {
     return Atomics.load(this.#words, E_LEVEL);
   }
 
-  /** When a call may next be sent to the replica to try it. */
+  /** Time at which a call may next probe the replica. */
   get until(): number {
     return Atomics.load(this.#words, E_UNTIL);
   }
 
-  /** The level at which the replica came back the last time; 0 = it was never left out. */
+  /** The level at which the replica last came back; 0 = the replica was never ejected. */
   get lastLevel(): number {
     return Atomics.load(this.#words, E_LAST_LEVEL);
   }
 
-  /** When the replica came back the last time. */
+  /** Time at which the replica last came back. */
   get returnedAt(): number {
     return Atomics.load(this.#words, E_RETURNED_AT);
   }
@@ -66,7 +66,7 @@ export class EjectionRecord {
   /** Takes the replica out of service; false if another thread was first. */
   leaveOut(level: number, until: number, evidence: EjectionEvidence): boolean {
     const words = this.#words;
-    // The level is last: who sees it also sees the rest.
+    // The level is written last: a reader that sees it also sees the rest.
     Atomics.store(words, E_UNTIL, until | 0);
     Atomics.store(words, E_CALLS, Math.min(evidence.calls, MAX_WORD));
     Atomics.store(words, E_FAILURES, Math.min(evidence.failures, MAX_WORD));
@@ -76,15 +76,15 @@ export class EjectionRecord {
   }
 
   /**
-   * Takes the right to send one call to the replica to try it; false if another thread has it.
+   * Claims the right to probe the replica with one call; false if another thread has the claim.
    * @param seen the time that was read from `until`
-   * @param until when the right lapses
+   * @param until time at which the claim lapses
    */
   claimProbe(seen: number, until: number): boolean {
     return Atomics.compareExchange(this.#words, E_UNTIL, seen, until | 0) === seen;
   }
 
-  /** The replica stays out for longer. */
+  /** Prolongs the ejection of the replica. */
   prolong(level: number, until: number): void {
     Atomics.store(this.#words, E_UNTIL, until | 0);
     Atomics.store(this.#words, E_LEVEL, level);

@@ -6,7 +6,7 @@ export function hash(text: string): number {
   return mix(value);
 }
 
-/** The same as a number in 0…1, evenly spread. */
+/** Hash as an evenly spread number in 0…1. */
 export function unitHash(text: string): number {
   return hash(text) / 2 ** 32;
 }

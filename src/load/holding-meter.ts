@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { HoldingTime } from './holding-time.ts';
 
-/** While calls await something, the loop's own statistics (0.6 µs) are read no more often, in ms. */
+/** While calls await something, minimum interval between readings of the loop's own statistics (0.6 µs), in ms. */
 const SAMPLE_MS = 1;
 
 /**
@@ -13,20 +13,20 @@ export class HoldingMeter {
   readonly holding: HoldingTime = new HoldingTime();
   #activeMs = 0;
   #ended = 0;
-  /** Active time of the loop at the last look; undefined while no call awaits anything. */
+  /** Active time of the loop at the last reading; undefined while no call awaits anything. */
   #baseline: number | undefined = undefined;
   #sampledAt = 0;
   readonly #loopActiveMs: () => number;
 
-  /** @param loopActiveMs for how long the loop of this thread was not waiting, since it started */
+  /** @param loopActiveMs active time of this thread's loop since its start */
   constructor(loopActiveMs: () => number = () => performance.eventLoopUtilization().active) {
     this.#loopActiveMs = loopActiveMs;
   }
 
   /**
    * The loop has turned.
-   * @param heldSince when the work of that turn began; 0 = there was none
-   * @param open calls that are not over
+   * @param heldSince when the work of that turn began; 0 = no work
+   * @param open calls that have not ended
    * @param ended calls that ended in that turn
    */
   turned(at: number, heldSince: number, open: number, ended: number): void {

@@ -1,24 +1,29 @@
 import { MAX_FRAMES } from '../time/loop.ts';
 
-/** Calls that the mean reaches back over. */
+/** Number of calls that the mean covers. */
 const WINDOW = 10;
-/** Below this mean, in ms, calls are quick: they are begun as they come, and their results are coalesced. */
+/** Below this mean, in ms, calls are quick: they begin as they arrive, and their results are coalesced. */
 export const QUICK_MS = 0.2;
-/** As much work may wait at the replica, in ms, so that it never idles while the next call is on its way. */
+/** Amount of work that may wait at the replica, in ms, so that it never idles while the next call is on its way. */
 const AHEAD_MS = 1;
-/** From this mean on nothing waits at a replica whose loop is held: the way there is short against the call. */
+/**
+ * Mean, in ms, from which no call waits at a replica whose loop is held: the transfer is short compared with the call.
+ */
 const LONG_MS = 4;
 
-/** Answers are collected for so long at most, in ms of work: 16 of 0.1 ms at a time left a replica idle for a quarter of it. */
+/**
+ * Maximum amount of work whose answers are collected, in ms: 16 answers of 0.1 ms at a time left a replica idle for a
+ * quarter of it.
+ */
 const COLLECTED_MS = 0.4;
-/** Below this, in ms, a thousand more or less make no difference. */
+/** Mean, in ms, below which further calls make no difference. */
 const SHORTEST_MS = 0.001;
 
 /**
  * How long a call holds the event loop of its replica, on average, and how many calls may wait there for the loop.
  *
- * The mean, not the median: where one call in a hundred takes 200 ms, most calls that wait at the replica wait for that
- * one (with 0.1 and 208 ms the median gave 1.55 times the ideal wait, the mean 1.1).
+ * The mean is used, not the median: where one call in a hundred takes 200 ms, most calls that wait at the replica wait
+ * for that one (with 0.1 and 208 ms the median gave 1.55 times the ideal wait, the mean 1.1).
  */
 export class HoldingTime {
   #meanMs = 0;
@@ -33,12 +38,15 @@ export class HoldingTime {
     this.#meanMs += (activeMs / ended - this.#meanMs) * weight;
   }
 
-  /** The first calls have begun, and held the loop for so long before they waited for something, in ms. None has ended. */
+  /**
+   * The first calls have begun and held the loop for this time, in ms, before they awaited something. No call has
+   * ended.
+   */
   expect(ms: number): void {
     if (this.#calls === 0) this.#expectedMs = ms;
   }
 
-  /** Undefined until the first call ended. */
+  /** Mean holding time, in ms; undefined until the first call ended. */
   get meanMs(): number | undefined {
     return this.#calls === 0 ? undefined : this.#meanMs;
   }
@@ -49,16 +57,16 @@ export class HoldingTime {
   }
 
   /**
-   * Answers of quick calls that are collected before they are posted: those of a short while, so that callers send the next
-   * ones meanwhile. Those of others leave before the next call begins; where many end together, as with a batch, one message
-   * for each took half of the CPU.
+   * Number of answers that are collected before they are posted. Answers of quick calls are collected for a short
+   * while, so that callers send the next calls meanwhile. Answers of other calls leave before the next call begins;
+   * where many calls end together, as in a batch, one message for each took half of the CPU.
    */
   get answersPerMessage(): number {
     if (!this.isQuick) return MAX_FRAMES;
     return Math.max(1, Math.min(MAX_FRAMES, Math.floor(COLLECTED_MS / Math.max(this.#meanMs, SHORTEST_MS))));
   }
 
-  /** Calls that may wait at the replica. @param isHeld a call holds the loop now */
+  /** Number of calls that may wait at the replica. @param isHeld a call holds the loop now */
   ahead(isHeld: boolean): number {
     const ms = this.#calls === 0 ? this.#expectedMs : this.#meanMs;
     if (ms === undefined) return 1;

@@ -2,15 +2,15 @@ import { QUICK_MS } from './holding-time.ts';
 
 /** How the calls of a replica hold its event loop. */
 export interface Holding {
-  /** For how long a call does on average, in ms; 0 = not known. */
+  /** Mean time that a call holds the loop, in ms; 0 = unknown. */
   readonly meanHoldingMs: number;
   /** Share of the last second for which the loop was busy, 0…1. */
   readonly utilization: number;
 }
 
 /**
- * How calls are scheduled where they hold the loop of their replica, in words: such calls run one at a time, and the
- * others wait with their callers. Undefined where they do not.
+ * Describes the scheduling of calls that hold the loop of their replica: such calls run one at a time, and the others
+ * wait with their callers. Undefined if calls do not hold the loop.
  */
 export function describeHolding(
   deployment: string,
@@ -22,5 +22,5 @@ export function describeHolding(
   return `${deployment} holds its loop ${share} % of the time, ${each} ms per call; 1 call at a time`;
 }
 
-/** Calls that begin as they are sent, on the loop of their caller. */
+/** Holding of inline calls, which begin as they are sent, on the loop of their caller. */
 export const HOLDS_NOTHING: Holding = { meanHoldingMs: 0, utilization: 0 };

@@ -6,23 +6,23 @@ import { MODEL_TABLE_BYTES, ModelTable } from './model-table.ts';
  * (measured: reserve and release 70–100 ns), so `maxOngoingRequests` and `maxQueuedRequests` hold over all threads
  * without a message, a probe or a cache that could be stale.
  *
- * Four small tables, those of a deployment in `deployment-load.ts`, each in a `SharedArrayBuffer` of its own; nothing is
- * ever reused, so no epochs are needed (docs/decisions/004-load-table.md):
+ * Four small tables, those of a deployment in `deployment-load.ts`, each in a `SharedArrayBuffer` of its own; nothing
+ * is ever reused, so no epochs are needed (docs/decisions/004-load-table.md):
  *
  * | table | one per | written by |
  * | --- | --- | --- |
- * | `ReplicaLoad` | replica | callers reserve, the replica releases and says for how many it is open, the host sets state and limit |
+ * | `ReplicaLoad` | replica | callers reserve, the replica releases and opens, the host sets state and limit |
  * | `DeploymentLoad` | deployment and instance | callers queue, replicas announce freed places |
  * | `LinkLedger` | channel | the caller counts what it reserved; whichever end has a call claims it |
  * | `QueueLedger` | caller thread and deployment | the caller; the host gives it back when the caller dies |
  *
- * A caller thread may be terminated at any time, and what it held must be known then. V8 ends a thread at calls and loops,
- * and `Atomics` functions are calls: of kills that came while a thread did nothing but pairs of them, every second
- * one landed between the two. So each change of a shared word is booked by a plain store to the thread's own ledger
- * right behind it, where no call and no loop stands between (0 of 4,800 kills).
+ * A caller thread may be terminated at any time, and the places that it held must be known then. V8 ends a thread at
+ * calls and loops, and `Atomics` functions are calls: of kills during an endless sequence of pairs of them, every
+ * second one landed between the two. So each change of a shared word is booked by a plain store to the thread's own
+ * ledger right behind it, where no call and no loop stands between (0 of 4,800 kills).
  *
- * Words that decide nothing by themselves are read and written plainly (an `Atomics` function costs 10 ns): whatever they
- * say, a place is taken by the one exchange on the replica's word.
+ * Words that decide nothing by themselves are read and written plainly (an `Atomics` function costs 10 ns): a place is
+ * only taken by the one exchange on the replica's word.
  */
 export const REPLICA_STATE = { starting: 0, ready: 1, stuck: 2, draining: 3, dead: 4 } as const;
 export type ReplicaStateCode = (typeof REPLICA_STATE)[keyof typeof REPLICA_STATE];
@@ -45,29 +45,29 @@ const R_LIMIT = 1;
 const R_SERVED = 2;
 // … and these, on a cache line of their own, only the replica, once per turn of its loop.
 const R_TICK = 16;
-/** Calls for which the replica is open: begun, and a few ahead. */
+/** Number of calls for which the replica is open: the begun calls, and a few ahead. */
 const R_OPEN = 17;
-/** For so many it stays open while its loop is held: batches fill up meanwhile. */
+/** Number of calls for which the replica stays open while its loop is held: batches fill up meanwhile. */
 const R_OPEN_HELD = 18;
-/** Since when its loop has been held by the calls that it begins; 0 = it turns. */
+/** Time since which begun calls hold the replica's loop; 0 = the loop turns. */
 const R_HELD_SINCE = 19;
-/** Deadlines of the call that holds the loop, and the latest one of all that are begun; 0 = none. */
+/** Deadlines of the call that holds the loop, and the latest deadline of all begun calls; 0 = none. */
 const R_OWNER_DEADLINE = 20;
 const R_LATEST_DEADLINE = 21;
-/** Share of the time for which the loop is held, and its mean holding time per call. */
+/** Share of the time for which the loop is held, and the mean holding time per call. */
 const R_UTILIZATION = 22;
 const R_HOLDING_MS = 23;
-/** Turns of its ticker. */
+/** Number of turns of the replica's ticker. */
 const R_BEATS = 24;
 const WORDS_BYTES = 2 * TABLE_BYTES;
-/** … and behind them, on cache lines of its own, the table of its models. */
+/** Bytes of a replica's table with the table of its models behind it, on cache lines of its own. */
 const REPLICA_TABLE_BYTES = WORDS_BYTES + MODEL_TABLE_BYTES;
 
-/** Times within a second are shared in units of 1/16 ms: 37 h before the word wraps. */
+/** Units per ms of short times: 37 h pass before the word wraps. */
 const FINE = 16;
-/** Nothing is sent to a loop that has been held for longer, in these units: 1 ms. */
+/** Time, in these units, beyond which nothing is sent to a held loop: 1 ms. */
 const HELD = FINE;
-/** Shares and means are shared in thousandths, and in µs. */
+/** Shares are stored in thousandths, means in µs. */
 const MILLI = 1_000;
 
 // The word of a link's ledger that reservations are charged to.
@@ -78,17 +78,17 @@ function fine(at: number): number {
   return (at * FINE) | 0 || 1;
 }
 
-/** A deadline as a word; 0 only where there is none. */
+/** A deadline as a word; 0 only if no deadline exists. */
 function deadlineWord(at: number): number {
   return at === 0 || at === Infinity ? 0 : at | 0 || 1;
 }
 
-/** Whether so many places were the last ones of a replica that drains. @param word before they were given back */
+/** Whether these places were the last ones of a draining replica. @param word the word before they were given back */
 function isLast(word: number, places: number): boolean {
   return word >>> STATE_SHIFT === REPLICA_STATE.draining && (word & ONGOING_MASK) === places;
 }
 
-/** What a reservation is charged to: the ledger of the link. */
+/** The ledger of the link, to which a reservation is charged. */
 export interface Charged {
   readonly words: Int32Array;
 }
@@ -96,7 +96,7 @@ export interface Charged {
 /** One replica's place in the load table. */
 export class ReplicaLoad {
   readonly shared: SharedArrayBuffer;
-  /** Its multiplexed models. */
+  /** The replica's multiplexed models. */
   readonly models: ModelTable;
   readonly #words: Int32Array;
 
@@ -112,20 +112,23 @@ export class ReplicaLoad {
     return (Atomics.load(this.#words, R_WORD) >>> STATE_SHIFT) as ReplicaStateCode;
   }
 
-  /** Calls that hold a place: reserved, in a message, or running. */
+  /** Number of calls that hold a place: reserved, in a message, or running. */
   get ongoing(): number {
     return (this.#words[R_WORD] as number) & ONGOING_MASK;
   }
 
-  /** Calls for which the replica is open now, whatever its limit: those that it has begun, and some that may wait there. */
+  /**
+   * Number of calls for which the replica is open now, whatever its limit: the begun calls, and some that may wait
+   * there.
+   */
   get open(): number {
     return Atomics.load(this.#words, R_OPEN);
   }
 
   /**
-   * The replica says for how many calls it is open.
+   * Publishes for how many calls the replica is open.
    * @param whileHeld for how many of them also while its loop is held
-   * @returns whether more may come than before
+   * @returns whether more calls may come than before
    */
   setOpen(open: number, whileHeld: number): boolean {
     const before = this.#words[R_OPEN] as number;
@@ -147,7 +150,7 @@ export class ReplicaLoad {
     this.#words[R_HELD_SINCE] = fine(at);
   }
 
-  /** The replica's loop turns. @param wasHeld callers may wait for that: they must see it before they are woken */
+  /** The replica's loop turns. @param wasHeld callers may wait for the turn, and must see it before they are woken */
   letGo(wasHeld: boolean): void {
     if (wasHeld) Atomics.store(this.#words, R_HELD_SINCE, 0);
     else this.#words[R_HELD_SINCE] = 0;
@@ -159,13 +162,15 @@ export class ReplicaLoad {
     return since !== 0 && ((fine(at) - since) | 0) > HELD;
   }
 
-  /** Deadline of the call that holds the loop; where that is not known, the latest of all begun ones; 0 = none. */
+  /**
+   * Deadline of the call that holds the loop; where that is unknown, the latest deadline of all begun calls; 0 = none.
+   */
   get holdingDeadline(): number {
     const isKnown = Atomics.load(this.#words, R_HELD_SINCE) !== 0;
     return Atomics.load(this.#words, isKnown ? R_OWNER_DEADLINE : R_LATEST_DEADLINE);
   }
 
-  /** Another call holds the loop now. */
+  /** Records that another call holds the loop now. */
   set holdingDeadline(at: number) {
     this.#words[R_OWNER_DEADLINE] = deadlineWord(at);
   }
@@ -174,7 +179,7 @@ export class ReplicaLoad {
     this.#words[R_LATEST_DEADLINE] = deadlineWord(at);
   }
 
-  /** For how long a call holds the replica's loop on average, in ms; 0 = not known. */
+  /** Mean time that a call holds the replica's loop, in ms; 0 = unknown. */
   get meanHoldingMs(): number {
     return Atomics.load(this.#words, R_HOLDING_MS) / MILLI;
   }
@@ -231,7 +236,7 @@ export class ReplicaLoad {
     for (;;) {
       const word = Atomics.load(this.#words, R_WORD);
       if ((word & ONGOING_MASK) === 0 || word >>> STATE_SHIFT === REPLICA_STATE.dead) return;
-      // Notified by whoever gives the last place back; a word that has changed since is looked at again.
+      // The thread that gives the last place back notifies the wait; a changed word is read again.
       await time.wait(this.#words, R_WORD, word);
     }
   }
@@ -248,7 +253,7 @@ export class ReplicaLoad {
     }
   }
 
-  /** What `reserve` would answer. */
+  /** Returns the answer that `reserve` would give. */
   room(at: number): Reservation {
     const word = Atomics.load(this.#words, R_WORD);
     if (word >>> STATE_SHIFT !== REPLICA_STATE.ready) return RESERVED.gone;
@@ -272,7 +277,7 @@ export class ReplicaLoad {
     }
   }
 
-  /** The same for a call that waits at the replica for its loop: the replica need not be open for it. */
+  /** Takes a place for a call that waits at the replica for its loop, even if the replica is not open for it. */
   reserveToWait(ledger: Charged): Reservation {
     return this.#take(ledger, this.#words[R_LIMIT] as number);
   }
@@ -303,7 +308,7 @@ export class ReplicaLoad {
     if (isLast(word, 1)) Atomics.notify(this.#words, R_WORD);
   }
 
-  /** Gives places back. True if the replica is draining and these were the last. */
+  /** Gives places back. True if the replica is draining and these were its last places. */
   release(places: number): boolean {
     const word = Atomics.sub(this.#words, R_WORD, places);
     if (!isLast(word, places)) return false;

@@ -2,36 +2,41 @@ const M_COUNT = 0;
 const M_LOAD = 1;
 const M_STALEST = 2;
 const M_KEEPS = 3;
-/** From here on, on cache lines of their own: the models' hashes. */
+/** First word of the models' hashes, which stand on cache lines of their own. */
 const M_FIRST = 16;
-/** Models of a replica that callers know of: the last ones loaded. */
+/** Maximum number of a replica's models that callers know of: the last ones loaded. */
 export const MAX_KNOWN_MODELS = 48;
 export const MODEL_TABLE_BYTES: number = 4 * (M_FIRST + MAX_KNOWN_MODELS);
 
-/** Durations are shared in units of 1/16 ms. */
+/** Units per ms in which durations are shared. */
 const UNITS = 16;
 const MAX_WORD = 2 ** 31 - 1;
 
-/** What callers know of the multiplexed models of a replica. */
+/** The callers' view of a replica's multiplexed models. */
 export interface ReplicaModels {
-  /** Whether its code keeps models with `multiplexed()`. */
+  /** Whether the replica's code keeps models with `multiplexed()`. */
   readonly keepsModels: boolean;
-  /** Models that the replica holds or loads. */
+  /** Number of models that the replica holds or loads. */
   readonly count: number;
-  /** Mean time of a load, in ms; 0 = not known. */
+  /** Mean time of a load, in ms; 0 = unknown. */
   readonly loadMs: number;
   /**
    * When the model that would make room for the next one was last used, in ms of the instance's clock (wraps with 32
-   * bits); 0 = there is room for one more.
+   * bits); 0 = the replica has room for another model.
    */
   readonly stalestAt: number;
-  /** Whether it holds a model, by the hash of its id. May be wrong for a moment: it is a preference, not a promise. */
+  /**
+   * Whether the replica holds a model, by the hash of its id. The answer may be outdated: it is a preference, not a
+   * guarantee.
+   */
   holds(hash: number): boolean;
-  /** Hash of one of them; undefined beyond the last one that callers know of. */
+  /** Hash of one model; undefined beyond the last model that callers know of. */
   at(index: number): number | undefined;
 }
 
-/** The part of a replica's load table that says which models it holds. The replica writes, callers read. */
+/**
+ * The part of a replica's load table that says which models it holds. The replica writes the table, callers read it.
+ */
 export class ModelTable implements ReplicaModels {
   readonly #words: Int32Array;
 

@@ -1,4 +1,4 @@
-/** Threads that can take part at a time; among further ones the order is up to chance. */
+/** Maximum number of participating threads; the order among further threads is arbitrary. */
 const SLOTS = 64;
 
 // The first word counts the slots that were ever taken; the slots follow on cache lines of their own.
@@ -13,7 +13,7 @@ const H_LOOKED = 3;
 
 export const QUEUE_HEADS_BYTES: number = HEADER_BYTES + 4 * SLOT_WORDS * SLOTS;
 
-/** A younger call of another thread goes first until a call has waited for so long, in ms. */
+/** Waiting time, in ms, from which a call goes before younger calls of other threads. */
 const PATIENCE_MS = 50;
 
 /** The call at the head of a thread's queue. */
@@ -24,25 +24,25 @@ export interface QueueHead {
 }
 
 /**
- * Since when the call at the head of each thread's queue waits, so that the oldest goes first, whichever thread hears first
- * of a freed place. A thread that has looked at the places that were freed last holds nobody up, nor does one that is
- * asleep.
+ * Publishes since when the call at the head of each thread's queue waits, so that the oldest goes first, whichever
+ * thread first learns of a freed place. A thread that has looked at the latest freed places, or is asleep, blocks no
+ * other thread.
  */
 export class QueueHeads {
   readonly #words: Int32Array;
   /** The slot of this thread; −1 = none. */
   #own = -1;
-  /** What this thread has published. */
+  /** The head that this thread has published. */
   #head: QueueHead | undefined = undefined;
   #looked = 0;
-  /** By slot: where a thread had looked last when it was found asleep. */
+  /** By slot, the last sequence number that a sleeping thread had looked at. */
   readonly #asleep: Array<number | undefined> = [];
 
   constructor(shared: SharedArrayBuffer, byteOffset: number) {
     this.#words = new Int32Array(shared, byteOffset, QUEUE_HEADS_BYTES / 4);
   }
 
-  /** Takes a slot for this thread. @returns it; −1 if all are taken */
+  /** Takes a slot for this thread. @returns the slot; −1 if all are taken */
   take(): number {
     for (let slot = 0; slot < SLOTS; slot++) {
       if (Atomics.compareExchange(this.#words, wordOf(slot, H_TAKEN), 0, 1) !== 0) continue;
@@ -55,14 +55,14 @@ export class QueueHeads {
     return -1;
   }
 
-  /** Gives a slot back, of this thread or of one that is gone. */
+  /** Gives back a slot of this thread or of a thread that is gone. */
   giveBack(slot: number): void {
     if (slot === this.#own) this.#own = -1;
     Atomics.store(this.#words, wordOf(slot, H_SINCE), 0);
     Atomics.store(this.#words, wordOf(slot, H_TAKEN), 0);
   }
 
-  /** This call is at the head of this thread's queue, and found no place among those freed until `sequence`. */
+  /** Publishes the head of this thread's queue, which found no place among the places freed until `sequence`. */
   publish(head: QueueHead, sequence: number): void {
     const own = this.#own;
     if (own === -1) return;
@@ -74,7 +74,7 @@ export class QueueHeads {
     Atomics.store(this.#words, wordOf(own, H_SINCE), head.readyAt | 0 || 1);
   }
 
-  /** No call of this thread waits. */
+  /** Clears the head: no call of this thread waits. */
   clear(): void {
     if (this.#own === -1 || this.#head === undefined) return;
     this.#head = undefined;
@@ -82,14 +82,14 @@ export class QueueHeads {
   }
 
   /**
-   * For how long a call of another thread has waited that goes first, in ms; 0 = there is none. It goes first if it is no less
-   * important, older, has waited for long, and its thread has yet to look at the places that were freed last.
+   * Waiting time of the call of another thread that goes first, in ms; 0 = no such call. A call goes first if it is no
+   * less important, older, has waited for long, and its thread has yet to look at the latest freed places.
    */
   waitBefore(call: QueueHead, at: number, sequence: number): number {
     const words = this.#words;
     const used = words[0] as number;
     const { readyAt, priorityRank } = call;
-    // Plain reads: a quarter of the time of atomic ones, and what is a moment old does no harm.
+    // Plain reads take a quarter of the time of atomic ones, and slightly outdated values do no harm.
     for (let slot = 0; slot < used; slot++) {
       const since = words[wordOf(slot, H_SINCE)] as number;
       if (since === 0 || slot === this.#own) continue;
@@ -102,7 +102,7 @@ export class QueueHeads {
     return 0;
   }
 
-  /** Where each thread has looked last: those for which that is still so some time later are asleep. */
+  /** Notes where each thread has looked last: threads without progress when the result is called are asleep. */
   watch(sequence: number): () => void {
     const before: number[] = [];
     for (let slot = 0; slot < this.#used; slot++) before.push(this.#lookedOf(slot));
@@ -125,7 +125,7 @@ function wordOf(slot: number, word: number): number {
   return HEADER_BYTES / 4 + slot * SLOT_WORDS + word;
 }
 
-/** From a time in a word, which wraps with 32 bits. */
+/** Time elapsed since a time in a word, which wraps with 32 bits. */
 function elapsed(since: number, at: number): number {
   return ((at | 0) - since) | 0;
 }

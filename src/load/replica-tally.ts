@@ -5,7 +5,10 @@ const T_CALLS = 1;
 const T_FAILURES = 2;
 const T_BUCKETS = 3;
 
-/** Upper bound of the first latency bucket, in ms; each further one is a quarter longer. The last holds what is beyond 100 s. */
+/**
+ * Upper bound of the first latency bucket, in ms; each further one is a quarter longer. The last bucket holds durations
+ * beyond 100 s.
+ */
 const FIRST_BOUND_MS = 0.1;
 const GROWTH = Math.log(1.25);
 const BUCKETS = 64;
@@ -13,26 +16,26 @@ const COUNT_BYTES = 8 * (T_BUCKETS + BUCKETS);
 /** Calls of a fresh replica that are slow because its code is not compiled yet. */
 const WARM_UP_CALLS = 20;
 
-/** How a replica's calls went so far. */
+/** Outcomes of a replica's calls so far. */
 export interface Tally {
   readonly calls: number;
   readonly failures: number;
-  /** Calls by duration (see `bucketMs`), counted only while somebody compares versions. */
+  /** Calls by duration (see `bucketMs`), counted only while versions are compared. */
   readonly latencies: readonly number[];
 }
 
 export const NO_CALLS: Tally = { calls: 0, failures: 0, latencies: [] };
 
 /**
- * How the calls of one replica went, in shared memory: its thread alone writes, the host and all callers read. Durations
- * cost two looks at the clock per call, so they are taken only while they are asked for.
+ * Outcomes of one replica's calls, in shared memory: only its thread writes, the host and all callers read. Durations
+ * cost two clock readings per call, so they are taken only on request.
  *
  * The counts are doubles, which never wrap: a replica serves 2³¹ calls in 30 h at 20,000 a second. An aligned double is
  * written at once on every 64-bit machine.
  */
 export class ReplicaTally {
   readonly shared: SharedArrayBuffer;
-  /** Whether callers leave the replica out because of these counts; callers write this part. */
+  /** Ejection state of the replica, which callers derive from these counts and write. */
   readonly ejection: EjectionRecord;
   readonly #counts: Float64Array;
 
@@ -50,17 +53,17 @@ export class ReplicaTally {
     this.#counts[T_OBSERVED] = Number(value);
   }
 
-  /** Calls that ended, however they went. */
+  /** Number of ended calls, with any outcome. */
   get calls(): number {
     return this.#counts[T_CALLS] as number;
   }
 
-  /** Calls that failed through no fault of their caller. */
+  /** Number of calls that failed through no fault of their caller. */
   get failures(): number {
     return this.#counts[T_FAILURES] as number;
   }
 
-  /** @param durationMs undefined if it was not taken */
+  /** @param durationMs duration of the call; undefined if not taken */
   record(isFailure: boolean, durationMs: number | undefined): void {
     const counts = this.#counts;
     const calls = ++(counts[T_CALLS] as number);
@@ -94,7 +97,7 @@ export function addTallies(a: Tally, b: Tally): Tally {
   };
 }
 
-/** What came since an earlier look at the same tally. */
+/** The difference to an earlier reading of the same tally. */
 export function tallySince(earlier: Tally, tally: Tally): Tally {
   return {
     calls: tally.calls - earlier.calls,

@@ -1,17 +1,18 @@
-/** The slot of a second is that second modulo this: more than a window, so a late reading of the clock is no harm. */
+/** The slot of a second is that second modulo this: more than a window, so a late reading of the clock does no harm. */
 const SLOTS = 16;
 /** A slot's word packs `turn << 20 | count`: the turn tells a second from those 16 s, 32 s … before. */
 const COUNT_BITS = 20;
 const MOST: number = (1 << COUNT_BITS) - 1;
 const TURNS = 1 << (32 - COUNT_BITS);
-/** A reading of the clock is no older than a minute. */
+/** Number of turns by which a clock reading may be late: a minute. */
 const LATE_TURNS = 4;
 
 export const SECOND_COUNTS_BYTES: number = 4 * SLOTS;
 
 /**
- * Counts events per second in shared memory, over all threads: one atomic addition per event. It forgets by itself, since
- * a second's slot is taken over by the sixteenth second after it; what nobody looked at for 18 hours might be taken for new.
+ * Counts events per second in shared memory, over all threads: one atomic addition per event. Old counts vanish by
+ * themselves, since a second's slot is reused by the sixteenth second after it; a count that was not read for 18 hours
+ * may be mistaken for a new one.
  */
 export class SecondCounts {
   readonly #words: Int32Array;
@@ -27,11 +28,11 @@ export class SecondCounts {
     for (;;) {
       const word = Atomics.load(this.#words, slot);
       if (word >>> COUNT_BITS === turn) {
-        // Full: a million a second is as good as more.
+        // The count saturates at a million a second.
         if ((word & MOST) + count <= MOST) Atomics.add(this.#words, slot, count);
         return;
       }
-      // Read long ago: the slot belongs to a later second by now.
+      // The clock was read long ago: the slot belongs to a later second by now.
       const later = ((word >>> COUNT_BITS) - turn) & (TURNS - 1);
       if (word !== 0 && later <= LATE_TURNS) return;
       const first = (turn << COUNT_BITS) | Math.min(count, MOST);
@@ -47,8 +48,8 @@ export class SecondCounts {
   }
 
   /**
-   * Counts one more event if there are at most `most` in those seconds then. Exact over threads that agree on the second:
-   * who comes second looks again.
+   * Counts one more event if at most `most` events fall into those seconds then. The result is exact over threads that
+   * agree on the second: a thread that loses the race looks again.
    */
   addWithin(most: number, second: number, seconds: number): boolean {
     const slot = second % SLOTS;

@@ -1,6 +1,6 @@
-/** Sessions share this many buckets by their hashes; those of one bucket stay together. */
+/** Number of buckets over which sessions are hashed; the sessions of one bucket stay together. */
 export const SESSION_BUCKETS = 1_024;
-/** How far back work is remembered, in ms. */
+/** Time for which work is remembered, in ms. */
 const PERIOD_MS = 10_000;
 
 // Words of the table: the head, then three arrays with a word for each bucket.
@@ -12,17 +12,18 @@ const S_WORK = S_PLACES + SESSION_BUCKETS;
 const WORDS = S_WORK + 2 * SESSION_BUCKETS;
 
 /**
- * Where the sessions of a deployment are, and how much work they made in the last 10 s: in memory that all caller threads
- * share, so that a session has the same replica whichever thread calls. It decides nothing (see `handle/endpoints/session-affinity.ts`).
+ * The places of a deployment's sessions and their work of the last 10 s, in memory that all caller threads share, so
+ * that a session has the same replica whichever thread calls. The table decides nothing (see
+ * `handle/endpoints/session-affinity.ts`).
  *
- * Work is counted in periods of 10 s. What was done in the last 10 s is that of this period, and of the one before as much
- * as is not over.
+ * Work is counted in periods of 10 s. The work of the last 10 s is the work of this period plus the remaining share of
+ * the previous period.
  */
 export class SessionTable {
   readonly shared: SharedArrayBuffer;
   readonly #words: Int32Array;
   #period: number;
-  /** Share of the period before that still counts. */
+  /** Share of the previous period that still counts. */
   #left = 0;
 
   constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(4 * WORDS)) {
@@ -31,7 +32,7 @@ export class SessionTable {
     this.#period = Atomics.load(this.#words, S_PERIOD);
   }
 
-  /** What the replica is called that the bucket was moved to; 0 = it is where its hash says. */
+  /** Number of the replica that the bucket was moved to; 0 = the bucket stays where its hash puts it. */
   place(bucket: number): number {
     return Atomics.load(this.#words, S_PLACES + bucket);
   }
@@ -41,27 +42,27 @@ export class SessionTable {
     Atomics.store(this.#words, S_PLACES + bucket, place);
   }
 
-  /** A call of a session in this bucket did some work. */
+  /** Adds the work of a call of a session in this bucket. */
   add(bucket: number, work: number): void {
     const parity = this.#period & 1;
     Atomics.add(this.#words, S_CALLS + parity, 1);
     Atomics.add(this.#words, S_WORK + parity * SESSION_BUCKETS + bucket, work);
   }
 
-  /** Brings the table to the present. */
+  /** Updates the table to the present. */
   advance(at: number): void {
     const period = Math.floor(at / PERIOD_MS) | 0;
     this.#left = 1 - ((at / PERIOD_MS) % 1);
     this.#period = period;
     const before = Atomics.load(this.#words, S_PERIOD);
     if (((period - before) | 0) <= 0) return;
-    // The thread that comes first empties what the new period counts in, and what is too old.
+    // The first thread clears the words of the new period and outdated counts.
     if (Atomics.compareExchange(this.#words, S_PERIOD, before, period) !== before) return;
     this.#empty(period & 1);
     if (((period - before) | 0) > 1) this.#empty((period & 1) ^ 1);
   }
 
-  /** Whether this thread may balance now; every so many ms one may. */
+  /** Whether this thread may balance now: one thread may in each interval. */
   claimBalancing(at: number, everyMs: number): boolean {
     const before = Atomics.load(this.#words, S_BALANCED_AT);
     if (((at - before) | 0) < everyMs && before !== 0) return false;
