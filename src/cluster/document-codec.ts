@@ -11,14 +11,14 @@ import { TAG_BYTES } from './fleet-store.ts';
 import type { FleetKeys } from './redis/keys.ts';
 import type { Seal } from './redis/seal.ts';
 
-/** A longer plan is stored in pages; anything else that is longer is refused. */
+/** Largest stored value. A longer plan is stored in pages; any other longer document is refused. */
 export const MAX_VALUE_BYTES = 64 * 1024;
-/** What a declaration or a plan may be inflated to. */
+/** Largest size to which a declaration or a plan may be inflated. */
 const MAX_INFLATED_BYTES = 4 * 1024 * 1024;
-/** Room in a page for the seal. */
+/** Bytes of a page, which leave room for the seal. */
 const PAGE_BYTES = MAX_VALUE_BYTES - 64;
 
-/** Why a stored value is not used. */
+/** Reason for which a stored value is not used. */
 export type Unreadable = 'forged' | 'malformed' | 'newer-format';
 
 export type Opened<T> = { readonly document: T; readonly tag: string } | { readonly unreadable: Unreadable };
@@ -103,7 +103,7 @@ export function revisionOf(sealed: Uint8Array): string {
   return tagOf(sealed);
 }
 
-/** First bytes of a seal, in hex. */
+/** Returns the first bytes of a seal, in hex. */
 export function tagOf(sealed: Uint8Array): string {
   return Buffer.from(sealed.subarray(0, TAG_BYTES)).toString('hex');
 }

@@ -5,24 +5,27 @@ import type { TargetCapacity } from '../store/snapshot.ts';
 /** Highest format of the documents that this code reads and writes. */
 export const DOCUMENT_FORMAT = 1;
 
-/** `joining`: not ready yet; `draining`: it takes no more calls and its replicas move elsewhere. */
+/**
+ * State of a member. `joining`: the instance is not ready yet; `draining`: it takes no more calls and its replicas move
+ * elsewhere.
+ */
 export type MemberState = 'joining' | 'up' | 'draining';
 
-/** What an instance says about itself. Changes seldom: everything that moves travels over links. */
+/** An instance's record of itself. The record changes seldom: changing data travels over links. */
 export interface MemberRecord {
   readonly format: number;
   readonly id: string;
-  /** Counts the lives of the instance within the fleet. */
+  /** Number of this life of the instance within the fleet. */
   readonly epoch: number;
-  /** Where its peers reach it: host and port. */
+  /** Address at which peers reach the instance: host and port. */
   readonly address: string;
-  /** Fingerprint of its certificate, or empty. */
+  /** Fingerprint of the instance's certificate, or empty. */
   readonly certificate: string;
   readonly protocols: readonly number[];
   readonly codeVersion: string;
-  /** Hash of its declaration. */
+  /** Hash of the instance's declaration. */
   readonly declaration: string;
-  /** What its replicas may use, in resource units. */
+  /** Resources that the instance's replicas may use, in resource units. */
   readonly resources: Amounts;
   readonly gpus: number;
   readonly zone: string;
@@ -32,11 +35,11 @@ export interface MemberRecord {
 /** Replica counts of one deployment, as code or a person asks for them. */
 export interface ScaleOptions {
   readonly numReplicas: number;
-  /** undefined: the count is fixed. */
+  /** Autoscaling options; undefined: the count is fixed. */
   readonly autoscaling: AutoscalingConfig | undefined;
-  /** Each eligible instance has at least so many. */
+  /** Minimum number of replicas on each eligible instance. */
   readonly minReplicasPerInstance: number;
-  /** undefined: as many as fit. */
+  /** Maximum number of replicas on each instance; undefined: as many as fit. */
   readonly maxReplicasPerInstance: number | undefined;
 }
 
@@ -46,64 +49,64 @@ export interface DeclaredDeployment extends ScaleOptions {
   readonly version: string;
   readonly demand: Demand;
   readonly methods: readonly string[];
-  /** Hash of the file that defines it: equal fingerprints with unequal files are a fault. */
+  /** Hash of the file that defines the deployment: equal fingerprints with unequal files are a fault. */
   readonly moduleHash: string;
 }
 
 export interface DeclaredApp {
   readonly name: string;
   readonly routePrefix: string | null;
-  /** Share of the calls that go to it as a trial; undefined: it is no trial. */
+  /** Share of the calls that go to the app as a trial; undefined: the app is not a trial. */
   readonly share: number | undefined;
-  /** Generation of the deletion that a later `run` on the instance takes back; 0: none. */
+  /** Generation of the deletion that a later `run` on the instance reverts; 0: none. */
   readonly lifts: number;
   readonly deployments: readonly DeclaredDeployment[];
 }
 
-/** What the code of an instance says. Instances of one release share it. */
+/** The apps that an instance's code declares. Instances of one release share a declaration. */
 export interface Declaration {
   readonly format: number;
   readonly codeVersion: string;
   readonly apps: readonly DeclaredApp[];
 }
 
-/** A deletion, which holds for the code that was there when a person asked for it. */
+/** A deletion, which applies to the code that existed when a person asked for it. */
 export interface Tombstone {
   readonly generation: number;
-  /** When the newest version of the code was first seen: a newer one lifts the deletion. */
+  /** Time at which the newest version of the code was first seen: a newer version lifts the deletion. */
   readonly versionAt: number;
 }
 
-/** What persons asked for, over what code declares. */
+/** Settings by persons, which override the declarations of the code. */
 export interface Overrides {
   readonly format: number;
   readonly generation: number;
-  /** Who wrote the last generation, and when. */
+  /** Writer of the last generation; the time follows. */
   readonly by: string;
   readonly at: number;
   /** Options by deployment key. */
   readonly options: Readonly<Record<string, Partial<ScaleOptions>>>;
   /** Deleted apps. */
   readonly tombstones: Readonly<Record<string, Tombstone>>;
-  /** Shares of trials by app: 1 is promoted, 0 rolled back. */
+  /** Shares of trials by app: 1 = promoted, 0 = rolled back. */
   readonly shares: Readonly<Record<string, number>>;
-  /** Instances that are to be emptied. */
+  /** Instances that are to be drained. */
   readonly draining: readonly string[];
   readonly capacity: TargetCapacity;
 }
 
-/** How many replicas of each deployment every instance is to have. */
+/** The number of replicas of each deployment that every instance is to have. */
 export interface Plan {
   readonly format: number;
   readonly number: number;
   readonly token: number;
-  /** Instance and epoch of the leader that made it. */
+  /** Instance and epoch of the leader that made the plan. */
   readonly owner: string;
-  /** Generation of the overrides that it follows. */
+  /** Generation of the overrides that the plan follows. */
   readonly generation: number;
-  /** Replicas that its instances had before, for the guards of those who missed the plan before it. */
+  /** Replicas that the plan's instances had before, for the guards of instances that missed the previous plan. */
   readonly previousTotal: number;
-  /** The members that it was made for. */
+  /** The members that the plan was made for. */
   readonly instances: readonly string[];
   /** Counts by deployment key, in the order of the instances. */
   readonly counts: Readonly<Record<string, readonly number[]>>;
@@ -130,7 +133,7 @@ export function deploymentKey(app: string, deployment: string): string {
   return `${app}/${deployment}`;
 }
 
-/** Whether a plan comes after another one: a later leader's always does. */
+/** Whether a plan is newer than another one; a later leader's plan always is. */
 export function isNewer(
   plan: Pick<Plan, 'token' | 'number'>,
   other: Pick<Plan, 'token' | 'number'> | undefined,
@@ -139,7 +142,7 @@ export function isNewer(
   return plan.token === other.token ? plan.number > other.number : plan.token > other.token;
 }
 
-/** How many replicas a plan gives an instance; undefined if it says nothing about the deployment there. */
+/** Number of replicas that a plan gives an instance; undefined if the plan does not cover the deployment there. */
 export function plannedCount(
   plan: Plan | undefined,
   deployment: string,

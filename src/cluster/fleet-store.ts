@@ -1,12 +1,12 @@
-/** Answer of the store about the lease of the controller. */
+/** The store's answer about the lease of the controller. */
 export interface Lease {
-  /** Instance and epoch that hold it. */
+  /** Instance and epoch that hold the lease. */
   readonly owner: string;
-  /** Fencing token: rises with every new holder. */
+  /** Fencing token, which rises with every new holder. */
   readonly token: number;
 }
 
-/** A wish to hold the lease. */
+/** A request for the lease. */
 export interface LeaseRequest {
   readonly owner: string;
   /** Life of the lease without renewal, in ms; 0 releases it. */
@@ -21,9 +21,9 @@ export interface JoinRequest {
   readonly revision: string;
   readonly record: Uint8Array;
   readonly ttlMs: number;
-  /** When each version of the code was first seen, as far as the instance knows. */
+  /** Time at which each version of the code was first seen, to the instance's knowledge. */
   readonly versions: Readonly<Record<string, number>>;
-  /** Version of the instance itself; it gets a time if it has none. */
+  /** Version of the instance itself, which gets a time if it has none. */
   readonly version: string;
   readonly declarationHash: string;
   readonly declaration: Uint8Array;
@@ -39,12 +39,12 @@ export interface BeatRequest {
   readonly ttlMs: number;
   readonly declarationHash: string;
   readonly declarationTtlMs: number;
-  /** Renewed along with the record. */
+  /** The lease, if it is renewed along with the record. */
   readonly lease: Lease | undefined;
   readonly leaseTtlMs: number;
-  /** Life of the overrides and of the plan, renewed by whoever renews the lease. */
+  /** Life of the overrides and of the plan, renewed together with the lease. */
   readonly documentTtlMs: number;
-  /** Which part of a crowded fleet to list. */
+  /** The slice of a crowded fleet to list. */
   readonly slice: number;
 }
 
@@ -56,17 +56,17 @@ export interface SeenMember {
 }
 
 export interface BeatAnswer {
-  /** The record or the declaration of the instance is not there: it must join again. */
+  /** Whether the record or the declaration of the instance is missing, so that the instance must join again. */
   readonly isGone: boolean;
   /** Members in the order of their ids: all, or one slice of a crowded fleet. */
   readonly members: readonly SeenMember[];
   readonly memberCount: number;
   readonly lease: Lease | undefined;
-  /** Generation of the overrides; 0 if there are none. */
+  /** Generation of the overrides; 0 if no overrides exist. */
   readonly generation: number;
-  /** First bytes of the seal of the overrides, in hex; empty if there are none. */
+  /** First bytes of the seal of the overrides, in hex; empty if no overrides exist. */
   readonly overridesTag: string;
-  /** Number of the plan; 0 if there is none. */
+  /** Number of the plan; 0 if no plan exists. */
   readonly planNumber: number;
   readonly planToken: number;
 }
@@ -110,7 +110,7 @@ export interface ReadAnswer {
   readonly declarations: Readonly<Record<string, Uint8Array | undefined>>;
   readonly overrides: Numbered<Uint8Array> | undefined;
   readonly plan: Numbered<readonly Uint8Array[]> | undefined;
-  /** When each version of the code was first seen. */
+  /** Time at which each version of the code was first seen. */
   readonly versions: Readonly<Record<string, number>>;
 }
 
@@ -140,8 +140,8 @@ export interface Hint {
 }
 
 /**
- * What the instances of a fleet share: who is there, who leads, what persons asked for, and the plan. Values are sealed
- * bytes that the store does not look into. Each operation is atomic, takes one round trip and may be repeated.
+ * The shared state of a fleet's instances: the members, the leader, the overrides, and the plan. Values are sealed
+ * bytes that the store does not interpret. Each operation is atomic, takes one round trip and may be repeated.
  *
  * @throws FleetStoreError from every operation
  */
@@ -154,7 +154,7 @@ export type FleetStore = {
   onHint(listener: (hint: Hint) => void): () => void;
 };
 
-/** Why a store did not do what it was asked to. */
+/** Reason for which a store refused or failed an operation. */
 export type StoreFailure =
   | 'timeout'
   | 'unreachable'
@@ -179,11 +179,14 @@ export class FleetStoreError extends Error {
 
 /** A fleet with more members than this is listed slice by slice. */
 export const SLICE_MEMBERS = 512;
-/** A fencing token may be ahead of the store's time by so much, in ms: a forged one must not spoil the numbers after it. */
+/** Maximum lead of a fencing token over the store's time, in ms: a forged token must not spoil later numbers. */
 export const MAX_TOKEN_LEAD_MS: number = 24 * 60 * 60_000;
-/** A generation or a plan number from here on is forged and counts as absent: numbers after it could not be told apart. */
+/**
+ * Number from which a generation or a plan number is taken as forged and counts as absent: later numbers could not be
+ * told apart.
+ */
 export const MAX_NUMBER: number = 2 ** 40;
-/** Versions of the code that are remembered, the last ones. */
+/** Maximum number of remembered code versions; the latest are kept. */
 export const MAX_VERSIONS = 64;
-/** Bytes of a seal that tell two documents of one number apart. */
+/** Number of bytes of a seal that distinguish two documents of one number. */
 export const TAG_BYTES = 8;

@@ -36,7 +36,7 @@ interface StoredPlan {
   readonly pages: readonly Uint8Array[];
 }
 
-/** All that a store holds. */
+/** The complete contents of a store. */
 interface Contents {
   readonly records: Map<string, Expiring<Uint8Array>>;
   readonly revisions: Map<string, string>;
@@ -59,7 +59,7 @@ function empty(): Contents {
   };
 }
 
-/** What keeps a store from writing. */
+/** Faults that keep a store from writing. */
 export type WriteFault = Extract<StoreFailure, 'out-of-memory' | 'read-only' | 'no-permission'>;
 
 /** The semantics of a fleet's store without any waiting: the reference for the scripts that run in Redis. */
@@ -67,7 +67,7 @@ export class MemoryFleetState {
   readonly #now: () => number;
   readonly #hints = new Set<(hint: Hint) => void>();
   #contents = empty();
-  /** Makes operations fail as Redis would. `out-of-memory` spares those that only renew. */
+  /** Makes operations fail as Redis would. `out-of-memory` spares operations that only renew. */
   fault: WriteFault | undefined = undefined;
 
   /** @param now the store's own wall clock, in ms */
@@ -114,7 +114,7 @@ export class MemoryFleetState {
     const isHere = renew(records.get(request.id), now + request.ttlMs);
     const isDeclared = renew(declarations.get(request.declarationHash), now + request.declarationTtlMs);
     const { lease, leaseTtlMs } = request;
-    // After the store's clock has jumped back, what it holds would live on for as long as it jumped.
+    // After the store's clock has jumped back, its contents would live longer by the length of the jump.
     for (const record of records.values()) clamp(record, now + request.ttlMs);
     clamp(this.#contents.lease, now + leaseTtlMs);
     const held = this.#lease(now, 0);
@@ -226,12 +226,12 @@ export class MemoryFleetState {
     return () => this.#hints.delete(listener);
   }
 
-  /** Loses everything, as a Redis without persistence does that restarts. */
+  /** Loses all contents, like a restarting Redis without persistence. */
   wipe(): void {
     this.#contents = empty();
   }
 
-  /** @returns a function that takes the contents back to those of now, as a failover does to a replica that lagged. */
+  /** @returns a function that restores the present contents, like a failover to a lagging replica */
   snapshot(): () => void {
     const copy = structuredClone(this.#contents);
     return () => {
@@ -239,7 +239,7 @@ export class MemoryFleetState {
     };
   }
 
-  /** Puts contents there past all checks, as a writer of the store without the secret can. */
+  /** Writes contents without any check, like an attacker with access to the store but without the secret. */
   forge(forged: { readonly lease?: Lease; readonly overrides?: Numbered; readonly plan?: ForgedPlan }): void {
     const expiresAt = this.#now() + 60_000;
     const { lease, overrides, plan } = forged;
@@ -281,7 +281,7 @@ export class MemoryFleetState {
     return plan === undefined || plan.number >= MAX_NUMBER ? undefined : plan;
   }
 
-  /** The token of the last plan outlives its lease: should the clock jump back, it is not given out again. */
+  /** The token of the last plan outlives its lease: should the clock jump back, the token is not given out again. */
   #planToken(now: number): number {
     const token = this.#plan()?.token ?? 0;
     return token > now + MAX_TOKEN_LEAD_MS ? 0 : token;
@@ -328,7 +328,7 @@ interface ForgedPlan extends Numbered {
   readonly token: number;
 }
 
-/** A fleet's store within one process: for tests, and the model of the one on Redis. */
+/** A fleet's store within one process: for tests, and as the model of the Redis store. */
 export function memoryFleetStore(state: MemoryFleetState = new MemoryFleetState()): FleetStore {
   const operation =
     <O extends StoreOperation>(name: O) =>

@@ -79,7 +79,7 @@ export class StoreCalls {
     }
   }
 
-  /** @param answer what the store answered to the encoded call */
+  /** @param answer the store's answer to the encoded call */
   decode(
     request: StoreRequest,
     call: StoreCall,

@@ -1,4 +1,4 @@
-/** Lets one alarm of each cause through per period, and counts all of them. */
+/** Lets one alarm of each cause through per period, and counts all alarms. */
 export class Alarms {
   readonly #periodMs: number;
   readonly #raise: (cause: string, message: string) => void;

@@ -10,7 +10,7 @@ interface Command {
   readonly startedAt: number;
 }
 
-/** Commands of persons, written as overrides one after the other. Those that cannot be written in time fail. */
+/** Writes the commands of persons as overrides, one after the other. Commands that cannot be written in time fail. */
 export class Commands {
   readonly #timing: FleetTiming;
   readonly #sync: StoreSync;
@@ -54,7 +54,7 @@ export class Commands {
       ...overrides.document,
       generation: Math.max(overrides.document.generation, storedGeneration),
     };
-    // Somebody wrote what was not read yet: first read it.
+    // Another instance wrote overrides that are not read yet: they are read first.
     if (storedGeneration > overrides.document.generation) {
       this.#sync.read({ overrides: true }, now);
       return;

@@ -19,12 +19,12 @@ export function placesOf(declaration: Declaration): ReadonlyMap<string, Declared
   return places;
 }
 
-/** Names a declaration within its version: the one of two that was first seen last is in force. */
+/** Names a declaration within its version; of two declarations the one that was first seen last is in force. */
 export function versionKey(codeVersion: string, hash: string): string {
   return `${codeVersion}/${hash}`;
 }
 
-/** When each version of the code was first seen: that of its oldest declaration. */
+/** Time at which each version of the code was first seen, by its oldest declaration. */
 export function firstSeen(versions: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
   const seen = new Map<string, number>();
   for (const [key, at] of Object.entries(versions)) {
@@ -34,14 +34,14 @@ export function firstSeen(versions: Readonly<Record<string, number>>): ReadonlyM
   return seen;
 }
 
-/** Declarations by hash, and what each declares. */
+/** The known declarations by hash, with their deployments. */
 export class Declarations {
   readonly #known = new Map<
     string,
     { readonly declaration: Declaration; readonly places: ReadonlyMap<string, DeclaredPlace> }
   >();
 
-  /** Changes with what is known. */
+  /** Number that changes with the known declarations. */
   revision = 0;
 
   add(hash: string, declaration: Declaration): void {
@@ -58,7 +58,7 @@ export class Declarations {
     return this.#known.get(hash)?.places;
   }
 
-  /** Forgets what no member declares. */
+  /** Forgets declarations that no member has. */
   keepOnly(hashes: ReadonlySet<string>): void {
     for (const hash of this.#known.keys()) if (!hashes.has(hash)) this.#known.delete(hash);
   }

@@ -18,8 +18,8 @@ interface DemandParts {
 }
 
 /**
- * Calls that wait for deployments without any replica. The leader is asked for a first one; if none runs after
- * `demandMs`, the instance that all choose alike starts it.
+ * Handles calls that wait for deployments without any replica. The leader is asked for a first replica; if no replica
+ * runs after `demandMs`, the instance that rendezvous hashing selects starts it.
  */
 export class Demands {
   readonly #parts: DemandParts;
@@ -33,7 +33,7 @@ export class Demands {
     if (!this.#since.has(deployment)) this.#since.set(deployment, now);
   }
 
-  /** A peer asks for a first replica: it takes this instance for the leader, or for the one that all choose. */
+  /** A peer asks for a first replica, since it takes this instance for the leader or for the selected instance. */
   onAsked(deployment: string, peer: string, now: number): void {
     const isMine = this.#parts.control.demand(deployment, peer, now);
     if (!isMine && this.#firstFor(deployment) === this.#parts.self.id) this.add(deployment, now);
@@ -75,7 +75,7 @@ export class Demands {
   }
 }
 
-/** The instance that starts a first replica where no leader says so. */
+/** The instance that starts a first replica without a leader. */
 function firstByRendezvous(deployment: string, ids: readonly string[]): string | undefined {
   const key = hash(deployment);
   const weight = (id: string): number => mix(key ^ hash(id));

@@ -50,28 +50,28 @@ export type StoreAnswer =
       readonly overrides: Tagged<Overrides> | undefined;
       readonly plan: Plan | undefined;
       readonly versions: Readonly<Record<string, number>>;
-      /** Names of the documents that could not be used, and why. */
+      /** Names of the unusable documents, with the reasons. */
       readonly unreadable: readonly string[];
     }
   | { readonly op: 'leave' };
 
-/** How a deployment does on one instance. */
+/** State of a deployment on one instance. */
 export interface LocalLoad {
-  /** Replicas that the instance aims at. */
+  /** Number of replicas that the instance aims at. */
   readonly target: number;
   readonly running: number;
   readonly starting: number;
   readonly queued: number;
   readonly ongoing: number;
-  /** Calls that have ended, ever. */
+  /** Total number of ended calls. */
   readonly ended: number;
-  /** Starts that failed, ever. */
+  /** Total number of failed starts. */
   readonly failures: number;
 }
 
 export type LocalLoads = Readonly<Record<string, LocalLoad>>;
 
-/** What instances tell each other over links. Every link is authenticated. */
+/** The frames that instances exchange over links. Every link is authenticated. */
 export type FleetFrame =
   | { readonly kind: 'hello'; readonly record: MemberRecord; readonly floor: number }
   | {
@@ -89,7 +89,7 @@ export type FleetFrame =
   | { readonly kind: 'plan'; readonly plan: Plan }
   | { readonly kind: 'refused'; readonly number: number; readonly floor: number; readonly reason: string };
 
-/** Why a link ended or could not be made. */
+/** Reason for which a link ended or could not be made. */
 export type LinkEnd = 'refused' | 'closed' | 'timeout';
 
 export type FleetEvent =
@@ -110,10 +110,10 @@ export type FleetEvent =
   /** A call waits for a deployment that has no replica. */
   | { readonly type: 'demand'; readonly deployment: string }
   | { readonly type: 'command'; readonly command: number; readonly change: OverrideChange }
-  /** The instance is to leave the fleet. */
+  /** The instance shall leave the fleet. */
   | { readonly type: 'close'; readonly timeoutMs: number };
 
-/** Why an instance aims at other replica counts than before. */
+/** Reason for which an instance changed its target counts. */
 export type TargetCause = 'boot' | 'alone' | 'plan' | 'demand';
 
 export type FleetEffect =

@@ -6,7 +6,7 @@ import { assemble, type FleetNodeOptions, missingDeclarations, type NodeParts } 
 /** A longer time without any event, in ms, means that the process stood still: ticks come every 250 ms. */
 const STALL_MS = 2_000;
 
-/** What an instance knows of its fleet. */
+/** An instance's view of its fleet. */
 export interface FleetSituation {
   readonly generation: number;
   readonly plan: Plan | undefined;
@@ -14,13 +14,13 @@ export interface FleetSituation {
   readonly token: number;
   readonly isLeading: boolean;
   readonly isStoreUp: boolean;
-  /** Plans that were not obeyed. */
+  /** Number of refused plans. */
   readonly refusedPlans: number;
 }
 
 /**
  * One instance's part in the protocol of the fleet, as a state machine without any input or output: events come in with
- * the time of the instance's monotonic clock, effects go out. Store calls that it asks for must be answered by exactly one
+ * the time of the instance's monotonic clock, effects go out. Each requested store call must be answered by exactly one
  * `stored` or `storeFailed`.
  */
 export class FleetNode {
@@ -52,7 +52,7 @@ export class FleetNode {
     };
   }
 
-  /** What persons have asked for, as far as the instance knows. */
+  /** The overrides by persons that this instance knows. */
   get overrides(): Overrides {
     return this.#parts.sync.overrides.document;
   }
@@ -193,13 +193,13 @@ export class FleetNode {
     }
   }
 
-  /** @param from the peer that sent it; undefined: the store */
+  /** @param from the peer that sent the plan; undefined: the store */
   #onPlan(plan: Plan, from: string | undefined, now: number): void {
     const { election } = this.#parts.control;
     const current = this.#parts.follower.isAlone ? undefined : this.#parts.follower.plan;
     const isStale = plan.token < election.floor;
     if (!isNewer(plan, current) && (!isStale || from === undefined)) return;
-    // Who holds the lease goes on from the last plan of the one before.
+    // A new leader continues from the last plan of its predecessor.
     const isBase = isStale && from === undefined && this.#parts.control.lease() !== undefined;
     const verdict = this.#parts.follower.offer(plan, isBase ? plan.token : election.floor);
     if (verdict.isObeyed) {
@@ -258,7 +258,7 @@ export class FleetNode {
     if (this.#parts.follower.kept > 0)
       this.#parts.alarms.raise(
         'last replica kept',
-        'the last running replica of a deployment stays against the plan',
+        'the last running replica of a deployment was kept, although the plan removes it',
         now,
       );
   }

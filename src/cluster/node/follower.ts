@@ -3,27 +3,27 @@ import type { DeclaredPlace } from './declaration.ts';
 import type { TargetCause } from './events.ts';
 import { judge, keepLast, type Verdict } from './guards.ts';
 
-/** The number of a plan that an instance made for itself alone: older than every other. */
+/** Number of a plan that an instance made for itself alone, which is older than every other plan. */
 export const ALONE_NUMBER = -1;
 
 export interface FollowerView {
   readonly self: string;
   readonly places: ReadonlyMap<string, DeclaredPlace>;
-  /** Replicas of a deployment that run here, or may run for all that is known. */
+  /** Number of replicas of a deployment that run here, or may run. */
   readonly running: (deployment: string, target: number) => number;
   readonly isDraining: boolean;
-  /** Replicas of a deployment that run on linked instances. */
+  /** Number of replicas of a deployment that run on linked instances. */
   readonly elsewhere: (deployment: string) => number;
 }
 
-/** The part of an instance in the plan: which replica counts it aims at, and which plans it obeys. */
+/** Derives an instance's target counts from the plan, and decides which plans the instance obeys. */
 export class Follower {
   #plan: Plan | undefined = undefined;
   #targets: Readonly<Record<string, number>> = {};
   readonly #demanded = new Map<string, number>();
-  /** Plans that were not obeyed. */
+  /** Number of refused plans. */
   refused = 0;
-  /** Last replicas that stay against the plan. */
+  /** Number of last replicas that were kept against the plan. */
   kept = 0;
 
   get plan(): Plan | undefined {
@@ -49,12 +49,12 @@ export class Follower {
     return verdict;
   }
 
-  /** The plan of an instance that nobody else plans for. */
+  /** Adopts a plan that the instance made for itself. */
   actAlone(plan: Plan): void {
     this.#plan = plan;
   }
 
-  /** Starts a first replica although no leader says so, until a plan speaks of the deployment. */
+  /** Aims at a first replica without a leader, until a plan covers the deployment. */
   demand(deployment: string): void {
     this.#demanded.set(deployment, 1);
   }
@@ -84,7 +84,7 @@ export class Follower {
     // A replica that was started for want of a leader is not needed once the plan's own one runs.
     if (planned === 0 && this.#demanded.has(key) && view.elsewhere(key) > 0 && this.#isPlanned(key))
       this.#demanded.delete(key);
-    // Absent is not zero: what the plan does not speak of stays as it is.
+    // Absent is not zero: deployments that the plan does not cover stay unchanged.
     const wanted = Math.max(planned ?? this.#targets[key] ?? 0, this.#demanded.get(key) ?? 0, least);
     const running = view.running(key, this.#targets[key] ?? 0);
     const elsewhere = wanted === 0 && running > 0 ? view.elsewhere(key) : 1;

@@ -31,7 +31,7 @@ describe('a receiver', () => {
   test('refuses a plan that removes more than half of the replicas at once', () => {
     expect(judge(plan(6, { x: [2, 2], y: [1, 0] }), current, 10)).toEqual({ isObeyed: true });
     expect(judge(plan(6, { x: [2, 2], y: [0, 0] }), current, 10)).toMatchObject({
-      reason: 'it removes 6 of 10 replicas at once, more than 5',
+      reason: 'the plan removes 6 of 10 replicas at once, more than 5',
     });
   });
 

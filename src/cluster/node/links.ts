@@ -6,12 +6,15 @@ import type { FleetTiming } from './timing.ts';
 
 const MIN_REDIAL_MS = 50;
 const MAX_REDIAL_MS = 2_000;
-/** Of two instances the one with the lower id dials; the other one only if there is no link after this time, in ms. */
+/**
+ * Time, in ms, after which the instance with the higher id dials as well if no link exists; until then only the lower
+ * id dials.
+ */
 const SECOND_DIAL_MS = 1_000;
 
 type Status = Extract<FleetFrame, { kind: 'status' }>;
 
-/** Dials the other members and tells all of them how this instance does. */
+/** Dials the other members and sends them this instance's status. */
 export class Links {
   readonly #self: LocalInstance;
   readonly #membership: Membership;

@@ -2,13 +2,13 @@ import { type Declaration, DOCUMENT_FORMAT, type MemberRecord, type MemberState 
 import { type DeclaredPlace, placesOf, versionKey } from './declaration.ts';
 import type { LocalLoads } from './events.ts';
 
-/** What does not change about an instance in its life. */
+/** The properties of an instance that are constant in its life. */
 export type InstanceIdentity = Omit<MemberRecord, 'format' | 'declaration' | 'state' | 'codeVersion'>;
 
 /** A report of the host that is older than this, in ms, may be wrong about replicas that were starting. */
 const STALE_MS = 1_000;
 
-/** The instance that a node speaks for. */
+/** The instance that a node represents. */
 export class LocalInstance {
   readonly id: string;
   /** Names this life of the instance as the holder of a lease. */
@@ -21,7 +21,7 @@ export class LocalInstance {
   state: MemberState = 'joining';
   loads: LocalLoads = {};
   hostLagMs = 0;
-  /** When the host reported last. */
+  /** Time of the host's last report. */
   reportedAt: number = -Infinity;
   upSince: number | undefined = undefined;
 
@@ -58,7 +58,7 @@ export class LocalInstance {
     };
   }
 
-  /** The store has lost the instance: it comes back as another life. */
+  /** The store has lost the instance, which rejoins as a new life. */
   renew(): void {
     this.#epoch++;
   }
@@ -80,7 +80,7 @@ export class LocalInstance {
     return true;
   }
 
-  /** Replicas of a deployment that run, or may have begun to since a host that is blocked reported last. */
+  /** Number of replicas of a deployment that run, or may have started since the last report of a blocked host. */
   mayRun(deployment: string, target: number, now: number): number {
     const { running = 0, starting = 0 } = this.loads[deployment] ?? {};
     return now - this.reportedAt > STALE_MS ? Math.max(target, running + starting) : running;
@@ -94,7 +94,7 @@ export class LocalInstance {
   }
 }
 
-/** Instance of a lease's owner. */
+/** Returns the instance of a lease's owner. */
 export function instanceOf(owner: string): string {
   return owner.slice(0, owner.lastIndexOf('#'));
 }

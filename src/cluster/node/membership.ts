@@ -5,49 +5,51 @@ import type { FleetTiming } from './timing.ts';
 
 type Status = Extract<FleetFrame, { kind: 'status' }>;
 
-/** Another instance of the fleet, as this one knows it. */
+/** Another instance of the fleet, as this instance knows it. */
 export interface Member {
   readonly id: string;
   record: MemberRecord | undefined;
-  /** Revision of the record that was read; empty if it came over a link. */
+  /** Revision of the record that was read; empty if the record came over a link. */
   revision: string;
   /** Revision of the record that the store lists. */
   listedRevision: string;
   isListed: boolean;
   /** Last heartbeat, in store time. */
   beatAt: number;
-  /** Since when it is absent from the store's list, in ms of the own clock; undefined while it is listed. */
+  /**
+   * Time since which the member is absent from the store's list, in ms of the own clock; undefined while it is listed.
+   */
   absentSince: number | undefined;
   isLinked: boolean;
-  /** Since when it refuses connections. */
+  /** Time since which the member refuses connections. */
   refusedSince: number | undefined;
   dialledAt: number;
-  /** Since when there is no link although it is alive. */
+  /** Time since which the live member has no link. */
   unlinkedAt: number;
-  /** Dials in a row that failed. */
+  /** Number of failed dials in a row. */
   failedDials: number;
-  /** What it last said about itself over the link. */
+  /** Last status that the member sent over the link. */
   status: Status | undefined;
-  /** Since when it is up, as seen from here. */
+  /** Time since which the member is up, as seen from here. */
   upSince: number | undefined;
   isAlive: boolean;
 }
 
 /**
- * Who is in the fleet. The evidence of life is a heartbeat in the store or a link. Time in which the store did not answer
- * does not count against anybody.
+ * Tracks the members of the fleet. The evidence of life is a heartbeat in the store or a link. Time in which the store
+ * did not answer does not count against any member.
  */
 export class Membership {
   readonly #self: string;
   readonly #timing: FleetTiming;
   readonly #members = new Map<string, Member>();
   readonly #left = new Set<string>();
-  /** Passes only while heartbeats are answered. */
+  /** Store time, which passes only while heartbeats are answered. */
   #storeTime = 0;
   #answeredAt: number | undefined = undefined;
-  /** Changes with the set of live members, their records and their states. */
+  /** Number that changes with the set of live members, their records and their states. */
   revision = 0;
-  /** When a member came or went last. */
+  /** Time at which a member last came or went. */
   changedAt: number = -Infinity;
 
   constructor(self: string, timing: FleetTiming) {
@@ -100,7 +102,7 @@ export class Membership {
     return unread;
   }
 
-  /** Members that have been dead for so long that the store's list should drop them. */
+  /** Members that have been dead long enough to be dropped from the store's list. */
   forgettable(now: number): string[] {
     const { forgetMs } = this.#timing;
     const isOld = ({ isAlive, absentSince }: Member): boolean =>
@@ -150,7 +152,7 @@ export class Membership {
     member.status = status;
   }
 
-  /** Replicas of a deployment that run on instances to which there is a link. */
+  /** Number of replicas of a deployment that run on linked instances. */
   runningElsewhere(deployment: string): number {
     let running = 0;
     for (const { isLinked, status } of this.#members.values())
@@ -158,7 +160,7 @@ export class Membership {
     return running;
   }
 
-  /** Judges who is alive. @returns members whose life changed */
+  /** Judges which members are alive. @returns members whose state of life changed */
   judge(now: number): Member[] {
     const changed: Member[] = [];
     for (const member of this.#members.values()) {
@@ -191,7 +193,10 @@ export class Membership {
     );
   }
 
-  /** One accuser is not enough: the network between two instances may be at fault. */
+  /**
+   * Whether all other members report a refusal. One accuser is not enough: the network between two instances may be at
+   * fault.
+   */
   #isRefusedByAll(member: Member, now: number): boolean {
     const { refusedSince } = member;
     if (refusedSince === undefined || now - refusedSince < this.#timing.refusedDeadMs) return false;
@@ -229,7 +234,10 @@ export class Membership {
   }
 }
 
-/** Which ids a list covers: all of a small fleet, those between its ends of a crowded one. */
+/**
+ * Returns whether a list covers an id: a list covers all ids of a small fleet, and the ids between its ends of a
+ * crowded fleet.
+ */
 function sliceOf({ members, memberCount }: BeatAnswer, slice: number): (id: string) => boolean {
   if (memberCount <= SLICE_MEMBERS) return () => true;
   const slices = Math.ceil(memberCount / SLICE_MEMBERS);

@@ -19,13 +19,13 @@ export interface FleetNodeOptions {
   readonly declaration: Declaration;
   readonly declarationHash: string;
   readonly timing: FleetTiming;
-  /** Decides about deployments with a policy of their own. */
+  /** Policy for deployments with a policy of their own. */
   readonly policy?: FleetPolicy;
   /** A timestamp like `Date.now()`, written into overrides for people to read. */
   readonly timestamp?: () => number;
 }
 
-/** What a node is made of. */
+/** The parts of a node. */
 export interface NodeParts {
   readonly self: LocalInstance;
   readonly membership: Membership;
@@ -40,7 +40,7 @@ export interface NodeParts {
   readonly commands: Commands;
 }
 
-/** Puts the parts of a node together. @param onRead what the node does with documents that were read */
+/** Puts the parts of a node together. @param onRead handles documents that were read */
 export function assemble(
   options: FleetNodeOptions,
   emit: (effect: FleetEffect) => void,
@@ -89,7 +89,7 @@ export function assemble(
   return { ...shared, alarms, reporter, sync, control, demands, commands };
 }
 
-/** Whether it is not known when the code of a member was first seen. */
+/** Whether the time at which a member's code was first seen is unknown. */
 function isUnknown(record: MemberRecord | undefined, versions: Readonly<Record<string, number>>): boolean {
   return record !== undefined && versions[versionKey(record.codeVersion, record.declaration)] === undefined;
 }

@@ -2,15 +2,15 @@ import { nextCapacity } from '../../controller/target-capacity.ts';
 import type { TargetCapacity } from '../../store/snapshot.ts';
 import type { Overrides, ScaleOptions } from '../documents.ts';
 
-/** What a person asks of the whole fleet. */
+/** A person's change to the whole fleet. */
 export type OverrideChange =
   /** `serve.scale`: the options of one deployment, until `deploy` names them. */
   | { readonly kind: 'options'; readonly deployment: string; readonly options: Partial<ScaleOptions> }
-  /** `deploy(config)`: its options, in place of earlier ones of the same name. */
+  /** `deploy(config)`: the config's options, which replace earlier options of the same name. */
   | {
       readonly kind: 'deploy';
       readonly options: Readonly<Record<string, Partial<ScaleOptions>>>;
-      /** Names of the options of which an earlier override ends, by deployment. */
+      /** Names of the options whose earlier overrides end, by deployment. */
       readonly named: Readonly<Record<string, readonly (keyof ScaleOptions)[]>>;
       readonly percent: number | undefined;
       readonly isSameApps: boolean;
@@ -24,11 +24,11 @@ export interface ChangeContext {
   readonly by: string;
   /** A timestamp like `Date.now()`: shown to people, never compared. */
   readonly at: number;
-  /** When the newest version of the code was first seen. */
+  /** Time at which the newest version of the code was first seen. */
   readonly newestVersionAt: number;
 }
 
-/** The next generation of the overrides. */
+/** Returns the next generation of the overrides. */
 export function withChange(overrides: Overrides, change: OverrideChange, context: ChangeContext): Overrides {
   const { by, at, newestVersionAt } = context;
   const next = { ...overrides, generation: overrides.generation + 1, by, at };

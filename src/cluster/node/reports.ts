@@ -3,7 +3,7 @@ import type { FleetTiming } from './timing.ts';
 
 type Report = Extract<FleetFrame, { kind: 'report' }>;
 
-/** What an instance tells its leader: the deployments that changed, and all of them from time to time. */
+/** Makes an instance's reports to its leader: changed deployments each time, and all deployments periodically. */
 export class Reporter {
   readonly #timing: FleetTiming;
   #sent: LocalLoads = {};
@@ -28,7 +28,7 @@ export class Reporter {
     return { kind: 'report', isFull: false, loads: Object.fromEntries(changed) };
   }
 
-  /** The link to the leader is new: what it knows is not known. */
+  /** The link to the leader is new, and so its knowledge is unknown: the next report is complete. */
   restart(): void {
     this.#to = '';
   }
@@ -39,7 +39,7 @@ export interface FleetLoad {
   readonly running: number;
   readonly queued: number;
   readonly ongoing: number;
-  /** Calls that have ended, ever; never falls. */
+  /** Total number of ended calls, which never falls. */
   readonly ended: number;
 }
 
@@ -48,7 +48,7 @@ interface Known {
   loads: Record<string, LocalLoad>;
 }
 
-/** What the leader knows from the reports of the instances. */
+/** The leader's knowledge from the reports of the instances. */
 export class Reports {
   readonly #timing: FleetTiming;
   readonly #known = new Map<string, Known>();
@@ -63,7 +63,7 @@ export class Reports {
     if (known === undefined && !isFull) return;
     for (const [key, load] of Object.entries(loads)) {
       const before = known?.loads[key]?.ended ?? load.ended;
-      // A count that fell is that of a new life of the instance.
+      // A count that fell belongs to a new life of the instance.
       const more = load.ended >= before ? load.ended - before : load.ended;
       this.#ended.set(key, (this.#ended.get(key) ?? 0) + more);
     }
@@ -83,13 +83,13 @@ export class Reports {
     return this.#known.get(id)?.loads[deployment];
   }
 
-  /** Whether the numbers of a member are too old to remove replicas by them. */
+  /** Whether the numbers of a member are too old to justify the removal of replicas. */
   isSilent(id: string, now: number): boolean {
     const known = this.#known.get(id);
     return known === undefined || now - known.at > this.#timing.fullReportMs + this.#timing.silentMs / 5;
   }
 
-  /** The sum over live members; a silent one keeps its last numbers. */
+  /** Sums the load over live members; a silent member keeps its last numbers. */
   sum(deployment: string, members: readonly string[]): FleetLoad {
     let [running, queued, ongoing] = [0, 0, 0];
     for (const id of members) {

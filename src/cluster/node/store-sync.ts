@@ -6,7 +6,7 @@ import type { FleetTiming } from './timing.ts';
 
 type AnswerOf<O extends StoreAnswer['op']> = Extract<StoreAnswer, { op: O }>;
 type ReadAnswer = AnswerOf<'read'>;
-/** What to read. */
+/** The documents to read. */
 type Wanted = Omit<Extract<StoreRequest, { op: 'read' }>, 'op'>;
 
 interface Pending {
@@ -14,13 +14,13 @@ interface Pending {
   settle(answer: StoreAnswer | undefined, failure: StoreFailure | undefined): void;
 }
 
-/** What the node does with what the store says. */
+/** The node's handlers for the store's answers. */
 export interface StoreListener {
-  /** The record and what goes with it. */
+  /** Returns the request to join: the record and its accompanying data. */
   joining(): Extract<StoreRequest, { op: 'join' }>;
   /** The lease to renew with the next heartbeat. */
   renewing(): Lease | undefined;
-  /** @returns what must be read */
+  /** @returns the documents that must be read */
   beaten(
     answer: BeatAnswer,
     renewed: Lease | undefined,
@@ -36,8 +36,8 @@ export interface StoreListener {
 }
 
 /**
- * Keeps an instance and the store in step: heartbeats, the own record, reading what changed, and writing again what the
- * store has lost.
+ * Synchronizes an instance with the store: sends heartbeats, writes the own record, reads changes, and rewrites
+ * documents that the store has lost.
  */
 export class StoreSync {
   readonly #timing: FleetTiming;
@@ -53,7 +53,10 @@ export class StoreSync {
   #slice = 0;
   #answeredAt: number | undefined = undefined;
   #isFailing = false;
-  /** When each declaration of a version was first seen, by `versionKey`; never forgets what a store has lost. */
+  /**
+   * Time at which each declaration of a version was first seen, by `versionKey`; entries that the store has lost are
+   * kept.
+   */
   versions: Readonly<Record<string, number>> = {};
   overrides: Tagged<Overrides> = { document: NO_OVERRIDES, tag: '' };
   /** Generation of the overrides that the store holds. */
@@ -71,7 +74,7 @@ export class StoreSync {
     this.#send = send;
   }
 
-  /** When the store answered last; undefined before its first answer. */
+  /** Time of the store's last answer; undefined before its first answer. */
   get answeredAt(): number | undefined {
     return this.#answeredAt;
   }
@@ -151,7 +154,7 @@ export class StoreSync {
     if (number > known) this.read({ overrides: kind === 'override', plan: kind === 'plan' }, now);
   }
 
-  /** One read is under way at a time; what is left out is asked for with the next heartbeat. */
+  /** Starts a read, one at a time; a skipped request is repeated with the next heartbeat. */
   read(wanted: Partial<Wanted>, now: number): void {
     const { members = [], declarations = [], overrides = false, plan = false, versions = false } = wanted;
     if (members.length === 0 && declarations.length === 0 && !overrides && !plan && !versions) return;
@@ -175,7 +178,7 @@ export class StoreSync {
     });
   }
 
-  /** Writes overrides that this instance has made or knows better than the store. */
+  /** Writes overrides that this instance made, or that are newer than the store's. */
   writeOverrides(
     document: Overrides,
     expected: number,
@@ -218,7 +221,10 @@ export class StoreSync {
     this.read({ ...unread, overrides: isBehind, plan: isUnknownPlan }, now);
   }
 
-  /** Writes the overrides over forged ones. An instance that knows none cannot tell: its own secret may be wrong. */
+  /**
+   * Writes the overrides over forged ones. An instance without overrides cannot tell which side is wrong: its own
+   * secret may be.
+   */
   #repair(now: number): void {
     const { document } = this.overrides;
     if (document.generation === 0) return;

@@ -6,49 +6,49 @@ export interface FleetTiming {
   readonly recordTtlMs: number;
   /** Life of the lease without renewal. */
   readonly leaseTtlMs: number;
-  /** A leader acts for so long after it sent its last renewal that succeeded. Less than `leaseTtlMs`. */
+  /** Time that a leader acts after it sent its last successful renewal. Less than `leaseTtlMs`. */
   readonly leaseHoldMs: number;
   /** Pause between two candidates for a free lease. */
   readonly claimStepMs: number;
-  /** A member without link and heartbeat is dead after so long. */
+  /** Time after which a member without link and heartbeat is dead. */
   readonly deadMs: number;
-  /** A member that refuses the connections of all others is dead after so long. */
+  /** Time after which a member that refuses the connections of all others is dead. */
   readonly refusedDeadMs: number;
-  /** A dead member is removed from the store's list after so long. */
+  /** Time after which a dead member is removed from the store's list. */
   readonly forgetMs: number;
-  /** A leader whose host has not reported for so long does not renew its lease. */
+  /** Time without a report of its host after which a leader does not renew its lease. */
   readonly hostTickMs: number;
   /** Period of the reports to the leader, and of its decisions. */
   readonly reportMs: number;
   /** Period of the complete reports. */
   readonly fullReportMs: number;
-  /** A member that has not reported for so long is silent. */
+  /** Time without a report after which a member is silent. */
   readonly silentMs: number;
-  /** A new leader removes nothing for so long. */
+  /** Time for which a new leader removes nothing. */
   readonly removalDelayMs: number;
   /** Pause between two plans that remove replicas. */
   readonly removalStepMs: number;
-  /** The leader of a fleet without a plan waits so long for the first reports. */
+  /** Time that the leader of a fleet without a plan waits for the first reports. */
   readonly settleMs: number;
-  /** An instance that reaches neither the store nor a peer for so long after its start acts alone. */
+  /** Time after its start after which an instance that reaches neither the store nor a peer acts alone. */
   readonly aloneMs: number;
-  /** A version of the code without a live member is forgotten after so long. */
+  /** Time after which a version of the code without a live member is forgotten. */
   readonly versionForgetMs: number;
-  /** A new version of the code may lead once one of its members has been up for so long. */
+  /** Time that a member of a new version must be up before the version may lead. */
   readonly matureMs: number;
-  /** A deployment that cannot start on an instance is not placed there for so long, times the failures. */
+  /** Time, times the failures, for which a deployment that cannot start on an instance is not placed there. */
   readonly barredMs: number;
   /** Pause between two moves of one deployment that only balance it. */
   readonly moveEveryMs: number;
-  /** No replica is moved for balance for so long after a member came or went. */
+  /** Time after a member came or went for which no replica is moved for balance. */
   readonly moveQuietMs: number;
-  /** A move whose new replica is not running after so long is given up. */
+  /** Time after which a move whose new replica is not running is abandoned. */
   readonly moveTimeoutMs: number;
-  /** A call to the store that is not answered for so long has failed. */
+  /** Time after which an unanswered call to the store has failed. */
   readonly storeTimeoutMs: number;
-  /** A command fails after so long. */
+  /** Time after which a command fails. */
   readonly commandMs: number;
-  /** Calls that wait without a replica or a leader get a first replica after so long. */
+  /** Time after which calls that wait without a replica or a leader get a first replica. */
   readonly demandMs: number;
   /** Pause between two alarms of one cause. */
   readonly alarmMs: number;

@@ -1,6 +1,6 @@
-/** Names of what a fleet keeps in its store. All of them share one hash slot. */
+/** Names of a fleet's keys in its store, which share one hash slot. */
 export class FleetKeys {
-  /** Before every key and channel: what an access list of Redis has to allow. */
+  /** Prefix of every key and channel, which an access list of Redis has to allow. */
   readonly prefix: string;
 
   /** @param fleet name of the fleet, without braces */
@@ -24,7 +24,7 @@ export class FleetKeys {
     return `${this.prefix}overrides`;
   }
 
-  /** Channel of the numbers that were just written. */
+  /** Channel on which just written numbers are announced. */
   get hint(): string {
     return `${this.prefix}hint`;
   }

@@ -3,13 +3,13 @@ import type { FleetTiming } from '../timing.ts';
 import type { DesiredDeployment } from './merge.ts';
 
 interface Failures {
-  /** Failed starts that were counted. */
+  /** Number of counted failed starts. */
   failures: number;
   times: number;
   until: number;
 }
 
-/** Instances on which a deployment does not start: a bad version must not keep replicas from the good ones. */
+/** Bars instances on which a deployment does not start: a bad version must not keep replicas from good instances. */
 export class Barred {
   readonly #timing: FleetTiming;
   readonly #records = new Map<string, Failures>();

@@ -15,7 +15,7 @@ import { LiveVersions } from './live-versions.ts';
 import { type Merged, merge } from './merge.ts';
 import { Publisher } from './publisher.ts';
 
-/** The parts of a node that its control works with. */
+/** The parts of a node that its control uses. */
 export interface ControlParts {
   readonly self: LocalInstance;
   readonly membership: Membership;
@@ -29,7 +29,7 @@ export interface ControlParts {
   readonly emit: (effect: FleetEffect) => void;
 }
 
-/** Who leads, and what this instance does while it leads: decide every `reportMs`, publish what changed. */
+/** Follows the election and, while this instance leads, decides every `reportMs` and publishes changes. */
 export class Control {
   readonly #parts: ControlParts;
   readonly #publisher: Publisher;
@@ -39,7 +39,7 @@ export class Control {
   #startedAt: number | undefined = undefined;
   #hasBeaten = false;
   #leader: Leader | undefined = undefined;
-  /** Plans for this instance alone while there is no fleet. */
+  /** Plans for this instance alone while no fleet is reachable. */
   #alone: Leader | undefined = undefined;
   #decidedAt = -Infinity;
   #known: Lease | undefined = undefined;
@@ -63,18 +63,18 @@ export class Control {
     });
   }
 
-  /** The own lease while it may be acted by. */
+  /** The own lease, while this instance may act as its holder. */
   lease(): Lease | undefined {
     return this.election.isLeading(this.#now) ? this.election.held : undefined;
   }
 
-  /** The lease to renew: not that of a host that is blocked. */
+  /** The lease to renew; undefined while the host is blocked. */
   renewing(): Lease | undefined {
     const { self, timing } = this.#parts;
     return this.#now - self.reportedAt < timing.hostTickMs ? this.election.held : undefined;
   }
 
-  /** Owner and token of the leader, as far as this instance knows. */
+  /** Owner and token of the leader, to this instance's knowledge. */
   get known(): Lease | undefined {
     return this.#known;
   }
@@ -122,12 +122,12 @@ export class Control {
     if (!isStored) this.#publisher.republish(plan, now);
   }
 
-  /** The stored plan was asked for, and nobody who knows the secret wrote what is there. */
+  /** The stored plan was read and was not written with the secret. */
   onUnreadablePlan(): void {
     this.#unreadable = this.#parts.sync.stored;
   }
 
-  /** @param isCertain whether it comes from a sealed document or a link, so that it raises the floor */
+  /** @param isCertain whether the lease comes from a sealed document or a link, so that it raises the floor */
   noteLeader(lease: Lease, isCertain: boolean): void {
     if (lease.token < this.election.floor) return;
     if (isCertain) this.election.raiseFloor(lease.token);
@@ -151,7 +151,7 @@ export class Control {
     this.#leader?.reports.drop(id);
   }
 
-  /** Gives the lease back. */
+  /** Releases the lease. */
   release(now: number): void {
     const { sync, self } = this.#parts;
     if (this.election.held === undefined) return;
@@ -216,7 +216,7 @@ export class Control {
       this.#publisher.republish(plan, now);
   }
 
-  /** Nothing to reach and nothing to follow: the instance is a fleet of one. */
+  /** Acts as a fleet of one, with neither a store nor a peer in reach. */
   #actAlone(now: number): void {
     const { self, follower, sync, membership, timing, policy } = this.#parts;
     if (follower.plan !== undefined && !follower.isAlone) {
@@ -246,11 +246,15 @@ export class Control {
     if (current?.token === plan.token && current.number === plan.number) return true;
     const verdict = this.#parts.follower.offer(plan, this.election.floor);
     if (!verdict.isObeyed)
-      this.#parts.alarms.raise('plan refused', `the own plan was refused: ${verdict.reason}`, this.#now);
+      this.#parts.alarms.raise(
+        'plan refused',
+        `this instance refused its own plan: ${verdict.reason}`,
+        this.#now,
+      );
     return verdict.isObeyed;
   }
 
-  /** The plan that the store has is the base of the next one: it has to be read first. */
+  /** Whether the stored plan must be read first, since it is the base of the next plan. */
   #isReading(): boolean {
     const { sync, follower } = this.#parts;
     const { stored } = sync;

@@ -2,13 +2,13 @@ import { hash, mix } from '../../../load/hash.ts';
 import type { BeatAnswer, Lease } from '../../fleet-store.ts';
 import type { FleetTiming } from '../timing.ts';
 
-/** What the answer of the store changed about who leads. */
+/** Change of the leader that the store's answer caused. */
 export type ElectionChange = 'elected' | 'demoted' | undefined;
 
 /**
- * Who leads: the holder of the lease, from when it sent the call that got or renewed it until `leaseHoldMs` later by its
- * own clock. A lease in the store is a hint that anybody could write; only tokens of sealed documents and of links raise
- * the floor.
+ * Determines the leader: the holder of the lease leads from the moment at which it sent the successful claim or renewal
+ * until `leaseHoldMs` later by its own clock. A lease in the store is only a hint, which may be forged; only tokens of
+ * sealed documents and of links raise the floor.
  */
 export class Election {
   readonly #timing: FleetTiming;
@@ -18,14 +18,14 @@ export class Election {
   #claimAt: number | undefined = undefined;
   /** Highest token seen in a sealed document or on a link. */
   floor = 0;
-  /** The lease that the store showed last. */
+  /** The lease that the store last showed. */
   seen: Lease | undefined = undefined;
 
   constructor(timing: FleetTiming) {
     this.#timing = timing;
   }
 
-  /** The own lease; it may have run out. */
+  /** The own lease, which may have expired. */
   get held(): Lease | undefined {
     return this.#held;
   }
@@ -51,18 +51,18 @@ export class Election {
     if (lease?.owner === owner && lease.token >= this.floor) {
       this.#claimAt = undefined;
       const isRenewed = renewed?.token === lease.token;
-      // A claim that was carried out after its call had failed: how old it is is not known.
+      // The claim was carried out after its call had failed, so its age is unknown.
       return this.#hold(
         lease,
         sentAt + (isRenewed ? this.#timing.leaseHoldMs : 1.5 * this.#timing.beatMs),
         sentAt,
       );
     }
-    // The lease of another one ends the own; a store that lost it may get it back while the time is not up.
+    // Another holder's lease ends the own lease; a store that lost the own lease may get it back until it expires.
     return lease !== undefined && lease.owner !== owner ? this.#lose() : undefined;
   }
 
-  /** The answer to a claim. */
+  /** Handles the answer to a claim. */
   onLease(lease: Lease | undefined, owner: string, sentAt: number): ElectionChange {
     this.seen = lease;
     if (lease?.owner !== owner || lease.token < this.floor) return this.#lose();
@@ -75,11 +75,11 @@ export class Election {
   }
 
   /**
-   * Whether to claim the lease now. The candidates of a free lease are ranked by rendezvous, so that they do not all come
-   * at once.
+   * Whether to claim the lease now. The candidates of a free lease are ranked by rendezvous, so that they do not all
+   * claim at once.
    *
-   * @param others live members that may stand as well
-   * @param isSecond whether others should come first
+   * @param others live members that may be candidates as well
+   * @param isSecond whether other candidates have precedence
    */
   isToClaim(self: string, others: readonly string[], isSecond: boolean, now: number): boolean {
     if (this.seen !== undefined && this.seen.token >= this.floor) {
@@ -96,7 +96,7 @@ export class Election {
     return now >= this.#claimAt;
   }
 
-  /** A claim was sent: no other one is until it is answered. */
+  /** A claim was sent; the next one waits for its answer. */
   onClaimed(): void {
     this.#claimAt = Infinity;
   }

@@ -25,7 +25,7 @@ import type { DesiredDeployment, Merged } from './merge.ts';
 import { type PlannedDeployment, type PlannedMember, planCounts } from './planner.ts';
 import { Rebalancer } from './rebalance.ts';
 
-/** How many replicas a deployment's own policy wants; undefined asks the default policy. */
+/** Returns the number of replicas that a deployment's own policy wants; undefined selects the default policy. */
 export type FleetPolicy = (
   deployment: string,
   config: AutoscalingConfig,
@@ -45,17 +45,19 @@ export interface LeaderView {
   readonly overrides: Overrides;
   /** The plan that is in force. */
   readonly plan: Plan | undefined;
-  /** When a member came or went last. */
+  /** Time at which a member last came or went. */
   readonly changedAt: number;
 }
 
-/** What a plan says, before it has a number. */
+/** The content of a plan, before the plan has a number. */
 export type PlanContent = Pick<
   Plan,
   'generation' | 'previousTotal' | 'instances' | 'counts' | 'ending' | 'shares'
 >;
 
-/** The controller of the fleet: from the reports of all instances to the next plan. It only proposes. */
+/**
+ * The controller of the fleet, which derives the next plan from the reports of all instances. It only proposes plans.
+ */
 export class Leader {
   readonly #timing: FleetTiming;
   readonly #since: number;
@@ -66,14 +68,14 @@ export class Leader {
   readonly #asking = new Map<string, { readonly id: string; readonly at: number }>();
   readonly #barred: Barred;
   readonly #rebalancer: Rebalancer;
-  /** When the last replica of a deployment was given up. */
+  /** Time at which the last replica of each deployment was given up. */
   readonly #endedAt = new Map<string, number>();
   #removedAt = -Infinity;
   readonly reports: Reports;
   pending: ReadonlyMap<string, PendingReplicas> = new Map();
   readonly decisions = new Map<string, ScalingDecision>();
 
-  /** @param isAlone whether it plans only for its own instance, for want of a fleet */
+  /** @param isAlone whether the leader plans only for its own instance, because no fleet is reachable */
   constructor(timing: FleetTiming, since: number, isAlone: boolean, policy: FleetPolicy) {
     this.#timing = timing;
     this.#since = since;
@@ -94,7 +96,7 @@ export class Leader {
     this.#asking.set(deployment, { id, at: now });
   }
 
-  /** The plan was not accepted: what it began has not begun. */
+  /** The plan was not accepted: withdraws the changes that it began. */
   withdraw(): void {
     this.#rebalancer.abandon();
   }
@@ -109,7 +111,7 @@ export class Leader {
     const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, ids, now));
     const planned = members.map(({ record }) => spaceOf(record));
     const before = ids.reduce((total, id) => total + this.#totalOn(id, view, now), 0);
-    // Receivers count from the last plan, which instances that come back are not in.
+    // Receivers count from the last plan, which does not contain returning instances.
     const budget = this.#budget(plan === undefined ? before : Math.min(before, totalOf(plan)), now);
     this.#rebalancer.prune(deployments, now);
     const withSurge = deployments.map((each) => ({ ...each, surge: this.#rebalancer.surge(each.key) }));
@@ -130,27 +132,27 @@ export class Leader {
     return isSameContent(content, plan) ? undefined : content;
   }
 
-  /** A fleet without a plan: the first one waits for what the others have running. */
+  /** Whether the first plan of a fleet may be made: it waits for the reports of running replicas. */
   #isSettled({ members }: LeaderView, now: number): boolean {
     const waited = now - this.#since;
     if (waited >= 4 * this.#timing.settleMs) return true;
     return waited >= this.#timing.settleMs && members.every(({ record }) => this.reports.has(record.id));
   }
 
-  /** What an instance has is not known before the last plan or a report says it; until then it keeps that. */
+  /** Whether an instance's replicas are known from the last plan or a report; until then they stay. */
   #isKnown(id: string, plan: Plan | undefined): boolean {
     return plan?.instances.includes(id) === true || this.reports.has(id);
   }
 
   /**
-   * Replicas that an instance has so far: those of the plan. An instance that the plan leaves out, and a deployment of
-   * which it has none, may have been given some without a leader: there the reports count.
+   * Replicas that an instance has so far, by the plan. An instance that the plan leaves out may have started replicas
+   * without a leader, as may an instance whose planned count is 0: there the reports count.
    */
   #base(id: string, key: string, plan: Plan | undefined, now: number): number {
     const reported = this.reports.load(id, key)?.target ?? 0;
     if (plan?.instances.includes(id) !== true) return reported;
     const isNone = plan.counts[key]?.every((count) => count === 0) === true;
-    // Reports of the time before the last one was stopped are still on their way.
+    // Reports from before the last replica stopped are still on their way.
     const isRecent = now - (this.#endedAt.get(key) ?? -Infinity) < this.#timing.silentMs;
     if (isNone && !isRecent) return reported;
     return plannedCount(plan, key, id) ?? reported;
@@ -169,7 +171,7 @@ export class Leader {
     const { key, demand, minReplicasPerInstance, maxReplicasPerInstance } = desired;
     const here = desired.hosts.filter((id) => ids.includes(id));
     const fit = here.filter((id) => !this.#barred.has(key, id, now));
-    // Where it starts nowhere, no instance is better than another one.
+    // If the deployment starts nowhere, no instance is better than another.
     const hosts = fit.length > 0 ? fit : here;
     const base = new Map(ids.map((id) => [id, this.#base(id, key, view.plan, now)]));
     const running = new Map(ids.map((id) => [id, this.reports.load(id, key)?.running ?? 0]));
@@ -194,7 +196,7 @@ export class Leader {
     };
   }
 
-  /** @param present replicas that there are so far */
+  /** @param present replicas that exist so far */
   #target(
     desired: DesiredDeployment,
     present: number,
@@ -211,7 +213,7 @@ export class Leader {
     }
     const planned = view.plan?.counts[key]?.reduce((total, count) => total + count, 0);
     const known = this.#targets.get(key) ?? targetOf(desired, capacity, planned);
-    // A replica that was started for want of a leader is one that was wanted.
+    // A replica that was started without a leader counts as wanted.
     const target = known === 0 ? targetOf(desired, capacity, present) : known;
     const scaler = this.#scalers.get(key) ?? new LoadScaler(autoscaling, target);
     this.#scalers.set(key, scaler);
@@ -245,7 +247,7 @@ export class Leader {
     if (inputs === undefined) return { hold: 'no load was measured yet' };
     const wish = this.#policy(key, config, target, inputs) ?? replicasForLoad(config, target, inputs);
     if (typeof wish === 'object' || wish >= target) return wish;
-    // Numbers that are missing must not be taken for calls that are.
+    // Missing reports must not be mistaken for missing calls.
     const silent = [...new Set([...hosts, ...ids])].find((id) => this.reports.isSilent(id, now));
     return silent === undefined ? wish : { hold: `instance ${silent} is silent` };
   }
@@ -268,7 +270,7 @@ function isSameContent(content: PlanContent, plan: Plan | undefined): boolean {
   return keys.every((key) => JSON.stringify(content[key]) === JSON.stringify(plan[key]));
 }
 
-/** The whole plan. */
+/** Completes a plan from its content. */
 export function planOf(
   content: PlanContent,
   number: number,

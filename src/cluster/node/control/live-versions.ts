@@ -1,16 +1,16 @@
 import { firstSeen } from '../declaration.ts';
 import type { FleetTiming } from '../timing.ts';
 
-/** A live member, as far as its code is concerned. */
+/** A live member and the version of its code. */
 export interface VersionedMember {
   readonly codeVersion: string;
-  /** Since when it is up; undefined: it is not. */
+  /** Time since which the member is up; undefined: not up. */
   readonly upSince: number | undefined;
 }
 
 /**
- * Which versions of the code count: those with a live member, and those that had one not long ago. So going back to an
- * older version makes that the newest again.
+ * Tracks the versions of the code that count: versions that have a live member or recently had one. So a return to an
+ * older version makes it the newest again.
  */
 export class LiveVersions {
   readonly #timing: FleetTiming;
@@ -24,7 +24,7 @@ export class LiveVersions {
     this.#timing = timing;
   }
 
-  /** When each version that counts was first seen. */
+  /** Time at which each version that counts was first seen. */
   get seen(): ReadonlyMap<string, number> {
     return this.#seen;
   }
@@ -51,14 +51,14 @@ export class LiveVersions {
   }
 
   /**
-   * Whether members of this version stand for election before those of others: it is the newest that has proved itself.
-   * A version that ends at every start must not lead at every start.
+   * Whether members of this version have precedence in elections: it is the newest proven version. A version that
+   * crashes at every start must not lead at every start.
    */
   isStanding(version: string): boolean {
     return this.#mature === undefined || this.#mature === version;
   }
 
-  /** Whether a newer version has proved itself, so that a leader of this one hands over. */
+  /** Whether a newer version has proved itself, so that a leader of this version hands over. */
   isSucceeded(version: string): boolean {
     const mature = this.#mature;
     return (

@@ -1,7 +1,7 @@
 import type { DeclaredDeployment, MemberState, Overrides, ScaleOptions } from '../../documents.ts';
 import { type DeclaredPlace, versionKey } from '../declaration.ts';
 
-/** What counts of a member when declarations are merged. */
+/** The properties of a member that a merge uses. */
 export interface MergeMember {
   readonly id: string;
   readonly state: MemberState;
@@ -12,11 +12,11 @@ export interface MergeMember {
 export interface MergeInput {
   /** Live members. */
   readonly members: readonly MergeMember[];
-  /** What a declaration declares, by its hash; undefined if it has not been read. */
+  /** Returns the deployments of a declaration by its hash; undefined if the declaration has not been read. */
   readonly places: (hash: string) => ReadonlyMap<string, DeclaredPlace> | undefined;
-  /** When a declaration of a version was first seen, by `versionKey`. */
+  /** Time at which a declaration of a version was first seen, by `versionKey`. */
   readonly versions: Readonly<Record<string, number>>;
-  /** When each version of the code was first seen; only versions that count. */
+  /** Time at which each version of the code that counts was first seen. */
   readonly firstSeen: ReadonlyMap<string, number>;
   readonly overrides: Overrides;
 }
@@ -26,7 +26,7 @@ export interface DesiredDeployment extends ScaleOptions {
   readonly key: string;
   readonly app: string;
   readonly demand: DeclaredDeployment['demand'];
-  /** Live members whose code has it, and that are not on their way out. */
+  /** Live members whose code has the deployment and that are not draining. */
   readonly hosts: readonly string[];
   readonly isDeleted: boolean;
 }
@@ -46,8 +46,9 @@ interface Source {
 }
 
 /**
- * What the fleet should run: of each deployment the options that the newest code declares, then what persons asked for.
- * Of two declarations within one version of the code the one that was first seen last counts.
+ * Merges declarations and overrides into the deployments that the fleet should run: each has the options that the
+ * newest code declares, overridden by persons. Of two declarations within one version of the code, the one that was
+ * first seen last counts.
  */
 export function merge(input: MergeInput): Merged {
   const newest = new Map<string, Source>();

@@ -1,7 +1,7 @@
 import { type InstanceSpace, type PendingReplicas, place } from '../../../controller/place.ts';
 import type { Amounts, Demand } from '../../../deployment/options/resource-units.ts';
 
-/** An instance that replicas may be planned on. */
+/** An instance on which replicas may be planned. */
 export interface PlannedMember {
   readonly id: string;
   readonly zone: string;
@@ -12,14 +12,14 @@ export interface PlannedMember {
 /** Counts of replicas by instance. */
 export type Counts = Map<string, number>;
 
-/** What is to be planned of one deployment. */
+/** The planner's input about one deployment. */
 export interface PlannedDeployment {
   readonly key: string;
   readonly demand: Demand;
   /** Replicas wanted in the fleet; 0 with `isEnding` removes even the last one. */
   readonly wanted: number;
   readonly isEnding: boolean;
-  /** Replicas above the wanted number that moves between instances need. */
+  /** Number of replicas above the wanted number that moves between instances need. */
   readonly surge: number;
   readonly minPerInstance: number;
   readonly maxPerInstance: number;
@@ -29,7 +29,7 @@ export interface PlannedDeployment {
   readonly base: ReadonlyMap<string, number>;
   /** Running replicas by instance, as reported. */
   readonly running: ReadonlyMap<string, number>;
-  /** Where calls wait for a first replica. */
+  /** Instance on which calls wait for a first replica. */
   readonly asking: string | undefined;
 }
 
@@ -40,10 +40,10 @@ export interface Planned {
 }
 
 /**
- * Plans the counts of all deployments: replicas stay where they are, missing ones are placed, surplus ones go within the
- * budget, and those of instances on their way out go once their successors run.
+ * Plans the counts of all deployments: replicas stay where they are, missing replicas are placed, surplus replicas go
+ * within the budget, and replicas of draining instances go once their successors run.
  *
- * @param members live members, also those on their way out
+ * @param members live members, draining ones included
  * @param budget replicas that may be removed by this plan
  */
 export function planCounts(
@@ -103,7 +103,7 @@ function addMissing(
   return pending;
 }
 
-/** Removes what is too many on the instances that may have replicas. @returns how many went */
+/** Removes surplus replicas on the instances that may have replicas. @returns the number of removed replicas */
 function removeSurplus(
   deployment: PlannedDeployment,
   own: Counts,
@@ -127,7 +127,7 @@ function removeSurplus(
   return removed;
 }
 
-/** Replicas that do not run yet go first, then those of the fullest instance. */
+/** Chooses the replica to remove: replicas that do not run yet go first, then replicas of the fullest instance. */
 function victim(
   { running, minPerInstance, isEnding }: PlannedDeployment,
   own: Counts,
@@ -179,7 +179,7 @@ export function sum(counts: ReadonlyMap<string, number>, ids: readonly string[])
   return ids.reduce((total, id) => total + (counts.get(id) ?? 0), 0);
 }
 
-/** What the planned replicas leave free on each instance. */
+/** The resources that the planned replicas leave free on each instance. */
 export class FleetSpace {
   readonly #members: ReadonlyMap<string, PlannedMember>;
   readonly #taken = new Map<string, { amounts: Record<string, number>; gpus: number }>();
@@ -210,7 +210,10 @@ export class FleetSpace {
     return all === 0 ? 0 : (this.#taken.get(id)?.amounts['cpus'] ?? 0) / all;
   }
 
-  /** Where so many replicas go: evenly over the zones, within a zone on the instances with the fewest. */
+  /**
+   * Chooses instances for a number of replicas: evenly over the zones, and within a zone on the instances with the
+   * fewest.
+   */
   spread(
     hosts: readonly string[],
     own: ReadonlyMap<string, number>,
@@ -239,7 +242,7 @@ export class FleetSpace {
   }
 }
 
-/** Devices that are left, as if the replicas were packed: which device a replica gets is decided by its instance. */
+/** Free devices, as if the replicas were packed; the instance decides which device a replica gets. */
 function freeGpus(devices: number, taken: number): number[] {
   const whole = 10_000;
   return Array.from({ length: devices }, (_, index) =>

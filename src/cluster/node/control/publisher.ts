@@ -6,12 +6,12 @@ import type { PlanContent } from './leader.ts';
 import { planOf } from './leader.ts';
 
 export interface PublisherListener {
-  /** The lease while this instance may act by it. */
+  /** The lease, while this instance may act as its holder. */
   lease(): Lease | undefined;
   /** Whether the instance itself obeys the plan. */
   obey(plan: Plan): boolean;
   sendAll(frame: FleetFrame): void;
-  /** Somebody else wrote a plan, or the lease is lost. */
+  /** Another instance wrote a plan, or the lease is lost. */
   refused(): void;
 }
 
@@ -38,7 +38,7 @@ export class Publisher {
     this.#write(planOf(content, number, lease.token, lease.owner, format), now);
   }
 
-  /** Writes the plan in force once more: the store has lost it, or holds one that nobody can read. */
+  /** Writes the plan in force once more: the store has lost the plan, or holds an unreadable one. */
   republish(current: Plan, now: number): void {
     const lease = this.#listener.lease();
     if (lease === undefined || this.#isWriting) return;
@@ -60,7 +60,7 @@ export class Publisher {
         this.#isWriting = false;
         const isWritten = answer?.op === 'plan' && answer.isAccepted;
         if (isWritten) this.#sync.stored = document;
-        // While the lease lasts nobody else can have made a plan: the links alone will do.
+        // While the lease lasts no other instance can have made a plan, so the links suffice.
         const lease = this.#listener.lease();
         if (isWritten || (failure !== undefined && lease?.token === document.token))
           this.#distribute(document);

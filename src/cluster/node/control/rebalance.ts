@@ -1,11 +1,11 @@
 import type { FleetTiming } from '../timing.ts';
 import { type Counts, FleetSpace, type PlannedDeployment, type PlannedMember, sum } from './planner.ts';
 
-/** Instances that differ by so many replicas of a deployment are balanced. */
+/** Difference in replicas of a deployment from which two instances are balanced. */
 const MIN_DIFFERENCE = 2;
-/** So are instances that differ by more than this share in reserved cpus. */
+/** Difference in the share of reserved cpus above which two instances are balanced. */
 const MAX_CPU_DIFFERENCE = 0.25;
-/** Share of the fleet's replicas that may be on the move. */
+/** Share of the fleet's replicas that may move at a time. */
 const MAX_MOVING_SHARE = 0.1;
 
 export interface Move {
@@ -13,11 +13,11 @@ export interface Move {
   readonly from: string;
   readonly to: string;
   readonly startedAt: number;
-  /** Replicas that have to run there for the move to go on. */
+  /** Number of replicas that must run on the new instance for the move to continue. */
   readonly needed: number;
 }
 
-/** Moves replicas that are badly spread: starts one there, and stops one here once it runs. */
+/** Moves badly spread replicas: starts a replica on the new instance, and stops the old one once the new one runs. */
 export class Rebalancer {
   readonly #timing: FleetTiming;
   #moves: Move[] = [];
@@ -46,12 +46,12 @@ export class Rebalancer {
     });
   }
 
-  /** Gives up the moves that are under way. */
+  /** Abandons the current moves. */
   abandon(): void {
     this.#moves = [];
   }
 
-  /** Stops the old replicas of moves whose new ones run. @returns how many were removed */
+  /** Stops the old replicas of moves whose new replicas run. @returns the number of removed replicas */
   finish(
     deployments: readonly PlannedDeployment[],
     counts: ReadonlyMap<string, Counts>,
@@ -70,7 +70,7 @@ export class Rebalancer {
     return removed;
   }
 
-  /** Starts at most one move per deployment. @param quietSince when a member came or went last */
+  /** Starts at most one move per deployment. @param quietSince time at which a member last came or went */
   begin(
     deployments: readonly PlannedDeployment[],
     counts: ReadonlyMap<string, Counts>,
@@ -103,7 +103,7 @@ export class Rebalancer {
     }
   }
 
-  /** Balance comes last: everything that is wanted runs, and nothing else is under way. */
+  /** Whether a deployment may be balanced: all wanted replicas run, and no other change is in progress. */
   #isSettled(deployment: PlannedDeployment, own: Counts, now: number): boolean {
     const { key, hosts, wanted, isEnding, running } = deployment;
     if (isEnding || this.surge(key) > 0) return false;
@@ -128,7 +128,10 @@ function byCount(deployment: PlannedDeployment, own: Counts, space: FleetSpace):
   return (own.get(from) ?? 0) - (own.get(to) ?? 0) >= MIN_DIFFERENCE ? [from, to] : undefined;
 }
 
-/** Only from an instance that has more of the deployment, so that balancing the counts does not move it back. */
+/**
+ * Finds a move that balances cpus, only from an instance that has more replicas of the deployment, so that balancing
+ * the counts does not move the replica back.
+ */
 function byCpu(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
   const { hosts, demand, maxPerInstance } = deployment;
   if ((demand.amounts['cpus'] ?? 0) === 0) return undefined;
