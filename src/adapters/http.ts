@@ -271,7 +271,7 @@ class Exchange implements HttpOutcome {
   #finish(): void {
     this.#isDone = true;
     if (this.#socket !== undefined) offSocketClose(this.#socket, this.#onClose);
-    this.#upload?.stop();
+    this.#upload?.close();
   }
 
   /** Gives the response up to another handler, or to an error answer. */

@@ -47,7 +47,7 @@ export class Deployer {
       apps: options.apps,
       registry,
       log,
-      stop: (app, timeoutMs) => void this.#stop(app, timeoutMs),
+      stop: (app, timeoutMs) => void this.#close(app, timeoutMs),
     });
   }
 
@@ -165,10 +165,10 @@ export class Deployer {
     // The host's own calls are refused from now on; those of replicas that finish their work are not.
     for (const deployment of ['', ...app.spec.deployments.map((spec) => spec.name)])
       router.route(name, deployment, routeKey(name, deployment)).bar(error);
-    await this.#stop(app, timeoutMs, isPatient);
+    await this.#close(app, timeoutMs, isPatient);
   }
 
-  async #stop(app: AppRuntime, timeoutMs: number | undefined, isPatient = false): Promise<void> {
+  async #close(app: AppRuntime, timeoutMs: number | undefined, isPatient = false): Promise<void> {
     const { environment, httpCounts } = this.#options;
     const { name } = app;
     await app.delete(timeoutMs, isPatient);

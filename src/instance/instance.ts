@@ -129,7 +129,7 @@ export class Instance {
     const replicas = () => this.#apps.replicas();
     this.#growth = new MemoryGrowthGuard(options.growthWatch, memoryMb, replicas, this.events, this.log);
     this.#memory = new ProcessMemoryGuard(memoryMb, replicas, ({ replicaId }, why) =>
-      this.#apps.kill(replicaId, why),
+      this.#apps.destroy(replicaId, why),
     );
     this.#dev = options.isDev
       ? new DevReload((name) => this.#plane.deployer.reload(name, false), this.log)
@@ -290,8 +290,8 @@ export class Instance {
     this.#endLoop?.();
     this.#unfollow?.();
     this.#dev?.close();
-    this.#guard.stop();
-    this.#growth.stop();
+    this.#guard.close();
+    this.#growth.close();
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
     this.#disownHandles();
     this.#ignoreBatches();

@@ -25,7 +25,7 @@ async function endBlocked(replica: ManagedReplica, why: string): Promise<void> {
   const running = call === undefined ? '' : ` in ${call.method} (request ${call.requestId})`;
   const message = `replica ${replicaId}: ${why}${running} ${place}`;
   const cause = stack.frames === undefined ? {} : { cause: blockedAt(stack.frames) };
-  await replica.kill(new ServeError('SERVE_REPLICA_DIED', message, { ...about, ...cause }));
+  await replica.destroy(new ServeError('SERVE_REPLICA_DIED', message, { ...about, ...cause }));
 }
 
 /** An error with the stack of the blocked loop. */

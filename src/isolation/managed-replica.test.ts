@@ -60,7 +60,7 @@ class StubHost implements ReplicaHost {
     this.#exit.resolve(undefined);
   }
 
-  terminate(): void {
+  destroy(): void {
     this.log.push('terminated');
     this.#exit.resolve(undefined);
   }
@@ -121,7 +121,7 @@ test('what a kill ends is not forced either, but its calls fail at once', async 
   const { host, owner, replica } = await running();
   host.remains = { hasLeftovers: false, hasAddons: true };
   host.endsByItself = true;
-  await replica.kill(DIED);
+  await replica.destroy(DIED);
   expect(host.log).toEqual(['retire']);
   expect(owner.exits).toMatchObject([{ isExpected: false, phase: undefined, error: DIED }]);
 });
@@ -161,7 +161,7 @@ test('an event loop that does not turn is forced to end', async () => {
 test('a replica that is known to be stuck is asked nothing', async () => {
   const { host, replica } = await running();
   replica.isStuck = true;
-  await replica.kill(DIED);
+  await replica.destroy(DIED);
   expect(host.log).toEqual(['terminated']);
 });
 

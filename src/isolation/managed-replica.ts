@@ -199,7 +199,7 @@ export class ManagedReplica implements Reachable, Draining {
   }
 
   /** Ends the replica without waiting for its calls, which fail with `error`. */
-  async kill(error: ServeError): Promise<void> {
+  async destroy(error: ServeError): Promise<void> {
     if (this.#state === 'STOPPED') return;
     this.#state = 'STOPPING';
     this.#failure ??= { phase: undefined, error };
@@ -261,7 +261,7 @@ export class ManagedReplica implements Reachable, Draining {
   async #end(limit: (most: number) => number): Promise<void> {
     if (!this.isStuck && this.#isAlive) await endInOrder(this.control, this.gone, limit);
     if (!this.#isAlive) return;
-    this.#host.terminate();
+    this.#host.destroy();
     await within(TERMINATE_TIMEOUT_MS, this.gone);
     if (!this.#isAlive) return;
     this.isZombie = true;

@@ -67,7 +67,7 @@ export interface ReplicaHost {
    * Ends the replica at once, whatever it does. Native work under way may take the process with it, so this is the
    * last resort: a replica whose event loop turns is asked to end by itself.
    */
-  terminate(): void;
+  destroy(): void;
 }
 
 /** Starts the replicas of one deployment in environments of one kind. */

@@ -230,7 +230,7 @@ export class ReplicaAgent {
    */
   async #retire(): Promise<Answer> {
     this.#shipStats();
-    this.#ticker.stop();
+    this.#ticker.close();
     clearInterval(this.#shipper);
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
     for (const port of this.#channels.values()) port.unref();

@@ -60,7 +60,7 @@ export class ChaosPipe {
     if (this.#queue.length > 0) this.#timer = setTimeout(this.deliver, 0);
   };
 
-  stop(): void {
+  close(): void {
     clearTimeout(this.#timer);
     this.#direction.remove(this);
     this.#queue.length = 0;

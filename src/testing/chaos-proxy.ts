@@ -117,7 +117,7 @@ export class ChaosProxy implements AsyncDisposable {
     for (const socket of sockets) {
       socket.once('close', () => {
         if (!sockets.every(({ destroyed }) => destroyed)) return;
-        for (const pipe of pipes) pipe.stop();
+        for (const pipe of pipes) pipe.close();
         this.#connections.delete(connection);
       });
     }

@@ -106,7 +106,7 @@ export class TimerWheel {
     this.#cursor = target;
     for (let slot = first; slot <= target; slot++) this.#expireSlot(slot % SLOTS, at);
     if (this.#holds === 0) {
-      if (this.#size === 0) this.#stop();
+      if (this.#size === 0) this.#close();
       else if (this.#referenced) this.#start(false);
     }
   }
@@ -131,7 +131,7 @@ export class TimerWheel {
     }
   }
 
-  #stop(): void {
+  #close(): void {
     time.cancel(this.#ticker);
     this.#ticker = undefined;
     this.#referenced = false;

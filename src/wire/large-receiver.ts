@@ -137,7 +137,7 @@ export class LargeReceiver {
   }
 
   /** The peer sends no more of it, and what waits is void. */
-  abandon(id: number): void {
+  cancel(id: number): void {
     const queue = this.#queues.get(id);
     if (queue === undefined) return;
     this.#queues.delete(id);

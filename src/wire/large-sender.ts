@@ -85,7 +85,7 @@ export class LargeSender {
   }
 
   /** Drops what was not sent for an id. @returns whether there was anything */
-  abandon(id: number): boolean {
+  cancel(id: number): boolean {
     const queue = this.#queues.get(id);
     if (queue === undefined) return false;
     this.#queues.delete(id);

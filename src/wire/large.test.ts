@@ -58,8 +58,8 @@ describe('large frames', () => {
             if (receiver.isBusy(one.id)) receiver.hold(one.id, frame, 1);
             else log([frame], arrived);
             log([frame], sent);
-          } else if (sender.abandon(one.id)) {
-            receiver.abandon(one.id);
+          } else if (sender.cancel(one.id)) {
+            receiver.cancel(one.id);
             // What has arrived stays; the rest is void.
             sent.set(one.id, [...(arrived.get(one.id) ?? [])]);
           }

@@ -159,8 +159,8 @@ describe('large frames', () => {
     using pair = linkPair();
     pair.a.post(call(0, new Uint8Array(20 * MIB)));
     pair.a.post([FRAME.chunk, 0, 'void', 4]);
-    expect(pair.a.abandon(0)).toBe(true);
-    expect(pair.a.abandon(0)).toBe(false);
+    expect(pair.a.cancel(0)).toBe(true);
+    expect(pair.a.cancel(0)).toBe(false);
     expect(pair.a.unsent).toBeLessThan(MIB);
     pair.a.post(call(0, 'again'));
     expect(await pair.inboxB.first(1)).toEqual([call(0, 'again')]);

@@ -151,8 +151,8 @@ export class Link implements Collector {
    *
    * @returns whether a large frame was given up
    */
-  abandon(id: number): boolean {
-    const hasAbandoned = this.#sender.abandon(id);
+  cancel(id: number): boolean {
+    const hasAbandoned = this.#sender.cancel(id);
     if (hasAbandoned) this.post([PEER_FRAME.abandon, id]);
     return hasAbandoned;
   }
@@ -282,7 +282,7 @@ export class Link implements Collector {
         ready.push(...this.#receiver.part(first, body.take(second)));
         break;
       case PEER_FRAME.abandon:
-        this.#receiver.abandon(first);
+        this.#receiver.cancel(first);
         break;
       case PEER_FRAME.ping:
         this.post([PEER_FRAME.pong, first]);

@@ -26,7 +26,7 @@ export function isSmall(length: number | undefined): boolean {
 /** A body on its way from the client. */
 export interface Upload {
   /** Reads and drops the rest of the body, which would otherwise block the connection. */
-  stop(): void;
+  close(): void;
 }
 
 /** The body of a small request, read before the call is sent. */
@@ -43,7 +43,7 @@ export class SmallBody implements Upload {
     unpause(source);
   }
 
-  stop(): void {
+  close(): void {
     this.#chunks = [];
     drop(this.#source, this.#onData, this.#onEnd);
   }
@@ -88,7 +88,7 @@ export class BodyUpload implements Upload {
     unpause(this.#source);
   }
 
-  stop(): void {
+  close(): void {
     // A source that was never read may still belong to another handler.
     if (this.#isOwn) this.#source.destroy();
     else if (this.#state === 'started') drop(this.#source, this.#onData, this.#onEnd);

@@ -8,7 +8,7 @@ export interface HedgeCopy extends OutboundCall {
   /** The first copy lost its replica while this one runs. @param started the first copy may have run */
   lostFirst(started: boolean, cause: unknown): void;
   /** Ends this copy, since the call has ended or was answered elsewhere. */
-  stop(): void;
+  close(): void;
 }
 
 /** A copy of a call that runs elsewhere for comparison and is told the outcome of the original. */

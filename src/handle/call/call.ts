@@ -220,7 +220,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
   override opened(head: unknown): void {
     if (!this.streams()) return;
     this.#openedAt = batchTime;
-    this.#hedge?.stop();
+    this.#hedge?.close();
     this.onOpen(head);
   }
 
@@ -253,7 +253,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
       this.#hedge.lostFirst(started, cause);
       return;
     }
-    this.#hedge?.stop();
+    this.#hedge?.close();
     if (!this.isStreaming && this.#route.recover(this, started)) return;
     const mayRepeat = !started || this.#route.isIdempotent(this.method);
     const error = replicaDied(this, cause, mayRepeat);
@@ -267,7 +267,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
   }
 
   override takenBack(): void {
-    this.#hedge?.stop();
+    this.#hedge?.close();
     this.#hedge = undefined;
     super.takenBack();
   }
@@ -329,7 +329,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
       this.#signal.removeEventListener('abort', this.#onAbort);
     }
     this.#scope?.disown(this);
-    this.#hedge?.stop();
+    this.#hedge?.close();
     this.#route.settled(this, outcome, state, at);
     if (this.#trace !== undefined) this.#endTrace(this.#trace, outcome, error);
     return true;

@@ -139,7 +139,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
   }
 
   /** Ends this copy, since the call has ended or was answered elsewhere. */
-  stop(): void {
+  close(): void {
     this.#timer.remove(this);
     const endpoint = this.#endpoint;
     this.#endpoint = undefined;
@@ -159,7 +159,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
 
   /** Both copies opened a stream: the first copy continues. */
   override opened(): void {
-    this.stop();
+    this.close();
     this.#giveUp(true, undefined);
   }
 

@@ -88,7 +88,7 @@ export class Apps {
   }
 
   /** Ends a replica at once. */
-  kill(replicaId: string, why: string): void {
-    for (const app of this) if (app.kill(replicaId, why)) return;
+  destroy(replicaId: string, why: string): void {
+    for (const app of this) if (app.destroy(replicaId, why)) return;
   }
 }

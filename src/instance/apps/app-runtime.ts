@@ -206,7 +206,7 @@ export class AppRuntime {
     for (const name of leaving()) {
       // Another version may have been requested in the meantime: it stops the deployments that it no longer has.
       if (group !== this.#group || this.#deleting !== undefined) return;
-      await this.#stopOne(name, undefined, true);
+      await this.#closeOne(name, undefined, true);
     }
   }
 
@@ -240,8 +240,8 @@ export class AppRuntime {
     for (const deployment of this.#deployments.values()) yield* deployment.replicas();
   }
 
-  kill(replicaId: string, why: string): boolean {
-    return [...this.#deployments.values()].some((deployment) => deployment.kill(replicaId, why));
+  destroy(replicaId: string, why: string): boolean {
+    return [...this.#deployments.values()].some((deployment) => deployment.destroy(replicaId, why));
   }
 
   /** The ingress, as a replica describes it, once the app is deployed. */
@@ -283,7 +283,7 @@ export class AppRuntime {
     this.#environment.control.withdraw(this.name);
     const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
     for (const name of this.#callersFirst([this.spec, this.serving]))
-      await this.#stopOne(name, deadline - activeTime.now(), isPatient);
+      await this.#closeOne(name, deadline - activeTime.now(), isPatient);
     this.#environment.registry.removeApp(this.name);
   }
 
@@ -318,15 +318,15 @@ export class AppRuntime {
     return started;
   }
 
-  #stopOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
+  #closeOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
     const deployment = this.#deployments.get(name);
     if (deployment === undefined) return Promise.resolve();
-    const stopping = this.#stopping.get(name) ?? this.#stop(name, deployment, timeoutMs, isPatient);
+    const stopping = this.#stopping.get(name) ?? this.#close(name, deployment, timeoutMs, isPatient);
     this.#stopping.set(name, stopping);
     return stopping;
   }
 
-  async #stop(
+  async #close(
     name: string,
     deployment: RunningDeployment,
     timeoutMs: number | undefined,
@@ -336,7 +336,7 @@ export class AppRuntime {
     const own = isPatient ? Math.max(graceful, requestTimeoutMs) : graceful;
     const about = { app: this.name, deployment: name };
     const error = new ServeError('SERVE_UNAVAILABLE', `${name}: the deployment was stopped`, about);
-    await deployment.stop(Math.min(own, timeoutMs ?? own), error);
+    await deployment.close(Math.min(own, timeoutMs ?? own), error);
     this.#deployments.delete(name);
     this.#stopping.delete(name);
   }

@@ -15,7 +15,7 @@ export class PendingChange {
   }
 
   /** @param error reason why the change failed */
-  giveUp(error: unknown): void {
+  destroy(error: unknown): void {
     this.#over.reject(error);
   }
 

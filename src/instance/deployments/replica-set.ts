@@ -128,10 +128,10 @@ export class ReplicaSet implements ReplicaOwner {
   }
 
   /** Ends a replica at once; false if it belongs to another deployment. */
-  kill(replicaId: string, why: string): boolean {
+  destroy(replicaId: string, why: string): boolean {
     const replica = this.#find(replicaId);
     if (replica === undefined) return false;
-    void replica.kill(this.#died(replica, why));
+    void replica.destroy(this.#died(replica, why));
     return true;
   }
 

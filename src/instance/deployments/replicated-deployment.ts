@@ -187,17 +187,17 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     return this.#replicas;
   }
 
-  kill(replicaId: string, why: string): boolean {
-    return this.#replicas.kill(replicaId, why);
+  destroy(replicaId: string, why: string): boolean {
+    return this.#replicas.destroy(replicaId, why);
   }
 
   predecessorsGone(): Promise<void> {
     return this.#replicas.othersGone(this.#spec.fingerprint);
   }
 
-  async stop(timeoutMs: number, error: ServeError): Promise<void> {
+  async close(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
-    this.#change?.giveUp(error);
+    this.#change?.destroy(error);
     this.#target.forget();
     const deadline = activeTime.now() + timeoutMs;
     await queueEmptied(this.#load, () => this.#replicas.mayServe, deadline);
@@ -218,7 +218,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
 
   /** @param reconfigured resolves when the running replicas have the new config */
   #begin(isUpdate: boolean, reconfigured: Promise<void> = Promise.resolve()): Promise<void> {
-    this.#change?.giveUp(this.#reporter.unavailable('superseded by a newer deploy'));
+    this.#change?.destroy(this.#reporter.unavailable('superseded by a newer deploy'));
     const change = new PendingChange(isUpdate);
     this.#change = change;
     this.tick(this.#clock.now());
@@ -312,7 +312,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
 
   /** The current version never ran and never will. */
   #giveUp(failure: ServeError): void {
-    this.#change?.giveUp(failure);
+    this.#change?.destroy(failure);
     this.#change = undefined;
     this.#failure = failure;
     this.#reporter.message = failure.message;

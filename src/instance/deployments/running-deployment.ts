@@ -47,9 +47,9 @@ export interface RunningDeployment {
   /** The replicas that this instance starts and ends. */
   replicas(): Iterable<ManagedReplica>;
   /** Ends a replica at once; false if it belongs to another deployment. */
-  kill(replicaId: string, why: string): boolean;
+  destroy(replicaId: string, why: string): boolean;
   /** Resolves when the calls to earlier versions are over. */
   predecessorsGone(): Promise<void>;
   /** Serves the waiting and running calls, then ends. Later calls fail with `error`. */
-  stop(timeoutMs: number, error: ServeError): Promise<void>;
+  close(timeoutMs: number, error: ServeError): Promise<void>;
 }

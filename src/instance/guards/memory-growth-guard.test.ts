@@ -23,10 +23,10 @@ test('a watch that was stopped holds no replica, also one that it was looking at
   const watch = new MemoryGrowthGuard({ sampleMs: 10 }, 1, () => replicas, new Events(() => {}), log);
   watch.start();
   await looking.promise;
-  watch.stop();
+  watch.close();
   replicas = [];
   answer.resolve(1_000);
   await collected(ref);
   expect(log.records).toEqual([]);
-  watch.stop();
+  watch.close();
 });

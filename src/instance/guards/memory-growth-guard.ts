@@ -60,7 +60,7 @@ export class MemoryGrowthGuard {
     this.#timer ??= setInterval(() => void this.#look(), this.#options.sampleMs).unref();
   }
 
-  stop(): void {
+  close(): void {
     this.#isStopped = true;
     clearInterval(this.#timer);
     this.#timer = undefined;

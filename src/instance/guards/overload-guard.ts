@@ -76,7 +76,7 @@ export class OverloadGuard {
     this.#timer = setInterval(() => this.#judge(), WINDOW_MS).unref();
   }
 
-  stop(): void {
+  close(): void {
     clearInterval(this.#timer);
     this.#probe?.disable();
     this.#gate.shed(SHED_NOTHING);

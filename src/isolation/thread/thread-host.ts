@@ -81,7 +81,7 @@ export class ThreadHost implements ReplicaHost {
   }
 
   /** The end takes 4 ms, or never comes if native code blocks the thread. */
-  terminate(): void {
+  destroy(): void {
     this.#worker.terminate().catch(() => {});
   }
 

@@ -12,7 +12,7 @@ import { leave } from '../stream-pump.ts';
 export interface BodySource {
   next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
   /** The reader left. */
-  stop(): void;
+  close(): void;
 }
 
 /** The items of an iterable. Its `finally` blocks run when it is stopped, at the latest when it comes to a `yield`. */
@@ -24,7 +24,7 @@ export function fromIterable(source: AsyncIterable<unknown> | Iterable<unknown>)
   return {
     next: () => iterator.next(),
     // Not through a generator around it: that would wait for an item that may never come.
-    stop: () => void leave(iterator),
+    close: () => void leave(iterator),
   };
 }
 
@@ -33,7 +33,7 @@ export function fromReadable(stream: ReadableStream): BodySource {
   const reader = stream.getReader();
   return {
     next: () => reader.read() as Promise<IteratorResult<unknown>>,
-    stop: () => {
+    close: () => {
       reader.cancel().catch(() => {});
     },
   };
@@ -77,7 +77,7 @@ export class ResponseStream implements StreamListener {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#window.close();
-    this.#source.stop();
+    this.#source.close();
   }
 
   fail(error: Error): void {

@@ -89,7 +89,7 @@ function streamOf(events: EventSource): ReadableStream<Uint8Array> {
         if (done === true) controller.close();
         else controller.enqueue(encoder.encode(value));
       },
-      cancel: () => events.stop(),
+      cancel: () => events.close(),
     },
     { highWaterMark: 0 },
   );
@@ -125,9 +125,9 @@ class EventSource implements BodySource {
     return promise;
   }
 
-  stop(): void {
+  close(): void {
     clearInterval(this.#heartbeat);
-    this.#source.stop();
+    this.#source.close();
   }
 
   async #read(): Promise<void> {
@@ -140,7 +140,7 @@ class EventSource implements BodySource {
         done === true ? { done, value: undefined } : { done: false, value: formatEvent(value) },
       );
     } catch (error) {
-      this.stop();
+      this.close();
       event = Promise.reject(error);
       event.catch(() => {});
     }

@@ -18,12 +18,12 @@ export class LoopTicker {
 
   /** @param ms period of the sign of life */
   every(ms: number): void {
-    this.stop();
+    this.close();
     this.#tick();
     this.#timer = setInterval(() => this.#tick(), ms);
   }
 
-  stop(): void {
+  close(): void {
     clearInterval(this.#timer);
   }
 

@@ -90,7 +90,7 @@ export class SimulatedReplica implements ReplicaHost {
     return { frames: undefined, why: 'a simulated replica has no event loop' };
   }
 
-  terminate(): void {
+  destroy(): void {
     time.after(END_MS, () => this.end(new Error('it was terminated')));
   }
 

@@ -125,7 +125,7 @@ export class InlineDeployment implements RunningDeployment {
     return [];
   }
 
-  kill(): boolean {
+  destroy(): boolean {
     return false;
   }
 
@@ -178,7 +178,7 @@ export class InlineDeployment implements RunningDeployment {
     };
   }
 
-  async stop(timeoutMs: number, error: ServeError): Promise<void> {
+  async close(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
     this.#giveUpSuccessor();
     const deadline = activeTime.now() + timeoutMs;
