@@ -3,7 +3,7 @@ import { invalidOption, ServeError } from '../errors.ts';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'];
-/** Metadata services of clouds live there, and no instance does. */
+/** Addresses of clouds' metadata services, which are never dialled. */
 const NEVER = [
   '169.254.0.0/16',
   'fe80::/10',
@@ -17,11 +17,11 @@ const NEVER = [
 export interface AddressRules {
   /** Networks, such as `10.1.0.0/16` or `fd00::/8`. */
   readonly networks: readonly string[];
-  /** Ports. Default: all */
+  /** Allowed ports. Default: all */
   readonly ports?: readonly number[] | undefined;
 }
 
-/** Which addresses may be dialled. What a store says is a hint, and may have been forged. */
+/** Decides which addresses may be dialled: an address from the store is only a hint, and may be forged. */
 export class AddressFilter {
   readonly #allowed: BlockList;
   readonly #never = listOf(NEVER);
@@ -33,14 +33,17 @@ export class AddressFilter {
     this.#ports = ports === undefined ? undefined : new Set(ports);
   }
 
-  /** The class of an address of this instance: loopback, or private networks. Of a public address only itself. */
+  /**
+   * Allows the class of an address of this instance: loopback or private networks; for a public address, only that
+   * address.
+   */
   static around(address: string): AddressFilter {
     for (const networks of [LOOPBACK, PRIVATE])
       if (new AddressFilter({ networks }).allows(address, 1)) return new AddressFilter({ networks });
     return new AddressFilter({ networks: [`${address}/${isIP(address) === 4 ? 32 : 128}`] });
   }
 
-  /** @param address in digits: names are not looked up, since they may mean something else the next time */
+  /** @param address an IP address: names are not resolved, since they may resolve differently the next time */
   allows(address: string, port: number): boolean {
     const family = familyOf(address);
     if (family === undefined || port < 1 || port > 65_535) return false;
@@ -53,7 +56,7 @@ export class AddressFilter {
     if (!this.allows(address, port))
       throw new ServeError(
         'SERVE_UNAUTHORIZED',
-        `${address}:${port} is not in fleet.allow; it is not dialled`,
+        `${address}:${port} is not in fleet.allow: the address is not dialled`,
       );
   }
 }

@@ -9,12 +9,12 @@ import { FAULT, malformed, WireError } from './wire-error.ts';
 
 const NONE: readonly ArrayBuffer[] = [];
 
-/** Room in the encoder's buffer at the start, in bytes. It grows, and stays as large as its largest message was. */
+/** Initial size of the encoder's buffer, in bytes. The buffer grows, and keeps the size of its largest message. */
 const INITIAL_BYTES = 4_096;
 
 /**
- * Writes and reads the head of a message: one flat array of lowered frames. One instance serves one link; nothing of it is
- * shared, and no user code can add a type to it.
+ * Writes and reads the head of a message: one flat array of lowered frames. One codec serves one link and shares no
+ * state; user code cannot add types to it.
  */
 export class Codec {
   readonly #extensions = new Extensions();
@@ -25,21 +25,21 @@ export class Codec {
   });
   readonly #decoder = new Decoder({ extensionCodec: this.#extensions });
 
-  /** @param slots values that were lowered. @returns memory of the encoder: valid until the next call */
+  /** Encodes a message. @param slots lowered values @returns memory of the encoder, valid until the next call */
   encode(slots: readonly unknown[]): Uint8Array<ArrayBuffer> {
     return this.#encoder.encodeSharedRef(slots);
   }
 
   /**
    * @param large the large binaries of the frame, which came in parts
-   * @returns captured values and their marks, as they were before they were lowered. Nothing is revived.
+   * @returns captured values and their marks, as before lowering. Nothing is revived.
    * @throws WireError
    */
   decode(bytes: Uint8Array, large: readonly ArrayBuffer[] = NONE): unknown[] {
     scan(bytes);
     this.#extensions.begin(large);
     const slots = this.#read(bytes);
-    if (!Array.isArray(slots)) throw malformed('a message is no array');
+    if (!Array.isArray(slots)) throw malformed('a message is not an array');
     if (this.#extensions.hasContainers) {
       const raising = new Raising();
       for (let index = 0; index < slots.length; index++) slots[index] = raising.value(slots[index]);
@@ -57,7 +57,7 @@ export class Codec {
   }
 }
 
-/** Puts the lists of marks in their places; one that stayed empty is none. */
+/** Puts the lists of marks in their places; an empty list becomes undefined. */
 function withMarks(slots: unknown[]): unknown[] {
   for (let index = 0; index < slots.length; index++) {
     const slot = slots[index];
@@ -73,14 +73,14 @@ class CollectedMarks {
 
 /** The closed list of extensions, in both directions. */
 class Extensions implements ExtensionCodecType<undefined> {
-  /** Whether anything has to be built behind the library. */
+  /** Whether the message has containers that must be built after the library has decoded it. */
   hasContainers = false;
   hasMarks = false;
   #marks: CollectedMarks | undefined = undefined;
   #large: readonly ArrayBuffer[] = NONE;
   #memory: MemoryReader | undefined = undefined;
 
-  /** A message follows. */
+  /** Begins another message. */
   begin(large: readonly ArrayBuffer[]): void {
     this.hasContainers = false;
     this.hasMarks = false;
@@ -127,8 +127,7 @@ class Extensions implements ExtensionCodecType<undefined> {
     const view = this.#memoryNow().view(data);
     const isBuffer = data[1];
     if (isBuffer === 0) return view;
-    if (isBuffer !== 1 || !(view instanceof Uint8Array))
-      throw malformed('a view is marked as no view can be');
+    if (isBuffer !== 1 || !(view instanceof Uint8Array)) throw malformed('a view has an impossible mark');
     this.#marksNow().push(view, MARK.buffer);
     return view;
   }
@@ -145,7 +144,7 @@ class Extensions implements ExtensionCodecType<undefined> {
     return marks;
   }
 
-  /** What is built behind the library. */
+  /** Reads the extensions that are built after the library has decoded the message. */
   #part(data: Uint8Array, type: number): unknown {
     this.hasContainers = true;
     if (type === EXTENSION.hole) return HOLE_HERE;

@@ -9,22 +9,22 @@ import type { LinkSecurity } from './security.ts';
 import { openWebSocket } from './websocket-link.ts';
 
 export interface DialOptions {
-  /** An address in digits. */
+  /** IP address of the peer. */
   readonly host: string;
   readonly port: number;
   readonly allow: AddressFilter;
   readonly security: LinkSecurity;
   readonly self: Introduction;
-  /** The instance that is dialled. */
+  /** Id of the dialled instance. */
   readonly expected?: string;
 }
 
 /**
  * Opens a link to a peer.
  *
- * @param onOpen makes what serves the link, before the next message is read
- * @throws ServeError `SERVE_UNAUTHORIZED` for a peer that is none, or an address that is not allowed; `SERVE_UNAVAILABLE`
- *   for all else, with the cause
+ * @param onOpen creates the handler of the link before the next message is read
+ * @throws ServeError `SERVE_UNAUTHORIZED` for a peer without a valid proof, or an address that is not allowed;
+ *   `SERVE_UNAVAILABLE` for all other failures, with the cause
  */
 export async function dialLink<T>(
   options: DialOptions,
@@ -61,7 +61,7 @@ export async function dialLink<T>(
   }
 }
 
-/** The TLS connection; undefined without TLS. */
+/** Opens the TLS connection; undefined without TLS. */
 async function secure(tcp: Socket, security: LinkSecurity): Promise<TLSSocket | undefined> {
   const { clientOptions } = security;
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket | undefined>();

@@ -10,36 +10,39 @@ import { LINK_MODE, type LinkSecurity } from './security.ts';
 import { VIEWS_HERE } from './values/extension.ts';
 import { FAULT, type Fault, malformed, WireError } from './wire-error.ts';
 
-/** Version of the protocol that this release speaks; it understands the one before as well. */
+/** Protocol version of this release, which understands the previous version as well. */
 export const PROTOCOL_VERSION = 1;
 
-/** Bytes of the handshake that are read of a peer. */
+/** Maximum number of handshake bytes that are read from a peer. */
 export const MAX_HANDSHAKE_BYTES = 1_024;
 
-/** How long a peer may take to prove itself, in ms. */
+/** Time limit of a peer's proof, in ms. */
 export const PROOF_TIMEOUT_MS = 3_000;
 
 const NONCE_BYTES = 16;
 const MAX_TEXT = 128;
 const MAX_VERSION = 255;
 
-/** What an instance says of itself. */
+/** An instance's introduction of itself. */
 export interface Introduction {
-  /** One byte. Default `PROTOCOL_VERSION` */
+  /** Protocol version, one byte. Default `PROTOCOL_VERSION` */
   readonly version?: number;
   readonly instance: string;
-  /** Higher each time that the instance begins anew. */
+  /** Epoch, which rises each time that the instance starts anew. */
   readonly epoch: number;
-  /** Bytes of a frame that it takes, at most. */
+  /** Maximum size of a frame that the instance accepts, in bytes. */
   readonly maxPayload: number;
-  /** It knows the first so many kinds of views (`VIEWS`). Default: those of this process */
+  /**
+   * Number of the kinds of views (`VIEWS`) that the instance knows, from the first on. Default: the kinds of this
+   * process
+   */
   readonly views?: number;
 }
 
 /** A peer that has proved itself. */
 export interface Session extends Required<Introduction> {
   readonly role: 'dialer' | 'listener';
-  /** Version that both speak. */
+  /** Version that both peers speak. */
   readonly version: number;
 }
 
@@ -47,37 +50,38 @@ export interface HandshakeOptions {
   readonly role: 'dialer' | 'listener';
   readonly self: Introduction;
   readonly security: LinkSecurity;
-  /** Of the TLS connection. */
+  /** Value that binds the proof to the TLS connection; empty without TLS. */
   readonly binding: string;
-  /** The instance that is dialled. */
+  /** Id of the dialled instance. */
   readonly expected?: string | undefined;
-  /** Called in the turn in which the last message came, and before the next one is read. */
+  /** Called in the turn of the last message, before the next message is read. */
   readonly onOpen: (session: Session) => void;
-  /** The connection is closed already. */
+  /** Called on failure; the connection is closed already. */
   readonly onFailed: (error: Error, fault: Fault) => void;
 }
 
 /** The fields of `hello` and `challenge`. */
 interface Greeting extends Required<Introduction> {
   readonly nonce: string;
-  /** Id of the key that is proved. */
+  /** Id of the key to prove. */
   readonly key: string;
 }
 
-/** Frames in the order in which they come: hello from who dials, challenge, proof, welcome. */
+/** Frames in the order of the handshake: hello from the dialer, challenge, proof, welcome. */
 const { hello, challenge, proof, welcome } = PEER_FRAME;
 
 /**
- * The version that two peers speak: the lower of theirs, which the other one understands if it is one less than its own.
- * @returns undefined if they have none in common
+ * The version that two peers speak: the lower of their versions, which the other peer understands if it is at most one
+ * less than its own.
+ * @returns undefined if the peers have no common version
  */
 export function commonVersion(a: number, b: number): number | undefined {
   return Math.abs(a - b) <= 1 ? Math.min(a, b) : undefined;
 }
 
 /**
- * Proves to each other that both know the secret, and agrees on a version. Where TLS has proved it with a pre-shared key, the
- * proofs are empty; the steps are the same.
+ * Proves mutually that both peers know the secret, and agrees on a version. Where TLS has proved it with a pre-shared
+ * key, the proofs are empty; the steps are the same.
  */
 export function shakeHands(socket: LinkSocket, options: HandshakeOptions): void {
   new Handshake(socket, options).begin();
@@ -126,20 +130,21 @@ class Handshake {
     }
   }
 
-  /** The fields of the frame that is awaited. */
+  /** Reads the fields of the awaited frame. */
   #read(pieces: readonly Uint8Array[]): readonly unknown[] {
     for (const { length } of pieces) this.#bytes += length;
     if (this.#bytes > MAX_HANDSHAKE_BYTES)
       throw new WireError(
         FAULT.limit,
-        `more than ${MAX_HANDSHAKE_BYTES} bytes before the peer has proved itself`,
+        `the peer sent more than ${MAX_HANDSHAKE_BYTES} bytes before its proof`,
       );
     const { head, rest } = headOf(pieces);
-    if (rest.length > 0) throw malformed('bytes behind a message of the handshake');
+    if (rest.length > 0) throw malformed('bytes follow a message of the handshake');
     const [kind, count, ...fields] = this.#codec.decode(head);
     if (kind !== this.#expected)
-      throw new WireError(FAULT.unauthorized, `frame ${String(kind)} came before the peer has proved itself`);
-    if (count !== fields.length) throw malformed('a frame of the handshake has other fields than it says');
+      throw new WireError(FAULT.unauthorized, `frame ${String(kind)} came before the proof of the peer`);
+    if (count !== fields.length)
+      throw malformed('a frame of the handshake does not have its declared fields');
     return fields;
   }
 
@@ -168,12 +173,12 @@ class Handshake {
 
   #greet(kind: number): void {
     const { version, instance, epoch, nonce, maxPayload, views } = this.#own;
-    // Who dials chooses the key; the answer names the same one.
+    // The dialer chooses the key; the answer names the same key.
     const { key } = this.#peer ?? this.#own;
     this.#send([kind, 7, version, instance, epoch, nonce, maxPayload, views, key]);
   }
 
-  /** Who the peer says to be. Nothing of it is proved yet. */
+  /** Takes the peer's introduction, which is not proved yet. */
   #meet(fields: readonly unknown[]): void {
     const peer = greetingOf(fields);
     if (commonVersion(this.#own.version, peer.version) === undefined) {
@@ -184,18 +189,18 @@ class Handshake {
       );
     }
     if (peer.nonce === this.#own.nonce)
-      throw new WireError(FAULT.unauthorized, 'the peer says what was said to it');
+      throw new WireError(FAULT.unauthorized, 'the peer repeats the greeting of this instance');
     if (peer.instance === this.#own.instance)
       throw new WireError(FAULT.unauthorized, 'the peer is this instance');
     const { expected, role, security } = this.#options;
     if (expected !== undefined && expected !== peer.instance)
       throw new WireError(FAULT.unauthorized, `instance ${peer.instance} answers in place of ${expected}`);
     if (security.keyOf(peer.key) === undefined || (role === 'dialer' && peer.key !== this.#own.key))
-      throw new WireError(FAULT.unauthorized, 'the key is not known');
+      throw new WireError(FAULT.unauthorized, 'the key is unknown');
     this.#peer = peer;
   }
 
-  /** Empty where TLS has proved the secret already. */
+  /** Returns the proof of the secret; empty where TLS has proved the secret already. */
   #proofOf(role: 'dialer' | 'listener'): string {
     const { security, binding } = this.#options;
     if (security.mode === LINK_MODE.preShared) return '';
@@ -203,7 +208,7 @@ class Handshake {
     const peer = this.#peer as Greeting;
     const [dialer, listener] = isDialer ? [this.#own, peer] : [peer, this.#own];
     const key = security.keyOf(dialer.key);
-    if (key === undefined) throw new WireError(FAULT.unauthorized, 'the key is not known');
+    if (key === undefined) throw new WireError(FAULT.unauthorized, 'the key is unknown');
     const parts = [dialer, listener].flatMap(({ version, instance, epoch, nonce, maxPayload, views }) =>
       [version, instance, epoch, nonce, maxPayload, views].map(String),
     );
@@ -278,7 +283,7 @@ function codeOf(fault: Fault): number {
   return fault === FAULT.late ? CLOSE_CODE.late : CLOSE_CODE.fault;
 }
 
-/** What a peer that closes the link says of this side. */
+/** Returns the fault that a closing peer reports of this side. */
 function faultOf(error: Error | undefined): Fault {
   const code: unknown = error === undefined ? undefined : Reflect.get(error, 'code');
   if (code === CLOSE_CODE.version) return FAULT.version;

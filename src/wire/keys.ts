@@ -5,13 +5,13 @@ const KEY_BYTES = 32;
 const ID_BYTES = 8;
 const MIN_SECRET_BYTES = 32;
 
-/** What is made of one secret of a fleet. No key is used for two things. */
+/** The keys that are derived from one secret of a fleet, each for one purpose. */
 export interface LinkKeys {
-  /** Names the key to a peer, and says nothing about it: 16 hexadecimal digits. */
+  /** Public id of the key, which reveals nothing about the secret: 16 hexadecimal digits. */
   readonly id: string;
   /** The external pre-shared key of TLS 1.3. */
   readonly preShared: Buffer;
-  /** Proves the knowledge of the secret where TLS does not. */
+  /** Key that proves the knowledge of the secret where TLS does not. */
   readonly proof: Buffer;
 }
 
@@ -47,7 +47,7 @@ export function proofOf(key: Buffer, parts: readonly string[]): string {
   return hmac.digest('hex');
 }
 
-/** Compares in a time that says nothing about where they differ, also for texts of unequal length. */
+/** Compares two proofs in a time that is independent of where they differ, also for texts of unequal length. */
 export function isSameProof(a: string, b: string): boolean {
   const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(hash(a), hash(b));

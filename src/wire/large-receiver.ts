@@ -1,24 +1,24 @@
 import { MAX_BEGUN_BYTES } from './large-sender.ts';
 import { FAULT, malformed, WireError } from './wire-error.ts';
 
-/** Frames that wait behind a large one of their call, and large ones that were announced: at most so many over a link. */
+/** Maximum number of frames per link that wait behind a large frame of their call, and of announced large frames. */
 const MAX_WAITING = 65_536;
-/** Bytes of the messages in which frames came that wait. */
+/** Maximum size of the messages whose frames wait, in bytes. */
 const MAX_WAITING_BYTES = 67_108_864;
 
 export type Frame = readonly unknown[];
 
-/** A large frame that is not there wholly. */
+/** A large frame that has not arrived completely. */
 class Incoming {
   readonly total: number;
   readonly #lengths: readonly number[];
-  /** Made when the first byte comes: an announcement costs its sender nothing. */
+  /** The buffers are allocated with the first byte, since an announcement costs its sender nothing. */
   #buffers: ArrayBuffer[] | undefined = undefined;
   #filled = 0;
   #index = 0;
   #offset = 0;
 
-  /** @param lengths of the head and of the binaries */
+  /** @param lengths lengths of the head and of the binaries */
   constructor(lengths: readonly number[], total: number) {
     this.#lengths = lengths;
     this.total = total;
@@ -32,7 +32,7 @@ class Incoming {
     return this.#filled === this.total;
   }
 
-  /** The head, then the binaries. */
+  /** Buffers of the head, then of the binaries. */
   get buffers(): readonly ArrayBuffer[] {
     this.#buffers ??= this.#lengths.map((length) => new ArrayBuffer(length));
     return this.#buffers;
@@ -62,8 +62,8 @@ interface Waiting {
 }
 
 /**
- * Large frames that come in parts. Frames of a call that come behind one wait for it, so that a call gets its frames in the
- * order in which they were sent; those of other calls overtake.
+ * Assembles large frames that arrive in parts. Later frames of the same call wait, so that a call gets its frames in
+ * the order in which they were sent; frames of other calls overtake.
  */
 export class LargeReceiver {
   readonly #maxPayload: number;
@@ -74,8 +74,8 @@ export class LargeReceiver {
   #begunBytes = 0;
 
   /**
-   * @param maxPayload bytes of one frame, at most
-   * @param read makes the frame of a head and the large binaries
+   * @param maxPayload maximum size of one frame, in bytes
+   * @param read builds the frame from a head and the large binaries
    */
   constructor(
     maxPayload: number,
@@ -85,24 +85,24 @@ export class LargeReceiver {
     this.#read = read;
   }
 
-  /** Whether frames of the id have to wait. */
+  /** Whether frames of the id must wait. */
   isBusy(id: number): boolean {
     return this.#queues.size > 0 && this.#queues.has(id);
   }
 
-  /** A large frame follows. @throws WireError */
+  /** Announces a large frame that follows in parts. @throws WireError */
   announce(id: number, headLength: number, lengths: readonly number[]): void {
     const total = lengths.reduce((sum, length) => sum + length, headLength);
     if (total > this.#maxPayload)
       throw new WireError(
         FAULT.limit,
-        `a frame of ${total} bytes is announced; ${this.#maxPayload} are allowed`,
+        `a frame of ${total} bytes was announced; at most ${this.#maxPayload} are allowed`,
       );
     if (headLength === 0) throw malformed('a large frame has no head');
     this.#add(id, new Incoming([headLength, ...lengths], total), 0);
   }
 
-  /** A frame that waits for a large one of its call. @param bytes its share of the message @throws WireError */
+  /** Holds a frame behind a large frame of its call. @param bytes the frame's share of the message @throws WireError */
   hold(id: number, frame: Frame, bytes: number): void {
     this.#add(id, { frame, bytes }, bytes);
   }
@@ -117,14 +117,14 @@ export class LargeReceiver {
   }
 
   /**
-   * Bytes of the first large frame of an id.
-   * @returns the frames that this makes whole, in their order
+   * Adds bytes to the first large frame of an id.
+   * @returns the frames that are complete now, in their order
    * @throws WireError
    */
   part(id: number, pieces: readonly Uint8Array[]): Frame[] {
     const queue = this.#queues.get(id);
     const first = queue?.[0];
-    if (queue === undefined || !(first instanceof Incoming)) throw malformed(`no part is awaited for ${id}`);
+    if (queue === undefined || !(first instanceof Incoming)) throw malformed(`no part is expected for ${id}`);
     if (!first.isBegun) this.#begin(first);
     for (const bytes of pieces) first.fill(bytes);
     return first.isWhole ? this.#drain(id, queue) : [];
@@ -136,7 +136,7 @@ export class LargeReceiver {
     this.#begunBytes += total;
   }
 
-  /** The peer sends no more of it, and what waits is void. */
+  /** Drops a frame that the peer cancelled, and the frames that wait behind it. */
   cancel(id: number): void {
     const queue = this.#queues.get(id);
     if (queue === undefined) return;

@@ -1,20 +1,20 @@
-/** Bytes of one part, at most: a small frame waits behind one part, not behind a whole picture. */
+/** Maximum size of one part, in bytes: a small frame waits behind one part, not behind a whole picture. */
 export const PART_BYTES = 65_536;
 
 /**
- * So many bytes may belong to frames of which a part was sent and another was not, unless it is one frame alone. The
- * receiver keeps room for them; a peer that begins more is cut off.
+ * Maximum total size of partly sent frames, in bytes, unless only one frame is partly sent. The receiver keeps room for
+ * them; a peer that begins more is disconnected.
  */
 export const MAX_BEGUN_BYTES = 134_217_728;
 
-/** One part: bytes that lie one behind the other in the large frame, in one or several pieces. */
+/** One part: consecutive bytes of the large frame, in one or several pieces. */
 export interface Part {
   readonly id: number;
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
 }
 
-/** A large frame that was not sent wholly. */
+/** A large frame that was not sent completely. */
 class Unsent {
   readonly #pieces: readonly Uint8Array[];
   readonly total: number;
@@ -46,11 +46,11 @@ class Unsent {
   }
 }
 
-/** Large frames that leave in parts: one part of each call in turn, the frames of a call one after the other. */
+/** Sends large frames in parts: one part of each call in turn, the frames of a call one after the other. */
 export class LargeSender {
-  /** By id. The order of the map is the order of the turns. */
+  /** Queues by id; the order of the map is the order of the turns. */
   readonly #queues = new Map<number, Unsent[]>();
-  /** Bytes that wait. */
+  /** Number of waiting bytes. */
   unsent = 0;
   #begunBytes = 0;
 
@@ -63,7 +63,7 @@ export class LargeSender {
     else queue.push(frame);
   }
 
-  /** The next part; undefined if there is none. */
+  /** Returns the next part; undefined if no frame waits. */
   next(): Part | undefined {
     for (const [id, queue] of this.#queues) {
       const frame = queue[0] as Unsent;
@@ -84,7 +84,7 @@ export class LargeSender {
     return undefined;
   }
 
-  /** Drops what was not sent for an id. @returns whether there was anything */
+  /** Drops unsent frames of an id. @returns whether any frame was dropped */
   cancel(id: number): boolean {
     const queue = this.#queues.get(id);
     if (queue === undefined) return false;

@@ -11,27 +11,30 @@ import { MARKS_END } from './values/leaves.ts';
 import { Lowering } from './values/lower.ts';
 import { FAULT, type Fault, malformed, WireError } from './wire-error.ts';
 
-/** A frame with a larger head goes in parts, and a message with more is sent before the turn ends. In bytes, roughly. */
+/** Approximate size, in bytes, from which a frame's head goes in parts, and a message is sent before the turn ends. */
 const MESSAGE_BYTES = 65_536;
 
-/** A message is no larger: four times what is collected, since a character may take three bytes. */
+/** Maximum size of a message: four times the collected size, since a character may take three bytes. */
 export const MAX_MESSAGE_BYTES = 1_048_576;
 
-/** The next part is written when fewer bytes are unsent: enough for the socket, and small frames wait for no more. */
+/**
+ * Number of unsent bytes below which the next part is written: enough to keep the socket busy, and an upper bound of
+ * the delay of small frames.
+ */
 const LANE_BYTES = 262_144;
 
-/** Default of the bytes that one frame may have with its large binaries. */
+/** Default maximum size of one frame with its large binaries, in bytes. */
 export const MAX_PAYLOAD_BYTES = 67_108_864;
 
 /** Carries whole messages: a WebSocket, or a stream with length framing. */
 export interface LinkSocket {
-  /** Bytes that were handed over and are not in the kernel. */
+  /** Number of bytes that were handed over and are not in the kernel. */
   readonly unsent: number;
-  /** Takes over what happens from now on. */
+  /** Registers the listener of all further events. */
   listen(events: LinkSocketEvents): void;
   /** @param onWritten the message has left this process */
   send(pieces: readonly Uint8Array[], onWritten?: () => void): void;
-  /** Ends the connection behind what was sent. @param code of a WebSocket */
+  /** Ends the connection after the sent messages. @param code close code of a WebSocket */
   close(code: number, reason: string): void;
   /** Ends the connection at once. */
   destroy(): void;
@@ -39,18 +42,21 @@ export interface LinkSocket {
 
 export interface LinkSocketEvents {
   message(pieces: readonly Uint8Array[]): void;
-  /** Once, and the last. @param error what went wrong; undefined for an orderly end */
+  /** Called once, as the last event. @param error the failure; undefined for an orderly end */
   closed(error: Error | undefined): void;
 }
 
 export interface LinkEvents {
-  /** The frames of one message, and those that became whole with it. */
+  /** Receives the frames of one message, and the large frames that it completed. */
   frames(frames: readonly Frame[]): void;
-  /** Once, and the last. What was posted and not delivered is lost. @param error undefined for an orderly end */
+  /**
+   * Called once, as the last event. Posted frames that were not delivered are lost.
+   * @param error undefined for an orderly end
+   */
   closed(error: Error | undefined): void;
 }
 
-/** What was refused, by the reason: for metrics. Several links may share it. */
+/** Counts of refused messages by reason, for metrics. Several links may share them. */
 export class FaultCounts {
   readonly #counts = new Map<Fault, number>();
 
@@ -64,11 +70,11 @@ export class FaultCounts {
 }
 
 export interface LinkOptions {
-  /** Bytes of a frame that this side receives, at most. Default 64 MiB */
+  /** Maximum size of a frame that this side receives, in bytes. Default 64 MiB */
   readonly maxPayload?: number;
-  /** The same of the peer, as it said in its handshake. Default 64 MiB */
+  /** Maximum size of a frame that the peer receives, by its handshake, in bytes. Default 64 MiB */
   readonly peerMaxPayload?: number;
-  /** Kinds of views that the peer knows, as it said in its handshake. Default: those of this process */
+  /** Number of kinds of views that the peer knows, by its handshake. Default: the kinds of this process */
   readonly peerViews?: number;
   readonly counts?: FaultCounts;
   readonly loop?: EventLoop;
@@ -91,7 +97,7 @@ export class Link implements Collector {
   #slots: unknown[] = [];
   #count = 0;
   #bytes = 0;
-  /** A turn's end is awaited; until then frames are collected. */
+  /** Whether the end of the turn is awaited; until then frames are collected. */
   #isCollected = false;
   #isClosed = false;
 
@@ -115,16 +121,16 @@ export class Link implements Collector {
     return this.#isClosed;
   }
 
-  /** Bytes that were posted and are not in the kernel. */
+  /** Number of bytes that were posted and are not in the kernel. */
   get unsent(): number {
     return this.#socket.unsent + this.#sender.unsent;
   }
 
   /**
-   * Sends a frame of `channel/frames.ts` or of `PEER_FRAME`. Values are captured ones; they are not changed, and are read
-   * before this returns, except for large binaries. On a closed link nothing happens.
+   * Sends a frame of `channel/frames.ts` or of `PEER_FRAME`. Values must be captured; they are not changed, and are
+   * read before `post` returns, except for large binaries. A closed link ignores the frame.
    *
-   * @throws ServeError `SERVE_NOT_SERIALIZABLE`, or `SERVE_PAYLOAD_TOO_LARGE`; nothing of the frame was sent then
+   * @throws ServeError `SERVE_NOT_SERIALIZABLE`, or `SERVE_PAYLOAD_TOO_LARGE`; no part of the frame was sent then
    */
   post(frame: Frame): void {
     if (this.#isClosed) return;
@@ -146,10 +152,10 @@ export class Link implements Collector {
   }
 
   /**
-   * Drops what was not sent for a call: its large frames end here, and the peer forgets what it has of them. What was handed
-   * to the socket before is not affected.
+   * Drops unsent data of a call: its large frames end here, and the peer forgets their parts. Data that was handed to
+   * the socket before is not affected.
    *
-   * @returns whether a large frame was given up
+   * @returns whether a large frame was cancelled
    */
   cancel(id: number): boolean {
     const hasAbandoned = this.#sender.cancel(id);
@@ -157,7 +163,7 @@ export class Link implements Collector {
     return hasAbandoned;
   }
 
-  /** Sends what is collected. */
+  /** Sends the collected frames. */
   flush(): void {
     this.#isCollected = false;
     if (this.#slots.length === 0) return;
@@ -165,7 +171,7 @@ export class Link implements Collector {
     this.#awaitTurn();
   }
 
-  /** Ends the link behind what was posted. */
+  /** Ends the link after the posted frames. */
   close(code = 1000, reason = ''): void {
     if (this.#isClosed) return;
     if (this.#slots.length > 0) this.#send();
@@ -211,7 +217,7 @@ export class Link implements Collector {
     if (++this.#count >= MAX_FRAMES || this.#bytes >= MESSAGE_BYTES) {
       this.#send();
     } else if (!this.#isCollected) {
-      // Nothing was sent in this turn and the last one.
+      // Nothing was sent in this turn and the previous one.
       this.#send();
       this.#awaitTurn();
     }
@@ -230,7 +236,7 @@ export class Link implements Collector {
     if (!this.#isClosed) this.#socket.send([messageHead(this.#codec.encode(slots))]);
   }
 
-  /** Small frames first: those that are collected leave before the next part. */
+  /** Sends parts after small frames: collected frames leave before the next part. */
   readonly #sendParts = (): void => {
     while (!this.#isClosed && this.#socket.unsent < LANE_BYTES) {
       const part = this.#sender.next();
@@ -263,12 +269,12 @@ export class Link implements Collector {
     const ready: Frame[] = [];
     for (let at = 0; at < slots.length; ) {
       const { frame, next } = frameAt(slots, at);
-      // Its share of the message: frames that wait are counted by it.
+      // The frame's share of the message, by which waiting frames are counted.
       const bytes = (head.length * (next - at)) / slots.length;
       at = next;
       if (frame !== undefined) this.#accept(frame, bytes, body, ready);
     }
-    if (body.left > 0) throw malformed(`${body.left} bytes behind the head belong to no part`);
+    if (body.left > 0) throw malformed(`${body.left} bytes after the head do not belong to a part`);
     return ready;
   }
 
@@ -299,7 +305,7 @@ export class Link implements Collector {
     const slots = this.#codec.decode(head, large);
     const { frame, next } = frameAt(slots, 0);
     if (frame === undefined || next !== slots.length || idOf(frame) !== id || !carriesValues(frame))
-      throw malformed('a large frame is not the one that was announced');
+      throw malformed('a large frame differs from its announcement');
     return frame;
   }
 
@@ -318,10 +324,10 @@ export class Link implements Collector {
   }
 }
 
-/** Codes with which a WebSocket between instances is closed. */
+/** Close codes of a WebSocket between instances. */
 export const CLOSE_CODE = { fault: 4400, unauthorized: 4401, version: 4406, late: 4408 } as const;
 
-/** How a value is called in an error. @param index which of the frame's values it is */
+/** Returns the name of a value in an error. @param index index of the value among the frame's values */
 function nameOf([kind, , , , , args]: Frame, index: number): string {
   if (kind !== FRAME.call && kind !== FRAME.callExtra) return 'result';
   return index < (args as number) ? `arg ${index}` : 'context';

@@ -17,16 +17,16 @@ import { FAULT } from './wire-error.ts';
 
 export interface ListenOptions {
   readonly host: string;
-  /** 0 for a free one. */
+  /** Port to listen on; 0 = any free port. */
   readonly port: number;
   readonly security: LinkSecurity;
   readonly self: Introduction;
-  /** Makes what serves a link, before the next message is read. */
+  /** Creates the handler of a link before the next message is read. */
   readonly onLink: (session: Session, socket: LinkSocket) => void;
   readonly counts?: FaultCounts;
 }
 
-/** Accepts links of peers, and of nobody else. */
+/** Accepts links of proven peers only. */
 export class LinkListener {
   readonly counts: FaultCounts;
   readonly #options: ListenOptions;
@@ -54,7 +54,7 @@ export class LinkListener {
       res.writeHead(401, { connection: 'close' }).end();
       req.socket.destroySoon();
     });
-    // Also what TLS refuses.
+    // The handler also covers connections that TLS refuses.
     this.#http.on('clientError', (_error, socket) => this.#refuse(socket));
     const isTls = serverOptions !== undefined;
     this.#tcp = createTcpServer({ noDelay: true, keepAlive: true }, (socket) =>
@@ -66,12 +66,12 @@ export class LinkListener {
     return (this.#tcp.address() as AddressInfo).port;
   }
 
-  /** Connections whose peers have not proved themselves. */
+  /** Number of connections whose peers have not proved themselves. */
   get unproved(): number {
     return this.#unproved.size;
   }
 
-  /** Starts to listen. @throws what listening throws, such as EADDRINUSE */
+  /** Starts to listen. @throws the error of the server, such as EADDRINUSE */
   async listen(): Promise<this> {
     const { host, port } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -82,7 +82,7 @@ export class LinkListener {
     return this;
   }
 
-  /** Other secrets or certificates, of the same mode, for links that are opened from now on. */
+  /** Replaces the secrets or certificates, of the same mode, for links that are opened from now on. */
   secureWith(security: LinkSecurity): void {
     const { serverOptions } = security;
     this.#security = security;
@@ -90,7 +90,7 @@ export class LinkListener {
     Reflect.apply(this.#http.setSecureContext as (options: object) => void, this.#http, [serverOptions]);
   }
 
-  /** Accepts no more links. Those that are open stay. */
+  /** Stops accepting links. Open links stay. */
   async close(): Promise<void> {
     this.#unproved.destroy();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -98,7 +98,7 @@ export class LinkListener {
     await promise;
   }
 
-  /** Asks for the key when it is needed: secrets change. */
+  /** Looks the key up when it is needed, since secrets change. */
   get #preShared(): TlsOptions {
     if (this.#security.mode !== LINK_MODE.preShared) return {};
     return { pskCallback: (socket, id) => this.#security.preSharedKeyOf(socket, id) };

@@ -1,9 +1,9 @@
 import { malformed } from './wire-error.ts';
 
-/** In front of each message: the length of its head. */
+/** Size of the prefix of each message, which holds the length of its head. */
 const PREFIX_BYTES = 4;
 
-/** The head of a message with its length, in memory of its own. */
+/** Returns the head of a message with its length, in memory of its own. */
 export function messageHead(head: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(PREFIX_BYTES + head.length);
   bytes.writeUInt32BE(head.length, 0);
@@ -11,7 +11,7 @@ export function messageHead(head: Uint8Array): Buffer {
   return bytes;
 }
 
-/** @param pieces of one message @throws WireError */
+/** Splits a message into its head and the rest. @param pieces pieces of one message @throws WireError */
 export function headOf(pieces: readonly Uint8Array[]): { head: Uint8Array; rest: readonly Uint8Array[] } {
   const [first = new Uint8Array(0)] = pieces;
   const end = first.length < PREFIX_BYTES ? Infinity : PREFIX_BYTES + lengthOf(first);
@@ -30,7 +30,7 @@ function lengthOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
 }
 
-/** The bytes behind the head of a message. */
+/** The bytes after the head of a message. */
 export class MessageBody {
   readonly #pieces: Uint8Array[];
   left: number;
@@ -40,9 +40,10 @@ export class MessageBody {
     this.left = pieces.reduce((bytes, { length }) => bytes + length, 0);
   }
 
-  /** The next bytes. @throws WireError */
+  /** Takes the next bytes. @throws WireError */
   take(bytes: number): Uint8Array[] {
-    if (bytes > this.left) throw malformed(`a part has ${bytes} bytes, the message ${this.left}`);
+    if (bytes > this.left)
+      throw malformed(`a part has ${bytes} bytes, but the message has ${this.left} left`);
     this.left -= bytes;
     const taken: Uint8Array[] = [];
     for (let missing = bytes; missing > 0; ) {

@@ -2,59 +2,59 @@ import { FRAME } from '../channel/frames.ts';
 import { FAULT, malformed, WireError } from './wire-error.ts';
 
 /**
- * Frames between instances, beside those of `channel/frames.ts` (docs/wire.md). Behind its kind each says how many fields
- * follow, so that a peer skips those of a later version.
+ * Frames between instances, beside those of `channel/frames.ts` (docs/wire.md). After its kind each frame gives the
+ * number of its fields, so that a peer can skip frames of a later version.
  */
 export const PEER_FRAME = {
-  /** version, instance, epoch, nonce, max payload in bytes, views, key. The first frame of a link, from who dials. */
+  /** version, instance, epoch, nonce, max payload in bytes, views, key. The first frame of a link, from the dialer. */
   hello: 32,
-  /** As `hello`. The answer where the peers have to prove that they know the secret. */
+  /** The fields of `hello`: the answer where the peers have to prove that they know the secret. */
   challenge: 33,
-  /** proof: from who dials */
+  /** proof of the dialer */
   proof: 34,
-  /** proof: from who listens. The link is open. */
+  /** proof of the listener. The link is open. */
   welcome: 35,
-  /** endpoint, calls: so many may be under way from now on */
+  /** endpoint, calls: number of calls that may be under way from now on */
   window: 36,
-  /** id, window: the call has not begun, and finds no place here */
+  /** id, window: the call has not begun, and no place is free for it here */
   refused: 37,
   /** id: the call has not begun; the instance is draining */
   moved: 38,
   /** id, length of the head, lengths of the large binaries: a frame that follows in parts */
   large: 39,
-  /** id, bytes: so many bytes behind the head of this message belong to the first large frame of the id */
+  /** id, bytes: this many bytes after the head of this message belong to the first large frame of the id */
   part: 40,
-  /** id: the large frames of the id end here, and what waits behind them is void */
+  /** id: the large frames of the id end here, and frames that wait behind them are dropped */
   abandon: 41,
-  /** what the instance is and has */
+  /** status of the instance */
   status: 42,
   /** load of deployments, for the leader */
   report: 43,
   /** app, deployment: a call waits for a deployment without replicas */
   demand: 44,
-  /** what the store has, for those that have not read it yet */
+  /** plan in the store, for peers that have not read it yet */
   plan: 45,
   /** No fields: no new calls. */
   draining: 46,
   /** number */
   ping: 47,
-  /** number: that of the ping */
+  /** number of the ping */
   pong: 48,
 } as const;
 
-/** Frames of this and higher kinds say how many fields they have. */
+/** Frames of this and higher kinds carry the number of their fields. */
 const FIRST_COUNTED = 32;
 
-/** The id of large frames that belong to no call. */
+/** Id of large frames that belong to no call. */
 export const NO_CALL = -1;
 
-/** Ids are indices of arrays; no link has so many calls open. */
+/** Maximum id: ids are indices of arrays, and no link has as many calls open. */
 const MAX_ID = 0xff_ffff;
 
-/** A value is anything that was captured; it is lowered. */
+/** Type of a field; a `value` is any captured value, which is lowered. */
 type Field = 'id' | 'count' | 'number' | 'method' | 'text' | 'value' | 'counts' | 'marks';
 
-/** Fields behind the kind. The arguments of a call are described where they are read. */
+/** Fields after the kind. The arguments of a call are described where they are read. */
 const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly Field[]>([
   [FRAME.cancel, ['id', 'count']],
   [FRAME.result, ['id', 'value']],
@@ -81,11 +81,11 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
   [PEER_FRAME.pong, ['number']],
 ]);
 
-/** Behind the kind of a call, in front of its arguments. `number` is that of the endpoint over a link. */
+/** Fields between the kind of a call and its arguments. Over a link, `number` is the number of the endpoint. */
 const CALL: readonly Field[] = ['id', 'count', 'method', 'number', 'count'];
 const EXTRA: readonly Field[] = ['value', 'marks'];
 
-/** A frame as a thread would get it: without the number of its fields. */
+/** A frame in the form of threads: without the number of its fields. */
 export interface Parsed {
   readonly kind: number;
   readonly frame: readonly unknown[];
@@ -94,14 +94,14 @@ export interface Parsed {
 }
 
 /**
- * The frame at `at`. Undefined fields at its end count as there.
+ * Reads the frame at `at`. Undefined fields at its end count as present.
  *
  * @returns `frame` is undefined for a frame of a later version of the protocol, which is skipped
  * @throws WireError
  */
 export function frameAt(slots: readonly unknown[], at: number): Parsed | { frame: undefined; next: number } {
   const kind = slots[at];
-  if (typeof kind !== 'number') throw malformed('the kind of a frame is no number');
+  if (typeof kind !== 'number') throw malformed('the kind of a frame is not a number');
   if (kind === FRAME.call || kind === FRAME.callExtra) return callAt(slots, at, kind);
   const fields = FIELDS.get(kind);
   if (kind >= FIRST_COUNTED) {
@@ -110,7 +110,7 @@ export function frameAt(slots: readonly unknown[], at: number): Parsed | { frame
     if (next > slots.length) throw malformed(`frame ${kind} exceeds its message`);
     if (fields === undefined) {
       if (isHandshake(kind))
-        throw new WireError(FAULT.frame, `frame ${kind} has no place behind the handshake`);
+        throw new WireError(FAULT.frame, `frame ${kind} is not allowed after the handshake`);
       return { frame: undefined, next };
     }
     if (count !== fields.length) throw malformed(`frame ${kind} has ${count} fields`);
@@ -170,14 +170,14 @@ function isHandshake(kind: number): boolean {
   return kind >= PEER_FRAME.hello && kind <= PEER_FRAME.welcome;
 }
 
-/** Where the values of a frame are, and its marks; undefined for a frame without. */
+/** Slots of a frame's values and of its marks; undefined for a frame without marks. */
 export interface ValuePlaces {
   readonly from: number;
   readonly to: number;
   readonly marks: number | undefined;
 }
 
-/** Which slots of a frame hold captured values. */
+/** Returns the slots of a frame that hold captured values. */
 export function valuesOf(frame: readonly unknown[]): ValuePlaces {
   const [kind] = frame;
   if (kind === FRAME.call) return { from: 6, to: frame.length, marks: undefined };
@@ -190,14 +190,14 @@ export function valuesOf(frame: readonly unknown[]): ValuePlaces {
 
 const NO_VALUES: ValuePlaces = { from: 0, to: 0, marks: undefined };
 
-/** The id that a frame belongs to; `NO_CALL` for none. */
+/** Returns the id that a frame belongs to; `NO_CALL` if it belongs to no call. */
 export function idOf(frame: readonly unknown[]): number {
   const kind = frame[0] as number;
   const isOfCall = kind < FIRST_COUNTED || FIELDS.get(kind)?.[0] === 'id';
   return isOfCall ? (frame[1] as number) : NO_CALL;
 }
 
-/** The slots of a frame on the wire, in which the values are lowered already. */
+/** Appends the slots of a frame on the wire, whose values are lowered already. */
 export function pushFrame(slots: unknown[], frame: readonly unknown[]): void {
   const kind = frame[0] as number;
   slots.push(kind);

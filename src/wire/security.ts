@@ -12,38 +12,41 @@ export interface LinkCertificates {
 export interface LinkSecurityOptions {
   /** Name of the fleet. */
   readonly fleet: string;
-  /** The first one dials and proves, all are accepted: a new secret is added behind, then moved to the front, on all. */
+  /**
+   * Secrets of the fleet: the first dials and proves, all are accepted. To replace a secret, append the new one on all
+   * instances, then move it to the front.
+   */
   readonly secrets: readonly string[];
-  /** Certificates both ways in place of a pre-shared key; the secret is proved inside. */
+  /** Certificates of both sides in place of a pre-shared key; the secret is proved inside the connection. */
   readonly tls?: LinkCertificates;
-  /** No TLS: the secret is proved once, and nothing is encrypted. */
+  /** Whether to go without TLS: the secret is proved once, and nothing is encrypted. */
   readonly trustNetwork?: boolean;
 }
 
-/** How a link is protected. */
+/** Modes of protection of a link. */
 export const LINK_MODE = { preShared: 'psk', certificates: 'certificates', plain: 'plain' } as const;
 export type LinkMode = (typeof LINK_MODE)[keyof typeof LINK_MODE];
 
-/** Binds the proof of the secret to one TLS connection (RFC 8446 §7.5), so that nobody in between can pass it on. */
+/** Binds the proof of the secret to one TLS connection (RFC 8446 §7.5), so that a man in the middle cannot relay it. */
 const EXPORTER_LABEL = 'EXPORTER-inserve/1 link';
 const EXPORTER_BYTES = 32;
 
-/** TLS 1.3 only. A pre-shared key from outside goes with SHA-256 (RFC 8446 §4.2.11). */
+/** TLS options: version 1.3 only. An external pre-shared key requires SHA-256 (RFC 8446 §4.2.11). */
 const TLS_13 = {
   minVersion: 'TLSv1.3',
   maxVersion: 'TLSv1.3',
-  // No resumption: a ticket would outlive a secret that was taken away.
+  // Resumption is off: a ticket would outlive a revoked secret.
   secureOptions: constants.SSL_OP_NO_TICKET,
 } as const;
 const PRE_SHARED_CIPHER = 'TLS_AES_128_GCM_SHA256';
 
-/** What protects the links of one instance. There is no cipher and no record protocol of this library. */
+/** Protects the links of one instance. This library implements no cipher and no record protocol itself. */
 export class LinkSecurity {
   readonly mode: LinkMode;
   readonly fleet: string;
   readonly #keys: readonly LinkKeys[];
   readonly #tls: LinkCertificates | undefined;
-  /** Connections that named a key, and then used it. */
+  /** Connections that named a key and then used it. */
   readonly #withKey = new WeakSet<TLSSocket>();
 
   /** @throws ServeError `SERVE_INVALID_OPTION` */
@@ -55,12 +58,12 @@ export class LinkSecurity {
     else this.mode = trustNetwork ? LINK_MODE.plain : LINK_MODE.preShared;
   }
 
-  /** The key that this instance proves. */
+  /** Keys that this instance proves. */
   get own(): LinkKeys {
     return this.#keys[0] as LinkKeys;
   }
 
-  /** The key that a peer names; undefined for one that is not known. */
+  /** Returns the keys that a peer names; undefined for an unknown id. */
   keyOf(id: string): LinkKeys | undefined {
     return this.#keys.find((key) => key.id === id);
   }
@@ -77,7 +80,7 @@ export class LinkSecurity {
     };
   }
 
-  /** The key of a connection that names it; null for one that is not known. */
+  /** Returns the key that a connection names; null for an unknown id. */
   preSharedKeyOf(socket: TLSSocket, id: string): Buffer | null {
     const key = this.keyOf(id);
     if (key === undefined) return null;
@@ -85,15 +88,15 @@ export class LinkSecurity {
     return key.preShared;
   }
 
-  /** Options of who dials; undefined without TLS. */
+  /** Options of the dialer; undefined without TLS. */
   get clientOptions(): ConnectionOptions | undefined {
     if (this.mode === LINK_MODE.plain) return undefined;
-    // Whoever has the secret is a member, wherever it runs: names in certificates say nothing.
+    // Membership is proved by the secret, wherever an instance runs: names in certificates are not checked.
     const options = { ...TLS_13, checkServerIdentity: () => undefined };
     if (this.#tls !== undefined)
       return { ...options, ...certificatesOf(this.#tls), rejectUnauthorized: true };
     const { id, preShared } = this.own;
-    // No authority is trusted: a server that presents a certificate instead of using the key is none of ours.
+    // No authority is trusted: a server that presents a certificate instead of using the key is not a member.
     return {
       ...options,
       ciphers: PRE_SHARED_CIPHER,
@@ -103,15 +106,15 @@ export class LinkSecurity {
   }
 
   /**
-   * Whether TLS has proved all that it has to prove. With a pre-shared key the handshake counts as resumed: without this
-   * question a server with a certificate would be accepted.
+   * Whether TLS has completed its proof. With a pre-shared key the handshake counts as resumed: without this check a
+   * server with a certificate would be accepted.
    */
   isProved(socket: TLSSocket, role: 'dialer' | 'listener'): boolean {
     if (this.mode === LINK_MODE.certificates) return socket.authorized;
     return socket.isSessionReused() && (role === 'dialer' || this.#withKey.has(socket));
   }
 
-  /** What the proof of the secret is bound to; empty without TLS. */
+  /** Returns the value to which the proof of the secret is bound; empty without TLS. */
   bindingOf(socket: TLSSocket | undefined): string {
     if (socket === undefined || this.mode !== LINK_MODE.certificates) return '';
     return socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)).toString('hex');

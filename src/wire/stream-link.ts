@@ -4,7 +4,7 @@ import { FAULT, WireError } from './wire-error.ts';
 
 const PREFIX_BYTES = 4;
 
-/** Messages over a stream of bytes, each behind its length (4 bytes, big endian). For child processes. */
+/** Carries messages over a stream of bytes, each after its length (4 bytes, big endian). Used for child processes. */
 export class StreamLinkSocket implements LinkSocket {
   readonly #stream: Duplex;
   #events: LinkSocketEvents | undefined = undefined;
@@ -78,12 +78,15 @@ function uncork(stream: Duplex): void {
   stream.uncork();
 }
 
-/** Cuts a stream of bytes into messages. It keeps what has come of one message, and reserves nothing for the rest. */
+/**
+ * Cuts a stream of bytes into messages. It keeps the received bytes of one message, and reserves no memory for the
+ * rest.
+ */
 class Framer {
   readonly #onMessage: (pieces: readonly Uint8Array[]) => void;
   #prefix: Buffer = Buffer.alloc(0);
   #pieces: Uint8Array[] = [];
-  /** Bytes that the message still lacks; undefined while its length is not known. */
+  /** Number of bytes that the message still lacks; undefined while its length is unknown. */
   #missing: number | undefined = undefined;
 
   constructor(onMessage: (pieces: readonly Uint8Array[]) => void) {
@@ -118,7 +121,7 @@ class Framer {
     if (length === 0 || length > MAX_MESSAGE_BYTES)
       throw new WireError(
         FAULT.limit,
-        `a message of ${length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed`,
+        `a message has ${length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed`,
       );
     this.#missing = length;
   }

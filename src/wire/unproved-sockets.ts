@@ -3,20 +3,20 @@ import { type Limit, limit } from '../time/timeout.ts';
 import { MAX_HANDSHAKE_BYTES, PROOF_TIMEOUT_MS } from './handshake.ts';
 import { FAULT, type Fault } from './wire-error.ts';
 
-/** Connections whose peers have not proved themselves, at most. */
+/** Maximum number of connections whose peers have not proved themselves. */
 export const MAX_UNPROVED = 64;
 
-/** Bytes that are read of one before that, at most. */
+/** Maximum number of bytes that are read from such a connection. */
 const MAX_UNPROVED_BYTES = 4_096;
 
-/** Bytes of the request that opens the WebSocket. */
+/** Maximum size of the request that opens the WebSocket, in bytes. */
 export const MAX_REQUEST_BYTES: number = MAX_UNPROVED_BYTES - MAX_HANDSHAKE_BYTES;
 
 /** A TLS record: type, version (2 bytes), length (2 bytes). */
 const RECORD_HEAD_BYTES = 5;
 const HANDSHAKE_RECORD = 22;
 
-/** Connections that anybody may open: few, for a short time, and little is read of them. */
+/** Limits unproved connections, which anyone may open, in number, time and bytes read. */
 export class UnprovedSockets {
   readonly #onFault: (fault: Fault) => void;
   readonly #sockets = new Map<string, { socket: Socket; timer: Limit }>();
@@ -29,7 +29,11 @@ export class UnprovedSockets {
     return this.#sockets.size;
   }
 
-  /** @param isTls the first bytes are looked at before OpenSSL gets them @param serve reads on */
+  /**
+   * Admits a new connection.
+   * @param isTls whether to check the first bytes before OpenSSL gets them
+   * @param serve continues reading
+   */
   admit(socket: Socket, isTls: boolean, serve: () => void): void {
     socket.on('error', () => {});
     if (this.#sockets.size >= MAX_UNPROVED) {
@@ -44,7 +48,7 @@ export class UnprovedSockets {
     else serve();
   }
 
-  /** @param socket the connection, or the TLS connection over it */
+  /** Releases a connection whose peer has proved itself. @param socket the connection, or the TLS connection over it */
   proved(socket: Socket): void {
     this.#forget(keyOf(socket));
   }
@@ -53,7 +57,7 @@ export class UnprovedSockets {
     for (const { socket } of this.#sockets.values()) socket.destroy();
   }
 
-  /** Passes a first record on that is whole, and begins a TLS handshake of a usual size. */
+  /** Passes on a complete first record that begins a TLS handshake of a usual size. */
   #awaitHello(socket: Socket, serve: () => void): void {
     let bytes: Buffer = Buffer.alloc(0);
     const read = (): void => {
@@ -84,7 +88,7 @@ export class UnprovedSockets {
   }
 }
 
-/** The same for a connection and the TLS connection over it, and for no other that is open. */
+/** Key of an open connection, equal for a connection and the TLS connection over it. */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

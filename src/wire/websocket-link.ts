@@ -3,26 +3,26 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { type LinkSocket, type LinkSocketEvents, MAX_MESSAGE_BYTES } from './link.ts';
 
-/** How long a peer may take to answer that this side closes, in ms. */
+/** Time limit of a peer's answer to a close, in ms. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /** The WebSocket subprotocol of links. */
 const SUBPROTOCOL = 'inserve';
 
-/** An orderly end. */
+/** Close codes of an orderly end. */
 const ORDERLY: ReadonlySet<number> = new Set([1000, 1001]);
 
 const SETTINGS = {
   maxPayload: MAX_MESSAGE_BYTES,
   perMessageDeflate: false,
-  // Links carry no text.
+  // Links carry no text messages.
   skipUTF8Validation: true,
   closeTimeout: CLOSE_TIMEOUT_MS,
 };
 
 /** A link was closed by its peer. */
 export class LinkClosedError extends Error {
-  /** Of the WebSocket; 1006 for a connection that broke. */
+  /** Close code of the WebSocket; 1006 for a broken connection. */
   readonly code: number;
 
   constructor(code: number, reason: string) {
@@ -36,7 +36,7 @@ class WebSocketLinkSocket implements LinkSocket {
   readonly #ws: WebSocket;
   readonly #tcp: Duplex;
   #events: LinkSocketEvents | undefined = undefined;
-  /** Messages that came before anybody listened. */
+  /** Messages that arrived before the listener was registered. */
   #early: Array<readonly Uint8Array[]> = [];
   #error: Error | undefined = undefined;
   #isCorked = false;
@@ -44,7 +44,7 @@ class WebSocketLinkSocket implements LinkSocket {
   constructor(ws: WebSocket, tcp: Duplex) {
     this.#ws = ws;
     this.#tcp = tcp;
-    // Messages of several frames are not copied together.
+    // Messages of several frames are not concatenated.
     ws.binaryType = 'fragments';
     ws.on('message', (data, isBinary) => this.#received(data as Buffer[], isBinary));
     ws.on('error', (error) => {
@@ -93,7 +93,7 @@ class WebSocketLinkSocket implements LinkSocket {
     this.#events?.closed(error);
   }
 
-  /** The messages of one turn leave in one write. */
+  /** Collects the messages of one turn for one write. */
   #cork(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
@@ -107,14 +107,14 @@ class WebSocketLinkSocket implements LinkSocket {
   };
 }
 
-/** A message that a closed connection dropped was not written. */
+/** Reports only written messages, not messages that a closed connection dropped. */
 function whenWritten(onWritten: () => void): (error?: Error | null) => void {
   return (error) => {
     if (error === undefined || error === null) onWritten();
   };
 }
 
-/** Makes links of upgrade requests. */
+/** Turns upgrade requests into links. */
 export type Upgrade = (
   req: IncomingMessage,
   socket: Duplex,
@@ -136,8 +136,8 @@ export async function createUpgrade(): Promise<Upgrade> {
 }
 
 /**
- * Opens a WebSocket over a connection that is there already.
- * @throws what the library says of an answer that is no upgrade
+ * Opens a WebSocket over an existing connection.
+ * @throws the library's error for an answer that is not an upgrade
  */
 export async function openWebSocket(connection: Duplex, host: string): Promise<LinkSocket> {
   const { WebSocket } = await import('ws');

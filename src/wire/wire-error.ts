@@ -1,14 +1,14 @@
-/** Why a link was closed by this side: a label of what is counted. */
+/** Reasons for which this side closes a link, used as a metric label. */
 export const FAULT = {
-  /** Bytes that are no message: truncated, garbage, wrong counts, wrong fields. */
+  /** The bytes are not a message: truncated, garbage, wrong counts, wrong fields. */
   malformed: 'malformed',
-  /** Nested too deeply. */
+  /** A value is nested too deeply. */
   depth: 'depth',
-  /** Larger or more than what is allowed. */
+  /** A size or count exceeds its limit. */
   limit: 'limit',
-  /** An extension type that does not exist. */
+  /** The extension type does not exist. */
   extension: 'extension',
-  /** A frame that does not exist, or that has no place here. */
+  /** The frame does not exist or is not allowed here. */
   frame: 'frame',
   /** The peer did not prove that it knows the secret. */
   unauthorized: 'unauthorized',
@@ -19,7 +19,7 @@ export const FAULT = {
 } as const;
 export type Fault = (typeof FAULT)[keyof typeof FAULT];
 
-/** A peer broke the protocol. The link ends: nothing that comes after can be trusted. */
+/** A peer broke the protocol. The link ends, since no later data can be trusted. */
 export class WireError extends Error {
   readonly fault: Fault;
 

@@ -1,6 +1,6 @@
 /**
- * The extension types of the wire: what MessagePack itself has no type for. The list is closed: a message with any other
- * type is refused before anything of it is built.
+ * The extension types of the wire, for values that MessagePack itself has no type for. The list is closed: a message
+ * with any other type is refused before any value is built.
  */
 export const EXTENSION = {
   /** `undefined`. No bytes. */
@@ -17,7 +17,10 @@ export const EXTENSION = {
   regexp: 5,
   /** A string that UTF-8 would change (lone surrogates, a byte order mark in front), as UTF-16, little endian. */
   text: 6,
-  /** A buffer: where its bytes are (`MEMORY`, 1 byte), its number in the message (4 bytes), then what `MEMORY` says. */
+  /**
+   * A buffer: place of its bytes (`MEMORY`, 1 byte), its number in the message (4 bytes), then the fields of that
+   * place.
+   */
   memory: 7,
   /** Kind (1 byte: index in `VIEWS`), 1 for a `Buffer` (1 byte), byte offset, length in elements (4 bytes each), then as 7. */
   view: 8,
@@ -25,7 +28,7 @@ export const EXTENSION = {
   container: 9,
   /** Number of a container that began before in this message (4 bytes). */
   same: 10,
-  /** The marks of the frame: those that were collected on the way to here. No bytes. */
+  /** The marks of the frame that were collected up to here. No bytes. */
   marks: 11,
 } as const;
 export type ExtensionType = (typeof EXTENSION)[keyof typeof EXTENSION];
@@ -49,13 +52,13 @@ export const EXTENSION_BYTES: ReadonlyArray<readonly [min: number, max: number]>
   [0, 0],
 ];
 
-/** Where the bytes of a buffer are. */
+/** Places of a buffer's bytes. */
 export const MEMORY = {
   /** Here. */
   inline: 0,
-  /** In a large binary of the frame: its index (4 bytes). */
+  /** In a large binary of the frame, given by its index (4 bytes). */
   large: 1,
-  /** In the buffer of the same number that came before in the message. */
+  /** In an earlier buffer of the message with the same number. */
   same: 2,
 } as const;
 
@@ -88,11 +91,11 @@ export const VIEWS: readonly string[] = [
   'BigInt64Array',
   'BigUint64Array',
   'DataView',
-  // Node 24 has it, Node 22 does not.
+  // Float16Array exists in Node 24, not in Node 22.
   'Float16Array',
 ];
 
-/** So many of them exist in this process: the first ones. */
+/** Number of kinds of views that exist in this process, from the first on. */
 export const VIEWS_HERE: number = VIEWS.filter((name) => name in globalThis).length;
 
 /** One extension, ready to be written. The object has the shape that the library expects of its own. */
@@ -108,7 +111,7 @@ export class Extension {
 
 const NOTHING = new Uint8Array(0);
 
-/** Single bytes, then big-endian words of 4 bytes. */
+/** Packs single bytes, then big-endian words of 4 bytes. */
 export function pack(bytes: readonly number[], words: readonly number[], size = 0): Uint8Array<ArrayBuffer> {
   const data = new Uint8Array(Math.max(size, bytes.length + words.length * 4));
   data.set(bytes);
@@ -118,7 +121,7 @@ export function pack(bytes: readonly number[], words: readonly number[], size = 
   return data;
 }
 
-/** The word of 4 bytes at `at`. */
+/** Reads the word of 4 bytes at `at`. */
 export function wordAt(data: Uint8Array, at: number): number {
   return new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(at);
 }

@@ -8,10 +8,7 @@ export const NEGATIVE_ZERO: Extension = new Extension(EXTENSION.negativeZero);
 export const HOLE: Extension = new Extension(EXTENSION.hole);
 export const MARKS_END: Extension = new Extension(EXTENSION.marks);
 
-/**
- * Whether UTF-8 keeps the text, and the library with it: its decoder takes a byte order mark in front of a long text for
- * what it is in files, and drops it.
- */
+/** Whether the text survives UTF-8 and the library, whose decoder drops a byte order mark in front of a long text. */
 export function isPlainText(text: string): boolean {
   return text.isWellFormed() && text.charCodeAt(0) !== 0xfeff;
 }
@@ -44,7 +41,7 @@ export function readBigint(data: Uint8Array): bigint {
     return new DataView(data.buffer, data.byteOffset, data.byteLength).getBigInt64(0);
   const [sign] = data;
   if (sign !== 0 && sign !== 1) throw malformed(`a bigint has the sign ${sign}`);
-  // A power of two as the base: the time grows with the length only, not with its square.
+  // With a power of two as the base the time grows linearly with the length, not with its square.
   const magnitude = BigInt(`0x${asBuffer(data.subarray(1)).toString('hex')}`);
   return sign === 1 ? -magnitude : magnitude;
 }
@@ -59,14 +56,14 @@ export function readDate(data: Uint8Array): Date {
   return new Date(new DataView(data.buffer, data.byteOffset, data.byteLength).getFloat64(0));
 }
 
-/** Undefined for one that is too long. */
+/** Encodes a regular expression; undefined if it is too long. */
 export function regexpExtension({ source, flags }: RegExp): Extension | undefined {
   const text = Buffer.from(`${flags}${source}`);
   if (text.length + 1 > MAX_REGEXP_BYTES || !source.isWellFormed()) return undefined;
   return new Extension(EXTENSION.regexp, new Uint8Array(Buffer.concat([Buffer.of(flags.length), text])));
 }
 
-/** An error in the place of an expression that this version of Node does not understand: the syntax grows with versions. */
+/** Reads a regular expression; returns an error for syntax that this version of Node does not understand. */
 export function readRegexp(data: Uint8Array): RegExp | Error {
   const flagsEnd = 1 + (data[0] as number);
   const text = asBuffer(data);

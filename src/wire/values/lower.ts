@@ -27,13 +27,13 @@ import { pathTo } from './path-to.ts';
 import { MAX_DEPTH } from './scan.ts';
 import { sharedObjects } from './shared-objects.ts';
 
-/** No mark, in the head of a container. */
+/** Value in the head of a container without a mark. */
 export const NO_MARK = 0;
 
-/** About what a number or the head of a container takes. */
+/** Approximate size of a number or of the head of a container, in bytes. */
 const SMALL_BYTES = 6;
 
-/** Why a value cannot travel, and which part of it. */
+/** Reason for which a value cannot cross, and the part at fault. */
 class Refusal {
   readonly part: unknown;
   readonly why: string;
@@ -46,30 +46,30 @@ class Refusal {
 
 /**
  * Turns captured values and their marks into what MessagePack can write: null, booleans, numbers, texts, plain objects,
- * arrays, and extensions for the rest. Containers are copied only where something in them has to be replaced; the captured
- * value stays as it is, since a call may be sent a second time.
+ * arrays, and extensions for the rest. Containers are copied only where something in them has to be replaced; the
+ * captured value stays unchanged, since a call may be sent a second time.
  */
 export class Lowering {
   readonly #memory: MemoryWriter;
   /** A rough size of the frame in bytes, without large buffers. */
   bytes = 0;
   #marks: Map<unknown, MarkKind> | undefined = undefined;
-  /** Objects that occur twice, and their numbers once they were written. */
+  /** Objects that occur twice, with their numbers once they are written. */
   #shared: Map<object, number | undefined> | undefined = undefined;
   #nextShared = 0;
 
-  /** @param views the receiver knows the first so many kinds of views. Default: those of this process */
+  /** @param views number of kinds of views that the receiver knows. Default: the kinds of this process */
   constructor(views: number = VIEWS_HERE) {
     this.#memory = new MemoryWriter(views);
   }
 
-  /** Begins another message: numbers mean nothing beyond one. */
+  /** Begins another message: numbers are only valid within one message. */
   beginMessage(): void {
     this.#memory.beginMessage();
     this.#nextShared = 0;
   }
 
-  /** Begins another frame of the message. @param values those that the marks are about */
+  /** Begins another frame of the message. @param values the values to which the marks refer */
   beginFrame(values: readonly unknown[], marks: Marks | undefined): void {
     this.bytes = 0;
     this.#memory.beginFrame();
@@ -90,7 +90,7 @@ export class Lowering {
   }
 
   /**
-   * @param name how the value is called in an error
+   * Lowers a value. @param name name of the value in an error
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, naming the path
    */
   value(value: unknown, name: string): unknown {
@@ -152,7 +152,7 @@ export class Lowering {
     return number === undefined ? leaf : [head(CONTAINER.leaf, undefined, number), leaf];
   }
 
-  /** The number of an object that occurs twice, or what stands for it where it occurs again. */
+  /** Returns the number of an object that occurs twice, or its reference where it occurs again. */
   #numberOf(value: object): number | Extension | undefined {
     if (this.#shared?.has(value) !== true) return undefined;
     const known = this.#shared.get(value);
@@ -184,7 +184,10 @@ export class Lowering {
     return copy ?? value;
   }
 
-  /** An object with what a map of MessagePack cannot say: a mark, a number, a key that is no plain text. */
+  /**
+   * Lowers an object that a map of MessagePack cannot express: it has a mark, a number, or a key that is not plain
+   * text.
+   */
   #entries(value: object, depth: number, mark: MarkKind | undefined, number: number | undefined): unknown[] {
     const list: unknown[] = [head(CONTAINER.object, mark, number)];
     for (const key of Object.keys(value))
@@ -192,7 +195,9 @@ export class Lowering {
     return list;
   }
 
-  /** As `#entries`, where the members in front of `key` were lowered before: none may be written twice. */
+  /**
+   * Does the same as `#entries` where the members before `key` were lowered already: no member may be written twice.
+   */
   #entriesFrom(key: string, source: object, lowered: object, depth: number): unknown[] {
     const list: unknown[] = [head(CONTAINER.object, undefined, undefined)];
     let isLowered = true;
@@ -256,13 +261,13 @@ export class Lowering {
   }
 }
 
-/** Most members: no call for them. */
+/** Whether a value needs no lowering, which saves a call for most members. */
 function isAsItIs(value: unknown): boolean {
   if (typeof value === 'number') return value !== 0 || !Object.is(value, -0);
   return typeof value === 'string' ? isPlainText(value) : typeof value === 'boolean';
 }
 
-// Not `value.slice`: an array may have a property of that name.
+// `value.slice` is avoided: an array may have a property of that name.
 const { slice } = Array.prototype;
 
 const REGEXP_TOO_LONG = `it is a regular expression of more than ${MAX_REGEXP_BYTES} bytes`;
@@ -272,7 +277,7 @@ function head(kind: ContainerKind, mark: MarkKind | undefined, number: number | 
   return new Extension(EXTENSION.container, pack(bytes, number === undefined ? [] : [number]));
 }
 
-/** Own names that are no indices; indices come first. */
+/** Returns own names that are not indices; indices come first. */
 function namesOf(value: readonly unknown[]): string[] {
   const keys = Object.keys(value);
   return keys.slice(keys.findLastIndex((key) => String(Number(key) >>> 0) === key) + 1);

@@ -2,22 +2,22 @@ import { type ViewConstructor, viewConstructor } from '../../values/kinds.ts';
 import { malformed } from '../wire-error.ts';
 import { EXTENSION, Extension, MEMORY, pack, VIEWS, wordAt } from './extension.ts';
 
-/** From here on a buffer does not go into the head of a message, but follows in parts. */
+/** Size, in bytes, from which a buffer follows in parts instead of in the head of a message. */
 export const LARGE_BINARY_BYTES = 16_384;
 
 const SOURCE_BYTES = 5;
 const VIEW_BYTES = 10;
 
-/** Writes the buffers and views of a message: each buffer once, whatever lies on it. */
+/** Writes the buffers and views of a message, each buffer once, however many views it has. */
 export class MemoryWriter {
-  /** The large buffers of the frame that is being written. */
+  /** The large buffers of the current frame. */
   large: ArrayBuffer[] = [];
-  /** Numbers of the buffers of this frame. They go on over the frames of a message. */
+  /** Numbers of this frame's buffers, which continue over the frames of a message. */
   readonly #numbers = new Map<ArrayBuffer, number>();
   readonly #views: number;
   #next = 0;
 
-  /** @param views the receiver knows the first so many kinds of views */
+  /** @param views number of kinds of views that the receiver knows */
   constructor(views: number) {
     this.#views = views;
   }
@@ -39,7 +39,7 @@ export class MemoryWriter {
     return new Extension(EXTENSION.memory, this.#source([], [], buffer));
   }
 
-  /** Undefined for a view of a kind that the receiver does not know. */
+  /** Encodes a view; undefined if the receiver does not know its kind. */
   view(view: ArrayBufferView<ArrayBuffer>, isBuffer: boolean): Extension | undefined {
     const View = viewConstructor(view);
     const kind = View === undefined ? -1 : VIEWS.indexOf(View.name);
@@ -111,10 +111,10 @@ export class MemoryReader {
     const rest = data.subarray(at + SOURCE_BYTES);
     if (place === MEMORY.same) {
       const known = this.#buffers.get(number);
-      if (known === undefined || rest.length > 0) throw malformed(`buffer ${number} is not known`);
+      if (known === undefined || rest.length > 0) throw malformed(`buffer ${number} is unknown`);
       return known;
     }
-    if (this.#buffers.has(number)) throw malformed(`buffer ${number} is there twice`);
+    if (this.#buffers.has(number)) throw malformed(`buffer ${number} occurs twice`);
     const buffer = place === MEMORY.large ? this.#largeAt(rest) : inline(place, rest);
     this.#buffers.set(number, buffer);
     return buffer;
@@ -128,7 +128,7 @@ export class MemoryReader {
 }
 
 function inline(place: number | undefined, bytes: Uint8Array): ArrayBuffer {
-  if (place !== MEMORY.inline) throw malformed(`memory is in no place ${place}`);
+  if (place !== MEMORY.inline) throw malformed(`memory place ${place} does not exist`);
   const buffer = new ArrayBuffer(bytes.length);
   new Uint8Array(buffer).set(bytes);
   return buffer;

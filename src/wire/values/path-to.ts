@@ -1,6 +1,9 @@
 import { below, type Path, spell } from '../../values/path.ts';
 
-/** Where a part of a value is, such as `.image[0]`; empty where it is not found. Only used once a value was refused. */
+/**
+ * Returns the path of a part of a value, such as `.image[0]`; empty if the part is not found. Only used once a value
+ * was refused.
+ */
 export function pathTo(value: unknown, part: unknown): string {
   const seen = new Set<unknown>();
   const search = (at: unknown, path: Path | undefined): Path | undefined => {

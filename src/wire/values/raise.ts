@@ -4,10 +4,10 @@ import { CONTAINER, type ContainerKind, wordAt } from './extension.ts';
 import { MAX_DEPTH } from './scan.ts';
 import { checkStandIn } from './stand-in.ts';
 
-/** A hole of an array, until the array is built. */
+/** Placeholder of a hole until its array is built. */
 export const HOLE_HERE: unique symbol = Symbol('hole');
 
-/** A container that began before. */
+/** Reference to a container that began before. */
 export class Same {
   readonly number: number;
 
@@ -19,11 +19,11 @@ export class Same {
 /** The first item of an array that stands for a container. */
 export class ContainerHead {
   readonly kind: ContainerKind;
-  /** Undefined for none. */
+  /** Mark of the container; undefined if it has none. */
   readonly mark: MarkKind | undefined;
-  /** Undefined for a container that occurs once. */
+  /** Number of the container; undefined if it occurs once. */
   readonly number: number | undefined;
-  /** Of the frame. */
+  /** Marks of the frame. */
   readonly marks: Marks;
 
   constructor(data: Uint8Array, marks: Marks) {
@@ -44,8 +44,8 @@ export class ContainerHead {
 const STAND_INS: ReadonlySet<MarkKind> = new Set([MARK.error, MARK.handle, MARK.request]);
 
 /**
- * Builds what arrays with a head stand for. Only walked where a message has any: what the library decodes is the value
- * itself then, and belongs to the receiver.
+ * Builds the containers that arrays with a head stand for. Messages without such arrays are not walked: the decoded
+ * value is final then, and belongs to the receiver.
  */
 export class Raising {
   readonly #numbered = new Map<number, unknown>();
@@ -71,7 +71,7 @@ export class Raising {
   }
 
   #same({ number }: Same): unknown {
-    if (!this.#numbered.has(number)) throw malformed(`container ${number} is not known`);
+    if (!this.#numbered.has(number)) throw malformed(`container ${number} is unknown`);
     return this.#numbered.get(number);
   }
 
@@ -101,10 +101,10 @@ export class Raising {
     }
   }
 
-  /** Registers a container before its members are built: it may be inside itself. */
+  /** Registers a container before its members are built: a container may contain itself. */
   #begun<T>(head: ContainerHead, container: T): T {
     if (head.number === undefined) return container;
-    if (this.#numbered.has(head.number)) throw malformed(`container ${head.number} is there twice`);
+    if (this.#numbered.has(head.number)) throw malformed(`container ${head.number} occurs twice`);
     this.#numbered.set(head.number, container);
     markShared(head.marks);
     return container;
@@ -125,7 +125,7 @@ export class Raising {
       !(length >= 0 && length <= list.length - 2) ||
       !Number.isInteger(length)
     )
-      throw malformed('an array does not have its items');
+      throw malformed('an array lacks items');
     const array = this.#begun(head, new Array<unknown>(length));
     for (let index = 0; index < length; index++) {
       const item = list[index + 2];
@@ -145,13 +145,13 @@ export class Raising {
     return map;
   }
 
-  /** Names and values. Defined, never assigned: `__proto__` is a key like any other. */
+  /** Defines names and values, never assigns them: `__proto__` is a key like any other. */
   #entries(target: object, list: readonly unknown[], from: number, depth: number): void {
     if ((list.length - from) % 2 !== 0) throw malformed('a key has no value');
     const isArray = Array.isArray(target);
     for (let index = from; index < list.length; index += 2) {
       const key = list[index];
-      if (typeof key !== 'string') throw malformed('a key is no string');
+      if (typeof key !== 'string') throw malformed('a key is not a string');
       if (isArray && (key === 'length' || String(Number(key) >>> 0) === key))
         throw malformed(`an array has the name ${key}`);
       const value = this.value(list[index + 1], depth + 1);

@@ -2,25 +2,25 @@ import { FAULT, malformed, WireError } from '../wire-error.ts';
 import { EXTENSION_BYTES } from './extension.ts';
 
 /**
- * Deepest nesting of a value, as in a message between threads: objects below an argument. The array of the frames around it
- * and the value itself come on top.
+ * Deepest nesting of a value, as in a message between threads: objects below an argument. The surrounding array of
+ * frames and the value itself add two levels.
  */
 export const MAX_DEPTH = 1_000;
 const MAX_LEVELS = MAX_DEPTH + 3;
 
 /**
- * Values that are left to read, by level; keys count as values. A count that does not fit is refused before it is used: no
- * message has so many bytes.
+ * Number of values left to read, by level; keys count as values. A count that does not fit is refused before use: no
+ * message has as many bytes.
  */
 const left = new Int32Array(MAX_LEVELS);
 const isMap = new Uint8Array(MAX_LEVELS);
 
 /**
- * Looks through a message before anything of it is built. The library reserves memory for what a header claims (each 5
- * bytes may claim 4 G items), passes unknown extensions on, and knows no limit of depth.
+ * Checks a message before any value is built. The library reserves memory for what a header claims (each 5 bytes may
+ * claim 4 G items), passes unknown extensions on, and has no limit of depth.
  *
- * Afterwards it is certain that the bytes are exactly one value; that each text, binary and extension lies within them; that
- * all containers together claim no more values than there are bytes; that keys are strings.
+ * Afterwards it is certain that the bytes are exactly one value; that each text, binary and extension lies within them;
+ * that all containers together claim no more values than there are bytes; that keys are strings.
  *
  * @throws WireError
  */
@@ -28,21 +28,21 @@ export function scan(bytes: Uint8Array): void {
   const end = bytes.length;
   let at = 0;
   let level = 0;
-  /** Values that all open containers still claim. */
+  /** Number of values that all open containers still claim. */
   let claimed = 1;
   left[0] = 1;
   isMap[0] = 0;
   while (claimed > 0) {
-    if (claimed > end - at) throw malformed(`${claimed} values are claimed, ${end - at} bytes are left`);
+    if (claimed > end - at) throw malformed(`${claimed} values are claimed, but ${end - at} bytes are left`);
     const head = bytes[at++] as number;
     claimed--;
     if (isMap[level] === 1 && ((left[level] as number) & 1) === 0 && !isText(head))
-      throw malformed(`a key is no string (0x${head.toString(16)})`);
+      throw malformed(`a key is not a string (0x${head.toString(16)})`);
     left[level] = (left[level] as number) - 1;
     let members = -1;
     let isEntries = 0;
     if (head < 0x80 || head >= 0xe0) {
-      // An integer of one byte.
+      // The head is an integer of one byte.
     } else if (head < 0x90) {
       members = (head - 0x80) * 2;
       isEntries = 1;
@@ -61,7 +61,7 @@ export function scan(bytes: Uint8Array): void {
     } else {
       at = pastLeaf(bytes, at, head);
     }
-    if (at > end) throw malformed(`a value ends ${at - end} bytes behind the message`);
+    if (at > end) throw malformed(`a value ends ${at - end} bytes after the message`);
     if (members > 0) {
       if (++level >= MAX_LEVELS)
         throw new WireError(FAULT.depth, `a value is nested more than ${MAX_DEPTH} levels deep`);
@@ -79,7 +79,7 @@ function isText(head: number): boolean {
   return (head >= 0xa0 && head < 0xc0) || (head >= 0xd9 && head <= 0xdb);
 }
 
-/** Where the next value starts. @param head 0xc0…0xdb */
+/** Returns the start of the next value. @param head 0xc0…0xdb */
 function pastLeaf(bytes: Uint8Array, at: number, head: number): number {
   if (head >= 0xd9) {
     const width = 1 << (head - 0xd9);
@@ -93,7 +93,7 @@ function pastLeaf(bytes: Uint8Array, at: number, head: number): number {
     const width = 1 << (head - 0xc7);
     return pastExtension(bytes, at + width, sizeAt(bytes, at, width));
   }
-  // Binaries travel as memory, which has a number.
+  // Plain binaries are refused: binaries travel as memory, which has a number.
   if (head === 0xc1 || head >= 0xc4) throw malformed(`no value starts with 0x${head.toString(16)}`);
   return at;
 }
@@ -107,7 +107,7 @@ function pastExtension(bytes: Uint8Array, at: number, size: number): number {
   return at + 1 + size;
 }
 
-/** A size in so many bytes. What is missing of it counts as 0: the caller sees that it is behind the end. */
+/** Reads a size of `width` bytes. Missing bytes count as 0: the caller detects the end of the message. */
 function sizeAt(bytes: Uint8Array, at: number, width: number): number {
   let size = 0;
   for (let index = 0; index < width; index++) size = size * 256 + (bytes[at + index] ?? 0);

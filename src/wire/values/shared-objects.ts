@@ -1,4 +1,4 @@
-/** The objects that occur more than once in the values, perhaps inside themselves. */
+/** Finds objects that occur more than once in the values, perhaps inside themselves. */
 export function sharedObjects(values: readonly unknown[]): Map<object, number | undefined> {
   const seen = new Set<object>();
   const shared = new Map<object, number | undefined>();
@@ -15,7 +15,10 @@ export function sharedObjects(values: readonly unknown[]): Map<object, number | 
   return shared;
 }
 
-/** What a container of a captured value holds; nothing for a leaf. Buffers keep their identity by their numbers. */
+/**
+ * Returns the members of a container of a captured value; none for a leaf. Buffers keep their identity by their
+ * numbers.
+ */
 export function membersOf(value: object): Iterable<unknown> {
   if (Array.isArray(value)) return Object.values(value);
   if (value instanceof Map) return [...value].flat();

@@ -3,8 +3,8 @@ import { MARK, type MarkKind } from '../../values/marks.ts';
 import { malformed } from '../wire-error.ts';
 
 /**
- * Whether a stand-in has the members that reviving it reads. Those of a thread are made by this library and are not looked
- * at; those of a peer may be anything.
+ * Checks that a stand-in has the members that its revival reads. Stand-ins from threads are made by this library and
+ * are not checked; stand-ins from a peer may hold anything.
  *
  * @throws WireError
  */

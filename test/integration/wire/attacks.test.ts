@@ -127,7 +127,7 @@ describe('a server that is none of the fleet', () => {
     await using server = await serving(http);
     await expect(dialling(server.port, { security: security(PLAIN) })).rejects.toMatchObject({
       code: 'SERVE_UNAUTHORIZED',
-      message: expect.stringContaining('says what was said to it'),
+      message: expect.stringContaining('repeats the greeting of this instance'),
     });
   });
 
