@@ -92,7 +92,7 @@ export class Outbox implements Collector {
     }
   }
 
-  /** A frame of the open batch, which was committed already, has become larger by so many bytes. */
+  /** A frame of the open batch, which was committed already, has grown by this many bytes. */
   grew(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes >= LARGE_BYTES) this.#post();

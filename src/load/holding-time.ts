@@ -20,7 +20,7 @@ const COLLECTED_MS = 0.4;
 const SHORTEST_MS = 0.001;
 
 /**
- * How long a call holds the event loop of its replica, on average, and how many calls may wait there for the loop.
+ * Tracks the mean time that a call holds the event loop of its replica, and how many calls may wait there for the loop.
  *
  * The mean is used, not the median: where one call in a hundred takes 200 ms, most calls that wait at the replica wait
  * for that one (with 0.1 and 208 ms the median gave 1.55 times the ideal wait, the mean 1.1).

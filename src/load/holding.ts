@@ -1,6 +1,6 @@
 import { QUICK_MS } from './holding-time.ts';
 
-/** How the calls of a replica hold its event loop. */
+/** Figures on how the calls of a replica hold its event loop. */
 export interface Holding {
   /** Mean time that a call holds the loop, in ms; 0 = unknown. */
   readonly meanHoldingMs: number;

@@ -39,11 +39,11 @@ export type Reservation = (typeof RESERVED)[keyof typeof RESERVED];
 /** 64 bytes each, so that two tables never share a cache line. */
 export const TABLE_BYTES = 64;
 
-// Words of a replica's table. Callers change the first ones with each call …
+// Words of a replica's table. Callers change the first words with each call.
 const R_WORD = 0;
 const R_LIMIT = 1;
 const R_SERVED = 2;
-// … and these, on a cache line of their own, only the replica, once per turn of its loop.
+// The following words stand on a cache line of their own; only the replica changes them, once per turn of its loop.
 const R_TICK = 16;
 /** Number of calls for which the replica is open: the begun calls, and a few ahead. */
 const R_OPEN = 17;

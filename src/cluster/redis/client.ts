@@ -3,25 +3,28 @@ import { ServeError } from '../../errors.ts';
 import { FleetStoreError, type StoreFailure } from '../fleet-store.ts';
 import type { Script } from './scripts.ts';
 
-/** A command that is not answered for so long has failed, in ms: nothing waits for Redis. */
+/** Time after which an unanswered command has failed, in ms: nothing waits for Redis. */
 const COMMAND_TIMEOUT_MS = 1_000;
 const MIN_RECONNECT_MS = 50;
 const MAX_RECONNECT_MS = 2_000;
 
 export type RedisArgument = string | number | Uint8Array;
 
-/** What a fleet needs of Redis: scripts and one channel. */
+/** The functions of Redis that a fleet uses: scripts and one channel. */
 export interface RedisClient {
-  /** Bulk strings of the answer are buffers. @throws FleetStoreError */
+  /** Runs a script; bulk strings of the answer are buffers. @throws FleetStoreError */
   run(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown>;
-  /** Calls the listener for each message of the channel, until the result is called. Survives reconnects. */
+  /**
+   * Calls the listener for each message of the channel, until the result is called. The subscription survives
+   * reconnects.
+   */
   subscribe(channel: string, listener: (message: string) => void): () => void;
   close(): void;
 }
 
 /**
- * Connects to Redis with ioredis, which only this file loads. Commands fail at once while there is no connection, and are
- * never sent twice.
+ * Connects to Redis with ioredis, which only this file loads. Commands fail at once without a connection, and are never
+ * sent twice.
  *
  * @param url `redis://` or `rediss://`
  * @throws ServeError `SERVE_MISSING_DEPENDENCY` if ioredis is not installed
@@ -56,7 +59,7 @@ async function load(): Promise<typeof Redis> {
 class IoredisClient implements RedisClient {
   readonly #redis: Redis;
   #subscriber: Redis | undefined = undefined;
-  /** Why there is no connection. */
+  /** Error of the last failed attempt to connect. */
   #connectError: unknown = undefined;
 
   constructor(redis: Redis) {
@@ -70,7 +73,7 @@ class IoredisClient implements RedisClient {
     });
   }
 
-  /** A Redis that cannot be reached yet is no error: the connection is tried again. */
+  /** Connects; an unreachable Redis is not an error, since the connection is retried. */
   async connect(): Promise<void> {
     await this.#redis.connect().catch(() => {});
   }
@@ -114,7 +117,7 @@ class IoredisClient implements RedisClient {
     this.#subscriber?.disconnect();
   }
 
-  /** A command that could not be sent says only that; why not is told by the connection. */
+  /** Converts an error. A command that could not be sent does not name the cause, so the connection's error is used. */
   #failure(error: unknown): FleetStoreError {
     const failure = toFailure(error);
     if (failure.failure !== 'unreachable' || this.#connectError === undefined) return failure;

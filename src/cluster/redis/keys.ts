@@ -42,7 +42,7 @@ export class FleetKeys {
     return page === 0 ? `${this.prefix}plan` : this.page(page);
   }
 
-  /** The key of a further page of a plan; that of none is the beginning of all. */
+  /** Returns the key of a further page of a plan; without a page, the common prefix of these keys. */
   page(page: number | ''): string {
     return `${this.prefix}plan:${page}`;
   }

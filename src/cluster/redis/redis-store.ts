@@ -172,7 +172,7 @@ function numberOf(answer: unknown): number {
   return Number(textOf(answer));
 }
 
-/** Names and numbers by turns. */
+/** Reads an answer of alternating names and numbers. */
 function numbersOf(answer: unknown): Record<string, number> {
   const list = listOf(answer);
   const entries = Array.from({ length: list.length / 2 }, (_, index) => [

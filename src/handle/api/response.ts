@@ -21,8 +21,8 @@ function executor(resolve: Settle, reject: Settle): void {
  * The value that `remote()` returns: the promise of the result, or of the stream if the method is a generator. `for
  * await` over it reads the stream directly.
  *
- * It behaves as a plain promise: `constructor` answers `Promise`, so `await` takes V8's short way (a subclass would
- * cost two more microtask turns) and `then()` gives plain promises. The same getter tells a response that it is
+ * A response behaves as a plain promise: `constructor` answers `Promise`, so `await` takes V8's short way (a subclass
+ * would cost two more microtask turns) and `then()` gives plain promises. The same getter tells a response that it is
  * observed: both `await` and `then()` read it first. An unobserved response never raises `unhandledRejection`.
  */
 export class DeploymentResponse<R> extends Promise<R> implements AsyncIterable<unknown> {

@@ -53,7 +53,7 @@ export abstract class CallProgress extends OutboundCall {
     return this.#attempts;
   }
 
-  /** It is for one replica and no other. */
+  /** The call is bound to one replica. */
   get isPinned(): boolean {
     return this.#isPinned;
   }
@@ -85,7 +85,7 @@ export abstract class CallProgress extends OutboundCall {
     this.#readyAt = at;
   }
 
-  /** It is for one replica and no other. */
+  /** The call is bound to one replica. */
   pin(): void {
     this.#isPinned = true;
   }

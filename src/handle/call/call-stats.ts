@@ -1,6 +1,6 @@
 import { addBuckets, type Buckets, countInto, emptyBuckets } from '../../load/histogram.ts';
 
-/** How a call ended; the `outcome` label of the metrics. */
+/** Outcomes of a call; the `outcome` label of the metrics. */
 export const OUTCOMES = ['ok', 'error', 'timeout', 'cancelled', 'rejected', 'died'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 

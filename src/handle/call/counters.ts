@@ -1,6 +1,6 @@
 import type { ShedReason } from '../queue/shed-reason.ts';
 
-/** How a copy of a call compared with it; the `result` label of `serve_shadow_results_total`. */
+/** Results of comparing a call with its copy; the `result` label of `serve_shadow_results_total`. */
 export const SHADOW_RESULTS = ['match', 'mismatch', 'error', 'dropped'] as const;
 export type ShadowResult = (typeof SHADOW_RESULTS)[number];
 

@@ -3,7 +3,7 @@ import { now } from '../../time/clock.ts';
 import type { Call } from './call.ts';
 import { CALL_STATE } from './call-progress.ts';
 
-/** What happened to a call: the answer to "why did it take so long?". */
+/** An account of a call's course: the answer to "why did it take so long?". */
 export interface CallExplanation {
   requestId: string;
   deployment: string;

@@ -12,8 +12,8 @@ const FADE_MS = 3_000;
  * answer at once, and falls with faster ones over time. Without answers the estimate loses its weight: it falls to the
  * median of all replicas, evenly in the logarithm, so that it takes as long from 1.5 s to 1 ms as to 100 ms.
  *
- * It does not jump to every peak: with exponential durations that leaves each replica in turn without calls for
- * seconds.
+ * The estimate does not jump to every peak: with exponential durations that leaves each replica in turn without calls
+ * for seconds.
  */
 export class PeakLatency {
   #ms = 0;

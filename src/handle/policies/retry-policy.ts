@@ -10,7 +10,7 @@ export function retryPauseMs(attempts: number, random: number): number {
   return random * Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));
 }
 
-/** Which methods of a deployment may run twice: none, all, or by name. */
+/** The methods of a deployment that may run twice: none, all, or by name. */
 export class IdempotentMethods {
   readonly #all: boolean;
   readonly #names: ReadonlySet<string>;
