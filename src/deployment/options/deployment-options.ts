@@ -2,7 +2,6 @@ import { invalidOption } from '../../errors.ts';
 import { PRIORITIES, type Priority } from '../../handle/queue/priority.ts';
 import { MAX_ONGOING_LIMIT } from '../../load/load-table.ts';
 import {
-  type anything,
   boolean,
   either,
   type Field,
@@ -18,6 +17,7 @@ import {
   recordOf,
   string,
 } from '../../validation/fields.ts';
+import { jsonValue } from '../../validation/json-value.ts';
 import {
   type DeploymentSchemas,
   isSchema,
@@ -213,7 +213,7 @@ const FIELDS: Fields<DeploymentOptions> = {
     statusCode: oneOf(503, 429),
     retryAfterMs: either(oneOf('auto'), milliseconds()),
   }),
-  userConfig: json() as Field<NonNullable<unknown>>,
+  userConfig: jsonValue() as Field<NonNullable<unknown>>,
   requestTimeoutMs: milliseconds(),
   streamIdleTimeoutMs: milliseconds(),
   streamTimeoutMs: milliseconds(),
@@ -361,42 +361,4 @@ export function resolveOptions(options: DeploymentOptions): ResolvedOptions {
     restart: { ...DEFAULTS.restart, ...rest.restart },
     resourceLimits: { ...DEFAULTS.resourceLimits, ...rest.resourceLimits },
   } as ResolvedOptions;
-}
-
-/** A value that JSON can represent: a user config may come from a file. */
-function json(): ReturnType<typeof anything<unknown>> {
-  const allowed = 'a JSON value';
-  return {
-    allowed,
-    parse(value, option) {
-      const bad = nonJsonIn(value, option);
-      if (bad !== undefined) throw invalidOption(bad.path, bad.value, allowed);
-      return structuredClone(value);
-    },
-  };
-}
-
-/** The first part that JSON cannot represent; the whole value if its parts cannot be read. */
-function nonJsonIn(value: unknown, path: string): { path: string; value: unknown } | undefined {
-  try {
-    return findNonJson(value, path);
-  } catch {
-    return { path, value };
-  }
-}
-
-function findNonJson(value: unknown, path: string, depth = 64): { path: string; value: unknown } | undefined {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : { path, value };
-  if (typeof value !== 'object' || depth === 0) return { path, value };
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return { path, value };
-  const entries = Object.entries(value);
-  // An array may have neither holes nor named properties.
-  if (Array.isArray(value) && entries.length !== value.length) return { path, value };
-  for (const [key, item] of entries) {
-    const bad = findNonJson(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, depth - 1);
-    if (bad !== undefined) return bad;
-  }
-  return undefined;
 }
