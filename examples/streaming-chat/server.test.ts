@@ -7,7 +7,9 @@ import type { ModelStats } from './models.ts';
 let example: RunningExample;
 let browser: Browser;
 beforeAll(async () => {
-  [example, browser] = await Promise.all([startExample('streaming-chat'), startBrowser()]);
+  // Slow enough that an answer is still under way when somebody clicks on Stop, on a busy machine as well.
+  const slow = { TOKENS_PER_SECOND: '8' };
+  [example, browser] = await Promise.all([startExample('streaming-chat', slow), startBrowser()]);
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
