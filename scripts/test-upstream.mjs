@@ -1,12 +1,13 @@
 /**
- * Runs the suite of Express as it is, and with the middleware in front of every app that it makes; a test that passes only without
- * it, and is not listed in `scripts/upstream/known-differences.mjs`, is a failure.
+ * Runs the suites of Express, Koa and Fastify as they are, and with the middleware in front of every app that they make; a test that
+ * passes only without it, and is not listed in `scripts/upstream/known-differences.mjs`, is a failure.
  *
  *   npm run test:upstream
  *   npm run test:upstream -- express --checkout ../express   the sources from a directory
  *   npm run test:upstream -- express --mount prefix          one of the mounts: none, passthrough, prefix
  *
- * The package on npm carries no tests, so the sources come from GitHub, at the version that is installed here.
+ * Fastify's package on npm carries its tests. Those of Express and Koa do not, so their sources come from GitHub, at the version that is
+ * installed here.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -54,7 +55,9 @@ function prepare(name, suite) {
     cpSync(resolve(values.checkout), directory, { recursive: true });
   } else if (!existsSync(directory)) {
     mkdirSync(directory, { recursive: true });
-    fromGitHub(name, suite.repository, version, directory);
+    if (suite.repository === undefined)
+      cpSync(join(root, 'node_modules', name), directory, { recursive: true, dereference: true });
+    else fromGitHub(name, suite.repository, version, directory);
   }
   if (!existsSync(join(directory, 'node_modules')))
     must(
