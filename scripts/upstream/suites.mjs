@@ -35,13 +35,16 @@ function readLines(stdout) {
 }
 
 /** A test that hangs fails after a while, and what it leaves open ends with its process. */
-function nodeTest(...globs) {
+function nodeTest(...all) {
   const options = [`--test-reporter=${REPORTER}`, '--test-reporter-destination=stdout', '--test-force-exit'];
-  return () => ({
+  return (files = all) => ({
     command: process.execPath,
-    args: ['--test', '--test-timeout=60000', '--test-concurrency=2', ...options, ...globs],
+    args: ['--test', '--test-timeout=60000', '--test-concurrency=2', ...options, ...files],
   });
 }
+
+/** The file of a test, as its name tells. */
+const fileOf = (test) => test.slice(0, test.indexOf(':'));
 
 function readMocha(stdout) {
   const { passes, failures } = JSON.parse(stdout.slice(stdout.indexOf('{\n  "stats"')));
@@ -95,6 +98,7 @@ export const SUITES = {
     repository: 'koajs/koa',
     tests: nodeTest('__tests__/**/*.test.js'),
     read: readLines,
+    fileOf,
     restore: restorer(join('lib', 'application.js')),
     /** Before the middleware of each app, when its callback is made. */
     wrap(directory, mounts, mount) {
@@ -123,6 +127,7 @@ export const SUITES = {
     // The package on npm carries its tests. Those of bundlers install packages of their own.
     tests: nodeTest('test/*.test.js', 'test/{build,hooks,internals,logger}*/**/*.test.js'),
     read: readLines,
+    fileOf,
     restore: restorer('fastify.js'),
     /** Under `@fastify/middie`, in a plugin that each app registers first; the plain suite has a middleware that does nothing. */
     wrap(directory, mounts, mount) {

@@ -83,6 +83,8 @@ describe('streams through composition', () => {
     using client = await RawClient.connect(app.port);
     client.head('GET /generator/stalling?key=s HTTP/1.1', 'Host: h');
     await client.until(/one/i);
+    // A generator that has not been asked for more yet is ended where it stands, and hears of nothing.
+    await app.words.until.remote('s:waits');
     client.socket.destroy();
     await app.words.until.remote('s:aborted');
   });
