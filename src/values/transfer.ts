@@ -114,25 +114,25 @@ type Moved = Pick<CapturedValue, 'value' | 'transfer'>;
  *
  * @returns undefined for any other value
  */
-function moveWhole(value: unknown, buffers: readonly Transferable[]): Moved | undefined {
+function moveWhole(value: unknown, [buffer, ...others]: readonly Transferable[]): Moved | undefined {
   const parts = Array.isArray(value) ? value : [value];
-  if (buffers.length !== 1 || buffers[0]?.resizable || !parts.every(isWhole)) return undefined;
-  // Before the buffers go, and with them the length of their views.
-  const views = new Map(parts.filter(types.isTypedArray).map((view) => [view, placeOf(view)]));
-  const moved = new Map(buffers.map((buffer) => [buffer as ArrayBufferLike, buffer.transfer()]));
-  const taken = new Map<unknown, unknown>(moved);
-  for (const [view, { View, buffer, byteOffset, length }] of views) {
-    const now = moved.get(buffer);
-    if (now !== undefined) taken.set(view, new View(now, byteOffset, length));
-  }
+  if (buffer === undefined || others.length > 0 || buffer.resizable || !parts.every(isWhole))
+    return undefined;
+  const views = parts.filter((part) => types.isTypedArray(part) && part.buffer === buffer);
+  // Read before the buffer is moved, which takes the lengths of its views along.
+  const places = new Map(views.map((view) => [view, placeOf(view)]));
+  const moved = buffer.transfer();
+  const taken = new Map<unknown, unknown>([[buffer, moved]]);
+  for (const [view, { View, byteOffset, length }] of places)
+    taken.set(view, new View(moved, byteOffset, length));
   const movedParts = parts.map((part) => taken.get(part) ?? part);
-  return { value: Array.isArray(value) ? movedParts : movedParts[0], transfer: [...moved.values()] };
+  return { value: Array.isArray(value) ? movedParts : movedParts[0], transfer: [moved] };
 }
 
 function placeOf(view: NodeJS.TypedArray) {
   const View = view.constructor as new (buffer: ArrayBuffer, byteOffset: number, length: number) => unknown;
-  const { buffer, byteOffset, length } = view;
-  return { View, buffer, byteOffset, length };
+  const { byteOffset, length } = view;
+  return { View, byteOffset, length };
 }
 
 /** Views of a subclass stay with `structuredClone`, which makes plain ones of them. */

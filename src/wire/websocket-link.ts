@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { TickCork } from '../time/tick-cork.ts';
 import { type LinkSocket, type LinkSocketEvents, MAX_MESSAGE_BYTES } from './link.ts';
 
 /** Time limit of a peer's answer to a close, in ms. */
@@ -34,16 +35,15 @@ export class LinkClosedError extends Error {
 
 class WebSocketLinkSocket implements LinkSocket {
   readonly #ws: WebSocket;
-  readonly #tcp: Duplex;
+  readonly #cork: TickCork;
   #events: LinkSocketEvents | undefined = undefined;
   /** Messages that arrived before the listener was registered. */
   #early: Array<readonly Uint8Array[]> = [];
   #error: Error | undefined = undefined;
-  #isCorked = false;
 
   constructor(ws: WebSocket, tcp: Duplex) {
     this.#ws = ws;
-    this.#tcp = tcp;
+    this.#cork = new TickCork(tcp);
     // Messages of several frames are not concatenated.
     ws.binaryType = 'fragments';
     ws.on('message', (data, isBinary) => this.#received(data as Buffer[], isBinary));
@@ -65,7 +65,7 @@ class WebSocketLinkSocket implements LinkSocket {
   }
 
   send(pieces: readonly Uint8Array[], onWritten?: () => void): void {
-    this.#cork();
+    this.#cork.cork();
     const last = pieces.length - 1;
     for (let index = 0; index <= last; index++) {
       const isLast = index === last;
@@ -92,19 +92,6 @@ class WebSocketLinkSocket implements LinkSocket {
     const error = ORDERLY.has(code) ? undefined : (this.#error ?? new LinkClosedError(code, reason));
     this.#events?.closed(error);
   }
-
-  /** Collects the messages of one turn for one write. */
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#tcp.cork();
-    process.nextTick(this.#uncork);
-  }
-
-  readonly #uncork = (): void => {
-    this.#isCorked = false;
-    this.#tcp.uncork();
-  };
 }
 
 /** Reports only written messages, not messages that a closed connection dropped. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { CloseEnvelope } from '../../channel/http-envelope.ts';
+import { TickCork } from '../../time/tick-cork.ts';
 import { agreedProtocol } from './handshake.ts';
 import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
@@ -90,11 +91,10 @@ export async function createAccept(options: ResolvedWebSocketOptions): Promise<A
 /** The open connection of a client. Only this file knows the library. */
 export class ClientSocket {
   readonly #ws: PatientSocket;
-  readonly #tcp: Duplex;
+  readonly #cork: TickCork;
   readonly #events: ClientSocketEvents;
   readonly #watch: NodeJS.Timeout | undefined;
   #flushed = 0;
-  #isCorked = false;
   #isClosing = false;
   #patience: NodeJS.Timeout | undefined = undefined;
   #lookedAt: number = performance.now();
@@ -106,7 +106,7 @@ export class ClientSocket {
 
   constructor(ws: PatientSocket, tcp: Duplex, idleTimeoutMs: number, events: ClientSocketEvents) {
     this.#ws = ws;
-    this.#tcp = tcp;
+    this.#cork = new TickCork(tcp);
     this.#events = events;
     ws.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     ws.on('ping', (data) => this.#pinged(data));
@@ -121,7 +121,7 @@ export class ClientSocket {
   }
 
   send(message: string | Uint8Array): void {
-    this.#cork();
+    this.#cork.cork();
     this.#ws.send(message, { binary: typeof message !== 'string' }, this.#onFlushed);
   }
 
@@ -203,19 +203,6 @@ export class ClientSocket {
     this.#isClosing = true;
     this.#events.closed([code, reason, code !== 1006]);
   }
-
-  /** Collects the frames of one turn into one write. */
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#tcp.cork();
-    process.nextTick(this.#uncork);
-  }
-
-  readonly #uncork = (): void => {
-    this.#isCorked = false;
-    this.#tcp.uncork();
-  };
 
   readonly #onFlushed = (): void => {
     if (this.#flushed++ === 0) setImmediate(this.#reportFlushed);

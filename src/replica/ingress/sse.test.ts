@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatEvent, sse } from './sse.ts';
+import { eventsOf, formatEvent, sse } from './sse.ts';
 
 describe('an event', () => {
   test.each<[unknown, string]>([
@@ -89,5 +89,17 @@ describe('the stream', () => {
     }
     await expect(sse(wrong()).text()).rejects.toThrow('retry');
     expect(isLeft).toBe(true);
+  });
+
+  test('closed events end for their reader at once, also while their source waits', async () => {
+    async function* waiting(): AsyncGenerator<string> {
+      await new Promise(() => {});
+      yield 'never';
+    }
+    const events = eventsOf(sse(waiting()));
+    const read = events?.next();
+    events?.close();
+    expect(await read).toEqual({ done: true, value: undefined });
+    expect(await events?.next()).toEqual({ done: true, value: undefined });
   });
 });

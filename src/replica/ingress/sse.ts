@@ -38,6 +38,7 @@ const FIELDS: ReadonlySet<string> = new Set(['data', 'event', 'id', 'retry', 'co
 const TELLING = ['data', 'event', 'retry', 'comment'] as const;
 
 const HEARTBEAT = ':\n\n';
+const ENDED: IteratorResult<string> = { done: true, value: undefined };
 
 /**
  * Returns a `Response` that sends the items of an iterable or a stream as server-sent events, each as soon as it is available.
@@ -102,6 +103,7 @@ class EventSource implements BodySource {
   #heartbeat: NodeJS.Timeout | undefined = undefined;
   #isQuiet = true;
   #isReading = false;
+  #isClosed = false;
   /** An event that came after a comment was sent in its place. */
   #ready: Promise<IteratorResult<string>> | undefined = undefined;
   #waiting: PromiseWithResolvers<IteratorResult<string>> | undefined = undefined;
@@ -112,6 +114,7 @@ class EventSource implements BodySource {
   }
 
   next(): Promise<IteratorResult<string>> {
+    if (this.#isClosed) return Promise.resolve(ENDED);
     const ready = this.#ready;
     if (ready !== undefined) {
       this.#ready = undefined;
@@ -125,7 +128,15 @@ class EventSource implements BodySource {
     return promise;
   }
 
+  /** Ends the events at once, also while the source waits: its reader must not wait for a source that may never go on. */
   close(): void {
+    this.#isClosed = true;
+    this.#leave();
+    this.#waiting?.resolve(ENDED);
+    this.#waiting = undefined;
+  }
+
+  #leave(): void {
     clearInterval(this.#heartbeat);
     this.#source.close();
   }
@@ -136,11 +147,9 @@ class EventSource implements BodySource {
     try {
       const { done, value } = await this.#source.next();
       if (done === true) clearInterval(this.#heartbeat);
-      event = Promise.resolve(
-        done === true ? { done, value: undefined } : { done: false, value: formatEvent(value) },
-      );
+      event = Promise.resolve(done === true ? ENDED : { done: false, value: formatEvent(value) });
     } catch (error) {
-      this.close();
+      this.#leave();
       event = Promise.reject(error);
       event.catch(() => {});
     }
