@@ -35,13 +35,13 @@ export const web: Cell = {
       const middleware = serve.middleware(MixedDeployment.options({ numReplicas: THREADS }).bind());
       await middleware.ready();
       await allRunning(serve);
-      return session(await listen(express().use('/work', middleware)), () => serve.close());
+      return session(await listen(express().use('/mix', middleware)), () => serve.close());
     },
     piscina: async (stepsPerMs) => {
       const { piscinaOf } = await import('../piscina.ts');
       const pool = await piscinaOf(THREADS, stepsPerMs);
       const app = express();
-      app.get('/work/:kind', async (req, res) => void res.json(await pool.work(req.params.kind as Kind)));
+      app.get('/mix/:kind', async (req, res) => void res.json(await pool.work(req.params.kind as Kind)));
       return session(await listen(app), pool.close);
     },
   },
@@ -72,5 +72,5 @@ async function session(site: Site, close: () => Promise<void>): Promise<Session>
 
 function targetOf(kind: Kind, port: number): Target {
   const answerBytes = JSON.stringify(work(kind)).length;
-  return { port, method: 'GET', path: `/work/${kind}`, bodyBytes: 0, answerBytes };
+  return { port, method: 'GET', path: `/mix/${kind}`, bodyBytes: 0, answerBytes };
 }

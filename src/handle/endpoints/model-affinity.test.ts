@@ -1,55 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
+import {
+  cluster,
+  end,
+  hold,
+  LOAD_MS,
+  learn,
+  stoppedTime,
+  time,
+} from '../../../test/support/routing/model-calls.ts';
 import { Harness, outcomes } from '../../../test/support/routing/route-harness.ts';
-import { hash } from '../../load/hash.ts';
-import { machineTime, useTime } from '../../time/clock.ts';
 
-const LOAD_MS = 100;
-
-let at = 1_000;
 let clock: Disposable;
 
 beforeEach(() => {
-  at = 1_000;
-  clock = useTime({ ...machineTime, now: () => at });
+  clock = stoppedTime();
 });
 
 afterEach(() => {
   clock[Symbol.dispose]();
 });
-
-/** Says that a replica holds these models, each loaded in 100 ms. @param isFull the next one takes the place of another */
-function hold(replica: FakeReplica, models: readonly string[], isFull = false): void {
-  replica.models.keepsModels = true;
-  replica.models.loadMs = LOAD_MS;
-  replica.models.stalestAt = isFull ? 1 : 0;
-  replica.models.advertise(models.map(hash));
-}
-
-/** Replicas that hold one model each, with one place. */
-function cluster(...models: string[]): { harness: Harness; replicas: FakeReplica[] } {
-  const harness = new Harness();
-  const replicas = models.map((model) => {
-    const replica = harness.start();
-    hold(replica, model === '' ? [] : [model]);
-    return replica;
-  });
-  return { harness, replicas };
-}
-
-/** Ends the first call of a replica after so long. */
-function end(replica: FakeReplica | undefined, ms = 0): void {
-  at += ms;
-  replica?.answer(replica.open[0], (call) => call.succeeded(0));
-}
-
-/** Lets it be known that calls for a model run for so long. */
-function learn(harness: Harness, replica: FakeReplica, model: string, ms: number): void {
-  for (let call = 0; call < 20; call++) {
-    harness.call({ model });
-    end(replica, ms);
-  }
-}
 
 describe('calls for a model', () => {
   test('wait for the replica that holds it, and stop no others', () => {
@@ -112,11 +82,11 @@ describe('calls for a model', () => {
     const [hot, spare] = replicas as [FakeReplica, FakeReplica];
     learn(harness, hot, 'hot', 20);
     const [endless, waiting] = [harness.call({ model: 'hot' }), harness.call({ model: 'hot' })];
-    at += LOAD_MS - 1;
-    harness.route.tend(at);
+    time.at += LOAD_MS - 1;
+    harness.route.tend(time.at);
     expect([hot.open, spare.open]).toEqual([[endless], []]);
-    at += 1;
-    harness.route.tend(at);
+    time.at += 1;
+    harness.route.tend(time.at);
     expect(spare.open).toEqual([waiting]);
   });
 
@@ -207,15 +177,15 @@ describe('calls for a model', () => {
       harness.call({ model: 'hot' }),
     ] as const;
     cancelled.cancel();
-    at += 50;
-    expired.expire(at);
+    time.at += 50;
+    expired.expire(time.at);
     expect(outcomes([cancelled, expired])).toEqual(['SERVE_CANCELLED', 'SERVE_TIMEOUT']);
     expect([harness.load.queued, harness.route.queued]).toEqual([1, 1]);
     end(hot);
     expect(hot.open).toEqual([stays]);
     end(hot);
     expect(harness.load.queued).toBe(0);
-    expect(harness.load.hasWaitingAbove(4, at)).toBe(false);
+    expect(harness.load.hasWaitingAbove(4, time.at)).toBe(false);
   });
 
   test('go elsewhere at once when their replica dies', () => {
@@ -304,162 +274,5 @@ describe('calls for a model', () => {
     theirs.call({ rank: 3 });
     end(replicas[0]);
     expect(replicas[0].open).toEqual([waiting]);
-  });
-
-  test('that stepped aside for calls of other threads say so, as those could not have gone before', async () => {
-    const mine = new Harness();
-    const theirs = new Harness({}, -1, undefined, mine);
-    const replicas = [new FakeReplica('r0', 1), new FakeReplica('r1', 1)] as const;
-    hold(replicas[0], ['hot']);
-    hold(replicas[1], ['other']);
-    // They hear first that a place is free.
-    for (const { route } of [theirs, mine]) for (const { endpoint } of replicas) route.add(endpoint);
-    learn(mine, replicas[0], 'hot', 20);
-    mine.call({ model: 'hot' });
-    mine.call({ model: 'other' });
-    const waiting = mine.call({ model: 'hot', rank: 0 });
-    const less = theirs.call({ rank: 3 });
-    end(replicas[1]);
-    await vi.waitFor(() => expect(replicas[1].open).toEqual([less]));
-    expect(waiting.endpoint).toBeUndefined();
-  });
-
-  test('that stepped aside go before newcomers, and all of them before those behind, however many places there are', () => {
-    const { harness, replicas } = cluster('hot', 'other');
-    const [hot, other] = replicas as [FakeReplica, FakeReplica];
-    learn(harness, hot, 'hot', 20);
-    harness.call({ model: 'hot' });
-    const [first, second, third] = [1, 2, 3].map(() => harness.call({ model: 'hot' }));
-    other.limit = 0;
-    // A place was freed, and the news is still on its way.
-    hot.ongoing--;
-    const behind = harness.call();
-    expect(hot.open.slice(1)).toEqual([first]);
-    hot.limit = 3;
-    harness.route.drain();
-    expect(hot.open.slice(1)).toEqual([first, second, third]);
-    other.limit = 1;
-    harness.route.drain();
-    expect(other.open).toEqual([behind]);
-  });
-
-  test('go before those behind them when the one that stands for them is doomed', () => {
-    const { harness, replicas } = cluster('hot', 'other');
-    const [hot, other] = replicas as [FakeReplica, FakeReplica];
-    learn(harness, hot, 'hot', 20);
-    harness.call({ model: 'hot' });
-    const [doomed, next] = [harness.call({ model: 'hot', leftMs: 50 }), harness.call({ model: 'hot' })];
-    other.limit = 0;
-    const behind = harness.call();
-    end(hot, 60);
-    expect(doomed.outcome).toBe('SERVE_TIMEOUT');
-    expect(hot.open).toEqual([next]);
-    end(hot);
-    expect(hot.open).toEqual([behind]);
-  });
-
-  test('wait for a place that is being freed, however little a load costs', () => {
-    const { harness, replicas } = cluster('hot', '');
-    const [hot, spare] = replicas as [FakeReplica, FakeReplica];
-    learn(harness, hot, 'hot', 1);
-    for (const { models } of replicas) models.loadMs = 0.1;
-    harness.call({ model: 'hot' });
-    const waiting = harness.call({ model: 'hot' });
-    at += 4;
-    harness.route.tend(at);
-    expect(spare.open).toEqual([]);
-    at += 1;
-    harness.route.tend(at);
-    expect(spare.open).toEqual([waiting]);
-  });
-
-  test('get no second copy where their model would have to be loaded', () => {
-    const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
-    const [hot, spare] = [harness.start(2), harness.start(2)];
-    hold(hot, ['hot']);
-    hold(spare, []);
-    const call = harness.call({ model: 'hot' });
-    at += 20;
-    call.hedge?.expire(at);
-    expect([call.hedge?.isSent, spare.open]).toEqual([false, []]);
-    hold(spare, ['hot']);
-    const [again, home] = [harness.call({ model: 'hot' }), spare];
-    expect(home.open).toEqual([again]);
-    end(hot);
-    again.hedge?.expire(at);
-    expect(hot.open).toEqual([again.hedge]);
-  });
-
-  test('that gave way to another one get the place beside it', () => {
-    const { harness, replicas } = cluster('hot');
-    const [only] = replicas as [FakeReplica];
-    learn(harness, only, 'hot', 20);
-    harness.call({ model: 'hot' });
-    const [cold, hot] = [harness.call({ model: 'cold', tenant: 'a' }), harness.call({ model: 'hot' })];
-    only.limit = 3;
-    harness.route.drain();
-    expect(only.open.slice(1)).toEqual([hot, cold]);
-  });
-
-  test('whose model another thread had loaded do not wait behind those that need a load', () => {
-    const { harness, replicas } = cluster('hot', 'other');
-    const [hot, other] = replicas as [FakeReplica, FakeReplica];
-    learn(harness, hot, 'hot', 20);
-    harness.call({ model: 'hot' });
-    harness.call({ model: 'other' });
-    const cold = harness.call({ model: 'cold' });
-    const loaded = harness.call({ model: 'loaded' });
-    const warm = harness.call({ model: 'hot' });
-    end(hot);
-    expect(hot.open).toEqual([warm]);
-    hold(other, ['loaded']);
-    end(other);
-    expect(other.open).toEqual([loaded]);
-    expect(cold.endpoint).toBeUndefined();
-  });
-
-  test('that were taken back from a replica whose loop is held bring their model to another one', () => {
-    const { harness, replicas } = cluster('', '');
-    const call = harness.call({ model: 'new' });
-    const [home, other] = (replicas[0]?.open.length === 1 ? replicas : replicas.toReversed()) as [
-      FakeReplica,
-      FakeReplica,
-    ];
-    home.unbegun.add(call);
-    home.isLoopHeld = true;
-    harness.route.tend(at);
-    expect([home.open, other.open]).toEqual([[], [call]]);
-  });
-
-  test('count for the queue they wait in: the tenant that has most waiting gives way', () => {
-    const harness = new Harness({}, 4);
-    const replicas = [harness.start(), harness.start()] as const;
-    hold(replicas[0], ['hot']);
-    hold(replicas[1], ['other']);
-    learn(harness, replicas[0], 'hot', 1);
-    harness.call({ model: 'hot' });
-    harness.call({ model: 'other' });
-    const flood = Array.from({ length: 6 }, () => harness.call({ model: 'hot', tenant: 'flood' }));
-    const small = harness.call({ model: 'other', tenant: 'small' });
-    expect(outcomes(flood)).toEqual([...Array(3).fill(undefined), ...Array(3).fill('SERVE_BACKPRESSURE')]);
-    expect(small.outcome).toBeUndefined();
-    expect([harness.load.queued, harness.route.queued]).toEqual([4, 4]);
-  });
-
-  test('with any number of made-up ids cost no more than they take places', () => {
-    const { harness, replicas } = cluster('hot', 'other');
-    const [hot, other] = replicas as [FakeReplica, FakeReplica];
-    hold(hot, ['hot'], true);
-    hold(other, ['other'], true);
-    learn(harness, hot, 'hot', 20);
-    harness.call({ model: 'hot' });
-    harness.call({ model: 'other' });
-    const mine = [harness.call({ model: 'hot' }), harness.call({ model: 'other' })];
-    const made = Array.from({ length: 20_000 }, (_, n) => harness.call({ model: `made-up-${n}` }));
-    for (const call of made) call.cancel();
-    end(hot, 20);
-    end(other);
-    expect([hot.open, other.open]).toEqual([[mine[0]], [mine[1]]]);
-    expect(harness.route.queued).toBe(0);
   });
 });
