@@ -25,6 +25,18 @@ describe('docs/errors.md', () => {
   });
 });
 
+/** The calls of a function in a source, each to its closing parenthesis. */
+function callsOf(name: string, source: string): string[] {
+  return [...source.matchAll(new RegExp(`(?<![.\\w])${name}\\((?!\\))`, 'g'))].map(({ index }) => {
+    let depth = 0;
+    for (let at = source.indexOf('(', index); at < source.length; at++) {
+      if (source[at] === '(') depth++;
+      if (source[at] === ')' && --depth === 0) return source.slice(index, at + 1);
+    }
+    return source.slice(index);
+  });
+}
+
 describe('the pages', () => {
   const pages = [
     ...globSync('docs/**/*.md'),
@@ -41,6 +53,17 @@ describe('the pages', () => {
       ([, target = '']) => target,
     );
     expect(targets.filter((target) => !existsSync(join(dirname(page), target)))).toEqual([]);
+  });
+
+  test.each([...pages, ...globSync('examples/**/*.ts')])('%s names its deployments', (page) => {
+    const text = readFileSync(page, 'utf8');
+    const blocks = page.endsWith('.md')
+      ? [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code = '']) => code)
+      : [text];
+    const nameless = blocks
+      .flatMap((code) => callsOf('deployment', code))
+      .filter((call) => !/\bname:/.test(call));
+    expect(nameless).toEqual([]);
   });
 
   test('decisions are numbered once, and as their titles say', () => {

@@ -25,4 +25,8 @@ export class Counter {
 }
 
 // One replica: two would count apart.
-export const counter = deployment(Counter, { numReplicas: 1, module: import.meta.url }).bind();
+export const counter = deployment(Counter, {
+  name: 'Counter',
+  numReplicas: 1,
+  module: import.meta.url,
+}).bind();

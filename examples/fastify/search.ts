@@ -65,6 +65,6 @@ function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
-export const search = deployment(Search, { module: import.meta.url }).bind(
+export const search = deployment(Search, { name: 'Search', module: import.meta.url }).bind(
   join(import.meta.dirname, '..', '..'),
 );

@@ -30,6 +30,7 @@ export class OnnxDigits {
 }
 
 export const onnx = deployment(OnnxDigits, {
+  name: 'OnnxDigits',
   module: import.meta.url,
   schemas: { call: { input: Drawing, output: Reading } },
 }).bind();

@@ -34,6 +34,7 @@ function softmax(logits: readonly number[]): number[] {
 }
 
 export const plain = deployment(PlainDigits, {
+  name: 'PlainDigits',
   module: import.meta.url,
   schemas: { call: { input: Drawing, output: Reading } },
 }).bind();

@@ -41,6 +41,7 @@ export class TfjsDigits {
 }
 
 export const tfjs = deployment(TfjsDigits, {
+  name: 'TfjsDigits',
   module: import.meta.url,
   schemas: { call: { input: Drawing, output: Reading } },
 }).bind();

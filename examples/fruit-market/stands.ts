@@ -40,11 +40,11 @@ class FruitMarket {
   }
 }
 
-const mango = deployment(MangoStand, { userConfig: { price: 3 } });
-const orange = deployment(OrangeStand, { userConfig: { price: 2 } });
-const pear = deployment(PearStand, { userConfig: { price: 4 } });
+const mango = deployment(MangoStand, { name: 'MangoStand', userConfig: { price: 3 } });
+const orange = deployment(OrangeStand, { name: 'OrangeStand', userConfig: { price: 2 } });
+const pear = deployment(PearStand, { name: 'PearStand', userConfig: { price: 4 } });
 
-export const market = deployment(FruitMarket).bind({
+export const market = deployment(FruitMarket, { name: 'FruitMarket' }).bind({
   mango: mango.bind(),
   orange: orange.bind(),
   pear: pear.bind(),

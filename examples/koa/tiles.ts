@@ -63,4 +63,4 @@ function chunk(type: string, data: Buffer): Buffer {
   return frame;
 }
 
-export const tiles = deployment(Tiles, { numReplicas: 2, module: import.meta.url }).bind();
+export const tiles = deployment(Tiles, { name: 'Tiles', numReplicas: 2, module: import.meta.url }).bind();

@@ -120,12 +120,12 @@ function prose(markdown: string): string {
     .replaceAll(/[`*#>]/g, '');
 }
 
-const model = deployment(LanguageModel, { module: import.meta.url });
+const model = deployment(LanguageModel, { name: 'LanguageModel', module: import.meta.url });
 
 export const languageModel = model.bind({
   texts: ['../../README.md', '../../CONTRIBUTING.md', '../../docs/**/*.md', '../*/README.md'],
   tokensPerSecond: Number(process.env['TOKENS_PER_SECOND'] ?? 25),
 });
-export const chat = deployment(Chat, { maxOngoingRequests: 100, module: import.meta.url }).bind(
+export const chat = deployment(Chat, { name: 'Chat', maxOngoingRequests: 100, module: import.meta.url }).bind(
   languageModel,
 );

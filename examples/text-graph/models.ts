@@ -7,10 +7,13 @@ import { identify, type Language } from './language.ts';
 const inline = { isolation: 'inline', module: import.meta.url } as const;
 
 /** One way to write everything: composed characters, plain quotes and single spaces. */
-const normalise = deployment(function normalise(text: string): string {
-  const quoted = text.normalize('NFKC').replaceAll(/[‘’‚]/g, "'").replaceAll(/[“”„]/g, '"');
-  return quoted.replaceAll(/\s+/g, ' ').trim();
-}, inline);
+const normalise = deployment(
+  function normalise(text: string): string {
+    const quoted = text.normalize('NFKC').replaceAll(/[‘’‚]/g, "'").replaceAll(/[“”„]/g, '"');
+    return quoted.replaceAll(/\s+/g, ' ').trim();
+  },
+  { ...inline, name: 'normalise' },
+);
 
 const language = deployment(identify, { ...inline, name: 'language' });
 
@@ -25,9 +28,12 @@ export interface Analysis {
   readonly entities: readonly Entity[] | null;
 }
 
-const combine = deployment(function combine(parts: Analysis): Analysis {
-  return parts;
-}, inline);
+const combine = deployment(
+  function combine(parts: Analysis): Analysis {
+    return parts;
+  },
+  { ...inline, name: 'combine' },
+);
 
 /** What a client may send. Anything else is 422. */
 const Input = z.object({ text: z.string().min(1).max(20_000) });

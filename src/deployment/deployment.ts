@@ -5,13 +5,13 @@ import { bindDeployment } from './bound-methods.ts';
 import { callerModule, toFileUrl } from './call-site.ts';
 import { assertConfigurable } from './configurable.ts';
 import type { DeploymentDefinition } from './deployment-definition.ts';
+import { deploymentName } from './deployment-name.ts';
 import type { Bind, Deployable } from './deployment-types.ts';
 import { CallNode } from './graph-node.ts';
 import { assertRepeatable } from './idempotent.ts';
 import {
   type DeploymentOptions,
   mergeOptions,
-  NAME_PATTERN,
   parseDeploymentOptions,
 } from './options/deployment-options.ts';
 import { registerTarget } from './registry.ts';
@@ -59,7 +59,12 @@ export class Deployment<T> {
     }
     assertRepeatable(parsed, this.#parts.target, 'deployment');
     assertConfigurable(parsed, this.#parts.target, 'deployment');
-    return new Deployment({ ...this.#parts, options: { ...parsed, name: parsed.name ?? this.name } });
+    const isNameInferred = this.#parts.isNameInferred && changes.name === undefined;
+    return new Deployment({
+      ...this.#parts,
+      isNameInferred,
+      options: { ...parsed, name: parsed.name ?? this.name },
+    });
   }
 
   /**
@@ -94,10 +99,7 @@ export function deployment<T extends Function, const S extends DeploymentSchemas
   if (typeof target !== 'function')
     throw invalidOption('deployment(target)', target, 'a class or a function');
   const parsed = parseDeploymentOptions(options);
-  const name = parsed.name ?? target.name;
-  if (!NAME_PATTERN.test(name)) {
-    throw invalidOption('deployment.name', name, 'a name: give `name`, since the target has none that fits');
-  }
+  const name = deploymentName(parsed.name, target);
   assertRepeatable(parsed, target, 'deployment');
   assertConfigurable(parsed, target, 'deployment');
   if (isClass(target)) {
@@ -113,5 +115,11 @@ export function deployment<T extends Function, const S extends DeploymentSchemas
   const module = parsed.module === undefined ? callerModule() : (toFileUrl(parsed.module) as string);
   const { schemas = {}, ...others } = parsed;
   registerTarget(module, name, { target, schemas });
-  return new Deployment<T>({ target, module, exportName: name, options: { ...others, name } });
+  return new Deployment<T>({
+    target,
+    module,
+    exportName: name,
+    isNameInferred: parsed.name === undefined,
+    options: { ...others, name },
+  });
 }

@@ -15,6 +15,7 @@ import { wheel } from '../time/timer-wheel.ts';
 import type { Apps } from './apps/app-registry.ts';
 import { AppRuntime } from './apps/app-runtime.ts';
 import { HandleApps } from './apps/handle-apps.ts';
+import { NameAdvice } from './apps/name-advice.ts';
 import type { Environment } from './environment.ts';
 
 /** Options of a deploy, apart from the origin of the code. */
@@ -36,6 +37,7 @@ export class Deployer {
   readonly #options: DeployerOptions;
   readonly #apps: Apps;
   readonly #handleApps: HandleApps;
+  readonly #nameAdvice: NameAdvice;
   #hasBegun = false;
   #isClosed = false;
 
@@ -43,6 +45,7 @@ export class Deployer {
     this.#options = options;
     this.#apps = options.apps;
     const { registry, log } = options.environment;
+    this.#nameAdvice = new NameAdvice(log);
     this.#handleApps = new HandleApps({
       apps: options.apps,
       registry,
@@ -80,6 +83,7 @@ export class Deployer {
     const app = known ?? new AppRuntime(compiled, prefix, this.#options.environment);
     this.#apps.add(app);
     this.#handleApps.keep(app);
+    this.#nameAdvice.check(name, compiled.source.names.keys());
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       inRootContext(() => this.#options.begin());
