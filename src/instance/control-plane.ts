@@ -11,17 +11,19 @@ import type { Store } from '../store/store.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { Apps } from './apps/app-registry.ts';
 import { ConfiguredApps } from './apps/configured-apps.ts';
+import type { DevReload } from './apps/dev-reload.ts';
 import { TrialController } from './apps/trial-controller.ts';
 import { triedApp } from './apps/trial-name.ts';
 import { InstanceControl, OWN_TOKEN } from './control.ts';
 import { Deployer } from './deployer.ts';
-import type { Environment } from './environment.ts';
+import { DeploymentFactory, type DeploymentFactoryOptions } from './deployments/deployment-factory.ts';
 import { Autoscaler } from './scaling/autoscaler.ts';
+import type { ScalingNeeds } from './scaling/scalable-app.ts';
 import { scaleDeployment } from './scaling/scale-deployment.ts';
 
-export interface ControlPlaneOptions {
+export interface ControlPlaneOptions extends Omit<DeploymentFactoryOptions, 'control'> {
   readonly store: Store;
-  readonly environment: Omit<Environment, 'control'>;
+  readonly dev: DevReload | undefined;
   readonly router: Router;
   readonly httpCounts: HttpCounts;
   /** Part of every deployment's version. */
@@ -39,23 +41,23 @@ export interface ControlPlaneOptions {
 export class ControlPlane {
   readonly apps: Apps = new Apps();
   readonly deployer: Deployer;
-  readonly #environment: Environment;
+  readonly #scaling: ScalingNeeds;
   readonly #autoscaler: Autoscaler;
   readonly #trials: TrialController;
   readonly #configured: ConfiguredApps;
   readonly #loop: ControllerLoop;
   readonly #unwatch: () => void;
 
-  constructor({ store, environment: base, router, httpCounts, version, counts, begin }: ControlPlaneOptions) {
+  constructor(options: ControlPlaneOptions) {
     const { apps } = this;
-    const { instanceId, clock, log, resources } = base;
+    const { store, instanceId, clock, log, resources } = options;
     const control = new InstanceControl(instanceId, store, () => inRootContext(() => this.#loop.wake()));
-    const environment = { ...base, control };
-    this.#environment = environment;
-    this.deployer = new Deployer({ apps, environment, router, httpCounts, version, begin });
-    this.#trials = new TrialController(apps, this.deployer, environment, counts);
+    const parts = { ...options, apps, control };
+    this.#scaling = parts;
+    this.deployer = new Deployer({ ...parts, deployments: new DeploymentFactory(parts) });
+    this.#trials = new TrialController({ ...parts, deployer: this.deployer });
     this.#configured = new ConfiguredApps(apps, this.deployer, control, (name) => this.delete(name));
-    this.#autoscaler = new Autoscaler((name) => apps.get(name), environment);
+    this.#autoscaler = new Autoscaler((name) => apps.get(name), parts);
     this.#loop = new ControllerLoop({
       store,
       token: OWN_TOKEN,
@@ -83,7 +85,7 @@ export class ControlPlane {
   /** Sets the number of replicas of a deployment, or the bounds of it. */
   async scale(app: string, deployment: string, scale: Scale): Promise<void> {
     this.deployer.assertOpen();
-    await scaleDeployment(this.apps.existing(app), deployment, scale, this.#environment);
+    await scaleDeployment(this.apps.existing(app), deployment, scale, this.#scaling);
   }
 
   /** Tries a new version beside an app. */

@@ -10,22 +10,25 @@ import { ServeError } from '../errors.ts';
 import { routeKey } from '../handle/routing/directory.ts';
 import type { Router } from '../handle/routing/router.ts';
 import type { HttpCounts } from '../observe/http-counts.ts';
+import type { Logger } from '../observe/logger.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { wheel } from '../time/timer-wheel.ts';
 import type { Apps } from './apps/app-registry.ts';
-import { AppRuntime } from './apps/app-runtime.ts';
+import { AppRuntime, type AppRuntimeOptions } from './apps/app-runtime.ts';
+import type { DevReload } from './apps/dev-reload.ts';
 import { HandleApps } from './apps/handle-apps.ts';
 import { NameAdvice } from './apps/name-advice.ts';
-import type { Environment } from './environment.ts';
 
 /** Options of a deploy, apart from the origin of the code. */
 export type DeployOptions = Omit<CompileOptions, 'revision'>;
 
-export interface DeployerOptions {
+export interface DeployerOptions extends AppRuntimeOptions {
   readonly apps: Apps;
-  readonly environment: Environment;
   readonly router: Router;
   readonly httpCounts: HttpCounts;
+  readonly log: Logger;
+  /** Set only if apps are reloaded when their files change. */
+  readonly dev: DevReload | undefined;
   /** Part of every deployment's version. */
   readonly version: string;
   /** Called before the first app starts. */
@@ -44,7 +47,7 @@ export class Deployer {
   constructor(options: DeployerOptions) {
     this.#options = options;
     this.#apps = options.apps;
-    const { registry, log } = options.environment;
+    const { registry, log } = options;
     this.#nameAdvice = new NameAdvice(log);
     this.#handleApps = new HandleApps({
       apps: options.apps,
@@ -80,7 +83,7 @@ export class Deployer {
     const prefix =
       routePrefix === undefined ? this.#apps.defaultPrefix(name, compiled.spec.ingressFace) : routePrefix;
     this.#apps.assertPrefixIsFree(name, prefix);
-    const app = known ?? new AppRuntime(compiled, prefix, this.#options.environment);
+    const app = known ?? new AppRuntime(compiled, prefix, this.#options);
     this.#apps.add(app);
     this.#handleApps.keep(app);
     this.#nameAdvice.check(name, compiled.source.names.keys());
@@ -124,7 +127,7 @@ export class Deployer {
   /** Deploys an app that is not exposed, or another version of it. */
   startTrial(compiled: CompiledApp): Promise<void> {
     const { name } = compiled.spec;
-    const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#options.environment);
+    const app = this.#apps.get(name) ?? new AppRuntime(compiled, null, this.#options);
     this.#apps.add(app);
     return this.updateTo(app, compiled);
   }
@@ -173,14 +176,14 @@ export class Deployer {
   }
 
   async #close(app: AppRuntime, timeoutMs: number | undefined, isPatient = false): Promise<void> {
-    const { environment, httpCounts } = this.#options;
+    const { control, dev, httpCounts } = this.#options;
     const { name } = app;
     await app.delete(timeoutMs, isPatient);
     // A new app may have taken the name in the meantime.
     if (!this.#apps.remove(app)) return;
-    await environment.control.override({ type: 'forget', app: name });
+    await control.override({ type: 'forget', app: name });
     httpCounts.ended(name);
-    environment.dev?.forget(name);
+    dev?.forget(name);
   }
 
   /** @throws ServeError `SERVE_UNAVAILABLE` once the instance is closing */

@@ -27,19 +27,18 @@ import { MemoryStore } from '../store/memory-store.ts';
 import type { Scale } from '../store/snapshot.ts';
 import { activeTime } from '../time/active-time.ts';
 import type { Clock } from '../time/control-clock.ts';
-import { inRootContext } from '../time/root-context.ts';
 import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { Apps } from './apps/app-registry.ts';
 import type { AppRuntime } from './apps/app-runtime.ts';
 import { DevReload } from './apps/dev-reload.ts';
 import { ControlPlane } from './control-plane.ts';
-import type { UnobservedFailure } from './environment.ts';
 import { type GrowthWatchOptions, MemoryGrowthGuard } from './guards/memory-growth-guard.ts';
 import { type HostGuardOptions, OverloadGuard } from './guards/overload-guard.ts';
 import { ProcessMemoryGuard } from './guards/process-memory-guard.ts';
 import { randomId } from './ids.ts';
 import { detectMemoryMb } from './resources/machine.ts';
 import { ResourceLedger, type ResourceReport } from './resources/resource-ledger.ts';
+import { UnobservedFailures } from './unobserved-failures.ts';
 
 /** Period of the control loop. */
 const TICK_MS = 250;
@@ -100,6 +99,7 @@ export class Instance {
       overcommitted: (replicas, cpus) =>
         this.log.warn({ replicas, cpus }, 'more replicas than cpus, and none reserved: set resources.cpus'),
     });
+    const unobserved = new UnobservedFailures(this.#book, this.log, this.events);
     const inlineReplicas = new InlineReplicas();
     const gate = new AdmissionControl(options.tenants);
     this.#guard = new OverloadGuard(options.hostGuard, gate, this.events, this.log);
@@ -113,7 +113,7 @@ export class Instance {
         connectors: { thread: threadConnector, inline: { connect: (link) => inlineReplicas.make(link) } },
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
-          this.#reportUnobserved({ app, deployment, method, requestId, error });
+          unobserved.report({ app, deployment, method, requestId, error });
         },
         onReplaced: (replicaId) => this.#registry.replaced(port, replicaId),
         onLost: (replicaId, calls) => this.#registry.lost(port, replicaId, calls),
@@ -136,22 +136,20 @@ export class Instance {
       : undefined;
     this.#plane = new ControlPlane({
       store: new MemoryStore(),
-      environment: {
-        instanceId: this.id,
-        registry: this.#registry,
-        inlineReplicas,
-        events: this.events,
-        log: this.log,
-        clock: this.#clock,
-        resources: this.#resources,
-        replicaHosts: () => new ThreadHosts(options.workerEntry),
-        dev: this.#dev,
-        tenants: options.tenants,
-        nextCallerIndex: () => ++this.#callers,
-        book: this.#book,
-        userMetrics: this.userMetrics,
-        reportUnobserved: (failure) => this.#reportUnobserved(failure),
-      },
+      instanceId: this.id,
+      registry: this.#registry,
+      inlineReplicas,
+      events: this.events,
+      log: this.log,
+      clock: this.#clock,
+      resources: this.#resources,
+      replicaHosts: () => new ThreadHosts(options.workerEntry),
+      dev: this.#dev,
+      tenants: options.tenants,
+      nextCallerIndex: () => ++this.#callers,
+      book: this.#book,
+      userMetrics: this.userMetrics,
+      unobserved,
       router: this.router,
       httpCounts: this.httpCounts,
       version: options.version,
@@ -318,16 +316,6 @@ export class Instance {
   #counted(): CallCounts {
     for (const counted of this.router.takeStats()) this.#book.merge(counted);
     return this.#book;
-  }
-
-  #reportUnobserved(failure: UnobservedFailure): void {
-    const { error: err, ...about } = failure;
-    // Unknown names may be made up by clients, so they are not labels; the log has them.
-    const isKnown = this.#apps.get(about.app)?.deployments.has(about.deployment) === true;
-    if (isKnown) this.#book.of(about.app, about.deployment).unobserved++;
-    // No caller waits for the call, so the failure is logged outside of any request's context.
-    inRootContext(() => this.log.error({ ...about, err }, 'unhandled call failure'));
-    this.events.emit('fault', { ...failure, reason: 'unobserved failure' });
   }
 
   #tick(): void {

@@ -34,6 +34,11 @@ export class CallCounts {
     this.#isRunning = isRunning;
   }
 
+  /** Whether the deployment runs now. */
+  isRunning(app: string, deployment: string): boolean {
+    return this.#isRunning(app, deployment);
+  }
+
   of(app: string, deployment: string): Counted {
     const key = routeKey(app, deployment);
     const known = this.#counts.get(key);

@@ -2,22 +2,29 @@ import { type AppReport, type AppStatus, appStatus, type ScalingReport } from '.
 import type { AppSpec, CompiledApp, HostedDeployment } from '../../deployment/app-spec.ts';
 import { answers, type IngressFace, notExposable } from '../../deployment/ingress-face.ts';
 import type { AppAutoscalingPolicy } from '../../deployment/options/autoscaling-policy.ts';
-import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
+import type { Clock } from '../../time/control-clock.ts';
 import { sha256 } from '../../values/sha256.ts';
-import { InlineDeployment } from '../deployments/inline/inline-deployment.ts';
-import { ReplicatedDeployment } from '../deployments/replicated-deployment.ts';
+import type { InstanceControl } from '../control.ts';
+import type { DeploymentFactory } from '../deployments/deployment-factory.ts';
 import type { RunningDeployment, ScalableDeployment } from '../deployments/running-deployment.ts';
 import { UpdateBarrier } from '../deployments/update-barrier.ts';
-import type { Environment } from '../environment.ts';
+
+export interface AppRuntimeOptions {
+  readonly registry: EndpointRegistry;
+  readonly control: InstanceControl;
+  readonly clock: Clock;
+  readonly deployments: DeploymentFactory;
+}
 
 /** One app on this instance: its deployments are deployed and stopped together. */
 export class AppRuntime {
   readonly name: string;
-  readonly #environment: Environment;
+  readonly #options: AppRuntimeOptions;
   readonly #deployments = new Map<string, RunningDeployment>();
   /** Deployments that the app no longer has. */
   readonly #stopping = new Map<string, Promise<void>>();
@@ -38,11 +45,11 @@ export class AppRuntime {
   #routePrefix: string | null;
   #hasDefaultPrefix = false;
 
-  constructor(compiled: CompiledApp, routePrefix: string | null, environment: Environment) {
+  constructor(compiled: CompiledApp, routePrefix: string | null, options: AppRuntimeOptions) {
     this.name = compiled.spec.name;
     this.#compiled = compiled;
     this.#routePrefix = routePrefix;
-    this.#environment = environment;
+    this.#options = options;
   }
 
   /** Prefix under which `middleware()` serves the app; `null` = not exposed. An app without endpoints takes none by default. */
@@ -160,7 +167,7 @@ export class AppRuntime {
     const group = new UpdateBarrier(
       deployments.map(({ name }) => name),
       isWatched && fallback !== undefined,
-      () => queueMicrotask(() => this.tick(this.#environment.clock.now())),
+      () => queueMicrotask(() => this.tick(this.#options.clock.now())),
       (error) => {
         if (group !== this.#group || this.#deleting !== undefined || fallback === undefined) return false;
         failure.reject(error);
@@ -171,7 +178,7 @@ export class AppRuntime {
     );
     this.#group = group;
     // Callers of the old ingress move to the new one when it can serve.
-    const { registry } = this.#environment;
+    const { registry } = this.#options;
     if (fallback === undefined && this.#current === undefined) registry.setIngress(this.name, ingress);
     const started = this.#deployAll(compiled, group, note);
     this.#ready = Promise.race([failure.promise, started]).then(async () => {
@@ -280,16 +287,16 @@ export class AppRuntime {
   }
 
   async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
-    this.#environment.control.withdraw(this.name);
+    this.#options.control.withdraw(this.name);
     const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
     for (const name of this.#callersFirst([this.spec, this.serving]))
       await this.#closeOne(name, deadline - activeTime.now(), isPatient);
-    this.#environment.registry.removeApp(this.name);
+    this.#options.registry.removeApp(this.name);
   }
 
   /** Declares the new specs and passes them to the deployments, which then find their numbers of replicas in the plan. */
   #deployAll({ spec, source }: CompiledApp, group: UpdateBarrier, note: string): Promise<unknown> {
-    const { control } = this.#environment;
+    const { control } = this.#options;
     this.#isTelling = true;
     try {
       if (this.#deleting === undefined) control.declare(spec);
@@ -310,11 +317,10 @@ export class AppRuntime {
     }
     const known = this.#deployments.get(spec.name);
     if (known !== undefined) return known.update(spec, group, note);
-    const Kind = ISOLATIONS[spec.options.isolation].isReplicated ? ReplicatedDeployment : InlineDeployment;
-    const made: RunningDeployment = new Kind(this.name, spec, this.#environment);
+    const made = this.#options.deployments.make(this.name, spec);
     this.#deployments.set(spec.name, made);
     const started = made.start(group);
-    if (stopping !== undefined) this.#environment.control.wake();
+    if (stopping !== undefined) this.#options.control.wake();
     return started;
   }
 

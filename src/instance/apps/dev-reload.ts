@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../../observe/logger.ts';
+import type { LoadedFilesObserver } from '../deployments/replica-reports.ts';
 import { SourceWatch } from './source-watch.ts';
 
 /** Reloads apps when files change that their replicas have loaded. For development. */
-export class DevReload {
+export class DevReload implements LoadedFilesObserver {
   readonly #reload: (app: string) => Promise<void>;
   readonly #log: Logger;
   readonly #files = new Map<string, Set<string>>();
@@ -20,7 +21,6 @@ export class DevReload {
     );
   }
 
-  /** A replica of the app loaded a module of the project. */
   loaded(app: string, url: string): void {
     const file = fileURLToPath(url);
     let files = this.#files.get(app);

@@ -9,13 +9,15 @@ import type { TrialKind } from '../../deployment/options/trial-options.ts';
 import { invalidOption, ServeError } from '../../errors.ts';
 import type { Counts } from '../../handle/call/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../../handle/call/counters.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { DetourConfig } from '../../handle/routing/traffic-split.ts';
 import { unitHash } from '../../load/hash.ts';
 import { NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
 import { entryOf, type Plan, type Snapshot } from '../../store/snapshot.ts';
 import type { InstanceControl } from '../control.ts';
 import type { Deployer } from '../deployer.ts';
-import type { Environment } from '../environment.ts';
 import type { Apps } from './app-registry.ts';
 import type { AppRuntime } from './app-runtime.ts';
 import { trialName } from './trial-name.ts';
@@ -35,27 +37,35 @@ interface Trial {
   readonly over: PromiseWithResolvers<void>;
 }
 
-/** Counts of the calls to a deployment. */
-type CountsOf = (app: string, deployment: string) => Readonly<Counts>;
+export interface TrialControllerOptions {
+  readonly apps: Apps;
+  readonly deployer: Deployer;
+  readonly control: InstanceControl;
+  readonly registry: EndpointRegistry;
+  readonly events: Events;
+  readonly log: Logger;
+  /** Counts of the calls to a deployment. */
+  counts(app: string, deployment: string): Readonly<Counts>;
+}
 
 /**
  * Versions on trial beside apps, each as an app of its own: `speech@canary`, `speech@shadow`. The desired state says which
  * versions are on trial, and the plan whether they receive calls; this class runs the apps and informs callers.
  */
 export class TrialController implements TrialObserver {
+  readonly #options: TrialControllerOptions;
   readonly #apps: Apps;
   readonly #deployer: Deployer;
-  readonly #environment: Environment;
-  readonly #counts: CountsOf;
+  readonly #control: InstanceControl;
   readonly #trials = new Map<string, Trial>();
   /** The shares that callers know. */
   #shares: Plan['shares'] = {};
 
-  constructor(apps: Apps, deployer: Deployer, environment: Environment, counts: CountsOf) {
-    this.#apps = apps;
-    this.#deployer = deployer;
-    this.#environment = environment;
-    this.#counts = counts;
+  constructor(options: TrialControllerOptions) {
+    this.#options = options;
+    this.#apps = options.apps;
+    this.#deployer = options.deployer;
+    this.#control = options.control;
   }
 
   /**
@@ -80,7 +90,7 @@ export class TrialController implements TrialObserver {
       ingress,
       as,
       isReady: false,
-      before: { ...this.#counts(name, app.serving.ingress) },
+      before: { ...this.#options.counts(name, app.serving.ingress) },
       baseline: known?.baseline ?? new Map(),
       over: known?.as === as ? known.over : Promise.withResolvers(),
     };
@@ -129,7 +139,7 @@ export class TrialController implements TrialObserver {
     this.#shares = plan.shares;
     for (const name of new Set([...Object.keys(before), ...Object.keys(plan.shares)])) {
       const share = entryOf(plan.shares, name);
-      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#environment.registry.setDetour(name, share);
+      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#options.registry.setDetour(name, share);
     }
     for (const [name, trial] of this.#trials) {
       const isWanted = entryOf(overrides.trials, name)?.app === trial.as;
@@ -144,8 +154,8 @@ export class TrialController implements TrialObserver {
   failed(app: string, fault: string): void {
     const message = `${this.#trials.get(app)?.as}: canary rolled back: ${fault}`;
     const error = new ServeError('SERVE_DEPLOY_FAILED', message, { app });
-    this.#environment.log.error({ app, err: error }, error.message);
-    this.#environment.events.emit('fault', { app, reason: 'canary', error });
+    this.#options.log.error({ app, err: error }, error.message);
+    this.#options.events.emit('fault', { app, reason: 'canary', error });
   }
 
   report(name: string): TrialReport | undefined {
@@ -155,7 +165,7 @@ export class TrialController implements TrialObserver {
     const { kind, as, before } = trial;
     const isOn = this.#isOn(name, trial);
     if ('canary' in kind) return { kind: 'canary', app: as, isOn, share: kind.canary };
-    const counts = this.#counts(name, app.serving.ingress);
+    const counts = this.#options.counts(name, app.serving.ingress);
     const since = (result: ShadowResult) =>
       (counts[`shadow_${result}`] ?? 0) - (before[`shadow_${result}`] ?? 0);
     const compared = Object.fromEntries(SHADOW_RESULTS.map((result) => [result, since(result)]));
@@ -177,10 +187,6 @@ export class TrialController implements TrialObserver {
       if (fault !== undefined) return `${deployment}: ${fault}`;
     }
     return undefined;
-  }
-
-  get #control(): InstanceControl {
-    return this.#environment.control;
   }
 
   /** Whether the trial receives calls. */

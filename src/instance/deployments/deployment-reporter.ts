@@ -2,8 +2,10 @@ import type { DeploymentStatus } from '../../controller/status.ts';
 import { ServeError } from '../../errors.ts';
 import { LostCalls } from '../../handle/routing/lost-calls.ts';
 import { describeLostCalls, whenKnown } from '../../isolation/death-report.ts';
+import type { CallCounts } from '../../observe/call-counts.ts';
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
 import { messageOf } from '../../values/describe-value.ts';
-import type { Environment } from '../environment.ts';
 
 /** Details of a crash besides the error. */
 export interface CrashDetails {
@@ -13,22 +15,23 @@ export interface CrashDetails {
   readonly lost?: LostCalls | undefined;
 }
 
-/** Receivers of a deployment's events, log records and counts. */
-type Desks = Pick<Environment, 'events' | 'log' | 'book'>;
-
 /** Reports on a deployment under its name: its status, its errors, its events and its log records. */
 export class DeploymentReporter {
   readonly #about: { readonly app: string; readonly deployment: string };
-  readonly #environment: Desks;
+  readonly #events: Events;
+  readonly #log: Logger;
+  readonly #book: CallCounts;
   readonly #advice = new Set<string>();
   #state: DeploymentStatus = 'UPDATING';
   #note = '';
   /** Reason for the current status. */
   message = '';
 
-  constructor(app: string, deployment: string, environment: Desks) {
+  constructor(app: string, deployment: string, events: Events, log: Logger, book: CallCounts) {
     this.#about = { app, deployment };
-    this.#environment = environment;
+    this.#events = events;
+    this.#log = log;
+    this.#book = book;
   }
 
   /** Error for a deployment that cannot reach its desired state. */
@@ -62,12 +65,12 @@ export class DeploymentReporter {
   }
 
   status(status: DeploymentStatus, message: string): void {
-    this.#environment.events.emit('deployment', { ...this.#about, status, message });
+    this.#events.emit('deployment', { ...this.#about, status, message });
   }
 
   /** Reports a new state of a replica. */
   replica(replica: string, state: string, reason?: string): void {
-    this.#environment.events.emit('replica', {
+    this.#events.emit('replica', {
       ...this.#about,
       replica,
       state,
@@ -79,7 +82,7 @@ export class DeploymentReporter {
   died(replica: string, error: unknown, lost: LostCalls): void {
     whenKnown(lost, (calls) => {
       const ran = calls.length === 0 ? {} : { reason: describeLostCalls(calls), calls };
-      this.#environment.events.emit('replica', { ...this.#about, replica, state: 'STOPPED', ...ran, error });
+      this.#events.emit('replica', { ...this.#about, replica, state: 'STOPPED', ...ran, error });
     });
   }
 
@@ -89,14 +92,14 @@ export class DeploymentReporter {
     // Errors of the library name the replica themselves.
     const own = messageOf(error).replace(`replica ${replica}: `, '');
     const { reason = own, lost = new LostCalls() } = more;
-    this.#environment.book.of(app, deployment).restarts++;
+    this.#book.of(app, deployment).restarts++;
     const message = `replica ${replica} ${how}: ${reason}`;
     this.message = message;
     whenKnown(lost, (calls) => {
       const ran = calls.length === 0 ? '' : `; ${describeLostCalls(calls)}`;
       if (this.message === message) this.message += ran;
       const about = { ...this.#about, replica, err: error, ...(calls.length === 0 ? {} : { calls }) };
-      this.#environment.log.error(about, `${deployment}: replica ${how}: ${reason}${ran}`);
+      this.#log.error(about, `${deployment}: replica ${how}: ${reason}${ran}`);
     });
   }
 
@@ -105,13 +108,13 @@ export class DeploymentReporter {
     for (const message of advice) {
       if (this.#advice.has(message)) continue;
       this.#advice.add(message);
-      this.#environment.log.warn(this.#about, `${this.#about.deployment}.${message}`);
+      this.#log.warn(this.#about, `${this.#about.deployment}.${message}`);
     }
   }
 
   /** Reports a fault that no caller receives. */
   fault(reason: string, error: ServeError): void {
-    this.#environment.log.error({ ...this.#about, err: error }, error.message);
-    this.#environment.events.emit('fault', { ...this.#about, reason, error });
+    this.#log.error({ ...this.#about, err: error }, error.message);
+    this.#events.emit('fault', { ...this.#about, reason, error });
   }
 }

@@ -2,7 +2,8 @@ import type { ReplicaStatus } from '../../controller/status.ts';
 import { ejectionMs } from '../../handle/endpoints/outlier-ejection.ts';
 import type { EjectionRecord } from '../../load/ejection-record.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
-import type { Environment } from '../environment.ts';
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
 
 /** A replica that callers may eject. */
 interface Ejectable {
@@ -13,13 +14,15 @@ interface Ejectable {
 /** Reports in events, the log and the status which replicas callers eject because too many of their calls fail. */
 export class EjectionMonitor {
   readonly #about: { readonly app: string; readonly deployment: string };
-  readonly #environment: Pick<Environment, 'events' | 'log'>;
+  readonly #events: Events;
+  readonly #log: Logger;
   /** Reasons by replica. */
   #ejected: ReadonlyMap<string, string> = new Map();
 
-  constructor(app: string, deployment: string, environment: Pick<Environment, 'events' | 'log'>) {
+  constructor(app: string, deployment: string, events: Events, log: Logger) {
     this.#about = { app, deployment };
-    this.#environment = environment;
+    this.#events = events;
+    this.#log = log;
   }
 
   /** Called every 250 ms. */
@@ -48,9 +51,9 @@ export class EjectionMonitor {
 
   #tell(replica: string, state: string, reason: string, level: 'info' | 'warn'): void {
     const about = { ...this.#about, replica };
-    this.#environment.events.emit('replica', { ...about, state, reason });
+    this.#events.emit('replica', { ...about, state, reason });
     const what = state === 'EJECTED' ? 'is left out' : 'is back in service';
-    this.#environment.log[level](about, `${about.deployment}: replica ${replica} ${what}: ${reason}`);
+    this.#log[level](about, `${about.deployment}: replica ${replica} ${what}: ${reason}`);
   }
 }
 

@@ -2,22 +2,25 @@ import type { PendingReplicas } from '../../controller/place.ts';
 import type { SpecOptions } from '../../deployment/app-spec.ts';
 import { demandOf } from '../../deployment/options/resources.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
-import type { Environment } from '../environment.ts';
+import type { InstanceControl } from '../control.ts';
+import type { ResourceLedger } from '../resources/resource-ledger.ts';
 
 /** The target number of replicas of a deployment, and the obstacle that keeps it from being reached. */
 export class ReplicaTarget {
   readonly #key: RouteKey;
-  readonly #environment: Pick<Environment, 'resources' | 'control'>;
+  readonly #control: InstanceControl;
+  readonly #resources: ResourceLedger;
   #options: SpecOptions;
   #target = 0;
   #scaling: 'up' | 'down' | undefined = undefined;
   #pending: PendingReplicas | undefined = undefined;
   #pendingSince = 0;
 
-  constructor(key: RouteKey, options: SpecOptions, environment: Pick<Environment, 'resources' | 'control'>) {
+  constructor(key: RouteKey, options: SpecOptions, control: InstanceControl, resources: ResourceLedger) {
     this.#key = key;
     this.#options = options;
-    this.#environment = environment;
+    this.#control = control;
+    this.#resources = resources;
     this.read();
     this.#scaling = undefined;
   }
@@ -46,16 +49,16 @@ export class ReplicaTarget {
   /** Takes the target from the plan; without an entry there the target stays. @returns whether it changed */
   read(): boolean {
     const before = this.#target;
-    const target = this.#environment.control.planned(this.#key) ?? before;
+    const target = this.#control.planned(this.#key) ?? before;
     if (target !== before) this.#scaling = target > before ? 'up' : 'down';
     this.#target = target;
-    this.#environment.resources.expect(this.#key, target, demandOf(this.#options.resources));
+    this.#resources.expect(this.#key, target, demandOf(this.#options.resources));
     return target !== before;
   }
 
   /** The deployment is gone and needs no resources. */
   forget(): void {
-    this.#environment.resources.forget(this.#key);
+    this.#resources.forget(this.#key);
   }
 
   /**
@@ -80,6 +83,6 @@ export class ReplicaTarget {
   /** Whether one more replica could be placed now. */
   fits(): boolean {
     const { resources, maxReplicasPerInstance } = this.#options;
-    return this.#environment.resources.fits(this.#key, demandOf(resources), maxReplicasPerInstance);
+    return this.#resources.fits(this.#key, demandOf(resources), maxReplicasPerInstance);
   }
 }

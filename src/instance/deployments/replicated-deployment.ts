@@ -13,23 +13,36 @@ import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
-import type { Environment } from '../environment.ts';
+import type { InstanceControl } from '../control.ts';
+import type { ResourceLedger } from '../resources/resource-ledger.ts';
 import { type Census, census, countStates, describeReplicas, describeScheduling, observe } from './census.ts';
 import { CrashRefusal } from './crash-refusal.ts';
-import { DeploymentReporter } from './deployment-reporter.ts';
-import { EjectionMonitor } from './ejection-monitor.ts';
+import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { EjectionMonitor } from './ejection-monitor.ts';
 import { PendingChange } from './pending-change.ts';
 import { queueEmptied } from './queue-emptied.ts';
 import { Reconfiguration } from './reconfiguration.ts';
 import { type LostStart, ReplicaHistory } from './replica-history.ts';
-import { ReplicaReports } from './replica-reports.ts';
+import type { ReplicaReports } from './replica-reports.ts';
 import { ReplicaSet } from './replica-set.ts';
-import { ReplicaStarter } from './replica-starter.ts';
+import type { ReplicaStarter } from './replica-starter.ts';
 import { ReplicaTarget } from './replica-target.ts';
 import { Rollout } from './rollout.ts';
 import { routeConfig } from './route-config.ts';
 import type { RunningDeployment, ScalableDeployment } from './running-deployment.ts';
 import type { UpdateBarrier } from './update-barrier.ts';
+
+export interface ReplicatedDeploymentOptions {
+  readonly registry: EndpointRegistry;
+  readonly control: InstanceControl;
+  readonly resources: ResourceLedger;
+  readonly clock: Clock;
+  readonly tenants: TenantsOptions | undefined;
+  readonly reporter: DeploymentReporter;
+  readonly starter: ReplicaStarter;
+  readonly reports: ReplicaReports;
+  readonly ejections: EjectionMonitor;
+}
 
 /**
  * A deployment whose replicas this instance starts and ends. It observes them, lets the controller decide, and carries out
@@ -55,9 +68,9 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   #isUnplaceable = false;
   #isStopping = false;
 
-  constructor(app: string, spec: HostedDeployment, environment: Environment) {
+  constructor(app: string, spec: HostedDeployment, options: ReplicatedDeploymentOptions) {
     const { name, fingerprint } = spec;
-    const { registry, clock, tenants } = environment;
+    const { registry, clock, tenants, control, resources, reporter, starter, reports, ejections } = options;
     this.#spec = spec;
     this.#key = routeKey(app, name);
     this.#registry = registry;
@@ -66,19 +79,16 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const changed = (): void => this.tick(clock.now());
     const membersChanged = (): void => {
       changed();
-      environment.control.wake();
+      control.wake();
     };
-    const reporter = new DeploymentReporter(app, name, environment);
     this.#reporter = reporter;
     this.#history = new ReplicaHistory(fingerprint, reporter, clock);
-    const starter = new ReplicaStarter(app, name, environment);
-    const reports = new ReplicaReports(app, name, reporter, environment);
     this.#replicas = new ReplicaSet(app, name, starter, reporter, reports, this.#history, membersChanged);
     this.#reconfiguration = new Reconfiguration(() => this.#current(), reporter, changed);
     this.#refusal = new CrashRefusal(this.#key, reporter, registry, clock, () => this.#configureRoutes());
-    this.#ejections = new EjectionMonitor(app, name, environment);
+    this.#ejections = ejections;
     this.#configureRoutes();
-    this.#target = new ReplicaTarget(this.#key, spec.options, environment);
+    this.#target = new ReplicaTarget(this.#key, spec.options, control, resources);
   }
 
   get spec(): HostedDeployment {

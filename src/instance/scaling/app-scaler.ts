@@ -22,7 +22,7 @@ export class AppScaler {
   constructor(app: string, needs: ScalingNeeds) {
     this.#app = app;
     this.#needs = needs;
-    this.#faults = new FaultReports(app, undefined, needs);
+    this.#faults = new FaultReports(app, undefined, needs.events, needs.log);
   }
 
   /** The last decision about a deployment. */

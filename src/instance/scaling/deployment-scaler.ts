@@ -56,7 +56,7 @@ export class DeploymentScaler {
     this.#config = config;
     this.#target = target;
     this.#capacity = capacity;
-    this.#faults = new FaultReports(app, deployment.spec.name, needs);
+    this.#faults = new FaultReports(app, deployment.spec.name, needs.events, needs.log);
     this.#scaler = new LoadScaler(config, target);
     this.#stats = this.#newStats();
   }

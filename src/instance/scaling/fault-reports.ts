@@ -1,16 +1,19 @@
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
 import { describe } from '../../values/describe-value.ts';
-import type { Environment } from '../environment.ts';
 
 /** Reports repeated failures once per change of the message: in the log and as an event `fault`. */
 export class FaultReports {
   readonly #about: { readonly app: string; readonly deployment?: string };
-  readonly #environment: Pick<Environment, 'log' | 'events'>;
+  readonly #events: Events;
+  readonly #log: Logger;
   /** The last message of each failing part. */
   readonly #known = new Map<string, string>();
 
-  constructor(app: string, deployment: string | undefined, environment: Pick<Environment, 'log' | 'events'>) {
+  constructor(app: string, deployment: string | undefined, events: Events, log: Logger) {
     this.#about = deployment === undefined ? { app } : { app, deployment };
-    this.#environment = environment;
+    this.#events = events;
+    this.#log = log;
   }
 
   /** Runs user code; undefined if it throws. */
@@ -29,7 +32,7 @@ export class FaultReports {
     const message = describe(error);
     if (this.#known.get(what) === message) return;
     this.#known.set(what, message);
-    this.#environment.log.error({ ...this.#about, err: error }, `${what} failed`);
-    this.#environment.events.emit('fault', { ...this.#about, reason: what, error });
+    this.#log.error({ ...this.#about, err: error }, `${what} failed`);
+    this.#events.emit('fault', { ...this.#about, reason: what, error });
   }
 }

@@ -1,6 +1,10 @@
 import type { AppAutoscalingPolicy } from '../../deployment/options/autoscaling-policy.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
+import type { Clock } from '../../time/control-clock.ts';
+import type { InstanceControl } from '../control.ts';
 import type { ScalableDeployment } from '../deployments/running-deployment.ts';
-import type { Environment } from '../environment.ts';
 
 /** An app with deployments that may be autoscaled. */
 export interface ScalableApp {
@@ -9,5 +13,11 @@ export interface ScalableApp {
   scalable(deployment: string): ScalableDeployment | undefined;
 }
 
-/** The parts of the environment that the scalers use. */
-export type ScalingNeeds = Pick<Environment, 'registry' | 'clock' | 'log' | 'events' | 'control'>;
+/** The parts of the instance that the scalers use. */
+export interface ScalingNeeds {
+  readonly registry: EndpointRegistry;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: Events;
+  readonly control: InstanceControl;
+}

@@ -3,7 +3,7 @@ import { invalidOption, ServeError } from '../../errors.ts';
 import { routeKey } from '../../handle/routing/directory.ts';
 import { plannedReplicas, type Scale } from '../../store/snapshot.ts';
 import type { AppRuntime } from '../apps/app-runtime.ts';
-import type { Environment } from '../environment.ts';
+import type { ScalingNeeds } from './scalable-app.ts';
 
 /**
  * Sets the number of replicas of a deployment, or the bounds of an autoscaled one, in place of those of its options.
@@ -15,7 +15,7 @@ export async function scaleDeployment(
   app: AppRuntime,
   deployment: string,
   scale: Scale,
-  { control, log, events }: Pick<Environment, 'control' | 'log' | 'events'>,
+  { control, log, events }: Pick<ScalingNeeds, 'control' | 'log' | 'events'>,
 ): Promise<void> {
   const spec = app.spec.deployments.find(({ name }) => name === deployment);
   if (spec === undefined) {

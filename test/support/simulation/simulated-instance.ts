@@ -5,6 +5,7 @@ import { Router } from '../../../src/handle/routing/router.ts';
 import { threadConnector } from '../../../src/handle/routing/thread-link.ts';
 import { ControlPlane } from '../../../src/instance/control-plane.ts';
 import { ResourceLedger } from '../../../src/instance/resources/resource-ledger.ts';
+import { UnobservedFailures } from '../../../src/instance/unobserved-failures.ts';
 import { InlineReplicas } from '../../../src/isolation/inline/inline-replicas.ts';
 import { CallCounts } from '../../../src/observe/call-counts.ts';
 import { Events } from '../../../src/observe/events.ts';
@@ -47,6 +48,8 @@ export class SimulatedInstance {
     this.time = time;
     this.events = new Events((error) => this.problems.push(error));
     this.hosts = new SimulatedHosts(behaviours);
+    const log = new Records();
+    const book = new CallCounts(() => true);
     let callers = 0;
     const router = new Router(
       { index: 0, instanceId: INSTANCE, name: INSTANCE },
@@ -55,22 +58,20 @@ export class SimulatedInstance {
     );
     this.plane = new ControlPlane({
       store: this.store,
-      environment: {
-        instanceId: INSTANCE,
-        registry: this.#registry,
-        inlineReplicas: new InlineReplicas(),
-        events: this.events,
-        log: new Records(),
-        clock: this.#clock(),
-        resources: new ResourceLedger({ cpus: CPUS, memoryMb: 1 }, INSTANCE, { overcommitted() {} }),
-        replicaHosts: () => this.hosts.hosts(),
-        tenants: undefined,
-        dev: undefined,
-        nextCallerIndex: () => ++callers,
-        book: new CallCounts(() => true),
-        userMetrics: new HostMetrics(() => {}),
-        reportUnobserved() {},
-      },
+      instanceId: INSTANCE,
+      registry: this.#registry,
+      inlineReplicas: new InlineReplicas(),
+      events: this.events,
+      log,
+      clock: this.#clock(),
+      resources: new ResourceLedger({ cpus: CPUS, memoryMb: 1 }, INSTANCE, { overcommitted() {} }),
+      replicaHosts: () => this.hosts.hosts(),
+      tenants: undefined,
+      dev: undefined,
+      nextCallerIndex: () => ++callers,
+      book,
+      userMetrics: new HostMetrics(() => {}),
+      unobserved: new UnobservedFailures(book, log, this.events),
       router,
       httpCounts: new HttpCounts(),
       version: '1',

@@ -2,21 +2,35 @@ import type { VersionRecord } from '../../../controller/roll-out.ts';
 import type { DeploymentReport, DeploymentStatus } from '../../../controller/status.ts';
 import type { HostedDeployment } from '../../../deployment/app-spec.ts';
 import type { ServeError } from '../../../errors.ts';
+import type { TenantsOptions } from '../../../handle/queue/tenants.ts';
 import { type RouteKey, routeKey } from '../../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../../handle/routing/endpoint-registry.ts';
+import type { InlineReplicas } from '../../../isolation/inline/inline-replicas.ts';
 import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
 import { NO_CALLS } from '../../../load/replica-tally.ts';
 import type { IngressDescription } from '../../../openapi/openapi-types.ts';
 import { activeTime } from '../../../time/active-time.ts';
+import type { Clock } from '../../../time/control-clock.ts';
 import { within } from '../../../time/timeout.ts';
+import type { HostMetrics } from '../../../user-metrics/host-metrics.ts';
 import { messageOf } from '../../../values/describe-value.ts';
-import type { Environment } from '../../environment.ts';
-import { DeploymentReporter } from '../deployment-reporter.ts';
+import type { DeploymentReporter } from '../deployment-reporter.ts';
 import { queueEmptied } from '../queue-emptied.ts';
 import { routeConfig } from '../route-config.ts';
 import type { RunningDeployment } from '../running-deployment.ts';
 import type { UpdateBarrier } from '../update-barrier.ts';
 import { InlineVersion } from './inline-version.ts';
 import { InlineWatch } from './inline-watch.ts';
+
+export interface InlineDeploymentOptions {
+  readonly instanceId: string;
+  readonly registry: EndpointRegistry;
+  readonly inlineReplicas: InlineReplicas;
+  readonly clock: Clock;
+  readonly tenants: TenantsOptions | undefined;
+  readonly userMetrics: HostMetrics;
+  readonly reporter: DeploymentReporter;
+}
 
 /** A version that works, and waits for the other deployments of the app. */
 interface Successor {
@@ -29,7 +43,7 @@ interface Successor {
 export class InlineDeployment implements RunningDeployment {
   readonly #key: RouteKey;
   readonly #app: string;
-  readonly #environment: Environment;
+  readonly #options: InlineDeploymentOptions;
   readonly #reporter: DeploymentReporter;
   #spec: HostedDeployment;
   #status: DeploymentStatus = 'UPDATING';
@@ -43,11 +57,11 @@ export class InlineDeployment implements RunningDeployment {
   #group: UpdateBarrier | undefined = undefined;
   readonly #watch = new InlineWatch();
 
-  constructor(app: string, spec: HostedDeployment, environment: Environment) {
+  constructor(app: string, spec: HostedDeployment, options: InlineDeploymentOptions) {
     this.#app = app;
     this.#spec = spec;
-    this.#environment = environment;
-    this.#reporter = new DeploymentReporter(app, spec.name, environment);
+    this.#options = options;
+    this.#reporter = options.reporter;
     this.#key = routeKey(app, spec.name);
     this.#configure();
   }
@@ -87,7 +101,7 @@ export class InlineDeployment implements RunningDeployment {
     group.arrived(name);
     const took = Promise.withResolvers<void>();
     this.#successor = { version, group, took };
-    this.tick(this.#environment.clock.now());
+    this.tick(this.#options.clock.now());
     await took.promise;
   }
 
@@ -150,7 +164,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   report(): Omit<DeploymentReport, 'scaling'> {
-    const { instanceId, registry } = this.#environment;
+    const { instanceId, registry } = this.#options;
     const serving = this.#serving;
     return {
       status: this.#status,
@@ -182,7 +196,7 @@ export class InlineDeployment implements RunningDeployment {
     this.#isStopping = true;
     this.#giveUpSuccessor();
     const deadline = activeTime.now() + timeoutMs;
-    const { registry, inlineReplicas } = this.#environment;
+    const { registry, inlineReplicas } = this.#options;
     await queueEmptied(registry.load(this.#key), () => this.isRoutable, deadline);
     const serving = this.#serving;
     this.#serving = undefined;
@@ -191,7 +205,7 @@ export class InlineDeployment implements RunningDeployment {
     serving?.channel.close();
     const ends = [serving?.channel.ended, ...this.#leaving];
     await within(Math.max(0, deadline - activeTime.now()), Promise.all(ends));
-    this.#environment.userMetrics.ended(this.#app, this.#spec.name);
+    this.#options.userMetrics.ended(this.#app, this.#spec.name);
   }
 
   /** The new version serves, and is rejected. */
@@ -203,7 +217,7 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   #takeOver(version: InlineVersion): void {
-    const { registry, inlineReplicas, clock } = this.#environment;
+    const { registry, inlineReplicas, clock } = this.#options;
     const { observeMs } = this.#spec.options.rollout;
     this.#watch.follow(version.channel.tally, clock.now(), this.#group?.isWatched === true ? observeMs : 0);
     const previous = this.#serving;
@@ -228,20 +242,21 @@ export class InlineDeployment implements RunningDeployment {
 
   /** No caller uses the version yet. */
   #discard({ channel, descriptor }: InlineVersion): void {
-    this.#environment.inlineReplicas.forget(descriptor.replicaId);
+    this.#options.inlineReplicas.forget(descriptor.replicaId);
     channel.close();
   }
 
   #configure(): void {
     const { options } = this.#spec;
-    const { registry, tenants } = this.#environment;
+    const { registry, tenants } = this.#options;
     registry.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
   }
 
   async #make(spec: HostedDeployment, group: UpdateBarrier): Promise<InlineVersion> {
+    const { instanceId, inlineReplicas } = this.#options;
     let version: InlineVersion;
     try {
-      version = await InlineVersion.make(this.#app, spec, this.#environment);
+      version = await InlineVersion.make(this.#app, spec, instanceId, inlineReplicas);
     } catch (cause) {
       if (spec !== this.#spec) throw this.#superseded();
       const failure = this.#failed(cause);
@@ -259,7 +274,7 @@ export class InlineDeployment implements RunningDeployment {
 
   #failed(cause: unknown): ServeError {
     const error = this.#reporter.failed(messageOf(cause), cause);
-    if (this.#serving === undefined) this.#environment.registry.fail(this.#key, error);
+    if (this.#serving === undefined) this.#options.registry.fail(this.#key, error);
     this.#setStatus('DEPLOY_FAILED', error.message);
     return error;
   }

@@ -2,9 +2,9 @@ import type { HostedDeployment } from '../../../deployment/app-spec.ts';
 import type { Reachable } from '../../../handle/routing/endpoint-registry.ts';
 import type { InlineLink } from '../../../handle/routing/link.ts';
 import type { InlineChannel } from '../../../isolation/inline/inline-channel.ts';
+import type { InlineReplicas } from '../../../isolation/inline/inline-replicas.ts';
 import { within, withTimeout } from '../../../time/timeout.ts';
 import { pack } from '../../../values/pack.ts';
-import type { Environment } from '../../environment.ts';
 import { randomId } from '../../ids.ts';
 
 /** One version of an inline deployment: the host's own replica, and the definition from which other threads create theirs. */
@@ -23,13 +23,14 @@ export class InlineVersion implements Reachable {
   static async make(
     app: string,
     spec: HostedDeployment,
-    environment: Pick<Environment, 'instanceId' | 'inlineReplicas'>,
+    instanceId: string,
+    inlineReplicas: InlineReplicas,
   ): Promise<InlineVersion> {
     const { name, version, options, source } = spec;
     const descriptor: InlineLink = {
       kind: 'inline',
       replicaId: `${name}#${randomId(6)}`,
-      instanceId: environment.instanceId,
+      instanceId,
       version,
       app,
       deployment: name,
@@ -41,11 +42,11 @@ export class InlineVersion implements Reachable {
     };
     const { startTimeoutMs } = options;
     const overdue = () => new Error(`the replica did not start within ${startTimeoutMs} ms`);
-    const made = environment.inlineReplicas.make(descriptor);
+    const made = inlineReplicas.make(descriptor);
     try {
       return new InlineVersion(spec, descriptor, await withTimeout(made, startTimeoutMs, overdue));
     } catch (error) {
-      environment.inlineReplicas.forget(descriptor.replicaId);
+      inlineReplicas.forget(descriptor.replicaId);
       // The replica may still start after it is no longer wanted.
       made.then(
         (channel) => channel.close(),
