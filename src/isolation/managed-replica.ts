@@ -227,6 +227,11 @@ export class ManagedReplica implements Reachable, Draining {
       case 'exiting':
         this.#failure ??= { phase: undefined, error: unpack(message.error) };
         return;
+      case 'childExited':
+        this.#childExited(unpack(message.error));
+        return;
+      case 'child':
+        return;
       case 'lost':
         this.#membership.named(message.replicaId, message.calls);
         return;
@@ -239,6 +244,14 @@ export class ManagedReplica implements Reachable, Draining {
       default:
         this.#owner.reported(this, message);
     }
+  }
+
+  /** The calls fail now: the end of the thread, which follows, would take some ms longer. */
+  #childExited(error: unknown): void {
+    this.#failure ??= { phase: undefined, error };
+    if (!this.#hasRun) return;
+    this.load.setState(REPLICA_STATE.dead);
+    this.#membership.disconnect(this.#died(deathReason(error), error));
   }
 
   #ready({ methods, hasStats, hasHealthCheck }: Extract<ToHost, { type: 'ready' }>): void {

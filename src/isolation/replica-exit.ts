@@ -1,5 +1,6 @@
 import type { LostCalls } from '../handle/routing/lost-calls.ts';
 import type { StartPhase } from '../replica/control.ts';
+import { CHILD_EXIT_ERROR } from './child/child-exit.ts';
 
 /** Details of how a replica ended. */
 export interface ReplicaExit {
@@ -14,6 +15,7 @@ export interface ReplicaExit {
 
 /** The reason of an end, as the callers of the lost calls receive it. */
 export function deathReason(error: unknown): string {
+  if (error instanceof Error && error.name === CHILD_EXIT_ERROR) return error.message;
   const isFull = error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
   return isFull
     ? 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)'

@@ -101,6 +101,10 @@ export type ToHost =
   | { type: 'replaced'; replicaId: string }
   /** The calls of this thread that a replica ran when it was lost. */
   | { type: 'lost'; replicaId: string; calls: readonly LostCall[] }
+  /** User code runs in a child process, which the replica's thread has just spawned. */
+  | { type: 'child'; pid: number }
+  /** The child process is gone: no call on it goes on. The thread ends next. */
+  | { type: 'childExited'; error: Packed }
   /** User code ends this thread by `process.exit`. */
   | { type: 'exiting'; error: Packed }
   | {

@@ -7,7 +7,6 @@ import { CallIntake } from '../channel/call-intake.ts';
 import { LinkLedger } from '../channel/link-ledger.ts';
 import { PortTransport } from '../channel/port-transport.ts';
 import { ReplicaChannel } from '../channel/replica-channel.ts';
-import { loadTarget } from '../deployment/registry.ts';
 import { ServeError } from '../errors.ts';
 import { adoptHandles } from '../handle/api/handle.ts';
 import { setReplicaContext } from '../handle/call/context.ts';
@@ -23,6 +22,7 @@ import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { type Packed, packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
+import { type CodeSource, ON_THREAD } from './code-source.ts';
 import type { AgentControl, OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { ModelReporter } from './model-reporter.ts';
@@ -60,7 +60,9 @@ export class ReplicaAgent {
   readonly #tables: AgentTables;
   readonly #batches: ThreadBatches;
   readonly #channels = new Map<ReplicaChannel, MessagePort>();
-  readonly #ticker: LoopTicker;
+  readonly #source: CodeSource;
+  /** Undefined if another event loop than this thread's runs the user's code. */
+  readonly #ticker: LoopTicker | undefined;
   readonly #shipper: NodeJS.Timeout;
   readonly #remains: () => Remains = watchRemains();
   #code: UserCode | undefined = undefined;
@@ -68,7 +70,14 @@ export class ReplicaAgent {
   #intake: CallIntake | undefined = undefined;
 
   /** @param createInline makes the replica of an inline deployment that user code calls */
-  constructor(init: ReplicaInit, control: AgentControl, tables: AgentTables, createInline: InlineFactory) {
+  constructor(
+    init: ReplicaInit,
+    control: AgentControl,
+    tables: AgentTables,
+    createInline: InlineFactory,
+    source: CodeSource = ON_THREAD,
+  ) {
+    this.#source = source;
     this.#init = init;
     this.#control = control;
     this.#tables = tables;
@@ -96,8 +105,8 @@ export class ReplicaAgent {
     observeModels(new ModelReporter(tables.load.models, tables.deploymentLoad));
     observeBatches((name, record) => this.#batches.record(name, record));
     control.listen((message) => void this.#receive(message));
-    this.#ticker = new LoopTicker(tables.load);
-    this.#ticker.every(init.tickMs);
+    this.#ticker = source.isOnThread ? new LoopTicker(tables.load) : undefined;
+    this.#ticker?.every(init.tickMs);
     this.#shipper = setInterval(() => this.#shipStats(), STATS_MS).unref();
   }
 
@@ -108,7 +117,7 @@ export class ReplicaAgent {
     const unguard = guardListen();
     let phase: StartPhase = 'import';
     try {
-      const registration = await loadTarget(this.#init.module, this.#init.exportName);
+      const registration = await this.#source.load(this.#init);
       phase = 'construct';
       const code = await UserCode.construct(registration, unpack(this.#init.args) as unknown[]);
       this.#code = code;
@@ -159,7 +168,8 @@ export class ReplicaAgent {
         setReplicaContext(idleContext(this.#identity));
         return;
       case 'tick':
-        this.#ticker.every(message.tickMs);
+        this.#ticker?.every(message.tickMs);
+        this.#source.tickEvery?.(message.tickMs);
         return;
       case 'checkHealth':
         this.#post({ type: 'begun', id: message.id });
@@ -230,7 +240,8 @@ export class ReplicaAgent {
    */
   async #retire(): Promise<Answer> {
     this.#shipStats();
-    this.#ticker.close();
+    this.#ticker?.close();
+    await this.#source.close?.();
     clearInterval(this.#shipper);
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
     for (const port of this.#channels.values()) port.unref();

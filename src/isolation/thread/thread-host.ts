@@ -8,11 +8,17 @@ import { ReplicaTally } from '../../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../../replica/control.ts';
 import { now } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
+import { within } from '../../time/timeout.ts';
+import { killGroup } from '../child/process-group.ts';
+import { processMemory } from '../child/process-memory.ts';
 import type { LinkedReplica, LoopStack, ReplicaHost, ReplicaPlace } from '../replica-host.ts';
 import { loopStack } from './loop-stack.ts';
 import type { ThreadPool, ThreadWorker } from './thread.ts';
 import { threadOptions } from './thread-options.ts';
 import { unmadeThread } from './unmade-thread.ts';
+
+/** Time in which a thread ends after its child process was killed, in ms. */
+const AFTER_CHILD_MS = 1_000;
 
 /** The thread of one replica, its control port and the tables that it shares with the host. */
 export class ThreadHost implements ReplicaHost {
@@ -21,6 +27,8 @@ export class ThreadHost implements ReplicaHost {
   readonly exited: Promise<unknown>;
   readonly #worker: ThreadWorker;
   readonly #control: MessagePort;
+  /** The process that runs the user's code for the thread; undefined if there is none. */
+  #childPid: number | undefined = undefined;
   #receive: (message: ToHost) => void = () => {};
 
   constructor(pool: ThreadPool, spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad) {
@@ -49,8 +57,12 @@ export class ThreadHost implements ReplicaHost {
   }
 
   listen(receive: (message: ToHost) => void): void {
-    this.#receive = receive;
-    inRootContext(() => this.#control.on('message', receive));
+    this.#receive = (message) => {
+      if (message.type === 'child') this.#childPid = message.pid;
+      else if (message.type === 'childExited') this.#childPid = undefined;
+      receive(message);
+    };
+    inRootContext(() => this.#control.on('message', this.#receive));
     this.#control.unref();
   }
 
@@ -66,8 +78,9 @@ export class ThreadHost implements ReplicaHost {
     return openThreadLink({ replicaId, instanceId, version, methods, load, tally }, attach);
   }
 
-  /** The answer takes 0.2 ms even while the thread spins. */
+  /** The answer takes 0.2 ms even while the thread spins. Of user code in a child process, the process alone counts. */
   async memory(): Promise<number> {
+    if (this.#childPid !== undefined) return (await processMemory(this.#childPid)) ?? 0;
     try {
       const { used_heap_size, external_memory } = await this.#worker.getHeapStatistics();
       return used_heap_size + external_memory;
@@ -80,9 +93,18 @@ export class ThreadHost implements ReplicaHost {
     return loopStack(this.#worker.threadId);
   }
 
-  /** The end takes 4 ms, or never comes if native code blocks the thread. */
+  /**
+   * The end takes 4 ms, or never comes if native code blocks the thread. A thread with a child process ends by itself after
+   * the child, which only the thread can reap.
+   */
   destroy(): void {
-    this.#worker.terminate().catch(() => {});
+    const terminate = (): void => void this.#worker.terminate().catch(() => {});
+    if (this.#childPid === undefined) {
+      terminate();
+      return;
+    }
+    killGroup(this.#childPid);
+    void within(AFTER_CHILD_MS, this.exited, false).then(terminate);
   }
 
   /** The exit event of a thread can overtake its last messages. */
@@ -101,6 +123,7 @@ export class ThreadHost implements ReplicaHost {
     worker.on('exit', (code) => {
       this.#readRest();
       this.#control.close();
+      if (this.#childPid !== undefined) killGroup(this.#childPid);
       resolve(failure ?? new Error(`the thread exited with code ${code}`));
     });
     return promise;

@@ -3,6 +3,7 @@ import type { HostedDeployment, SpecOptions } from '../../deployment/app-spec.ts
 import type { ResourceLimits } from '../../deployment/options/deployment-options.ts';
 import { clockEpoch } from '../../time/clock.ts';
 import { pack } from '../../values/pack.ts';
+import { withoutSecrets } from '../child/child-environment.ts';
 import type { ReplicaPlace } from '../replica-host.ts';
 import { tickPeriod } from '../tick-period.ts';
 import { threadFlags } from './exec-argv.ts';
@@ -38,7 +39,7 @@ export function threadOptions(
     workerData: init,
     transferList: [shared.control],
     // The environment is never shared with the host: a replica may have variables of its own.
-    env: { ...process.env, ...env, ...source.env },
+    env: { ...withoutSecrets(process.env), ...env, ...source.env },
     resourceLimits: heapLimits(options),
     name: place.replicaId,
   };

@@ -1,0 +1,46 @@
+/** How a child process ended. */
+export interface ChildExit {
+  /** Exit code; null if a signal ended the process, or it never started. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Error of the start; undefined if the process ran. */
+  readonly failure: Error | undefined;
+  /** Whether this side killed the process. */
+  readonly isKilled: boolean;
+  /** Whether the kernel killed a process of the control group for lack of memory while the child ran. */
+  readonly isOutOfMemory: boolean;
+  /** The last 4 KiB of the process's standard error. */
+  readonly stderr: string;
+}
+
+/** Text with which V8 gives up when a heap is full. */
+const HEAP_FULL = /heap out of memory|Reached heap limit/;
+
+/** Name of the errors of `ChildExitError`, by which they are known after they have crossed a thread. */
+export const CHILD_EXIT_ERROR = 'ChildExitError';
+
+/** The end of a replica's process, as the cause of `SERVE_REPLICA_DIED`. */
+export class ChildExitError extends Error {
+  override readonly name = CHILD_EXIT_ERROR;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** The last 4 KiB of the process's standard error. */
+  readonly stderr: string;
+
+  constructor(exit: ChildExit) {
+    super(describeExit(exit), exit.failure === undefined ? {} : { cause: exit.failure });
+    this.exitCode = exit.code;
+    this.signal = exit.signal;
+    this.stderr = exit.stderr;
+  }
+}
+
+function describeExit({ code, signal, failure, isKilled, isOutOfMemory, stderr }: ChildExit): string {
+  if (failure !== undefined) return `its process could not be started: ${failure.message}`;
+  if (HEAP_FULL.test(stderr))
+    return 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)';
+  if (signal === null) return `its process exited with code ${code}`;
+  if (isKilled) return 'its process was killed';
+  if (isOutOfMemory) return `its process was killed by the system: out of memory`;
+  return `its process was ended by ${signal}${signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
+}

@@ -1,0 +1,39 @@
+import type { AgentControl } from '../../replica/control.ts';
+import { within } from '../../time/timeout.ts';
+import { packError } from '../../values/pack.ts';
+import { type ChildExit, ChildExitError } from './child-exit.ts';
+import type { ChildProcess } from './child-process.ts';
+
+/**
+ * Ties a child process to the replica whose thread spawned it. The host learns of the process at once, so that it can end
+ * it whatever happens to this thread. The thread ends after the process: otherwise no one would reap it, and it would stay
+ * a zombie until the host ends.
+ */
+export class ChildLife {
+  readonly #child: ChildProcess;
+  readonly #control: Pick<AgentControl, 'post'>;
+  #isEnding = false;
+
+  /** @param endThread ends this thread at once, after a child that was not told to end */
+  constructor(child: ChildProcess, control: Pick<AgentControl, 'post'>, endThread: () => void) {
+    this.#child = child;
+    this.#control = control;
+    if (child.pid !== undefined) control.post({ type: 'child', pid: child.pid });
+    void child.exited.then((exit) => {
+      this.#report(exit);
+      if (!this.#isEnding) endThread();
+    });
+  }
+
+  /** Ends the child. Resolves when it is gone. @param graceMs time in which it may end by itself */
+  async end(graceMs = 0): Promise<void> {
+    this.#isEnding = true;
+    if (graceMs > 0) await within(graceMs, this.#child.exited);
+    this.#child.kill();
+    await this.#child.exited;
+  }
+
+  #report(exit: ChildExit): void {
+    this.#control.post({ type: 'childExited', error: packError(new ChildExitError(exit)) });
+  }
+}

@@ -1,0 +1,98 @@
+import { type ChildProcess as NodeChild, spawn } from 'node:child_process';
+import type { Duplex, Readable } from 'node:stream';
+import { inRootContext } from '../../time/root-context.ts';
+import { within } from '../../time/timeout.ts';
+import type { ChildExit } from './child-exit.ts';
+import { oomKills } from './oom-kills.ts';
+import { OutputTail } from './output-tail.ts';
+import { killGroup } from './process-group.ts';
+
+/** Time after the exit in which the last output and frames of a child arrive, in ms. They are in the kernel already. */
+const LAST_OUTPUT_MS = 20;
+
+/** The file descriptor of the link in the child. */
+export const LINK_FD = 3;
+/** The file descriptor in the child that reads its end when this process, or the thread that spawned the child, is gone. */
+export const LIFELINE_FD = 4;
+
+export interface ChildCommand {
+  /** Program, as a path or as a name that is found on `PATH`. It is never run by a shell. */
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Default: the folder of this process. */
+  readonly cwd?: string;
+  /** Whether the child gets a lifeline beside the link. */
+  readonly hasLifeline?: boolean;
+  /** Receives the output of the child as it comes. */
+  onOutput(stream: 'stdout' | 'stderr', bytes: Buffer): void;
+}
+
+/**
+ * A child process with a link to it, spawned by the thread of its replica. The child leads a process group of its own,
+ * and the group ends with it.
+ */
+export class ChildProcess {
+  /** Undefined if the process could not be started. */
+  readonly pid: number | undefined;
+  /** The stream to file descriptor 3 of the child. */
+  readonly link: Duplex;
+  /** Resolves once the child is gone, and its last output and frames have arrived. Never rejects. */
+  readonly exited: Promise<ChildExit>;
+  readonly #child: NodeChild;
+  #isKilled = false;
+  #isGone = false;
+
+  constructor({ file, args, env, cwd, hasLifeline = false, onOutput }: ChildCommand) {
+    const kills = oomKills();
+    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...(hasLifeline ? ['pipe' as const] : [])] as const;
+    const options = { env, stdio: [...stdio], detached: true, windowsHide: true, ...(cwd && { cwd }) };
+    const child = inRootContext(() => spawn(file, args, options));
+    this.#child = child;
+    this.pid = child.pid;
+    this.link = child.stdio[LINK_FD] as Duplex;
+    // A child that is gone resets its streams; the exit says what happened.
+    for (const stream of child.stdio) stream?.on('error', () => {});
+    const tail = new OutputTail();
+    child.stdout?.on('data', (bytes: Buffer) => onOutput('stdout', bytes));
+    child.stderr?.on('data', (bytes: Buffer) => {
+      tail.add(bytes);
+      onOutput('stderr', bytes);
+    });
+    this.exited = this.#exit(kills, tail);
+  }
+
+  /** Ends the child and its process group at once. */
+  kill(): void {
+    this.#isKilled = true;
+    if (!this.#isGone && this.pid !== undefined) killGroup(this.pid);
+  }
+
+  async #exit(kills: number | undefined, tail: OutputTail): Promise<ChildExit> {
+    const child = this.#child;
+    const { promise, resolve } = Promise.withResolvers<Pick<ChildExit, 'code' | 'signal' | 'failure'>>();
+    child.once('exit', (code, signal) => resolve({ code, signal, failure: undefined }));
+    child.once('error', (failure) => {
+      if (this.pid === undefined) resolve({ code: null, signal: null, failure });
+    });
+    const ended = Promise.all([child.stdout, child.stderr, this.link].map(endOf));
+    const how = await promise;
+    this.#isGone = true;
+    if (this.pid !== undefined) {
+      killGroup(this.pid);
+      await within(LAST_OUTPUT_MS, ended);
+    }
+    // Descendants that left the process group may hold the streams open.
+    for (const stream of child.stdio) stream?.destroy();
+    const isOutOfMemory = how.signal === 'SIGKILL' && kills !== undefined && (oomKills() ?? 0) > kills;
+    return { ...how, isOutOfMemory, isKilled: this.#isKilled, stderr: tail.text };
+  }
+}
+
+/** Resolves once a stream has ended or was destroyed. */
+function endOf(stream: Readable | Duplex | null | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream === null || stream === undefined || stream.closed) resolve();
+    else stream.once('end', resolve).once('close', resolve);
+  });
+}
