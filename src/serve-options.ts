@@ -69,6 +69,15 @@ export function instanceOptions(options: ServeOptions): InstanceOptions {
   };
 }
 
+/** The file that the fleet thread starts with. */
+export function fleetEntry(): string {
+  const file = fileURLToPath(import.meta.url);
+  return join(
+    dirname(file),
+    ...(file.endsWith('.ts') ? ['cluster', 'fleet-thread.ts'] : ['fleet', 'fleet-thread.js']),
+  );
+}
+
 /**
  * The file that replicas' threads start with: the package's own, or the one of a bundled app.
  * @throws ServeError `SERVE_INVALID_OPTION` if it is not there

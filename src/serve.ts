@@ -9,6 +9,8 @@ import {
 import type { UpgradableServer } from './adapters/websocket/upgrade-gate.ts';
 import { attachUpgrades } from './adapters/websocket/upgrades.ts';
 import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
+import type { FleetHost } from './cluster/fleet-host.ts';
+import type { FleetOptions } from './cluster/fleet-options.ts';
 import type { AppReport } from './controller/status.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
@@ -24,14 +26,14 @@ import {
 } from './deployment/options/trial-options.ts';
 import type { DeploymentHandle } from './handle/api/handle-types.ts';
 import { triedApp } from './instance/apps/trial-name.ts';
-import { Instance } from './instance/instance.ts';
+import { type FleetPart, Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resources/resource-ledger.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
 import { mainInWorker } from './replica/thread-hooks/listen-guard.ts';
-import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
+import { fleetEntry, instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
 import { type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface RunOptions extends TrialOptions {
@@ -82,8 +84,8 @@ export class Serve implements AsyncDisposable {
   readonly #front: Front;
 
   /** @internal Use `createServe()`. */
-  constructor(options: ServeOptions) {
-    this.#instance = new Instance(instanceOptions(options));
+  constructor(options: ServeOptions, fleet?: FleetPart) {
+    this.#instance = new Instance({ ...instanceOptions(options), fleet });
     this.#front = new Front(this.#instance);
     try {
       this.#metrics = new Metrics(
@@ -276,6 +278,11 @@ export class Serve implements AsyncDisposable {
     await this.close();
   }
 
+  /** @internal The host of the fleet thread; undefined outside a fleet. */
+  get fleet(): Promise<FleetHost> | undefined {
+    return this.#instance.fleet;
+  }
+
   /** Liveness: false once the instance is closing, or if only a new process can help (threads that are blocked for ever). */
   health(): boolean {
     return !this.#instance.isClosing && ![...this.#instance.apps()].some(({ isDegraded }) => isDegraded);
@@ -328,6 +335,23 @@ export class Serve implements AsyncDisposable {
     assertBound(app, what);
     return this.#instance.ensure(app, name).name;
   }
+}
+
+/**
+ * @internal Makes a serving instance whose peers are known by their addresses.
+ *
+ * @param entry file of the fleet thread's entry. Default: the package's own
+ */
+export async function createFleetServe(
+  options: ServeOptions,
+  fleet: FleetOptions,
+  entry: string = fleetEntry(),
+): Promise<{ serve: Serve; fleet: FleetHost }> {
+  const serve = new Serve(parseOptions<ServeOptions>(options, SERVE_FIELDS, 'createServe'), {
+    options: fleet,
+    entry,
+  });
+  return { serve, fleet: (await serve.fleet) as FleetHost };
 }
 
 /**

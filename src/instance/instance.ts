@@ -1,4 +1,6 @@
 import { observeBatches } from '../batching/batch.ts';
+import type { FleetHost } from '../cluster/fleet-host.ts';
+import type { FleetOptions } from '../cluster/fleet-options.ts';
 import type { AppReport } from '../controller/status.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { AppAutoscalingPolicy } from '../deployment/options/autoscaling-policy.ts';
@@ -10,6 +12,7 @@ import type { DeploymentHandle } from '../handle/api/handle-types.ts';
 import { AdmissionControl } from '../handle/queue/admission-control.ts';
 import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import { type DirectoryEvent, routeKey } from '../handle/routing/directory.ts';
+import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { Router } from '../handle/routing/router.ts';
@@ -57,6 +60,15 @@ export interface InstanceOptions {
   readonly tenants: TenantsOptions | undefined;
   readonly hostGuard: HostGuardOptions;
   readonly growthWatch: GrowthWatchOptions;
+  /** Undefined: the instance belongs to no fleet. */
+  readonly fleet?: FleetPart | undefined;
+}
+
+/** The instance's part in a fleet. */
+export interface FleetPart {
+  readonly options: FleetOptions;
+  /** File of the fleet thread's entry. */
+  readonly entry: string;
 }
 
 /** All parts that run for one `Serve`: the apps, the host's router, and the control loop. */
@@ -77,6 +89,8 @@ export class Instance {
   readonly #dev: DevReload | undefined;
   readonly #guard: OverloadGuard;
   readonly #growth: MemoryGrowthGuard;
+  /** Resolves with the host of the fleet thread, whose code is loaded when it is used. */
+  readonly fleet: Promise<FleetHost> | undefined;
   #callers = 0;
   readonly #clock: Clock;
   #endLoop: (() => void) | undefined = undefined;
@@ -156,6 +170,23 @@ export class Instance {
       counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
       begin: () => this.#begin(),
     });
+    this.fleet = options.fleet === undefined ? undefined : this.#joinFleet(options.fleet);
+  }
+
+  #joinFleet({ options, entry }: FleetPart): Promise<FleetHost> {
+    const { id: instanceId, events, log } = this;
+    const needs = {
+      instanceId,
+      registry: this.#registry,
+      events,
+      log,
+      entry,
+      nextCallerIndex: () => ++this.#callers,
+      count: (calls: readonly CountedCalls[]) => {
+        for (const counted of calls) this.#book.merge(counted);
+      },
+    };
+    return import('../cluster/fleet-host.ts').then(({ FleetHost: Host }) => new Host(options, needs));
   }
 
   /** Deploys an app, or another version of it. */
@@ -285,6 +316,7 @@ export class Instance {
 
   async #close(timeoutMs: number | undefined): Promise<void> {
     await this.#plane.close(timeoutMs);
+    await (await this.fleet)?.close();
     this.#endLoop?.();
     this.#unfollow?.();
     this.#dev?.close();

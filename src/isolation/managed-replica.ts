@@ -3,6 +3,7 @@ import { ServeError } from '../errors.ts';
 import { routeKey } from '../handle/routing/directory.ts';
 import type { EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
 import type { Link } from '../handle/routing/link.ts';
+import type { Caller } from '../handle/routing/router.ts';
 import { REPLICA_STATE, type ReplicaLoad } from '../load/load-table.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { OpenCalls, ReplicaReport, StartPhase, ToHost } from '../replica/control.ts';
@@ -154,8 +155,8 @@ export class ManagedReplica implements Reachable, Draining {
     this.#host.post({ type: 'rank', rank });
   }
 
-  link(callerName: string): Link {
-    return this.#host.link(this, callerName);
+  link({ name }: Caller): Link {
+    return this.#host.link(this, name);
   }
 
   /** Rejects with the error of the hook `reconfigure`, or after `timeoutMs`. */

@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
+import type { RouteKey } from '../handle/routing/directory.ts';
 import type { CallerPort, EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
 import { type LostCall, LostCalls } from '../handle/routing/lost-calls.ts';
 import type { ToReplica } from '../replica/control.ts';
-import { packError } from '../values/pack.ts';
+import { packEvent } from '../replica/packed-event.ts';
 import type { ReplicaPlace } from './replica-host.ts';
 
 /** A replica's entries in the registry: as a caller from its start, as an endpoint once it is ready. */
@@ -26,7 +26,7 @@ export class Membership {
     this.#replicaId = replicaId;
     this.#caller = {
       caller: { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
-      send: (event, transfer) => post(asMessage(event), transfer),
+      send: (event, transfer) => post({ type: 'directory', ...packEvent(event) }, transfer),
     };
     registry.addCaller(this.#caller);
   }
@@ -66,10 +66,4 @@ export class Membership {
   end(): void {
     this.#registry.removeCaller(this.#caller);
   }
-}
-
-/** Errors do not survive `postMessage`: an event's error travels beside the event. */
-function asMessage(event: DirectoryEvent): ToReplica {
-  if (!('error' in event)) return { type: 'directory', event };
-  return { type: 'directory', event: { ...event, error: undefined }, error: packError(event.error) };
 }

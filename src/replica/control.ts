@@ -1,12 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { LogLevel, LogLine } from '../deployment/options/log-line.ts';
-import type { DirectoryEvent, RouteKey } from '../handle/routing/directory.ts';
+import type { RouteKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { IngressDescription } from '../openapi/openapi-types.ts';
 import type { MetricDelta } from '../user-metrics/table.ts';
 import type { Packed } from '../values/pack.ts';
+import type { PackedEvent } from './packed-event.ts';
 import type { Remains } from './thread-hooks/remains.ts';
 
 /** The data that a replica starts with, as plain data for every kind of isolation. */
@@ -45,7 +46,7 @@ export type StartPhase = 'import' | 'construct' | 'reconfigure' | 'checkHealth';
 /** From the host to a replica's thread. */
 export type ToReplica =
   | { type: 'attach'; callerName: string; port: MessagePort; ledger: SharedArrayBuffer }
-  | { type: 'directory'; event: DirectoryEvent; error?: Packed }
+  | ({ type: 'directory' } & PackedEvent)
   | { type: 'reconfigure'; id: number; userConfig: Packed }
   | { type: 'rank'; rank: number }
   | { type: 'tick'; tickMs: number }

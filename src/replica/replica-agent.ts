@@ -11,7 +11,6 @@ import { ServeError } from '../errors.ts';
 import { adoptHandles } from '../handle/api/handle.ts';
 import { setReplicaContext } from '../handle/call/context.ts';
 import type { InlineFactory } from '../handle/routing/connector.ts';
-import type { DirectoryEvent } from '../handle/routing/directory.ts';
 import { Router } from '../handle/routing/router.ts';
 import { threadConnector } from '../handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../load/deployment-load.ts';
@@ -20,12 +19,13 @@ import type { ReplicaTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
-import { type Packed, packError, unpack } from '../values/pack.ts';
+import { packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
 import { type CodeSource, ON_THREAD } from './code-source.ts';
 import type { AgentControl, OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { ModelReporter } from './model-reporter.ts';
+import { unpackEvent } from './packed-event.ts';
 import type { ReplicaIdentity } from './running-call.ts';
 import { installProbe } from './running-call-probe.ts';
 import { locateSyntaxError } from './syntax-error-place.ts';
@@ -158,7 +158,7 @@ export class ReplicaAgent {
         this.#attach(message);
         return;
       case 'directory':
-        this.router.apply(withError(message.event, message.error));
+        this.router.apply(unpackEvent(message));
         return;
       case 'reconfigure':
         await this.#answer(message.id, () => this.#code?.reconfigure(unpack(message.userConfig)));
@@ -277,9 +277,4 @@ export class ReplicaAgent {
 function inTime(check: Promise<void>, timeoutMs: number): Promise<void> {
   const overdue = () => new ServeError('SERVE_TIMEOUT', `checkHealth() took longer than ${timeoutMs} ms`);
   return withTimeout(check, timeoutMs, overdue);
-}
-
-/** Puts the error of an event back, which is sent beside it because errors do not survive `postMessage`. */
-function withError(event: DirectoryEvent, error: Packed | undefined): DirectoryEvent {
-  return error === undefined ? event : ({ ...event, error: unpack(error) } as DirectoryEvent);
 }

@@ -13,13 +13,17 @@ export interface Connector<K extends LinkKind> {
 /** Makes the replica of an inline deployment on the caller's own thread. */
 export type InlineFactory = (link: Link<'inline'>) => Promise<CallChannel>;
 
-export type Connectors = { readonly [K in LinkKind]: Connector<K> };
+/** Connectors of the kinds of links that a caller thread receives. */
+export type Connectors = { readonly [K in LinkKind]?: Connector<K> };
 
 /** Makes a channel by the connector of the link's kind. */
 export function connect<K extends LinkKind>(
-  connectors: { readonly [P in K]: Connector<P> },
+  connectors: { readonly [P in K]?: Connector<P> },
   link: Link<K>,
   onGone: () => void,
 ): CallChannel | Promise<CallChannel> {
-  return connectors[link.kind].connect(link, onGone);
+  const connector = connectors[link.kind];
+  if (connector === undefined)
+    throw new TypeError(`this thread has no connector for a link of kind ${link.kind}`);
+  return connector.connect(link, onGone);
 }

@@ -13,8 +13,15 @@ import type { DetourConfig } from './traffic-split.ts';
 /** A replica that can be connected to callers. */
 export interface Reachable {
   readonly replicaId: string;
-  /** Makes a link to the replica. @param callerName prefix of the request ids of the caller */
-  link(callerName: string): Link;
+  /** Makes a link to the replica; undefined if the caller does not reach it. */
+  link(caller: Caller): Link | undefined;
+}
+
+/** Follows which deployments the registry knows. */
+export interface RegistryObserver {
+  /** A deployment was registered, or the configuration of its callers has changed. */
+  configured(key: RouteKey, config: RouteConfig): void;
+  removed(key: RouteKey): void;
 }
 
 /** A thread that makes calls. */
@@ -57,6 +64,13 @@ export class EndpointRegistry {
   readonly #replacements = new Map<string, InlineHandover>();
   /** For each replica that is gone, the calls that it ran, while callers are asked for them. */
   readonly #lost = new Map<string, LostCalls>();
+  #observer: RegistryObserver | undefined = undefined;
+
+  /** Tells the observer of all deployments, and of every change from now on. */
+  observe(observer: RegistryObserver | undefined): void {
+    this.#observer = observer;
+    for (const [key, { config }] of this.#entries) observer?.configured(key, config);
+  }
 
   addCaller(caller: CallerPort): void {
     this.#callers.add(caller);
@@ -87,6 +101,7 @@ export class EndpointRegistry {
     if (known === undefined) this.#redirects.delete(key);
     if (known === undefined) this.#entries.set(key, entry);
     else this.#broadcast(entry, (as) => ({ type: 'config', key: as, config }));
+    this.#observer?.configured(key, config);
   }
 
   /** Sets the deployment that an app's own key stands for. Callers under that key move with it. */
@@ -142,6 +157,7 @@ export class EndpointRegistry {
     if (entry === undefined) return;
     this.#entries.delete(key);
     this.#broadcast(entry, (as) => ({ type: 'gone', key: as, error }));
+    this.#observer?.removed(key);
   }
 
   removeApp(app: string): void {
@@ -241,7 +257,8 @@ export class EndpointRegistry {
   }
 
   #link(caller: CallerPort, key: RouteKey, replica: Reachable, replaces?: string): void {
-    const link = replica.link(caller.caller.name);
+    const link = replica.link(caller.caller);
+    if (link === undefined) return;
     caller.send({ type: 'up', key, link, replaces }, portsOf(link));
   }
 

@@ -32,10 +32,19 @@ export interface InlineLink extends ReplicaIdentity {
   readonly maxOngoingRequests: number;
 }
 
+/** Link to the replicas of a deployment in another instance, which places each call itself. */
+export interface PeerLink extends ReplicaIdentity {
+  readonly kind: 'peer';
+  /** Number by which the instance knows the deployment. */
+  readonly endpoint: number;
+  readonly methods: readonly string[];
+}
+
 /** Kinds of links. A further kind is one entry here, and one connector per caller thread. */
 interface Links {
   thread: ThreadLink;
   inline: InlineLink;
+  peer: PeerLink;
 }
 
 export type LinkKind = keyof Links;

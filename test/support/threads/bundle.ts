@@ -14,6 +14,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** File that replicas' threads start with. */
     readonly threadEntry: string;
+    /** File that fleet threads start with. */
+    readonly fleetEntry: string;
   }
 }
 
@@ -21,25 +23,40 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const cache = join(root, 'node_modules', '.cache', 'test-threads');
 
 export default async function setup(project: TestProject): Promise<void> {
+  await provide(project);
+  project.onTestsRerun(() => provide(project));
+}
+
+async function provide(project: TestProject): Promise<void> {
   project.provide('threadEntry', await bundleThreads());
-  project.onTestsRerun(async () => project.provide('threadEntry', await bundleThreads()));
+  project.provide('fleetEntry', await bundleFleetThread());
+}
+
+const BUNDLE = {
+  absWorkingDir: root,
+  outdir: 'out',
+  write: false,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.18',
+  packages: 'external',
+  // package.json lists side effects of dist, not of the sources.
+  ignoreAnnotations: true,
+  logLevel: 'warning',
+} as const;
+
+async function bundleFleetThread(): Promise<string> {
+  const entryPoints = { 'fleet-thread': 'src/cluster/fleet-thread.ts' };
+  const { outputFiles } = await build({ ...BUNDLE, entryPoints });
+  return join(install(outputFiles), 'fleet-thread.js');
 }
 
 async function bundleThreads(): Promise<string> {
   const { outputFiles } = await build({
-    absWorkingDir: root,
+    ...BUNDLE,
     entryPoints: { worker: 'test/support/threads/worker.ts', index: 'src/index.ts' },
-    outdir: 'out',
-    write: false,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22.18',
-    packages: 'external',
-    // package.json lists side effects of dist, not of the sources.
-    ignoreAnnotations: true,
-    logLevel: 'warning',
     define: { SOURCE_INDEX: JSON.stringify(pathToFileURL(join(root, 'src', 'index.ts')).href) },
     plugins: [
       {

@@ -1,0 +1,44 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { RouteKey } from '../handle/routing/directory.ts';
+import type { CountedCalls } from '../handle/routing/ended-counts.ts';
+import type { LostCall } from '../handle/routing/lost-calls.ts';
+import type { PackedEvent } from '../replica/packed-event.ts';
+import type { Packed } from '../values/pack.ts';
+import type { FleetOptions, PeerAddress } from './fleet-options.ts';
+
+/** The data that the fleet thread starts with. */
+export interface FleetInit {
+  readonly control: MessagePort;
+  /** Epoch of the instance's clock. */
+  readonly clock: bigint;
+  readonly instanceId: string;
+  /** Index of the thread among the instance's callers. */
+  readonly callerIndex: number;
+  /** Number of the thread's life: it rises each time that the thread starts anew. */
+  readonly epoch: number;
+  readonly options: FleetOptions;
+}
+
+/** From the host to its fleet thread. */
+export type ToFleet =
+  | ({ readonly type: 'directory' } & PackedEvent)
+  /** Peers may call a deployment of this instance. */
+  | { readonly type: 'serve'; readonly key: RouteKey }
+  /** A deployment of this instance is gone. */
+  | { readonly type: 'withdraw'; readonly key: RouteKey }
+  /** The other instances of the fleet, all of them. */
+  | { readonly type: 'peers'; readonly peers: readonly PeerAddress[] }
+  /** Ends the thread; its links close. */
+  | { readonly type: 'close' };
+
+/** From the fleet thread to its host. */
+export type FromFleet =
+  /** The thread accepts links. */
+  | { readonly type: 'listening'; readonly port: number }
+  /** The thread cannot work, and ends. */
+  | { readonly type: 'failed'; readonly error: Packed }
+  | { readonly type: 'subscribe'; readonly key: RouteKey }
+  /** Names the calls of the thread that a dead replica ran. */
+  | { readonly type: 'lost'; readonly replicaId: string; readonly calls: readonly LostCall[] }
+  /** Calls since the last report. */
+  | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] };

@@ -1,0 +1,172 @@
+import { type CrashHistory, nextStartAt, recordCrash } from '../controller/back-off.ts';
+import type { CountedCalls } from '../handle/routing/ended-counts.ts';
+import type { CallerPort, EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
+import type { Events } from '../observe/events.ts';
+import type { Logger } from '../observe/logger.ts';
+import { packEvent } from '../replica/packed-event.ts';
+import { now, type Timer, time } from '../time/clock.ts';
+import { messageOf } from '../values/describe-value.ts';
+import { unpack } from '../values/pack.ts';
+import type { FromFleet } from './fleet-control.ts';
+import type { FleetOptions, PeerAddress } from './fleet-options.ts';
+import { FleetWorker } from './fleet-worker.ts';
+
+/** After three deaths within a minute the thread is started every 30 s only. */
+const RESTART = { maxCrashes: 3, windowMs: 60_000, maxDelayMs: 30_000 };
+
+/** The parts of an instance that the host of the fleet thread uses. */
+export interface FleetNeeds {
+  readonly instanceId: string;
+  readonly registry: EndpointRegistry;
+  readonly events: Events;
+  readonly log: Logger;
+  /** File of the fleet thread's entry. */
+  readonly entry: string;
+  nextCallerIndex(): number;
+  /** Takes the counts of the thread's calls. */
+  count(calls: readonly CountedCalls[]): void;
+}
+
+/**
+ * The host's side of the fleet thread: starts it, starts it anew when it dies, and tells it which deployments it serves.
+ * While the thread is away the instance serves alone.
+ */
+export class FleetHost {
+  readonly #options: FleetOptions;
+  readonly #needs: FleetNeeds;
+  readonly #listening = Promise.withResolvers<PeerAddress>();
+  #peers: readonly PeerAddress[];
+  #life: FleetLife | undefined = undefined;
+  #epoch = 0;
+  #crashes: CrashHistory = [];
+  #restart: Timer | undefined = undefined;
+  /** Bound port, which the next life of the thread listens at as well. */
+  #port: number;
+  #isClosed = false;
+
+  constructor(options: FleetOptions, needs: FleetNeeds) {
+    this.#options = options;
+    this.#needs = needs;
+    this.#port = options.listen.port;
+    this.#peers = options.peers ?? [];
+    // Whoever starts the fleet need not wait for it.
+    this.#listening.promise.catch(() => {});
+    this.#start();
+  }
+
+  /** Resolves with the address at which peers reach this instance, once they do. */
+  get address(): Promise<PeerAddress> {
+    return this.#listening.promise;
+  }
+
+  /** Number of the thread's life. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Sets the other instances of the fleet. */
+  connect(peers: readonly PeerAddress[]): void {
+    this.#peers = peers;
+    this.#life?.worker.post({ type: 'peers', peers });
+  }
+
+  /** @internal Ends the thread as a crash would. */
+  destroyThread(): void {
+    this.#life?.worker.destroy();
+  }
+
+  /** Closes all links and ends the thread. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    time.cancel(this.#restart);
+    this.#needs.registry.observe(undefined);
+    this.#listening.reject(new Error('the instance is closed'));
+    await this.#life?.worker.close();
+  }
+
+  #start(): void {
+    const life = new FleetLife(
+      this.#needs,
+      {
+        epoch: ++this.#epoch,
+        options: { ...this.#options, listen: { host: this.#options.listen.host, port: this.#port } },
+      },
+      (message) => this.#receive(message),
+    );
+    this.#life = life;
+    life.worker.post({ type: 'peers', peers: this.#peers });
+    void life.worker.exited.then((reason) => this.#ended(life, reason));
+  }
+
+  #receive(message: FromFleet): void {
+    switch (message.type) {
+      case 'listening':
+        this.#port = message.port;
+        this.#listening.resolve({ host: this.#options.listen.host, port: message.port });
+        return;
+      case 'failed':
+        this.#fault('the fleet thread failed', unpack(message.error));
+        return;
+      case 'stats':
+        this.#needs.count(message.calls);
+        return;
+    }
+  }
+
+  #ended(life: FleetLife, reason: unknown): void {
+    life.end();
+    this.#life = undefined;
+    if (this.#isClosed) return;
+    const at = now();
+    this.#crashes = recordCrash(this.#crashes, at);
+    const pause = Math.max(0, nextStartAt(this.#crashes, RESTART, at) - at);
+    this.#fault(`the fleet thread ended, and starts again in ${Math.round(pause)} ms`, reason);
+    this.#restart = time.after(pause, () => this.#start());
+    this.#restart.unref();
+  }
+
+  #fault(what: string, error: unknown): void {
+    const { log, events } = this.#needs;
+    log.error({ err: error }, `${what}: ${messageOf(error)}`);
+    events.emit('fault', { reason: what, error });
+  }
+}
+
+/** One life of the fleet thread, with its entries in the registry. */
+class FleetLife {
+  readonly worker: FleetWorker;
+  readonly #registry: EndpointRegistry;
+  readonly #caller: CallerPort;
+
+  constructor(
+    { registry, instanceId, entry, nextCallerIndex }: FleetNeeds,
+    { epoch, options }: { readonly epoch: number; readonly options: FleetOptions },
+    receive: (message: FromFleet) => void,
+  ) {
+    this.#registry = registry;
+    const callerIndex = nextCallerIndex();
+    this.#caller = {
+      caller: { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
+      send: (event, transfer) => this.worker.post({ type: 'directory', ...packEvent(event) }, transfer),
+    };
+    this.worker = new FleetWorker(entry, { instanceId, callerIndex, epoch, options }, (message) => {
+      if (message.type === 'subscribe') registry.subscribe(this.#caller, message.key);
+      else if (message.type === 'lost') registry.lost(this.#caller, message.replicaId, message.calls);
+      else receive(message);
+    });
+    registry.addCaller(this.#caller);
+    registry.observe({
+      configured: (key, { isByReference }) => {
+        // Every instance has inline deployments of its own.
+        if (!isByReference) this.worker.post({ type: 'serve', key });
+      },
+      removed: (key) => this.worker.post({ type: 'withdraw', key }),
+    });
+  }
+
+  /** Gives back what the thread held: its places, and those in queues. */
+  end(): void {
+    this.#registry.observe(undefined);
+    this.#registry.removeCaller(this.#caller);
+  }
+}

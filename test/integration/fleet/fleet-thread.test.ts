@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { basic } from '../../fixtures/calls/basic.ts';
+import { fleetInstance } from '../../support/fleet/instances.ts';
+import { event, eventually } from '../../support/until.ts';
+import { dialling, SECRET, security } from '../../support/wire/links.ts';
+
+const plain = security({ fleet: 'test', secrets: [SECRET], trustNetwork: true });
+
+describe('the fleet thread', () => {
+  test('accepts links of peers that know the secret, and ends with its instance', async () => {
+    const { serve, fleet } = await fleetInstance();
+    const { port } = await fleet.address;
+    {
+      using link = await dialling(port, { security: plain });
+      expect(link.session).toMatchObject({ instance: serve.status().instance, epoch: 1 });
+      const other = security({
+        fleet: 'test',
+        secrets: ['another secret of 32 bytes, at least'],
+        trustNetwork: true,
+      });
+      await expect(dialling(port, { security: other })).rejects.toMatchObject({ code: 'SERVE_UNAUTHORIZED' });
+      await serve.close();
+      await link.inbox.ended;
+    }
+    await expect(dialling(port, { security: plain })).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+  });
+
+  test('starts again at the same port when it dies, and its instance goes on meanwhile', async () => {
+    await using instance = await fleetInstance();
+    const { serve, fleet } = instance;
+    const { port } = await fleet.address;
+    const handle = await serve.run(basic.bind());
+    const fault = event(serve, 'fault', ({ reason }) => reason.startsWith('the fleet thread ended'));
+    fleet.destroyThread();
+    expect(await handle.echo.remote(1)).toBe(1);
+    await fault;
+    await eventually(async () => {
+      const link = await dialling(port, { security: plain }).catch(() => undefined);
+      link?.[Symbol.dispose]();
+      return link?.session.epoch === 2;
+    });
+  });
+
+  test('that cannot listen says so, and the instance serves alone', async () => {
+    await using first = await fleetInstance();
+    const { port } = await first.fleet.address;
+    await using second = await fleetInstance({ listen: { host: '127.0.0.1', port } });
+    const fault = await event(second.serve, 'fault', ({ reason }) => reason === 'the fleet thread failed');
+    expect(fault.error).toMatchObject({ code: 'EADDRINUSE' });
+    const handle = await second.serve.run(basic.bind());
+    expect(await handle.echo.remote(2)).toBe(2);
+  });
+});
