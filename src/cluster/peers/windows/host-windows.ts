@@ -1,0 +1,235 @@
+import type { ThreadTime, Timer } from '../../../time/clock.ts';
+import { HostCaller } from './host-caller.ts';
+import { Pace } from './pace.ts';
+
+/** The places of one deployment at its host, over all callers. */
+export interface HostPlaces {
+  /** Number of calls that the replicas run at a time. */
+  readonly places: number;
+  /** Number of free places for which no call waits. */
+  readonly free: number;
+}
+
+/** Time and timers of the windows. */
+export type WindowTime = Pick<ThreadTime, 'now' | 'after' | 'cancel'>;
+
+/** Number of calls of peers that may wait at the host, per place: about as many as a round trip needs. */
+const LANDING_SHARE = 0.5;
+/** Time, in ms, for which room is kept for a caller, beside two round trips. */
+const KEEP_MS = 5;
+
+/**
+ * The host's side of the windows of one deployment. Callers send within their windows, which are over-committed hints;
+ * the host decides for each call that arrives, and reserves places at its replicas as for any other call. A few admitted
+ * calls may wait at the host: they land. The other calls are refused, and wait at their callers.
+ *
+ * The window of a caller is the number of its calls here, plus the free places, plus the calls that end here during a
+ * round trip, at least one: by that call the host learns that the caller has more. Once a call is refused, its caller
+ * waits for a turn. Room that comes free is granted to the first waiting caller and kept for it, and no other caller may
+ * send more meanwhile. So a refused caller never has to ask again, and is served however many calls the others send.
+ */
+export class HostWindows {
+  readonly #places: HostPlaces;
+  readonly #time: WindowTime;
+  readonly #onAwaited: () => void;
+  readonly #pace: Pace;
+  /** Callers with refused calls, in the order of their turns. */
+  readonly #turns = new Set<HostCaller>();
+  /** Callers for which room is kept, in the order of the grants. */
+  readonly #granted = new Set<HostCaller>();
+  /** Callers that may send no further call, as far as they know. */
+  readonly #full = new Set<HostCaller>();
+  /** Calls of peers that wait here for a place. */
+  #landed = 0;
+  /** Room that is kept for callers, in calls. */
+  #kept = 0;
+  #timer: Timer | undefined = undefined;
+
+  /** @param onAwaited `isAwaited` became true */
+  constructor(places: HostPlaces, time: WindowTime, onAwaited: () => void = () => {}) {
+    this.#places = places;
+    this.#time = time;
+    this.#onAwaited = onAwaited;
+    this.#pace = new Pace(time.now());
+  }
+
+  /** Whether callers wait for room: `freed` must then be called for each place that comes free, whoever frees it. */
+  get isAwaited(): boolean {
+    return this.#turns.size > 0 || this.#full.size > 0;
+  }
+
+  /** Number of calls of peers that wait here for a place. */
+  get landed(): number {
+    return this.#landed;
+  }
+
+  /**
+   * Adds a caller, and tells it its first window.
+   * @param tell sends a frame `window`
+   * @param rttMs returns the round trip of the link, in ms
+   */
+  join(tell: (window: number) => void, rttMs: () => number): HostCaller {
+    const caller = new HostCaller(tell, rttMs);
+    this.#tell(caller);
+    return caller;
+  }
+
+  /** Removes a caller whose link is gone. Its calls must have ended. */
+  leave(caller: HostCaller): void {
+    this.#full.delete(caller);
+    this.declined(caller);
+  }
+
+  /**
+   * Decides about a call that arrived. An admitted call counts as landed until `begun`.
+   * @returns false: the call is refused, with the window `refusedWith`
+   */
+  admit(caller: HostCaller): boolean {
+    if (this.#room + caller.granted <= 0) {
+      caller.refused++;
+      this.#await(this.#turns, caller);
+      return false;
+    }
+    if (caller.granted > 0) this.#release(caller, 1);
+    this.#landed++;
+    caller.inFlight++;
+    return true;
+  }
+
+  /** Returns the window that goes with a refusal. */
+  refusedWith(caller: HostCaller): number {
+    return this.#toTell(caller);
+  }
+
+  /** An admitted call was sent to a replica. */
+  begun(caller: HostCaller): void {
+    this.#landed--;
+    // A caller that was told little while the host was full would not learn of free places before its next answer.
+    if (caller.isFull && this.#places.free > this.#kept) this.#tell(caller);
+  }
+
+  /** A call that was sent to a replica waits here again. */
+  takenBack(): void {
+    this.#landed++;
+  }
+
+  /** An admitted call ended. @param hasBegun false: the call still waited here */
+  ended(caller: HostCaller, hasBegun: boolean): void {
+    caller.inFlight--;
+    this.#pace.count();
+    if (!hasBegun) this.#landed--;
+  }
+
+  /**
+   * Returns the window to send in front of answers, which let the caller send as many calls as before; undefined if the
+   * caller knows it.
+   */
+  changed(caller: HostCaller): number | undefined {
+    return this.#windowOf(caller) === caller.told ? undefined : this.#toTell(caller);
+  }
+
+  /** A caller has no call for the room that is kept for it. */
+  declined(caller: HostCaller): void {
+    this.#endTurns(caller);
+    this.freed();
+  }
+
+  /** Places may have come free, and landed calls have taken theirs: gives turns, and tells the callers that may send. */
+  freed(): void {
+    this.#pace.measure(this.#time.now());
+    this.#giveTurns();
+    for (const caller of this.#full) if (this.#windowOf(caller) > caller.inFlight) this.#tell(caller);
+  }
+
+  /** No caller is told anything any more. */
+  close(): void {
+    this.#time.cancel(this.#timer);
+    this.#timer = undefined;
+    this.#turns.clear();
+    this.#granted.clear();
+    this.#full.clear();
+  }
+
+  /** Number of calls that may wait here, beyond those that do and those for which room is kept. */
+  get #landing(): number {
+    return Math.max(1, Math.floor(this.#places.places * LANDING_SHARE)) - this.#landed - this.#kept;
+  }
+
+  /** Number of calls that may come, beyond those that are here and those for which room is kept. */
+  get #room(): number {
+    return this.#places.free + this.#landing;
+  }
+
+  #windowOf(caller: HostCaller): number {
+    const own = caller.inFlight + caller.granted;
+    // Another caller goes first.
+    if (this.#turns.size > 0 || (this.#kept > 0 && this.#room <= 0)) return own;
+    const onTheWay = Math.ceil(this.#pace.perMs * caller.rttMs());
+    return own + Math.max(0, this.#places.free - this.#kept) + Math.max(1, Math.min(onTheWay, this.#landing));
+  }
+
+  #tell(caller: HostCaller): void {
+    caller.tell(this.#toTell(caller));
+  }
+
+  #toTell(caller: HostCaller): number {
+    caller.told = this.#windowOf(caller);
+    if (caller.isFull) this.#await(this.#full, caller);
+    else this.#full.delete(caller);
+    return caller.told;
+  }
+
+  #await(waiting: Set<HostCaller>, caller: HostCaller): void {
+    const wasAwaited = this.isAwaited;
+    waiting.add(caller);
+    if (!wasAwaited) this.#onAwaited();
+  }
+
+  #giveTurns(): void {
+    for (const caller of this.#turns) {
+      if (this.#room <= 0) return;
+      this.#turns.delete(caller);
+      this.#keep(caller);
+      // The caller's next call waits behind the callers that wait already.
+      if (--caller.refused > 0) this.#turns.add(caller);
+      this.#tell(caller);
+    }
+  }
+
+  #keep(caller: HostCaller): void {
+    caller.granted++;
+    this.#kept++;
+    caller.keptUntil = this.#time.now() + 2 * caller.rttMs() + KEEP_MS;
+    this.#granted.delete(caller);
+    this.#granted.add(caller);
+    this.#setTimer();
+  }
+
+  #release(caller: HostCaller, calls: number): void {
+    caller.granted -= calls;
+    this.#kept -= calls;
+    if (caller.granted === 0) this.#granted.delete(caller);
+  }
+
+  #endTurns(caller: HostCaller): void {
+    this.#release(caller, caller.granted);
+    this.#turns.delete(caller);
+    caller.refused = 0;
+  }
+
+  #setTimer(): void {
+    const [first] = this.#granted;
+    if (this.#timer !== undefined || first === undefined) return;
+    this.#timer = this.#time.after(Math.max(0, first.keptUntil - this.#time.now()), () => this.#expire());
+    this.#timer.unref();
+  }
+
+  /** Ends the turns of callers that did not use the room kept for them. */
+  #expire(): void {
+    this.#timer = undefined;
+    const now = this.#time.now();
+    for (const caller of this.#granted) if (caller.keptUntil <= now) this.#endTurns(caller);
+    this.#setTimer();
+    this.freed();
+  }
+}

@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest';
+import { World } from '../../../../test/support/fleet/world.ts';
+import { worldTime } from '../../../../test/support/fleet/world-time.ts';
+import { CallerWindow, MAX_UNSENT_BYTES } from './caller-window.ts';
+import type { HostCaller } from './host-caller.ts';
+import { HostWindows } from './host-windows.ts';
+
+const RTT_MS = 2;
+/** Two round trips and 5 ms. */
+const KEPT_MS = 2 * RTT_MS + 5;
+
+/** A deployment whose places the test takes and frees. */
+class Host {
+  readonly world = new World(1);
+  readonly places: number;
+  free: number;
+  awaited = 0;
+  readonly windows: HostWindows;
+
+  constructor(places: number) {
+    this.places = places;
+    this.free = places;
+    this.windows = new HostWindows(this, worldTime(this.world), () => this.awaited++);
+  }
+
+  join(): Caller {
+    const told: number[] = [];
+    return {
+      told,
+      at: this.windows.join(
+        (window) => told.push(window),
+        () => RTT_MS,
+      ),
+    };
+  }
+
+  /** A call arrives, and begins if a place is free. */
+  call({ at }: Caller): 'runs' | 'landed' | 'refused' {
+    if (!this.windows.admit(at)) {
+      this.windows.refusedWith(at);
+      return 'refused';
+    }
+    if (this.free === 0) return 'landed';
+    this.free--;
+    this.windows.begun(at);
+    return 'runs';
+  }
+
+  /** A running call of the caller ends; a landed one, if `next` has any, takes its place. */
+  end({ at }: Caller, next?: Caller): void {
+    this.free++;
+    this.windows.ended(at, true);
+    if (next !== undefined) {
+      this.free--;
+      this.windows.begun(next.at);
+    }
+    this.windows.freed();
+  }
+}
+
+interface Caller {
+  readonly at: HostCaller;
+  readonly told: number[];
+}
+
+describe('windows at the host', () => {
+  test('a window is the calls of the caller here, the free places, and one more', () => {
+    const host = new Host(4);
+    const [one, other] = [host.join(), host.join()];
+    expect(one.told).toEqual([5]);
+    expect([host.call(one), host.call(one), host.call(other)]).toEqual(['runs', 'runs', 'runs']);
+    expect([host.windows.changed(one.at), host.windows.changed(other.at)]).toEqual([4, 3]);
+    expect(host.windows.changed(one.at)).toBe(undefined);
+  });
+
+  test('half as many calls as there are places land, the next one is refused', () => {
+    const host = new Host(4);
+    const caller = host.join();
+    const outcomes = Array.from({ length: 8 }, () => host.call(caller));
+    expect(outcomes).toEqual(['runs', 'runs', 'runs', 'runs', 'landed', 'landed', 'refused', 'refused']);
+    expect(host.windows.landed).toBe(2);
+    const single = new Host(1);
+    const alone = single.join();
+    expect([single.call(alone), single.call(alone), single.call(alone)]).toEqual([
+      'runs',
+      'landed',
+      'refused',
+    ]);
+  });
+
+  test('a caller with a small window and long calls learns at once that places are free', () => {
+    const host = new Host(2);
+    const other = host.join();
+    host.call(other);
+    host.call(other);
+    const caller = host.join();
+    expect(caller.told).toEqual([1]);
+    host.end(other);
+    host.end(other);
+    expect(host.call(caller)).toBe('runs');
+    expect(caller.told).toEqual([1, 3]);
+  });
+
+  test('a refused caller gets the next room, and no other caller takes it', () => {
+    const host = new Host(1);
+    const [heavy, light] = [host.join(), host.join()];
+    expect([host.call(heavy), host.call(heavy)]).toEqual(['runs', 'landed']);
+    expect(host.call(light)).toBe('refused');
+    host.end(heavy, heavy);
+    expect(light.told.at(-1)).toBe(1);
+    expect(host.windows.changed(heavy.at)).toBe(1);
+    expect(host.call(heavy)).toBe('refused');
+    expect(host.call(light)).toBe('landed');
+  });
+
+  test('each refused call has a turn, and callers take turns', () => {
+    const host = new Host(1);
+    const callers = [host.join(), host.join()] as const;
+    const [heavy, light] = callers;
+    host.call(heavy);
+    host.call(heavy);
+    for (let call = 0; call < 3; call++) host.call(heavy);
+    host.call(light);
+    const turns: string[] = [];
+    for (let turn = 0; turn < 4; turn++) {
+      const before = callers.map(({ told }) => told.length);
+      // One call ends, and the landed one takes its place: there is room for one more to land.
+      host.end(heavy, heavy);
+      const next = callers.findIndex(({ told }, index) => told.length > (before[index] ?? 0));
+      turns.push(next === 0 ? 'heavy' : 'light');
+      expect(host.call(callers[next] as Caller)).toBe('landed');
+    }
+    expect(turns).toEqual(['heavy', 'light', 'heavy', 'heavy']);
+  });
+
+  test('room that its caller does not use goes to the next one after two round trips and 5 ms', () => {
+    const host = new Host(1);
+    const [heavy, gone, next] = [host.join(), host.join(), host.join()];
+    host.call(heavy);
+    host.call(heavy);
+    host.call(gone);
+    host.call(next);
+    host.end(heavy, heavy);
+    expect(gone.told.at(-1)).toBe(1);
+    host.world.run(KEPT_MS - 0.1);
+    expect(next.told.at(-1)).toBe(2);
+    expect(next.at.told).toBe(0);
+    host.world.run(0.2);
+    expect(next.told.at(-1)).toBe(1);
+    expect(host.call(next)).toBe('landed');
+  });
+
+  test('room that its caller declines, or whose caller leaves, goes to the next one at once', () => {
+    const host = new Host(1);
+    const [heavy, ...waiting] = [host.join(), host.join(), host.join(), host.join()] as const;
+    host.call(heavy);
+    host.call(heavy);
+    for (const caller of waiting) host.call(caller);
+    host.end(heavy, heavy);
+    const [first, second, third] = waiting;
+    expect(first.at.told).toBe(1);
+    host.windows.declined(first.at);
+    expect(second.at.told).toBe(1);
+    host.windows.leave(second.at);
+    expect(third.at.told).toBe(1);
+    expect(host.call(third)).toBe('landed');
+  });
+
+  test('callers that know of no room are awaited, and told of it when it comes', () => {
+    const host = new Host(1);
+    const [heavy, light, idle] = [host.join(), host.join(), host.join()];
+    host.call(heavy);
+    host.call(heavy);
+    expect(host.windows.isAwaited).toBe(false);
+    host.call(light);
+    expect([host.windows.isAwaited, host.awaited]).toEqual([true, 1]);
+    host.windows.changed(idle.at);
+    expect(idle.at.told).toBe(0);
+    host.end(heavy, heavy);
+    expect(idle.at.told).toBe(0);
+    host.windows.declined(light.at);
+    expect(idle.at.told).toBe(1);
+  });
+
+  test('a landed call that ends without having begun gives its room back', () => {
+    const host = new Host(1);
+    const caller = host.join();
+    host.call(caller);
+    host.call(caller);
+    host.windows.ended(caller.at, false);
+    expect([host.windows.landed, caller.at.inFlight]).toEqual([0, 1]);
+    expect(host.call(caller)).toBe('landed');
+  });
+
+  test('nobody is told anything after the end, and no timer is left', () => {
+    const host = new Host(1);
+    const [heavy, light] = [host.join(), host.join()];
+    host.call(heavy);
+    host.call(heavy);
+    host.call(light);
+    host.end(heavy, heavy);
+    const told = light.told.length;
+    host.windows.close();
+    host.world.run(1_000);
+    host.windows.freed();
+    expect(light.told.length).toBe(told);
+    expect(host.windows.isAwaited).toBe(false);
+  });
+});
+
+describe('windows at the caller', () => {
+  test('nothing is sent before the first word of the host, nor beyond it', () => {
+    const window = new CallerWindow();
+    expect(window.reserve(0)).toBe(false);
+    expect(window.told(2)).toBe(true);
+    expect([window.reserve(0), window.reserve(0), window.reserve(0)]).toEqual([true, true, false]);
+    expect(window.told(2)).toBe(false);
+    expect([window.inFlight, window.free, window.size]).toEqual([2, 0, 2]);
+    window.ended();
+    expect(window.hasRoom(0)).toBe(true);
+    expect(window.told(1)).toBe(false);
+    expect(window.hasRoom(0)).toBe(false);
+  });
+
+  test('nothing is sent while more than 8 MiB of the link are unsent', () => {
+    const window = new CallerWindow();
+    window.told(2);
+    expect(window.reserve(MAX_UNSENT_BYTES + 1)).toBe(false);
+    expect(window.reserve(MAX_UNSENT_BYTES)).toBe(true);
+  });
+
+  test('a caller declines a turn once, if no call took it', () => {
+    const window = new CallerWindow();
+    window.told(1);
+    window.reserve(0);
+    window.refused(0);
+    expect(window.declines()).toBe(false);
+    expect(window.told(1)).toBe(true);
+    expect([window.declines(), window.declines()]).toEqual([true, false]);
+    window.reserve(0);
+    window.refused(0);
+    window.told(1);
+    window.reserve(0);
+    expect(window.declines()).toBe(false);
+  });
+});
