@@ -2,6 +2,7 @@ import './node-version.ts';
 
 export type { ServeMiddleware } from './adapters/middleware.ts';
 export type { MiddlewareOptions, RequestRouting } from './adapters/middleware-options.ts';
+export type { ShutdownOptions, ShutdownServer } from './adapters/shutdown/shutdown-options.ts';
 export type { UpgradableServer } from './adapters/websocket/upgrade-gate.ts';
 export type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
 export { type Batched, batch, END_OF_STREAM } from './batching/batch.ts';

@@ -6,6 +6,13 @@ import {
   parseMiddlewareOptions,
   type ResolvedMiddlewareOptions,
 } from './adapters/middleware-options.ts';
+import { shutDown } from './adapters/shutdown/shutdown.ts';
+import {
+  parseShutdownOptions,
+  type ShutdownOptions,
+  type ShutdownServer,
+  stoppable,
+} from './adapters/shutdown/shutdown-options.ts';
 import type { UpgradableServer } from './adapters/websocket/upgrade-gate.ts';
 import { attachUpgrades } from './adapters/websocket/upgrades.ts';
 import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
@@ -250,8 +257,8 @@ export class Serve implements AsyncDisposable {
 
   /** The state of the instance and of everything that runs in it. */
   status(): StatusReport {
-    const { id, isClosing } = this.#instance;
-    const state = isClosing ? 'CLOSING' : 'ALIVE';
+    const { id, isLeaving } = this.#instance;
+    const state = isLeaving ? 'CLOSING' : 'ALIVE';
     const lagMs = Math.round(this.#instance.host.lagMs * 10) / 10;
     const resources = this.#instance.resources();
     const instances = [{ id, address: undefined, state, lagMs, resources } as const];
@@ -283,15 +290,32 @@ export class Serve implements AsyncDisposable {
     return this.#instance.fleet;
   }
 
+  /**
+   * Ends a server and this instance without losing a request: `ready()` turns false and every answer says `Connection: close`;
+   * after `drainDelayMs` the server takes no more connections; requests have `timeoutMs` to end; then connections close, the
+   * hooks of a Fastify instance run, and all apps end. With `signals` it waits for the first of them, and a second one ends the
+   * process at once: `serve.shutdown(server, { signals: ['SIGTERM', 'SIGINT'] })`.
+   *
+   * @returns once everything has ended; the process ends by itself unless something else keeps it alive
+   * @throws ServeError `SERVE_INVALID_OPTION`
+   */
+  async shutdown(server: ShutdownServer, options: ShutdownOptions = {}): Promise<void> {
+    const parsed = parseShutdownOptions(options);
+    const { log } = this.#instance;
+    const drain = (): void => this.#instance.drain();
+    const close = (timeoutMs: number): Promise<void> => this.close({ timeoutMs });
+    await shutDown(stoppable(server), { log, drain, close }, parsed);
+  }
+
   /** Liveness: false once the instance is closing, or if only a new process can help (threads that are blocked for ever). */
   health(): boolean {
     return !this.#instance.isClosing && ![...this.#instance.apps()].some(({ isDegraded }) => isDegraded);
   }
 
-  /** Readiness: whether every deployment can serve. */
+  /** Readiness: whether every deployment can serve, and no shutdown has begun. */
   ready(): boolean {
     return (
-      !this.#instance.isClosing &&
+      !this.#instance.isLeaving &&
       [...this.#instance.apps()].every(({ name, isRoutable }) => triedApp(name) !== undefined || isRoutable)
     );
   }

@@ -4,7 +4,7 @@ import { serve } from 'inserve';
 import { fastifyServe } from 'inserve/fastify';
 import { search } from './search.ts';
 
-const app = fastify({ logger: { level: 'warn' }, forceCloseConnections: 'idle' });
+const app = fastify({ logger: { level: 'warn' } });
 
 // In a scope of its own: hooks and keys of this scope hold for the app, and nowhere else.
 await app.register(fastifyServe, {
@@ -30,9 +30,8 @@ app.get<{ Querystring: { q: string; limit: number } }>('/files', { schema }, asy
 });
 app.get('/metrics', async (_request, reply) => reply.type('text/plain').send(await app.serve.metrics()));
 
-app.addHook('onClose', () => app.serve.close());
-process.once('SIGINT', () => app.close());
-process.once('SIGTERM', () => app.close());
+// Without a load balancer there is nothing to wait for. It closes the Fastify instance as well.
+app.serve.shutdown(app, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });
 
 await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT'] ?? 3000) });
 const { port } = app.server.address() as AddressInfo;

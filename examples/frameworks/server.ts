@@ -36,10 +36,5 @@ const server = app.listen(port, (error) => {
   );
 });
 
-async function shutDown() {
-  server.close();
-  await serve.close();
-  server.closeIdleConnections();
-}
-process.once('SIGINT', shutDown);
-process.once('SIGTERM', shutDown);
+// Without a load balancer there is nothing to wait for.
+serve.shutdown(server, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });

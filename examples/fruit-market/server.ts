@@ -39,10 +39,5 @@ const server = app.listen(port, (error) => {
 });
 process.on('SIGHUP', deployAgain);
 
-async function shutDown() {
-  server.close();
-  await serve.close();
-  server.closeIdleConnections();
-}
-process.once('SIGINT', shutDown);
-process.once('SIGTERM', shutDown);
+// Without a load balancer there is nothing to wait for.
+serve.shutdown(server, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });

@@ -29,10 +29,5 @@ const server = app.listen(Number(process.env['PORT'] ?? 3000), '127.0.0.1', () =
   console.log(`Open http://127.0.0.1:${port}`);
 });
 
-async function shutDown() {
-  server.close();
-  await serve.close();
-  server.closeIdleConnections();
-}
-process.once('SIGINT', shutDown);
-process.once('SIGTERM', shutDown);
+// Without a load balancer there is nothing to wait for.
+serve.shutdown(server, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });

@@ -22,13 +22,8 @@ app.get('/healthz', (_req, res) => {
 
 const server = app.listen(port);
 
-async function shutDown() {
-  server.close(); // no new connections
-  await serve.close(); // the requests that are under way get their answers
-  server.closeIdleConnections();
-}
-process.once('SIGINT', shutDown);
-process.once('SIGTERM', shutDown);
+// Without a load balancer there is nothing to wait for.
+serve.shutdown(server, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });
 
 try {
   await once(server, 'listening');
@@ -41,5 +36,5 @@ curl --data-binary @examples/speech/fixtures/two-utterances.wav -H 'content-type
   console.error(inUse ? `Port ${port} is in use; choose another one: PORT=${port + 1}` : error);
   // Not process.exit(): it would end a replica's thread within native code, which aborts the process.
   process.exitCode = 1;
-  await shutDown();
+  await serve.shutdown(server, { drainDelayMs: 0 });
 }

@@ -24,10 +24,5 @@ const server = app.listen(port, (error) => {
 });
 serve.attachWebSocket(server);
 
-async function shutDown() {
-  server.close();
-  await serve.close();
-  server.closeAllConnections();
-}
-process.once('SIGINT', shutDown);
-process.once('SIGTERM', shutDown);
+// Without a load balancer there is nothing to wait for.
+serve.shutdown(server, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });

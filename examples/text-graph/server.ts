@@ -26,10 +26,5 @@ const server = app.listen(port, (error) => {
   console.log(`Try: curl ${url}/analyse --json '{"text":"I love it! It cost me $450 on January 20, 2024."}'`);
 });
 
-async function shutDown() {
-  server.close();
-  await serve.close();
-  server.closeIdleConnections();
-}
-process.once('SIGINT', shutDown);
-process.once('SIGTERM', shutDown);
+// Without a load balancer there is nothing to wait for.
+serve.shutdown(server, { signals: ['SIGINT', 'SIGTERM'], drainDelayMs: 0 });

@@ -17,8 +17,8 @@ export interface HttpResponse {
   readonly writableEnded: boolean;
   /** Whether the body is chunked; missing in HTTP/2. */
   readonly chunkedEncoding?: boolean;
-  /** Whether the connection outlives the response; missing in HTTP/2. */
-  readonly shouldKeepAlive?: boolean;
+  /** Whether the connection outlives the response; without effect in HTTP/2. */
+  shouldKeepAlive?: boolean;
   /** Missing if the response is a stream of the framework, which then has `cut`. */
   readonly writableCorked?: number;
   uncork?(): void;

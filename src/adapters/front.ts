@@ -29,6 +29,7 @@ export class Front implements UpgradeDestinations {
   /** Apps for which the log has warned that they are not exposed. */
   readonly #hidden = new WeakSet<AppRuntime>();
   #requests = 0;
+  readonly #isLeaving = (): boolean => this.#instance.isLeaving;
   readonly nextRequestId = (): string => `${this.#instance.id}-${(++this.#requests).toString(36)}`;
 
   constructor(instance: Instance) {
@@ -48,6 +49,7 @@ export class Front implements UpgradeDestinations {
       mount,
       nextRequestId,
       unrouted,
+      isLeaving: this.#isLeaving,
       find: () =>
         this.#instance.isClosing ? 'closing' : this.#target(this.#instance.app(name), '', this.#mounted),
       exposable: () => this.#exposable(name),
@@ -69,6 +71,7 @@ export class Front implements UpgradeDestinations {
     return {
       nextRequestId,
       unrouted,
+      isLeaving: this.#isLeaving,
       find: (url) => this.#find(url),
       exposable: () => Promise.resolve(),
       ready: async () => {
@@ -168,7 +171,17 @@ export class Front implements UpgradeDestinations {
     const { log, httpCounts } = this.#instance;
     const counts = httpCounts.of(app.name, ingress);
     const missedUpgrade = (exchange: HostExchange): boolean => this.#missedUpgrade(app, exchange, prefix);
-    const target: KnownTarget = { ingress, route, prefix, log, counts, nextRequestId, missedUpgrade };
+    const isLeaving = this.#isLeaving;
+    const target: KnownTarget = {
+      ingress,
+      route,
+      prefix,
+      log,
+      counts,
+      nextRequestId,
+      isLeaving,
+      missedUpgrade,
+    };
     targets.set(app, target);
     return target;
   }
@@ -181,7 +194,7 @@ export class Front implements UpgradeDestinations {
   }
 
   #healthz(): Destination {
-    if (this.#instance.isClosing) return { status: 503, json: 'This instance is being drained.' };
+    if (this.#instance.isLeaving) return { status: 503, json: 'This instance is being drained.' };
     for (const { routePrefix, isRoutable } of this.#instance.apps()) {
       if (routePrefix !== null && isRoutable) return { status: 200, json: 'success' };
     }

@@ -30,6 +30,8 @@ export interface HttpTarget {
   readonly prefix: string;
   /** Makes a unique id for a request that has none. */
   nextRequestId(): string;
+  /** Whether the instance is shutting down, so that clients connect elsewhere. */
+  isLeaving(): boolean;
   /** Whether a WebSocket that arrived as a plain request should have arrived as an upgrade. */
   missedUpgrade(exchange: HostExchange): boolean;
 }
@@ -76,6 +78,10 @@ class Exchange implements HttpOutcome {
 
   get isAlone(): boolean {
     return this.#next === undefined;
+  }
+
+  get isLast(): boolean {
+    return this.#target.isLeaving();
   }
 
   /** Begins the call before its body is read, so that deadline, cancellation and counts cover the whole exchange. */
@@ -221,6 +227,7 @@ class Exchange implements HttpOutcome {
       this.#host.settled?.();
       return;
     }
+    if (this.isLast) res.shouldKeepAlive = false;
     const problem = toProblem(error);
     if (problem.isUnexpected) this.#target.log.error(about, 'request failed');
     if (!res.headersSent && this.#options.onError === 'next' && next !== undefined) {

@@ -44,6 +44,8 @@ export interface Destinations {
   /** The mount of the middleware, which is kept alive by this reference. */
   readonly mount?: Mount | undefined;
   find(url: string): Destination;
+  /** Whether the instance is shutting down, so that clients connect elsewhere. */
+  isLeaving(): boolean;
   /** Makes a unique id for a request that has none. */
   nextRequestId(): string;
   /** The counts of requests that are answered without an app. */
@@ -70,6 +72,7 @@ export function createMiddleware(
         else handleHttp(exchange, destination, options);
         return;
       }
+      if (destinations.isLeaving()) exchange.res.shouldKeepAlive = false;
       sendJson(exchange.res, destination);
       settled?.();
     } else if (next !== undefined && destination === 'unknown' && options.passthrough) {
@@ -80,6 +83,7 @@ export function createMiddleware(
     }
   };
   const refuse = ({ req, res, next, settled }: HostExchange, error: Error): void => {
+    if (destinations.isLeaving()) res.shouldKeepAlive = false;
     const problem = toProblem(error);
     destinations.unrouted.record('', req.method, problem.status);
     if (next !== undefined && options.onError === 'next') {

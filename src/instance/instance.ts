@@ -96,6 +96,7 @@ export class Instance {
   #endLoop: (() => void) | undefined = undefined;
   #unfollow: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
+  #isDraining = false;
   /** Counts of all threads since the start. */
   readonly #book = new CallCounts(
     (app, deployment) => this.#apps.get(app)?.deployments.has(deployment) === true,
@@ -306,6 +307,16 @@ export class Instance {
 
   get isClosing(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** Whether it will close, or is closing. It still serves until it does. */
+  get isLeaving(): boolean {
+    return this.#isDraining || this.isClosing;
+  }
+
+  /** It is no longer ready, so that its clients go elsewhere, and serves those that come nevertheless. */
+  drain(): void {
+    this.#isDraining = true;
   }
 
   /** Drains every app, then ends all threads. Idempotent. */

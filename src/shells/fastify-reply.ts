@@ -84,6 +84,10 @@ export class ReplyResponse implements HttpResponse {
     return this.#reply.raw.shouldKeepAlive;
   }
 
+  set shouldKeepAlive(keeps: boolean) {
+    this.#reply.raw.shouldKeepAlive = keeps;
+  }
+
   getHeader(name: string) {
     return this.#reply.getHeader(name) as number | string | string[] | undefined;
   }

@@ -14,6 +14,8 @@ export interface AnswerTo {
   readonly isHead: boolean;
   /** Whether there is no other handler, which might want to see the headers. */
   readonly isAlone: boolean;
+  /** Whether the answer ends its connection, because the instance is shutting down. */
+  readonly isLast: boolean;
 }
 
 /**
@@ -27,6 +29,7 @@ export function sendWhole(
   body: Uint8Array | string | undefined,
 ): void {
   const { res, requestId } = to;
+  if (to.isLast) res.shouldKeepAlive = false;
   const sent = hasNoBody(status) ? undefined : body;
   if (to.isAlone && sent !== undefined && status !== UPGRADE_REQUIRED && isUntouched(res)) {
     res.writeHead(status, inOnePiece(headers, requestId, Buffer.byteLength(sent)));
@@ -52,8 +55,13 @@ export function sendWhole(
 }
 
 /** Sets status and headers. Cookies and `vary` of the host are kept beside those of the app. */
-export function prepareHead({ res, requestId }: AnswerTo, status: number, headers: FlatHeaders): void {
+export function prepareHead(
+  { res, requestId, isLast }: AnswerTo,
+  status: number,
+  headers: FlatHeaders,
+): void {
   res.statusCode = status;
+  if (isLast) res.shouldKeepAlive = false;
   res.setHeader('x-request-id', requestId);
   // The length may belong to another body: Koa sets it with `ctx.body`.
   res.removeHeader('content-length');
