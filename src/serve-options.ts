@@ -10,7 +10,7 @@ import type { InstanceOptions } from './instance/instance.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, type MetricsOptions } from './observe/metrics.ts';
 import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
-import { boolean, type Fields, object, string } from './validation/fields.ts';
+import { boolean, type Fields, object, oneOf, string } from './validation/fields.ts';
 
 export interface ServeOptions {
   /**
@@ -36,6 +36,12 @@ export interface ServeOptions {
   dev?: boolean;
   /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
   workerEntry?: string;
+  /**
+   * `'inline'` runs every deployment on the event loop of its caller, through the module loader and the mocks of a test;
+   * values are still copied as for a thread. Numbers of replicas, autoscaling, resources and hedging are ignored. For tests.
+   * Default: `INSERVE_ISOLATION`, else each deployment's own `isolation`.
+   */
+  isolation?: 'inline';
 }
 
 export const SERVE_FIELDS: Fields<ServeOptions> = {
@@ -49,6 +55,7 @@ export const SERVE_FIELDS: Fields<ServeOptions> = {
   version: string(),
   dev: boolean(),
   workerEntry: string(),
+  isolation: oneOf('inline'),
 };
 
 /**
@@ -65,6 +72,7 @@ export function instanceOptions(options: ServeOptions): InstanceOptions {
     hostGuard: options.hostGuard ?? {},
     growthWatch: options.growthWatch ?? {},
     isDev: options.dev ?? process.env['INSERVE_DEV'] === '1',
+    isInline: isInline(options.isolation),
     version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
   };
 }
@@ -92,6 +100,13 @@ function workerEntry(given: string | undefined): string {
   if (existsSync(entry)) return entry;
   const hint = "the file that 'inserve/worker' resolves to; a bundler must emit it next to the bundle";
   throw invalidOption('createServe.workerEntry', entry, hint);
+}
+
+/** @throws ServeError `SERVE_INVALID_OPTION` for another value of `INSERVE_ISOLATION` */
+function isInline(given: 'inline' | undefined): boolean {
+  const isolation = given ?? (process.env['INSERVE_ISOLATION'] || undefined);
+  if (isolation === undefined || isolation === 'inline') return isolation !== undefined;
+  throw invalidOption('INSERVE_ISOLATION', isolation, "'inline', or not to be set");
 }
 
 /** Version of the nearest package.json. */

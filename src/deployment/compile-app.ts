@@ -14,6 +14,7 @@ import { moduleIdentity } from './module-identity.ts';
 import type { AutoscalingConfig } from './options/autoscaling-config.ts';
 import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
 import { type DeploymentOptions, resolveOptions } from './options/deployment-options.ts';
+import { resolveInline } from './options/inline-everywhere.ts';
 
 /** Changes to make while compiling. */
 export interface CompileOptions {
@@ -23,6 +24,8 @@ export interface CompileOptions {
   readonly adjust?: (name: string, options: DeploymentOptions) => DeploymentOptions;
   /** Policy that decides about all autoscaled deployments. */
   readonly autoscalingPolicy?: AppAutoscalingPolicy;
+  /** Whether all deployments run on the caller's own event loop. Default false. */
+  readonly isInline?: boolean;
 }
 
 /**
@@ -36,9 +39,9 @@ export function compileApp(
   appVersion: string,
   options: CompileOptions = {},
 ): CompiledApp {
-  const { revision = 0, autoscalingPolicy } = options;
+  const { revision = 0, autoscalingPolicy, isInline = false } = options;
   const names = nameDeployments(ingress);
-  const compiling: Compiling = { appName, appVersion, names, revision, adjust: options.adjust };
+  const compiling: Compiling = { appName, appVersion, names, revision, isInline, adjust: options.adjust };
   const deployments = [...names].map(([bound, name]) => compileDeployment(bound, name, compiling));
   const { target } = BoundDeployment.partsOf(ingress);
   const spec: AppSpec = {
@@ -58,13 +61,14 @@ interface Compiling {
   readonly appVersion: string;
   readonly names: ReadonlyMap<BoundDeployment<unknown>, string>;
   readonly revision: number;
+  readonly isInline: boolean;
   readonly adjust: CompileOptions['adjust'];
 }
 
 function compileDeployment(
   bound: BoundDeployment<unknown>,
   name: string,
-  { appName: app, appVersion, names, revision, adjust = (_name, own) => own }: Compiling,
+  { appName: app, appVersion, names, revision, isInline, adjust = (_name, own) => own }: Compiling,
 ): HostedDeployment {
   const { target, module, exportName, options: own } = BoundDeployment.partsOf(bound);
   const bindings = BoundDeployment.argumentsOf(bound);
@@ -74,7 +78,11 @@ function compileDeployment(
   const adjusted = adjust(name, own);
   assertRepeatable(adjusted, target, name);
   assertConfigurable(adjusted, target, name);
-  const { env, autoscaling: scaling, ...resolved } = resolveOptions(adjusted);
+  const {
+    env,
+    autoscaling: scaling,
+    ...resolved
+  } = isInline ? resolveInline(adjusted) : resolveOptions(adjusted);
   const { policy, ...autoscaling } = scaling ?? {};
   const suffix = revision === 0 ? '' : `+r${revision}`;
   const { isolation, resourceLimits, resources } = resolved;

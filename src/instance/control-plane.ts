@@ -28,6 +28,8 @@ export interface ControlPlaneOptions extends Omit<DeploymentFactoryOptions, 'con
   readonly httpCounts: HttpCounts;
   /** Part of every deployment's version. */
   readonly version: string;
+  /** Whether all deployments run on the caller's own event loop. */
+  readonly isInline: boolean;
   /** Counts of the calls to a deployment. */
   counts(app: string, deployment: string): Readonly<Counts>;
   /** Called before the first app starts. */

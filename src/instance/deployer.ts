@@ -31,6 +31,8 @@ export interface DeployerOptions extends AppRuntimeOptions {
   readonly dev: DevReload | undefined;
   /** Part of every deployment's version. */
   readonly version: string;
+  /** Whether all deployments run on the caller's own event loop. */
+  readonly isInline: boolean;
   /** Called before the first app starts. */
   begin(): void;
 }
@@ -157,7 +159,8 @@ export class Deployer {
 
   /** Compiles an app without deploying it. @throws ServeError `SERVE_INVALID_OPTION` */
   compile(ingress: BoundDeployment<unknown>, name: string, options?: CompileOptions): CompiledApp {
-    return compileApp(ingress, name, this.#options.version, options);
+    const { version, isInline } = this.#options;
+    return compileApp(ingress, name, version, { ...options, isInline });
   }
 
   /**

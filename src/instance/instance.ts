@@ -55,6 +55,8 @@ export interface InstanceOptions {
   readonly version: string;
   /** Whether apps are reloaded when their files change. */
   readonly isDev: boolean;
+  /** Whether all deployments run on the caller's own event loop. */
+  readonly isInline: boolean;
   /** Overrides the machine's resources. */
   readonly resources: Resources;
   readonly tenants: TenantsOptions | undefined;
@@ -168,6 +170,7 @@ export class Instance {
       router: this.router,
       httpCounts: this.httpCounts,
       version: options.version,
+      isInline: options.isInline,
       counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
       begin: () => this.#begin(),
     });

@@ -30,7 +30,7 @@ import {
   autoscalingOf,
   type ResolvedAutoscaling,
 } from './autoscaling-options.ts';
-import { ISOLATION_NAMES, ISOLATIONS, type Isolation } from './isolations.ts';
+import { ISOLATION_NAMES, ISOLATIONS, type Isolation, type ResolvedIsolation } from './isolations.ts';
 import { LOG_LEVELS, type LogLevel } from './log-line.ts';
 import { DEMAND_FIELD, type Resources } from './resources.ts';
 
@@ -168,6 +168,7 @@ export type ResolvedOptions = Required<
     | 'rollout'
     | 'logging'
     | 'resourceLimits'
+    | 'isolation'
     | 'numReplicas'
     | 'autoscaling'
     | 'maxReplicasPerInstance'
@@ -175,6 +176,7 @@ export type ResolvedOptions = Required<
 > & {
   /** Number of replicas; the initial one if the deployment is autoscaled. */
   readonly numReplicas: number;
+  readonly isolation: ResolvedIsolation;
   readonly autoscaling: ResolvedAutoscaling | undefined;
   readonly maxReplicasPerInstance: number;
   readonly backpressure: Required<BackpressureOptions>;

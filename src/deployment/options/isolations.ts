@@ -1,6 +1,12 @@
 /** Where a replica runs: a worker thread, or the caller's own event loop. */
 export type Isolation = 'thread' | 'inline';
 
+/**
+ * The isolation of a deployment as it runs. `'inline-copied'` replaces the isolation that a deployment asks for where
+ * `createServe({ isolation: 'inline' })` says so: the caller's own event loop, with values copied as for a thread.
+ */
+export type ResolvedIsolation = Isolation | 'inline-copied';
+
 /** The differences between isolations that other code depends on. */
 export interface IsolationTraits {
   /** Whether arguments and results pass by reference. Otherwise they are copied. */
@@ -13,10 +19,16 @@ export interface IsolationTraits {
   readonly allowsSharedMemory: boolean;
 }
 
-export const ISOLATIONS: Readonly<Record<Isolation, IsolationTraits>> = {
+export const ISOLATIONS: Readonly<Record<ResolvedIsolation, IsolationTraits>> = {
   thread: { isByReference: false, isReplicated: true, allowsTransfer: true, allowsSharedMemory: true },
   inline: { isByReference: true, isReplicated: false, allowsTransfer: true, allowsSharedMemory: true },
+  'inline-copied': {
+    isByReference: false,
+    isReplicated: false,
+    allowsTransfer: true,
+    allowsSharedMemory: true,
+  },
 };
 
 /** The isolations as users write them. */
-export const ISOLATION_NAMES = Object.keys(ISOLATIONS) as Isolation[];
+export const ISOLATION_NAMES: readonly Isolation[] = ['thread', 'inline'];

@@ -30,6 +30,8 @@ export interface InlineLink extends ReplicaIdentity {
   readonly args: Packed;
   readonly userConfig: Packed | undefined;
   readonly maxOngoingRequests: number;
+  /** Whether arguments and results pass by reference. Otherwise they are copied as for a thread. */
+  readonly isByReference: boolean;
 }
 
 /** Link to the replicas of a deployment in another instance, which places each call itself. */

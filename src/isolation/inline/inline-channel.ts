@@ -1,6 +1,5 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
-import type { CallMeta, CancelCode } from '../../channel/frames.ts';
-import type { InboundCall, InboundListener, RawArguments } from '../../channel/inbound-call.ts';
+import type { CancelCode } from '../../channel/frames.ts';
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
@@ -14,8 +13,11 @@ import { CallExecutor } from '../../replica/call-executor.ts';
 import { ingressProtocol, routerProtocol } from '../../replica/ingress/protocol.ts';
 import { UserCode } from '../../replica/user-code.ts';
 import { beginBatch } from '../../time/clock.ts';
+import { inRootContext } from '../../time/root-context.ts';
 import { unpack } from '../../values/pack.ts';
-import { type EncodedValue, NO_ENCODING } from '../../values/transfer.ts';
+import type { EncodedValue } from '../../values/transfer.ts';
+import { CopiedCall, notCopied } from './copied-call.ts';
+import { InlineCall } from './inline-call.ts';
 
 const EVERY_MODEL: ReplicaModels = {
   keepsModels: true,
@@ -46,6 +48,7 @@ export class InlineChannel implements CallChannel {
   limit: number;
   readonly tally = new ReplicaTally();
   readonly #code: UserCode;
+  readonly #isByReference: boolean;
   readonly #replica: CallExecutor;
   readonly #open = new Map<OutboundCall, InlineCall>();
   #ongoing = 0;
@@ -58,6 +61,7 @@ export class InlineChannel implements CallChannel {
     const { app, deployment, replicaId, maxOngoingRequests } = inline;
     this.limit = maxOngoingRequests;
     this.#code = code;
+    this.#isByReference = inline.isByReference;
     this.methods = new Map(code.methodNames.map((name, index) => [name, index]));
     const identity = { app, deployment, replicaId, rank: 0, gpus: [] };
     this.#replica = new CallExecutor(
@@ -141,12 +145,31 @@ export class InlineChannel implements CallChannel {
       call.failed(unknownMethod(call.method, this.methods));
       return;
     }
+    if (!this.#isByReference) {
+      this.#sendCopy(call, method);
+      return;
+    }
     const inbound = new InlineCall(call, method, () => this.#done(call));
     this.#open.set(call, inbound);
     const { origin } = call;
     // The call may have waited, and is sent as another call ends.
     if (origin === undefined) this.#replica.begin(inbound);
     else origin.runInAsyncScope(this.#replica.begin, this.#replica, inbound);
+  }
+
+  /** As in a thread, no async context of the caller reaches the replica. */
+  #sendCopy(call: OutboundCall, method: number): void {
+    let inbound: CopiedCall;
+    try {
+      inbound = new CopiedCall(call, method, () => this.#done(call));
+    } catch (cause) {
+      this.unreserve();
+      beginBatch();
+      call.failed(notCopied(call, cause));
+      return;
+    }
+    this.#open.set(call, inbound);
+    inRootContext(() => this.#replica.begin(inbound));
   }
 
   cancel(call: OutboundCall, code: CancelCode): void {
@@ -158,7 +181,8 @@ export class InlineChannel implements CallChannel {
   }
 
   upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void {
-    this.#open.get(call)?.listener?.uploaded(chunk, encoded.bytes);
+    const inbound = this.#open.get(call);
+    inbound?.listener?.uploaded(inbound.received(chunk, encoded), encoded.bytes);
   }
 
   endUpload(call: OutboundCall): void {
@@ -197,88 +221,5 @@ export class InlineChannel implements CallChannel {
   #dispose(): void {
     // A destructor that throws must not take the host down.
     this.#code.dispose().then(this.#gone.resolve, () => this.#gone.resolve());
-  }
-}
-
-/** Joins the two ends of a call without a channel between them. */
-class InlineCall implements InboundCall {
-  readonly method: number;
-  listener: InboundListener | undefined = undefined;
-  readonly #call: OutboundCall;
-  readonly #onEnded: () => void;
-
-  constructor(call: OutboundCall, method: number, onEnded: () => void) {
-    this.#call = call;
-    this.method = method;
-    this.#onEnded = onEnded;
-  }
-
-  get callerName(): string {
-    return this.#call.callerName;
-  }
-
-  get number(): number {
-    return this.#call.number;
-  }
-
-  get deadline(): number {
-    return this.#call.expiresAt;
-  }
-
-  get args(): unknown[] {
-    return this.#call.args as unknown[];
-  }
-
-  get meta(): CallMeta | undefined {
-    return this.#call.meta;
-  }
-
-  raw(): RawArguments {
-    return { args: this.args, marks: undefined, meta: this.meta };
-  }
-
-  get isByReference(): boolean {
-    return true;
-  }
-
-  result(value: unknown): void {
-    beginBatch();
-    this.#call.succeeded(value);
-    this.#onEnded();
-  }
-
-  error(error: unknown): void {
-    beginBatch();
-    this.#call.failed(error);
-    this.#onEnded();
-  }
-
-  open(head: unknown): void {
-    beginBatch();
-    this.#call.opened(head);
-  }
-
-  piece(value: string | Uint8Array): boolean {
-    this.chunk(value, { ...NO_ENCODING, bytes: value.length });
-    return false;
-  }
-
-  chunk(value: unknown, encoded: EncodedValue): void {
-    beginBatch();
-    this.#call.chunk(value, encoded.bytes);
-  }
-
-  end(): void {
-    beginBatch();
-    this.#call.ended();
-    this.#onEnded();
-  }
-
-  credit(chunks: number): void {
-    this.#call.credited(chunks);
-  }
-
-  batched(items: number): void {
-    this.#call.batchSize = items;
   }
 }

@@ -74,6 +74,7 @@ export class SimulatedInstance {
       unobserved: new UnobservedFailures(book, log, this.events),
       router,
       httpCounts: new HttpCounts(),
+      isInline: false,
       version: '1',
       counts: () => ({}) as never,
       begin() {},

@@ -1,4 +1,5 @@
 import type { HostedDeployment } from '../../../deployment/app-spec.ts';
+import { ISOLATIONS } from '../../../deployment/options/isolations.ts';
 import type { Reachable } from '../../../handle/routing/endpoint-registry.ts';
 import type { InlineLink } from '../../../handle/routing/link.ts';
 import type { InlineChannel } from '../../../isolation/inline/inline-channel.ts';
@@ -39,6 +40,7 @@ export class InlineVersion implements Reachable {
       args: source.args,
       userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),
       maxOngoingRequests: options.maxOngoingRequests,
+      isByReference: ISOLATIONS[options.isolation].isByReference,
     };
     const { startTimeoutMs } = options;
     const overdue = () => new Error(`the replica did not start within ${startTimeoutMs} ms`);
