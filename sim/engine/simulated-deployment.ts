@@ -50,16 +50,14 @@ export class SimulatedDeployment {
     this.time = time;
     this.#options = options;
     const caller = { index: 0, instanceId: 'simulated', name: 's' };
-    const hooks = {
+    const routerOptions = {
       connectors: {
         thread: threadConnector,
         inline: { connect: () => Promise.reject(new Error('no replica is inline')) },
       },
       onUnobserved() {},
-      onReplaced() {},
-      onLost() {},
     };
-    this.#router = new Router(caller, { subscribe() {} }, hooks);
+    this.#router = new Router(caller, { subscribe() {}, replaced() {}, lost() {} }, routerOptions);
     this.route = this.#router.route('app', 'Simulated', KEY);
     this.load.maxQueued = options.maxQueued ?? 1_000;
     this.#router.apply({

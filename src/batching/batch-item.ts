@@ -3,8 +3,8 @@ import type { CallScope, Child } from '../handle/call/scope.ts';
 import { now } from '../time/clock.ts';
 import type { BatchScope, Member } from './batch-scope.ts';
 
-/** Receives the outcome of an item. */
-export interface ItemSink<O> {
+/** The caller of an item, which receives its outcome. */
+export interface ItemCaller<O> {
   /** Receives a result; a streaming item has several. */
   next(value: O): void;
   end(): void;
@@ -19,7 +19,7 @@ export class BatchItem<I, O> implements Member, Child {
   readonly weight: number;
   readonly scope: CallScope | undefined;
   readonly arrivedAt: number = now();
-  readonly #sink: ItemSink<O>;
+  readonly #caller: ItemCaller<O>;
   readonly #onSettled: (item: BatchItem<I, O>) => void;
   #batch: BatchScope | undefined = undefined;
   #isSettled = false;
@@ -30,13 +30,13 @@ export class BatchItem<I, O> implements Member, Child {
     value: I,
     weight: number,
     scope: CallScope | undefined,
-    sink: ItemSink<O>,
+    caller: ItemCaller<O>,
     onSettled: (item: BatchItem<I, O>) => void,
   ) {
     this.value = value;
     this.weight = weight;
     this.scope = scope;
-    this.#sink = sink;
+    this.#caller = caller;
     this.#onSettled = onSettled;
     scope?.adopt(this);
   }
@@ -74,26 +74,26 @@ export class BatchItem<I, O> implements Member, Child {
   }
 
   next(value: O): void {
-    if (!this.#isSettled) this.#sink.next(value);
+    if (!this.#isSettled) this.#caller.next(value);
   }
 
   /** Resolves when the caller has read enough of its values, or has left. */
   async room(): Promise<void> {
-    if (!this.#isSettled) await this.#sink.room?.();
+    if (!this.#isSettled) await this.#caller.room?.();
   }
 
   resolve(value: O): void {
     if (!this.#settle()) return;
-    this.#sink.next(value);
-    this.#sink.end();
+    this.#caller.next(value);
+    this.#caller.end();
   }
 
   end(): void {
-    if (this.#settle()) this.#sink.end();
+    if (this.#settle()) this.#caller.end();
   }
 
   fail(error: unknown): void {
-    if (this.#settle()) this.#sink.fail(error);
+    if (this.#settle()) this.#caller.fail(error);
   }
 
   /** Cancels the item. A queued item never runs; a running batch continues for the other callers. */
@@ -102,7 +102,7 @@ export class BatchItem<I, O> implements Member, Child {
     const batch = this.#batch;
     if (!this.#settle()) return;
     const cause = reason === undefined ? {} : { cause: reason };
-    this.#sink.fail(
+    this.#caller.fail(
       reason instanceof ServeError ? reason : new ServeError('SERVE_CANCELLED', 'cancelled', cause),
     );
     batch?.memberCancelled(reason);

@@ -4,7 +4,7 @@ import { now, type Timer, time } from '../time/clock.ts';
 import { inRootContext } from '../time/root-context.ts';
 import { batchTraces, traceBatch } from '../tracing/channels.ts';
 import { Arrivals } from './arrivals.ts';
-import { BatchItem, type ItemSink } from './batch-item.ts';
+import { BatchItem, type ItemCaller } from './batch-item.ts';
 import type { ResolvedBatchOptions } from './batch-options.ts';
 import { BatchScope } from './batch-scope.ts';
 import { CostModel } from './cost-model.ts';
@@ -71,16 +71,16 @@ export class BatchQueue<I, O> {
     this.#onBatch = onBatch;
   }
 
-  /** Adds an item, whose outcome goes to the sink. Returns undefined if the item was refused. */
-  add(self: unknown, value: I, sink: ItemSink<O>): BatchItem<I, O> | undefined {
+  /** Adds an item, whose outcome goes to its caller. Returns undefined if the item was refused. */
+  add(self: unknown, value: I, caller: ItemCaller<O>): BatchItem<I, O> | undefined {
     let weight: number;
     try {
       weight = this.#weigh(value);
     } catch (error) {
-      sink.fail(error);
+      caller.fail(error);
       return undefined;
     }
-    const item = new BatchItem<I, O>(value, weight, callScope.getStore(), sink, this.#onSettled);
+    const item = new BatchItem<I, O>(value, weight, callScope.getStore(), caller, this.#onSettled);
     const { lane: key } = item;
     const lane = this.#lanes.get(key) ?? new Lane<I, O>();
     this.#lanes.set(key, lane);

@@ -1,7 +1,5 @@
 import { types } from 'node:util';
-import { StreamWindow } from '../channel/stream-window.ts';
 import { invalidOption } from '../errors.ts';
-import { StreamReader } from '../handle/api/stream.ts';
 import { loop } from '../time/loop.ts';
 import { isInstance } from '../validation/peek.ts';
 import { BatchError } from './batch-error.ts';
@@ -14,6 +12,7 @@ import {
   type ResolvedBatchOptions,
 } from './batch-options.ts';
 import { BatchQueue, type BatchRecord } from './batch-queue.ts';
+import { ResultCaller, StreamCaller } from './item-callers.ts';
 
 /** A function of one item, whose calls run together in batches. */
 export interface Batched<I, R> {
@@ -29,9 +28,6 @@ type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly (O | typeof 
 
 /** Takes the place of an item's next value to end the stream of that item. */
 export const END_OF_STREAM: unique symbol = Symbol.for('inserve.endOfStream');
-
-/** The number of values that a caller may be behind before the other streams of its batch wait for it. */
-const MAX_AHEAD = 1_024;
 
 /** The key under which a batched function has its options, and by which it is recognized. */
 export const BATCHED: unique symbol = Symbol.for('inserve.batched');
@@ -87,7 +83,7 @@ export function batch<I, O>(
       }
     : function (this: unknown, item: I): Promise<O> {
         return new Promise<O>((resolve, reject) => {
-          queue.add(this, item, { next: resolve, end() {}, fail: reject });
+          queue.add(this, item, new ResultCaller<O>(resolve, reject));
         });
       };
   return Object.assign(batched, {
@@ -104,27 +100,9 @@ export function batch<I, O>(
 }
 
 function addStreaming<I, O>(queue: BatchQueue<I, O>, self: unknown, item: I): AsyncIterable<O> {
-  const window = new StreamWindow(MAX_AHEAD);
-  const reader = new StreamReader({
-    credit: (chunks) => window.credited(chunks),
-    cancel: () => added?.cancel(),
-  });
-  const added = queue.add(self, item, {
-    next: (value) => {
-      window.sent(0);
-      reader.push(value, 0);
-    },
-    end: () => {
-      window.close();
-      reader.end();
-    },
-    fail: (error) => {
-      window.close();
-      reader.fail(error);
-    },
-    room: () => window.room(),
-  });
-  return reader as AsyncIterable<O>;
+  const caller = new StreamCaller<I, O>();
+  caller.item = queue.add(self, item, caller);
+  return caller.reader as AsyncIterable<O>;
 }
 
 async function runUnary<I, O>(

@@ -37,13 +37,16 @@ export class FleetAgent {
     this.#self = { instance: instanceId, epoch, maxPayload };
     this.#router = new Router(
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
-      { subscribe: (key) => this.#post({ type: 'subscribe', key }) },
+      {
+        subscribe: (key) => this.#post({ type: 'subscribe', key }),
+        lost: (replicaId, calls) => this.#post({ type: 'lost', replicaId, calls }),
+        // Only inline replicas are replaced, and this thread has none.
+        replaced() {},
+      },
       {
         connectors: { thread: threadConnector },
         // The calls of this thread are answered to peers.
         onUnobserved() {},
-        onReplaced() {},
-        onLost: (replicaId, calls) => this.#post({ type: 'lost', replicaId, calls }),
       },
     );
     control.on('message', (message: ToFleet) => this.#receive(message));

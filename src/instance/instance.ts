@@ -14,6 +14,7 @@ import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import { type DirectoryEvent, routeKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
+import { RegistryDirectory } from '../handle/routing/registry-directory.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { Router } from '../handle/routing/router.ts';
 import { threadConnector } from '../handle/routing/thread-link.ts';
@@ -112,30 +113,21 @@ export class Instance {
     this.userMetrics = new HostMetrics((name, why) =>
       this.log.warn({ metric: name }, `metric ${name} is kept only in part: ${why}`),
     );
-    this.#resources = new ResourceLedger(options.resources, this.id, {
-      overcommitted: (replicas, cpus) =>
-        this.log.warn({ replicas, cpus }, 'more replicas than cpus, and none reserved: set resources.cpus'),
-    });
+    this.#resources = new ResourceLedger(options.resources, this.id, this.log);
     const unobserved = new UnobservedFailures(this.#book, this.log, this.events);
     const inlineReplicas = new InlineReplicas();
     const gate = new AdmissionControl(options.tenants);
     this.#guard = new OverloadGuard(options.hostGuard, gate, this.events, this.log);
     const caller = { index: 0, instanceId: this.id, name: `${this.id}.0` };
     const port = { caller, send: (event: DirectoryEvent) => this.router.apply(event) };
-    this.router = new Router(
-      caller,
-      { subscribe: (key) => this.#registry.subscribe(port, key) },
-      {
-        gate,
-        connectors: { thread: threadConnector, inline: { connect: (link) => inlineReplicas.make(link) } },
-        onUnobserved: (error, { route, method, requestId }) => {
-          const { app, deployment } = route;
-          unobserved.report({ app, deployment, method, requestId, error });
-        },
-        onReplaced: (replicaId) => this.#registry.replaced(port, replicaId),
-        onLost: (replicaId, calls) => this.#registry.lost(port, replicaId, calls),
+    this.router = new Router(caller, new RegistryDirectory(this.#registry, port), {
+      gate,
+      connectors: { thread: threadConnector, inline: { connect: (link) => inlineReplicas.make(link) } },
+      onUnobserved: (error, { route, method, requestId }) => {
+        const { app, deployment } = route;
+        unobserved.report({ app, deployment, method, requestId, error });
       },
-    );
+    });
     this.#disownHandles = adoptHandles(this.router);
     this.#ignoreBatches = observeBatches((name, record) => {
       if (inlineReplicas.has(record.replica))

@@ -234,13 +234,13 @@ export class ManagedReplica implements Reachable, Draining {
       case 'child':
         return;
       case 'lost':
-        this.#membership.named(message.replicaId, message.calls);
+        this.#membership.directory.lost(message.replicaId, message.calls);
         return;
       case 'subscribe':
-        this.#membership.subscribe(message.key);
+        this.#membership.directory.subscribe(message.key);
         return;
       case 'replaced':
-        this.#membership.replaced(message.replicaId);
+        this.#membership.directory.replaced(message.replicaId);
         return;
       default:
         this.#owner.reported(this, message);

@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { RouteKey } from '../handle/routing/directory.ts';
+import type { Directory, RouteKey } from '../handle/routing/directory.ts';
 import type { CallerPort, EndpointRegistry, Reachable } from '../handle/routing/endpoint-registry.ts';
-import { type LostCall, LostCalls } from '../handle/routing/lost-calls.ts';
+import { LostCalls } from '../handle/routing/lost-calls.ts';
+import { RegistryDirectory } from '../handle/routing/registry-directory.ts';
 import type { ToReplica } from '../replica/control.ts';
 import { packEvent } from '../replica/packed-event.ts';
 import type { ReplicaPlace } from './replica-host.ts';
@@ -12,6 +13,8 @@ export class Membership {
   readonly #key: RouteKey;
   readonly #replicaId: string;
   readonly #caller: CallerPort;
+  /** The registry as the replica addresses it. */
+  readonly directory: Directory;
   #lost: LostCalls | undefined = undefined;
 
   /** @param key of the replica's deployment. @param post sends a message to the replica */
@@ -28,6 +31,7 @@ export class Membership {
       caller: { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       send: (event, transfer) => post({ type: 'directory', ...packEvent(event) }, transfer),
     };
+    this.directory = new RegistryDirectory(registry, this.#caller);
     registry.addCaller(this.#caller);
   }
 
@@ -45,21 +49,6 @@ export class Membership {
   /** Collects the calls that the replica ran when it was disconnected. */
   get lost(): LostCalls {
     return this.#lost ?? new LostCalls();
-  }
-
-  /** The replica names its calls to another replica that is gone. */
-  named(replicaId: string, calls: readonly LostCall[]): void {
-    this.#registry.lost(this.#caller, replicaId, calls);
-  }
-
-  /** The replica wants to call a deployment. */
-  subscribe(key: RouteKey): void {
-    this.#registry.subscribe(this.#caller, key);
-  }
-
-  /** The replica has no more calls to an inline replica that another one has replaced. */
-  replaced(inlineReplicaId: string): void {
-    this.#registry.replaced(this.#caller, inlineReplicaId);
   }
 
   /** The replica makes no more calls. */

@@ -44,7 +44,7 @@ export class CallExecutor {
   readonly #ingress: IngressProtocol;
   readonly #tally: ReplicaTally | undefined;
   readonly #capture = new Capture();
-  readonly #conversations = new Set<RunningCall>();
+  readonly #webSocketCalls = new Set<RunningCall>();
   #isDraining = false;
 
   /** @param tally counts the calls by outcome */
@@ -91,7 +91,7 @@ export class CallExecutor {
   /** Ends WebSocket sessions, which may not end by themselves. Called when no more calls arrive. */
   drain(): void {
     this.#isDraining = true;
-    for (const call of this.#conversations) call.drain();
+    for (const call of this.#webSocketCalls) call.drain();
   }
 
   #beginTraced(call: RunningCall): void {
@@ -221,7 +221,7 @@ export class CallExecutor {
 
   async #serveWebSocket(call: RunningCall): Promise<void> {
     const { inbound } = call;
-    this.#conversations.add(call);
+    this.#webSocketCalls.add(call);
     try {
       if (!this.#code.takesWebSockets) {
         const { deployment } = this.identity;
@@ -237,7 +237,7 @@ export class CallExecutor {
       this.#fail(call, error);
       return;
     } finally {
-      this.#conversations.delete(call);
+      this.#webSocketCalls.delete(call);
     }
     this.#end(call);
     inbound.end();

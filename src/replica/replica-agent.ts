@@ -23,6 +23,7 @@ import { packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
 import { type CodeSource, ON_THREAD } from './code-source.ts';
 import type { AgentControl, OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
+import { ControlDirectory } from './control-directory.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { ModelReporter } from './model-reporter.ts';
 import { unpackEvent } from './packed-event.ts';
@@ -87,15 +88,13 @@ export class ReplicaAgent {
     const { instanceId, callerIndex } = init;
     this.router = new Router(
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
-      { subscribe: (key) => this.#post({ type: 'subscribe', key }) },
+      new ControlDirectory(control),
       {
         connectors: { thread: threadConnector, inline: { connect: createInline } },
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });
         },
-        onReplaced: (replicaId) => this.#post({ type: 'replaced', replicaId }),
-        onLost: (replicaId, calls) => this.#post({ type: 'lost', replicaId, calls }),
       },
     );
     adoptHandles(this.router);

@@ -15,7 +15,8 @@ const MAX_PINGS = 100;
 /** With this many bytes on their way to a client that does not read, its pings are not answered. */
 const MAX_PONG_BACKLOG = 65_536;
 
-export interface ClientSocketEvents {
+/** Receives the events of a client's connection. */
+export interface ClientSocketListener {
   message(data: string | Uint8Array<ArrayBuffer>, bytes: number): void;
   /** The client has sent a close frame after its last message. `close()` answers it. */
   leaving(how: CloseEnvelope): void;
@@ -37,7 +38,7 @@ export interface UpgradeRequest {
 export type Accept = (
   upgrade: UpgradeRequest,
   requestId: string,
-  events: ClientSocketEvents,
+  listener: ClientSocketListener,
 ) => ClientSocket | undefined;
 
 /** A connection whose close frame is not answered at once. */
@@ -78,11 +79,11 @@ export async function createAccept(options: ResolvedWebSocketOptions): Promise<A
   };
   const server = new ws.WebSocketServer(settings);
   server.on('headers', (headers, req) => headers.push(`x-request-id: ${requestIds.get(req)}`));
-  return ({ req, socket, head }, requestId, events) => {
+  return ({ req, socket, head }, requestId, listener) => {
     requestIds.set(req, requestId);
     let accepted: ClientSocket | undefined;
     server.handleUpgrade(req, socket, head, (opened) => {
-      accepted = new ClientSocket(opened, socket, options.idleTimeoutMs, events);
+      accepted = new ClientSocket(opened, socket, options.idleTimeoutMs, listener);
     });
     return accepted;
   };
@@ -92,7 +93,7 @@ export async function createAccept(options: ResolvedWebSocketOptions): Promise<A
 export class ClientSocket {
   readonly #ws: PatientSocket;
   readonly #cork: TickCork;
-  readonly #events: ClientSocketEvents;
+  readonly #listener: ClientSocketListener;
   readonly #watch: NodeJS.Timeout | undefined;
   #flushed = 0;
   #isClosing = false;
@@ -104,10 +105,10 @@ export class ClientSocket {
   #pings = 0;
   #pingsSince = 0;
 
-  constructor(ws: PatientSocket, tcp: Duplex, idleTimeoutMs: number, events: ClientSocketEvents) {
+  constructor(ws: PatientSocket, tcp: Duplex, idleTimeoutMs: number, listener: ClientSocketListener) {
     this.#ws = ws;
     this.#cork = new TickCork(tcp);
-    this.#events = events;
+    this.#listener = listener;
     ws.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     ws.on('ping', (data) => this.#pinged(data));
     ws.on('pong', () => this.#heard());
@@ -155,13 +156,13 @@ export class ClientSocket {
     this.#heard();
     if (this.#isClosing) return;
     // Copied, because the message is a slice of the socket's buffer.
-    this.#events.message(isBinary ? new Uint8Array(data) : data.toString(), data.byteLength);
+    this.#listener.message(isBinary ? new Uint8Array(data) : data.toString(), data.byteLength);
   }
 
   /** Gives the app time to answer the messages that came before the close frame. */
   #leaving(code: number, reason: string): void {
     this.#patience = setTimeout(() => this.close(code, reason), CLOSE_TIMEOUT_MS).unref();
-    this.#events.leaving([code, reason, true]);
+    this.#listener.leaving([code, reason, true]);
   }
 
   #pinged(data: Buffer): void {
@@ -201,7 +202,7 @@ export class ClientSocket {
     clearInterval(this.#watch);
     clearTimeout(this.#patience);
     this.#isClosing = true;
-    this.#events.closed([code, reason, code !== 1006]);
+    this.#listener.closed([code, reason, code !== 1006]);
   }
 
   readonly #onFlushed = (): void => {
@@ -211,7 +212,7 @@ export class ClientSocket {
   readonly #reportFlushed = (): void => {
     const messages = this.#flushed;
     this.#flushed = 0;
-    this.#events.flushed(messages);
+    this.#listener.flushed(messages);
   };
 }
 

@@ -15,7 +15,7 @@ import type { ResolvedMiddlewareOptions } from '../middleware-options.ts';
 import { deadlineOf, describeCall } from '../request/describe-call.ts';
 import { absoluteUrl, givenRequestId, requestHeaders } from '../request/request-head.ts';
 import { sendProblem, toProblem } from '../response/problem.ts';
-import type { Accept, ClientSocket, ClientSocketEvents, UpgradeRequest } from './client-socket.ts';
+import type { Accept, ClientSocket, ClientSocketListener, UpgradeRequest } from './client-socket.ts';
 import { agreedProtocol, assertHandshake, assertOrigin, offeredProtocols } from './handshake.ts';
 import { responseInstead } from './unupgraded.ts';
 import { WebSocketCall, type WebSocketOutcome } from './websocket-call.ts';
@@ -38,7 +38,7 @@ export interface UpgradeRules {
 }
 
 /** A connection with an app, from the upgrade to its end. */
-export class Upgrade implements WebSocketOutcome, ClientSocketEvents {
+export class Upgrade implements WebSocketOutcome, ClientSocketListener {
   readonly #upgrade: UpgradeRequest;
   readonly #target: HttpTarget;
   readonly #rules: UpgradeRules;

@@ -5,25 +5,19 @@ import { batchTime, now } from '../../time/clock.ts';
 import { hedgeWheel, type TimerWheel, wheel } from '../../time/timer-wheel.ts';
 import type { Call } from '../call/call.ts';
 import type { HedgeCopy } from '../call/call-copies.ts';
+import type { Counters } from '../call/counters.ts';
 import type { HedgeConfig } from '../call/route-config.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
+import type { MethodTimes } from './method-times.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import type { RunTimes } from './run-times.ts';
 
 /** Lower bound of the hedging delay, in ms: occasional pauses of a thread take as long. */
 const SOONEST_MS = 10;
 /** Delay, in ms, from which the coarse timer wheel is exact enough; the fine wheel ticks four times as often. */
 const LONG_MS = 200;
 
-/** The functions of the route that hedging uses. */
-export interface HedgeHooks {
-  /** Reserves a place at another replica. */
-  reserve(call: Call, except: Endpoint, at: number): Endpoint | undefined;
-  sent(): void;
-  won(): void;
-  /** One of two copies was given up after this time. */
-  gaveUp(method: string, ms: number, at: number): void;
-}
+/** Reserves a place for a call at a replica, but not at `except`. */
+export type Reserve = (call: Call, except: Endpoint, at: number) => Endpoint | undefined;
 
 /**
  * Asks a second replica when the first is slow, and takes the answer that comes first ("The tail at scale", Dean,
@@ -32,21 +26,31 @@ export interface HedgeHooks {
 export class Hedging {
   readonly #config: HedgeConfig;
   readonly #budget: RetryBudget;
-  readonly #hooks: HedgeHooks;
+  readonly #counters: Counters;
+  readonly #times: MethodTimes;
+  readonly #reserve: Reserve;
 
-  constructor(config: HedgeConfig, budget: RetryBudget, hooks: HedgeHooks) {
+  constructor(
+    config: HedgeConfig,
+    budget: RetryBudget,
+    counters: Counters,
+    times: MethodTimes,
+    reserve: Reserve,
+  ) {
     this.#config = config;
     this.#budget = budget;
-    this.#hooks = hooks;
+    this.#counters = counters;
+    this.#times = times;
+    this.#reserve = reserve;
   }
 
   /** A call of an idempotent method was sent. */
-  watch(call: Call, first: Endpoint, times: RunTimes | undefined): void {
+  watch(call: Call, first: Endpoint): void {
     // A call is hedged at most once, and moved or streamed bytes can be sent only once.
     if (call.hedge?.isSent === true) return;
     if (call.transfer !== undefined || call.meta?.upload !== undefined) return;
     const { afterMs } = this.#config;
-    const delay = afterMs === 'p95' ? (times?.p95Ms ?? 0) : afterMs;
+    const delay = afterMs === 'p95' ? (this.#times.of(call.method)?.p95Ms ?? 0) : afterMs;
     // The method's run times are still unknown.
     if (delay === 0 && afterMs === 'p95') return;
     const at = call.sentAt + Math.max(delay, SOONEST_MS);
@@ -61,7 +65,7 @@ export class Hedging {
   ask(hedge: Hedge, at: number): void {
     const { call } = hedge;
     if (!call.isWaitingForAnswer) return;
-    const endpoint = this.#hooks.reserve(call, hedge.first, at);
+    const endpoint = this.#reserve(call, hedge.first, at);
     if (endpoint === undefined) return;
     // A replica of another version may lack the method and would answer first with that error.
     const isKnown = call.method === HTTP_METHOD_NAME || endpoint.channel.methods.has(call.method);
@@ -69,18 +73,18 @@ export class Hedging {
       endpoint.channel.unreserve();
       return;
     }
-    this.#hooks.sent();
+    this.#counters.add('hedges');
     hedge.send(endpoint, at);
   }
 
   /** @internal */
   won(): void {
-    this.#hooks.won();
+    this.#counters.add('hedges_won');
   }
 
-  /** @internal */
+  /** @internal One of two copies was given up after this time. */
   gaveUp(method: string, ms: number, at: number): void {
-    this.#hooks.gaveUp(method, ms, at);
+    this.#times.observe(method, ms, at, false);
   }
 }
 

@@ -4,13 +4,10 @@ import type { Call } from '../call/call.ts';
 import type { Counters } from '../call/counters.ts';
 import type { RouteConfig } from '../call/route-config.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
-import { Hedging } from './hedging.ts';
+import { Hedging, type Reserve } from './hedging.ts';
 import type { MethodTimes } from './method-times.ts';
 import { RETRY_BUDGET, RetryBudget } from './retry-budget.ts';
 import { IdempotentMethods, MAX_ATTEMPTS, retryPauseMs } from './retry-policy.ts';
-
-/** Takes a place for a call at a replica, but not at `except`. */
-export type Reserve = (call: Call, except: Endpoint, at: number) => Endpoint | undefined;
 
 /**
  * Decides when a call to a deployment is sent a second time: after its replica died (retry), or because it is slow
@@ -54,12 +51,13 @@ export class Retries {
     this.#hedging =
       hedge === undefined
         ? undefined
-        : new Hedging(hedge, hedgeBudget(hedge.maxExtraRatio, this.#load), {
-            reserve: this.#reserve,
-            sent: () => this.#counters.add('hedges'),
-            won: () => this.#counters.add('hedges_won'),
-            gaveUp: (method, ms, at) => this.#times.observe(method, ms, at, false),
-          });
+        : new Hedging(
+            hedge,
+            hedgeBudget(hedge.maxExtraRatio, this.#load),
+            this.#counters,
+            this.#times,
+            this.#reserve,
+          );
   }
 
   isIdempotent(method: string): boolean {
@@ -70,7 +68,7 @@ export class Retries {
   watch(call: Call, endpoint: Endpoint): void {
     if (!this.isIdempotent(call.method)) return;
     if (call.attempts === 1) this.#budget.deposit(1, call.sentAt);
-    this.#hedging?.watch(call, endpoint, this.#times.of(call.method));
+    this.#hedging?.watch(call, endpoint);
   }
 
   /**

@@ -2,20 +2,20 @@ import type { CallChannel } from '../../channel/call-channel.ts';
 import { ServeError } from '../../errors.ts';
 import { Endpoint } from '../endpoints/endpoint.ts';
 import { type Connectors, connect } from './connector.ts';
+import type { Directory } from './directory.ts';
 import type { Link } from './link.ts';
 import type { Route } from './route.ts';
 
 /** Connects the routes of one caller thread with replicas as their links arrive. */
 export class Connections {
   readonly #connectors: Connectors;
-  readonly #onReplaced: (replicaId: string) => void;
+  readonly #directory: Directory;
   /** The channel that each route last waited for; undefined if the channel could not be made. */
   readonly #awaited = new WeakMap<Route, Promise<CallChannel | undefined>>();
 
-  /** @param onReplaced a replaced replica has no more calls of this thread */
-  constructor(connectors: Connectors, onReplaced: (replicaId: string) => void) {
+  constructor(connectors: Connectors, directory: Directory) {
     this.#connectors = connectors;
-    this.#onReplaced = onReplaced;
+    this.#directory = directory;
   }
 
   /** @param replaces the replica that the new one replaces once its channel exists */
@@ -65,6 +65,6 @@ export class Connections {
     await connecting;
     route.remove(replaces, undefined);
     await (await before)?.ended;
-    this.#onReplaced(replaces);
+    this.#directory.replaced(replaces);
   }
 }

@@ -1,5 +1,6 @@
 import type { RouteConfig } from '../call/route-config.ts';
 import type { Link } from './link.ts';
+import type { LostCall } from './lost-calls.ts';
 import type { DetourConfig } from './traffic-split.ts';
 
 /** The key of a deployment, `app/deployment`; names contain no slash. */
@@ -41,10 +42,12 @@ export type DirectoryEvent =
   /** The deployment is gone for good. */
   | { type: 'gone'; key: RouteKey; error: unknown };
 
-/**
- * The source from which a router learns of deployments: the registry itself on the host, a control port in a replica.
- */
+/** The registry as a router addresses it: directly on the host, over a control port in a replica. */
 export interface Directory {
   /** Subscribes to the events of a deployment; an unknown deployment is answered by `gone`. */
   subscribe(key: RouteKey): void;
+  /** This thread has no more calls to a replica that another one replaced. */
+  replaced(replicaId: string): void;
+  /** Names the calls of this thread that a dead replica ran, under one of the keys of its deployment. */
+  lost(replicaId: string, calls: readonly LostCall[]): void;
 }

@@ -15,7 +15,7 @@ import { RunAccounts } from '../policies/run-accounts.ts';
 import { Shedding } from '../policies/shedding.ts';
 import { SharedWaitQueue } from '../queue/shared-wait-queue.ts';
 import { WaitQueue } from '../queue/wait-queue.ts';
-import type { TendedRoute } from './route-hooks.ts';
+import type { RouteTender, TendedRoute } from './route-keeper.ts';
 
 /**
  * Finds a replica for each call of a route: at once if a replica has room and no other call goes first, else at the
@@ -33,29 +33,22 @@ export class Dispatcher implements TendedRoute {
   /** Undefined until a call names a model. */
   #models: ModelAffinity | undefined = undefined;
   readonly #recall = new Recall(this.endpoints);
-  readonly #onBusy: (route: TendedRoute) => void;
+  readonly #tender: RouteTender;
   #isDraining = false;
 
   /**
    * @param weightOf share of a tenant against the others of its priority
-   * @param onBusy calls wait or may have to move: `tend` is to be called periodically
+   * @param tender is told when calls wait or may have to move
    */
-  constructor(
-    counters: Counters,
-    weightOf: (tenant: string) => number,
-    onBusy: (route: TendedRoute) => void,
-  ) {
+  constructor(counters: Counters, weightOf: (tenant: string) => number, tender: RouteTender) {
     const sharedQueue = this.#sharedQueue;
-    this.#queue = new WaitQueue<Call>(weightOf, {
-      setAside: (call) => sharedQueue.setAside(call),
-      putBack: (call) => sharedQueue.putBack(call),
-    });
+    this.#queue = new WaitQueue<Call>(weightOf, sharedQueue);
     this.runs = new RunAccounts(this.#queue);
     this.shedding = new Shedding(counters, sharedQueue);
     this.retries = new Retries(counters, this.runs.times, (call, except, at) =>
       this.#reserve(call, at, except),
     );
-    this.#onBusy = onBusy;
+    this.#tender = tender;
   }
 
   /** Number of waiting calls of this thread. */
@@ -207,7 +200,7 @@ export class Dispatcher implements TendedRoute {
     call.sentTo(endpoint, at);
     if (this.retries.isWatchful) this.retries.watch(call, endpoint);
     this.#recall.sent(call);
-    if (!this.isTended) this.#onBusy(this);
+    if (!this.isTended) this.#tender.tend(this);
     endpoint.channel.send(call);
     call.onSent();
   }
@@ -246,7 +239,7 @@ export class Dispatcher implements TendedRoute {
     this.runs.isLearning = true;
     if (this.endpoints.all[0]?.channel.isInline !== false) call.keepOrigin();
     this.#queue.push(call);
-    if (!this.isTended) this.#onBusy(this);
+    if (!this.isTended) this.#tender.tend(this);
     if (this.#recall.mayPrecede(call)) this.#requeue(this.#recall.below(call));
     this.#sharedQueue.arm(this.#look);
   }

@@ -16,7 +16,7 @@ import { ADMISSION, type AdmissionControl } from '../queue/admission-control.ts'
 import { policyOf } from '../queue/tenants.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type LostCall, lostCalls } from './lost-calls.ts';
-import type { RouteHooks } from './route-hooks.ts';
+import type { RouteKeeper } from './route-keeper.ts';
 import type { TrafficSplit } from './traffic-split.ts';
 
 /**
@@ -46,24 +46,24 @@ export class Route implements CallOwner {
   readonly #dispatcher: Dispatcher;
   #flights: SingleFlight | undefined = undefined;
   readonly #gate: AdmissionControl;
-  readonly #hooks: RouteHooks;
+  readonly #keeper: RouteKeeper;
 
   constructor(
     app: string,
     deployment: string,
     caller: { readonly index: number; readonly name: string },
     gate: AdmissionControl,
-    hooks: RouteHooks,
+    keeper: RouteKeeper,
   ) {
     this.app = app;
     this.deployment = deployment;
     this.callerName = caller.name;
     this.#gate = gate;
-    this.#hooks = hooks;
+    this.#keeper = keeper;
     this.#dispatcher = new Dispatcher(
       this.counters,
       (tenant) => policyOf(this.config.tenants, tenant).weight ?? 1,
-      (busy) => hooks.onBusy(busy),
+      keeper,
     );
   }
 
@@ -203,7 +203,7 @@ export class Route implements CallOwner {
 
   /** A response failed unobserved. */
   unobserved(error: unknown, call: Call): void {
-    this.#hooks.onUnobserved(error, call);
+    this.#keeper.unobserved(error, call);
   }
 
   isIdempotent(method: string): boolean {

@@ -10,24 +10,18 @@ import { Connections } from './connections.ts';
 import type { Connectors } from './connector.ts';
 import { type Directory, type DirectoryEvent, type RouteKey, routeKey } from './directory.ts';
 import { type CountedCalls, countedBy, EndedCounts, hasCounted } from './ended-counts.ts';
-import type { LostCall } from './lost-calls.ts';
 import { Route } from './route.ts';
-import type { TendedRoute } from './route-hooks.ts';
+import type { RouteKeeper, TendedRoute } from './route-keeper.ts';
 import { Shadow } from './shadow.ts';
 import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
 
 /** Interval at which a thread tends its routes, in ms. */
 const TEND_MS = 50;
 
-/** Hooks of a router into the thread that it serves. */
-export interface RouterHooks {
+export interface RouterOptions {
   readonly connectors: Connectors;
   /** A response failed unobserved. */
   onUnobserved(error: unknown, call: Call): void;
-  /** A replaced replica has no more calls of this thread. */
-  onReplaced(replicaId: string): void;
-  /** Reports the calls of this thread that a dead replica ran, under one of the keys of its deployment. */
-  onLost(replicaId: string, calls: readonly LostCall[]): void;
   /** Admission control for calls of this thread. Default: calls are admitted already. */
   readonly gate?: AdmissionControl;
 }
@@ -44,14 +38,14 @@ export interface Caller {
  * The one router of a caller thread: the host has one, and every replica that holds a handle. It knows the routes to
  * the deployments that this thread calls, and follows the registry's events about their replicas.
  */
-export class Router {
+export class Router implements RouteKeeper {
   readonly #caller: Caller;
   readonly #directory: Directory;
   readonly #routes = new Map<RouteKey, Route>();
   readonly #connections: Connections;
   /** Routes with calls that wait, or that may have to move. */
   readonly #busy = new Set<TendedRoute>();
-  readonly #hooks: RouterHooks;
+  readonly #onUnobserved: (error: unknown, call: Call) => void;
   readonly #gate: AdmissionControl;
   /** Error of every call once the router is closed. */
   #closedWith: unknown = undefined;
@@ -59,12 +53,16 @@ export class Router {
   readonly #ended = new EndedCounts();
   #tender: Timer | undefined = undefined;
 
-  constructor(caller: Caller, directory: Directory, hooks: RouterHooks) {
+  constructor(
+    caller: Caller,
+    directory: Directory,
+    { connectors, onUnobserved, gate = new AdmissionControl() }: RouterOptions,
+  ) {
     this.#caller = caller;
     this.#directory = directory;
-    this.#hooks = hooks;
-    this.#connections = new Connections(hooks.connectors, (replicaId) => hooks.onReplaced(replicaId));
-    this.#gate = hooks.gate ?? new AdmissionControl();
+    this.#onUnobserved = onUnobserved;
+    this.#connections = new Connections(connectors, directory);
+    this.#gate = gate;
   }
 
   /** Id of the instance that this thread belongs to. */
@@ -76,10 +74,7 @@ export class Router {
   route(app: string, deployment: string, key: RouteKey): Route {
     const known = this.#routes.get(key);
     if (known !== undefined) return known;
-    const route = new Route(app, deployment, this.#caller, this.#gate, {
-      onBusy: (busy) => this.#tend(busy),
-      onUnobserved: (error, call) => this.#hooks.onUnobserved(error, call),
-    });
+    const route = new Route(app, deployment, this.#caller, this.#gate, this);
     this.#routes.set(key, route);
     if (this.#closedWith === undefined) inRootContext(() => this.#directory.subscribe(key));
     else route.refuse(this.#closedWith);
@@ -118,7 +113,7 @@ export class Router {
         this.#connections.add(route, event.link, event.replaces);
         return;
       case 'down':
-        this.#hooks.onLost(event.replicaId, route.remove(event.replicaId, event.error));
+        this.#directory.lost(event.replicaId, route.remove(event.replicaId, event.error));
         return;
       case 'moved':
         route.retire();
@@ -147,12 +142,7 @@ export class Router {
     this.#routes.clear();
   }
 
-  #detour(route: Route, config: DetourConfig): TrafficSplit<Route> {
-    const other = this.route(config.app, '', routeKey(config.app, ''));
-    return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
-  }
-
-  #tend(route: TendedRoute): void {
+  tend(route: TendedRoute): void {
     route.isTended = true;
     this.#busy.add(route);
     if (this.#tender !== undefined) return;
@@ -170,6 +160,15 @@ export class Router {
       }
     });
     this.#tender.unref();
+  }
+
+  unobserved(error: unknown, call: Call): void {
+    this.#onUnobserved(error, call);
+  }
+
+  #detour(route: Route, config: DetourConfig): TrafficSplit<Route> {
+    const other = this.route(config.app, '', routeKey(config.app, ''));
+    return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
   }
 }
 

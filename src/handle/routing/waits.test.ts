@@ -39,12 +39,10 @@ const GONE = new ServeError('SERVE_NOT_FOUND', 'it is gone');
 class Thread {
   readonly router = new Router(
     { index: 1, instanceId: 'instance', name: 'i' },
-    { subscribe() {} },
+    { subscribe() {}, replaced() {}, lost() {} },
     {
       connectors: { thread: threadConnector, inline: { connect: () => Promise.reject(GONE) } },
       onUnobserved() {},
-      onReplaced() {},
-      onLost() {},
     },
   );
 

@@ -1,14 +1,15 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { Records } from '../../../test/support/quiet.ts';
 import { demandOf, type Resources } from '../../deployment/options/resources.ts';
 import { type Grant, ResourceLedger } from './resource-ledger.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-const warnings: [number, number][] = [];
+const log = new Records();
 
 function ledger(has: Resources): ResourceLedger {
-  warnings.length = 0;
-  return new ResourceLedger(has, 'here', { overcommitted: (...about) => warnings.push(about) });
+  log.records.length = 0;
+  return new ResourceLedger(has, 'here', log);
 }
 
 const reserve = (book: ResourceLedger, needs: Resources, most = Infinity, name = 'app/D'): Grant | string =>
@@ -78,8 +79,8 @@ test('one warning when replicas exceed the cpus and none are reserved', () => {
   book.expect('app/A', 3, demandOf({}));
   book.expect('app/B', 9, demandOf({ cpus: 0.1 }));
   book.expect('app/C', 1, demandOf({}));
-  expect(warnings).toEqual([]);
+  expect(log.records).toEqual([]);
   book.expect('app/A', 4, demandOf({}));
   book.expect('app/A', 9, demandOf({}));
-  expect(warnings).toEqual([[5, 4]]);
+  expect(log.records).toMatchObject([{ level: 'warn', fields: { replicas: 5, cpus: 4 } }]);
 });

@@ -7,6 +7,7 @@ import {
   WHOLE,
 } from '../../deployment/options/resource-units.ts';
 import type { Resources } from '../../deployment/options/resources.ts';
+import type { Logger } from '../../observe/logger.ts';
 import { detectCpus, detectGpus, detectMemoryMb, visibleGpus } from './machine.ts';
 
 /** One resource of an instance. */
@@ -26,16 +27,11 @@ export interface Grant {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export interface LedgerEvents {
-  /** Warns once that there are more replicas than cpus and none of them are reserved. */
-  overcommitted(replicas: number, cpus: number): void;
-}
-
 /** The resources of this instance and their reservations. */
 export class ResourceLedger {
   readonly #given: Resources;
   readonly #instanceId: string;
-  readonly #events: LedgerEvents;
+  readonly #log: Logger;
   readonly #grants = new Set<Grant>();
   /** Target numbers of replicas that reserve no cpus, by deployment. */
   readonly #unreserved = new Map<string, number>();
@@ -46,10 +42,10 @@ export class ResourceLedger {
   #hasWarned = false;
 
   /** @param given overrides the machine's resources */
-  constructor(given: Resources, instanceId: string, events: LedgerEvents) {
+  constructor(given: Resources, instanceId: string, log: Logger) {
     this.#given = given;
     this.#instanceId = instanceId;
-    this.#events = events;
+    this.#log = log;
     this.#gpuIds = given.gpus === undefined ? undefined : gpuIds(given.gpus);
   }
 
@@ -94,7 +90,8 @@ export class ResourceLedger {
     const cpus = fromUnits(this.#totals()['cpus'] ?? 0);
     if (count <= cpus) return;
     this.#hasWarned = true;
-    this.#events.overcommitted(count, cpus);
+    const about = { replicas: count, cpus };
+    this.#log.warn(about, 'more replicas than cpus, and none reserved: set resources.cpus');
   }
 
   forget(deployment: string): void {

@@ -35,9 +35,9 @@ function ingressProtocolOf(isWhole: boolean): IngressProtocol {
     async serveWebSocket(call, accept) {
       const [envelope, how] = call.inbound.args as [RequestEnvelope, SocketEnvelope];
       const request = createRequest(envelope, undefined, call, isWhole);
-      const conversation = new WebSocketSession(call, how);
-      const socket = new IngressSocket(conversation, request.url);
-      await conversation.until(accept(socket, request));
+      const session = new WebSocketSession(call, how);
+      const socket = new IngressSocket(session, request.url);
+      await session.until(accept(socket, request));
     },
   };
 }

@@ -9,11 +9,12 @@ interface Waiting {
   readonly bytes: number;
 }
 
-interface OutboxEvents {
+/** The session that the messages belong to. */
+export interface SendBufferOwner {
   /** The limit of waiting bytes is exceeded. */
   overflowed(): void;
   /** A `Blob` cannot be read. */
-  failed(error: Error): void;
+  fail(error: Error): void;
 }
 
 /**
@@ -23,7 +24,7 @@ interface OutboxEvents {
 export class SendBuffer {
   readonly #inbound: InboundCall;
   readonly #limit: number;
-  readonly #events: OutboxEvents;
+  readonly #owner: SendBufferOwner;
   readonly #window = new StreamWindow();
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -32,10 +33,10 @@ export class SendBuffer {
   #onFinished: (() => void) | undefined = undefined;
 
   /** @param limit bytes that may wait */
-  constructor(inbound: InboundCall, limit: number, events: OutboxEvents) {
+  constructor(inbound: InboundCall, limit: number, owner: SendBufferOwner) {
     this.#inbound = inbound;
     this.#limit = limit;
-    this.#events = events;
+    this.#owner = owner;
   }
 
   /** Bytes that were sent and have not left the host yet. */
@@ -49,10 +50,13 @@ export class SendBuffer {
 
   sendBlob(blob: Blob): void {
     const waiting = this.#wait(undefined, blob.size);
-    blob.arrayBuffer().then((buffer) => {
-      waiting.frame = new Uint8Array(buffer);
-      this.#pump();
-    }, this.#events.failed);
+    blob.arrayBuffer().then(
+      (buffer) => {
+        waiting.frame = new Uint8Array(buffer);
+        this.#pump();
+      },
+      (error) => this.#owner.fail(error),
+    );
   }
 
   /** Sends the last frame after all waiting messages. */
@@ -109,7 +113,7 @@ export class SendBuffer {
     const waiting: Waiting = { frame, bytes };
     this.#waiting.push(waiting);
     this.#waitingBytes += bytes;
-    if (this.#waitingBytes > this.#limit) this.#events.overflowed();
+    if (this.#waitingBytes > this.#limit) this.#owner.overflowed();
     return waiting;
   }
 

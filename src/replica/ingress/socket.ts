@@ -10,7 +10,7 @@ import type {
   SocketMessage,
   SocketMessageEvent,
 } from './server-web-socket.ts';
-import { SOCKET_STATE, type WebSocketSession } from './web-socket-session.ts';
+import { type SessionListener, SOCKET_STATE, type WebSocketSession } from './web-socket-session.ts';
 
 type Listener = Parameters<EventTarget['addEventListener']>[1];
 type ListenerOptions = Parameters<EventTarget['addEventListener']>[2];
@@ -41,6 +41,32 @@ class CloseEvent extends Event implements SocketCloseEvent {
   }
 }
 
+/** Dispatches the events of a session at its socket. */
+class SocketEvents implements SessionListener {
+  readonly closing = Promise.withResolvers<SocketClose>();
+  readonly #target: EventTarget;
+  /** Runs listeners where `websocket()` was called: in its call, with the stores of its callers. */
+  readonly #run = AsyncLocalStorage.snapshot();
+
+  constructor(target: EventTarget) {
+    this.#target = target;
+  }
+
+  opened(): void {
+    this.dispatch(new Event('open'));
+  }
+
+  closed(how: SocketClose): void {
+    this.closing.resolve(how);
+    if (!how.wasClean) this.dispatch(new Event('error'));
+    this.dispatch(new CloseEvent(how));
+  }
+
+  dispatch(event: Event): void {
+    this.#run(() => this.#target.dispatchEvent(event));
+  }
+}
+
 /** The socket of a WebSocket session as user code sees it. */
 export class IngressSocket extends EventTarget implements ServerWebSocket {
   readonly CONNECTING = 0;
@@ -49,38 +75,29 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
   readonly CLOSED = 3;
   readonly url: string;
   readonly extensions = '';
-  readonly #conversation: WebSocketSession;
-  /** Runs listeners where `websocket()` was called: in its call, with the stores of its callers. */
-  readonly #run = AsyncLocalStorage.snapshot();
-  readonly #closed = Promise.withResolvers<SocketClose>();
+  readonly #session: WebSocketSession;
+  readonly #events = new SocketEvents(this);
   readonly #handlers: { [K in keyof SocketEventMap]?: Handler<K> } = {};
   readonly #guarded = new WeakMap<object, (event: Event) => void>();
 
-  constructor(conversation: WebSocketSession, url: string) {
+  constructor(session: WebSocketSession, url: string) {
     super();
-    this.#conversation = conversation;
+    this.#session = session;
     this.url = url;
-    conversation.listen({
-      opened: () => this.#dispatch(new Event('open')),
-      closed: (how) => {
-        this.#closed.resolve(how);
-        if (!how.wasClean) this.#dispatch(new Event('error'));
-        this.#dispatch(new CloseEvent(how));
-      },
-    });
+    session.listen(this.#events);
   }
 
   /** The state. User code is only called when the connection is about to be open, so it starts as open. */
   get readyState(): number {
-    return Math.max(SOCKET_STATE.open, this.#conversation.state);
+    return Math.max(SOCKET_STATE.open, this.#session.state);
   }
 
   get protocol(): string {
-    return this.#conversation.protocol;
+    return this.#session.protocol;
   }
 
   get bufferedAmount(): number {
-    return this.#conversation.outbox.bufferedAmount;
+    return this.#session.outbox.bufferedAmount;
   }
 
   get binaryType(): 'arraybuffer' {
@@ -93,11 +110,11 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
   }
 
   get closed(): Promise<SocketClose> {
-    return this.#closed.promise;
+    return this.#events.closing.promise;
   }
 
   send(data: unknown): void {
-    this.#conversation.send(toMessage(data));
+    this.#session.send(toMessage(data));
   }
 
   close(code?: number, reason = ''): void {
@@ -109,21 +126,21 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
     }
     if (Buffer.byteLength(reason) > MAX_REASON_BYTES)
       throw new DOMException(`the reason is longer than ${MAX_REASON_BYTES} bytes`, 'SyntaxError');
-    this.#conversation.close(code ?? (reason === '' ? 1005 : 1000), reason);
+    this.#session.close(code ?? (reason === '' ? 1005 : 1000), reason);
   }
 
   drained(): Promise<void> {
-    return this.#conversation.outbox.drained();
+    return this.#session.outbox.drained();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<SocketMessage, undefined> {
-    return this.#conversation.inbox.iterate();
+    return this.#session.inbox.iterate();
   }
 
   override addEventListener(type: string, listener: unknown, options?: ListenerOptions): void {
     super.addEventListener(type, this.#guard(listener), options);
     if (type === 'message')
-      this.#conversation.inbox.listen((message) => this.#dispatch(new MessageEvent(message)));
+      this.#session.inbox.listen((message) => this.#events.dispatch(new MessageEvent(message)));
   }
 
   override removeEventListener(type: string, listener: Listener, options?: ListenerOptions): void {
@@ -169,10 +186,6 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
     this.addEventListener(type, (event: SocketEventMap[K]) => this.#handlers[type]?.call(this, event));
   }
 
-  #dispatch(event: Event): void {
-    this.#run(() => this.dispatchEvent(event));
-  }
-
   /** Catches errors of listeners, which Node would turn into an uncaught exception that ends the replica and all its clients. */
   #guard(listener: unknown): Listener {
     if ((typeof listener !== 'function' && typeof listener !== 'object') || listener === null)
@@ -189,10 +202,10 @@ export class IngressSocket extends EventTarget implements ServerWebSocket {
           whenSettled(
             result,
             () => {},
-            (error) => this.#conversation.failed(error),
+            (error) => this.#session.failed(error),
           );
       } catch (error) {
-        this.#conversation.failed(error);
+        this.#session.failed(error);
       }
     };
     this.#guarded.set(listener, guarded);

@@ -4,14 +4,14 @@ import { isThenable, whenSettled } from '../../validation/thenable.ts';
 import { NO_ENCODING } from '../../values/transfer.ts';
 import type { RunningCall, StreamListener, UploadListener } from '../running-call.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
-import { SendBuffer } from './send-buffer.ts';
+import { SendBuffer, type SendBufferOwner } from './send-buffer.ts';
 import type { SocketClose, SocketMessage } from './server-web-socket.ts';
 
 export const SOCKET_STATE = { connecting: 0, open: 1, closing: 2, closed: 3 } as const;
 type SocketState = (typeof SOCKET_STATE)[keyof typeof SOCKET_STATE];
 
 /** Receives the events of a session. */
-export interface ConversationEvents {
+export interface SessionListener {
   opened(): void;
   closed(how: SocketClose): void;
 }
@@ -23,13 +23,13 @@ const LOST: CloseEnvelope = [1006, '', false];
  * A WebSocket at the replica's end: a call whose result and whose upload are both streams of messages. It ends when the
  * connection is closed and the user's method has ended.
  */
-export class WebSocketSession implements StreamListener, UploadListener {
+export class WebSocketSession implements StreamListener, UploadListener, SendBufferOwner {
   readonly inbox: ReceiveBuffer;
   readonly outbox: SendBuffer;
   readonly protocol: string;
   readonly #call: RunningCall;
   readonly #over = Promise.withResolvers<void>();
-  #events: ConversationEvents | undefined = undefined;
+  #listener: SessionListener | undefined = undefined;
   #state: SocketState = SOCKET_STATE.connecting;
   #hasReturned = false;
   #failure: { readonly error: unknown } | undefined = undefined;
@@ -40,10 +40,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
     this.#call = call;
     this.protocol = protocol;
     this.inbox = new ReceiveBuffer((chunks) => call.inbound.credit(chunks));
-    this.outbox = new SendBuffer(call.inbound, bufferLimit, {
-      overflowed: () => this.#cut('the client reads too slowly'),
-      failed: (error) => this.fail(error),
-    });
+    this.outbox = new SendBuffer(call.inbound, bufferLimit, this);
     call.streamTo(this);
     call.uploadTo(this);
   }
@@ -52,8 +49,8 @@ export class WebSocketSession implements StreamListener, UploadListener {
     return this.#state;
   }
 
-  listen(events: ConversationEvents): void {
-    this.#events = events;
+  listen(listener: SessionListener): void {
+    this.#listener = listener;
   }
 
   /**
@@ -81,7 +78,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
     if (this.#state !== SOCKET_STATE.connecting) return;
     this.#state = SOCKET_STATE.open;
     this.#call.inbound.open(undefined, NO_ENCODING);
-    this.#events?.opened();
+    this.#listener?.opened();
   }
 
   send(message: string | Uint8Array | Blob): void {
@@ -131,6 +128,10 @@ export class WebSocketSession implements StreamListener, UploadListener {
     this.#cut('');
   }
 
+  overflowed(): void {
+    this.#cut('the client reads too slowly');
+  }
+
   drain(): void {
     this.close(1012, 'service restart');
   }
@@ -176,7 +177,7 @@ export class WebSocketSession implements StreamListener, UploadListener {
     this.outbox.finish(() => this.#settle());
     this.inbox.end();
     if (state !== SOCKET_STATE.closing) this.#call.departed();
-    this.#events?.closed({ code, reason, wasClean });
+    this.#listener?.closed({ code, reason, wasClean });
     this.#settle();
   }
 

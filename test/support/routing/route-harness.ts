@@ -35,8 +35,8 @@ export class Harness {
     this.load = new DeploymentLoad(other?.load.shared);
     this.gate = new AdmissionControl(tenants);
     this.route = new Route('app', 'Model', { index: other === undefined ? 0 : 1, name: 'i' }, this.gate, {
-      onBusy() {},
-      onUnobserved() {},
+      tend() {},
+      unobserved() {},
     });
     this.load.maxQueued = maxQueued;
     this.route.adopt(this.load, this.ledger, { ...CONFIG, tenants, ...config });

@@ -53,8 +53,8 @@ export class SimulatedInstance {
     let callers = 0;
     const router = new Router(
       { index: 0, instanceId: INSTANCE, name: INSTANCE },
-      { subscribe: () => {} },
-      { connectors: CONNECTORS, onUnobserved() {}, onReplaced() {}, onLost() {} },
+      { subscribe() {}, replaced() {}, lost() {} },
+      { connectors: CONNECTORS, onUnobserved() {} },
     );
     this.plane = new ControlPlane({
       store: this.store,
@@ -64,7 +64,7 @@ export class SimulatedInstance {
       events: this.events,
       log,
       clock: this.#clock(),
-      resources: new ResourceLedger({ cpus: CPUS, memoryMb: 1 }, INSTANCE, { overcommitted() {} }),
+      resources: new ResourceLedger({ cpus: CPUS, memoryMb: 1 }, INSTANCE, log),
       replicaHosts: () => this.hosts.hosts(),
       tenants: undefined,
       dev: undefined,

@@ -8,10 +8,14 @@ export interface TendedRoute {
   tend(at: number): void;
 }
 
-/** Notifications from a route to its router. */
-export interface RouteHooks {
-  /** The route has calls that wait or may have to move: `tend` is to be called periodically while it is busy. */
-  onBusy(route: TendedRoute): void;
+/** Tends busy routes. */
+export interface RouteTender {
+  /** Calls `tend` of a route periodically while the route is busy. */
+  tend(route: TendedRoute): void;
+}
+
+/** The router, as its routes address it. */
+export interface RouteKeeper extends RouteTender {
   /** A response failed unobserved. */
-  onUnobserved(error: unknown, call: Call): void;
+  unobserved(error: unknown, call: Call): void;
 }
