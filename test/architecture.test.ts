@@ -91,7 +91,7 @@ const FLOORS = [
 const HANDLE_FLOORS = ['queue', 'call', 'endpoints', 'policies', 'routing', 'api'];
 
 /** Rooms that only decide: time, chance and all that leaves the process come in as arguments. */
-const PURE_ROOMS = ['controller', 'cluster/node', 'cluster/peers/windows'];
+const PURE_ROOMS = ['controller', 'cluster/node', 'cluster/peers/windows', 'cluster/peers/health'];
 const PURE_MODULES = new Set(['node:util']);
 
 const MOST_FILES = 20;

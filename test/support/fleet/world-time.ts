@@ -1,20 +1,33 @@
 import type { ThreadTime, Timer } from '../../../src/time/clock.ts';
 import type { World } from './world.ts';
 
-/** Timers of a world. */
-export function worldTime(world: World): Pick<ThreadTime, 'now' | 'after' | 'cancel'> {
+/** The time and timers of a world. */
+export function worldTime(world: World): Omit<ThreadTime, 'wait'> {
   const cancelled = new WeakSet<Timer>();
+  const after = (ms: number, run: () => void): Timer => {
+    const timer: Timer = { ref: () => timer, unref: () => timer };
+    world.after(ms, () => {
+      if (!cancelled.has(timer)) run();
+    });
+    return timer;
+  };
   return {
     now: () => world.now,
-    after(ms, run) {
+    after,
+    every(ms, run) {
       const timer: Timer = { ref: () => timer, unref: () => timer };
-      world.after(ms, () => {
-        if (!cancelled.has(timer)) run();
-      });
+      const repeat = (): void => {
+        if (cancelled.has(timer)) return;
+        run();
+        world.after(ms, repeat);
+      };
+      world.after(ms, repeat);
       return timer;
     },
+    soon: (run) => after(0, run),
     cancel(timer) {
       if (timer !== undefined) cancelled.add(timer);
     },
+    random: world.random,
   };
 }
