@@ -17,7 +17,7 @@ const known = new WeakSet<object>();
  */
 export function inspectServerOf(req: IncomingMessage, log: Logger): void {
   // Node's HTTP server sets this property; the sockets of test tools such as Fastify's `inject` do not have it.
-  const server: unknown = Reflect.get(req.socket ?? {}, 'server');
+  const { server } = (req.socket ?? {}) as { readonly server?: unknown };
   if (typeof server === 'object' && server !== null && !known.has(server)) inspectServer(server, log);
 }
 

@@ -1,5 +1,5 @@
 import { CANCEL_CODE } from '../channel/frames.ts';
-import type { ResponseEnvelope } from '../channel/http-envelope.ts';
+import { type PackedResponse, type ResponseEnvelope, unpackResponse } from '../channel/http-envelope.ts';
 import { HTTP_METHOD_NAME } from '../channel/method-names.ts';
 import { Call } from '../handle/call/call.ts';
 import type { Route } from '../handle/routing/route.ts';
@@ -49,7 +49,7 @@ export class HttpCall extends Call {
   }
 
   #answer(value: unknown): void {
-    const [status, headers, body] = value as ResponseEnvelope;
+    const [status, headers, body] = unpackResponse(value as PackedResponse);
     const outcome = this.#outcome;
     if (status === 404 && outcome.passes()) return;
     try {

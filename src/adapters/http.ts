@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { CallMeta } from '../channel/frames.ts';
-import type { FlatHeaders, RequestEnvelope } from '../channel/http-envelope.ts';
+import { type FlatHeaders, packRequest } from '../channel/http-envelope.ts';
 import { ServeError } from '../errors.ts';
 import type { Route } from '../handle/routing/route.ts';
 import type { IngressCounts } from '../observe/http-counts.ts';
@@ -170,8 +170,7 @@ class Exchange implements HttpOutcome {
 
   #dispatch(url: string, headers: FlatHeaders, body: Uint8Array | string | undefined): void {
     const call = this.#call;
-    const envelope: RequestEnvelope = [this.#req.method ?? 'GET', url, headers, body];
-    call.args = [envelope];
+    call.args = [packRequest(this.#req.method ?? 'GET', url, headers, body)];
     call.bytes = url.length + headers.length + (body?.length ?? 0) + 64;
     this.#target.route.dispatch(call);
   }

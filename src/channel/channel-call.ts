@@ -2,7 +2,15 @@ import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { ArrivedCall } from './call-intake.ts';
-import { type CallMeta, type CancelCode, FRAME, type FrameKind, frameLength } from './frames.ts';
+import {
+  type CallMeta,
+  type CancelCode,
+  FRAME,
+  type FrameKind,
+  frameLength,
+  type PackedMeta,
+  unpackMeta,
+} from './frames.ts';
 import type { InboundCall, InboundListener, RawArguments } from './inbound-call.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -61,13 +69,14 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   readonly number: number;
   readonly method: number;
   readonly deadline: number;
-  readonly meta: CallMeta | undefined;
   listener: InboundListener | undefined = undefined;
   isStreaming = false;
   readonly #id: number;
   readonly #channel: ArrivalEnd;
   readonly #args: unknown[];
   #marks: Marks | undefined;
+  /** The metadata as they crossed; unpacked when they are read. */
+  #meta: PackedMeta;
   /** Start time of `clock.now()`, or `NOT_TIMED`; undefined until the call begins. */
   #begunAt: number | undefined = undefined;
   /** The open batch that holds the last piece of a body, and the piece's index in it. */
@@ -84,7 +93,7 @@ export class ChannelCall implements InboundCall, ArrivedCall {
     deadline: unknown,
     args: unknown[],
     marks: Marks | undefined,
-    meta: CallMeta | undefined,
+    meta: PackedMeta,
   ) {
     this.#channel = channel;
     this.#id = id;
@@ -93,7 +102,16 @@ export class ChannelCall implements InboundCall, ArrivedCall {
     this.deadline = deadline as number;
     this.#args = args;
     this.#marks = marks;
-    this.meta = meta;
+    this.#meta = meta;
+  }
+
+  get meta(): CallMeta | undefined {
+    if (typeof this.#meta === 'string') this.#meta = unpackMeta(this.#meta);
+    return this.#meta;
+  }
+
+  get upload(): CallMeta['upload'] {
+    return typeof this.#meta === 'string' ? undefined : this.#meta?.upload;
   }
 
   /**

@@ -66,21 +66,35 @@ export interface CallMeta {
   upload?: 'eager' | 'lazy';
 }
 
+/** Metadata as they cross: text if they consist of the four parts below, as those of most calls do. */
+export type PackedMeta = CallMeta | string | undefined;
+
+/** The parts of a text of metadata, in their order; the last ones may be missing, and a missing one before them is empty. */
+const TEXT_PARTS: ReadonlySet<string> = new Set(['requestId', 'route', 'ip', 'mountPath']);
+const BORDER = '\n';
+
 /**
- * Packs metadata. A request id alone, or with its route, as most child calls carry, goes as text, which costs half of
- * an object. No id holds a line break.
+ * Packs metadata. Those of a child call or of an HTTP request go as text: an object with three members costs both threads 0.5 µs
+ * more.
  */
-export function packMeta(meta: CallMeta | undefined): CallMeta | string | undefined {
+export function packMeta(meta: CallMeta | undefined): PackedMeta {
   if (meta?.requestId === undefined) return meta;
-  for (const key in meta) if (key !== 'requestId' && key !== 'route') return meta;
-  return meta.route === undefined ? meta.requestId : `${meta.requestId}\n${meta.route}`;
+  for (const key in meta) if (!TEXT_PARTS.has(key)) return meta;
+  const { requestId, route = '', ip = '', mountPath = '' } = meta;
+  if (ip === '' && mountPath === '') return route === '' ? requestId : requestId + BORDER + route;
+  // No id and no route holds a line break; the other parts come from the host.
+  if (ip.includes(BORDER) || mountPath.includes(BORDER)) return meta;
+  return requestId + BORDER + route + BORDER + ip + (mountPath === '' ? '' : BORDER + mountPath);
 }
 
-export function unpackMeta(packed: unknown): CallMeta | undefined {
-  if (typeof packed !== 'string') return packed as CallMeta | undefined;
-  const border = packed.indexOf('\n');
-  if (border === -1) return { requestId: packed };
-  return { requestId: packed.slice(0, border), route: packed.slice(border + 1) };
+export function unpackMeta(packed: PackedMeta): CallMeta | undefined {
+  if (typeof packed !== 'string') return packed;
+  const [requestId = '', route = '', ip = '', mountPath = ''] = packed.split(BORDER);
+  const meta: CallMeta = { requestId };
+  if (route !== '') meta.route = route;
+  if (ip !== '') meta.ip = ip;
+  if (mountPath !== '') meta.mountPath = mountPath;
+  return meta;
 }
 
 /** Units of the time in a `ran` frame. */

@@ -36,6 +36,8 @@ export interface InboundCall {
   /** Arguments and meta as they crossed the thread, for a call that only passes them on; used instead of `args`. */
   raw(): RawArguments;
   readonly meta: CallMeta | undefined;
+  /** How its caller streams a body along with it; undefined = it does not. */
+  readonly upload: CallMeta['upload'];
   /** Whether values pass as they are, on one thread, instead of being captured. */
   readonly isByReference: boolean;
   listener: InboundListener | undefined;

@@ -5,7 +5,14 @@ import { messageOf } from '../values/describe-value.ts';
 import type { Marks } from '../values/marks.ts';
 import type { CallIntake } from './call-intake.ts';
 import { type ArrivalEnd, ChannelCall, NOT_TIMED } from './channel-call.ts';
-import { CANCEL_CODE, FRAME, type FrameKind, frameLength, RAN_UNITS_PER_MS, unpackMeta } from './frames.ts';
+import {
+  CANCEL_CODE,
+  FRAME,
+  type FrameKind,
+  frameLength,
+  type PackedMeta,
+  RAN_UNITS_PER_MS,
+} from './frames.ts';
 import type { InboundCall } from './inbound-call.ts';
 import { Outbox } from './outbox.ts';
 import type { BeginLedger } from './start-ledger.ts';
@@ -142,7 +149,7 @@ export class ReplicaChannel implements ArrivalEnd {
     const args: unknown[] = new Array(argc);
     for (let index = 0; index < argc; index++) args[index] = frames[first + index];
     const hasExtra = kind === FRAME.callExtra;
-    const meta = hasExtra ? unpackMeta(frames[end]) : undefined;
+    const meta = hasExtra ? (frames[end] as PackedMeta) : undefined;
     const marks = hasExtra ? (frames[end + 1] as Marks | undefined) : undefined;
     const call = new ChannelCall(this, id, frames[at + 2], frames[at + 3], frames[at + 4], args, marks, meta);
     this.open[id] = call;

@@ -209,14 +209,20 @@ export class CallExecutor {
     inbound.end();
   }
 
-  async #respond(call: RunningCall, result: unknown): Promise<void> {
+  #respond(call: RunningCall, result: unknown): void {
+    let responding: void | Promise<void>;
     try {
-      await this.#ingress.respond(call, result);
+      responding = this.#ingress.respond(call, result);
     } catch (error) {
       this.#fail(call, error);
       return;
     }
-    this.#end(call, isServerError(result));
+    if (responding === undefined) this.#end(call, isServerError(result));
+    else
+      responding.then(
+        () => this.#end(call, isServerError(result)),
+        (error: unknown) => this.#fail(call, error),
+      );
   }
 
   async #serveWebSocket(call: RunningCall): Promise<void> {

@@ -87,7 +87,10 @@ export function hasNoBody(status: number): boolean {
 
 /** Whether no header is set and `writeHead` is Node's own, neither replaced by middleware nor that of HTTP/2. */
 function isUntouched(res: HttpResponse): res is HttpResponse & Pick<ServerResponse, 'writeHead'> {
-  return Reflect.get(res, 'writeHead') === nativeWriteHead && res.getHeaderNames().length === 0;
+  return (
+    (res as { readonly writeHead?: unknown }).writeHead === nativeWriteHead &&
+    res.getHeaderNames().length === 0
+  );
 }
 
 function inOnePiece(headers: FlatHeaders, requestId: string, length: number): string[] {

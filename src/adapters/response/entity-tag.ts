@@ -16,7 +16,7 @@ type TagSetting = 'weak' | 'strong' | EntityTag;
 export function isKnownToClient(res: HttpResponse, body: string | Uint8Array): boolean {
   const { req } = res;
   if (req.method !== 'GET' && req.method !== 'HEAD') return false;
-  const settings = settingsOf(Reflect.get(res, 'app'));
+  const settings = settingsOf((res as { readonly app?: unknown }).app);
   if (settings === undefined) return false;
   if (!res.hasHeader('etag')) {
     const tag = tagOf(settings, body);

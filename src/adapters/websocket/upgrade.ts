@@ -1,8 +1,8 @@
-import type {
-  CloseEnvelope,
-  RequestEnvelope,
-  SocketEnvelope,
-  SocketFrame,
+import {
+  type CloseEnvelope,
+  packRequest,
+  type SocketEnvelope,
+  type SocketFrame,
 } from '../../channel/http-envelope.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { ServeError } from '../../errors.ts';
@@ -87,7 +87,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketListener {
       // Upgrades do not pass through the framework, so hooks get Node's own request.
       const host = { req, url: target, originalUrl: target, context: req as HostContext, client: view };
       describeCall(call, host, prefix, this.#requestId, middleware);
-      const envelope: RequestEnvelope = [req.method ?? 'GET', url, requestHeaders(req), undefined];
+      const envelope = packRequest(req.method ?? 'GET', url, requestHeaders(req), undefined);
       const protocol = agreedProtocol(offeredProtocols(req), webSocket.protocols) ?? '';
       const how: SocketEnvelope = [protocol, webSocket.bufferLimit];
       call.args = [envelope, how];

@@ -37,6 +37,10 @@ export class InlineCall implements InboundCall {
     return this.call.meta;
   }
 
+  get upload(): CallMeta['upload'] {
+    return this.meta?.upload;
+  }
+
   raw(): RawArguments {
     return { args: this.args, marks: undefined, meta: this.meta };
   }

@@ -1,6 +1,6 @@
 import {
   flatten,
-  type RequestEnvelope,
+  type PackedRequest,
   type ResponseEnvelope,
   type SocketEnvelope,
 } from '../../channel/http-envelope.ts';
@@ -25,15 +25,15 @@ const UPGRADE_REQUIRED: ResponseEnvelope = [
 function ingressProtocolOf(isWhole: boolean): IngressProtocol {
   return {
     request(call) {
-      const upload = call.inbound.meta?.upload !== undefined ? new UploadBody(call) : undefined;
-      return createRequest(call.inbound.args[0] as RequestEnvelope, upload, call, isWhole);
+      const upload = call.inbound.upload !== undefined ? new UploadBody(call) : undefined;
+      return createRequest(call.inbound.args[0] as PackedRequest, upload, call, isWhole);
     },
     respond,
     requireUpgrade(call) {
       call.inbound.result(UPGRADE_REQUIRED, { marks: undefined, transfer: undefined, bytes: 64 });
     },
     async serveWebSocket(call, accept) {
-      const [envelope, how] = call.inbound.args as [RequestEnvelope, SocketEnvelope];
+      const [envelope, how] = call.inbound.args as [PackedRequest, SocketEnvelope];
       const request = createRequest(envelope, undefined, call, isWhole);
       const session = new WebSocketSession(call, how);
       const socket = new IngressSocket(session, request.url);

@@ -1,4 +1,10 @@
-import { type FlatHeaders, type RequestEnvelope, unflatten } from '../../channel/http-envelope.ts';
+import {
+  type FlatHeaders,
+  type PackedRequest,
+  type RequestEnvelope,
+  unflatten,
+  unpackRequest,
+} from '../../channel/http-envelope.ts';
 import { parseJson } from '../../input/json-text.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 import { quiet, readForm } from './reading.ts';
@@ -12,7 +18,7 @@ export interface RequestSource {
 }
 
 type RequestFactory = (
-  envelope: RequestEnvelope,
+  packed: PackedRequest,
   upload: UploadBody | undefined,
   source: RequestSource,
   isWhole: boolean,
@@ -33,14 +39,14 @@ export function adaptGlobals(): void {
  * @param isWhole user code may make other requests of it: on the host's thread it gets undici's own
  */
 export function createRequest(
-  envelope: RequestEnvelope,
+  packed: PackedRequest,
   upload: UploadBody | undefined,
   source: RequestSource,
   isWhole: boolean,
 ): Request {
   // Made at the first request: touching the global `Request` loads undici.
   factory ??= defineFacade();
-  return factory(envelope, upload, source, isWhole && !isOwnThread);
+  return factory(packed, upload, source, isWhole && !isOwnThread);
 }
 
 /** The headers without those of the client's connection, which `fetch(request)` would refuse to send on. */
@@ -76,7 +82,7 @@ function defineFacade(): RequestFactory {
   const WholeRequest = defineWholeRequest(NativeRequest);
 
   class RequestFacade {
-    readonly #envelope: RequestEnvelope;
+    #packed: PackedRequest;
     readonly #upload: UploadBody | undefined;
     readonly #source: RequestSource;
     #url: string | undefined = undefined;
@@ -86,15 +92,20 @@ function defineFacade(): RequestFactory {
     #isUsed = false;
 
     constructor(
-      envelope: RequestEnvelope,
+      packed: PackedRequest,
       upload: UploadBody | undefined,
       source: RequestSource,
       native?: Request,
     ) {
-      this.#envelope = envelope;
+      this.#packed = packed;
       this.#upload = upload;
       this.#source = source;
       this.#native = native;
+    }
+
+    get #envelope(): RequestEnvelope {
+      if (typeof this.#packed === 'string') this.#packed = unpackRequest(this.#packed);
+      return this.#packed;
     }
 
     get method(): string {
@@ -155,7 +166,7 @@ function defineFacade(): RequestFactory {
 
     clone(): Request {
       return new RequestFacade(
-        this.#envelope,
+        this.#packed,
         undefined,
         this.#source,
         this.native.clone(),
@@ -231,8 +242,8 @@ function defineFacade(): RequestFactory {
   // `instanceof Request` holds, as in Hono's node-server.
   Object.setPrototypeOf(RequestFacade.prototype, NativeRequest.prototype);
   if (isOwnThread) acceptFacades((value) => (value instanceof RequestFacade ? value.native : value));
-  return (envelope, upload, source, isWhole) => {
-    const facade = new RequestFacade(envelope, upload, source);
+  return (packed, upload, source, isWhole) => {
+    const facade = new RequestFacade(packed, upload, source);
     return isWhole ? facade.whole : (facade as unknown as Request);
   };
 }

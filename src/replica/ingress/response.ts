@@ -1,10 +1,5 @@
 import { types } from 'node:util';
-import {
-  type FlatHeaders,
-  flatten,
-  JSON_HEADERS,
-  type ResponseEnvelope,
-} from '../../channel/http-envelope.ts';
+import { type FlatHeaders, flatten, JSON_HEADERS, packResponse } from '../../channel/http-envelope.ts';
 import { ServeError } from '../../errors.ts';
 import { resultKinds } from '../../openapi/result-kinds.ts';
 import { toJsonSchema } from '../../validation/json-schema.ts';
@@ -27,28 +22,45 @@ const JSON_LINES: FlatHeaders = flatten(['content-type', 'application/x-ndjson; 
 
 type Chunk = string | Uint8Array;
 
+/** The members by which a result may show that it is no plain data. */
+interface Tagged {
+  readonly [Symbol.toStringTag]?: unknown;
+  readonly [Symbol.asyncIterator]?: unknown;
+  readonly status?: unknown;
+}
+
 /**
  * Answers an HTTP call with the result of the ingress method: a `Response` as it is, text, bytes, a stream, no result (204),
  * any other value as JSON.
  */
-export async function respond(call: RunningCall, result: unknown): Promise<void> {
+export function respond(call: RunningCall, result: unknown): void | Promise<void> {
   if (result === undefined || result === null) {
     finish(call, 204, NONE, undefined);
   } else if (typeof result === 'string') {
     finish(call, 200, TEXT, result);
-  } else if (typeof result !== 'object') {
+  } else if (typeof result !== 'object' || isPlainData(result)) {
     finish(call, 200, JSON_HEADERS, toJson(result));
   } else {
-    await respondWithObject(call, result);
+    const bytes = asBytes(result);
+    if (bytes === undefined) return respondWithObject(call, result);
+    finish(call, 200, BYTES, bytes);
+  }
+}
+
+/** Whether a result is an ordinary object or array, as most are: it is sent as JSON, and nothing else has to be asked of it. */
+function isPlainData(result: object): boolean {
+  try {
+    const prototype: unknown = Object.getPrototypeOf(result);
+    if (prototype !== Object.prototype && prototype !== Array.prototype) return false;
+    const { [Symbol.toStringTag]: tag, [Symbol.asyncIterator]: iterator, status } = result as Tagged;
+    if (tag !== undefined || iterator !== undefined) return false;
+    return typeof status !== 'number' || !isResponse(result);
+  } catch {
+    return false;
   }
 }
 
 async function respondWithObject(call: RunningCall, result: object): Promise<void> {
-  const bytes = asBytes(result);
-  if (bytes !== undefined) {
-    finish(call, 200, BYTES, bytes);
-    return;
-  }
   if (isResponse(result)) return respondWith(call, result);
   switch (peek(result, Symbol.toStringTag)) {
     // Sent with their own type, as `fetch` sends them as a body.
@@ -154,9 +166,14 @@ function toBodyChunk(item: unknown): Chunk {
 }
 
 function finish(call: RunningCall, status: number, headers: FlatHeaders, body: Chunk | undefined): void {
+  const envelope = packResponse(status, headers, body);
+  if (typeof body === 'string' || body === undefined || call.inbound.isByReference) {
+    const bytes = headers.length + (body?.length ?? 0);
+    call.inbound.result(envelope, { marks: undefined, transfer: undefined, bytes });
+    return;
+  }
   const capture = new Capture();
-  const envelope: ResponseEnvelope = [status, headers, body];
-  call.inbound.result(call.inbound.isByReference ? envelope : capture.take(envelope, 'response', RESULT), {
+  call.inbound.result(capture.take(envelope, 'response', RESULT), {
     marks: undefined,
     transfer: capture.transfer,
     bytes: capture.bytes,

@@ -39,7 +39,7 @@ export class UploadBody implements UploadListener {
     if (!this.#started) {
       this.#started = true;
       // A caller that sends lazily waits for this credit.
-      if (this.#call.inbound.meta?.upload === 'lazy') this.#call.inbound.credit(0);
+      if (this.#call.inbound.upload === 'lazy') this.#call.inbound.credit(0);
     }
     for (;;) {
       const chunk = this.#chunks.shift();
