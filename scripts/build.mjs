@@ -104,6 +104,20 @@ async function bundleHost() {
   rmSync(outdir, { recursive: true });
 }
 
+/** Modules of users are imported by Node itself, also where a bundler has taken the package into its bundle. */
+function ignoreComputedImports() {
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    if (!entry.isFile() || !file.endsWith('.js')) continue;
+    const code = readFileSync(file, 'utf8');
+    const ignored = code.replaceAll(
+      /\bimport\((?=[\w$])/g,
+      'import(/* webpackIgnore: true */ /* @vite-ignore */ ',
+    );
+    if (ignored !== code) writeFileSync(file, ignored);
+  }
+}
+
 /** What users read are the declarations; without comments the code is a fifth smaller, in the package and in each thread. */
 function compile() {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -143,6 +157,7 @@ if (built() !== now) {
   await bundleThread();
   await bundleFleet();
   await bundleHost();
+  ignoreComputedImports();
   mkdirSync(dist, { recursive: true });
   writeFileSync(stamp, now);
 }

@@ -88,7 +88,8 @@ export const SERVE_ERRORS = {
     title: 'Host-only API called in a replica',
     meaning:
       "A replica's thread ran code that belongs to the host, such as `serve.run()` or `server.listen()`.",
-    remedy: 'Move the deployment to its own module, or guard the server with `if (import.meta.main)`.',
+    remedy:
+      'Move the deployment to its own module, or guard the server with `if (import.meta.main)`; in a bundle, build that module as an entry of its own ([bundlers](bundlers.md)).',
   },
   SERVE_INVALID_OPTION: {
     statusCode: 500,
@@ -96,6 +97,13 @@ export const SERVE_ERRORS = {
     title: 'Invalid option',
     meaning: 'An option is unknown, has the wrong type or is out of range.',
     remedy: 'Correct the option: the message names it, its value and the allowed values.',
+  },
+  SERVE_UNSUPPORTED_RUNTIME: {
+    statusCode: 500,
+    retryable: false,
+    title: 'Unsupported runtime',
+    meaning: 'The version of Node is too old, or the runtime is another one and lacks what replicas need.',
+    remedy: 'Run the app on a version of Node that the message names.',
   },
   SERVE_MISSING_DEPENDENCY: {
     statusCode: 500,
@@ -219,6 +227,9 @@ Object.defineProperty(ServeError.prototype, 'name', {
   writable: true,
 });
 Object.defineProperty(ServeError.prototype, brand, { value: true });
+
+/** The page that errors about bundles refer to. */
+export const BUNDLERS_PAGE = 'docs/bundlers.md';
 
 /** Builds every `SERVE_INVALID_OPTION`: the option, its value and the allowed values. */
 export function invalidOption(option: string, value: unknown, allowed: string): ServeError {

@@ -1,3 +1,7 @@
+import module from 'node:module';
+import util from 'node:util';
+import { ServeError } from './errors.ts';
+
 /**
  * Imported first by the entry, so that an old Node says what is wrong with one sentence. Modules are linked before the
  * first one runs: a named import of a built-in that an old Node lacks would come before it with an error of its own, so
@@ -15,5 +19,23 @@ export function nodeProblem(found: string): string | undefined {
   return `inserve needs Node ${NEEDED_NODE} or newer; this is Node ${found}.`;
 }
 
-const problem = nodeProblem(process.versions.node);
-if (problem !== undefined) throw new Error(problem);
+/** Functions of Node that replicas need, and that other runtimes may lack. */
+const NEEDED: Readonly<Record<string, unknown>> = {
+  'module.registerHooks': module.registerHooks,
+  'util.getCallSites': util.getCallSites,
+};
+
+/** Why the library cannot run on another runtime, which claims to be Node; undefined if it can. */
+export function runtimeProblem(
+  versions: Readonly<Record<string, string | undefined>>,
+  needed: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const missing = Object.keys(needed).filter((name) => typeof needed[name] !== 'function');
+  if (missing.length === 0) return undefined;
+  const { bun, deno, node } = versions;
+  const runtime = bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : `Node ${node}`;
+  return `inserve needs Node ${NEEDED_NODE} or newer; this is ${runtime}, which lacks ${missing.join(' and ')}.`;
+}
+
+const problem = nodeProblem(process.versions.node) ?? runtimeProblem(process.versions, NEEDED);
+if (problem !== undefined) throw new ServeError('SERVE_UNSUPPORTED_RUNTIME', problem);

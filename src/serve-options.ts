@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
 import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
 import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
 import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/overload-guard.ts';
 import type { InstanceOptions } from './instance/instance.ts';
+import { workerEntry } from './isolation/thread/worker-entry.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, type MetricsOptions } from './observe/metrics.ts';
 import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
@@ -75,31 +75,6 @@ export function instanceOptions(options: ServeOptions): InstanceOptions {
     isInline: isInline(options.isolation),
     version: options.version ?? process.env['INSERVE_VERSION'] ?? packageVersion(process.cwd()),
   };
-}
-
-/** The file that the fleet thread starts with. */
-export function fleetEntry(): string {
-  const file = fileURLToPath(import.meta.url);
-  return join(
-    dirname(file),
-    ...(file.endsWith('.ts') ? ['cluster', 'fleet-thread.ts'] : ['fleet', 'fleet-thread.js']),
-  );
-}
-
-/**
- * The file that replicas' threads start with: the package's own, or the one of a bundled app.
- * @throws ServeError `SERVE_INVALID_OPTION` if it is not there
- */
-function workerEntry(given: string | undefined): string {
-  const file = fileURLToPath(import.meta.url);
-  const own = join(
-    dirname(file),
-    ...(file.endsWith('.ts') ? ['isolation', 'thread', 'worker.ts'] : ['thread', 'worker.js']),
-  );
-  const entry = given === undefined ? own : given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
-  if (existsSync(entry)) return entry;
-  const hint = "the file that 'inserve/worker' resolves to; a bundler must emit it next to the bundle";
-  throw invalidOption('createServe.workerEntry', entry, hint);
 }
 
 /** @throws ServeError `SERVE_INVALID_OPTION` for another value of `INSERVE_ISOLATION` */

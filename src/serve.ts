@@ -16,6 +16,7 @@ import {
 import type { UpgradableServer } from './adapters/websocket/upgrade-gate.ts';
 import { attachUpgrades } from './adapters/websocket/upgrades.ts';
 import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts';
+import { fleetEntry } from './cluster/fleet-entry.ts';
 import type { FleetHost } from './cluster/fleet-host.ts';
 import type { FleetOptions } from './cluster/fleet-options.ts';
 import type { AppReport } from './controller/status.ts';
@@ -39,8 +40,8 @@ import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
-import { mainInWorker } from './replica/thread-hooks/listen-guard.ts';
-import { fleetEntry, instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
+import { mainInWorker } from './replica/thread-hooks/main-in-worker.ts';
+import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
 import { type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface RunOptions extends TrialOptions {

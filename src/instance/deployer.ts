@@ -121,7 +121,8 @@ export class Deployer {
         `another app is called '${appName}': pass \`name\`, or upgrade it with serve.run(app, { name: '${appName}' })`,
       );
     }
-    const { app } = this.start(ingress, appName, null);
+    const { app, deployed } = this.start(ingress, appName, null);
+    raiseMainInWorker(deployed);
     if (isForHandle) this.#handleApps.add(app);
     return app;
   }
@@ -198,4 +199,19 @@ export class Deployer {
   close(): void {
     this.#isClosed = true;
   }
+}
+
+/**
+ * Raises, as an unhandled rejection, the failure of a background deploy whose replicas import the program itself: without it
+ * every request would be answered with 503 for ever, and nothing can change that but another build.
+ */
+function raiseMainInWorker(deployed: Promise<void>): void {
+  deployed.catch((error: unknown) => {
+    if (
+      error instanceof ServeError &&
+      error.cause instanceof ServeError &&
+      error.cause.code === 'SERVE_MAIN_IN_WORKER'
+    )
+      throw error;
+  });
 }

@@ -23,6 +23,8 @@ export interface ReplicaInit {
   readonly deployment: string;
   /** `file:` URL of the module that registers the target. */
   readonly module: string;
+  /** Whether the host's process was started with that module. */
+  readonly isMainModule: boolean;
   /** The name under which the target is registered. */
   readonly exportName: string;
   /** Arguments of the constructor: an array. */

@@ -1,7 +1,7 @@
 import { createHandle } from '../handle/api/handle.ts';
 import type { DeploymentHandle } from '../handle/api/handle-types.ts';
 import { replicaRouter } from './current-thread.ts';
-import { mainInWorker } from './thread-hooks/listen-guard.ts';
+import { mainInWorker } from './thread-hooks/main-in-worker.ts';
 
 /**
  * `serve` and `createServe` for the thread of a replica. The build replaces `default-serve.ts` and `serve.ts` by this file in

@@ -34,6 +34,7 @@ import { forwardConsole } from './thread-hooks/console.ts';
 import { reportExit } from './thread-hooks/exit-report.ts';
 import { guardListen } from './thread-hooks/listen-guard.ts';
 import { LoopTicker } from './thread-hooks/loop-ticker.ts';
+import { setImportedModule } from './thread-hooks/main-in-worker.ts';
 import { trackModules } from './thread-hooks/module-tracker.ts';
 import { type Remains, watchRemains } from './thread-hooks/remains.ts';
 import { UserCode } from './user-code.ts';
@@ -116,7 +117,9 @@ export class ReplicaAgent {
     const unguard = guardListen();
     let phase: StartPhase = 'import';
     try {
+      setImportedModule(this.#init);
       const registration = await this.#source.load(this.#init);
+      setImportedModule(undefined);
       phase = 'construct';
       const code = await UserCode.construct(registration, unpack(this.#init.args) as unknown[]);
       this.#code = code;

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { NEEDED_NODE, nodeProblem } from '../../src/node-version.ts';
+import { NEEDED_NODE, nodeProblem, runtimeProblem } from '../../src/node-version.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -39,6 +39,20 @@ describe('an old Node', () => {
     expect(nodeProblem(version)).toBe(`inserve needs Node 22.18.0 or newer; this is Node ${version}.`);
   });
 
+  test('another runtime that lacks what replicas need is named', () => {
+    const lacking = { 'module.registerHooks': undefined, 'util.getCallSites': () => [] };
+    const rest = 'which lacks module.registerHooks.';
+    for (const [versions, name] of [
+      [{ node: '26.3.0', bun: '1.4.5' }, 'Bun 1.4.5'],
+      [{ node: '26.3.0', deno: '2.1.0' }, 'Deno 2.1.0'],
+      [{ node: '22.18.0' }, 'Node 22.18.0'],
+    ] as const)
+      expect(runtimeProblem(versions, lacking)).toBe(
+        `inserve needs Node 22.18.0 or newer; this is ${name}, ${rest}`,
+      );
+    expect(runtimeProblem(process.versions, { 'util.getCallSites': () => [] })).toBeUndefined();
+  });
+
   test('package.json says the same', () => {
     const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(`${engines.node}.0`).toBe(`>=${NEEDED_NODE}`);
@@ -47,10 +61,11 @@ describe('an old Node', () => {
   test('the check comes before everything else of the package', async () => {
     const pretend = "Object.defineProperty(process, 'versions', { value: { node: '20.1.0' } });";
     const sentence = 'Error: inserve needs Node 22.18.0 or newer; this is Node 20.1.0.';
+    const code = "code: 'SERVE_UNSUPPORTED_RUNTIME'";
     const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
-    expect(await failure(process.execPath, '--import', preload, '-e', "import('inserve')")).toContain(
-      sentence,
-    );
+    const output = await failure(process.execPath, '--import', preload, '-e', "import('inserve')");
+    expect(output).toContain(sentence);
+    expect(output).toContain(code);
   });
 
   test.runIf(old !== undefined)(`the one on the PATH (${old?.version ?? 'there is none'})`, async () => {

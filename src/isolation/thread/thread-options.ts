@@ -7,6 +7,7 @@ import { withoutSecrets } from '../child/child-environment.ts';
 import type { ReplicaPlace } from '../replica-host.ts';
 import { tickPeriod } from '../tick-period.ts';
 import { threadFlags } from './exec-argv.ts';
+import { isMainModule } from './main-module.ts';
 import type { ThreadInit } from './thread-init.ts';
 
 /** The thread's ends of the memory and ports shared with the host. */
@@ -25,6 +26,7 @@ export function threadOptions(
     epoch: clockEpoch(),
     deployment: spec.name,
     module: source.module,
+    isMainModule: isMainModule(source.module),
     exportName: source.exportName,
     args: source.args,
     userConfig: options.userConfig === undefined ? undefined : pack(options.userConfig, 'userConfig'),

@@ -1,5 +1,5 @@
 import { Server } from 'node:net';
-import { ServeError } from '../../errors.ts';
+import { mainInWorker } from './main-in-worker.ts';
 
 /**
  * A replica imports the module of its deployment. If that module also starts the app's server, every replica would fight
@@ -10,17 +10,9 @@ import { ServeError } from '../../errors.ts';
 export function guardListen(): () => void {
   const original = Server.prototype.listen;
   Server.prototype.listen = function guarded(): never {
-    throw mainInWorker('server.listen()');
+    throw mainInWorker('server.listen()', 'is only available on the host, and in a replica that is ready');
   };
   return () => {
     Server.prototype.listen = original;
   };
-}
-
-export function mainInWorker(what: string): ServeError {
-  return new ServeError(
-    'SERVE_MAIN_IN_WORKER',
-    `${what} was called while a replica imported this module: move the deployment to its own module, ` +
-      'or guard the server with `if (import.meta.main)`',
-  );
 }
