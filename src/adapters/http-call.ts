@@ -40,8 +40,8 @@ export class HttpCall extends Call {
   }
 
   /** Ends the call with an error from the host's side. */
-  giveUp(error: unknown): void {
-    this.abandon('error', error, CANCEL_CODE.cancelled);
+  destroy(error: unknown): void {
+    this.cancelAs('error', error, CANCEL_CODE.cancelled);
   }
 
   protected override onResult(value: unknown): void {
@@ -94,7 +94,7 @@ export class HttpCall extends Call {
       }
       this.#stream = new StreamedAnswer(res, (chunks) => this.endpoint?.channel.credit(this, chunks));
     } catch (error) {
-      this.giveUp(error);
+      this.destroy(error);
     }
   }
 
@@ -107,7 +107,7 @@ export class HttpCall extends Call {
     try {
       this.#stream?.write(value as string | Uint8Array, bytes);
     } catch (error) {
-      this.giveUp(error);
+      this.destroy(error);
     }
   }
 
@@ -136,6 +136,6 @@ export class HttpCall extends Call {
   /** Ends the call successfully without the rest of the stream. */
   #finishEarly(): void {
     this.#isAnswered = true;
-    this.abandon('ok', undefined, CANCEL_CODE.cancelled);
+    this.cancelAs('ok', undefined, CANCEL_CODE.cancelled);
   }
 }

@@ -143,7 +143,7 @@ class Exchange implements HttpOutcome {
   /** Streams a form that a parser has read. The limit of that parser has already applied. */
   #streamForm({ source, type }: ParsedForm, url: string): void {
     source.on('error', (cause) =>
-      this.#call.giveUp(new Error('reading a file of the parsed form failed', { cause })),
+      this.#call.destroy(new Error('reading a file of the parsed form failed', { cause })),
     );
     const upload = new BodyUpload(source, this.#call, Infinity, true);
     this.#dispatchStream(upload, url, decodedHeaders(this.#req, type));
@@ -154,7 +154,7 @@ class Exchange implements HttpOutcome {
     const call = this.#call;
     if (source !== this.#req) {
       source.on('error', (cause) =>
-        call.giveUp(new ServeError('SERVE_BAD_REQUEST', 'the request body cannot be read', { cause })),
+        call.destroy(new ServeError('SERVE_BAD_REQUEST', 'the request body cannot be read', { cause })),
       );
     }
     this.#dispatchStream(new BodyUpload(source, call, this.#options.bodyLimit), url, headers);

@@ -105,14 +105,14 @@ export class ControlPlane {
   /** Ends the trial beside an app, else rolls the app back to the version before its last update. */
   async rollBack(name: string): Promise<void> {
     this.apps.existing(name);
-    await (this.#trials.has(name) ? this.#trials.end(name) : this.deployer.goBack(name));
+    await (this.#trials.has(name) ? this.#trials.closeTrial(name) : this.deployer.goBack(name));
   }
 
   /** Drains and stops an app together with its trial, or only the trial if that is named (`speech@canary`). */
   async delete(name: string, timeoutMs?: number): Promise<void> {
     const main = triedApp(name);
-    if (main !== undefined && this.#trials.has(main)) return this.#trials.end(main);
-    await Promise.all([this.deployer.remove(name, timeoutMs), this.#trials.end(name)]);
+    if (main !== undefined && this.#trials.has(main)) return this.#trials.closeTrial(main);
+    await Promise.all([this.deployer.remove(name, timeoutMs), this.#trials.closeTrial(name)]);
   }
 
   report(): Record<string, AppReport> {

@@ -55,7 +55,7 @@ export class Deployer {
       apps: options.apps,
       registry,
       log,
-      stop: (app, timeoutMs) => void this.#close(app, timeoutMs),
+      close: (app, timeoutMs) => void this.#close(app, timeoutMs),
     });
   }
 

@@ -9,7 +9,7 @@ export class BlockedLoops {
    * Ends a replica as soon as the inspector has answered.
    * @param why fault of the replica
    */
-  end(replica: ManagedReplica, why: string): void {
+  destroy(replica: ManagedReplica, why: string): void {
     if (this.#ending.has(replica)) return;
     this.#ending.add(replica);
     void endBlocked(replica, why);

@@ -57,7 +57,7 @@ test('the end of the replica fails the open questions and all later ones', async
   const { link, posted } = linked();
   const open = link.openCalls();
   const died = new ServeError('SERVE_REPLICA_DIED', 'gone');
-  link.close(died);
+  link.destroy(died);
   await expect(open).rejects.toBe(died);
   await expect(link.describe()).rejects.toBe(died);
   expect([posted.length, link.open]).toEqual([1, 0]);

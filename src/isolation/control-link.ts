@@ -94,9 +94,9 @@ export class ControlLink {
    * Lets the replica end by itself once no work is under way in it. Rejects if it does not answer within `timeoutMs`: its
    * event loop is blocked.
    */
-  async retire(timeoutMs: number): Promise<Remains> {
+  async close(timeoutMs: number): Promise<Remains> {
     const message = `the event loop did not turn for ${timeoutMs} ms`;
-    const { remains } = await this.#ask({ type: 'retire' }, { ms: timeoutMs, message, keepsAlive: true });
+    const { remains } = await this.#ask({ type: 'close' }, { ms: timeoutMs, message, keepsAlive: true });
     return remains ?? { hasLeftovers: false, hasAddons: false };
   }
 
@@ -109,8 +109,8 @@ export class ControlLink {
     this.#open.get(answer.id)?.answered.resolve(answer);
   }
 
-  /** The replica is gone: open questions and later ones fail. */
-  close(error: ServeError): void {
+  /** Makes open questions and later ones fail, because the replica is gone. */
+  destroy(error: ServeError): void {
     this.#closedWith = error;
     for (const { answered } of this.#open.values()) answered.reject(error);
   }

@@ -34,7 +34,7 @@ class StubHost implements ReplicaHost {
     this.log.push(message.type);
     if (message.type === 'dispose' && this.remains !== undefined)
       this.say({ type: 'answer', id: message.id });
-    if (message.type !== 'retire' || this.remains === undefined) return;
+    if (message.type !== 'close' || this.remains === undefined) return;
     this.say({ type: 'answer', id: message.id, remains: this.remains });
     if (this.endsByItself) this.#exit.resolve(undefined);
   }
@@ -113,7 +113,7 @@ test('a replica whose event loop turns is not forced to end', async () => {
   host.remains = { hasLeftovers: false, hasAddons: true };
   host.endsByItself = true;
   await replica.drain({ graceMs: 1_000 });
-  expect(host.log).toEqual(['drain', 'dispose', 'retire']);
+  expect(host.log).toEqual(['drain', 'dispose', 'close']);
   expect(owner.exits).toMatchObject([{ isExpected: true, phase: undefined }]);
 });
 
@@ -122,7 +122,7 @@ test('what a kill ends is not forced either, but its calls fail at once', async 
   host.remains = { hasLeftovers: false, hasAddons: true };
   host.endsByItself = true;
   await replica.destroy(DIED);
-  expect(host.log).toEqual(['retire']);
+  expect(host.log).toEqual(['close']);
   expect(owner.exits).toMatchObject([{ isExpected: false, phase: undefined, error: DIED }]);
 });
 
@@ -130,14 +130,14 @@ test('timers and sockets that are left open keep no replica without addons', asy
   const { host, replica } = await running();
   host.remains = { hasLeftovers: true, hasAddons: false };
   await replica.drain({ graceMs: 60_000 });
-  expect(host.log).toEqual(['drain', 'dispose', 'retire', 'terminated']);
+  expect(host.log).toEqual(['drain', 'dispose', 'close', 'terminated']);
 });
 
 test('a replica that does not end by itself is forced to after its limit', async () => {
   const { host, replica } = await running();
   host.remains = { hasLeftovers: true, hasAddons: true };
   await replica.drain({ graceMs: 1 });
-  expect(host.log.at(-1)).toBe('retire');
+  expect(host.log.at(-1)).toBe('close');
   await replica.gone;
   expect(host.log.at(-1)).toBe('terminated');
 });
@@ -146,16 +146,16 @@ test('native work may go on beyond the grace: it is not forced to end, and not w
   const { host, owner, replica } = await running();
   host.remains = { hasLeftovers: false, hasAddons: true };
   await replica.drain({ graceMs: 1 });
-  expect([host.log.at(-1), owner.exits]).toEqual(['retire', []]);
+  expect([host.log.at(-1), owner.exits]).toEqual(['close', []]);
   host.exit();
   await replica.gone;
-  expect([host.log.at(-1), owner.exits.length]).toEqual(['retire', 1]);
+  expect([host.log.at(-1), owner.exits.length]).toEqual(['close', 1]);
 });
 
 test('an event loop that does not turn is forced to end', async () => {
   const { host, replica } = await running();
   await replica.drain({ graceMs: 1 });
-  expect(host.log).toEqual(['drain', 'dispose', 'retire', 'terminated']);
+  expect(host.log).toEqual(['drain', 'dispose', 'close', 'terminated']);
 });
 
 test('a replica that is known to be stuck is asked nothing', async () => {
@@ -172,6 +172,6 @@ test('a failed start ends in order, with its phase', async () => {
   const replica = new ManagedReplica(host, PLACE, SPEC, new EndpointRegistry(), owner);
   host.say({ type: 'failed', phase: 'construct', error: { value: 'no weights', marks: undefined } });
   await replica.gone;
-  expect(host.log).toEqual(['retire']);
+  expect(host.log).toEqual(['close']);
   expect(owner.exits).toMatchObject([{ isExpected: false, phase: 'construct', error: 'no weights' }]);
 });

@@ -289,8 +289,8 @@ export class ManagedReplica implements Reachable, Draining {
     const { phase, error } = this.#failure ?? { phase: undefined, error: undefined };
     const died = this.#died(deathReason(error), error);
     this.#membership.disconnect(error instanceof ServeError ? error : died);
-    this.#membership.end();
-    this.control.close(died);
+    this.#membership.close();
+    this.control.destroy(died);
     this.#gone.resolve();
     const failedIn = this.#hasRun ? undefined : (phase ?? 'start');
     const { lost } = this.#membership;

@@ -52,7 +52,7 @@ export class Membership {
   }
 
   /** The replica makes no more calls. */
-  end(): void {
+  close(): void {
     this.#registry.removeCaller(this.#caller);
   }
 }

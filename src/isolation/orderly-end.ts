@@ -21,7 +21,7 @@ export async function endInOrder(
   limit: (most: number) => number,
 ): Promise<void> {
   try {
-    const { hasLeftovers, hasAddons } = await control.retire(limit(ANSWER_MS));
+    const { hasLeftovers, hasAddons } = await control.close(limit(ANSWER_MS));
     if (hasAddons) await within(hasLeftovers ? LEFTOVERS_MS : RUN_DRY_MS, gone);
     // Without addons a forced end cannot harm the process.
     else if (!hasLeftovers) await within(limit(RUN_DRY_MS), gone);

@@ -198,7 +198,7 @@ export class CallExecutor {
     try {
       const pump = new StreamPump(inbound, source, this.#code.methodName(inbound.method));
       call.streamTo(pump);
-      if (call.cancellation !== undefined) pump.stop();
+      if (call.cancellation !== undefined) pump.cancel();
       inbound.open(undefined, NO_ENCODING);
       await pump.run();
     } catch (error) {

@@ -61,7 +61,7 @@ export type ToReplica =
   | { type: 'autoscalingStats'; id: number }
   | { type: 'dispose'; id: number }
   /** No more questions follow: the thread ends once no work is under way in it. */
-  | { type: 'retire'; id: number };
+  | { type: 'close'; id: number };
 
 /** The open calls of a replica. */
 export interface OpenCalls {

@@ -192,8 +192,8 @@ export class ReplicaAgent {
       case 'dispose':
         await this.#answer(message.id, () => this.#dispose());
         return;
-      case 'retire':
-        await this.#answer(message.id, () => this.#retire());
+      case 'close':
+        await this.#answer(message.id, () => this.#close());
         return;
     }
   }
@@ -240,7 +240,7 @@ export class ReplicaAgent {
    * Lets the event loop run dry, after which the thread ends by itself. A thread that is ended while native work is under way
    * takes the process with it: the completion of the work finds no JavaScript to run (node-addon-api aborts then).
    */
-  async #retire(): Promise<Answer> {
+  async #close(): Promise<Answer> {
     this.#shipStats();
     this.#ticker?.close();
     await this.#source.close?.();

@@ -191,7 +191,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     if (isTimeout) this.#onTimeout?.(this);
     this.#stopWork(error);
     this.#upload?.failed(error);
-    this.#stream?.stop();
+    this.#stream?.cancel();
   }
 
   /**
@@ -239,7 +239,7 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
 export interface StreamListener {
   credited(chunks: number): void;
   /** The caller left. */
-  stop(): void;
+  cancel(): void;
   /** A chunk could not be sent. */
   fail(error: Error): void;
   /** The replica is to stop. */

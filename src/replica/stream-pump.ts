@@ -55,7 +55,7 @@ export class StreamPump implements StreamListener {
     this.#window.credited(chunks);
   }
 
-  stop(): void {
+  cancel(): void {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#window.close();
@@ -65,7 +65,7 @@ export class StreamPump implements StreamListener {
 
   fail(error: Error): void {
     this.#failure ??= { error };
-    this.stop();
+    this.cancel();
   }
 
   /** @throws the error of the iterator */
@@ -89,7 +89,7 @@ export class StreamPump implements StreamListener {
       this.#window.sent(capture.bytes);
       this.#inbound.chunk(chunk, capture);
     } catch (error) {
-      this.stop();
+      this.cancel();
       throw error;
     }
   }

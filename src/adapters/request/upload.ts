@@ -113,7 +113,7 @@ export class BodyUpload implements Upload {
     const own = ownBytes(chunk, this.#source);
     this.#received += own.byteLength;
     if (this.#received > this.#limit) {
-      this.#call.giveUp(tooLarge(this.#limit));
+      this.#call.destroy(tooLarge(this.#limit));
       return;
     }
     const transfer = own.byteLength >= LARGE_BYTES ? [own.buffer] : undefined;

@@ -100,7 +100,7 @@ export class HttpSockets {
   }
 
   /** Stops watching the server. */
-  release(): void {
+  close(): void {
     const server = this.#server;
     clearTimeout(this.#firstRequests);
     server.off('connection', this.#onConnection);

@@ -56,8 +56,8 @@ export async function shutDown(
     for (const sockets of all) sockets.destroyAll();
     log.info({}, 'shut down');
   } finally {
-    for (const sockets of all) sockets.release();
-    signals.release();
+    for (const sockets of all) sockets.close();
+    signals.close();
   }
 }
 

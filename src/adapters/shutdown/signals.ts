@@ -11,18 +11,18 @@ export class Signals {
     for (const name of names) process.on(name, this.#onSignal);
   }
 
-  /** Resolves with the first signal. A second one ends the process at once, until `release()`. */
+  /** Resolves with the first signal. A second one ends the process at once, until `close()`. */
   get first(): Promise<NodeJS.Signals> {
     return this.#first.promise;
   }
 
-  release(): void {
+  close(): void {
     for (const name of this.#names) process.off(name, this.#onSignal);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.#isAsked) {
-      this.release();
+      this.close();
       end(signal);
     }
     this.#isAsked = true;

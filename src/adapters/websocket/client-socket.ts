@@ -139,7 +139,7 @@ export class ClientSocket {
   }
 
   /** Ends the connection without a close frame. */
-  cut(): void {
+  destroy(): void {
     this.#isClosing = true;
     this.#ws.terminate();
   }
@@ -191,7 +191,7 @@ export class ClientSocket {
     if (this.#isHeard || this.#ws.isPaused) {
       this.#isHeard = false;
     } else if (this.#hasAsked) {
-      this.cut();
+      this.destroy();
     } else {
       this.#hasAsked = true;
       this.#ws.ping('', false, ignore);

@@ -119,7 +119,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketListener {
       this.#client?.close(code, reason);
     } else {
       this.#log(`the connection was cut${reason === '' ? '' : `: ${reason}`}`);
-      this.#client?.cut();
+      this.#client?.destroy();
     }
   }
 

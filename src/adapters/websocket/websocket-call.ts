@@ -32,7 +32,7 @@ export class WebSocketCall extends Call {
 
   /** Ends a call that waits for a replica. */
   turnAway(error: unknown): void {
-    if (this.isQueued) this.abandon('rejected', error, CANCEL_CODE.cancelled);
+    if (this.isQueued) this.cancelAs('rejected', error, CANCEL_CODE.cancelled);
   }
 
   override expire(at: number): void {

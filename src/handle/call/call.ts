@@ -179,11 +179,11 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     if (this.isSettled) return;
     const cause = reason === undefined ? {} : { cause: reason };
     const error = callError(this, 'SERVE_CANCELLED', 'the call was cancelled', cause);
-    this.abandon('cancelled', error, CANCEL_CODE.cancelled);
+    this.cancelAs('cancelled', error, CANCEL_CODE.cancelled);
   }
 
   /** Ends the call from this side, whatever the replica does. */
-  protected abandon(outcome: Outcome, error: unknown, code: CancelCode): void {
+  protected cancelAs(outcome: Outcome, error: unknown, code: CancelCode): void {
     const { state, endpoint, slot } = this;
     const at = now();
     if (!this.#settle(outcome, at, error)) return;
@@ -284,7 +284,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     const when = this.isQueued ? 'while it was queued' : 'while it ran';
     const what = `the deadline passed ${when} (after ${Math.round(at - this.createdAt)} ms)`;
     const error = callError(this, 'SERVE_TIMEOUT', what, { retryable: this.attempts === 0 });
-    this.abandon('timeout', error, CANCEL_CODE.timeout);
+    this.cancelAs('timeout', error, CANCEL_CODE.timeout);
   }
 
   protected abstract onResult(value: unknown): void;

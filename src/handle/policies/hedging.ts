@@ -164,7 +164,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
   /** Both copies opened a stream: the first copy continues. */
   override opened(): void {
     this.close();
-    this.#giveUp(true, undefined);
+    this.#loseCall(true, undefined);
   }
 
   override chunk(): void {}
@@ -174,11 +174,11 @@ export class Hedge extends OutboundCall implements HedgeCopy {
   override orphaned(started: boolean, error: unknown): void {
     if (this.#endpoint === undefined) return;
     this.#endpoint = undefined;
-    this.#giveUp(started, error);
+    this.#loseCall(started, error);
   }
 
   /** Without the first copy the call is lost. */
-  #giveUp(started: boolean, cause: unknown): void {
+  #loseCall(started: boolean, cause: unknown): void {
     const lost = this.#lost;
     this.#lost = undefined;
     if (lost !== undefined) this.call.orphaned(lost.started || started, lost.cause ?? cause);

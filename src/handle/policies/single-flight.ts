@@ -77,7 +77,7 @@ export class SharedRun extends Call {
   protected override onOpen(): void {
     const what = `${this.route.deployment}.${methodLabel(this.method)}`;
     const message = `${what}: it streams its result, which an idempotencyKey cannot share`;
-    this.abandon('error', new ServeError('SERVE_INVALID_OPTION', message), CANCEL_CODE.cancelled);
+    this.cancelAs('error', new ServeError('SERVE_INVALID_OPTION', message), CANCEL_CODE.cancelled);
   }
 
   protected override onChunk(): void {}

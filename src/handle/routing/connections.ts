@@ -38,11 +38,11 @@ export class Connections {
   }
 
   async #await(route: Route, link: Link, connecting: Promise<CallChannel>): Promise<CallChannel | undefined> {
-    const { retirements } = route;
+    const { generation } = route;
     try {
       const channel = await connecting;
       // The route may be gone by now or lead to another deployment: then nothing else would close the channel.
-      if (route.isGone || route.retirements !== retirements) channel.close(undefined);
+      if (route.isGone || route.generation !== generation) channel.close(undefined);
       else this.#arrived(route, link, channel);
       return channel;
     } catch (cause) {

@@ -35,8 +35,8 @@ export class Route implements CallOwner {
   config: RouteConfig = UNKNOWN_CONFIG;
   /** The trial that diverts or copies calls of this route. */
   detour: TrafficSplit<Route> | undefined = undefined;
-  /** Number of times that the route's replicas were given up for another deployment's. */
-  retirements = 0;
+  /** Number of times that the route left its replicas for those of another deployment. */
+  generation = 0;
   /** Set once the deployment is gone; a new deployment of the same name gets a new route. */
   isGone = false;
   /** Error of every call until the deployment is configured again: the deployment failed or is being stopped. */
@@ -122,8 +122,8 @@ export class Route implements CallOwner {
    * Sends nothing more to the current replicas. Running calls end there; the links close with their replicas, inline
    * ones after their calls.
    */
-  retire(): void {
-    this.retirements++;
+  clearEndpoints(): void {
+    this.generation++;
     for (const { channel } of this.#dispatcher.endpoints.clear())
       if (channel.isInline) channel.close(undefined);
   }

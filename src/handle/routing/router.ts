@@ -116,7 +116,7 @@ export class Router implements RouteKeeper {
         this.#directory.lost(event.replicaId, route.remove(event.replicaId, event.error));
         return;
       case 'moved':
-        route.retire();
+        route.clearEndpoints();
         route.detour = undefined;
         return;
       case 'detour':

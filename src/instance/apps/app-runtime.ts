@@ -188,7 +188,7 @@ export class AppRuntime {
       this.#current = compiled;
       this.#previous = fallback ?? this.#previous;
       registry.setIngress(this.name, ingress);
-      await this.#retire(outgoing, group);
+      await this.#closeLeaving(outgoing, group);
     });
     this.#ready.catch(() => {});
     return this.#ready;
@@ -204,7 +204,7 @@ export class AppRuntime {
   }
 
   /** Stops deployments that the app no longer has, once earlier requests have ended: these may still call them. */
-  async #retire(outgoing: CompiledApp, group: UpdateBarrier): Promise<void> {
+  async #closeLeaving(outgoing: CompiledApp, group: UpdateBarrier): Promise<void> {
     const isWanted = (name: string): boolean => this.spec.deployments.some((spec) => spec.name === name);
     const leaving = (): string[] =>
       this.#callersFirst([outgoing.spec]).filter((name) => !isWanted(name) && !this.#stopping.has(name));

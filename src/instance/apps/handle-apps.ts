@@ -9,7 +9,7 @@ export interface HandleAppsOptions {
   readonly registry: EndpointRegistry;
   readonly log: Logger;
   /** Drains an app and stops it. @param timeoutMs undefined: as its deployments' options say */
-  stop(app: AppRuntime, timeoutMs: number | undefined): void;
+  close(app: AppRuntime, timeoutMs: number | undefined): void;
 }
 
 /**
@@ -57,14 +57,14 @@ export class HandleApps {
     shared: ReadonlyMap<string, string>,
     deployed: Promise<void>,
   ): void {
-    const { registry, stop } = this.#options;
+    const { registry, close } = this.#options;
     const wasRoutable = other.isRoutable;
     const unite = (): void => {
       if (!this.#made.has(other) || other.isUnited) return;
       other.isUnited = true;
       for (const [from, to] of shared) registry.redirect(routeKey(other.name, from), routeKey(app.name, to));
       // Replicas that have not started serve no calls.
-      stop(other, wasRoutable ? undefined : 0);
+      close(other, wasRoutable ? undefined : 0);
     };
     // A serving app stays until the other one can serve.
     if (wasRoutable) deployed.then(unite, () => {});

@@ -84,7 +84,7 @@ export class TrialController implements TrialObserver {
     });
     assertExchangeable(app.compiled, compiled);
     const known = this.#trials.get(name);
-    if (known !== undefined && known.as !== as) await this.end(name);
+    if (known !== undefined && known.as !== as) await this.closeTrial(name);
     const trial: Trial = {
       kind,
       ingress,
@@ -99,7 +99,7 @@ export class TrialController implements TrialObserver {
     try {
       await this.#deployer.startTrial(compiled);
     } catch (error) {
-      if (this.#trials.get(name) === trial && !this.#isOn(name, trial)) await this.end(name);
+      if (this.#trials.get(name) === trial && !this.#isOn(name, trial)) await this.closeTrial(name);
       throw error;
     }
     if (this.#trials.get(name) !== trial) {
@@ -122,11 +122,11 @@ export class TrialController implements TrialObserver {
       throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no canary and no shadow`, { app: name });
     const { revision } = app.compiled;
     await this.#deployer.updateTo(app, this.#deployer.compile(trial.ingress, name, { revision }));
-    if (this.#trials.get(name) === trial) await this.end(name);
+    if (this.#trials.get(name) === trial) await this.closeTrial(name);
   }
 
   /** Ends a trial, if one runs: its calls finish there, all others stay with the app. */
-  async end(name: string): Promise<void> {
+  async closeTrial(name: string): Promise<void> {
     const trial = this.#trials.get(name);
     if (trial === undefined) return;
     await this.#control.override({ type: 'trial', app: name, trial: undefined });

@@ -120,7 +120,7 @@ export class ReplicaSet implements ReplicaOwner {
     }
   }
 
-  stop(replicaId: string, limits: DrainLimits): void {
+  closeOne(replicaId: string, limits: DrainLimits): void {
     const replica = this.#find(replicaId);
     if (replica === undefined) return;
     this.#reporter.replica(replicaId, 'STOPPING');
@@ -201,7 +201,7 @@ export class ReplicaSet implements ReplicaOwner {
   }
 
   unresponsive(replica: ManagedReplica, why: string): void {
-    this.#blocked.end(replica, why);
+    this.#blocked.destroy(replica, why);
   }
 
   overMemory(replica: ManagedReplica, why: string): void {

@@ -256,7 +256,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     for (const action of reconcile(desired, observe(this.#replicas))) {
       if (action.type === 'start') this.#start(unplaced);
       // The calls of the replica were accepted: they may take until their deadlines.
-      else this.#replicas.stop(action.id, { graceMs, promised: options });
+      else this.#replicas.closeOne(action.id, { graceMs, promised: options });
     }
     if (!isHeld) this.#judgePlacing(at, unplaced);
   }
@@ -311,7 +311,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   /** @returns whether the app rolls back */
   #fail(failure: ServeError): boolean {
     const goesBack = this.#goesBack(failure);
-    if (!goesBack) this.#giveUp(failure);
+    if (!goesBack) this.#markFailed(failure);
     return goesBack;
   }
 
@@ -321,7 +321,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   }
 
   /** The current version never ran and never will. */
-  #giveUp(failure: ServeError): void {
+  #markFailed(failure: ServeError): void {
     this.#change?.destroy(failure);
     this.#change = undefined;
     this.#failure = failure;

@@ -48,13 +48,13 @@ export async function loopStack(threadId: number, limitMs: number = LIMIT_MS): P
     if (isMainThread) session.connect();
     else session.connectToMainThread();
     const looking = new LoopLook(session, threadId);
-    const timer = setTimeout(() => looking.giveUp(), limitMs);
+    const timer = setTimeout(() => looking.expire(), limitMs);
     try {
       inRootContext(() => looking.start());
       return await looking.found;
     } finally {
       clearTimeout(timer);
-      looking.end();
+      looking.close();
     }
   } catch {
     return { frames: undefined, why: 'the inspector is not available' };
@@ -103,12 +103,12 @@ class LoopLook {
   }
 
   /** The thread has not answered in time. */
-  giveUp(): void {
+  expire(): void {
     this.#found.resolve(IN_NATIVE);
   }
 
   /** Resumes the thread. Without `Debugger.disable` a late pause would last for ever. */
-  end(): void {
+  close(): void {
     this.#ask(ID.disable, 'Debugger.disable');
     this.#session.post('NodeWorker.disable');
     this.#session.disconnect();

@@ -61,7 +61,7 @@ export class ResponseStream implements StreamListener {
     this.#source = source;
     this.#toChunk = toChunk;
     call.streamTo(this);
-    if (call.cancellation !== undefined) this.stop();
+    if (call.cancellation !== undefined) this.cancel();
   }
 
   /** Whether the head is sent. */
@@ -73,7 +73,7 @@ export class ResponseStream implements StreamListener {
     this.#window.credited(chunks);
   }
 
-  stop(): void {
+  cancel(): void {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#window.close();
@@ -82,7 +82,7 @@ export class ResponseStream implements StreamListener {
 
   fail(error: Error): void {
     this.#failure ??= error;
-    this.stop();
+    this.cancel();
   }
 
   open(status: number, headers: FlatHeaders): void {
@@ -110,7 +110,7 @@ export class ResponseStream implements StreamListener {
         if (turned !== undefined) await turned;
       }
     } catch (error) {
-      this.stop();
+      this.cancel();
       throw error;
     }
     if (this.#failure !== undefined) throw this.#failure;

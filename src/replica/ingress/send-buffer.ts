@@ -65,7 +65,7 @@ export class SendBuffer {
   }
 
   /** Cuts the connection. Waiting messages are lost. */
-  cut(envelope: CloseEnvelope): void {
+  destroy(envelope: CloseEnvelope): void {
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
     this.#post(envelope, 0);

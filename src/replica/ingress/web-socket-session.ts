@@ -117,7 +117,7 @@ export class WebSocketSession implements StreamListener, UploadListener, SendBuf
   }
 
   /** Ends the session because the host gave the call up. */
-  stop(): void {
+  cancel(): void {
     this.#end(LOST);
   }
 
@@ -160,7 +160,7 @@ export class WebSocketSession implements StreamListener, UploadListener, SendBuf
   #cut(reason: string): void {
     if (this.#state === SOCKET_STATE.closed) return;
     this.#state = SOCKET_STATE.closing;
-    this.outbox.cut([1006, reason, false]);
+    this.outbox.destroy([1006, reason, false]);
   }
 
   /** Notes that the connection has ended. Messages that wait to be sent are lost. */

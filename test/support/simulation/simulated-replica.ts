@@ -72,7 +72,7 @@ export class SimulatedReplica implements ReplicaHost {
     if (message.type === 'openCalls')
       this.#receive({ type: 'answer', id: message.id, openCalls: { deadline: 0, hasStreams: false } });
     else if ('id' in message) this.#receive({ type: 'answer', id: message.id });
-    if (message.type === 'retire') time.after(END_MS, () => this.end(new Error('it was retired')));
+    if (message.type === 'close') time.after(END_MS, () => this.end(new Error('it was closed')));
   }
 
   /** A link whose other end is nobody's. */

@@ -107,7 +107,7 @@ export class InlineDeployment implements RunningDeployment {
 
   /** Changes that concern only callers apply in place; for all others every caller thread creates a new replica. */
   async update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
-    this.#giveUpSuccessor();
+    this.#destroySuccessor();
     this.#spec = spec;
     this.#note = note;
     this.#configure();
@@ -194,7 +194,7 @@ export class InlineDeployment implements RunningDeployment {
 
   async close(timeoutMs: number, error: ServeError): Promise<void> {
     this.#isStopping = true;
-    this.#giveUpSuccessor();
+    this.#destroySuccessor();
     const deadline = activeTime.now() + timeoutMs;
     const { registry, inlineReplicas } = this.#options;
     await queueEmptied(registry.load(this.#key), () => this.isRoutable, deadline);
@@ -225,23 +225,23 @@ export class InlineDeployment implements RunningDeployment {
     const replaced = registry.replace(this.#key, version);
     if (previous !== undefined) {
       inlineReplicas.forget(previous.descriptor.replicaId);
-      const ended = previous.end(replaced).finally(() => this.#leaving.delete(ended));
+      const ended = previous.close(replaced).finally(() => this.#leaving.delete(ended));
       this.#leaving.add(ended);
     }
     this.#setStatus('HEALTHY', this.#note);
   }
 
   /** Another version is wanted now. */
-  #giveUpSuccessor(): void {
+  #destroySuccessor(): void {
     const successor = this.#successor;
     if (successor === undefined) return;
     this.#successor = undefined;
-    this.#discard(successor.version);
+    this.#closeUnused(successor.version);
     successor.took.reject(this.#superseded());
   }
 
   /** No caller uses the version yet. */
-  #discard({ channel, descriptor }: InlineVersion): void {
+  #closeUnused({ channel, descriptor }: InlineVersion): void {
     this.#options.inlineReplicas.forget(descriptor.replicaId);
     channel.close();
   }
@@ -264,7 +264,7 @@ export class InlineDeployment implements RunningDeployment {
       throw failure;
     }
     if (spec === this.#spec && !this.#isStopping) return version;
-    this.#discard(version);
+    this.#closeUnused(version);
     throw this.#superseded();
   }
 

@@ -81,7 +81,7 @@ export class InlineVersion implements Reachable {
    *
    * @param replaced resolves when no thread has calls to the version any more
    */
-  async end(replaced: Promise<void>): Promise<void> {
+  async close(replaced: Promise<void>): Promise<void> {
     const { gracefulShutdownTimeoutMs, requestTimeoutMs } = this.#spec.options;
     // If the host never called the replica, no caller closes it.
     const over = replaced.then(() => this.channel.close()).then(() => this.channel.ended);
