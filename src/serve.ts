@@ -68,6 +68,8 @@ export interface InstanceStatus {
   /** Address at which other instances of its fleet reach it; undefined without a fleet. */
   readonly address: string | undefined;
   readonly state: 'ALIVE' | 'CLOSING';
+  /** When it was made, like `Date.now()`. */
+  readonly startedAt: number;
   /** The p99 lag of the host's event loop over the last half second, in ms. */
   readonly lagMs: number;
   /** The resources of the instance, and how much of them replicas have reserved. */
@@ -102,6 +104,7 @@ export class Serve implements AsyncDisposable {
         () => this.#instance.host,
         this.#instance.userMetrics,
         this.#instance.httpCounts,
+        this.#instance.info,
       );
     } catch (error) {
       void this.#instance.close(0);
@@ -258,11 +261,11 @@ export class Serve implements AsyncDisposable {
 
   /** The state of the instance and of everything that runs in it. */
   status(): StatusReport {
-    const { id, isLeaving } = this.#instance;
+    const { id, isLeaving, startedAt } = this.#instance;
     const state = isLeaving ? 'CLOSING' : 'ALIVE';
     const lagMs = Math.round(this.#instance.host.lagMs * 10) / 10;
     const resources = this.#instance.resources();
-    const instances = [{ id, address: undefined, state, lagMs, resources } as const];
+    const instances = [{ id, address: undefined, state, startedAt, lagMs, resources } as const];
     return { instance: id, instances, apps: this.#instance.report() };
   }
 

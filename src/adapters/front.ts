@@ -7,6 +7,7 @@ import type { Destination, Destinations } from './middleware.ts';
 import { parseMiddlewareOptions, type ResolvedMiddlewareOptions } from './middleware-options.ts';
 import { type Mount, Mounts } from './mounts.ts';
 import { mountPath, pathOf } from './request/request-head.ts';
+import { RouteLabels } from './request/route-labels.ts';
 import type { UpgradeDestination, UpgradeDestinations } from './websocket/upgrades.ts';
 
 /** The current target of an app, which changes when another deployment becomes its ingress. */
@@ -19,6 +20,7 @@ type Targets = WeakMap<AppRuntime, KnownTarget>;
 /** Finds the app of an instance that a request is for. */
 export class Front implements UpgradeDestinations {
   readonly #instance: Instance;
+  readonly #labels = new WeakMap<AppRuntime, RouteLabels>();
   readonly #mounted: Targets = new WeakMap();
   readonly #prefixed: Targets = new WeakMap();
   readonly #mounts = new Mounts((app) => this.#instance.app(app) !== undefined);
@@ -172,18 +174,29 @@ export class Front implements UpgradeDestinations {
     const counts = httpCounts.of(app.name, ingress);
     const missedUpgrade = (exchange: HostExchange): boolean => this.#missedUpgrade(app, exchange, prefix);
     const isLeaving = this.#isLeaving;
+    const routes = this.#routesOf(app);
     const target: KnownTarget = {
       ingress,
       route,
       prefix,
       log,
       counts,
+      routes,
       nextRequestId,
       isLeaving,
       missedUpgrade,
     };
     targets.set(app, target);
     return target;
+  }
+
+  /** The labels of an app's mount paths, which outlive its versions. */
+  #routesOf(app: AppRuntime): RouteLabels {
+    const known = this.#labels.get(app);
+    if (known !== undefined) return known;
+    const made = new RouteLabels();
+    this.#labels.set(app, made);
+    return made;
   }
 
   #routes(): Record<string, string> {

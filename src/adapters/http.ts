@@ -15,6 +15,7 @@ import { deadlineOf, describeCall, routeLabel } from './request/describe-call.ts
 import { decodedHeaders, parsedBody } from './request/parsed-body.ts';
 import { type ParsedForm, parsedForm } from './request/parsed-form.ts';
 import { absoluteUrl, givenRequestId, refusedMethod, requestHeaders } from './request/request-head.ts';
+import type { RouteLabels } from './request/route-labels.ts';
 import { BodyUpload, declaredLength, isSmall, SmallBody, tooLarge, type Upload } from './request/upload.ts';
 import { cut, endWithoutRequest } from './response/early-response.ts';
 import { prepareProblem, sendProblem, toFrameworkError, toProblem } from './response/problem.ts';
@@ -26,6 +27,8 @@ export interface HttpTarget {
   readonly route: Route;
   readonly log: Logger;
   readonly counts: IngressCounts;
+  /** The labels of the paths at which the app is mounted. */
+  readonly routes: RouteLabels;
   /** The leading part of the path, which the ingress does not see. */
   readonly prefix: string;
   /** Makes a unique id for a request that has none. */
@@ -101,7 +104,8 @@ class Exchange implements HttpOutcome {
       if (call.isSettled) return;
       if (url instanceof ServeError || refused !== undefined) throw refused;
       // Synchronously, because hooks may use the async context of the host's handler.
-      describeCall(this.#call, this.#host, this.#target.prefix, this.requestId, this.#options);
+      const { prefix, routes } = this.#target;
+      describeCall(this.#call, this.#host, prefix, this.requestId, this.#options, routes);
       // A call that is refused is refused before its body is read.
       if (!this.#target.route.admit(call)) return;
       this.#takeBody(url);
@@ -270,7 +274,7 @@ class Exchange implements HttpOutcome {
   }
 
   get #routeLabel(): string {
-    return routeLabel(this.#target.prefix, this.#options);
+    return this.#call.meta?.route ?? routeLabel(this.#target.prefix, this.#options);
   }
 
   /** Ends the exchange. Listeners are released with the response; removing them here would cost more. */

@@ -129,6 +129,9 @@ export class BatchScope implements CallScope, ServeContext {
     return ranks.length === 0 ? undefined : Math.min(...ranks);
   }
 
+  /** The replica has started. */
+  progress(): void {}
+
   async yield(): Promise<void> {
     await loop.yield();
   }

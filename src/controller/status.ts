@@ -22,14 +22,29 @@ export interface ReplicaStatus {
   readonly state: string;
   /** Why the replica is `EJECTED`. */
   readonly reason?: string;
+  /** The last `context().progress(message)` of a replica that is starting. */
+  readonly message?: string;
   readonly instance: string;
   readonly version: string;
+  /** When its start began, like `Date.now()`. */
+  readonly startedAt: number;
   /** The `rank` label of its gauges. */
   readonly rank: number;
   /** Calls that hold a place. */
   readonly ongoing: number;
   /** Share of the last second for which its event loop was busy, 0…1. */
   readonly utilization: number;
+  /** Bytes on and off its heap, as of the last few seconds; undefined before that is known, and inline. */
+  readonly memoryBytes: number | undefined;
+  /** Models that it holds or loads; undefined without `multiplexed()`. */
+  readonly models: number | undefined;
+}
+
+/** An error of a deployment. */
+export interface ReportedError {
+  /** A timestamp like `Date.now()`. */
+  readonly at: number;
+  readonly message: string;
 }
 
 /** The last decision about a number of replicas, with its inputs. */
@@ -59,6 +74,10 @@ export interface DeploymentReport {
   readonly scheduling: string | undefined;
   /** Number of replicas so far that ended unexpectedly. */
   readonly restarts: number;
+  /** The last death of a replica, failed start or rejected version; undefined without any. */
+  readonly lastError: ReportedError | undefined;
+  /** When the next replica may be started after failures, like `Date.now()`; undefined if nothing is held back. */
+  readonly nextTryAt: number | undefined;
   /** Replicas within the target that fit on no instance. */
   readonly pending: PendingReplicas | undefined;
   /** undefined if the deployment does not autoscale. */

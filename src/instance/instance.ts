@@ -24,7 +24,8 @@ import { CallCounts } from '../observe/call-counts.ts';
 import { Events } from '../observe/events.ts';
 import { HttpCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
-import type { DeploymentSample, HostSample } from '../observe/metrics.ts';
+import type { HostSample } from '../observe/metrics.ts';
+import type { DeploymentSample } from '../observe/samples.ts';
 import { openApiDocument } from '../openapi/document.ts';
 import type { OpenApiDocument } from '../openapi/openapi-types.ts';
 import { MemoryStore } from '../store/memory-store.ts';
@@ -77,6 +78,8 @@ export interface FleetPart {
 /** All parts that run for one `Serve`: the apps, the host's router, and the control loop. */
 export class Instance {
   readonly id: string = randomId(8);
+  /** A timestamp like `Date.now()`. */
+  readonly startedAt: number = Date.now();
   readonly events: Events;
   readonly log: Logger;
   readonly router: Router;
@@ -260,8 +263,14 @@ export class Instance {
     return { lagMs: this.#guard.lagMs, shedding: this.#guard.level };
   }
 
-  /** The metrics for Prometheus. */
+  /** The labels of `serve_info`. */
+  get info(): Record<string, string> {
+    return { instance_id: this.id, app_version: this.#version, node_version: process.versions.node };
+  }
+
+  /** The metrics for Prometheus. The memory of replicas is as of the last measurement, and is measured again. */
   samples(): DeploymentSample[] {
+    for (const replica of this.#apps.replicas()) void replica.memory();
     return this.#counted().samples(this.report());
   }
 

@@ -14,7 +14,7 @@ import { ControlLink } from './control-link.ts';
 import { callsEnded, type Draining, type DrainLimits, endLimit } from './drain.ts';
 import { Membership } from './membership.ts';
 import { endInOrder, RUN_DRY_MS } from './orderly-end.ts';
-import { deathReason, type ReplicaExit } from './replica-exit.ts';
+import { type DeathCause, deathReason, type ReplicaExit } from './replica-exit.ts';
 import type { LoopStack, ReplicaHost, ReplicaPlace } from './replica-host.ts';
 
 /** Ray's states of a replica. A stuck replica is `RUNNING` with a blocked event loop. */
@@ -56,8 +56,16 @@ export class ManagedReplica implements Reachable, Draining {
   readonly load: ReplicaLoad;
   readonly tally: ReplicaTally;
   readonly control: ControlLink;
+  /** Start time like `Date.now()`. */
+  readonly createdAt: number = Date.now();
   /** Start time by `activeTime`. */
   readonly startedAt: number = activeTime.now();
+  /** Bytes on and off the heap when they were last measured; undefined before. */
+  memoryBytes: number | undefined = undefined;
+  /** The last that user code said about its start; undefined if it said nothing. */
+  progress: string | undefined = undefined;
+  /** Why the replica is ended, if that is known before. */
+  deathCause: DeathCause | undefined = undefined;
   /** Whether the event loop is blocked. */
   isStuck = false;
   /** Whether the replica was terminated and remains, because native code blocks it. */
@@ -140,8 +148,10 @@ export class ManagedReplica implements Reachable, Draining {
   }
 
   /** Bytes on and off the heap; 0 once the replica is gone. */
-  memory(): Promise<number> {
-    return this.#host.memory();
+  async memory(): Promise<number> {
+    const bytes = await this.#host.memory();
+    if (bytes > 0) this.memoryBytes = bytes;
+    return bytes;
   }
 
   /** Finds out where a blocked event loop stands. */
@@ -241,6 +251,11 @@ export class ManagedReplica implements Reachable, Draining {
         return;
       case 'replaced':
         this.#membership.directory.replaced(message.replicaId);
+        return;
+      case 'progress':
+        if (this.#state !== 'STARTING') return;
+        this.progress = message.message;
+        this.#owner.reported(this, message);
         return;
       default:
         this.#owner.reported(this, message);

@@ -1,13 +1,18 @@
 import { BatchStats, type CountedBatches } from '../batching/batch-stats.ts';
 import type { AppReport } from '../controller/status.ts';
-import { CallStats } from '../handle/call/call-stats.ts';
+import { CallStats, type Durations, noDurations } from '../handle/call/call-stats.ts';
 import { Counters } from '../handle/call/counters.ts';
 import { type RouteKey, routeKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
-import type { DeploymentSample } from './metrics.ts';
+import type { DeploymentSample } from './samples.ts';
 
 /** The number of ended deployments whose counts are kept; beyond it the one that counted least recently is forgotten. */
 export const MOST_ENDED = 100;
+
+/** Upper bounds of the histogram of starts, in ms; an infinite one follows. */
+export const START_BOUNDS_MS: readonly number[] = [
+  50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
+];
 
 /** The counts of one deployment. */
 interface Counted {
@@ -20,6 +25,10 @@ interface Counted {
   unobserved: number;
   /** Replicas that ended without being asked to. */
   restarts: number;
+  /** The same by cause. */
+  readonly deaths: Partial<Record<string, number>>;
+  /** Durations of the starts that replicas came up from. */
+  readonly starts: Durations;
 }
 
 /**
@@ -52,6 +61,8 @@ export class CallCounts {
       counters: new Counters(),
       unobserved: 0,
       restarts: 0,
+      deaths: {},
+      starts: noDurations(START_BOUNDS_MS),
     };
     this.#counts.set(key, made);
     return made;
@@ -79,8 +90,7 @@ export class CallCounts {
         const counted = this.of(app, deployment);
         seen.add(counted);
         const ongoing = report.replicas.reduce((sum, replica) => sum + replica.ongoing, 0);
-        const { queued, replicaStates: replicas, scaling } = report;
-        samples.push(sampleOf(counted, { ongoing, queued, replicas, desired: scaling?.desired }));
+        samples.push(sampleOf(counted, { ...report, ongoing, desired: report.scaling?.desired }));
       }
     }
     for (const counted of this.#counts.values()) {
@@ -103,15 +113,14 @@ export class CallCounts {
 }
 
 function sampleOf(counted: Counted, now: DeploymentSample['now']): DeploymentSample {
-  const { app, deployment, calls, batches, counters, unobserved, restarts } = counted;
+  const { app, deployment, calls, batches, counters, ...rest } = counted;
   return {
     app,
     deployment,
     calls: calls.series(),
     batches: batches.series(),
     counts: counters.counts,
-    unobserved,
-    restarts,
+    ...rest,
     now,
   };
 }

@@ -3,14 +3,27 @@ import { methodLabel } from '../channel/method-names.ts';
 import { SHEDDING_LEVELS, type SheddingLevel } from '../controller/lag-level.ts';
 import { ServeError } from '../errors.ts';
 import { type CallSeries, DURATION_BOUNDS_MS } from '../handle/call/call-stats.ts';
-import { type Counter, type Counts, DIRECTIONS, SHADOW_RESULTS } from '../handle/call/counters.ts';
+import { type Counter, DIRECTIONS, SHADOW_RESULTS } from '../handle/call/counters.ts';
 import { SHED_REASONS } from '../handle/queue/shed-reason.ts';
 import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
 import { messageOf } from '../values/describe-value.ts';
 import type { HttpCounts } from './http-counts.ts';
+import { ownVersion } from './own-version.ts';
 import { type MetricsRegister, Registered } from './register.ts';
+import { addReplicaMetrics } from './replica-metrics.ts';
+import {
+  type Add,
+  count,
+  type DeploymentSample,
+  gauge,
+  histogram,
+  type MetricType,
+  place,
+  type Read,
+  type Sample,
+} from './samples.ts';
 
 export type { MetricsRegister };
 
@@ -32,43 +45,12 @@ export const METRICS_FIELDS = {
   prefix: string('a metric name prefix', /^[a-zA-Z_:][a-zA-Z0-9_:]*$/),
 };
 
-/** The state of one deployment, read when Prometheus scrapes. */
-export interface DeploymentSample {
-  readonly app: string;
-  readonly deployment: string;
-  readonly calls: readonly CallSeries[];
-  readonly batches: readonly BatchSeries[];
-  readonly counts: Readonly<Counts>;
-  readonly restarts: number;
-  /** Failed responses whose error was never read. */
-  readonly unobserved: number;
-  /** The current state; undefined once the deployment has ended. */
-  readonly now: DeploymentState | undefined;
-}
-
-interface DeploymentState {
-  readonly ongoing: number;
-  readonly queued: number;
-  readonly replicas: Readonly<Record<string, number>>;
-  /** Replicas that the autoscaler wants; undefined without an autoscaler. */
-  readonly desired: number | undefined;
-}
-
 /** The state of the host's event loop. */
 export interface HostSample {
   /** The p99 of its lag, in ms. */
   readonly lagMs: number;
   readonly shedding: SheddingLevel;
 }
-
-interface Sample {
-  readonly value: number;
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly metricName?: string;
-}
-
-type Read = (samples: readonly DeploymentSample[]) => Sample[];
-type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /** A metric that is computed when it is read, so that the call path only adds to plain numbers. */
 class PulledMetric {
@@ -105,6 +87,9 @@ export class Metrics {
   readonly #host: () => HostSample;
   readonly #userMetrics: HostMetrics;
   readonly #http: HttpCounts;
+  readonly #info: Readonly<Record<string, string>>;
+  /** The samples of the scrape that is being read. */
+  #taken: readonly DeploymentSample[] | undefined = undefined;
   #register: Promise<MetricsRegister> | undefined = undefined;
   /** Removes the metrics of this instance from an injected registry. */
   #unregister = (): void => {};
@@ -115,12 +100,14 @@ export class Metrics {
     host: () => HostSample,
     userMetrics: HostMetrics,
     http: HttpCounts,
+    info: Readonly<Record<string, string>>,
   ) {
     this.#options = options;
     this.#sample = sample;
     this.#host = host;
     this.#userMetrics = userMetrics;
     this.#http = http;
+    this.#info = info;
     // An injected registry is filled at once, because the app may scrape it without calling `read`.
     const { register } = options;
     if (register === undefined) return;
@@ -151,11 +138,22 @@ export class Metrics {
     this.#unregister();
   }
 
+  /** The metrics of one scrape are read within one turn of the event loop and share their samples. */
+  #samples(): readonly DeploymentSample[] {
+    if (this.#taken === undefined) {
+      this.#taken = this.#sample();
+      setImmediate(() => {
+        this.#taken = undefined;
+      });
+    }
+    return this.#taken;
+  }
+
   #fill(register: MetricsRegister): MetricsRegister {
     const prefix = this.#options.prefix ?? DEFAULT_PREFIX;
     const add: Add = (name, type, help, read) => {
       register.registerMetric(
-        new PulledMetric(`${prefix}${name}`, help, type, () => read(this.#sample())) as never,
+        new PulledMetric(`${prefix}${name}`, help, type, () => read(this.#samples())) as never,
       );
     };
     add('requests_total', 'counter', 'Calls by outcome.', (samples) =>
@@ -202,7 +200,7 @@ export class Metrics {
     );
     add('replicas', 'gauge', 'Replicas by state.', (samples) =>
       samples.flatMap((sample) =>
-        Object.entries(sample.now?.replicas ?? {}).map(([state, value]) => ({
+        Object.entries(sample.now?.replicaStates ?? {}).map(([state, value]) => ({
           value,
           labels: { ...place(sample), state },
         })),
@@ -234,6 +232,10 @@ export class Metrics {
         })),
     );
     addCounters(add);
+    addReplicaMetrics(add, prefix);
+    add('info', 'gauge', 'The instance and its versions: always 1.', () => [
+      { value: 1, labels: { version: ownVersion(), ...this.#info } },
+    ]);
     add(
       'autoscaling_desired_replicas',
       'gauge',
@@ -285,8 +287,6 @@ export class Metrics {
     );
   }
 }
-
-type Add = (name: string, type: MetricType, help: string, read: Read) => void;
 
 /** Adds the counters of events in the life of a call other than its outcome. */
 function addCounters(add: Add): void {
@@ -348,47 +348,6 @@ function userSamples({ name, kind, labels, bounds }: MetricDefinition, series: M
   return kind === 'histogram' ? histogram(name, all, bounds, 1, buckets, value) : [{ value, labels: all }];
 }
 
-function place({ app, deployment }: DeploymentSample): { app: string; deployment: string } {
-  return { app, deployment };
-}
-
 function labelsOf(sample: DeploymentSample, { method, outcome }: CallSeries): Record<string, string> {
   return { ...place(sample), method: methodLabel(method), outcome };
-}
-
-function count(value: (sample: DeploymentSample) => number): Read {
-  return (samples) => samples.map((sample) => ({ value: value(sample), labels: place(sample) }));
-}
-
-/** Reads a value of the running deployments, leaving out those for which it is undefined. */
-function gauge(read: (state: DeploymentState) => number | undefined): Read {
-  return (samples) =>
-    samples.flatMap((sample) => {
-      const value = sample.now === undefined ? undefined : read(sample.now);
-      return value === undefined ? [] : [{ value, labels: place(sample) }];
-    });
-}
-
-/** @param scale factor from the counted unit to the unit of the metric */
-function histogram(
-  name: string,
-  labels: Record<string, string>,
-  bounds: readonly number[],
-  scale: number,
-  buckets: readonly number[],
-  sum: number,
-): Sample[] {
-  let cumulative = 0;
-  const samples = buckets.map((count, index): Sample => {
-    cumulative += count;
-    const bound = bounds[index];
-    // A product such as 0.003 · 1e−3 would have a tail of digits.
-    const le = bound === undefined ? '+Inf' : scale === 1 ? bound : bound / (1 / scale);
-    return { value: cumulative, labels: { le, ...labels }, metricName: `${name}_bucket` };
-  });
-  return [
-    ...samples,
-    { value: sum * scale, labels, metricName: `${name}_sum` },
-    { value: cumulative, labels, metricName: `${name}_count` },
-  ];
 }

@@ -289,10 +289,17 @@ function isOwnFault(call: RunningCall, error: unknown): boolean {
   return call.cancellation?.code !== 'SERVE_CANCELLED' && !isExpectedError(error);
 }
 
-/** The `context()` of code that runs in a replica outside of calls: constructor, hooks, timers. */
-export function idleContext(identity: ReplicaIdentity): ServeContext {
+/**
+ * The `context()` of code that runs in a replica outside of calls: constructor, hooks, timers.
+ * @param progress receives what it says about its start
+ */
+export function idleContext(
+  identity: ReplicaIdentity,
+  progress: (message: string) => void = () => {},
+): ServeContext {
   return {
     ...identity,
+    progress,
     requestId: '',
     traceparent: undefined,
     tracestate: undefined,

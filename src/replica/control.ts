@@ -97,6 +97,8 @@ export type ToHost =
     }
   /** User code logged. */
   | { type: 'log'; line: LogLine }
+  /** User code says how far its start is. */
+  | { type: 'progress'; message: string }
   /** A warning about the configuration of the deployment. */
   | { type: 'advice'; message: string }
   | { type: 'subscribe'; key: RouteKey }
@@ -122,4 +124,7 @@ export type ToHost =
   | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };
 
 /** The reports of a replica about its calls and its user code. */
-export type ReplicaReport = Extract<ToHost, { type: 'stats' | 'log' | 'advice' | 'loaded' | 'unobserved' }>;
+export type ReplicaReport = Extract<
+  ToHost,
+  { type: 'stats' | 'log' | 'progress' | 'advice' | 'loaded' | 'unobserved' }
+>;

@@ -29,6 +29,7 @@ import { ModelReporter } from './model-reporter.ts';
 import { unpackEvent } from './packed-event.ts';
 import type { ReplicaIdentity } from './running-call.ts';
 import { installProbe } from './running-call-probe.ts';
+import { StartProgress } from './start-progress.ts';
 import { locateSyntaxError } from './syntax-error-place.ts';
 import { forwardConsole } from './thread-hooks/console.ts';
 import { reportExit } from './thread-hooks/exit-report.ts';
@@ -112,7 +113,8 @@ export class ReplicaAgent {
 
   /** Imports, constructs, reconfigures and checks the user's code; then the host may route to it. */
   async start(): Promise<void> {
-    setReplicaContext(idleContext(this.#identity));
+    const progress = new StartProgress((message) => this.#post({ type: 'progress', message }));
+    setReplicaContext(idleContext(this.#identity, progress.report));
     if (this.#init.isTracked) trackModules((url) => this.#post({ type: 'loaded', url }));
     const unguard = guardListen();
     let phase: StartPhase = 'import';
@@ -141,6 +143,7 @@ export class ReplicaAgent {
       unguard();
       load.tick(now());
       const { methodNames: methods, hasAutoscalingStats: hasStats, hasHealthCheck } = code;
+      progress.close();
       this.#post({ type: 'ready', methods, hasStats, hasHealthCheck });
       // Shipped at once, so that gauges of the constructor are visible as soon as the replica is ready.
       this.#shipStats();
@@ -149,6 +152,7 @@ export class ReplicaAgent {
         this.#post({ type: 'advice', message });
     } catch (error) {
       unguard();
+      progress.close();
       const located = phase === 'import' ? await locateSyntaxError(error, this.#init.module) : error;
       this.#post({ type: 'failed', phase, error: packError(located) });
     }

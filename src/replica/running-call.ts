@@ -140,6 +140,9 @@ export class RunningCall implements InboundListener, CallScope, ServeContext {
     return this.inbound.meta?.mountPath ?? '';
   }
 
+  /** The replica has started. */
+  progress(): void {}
+
   async yield(): Promise<void> {
     await loop.yield();
   }

@@ -12,6 +12,7 @@ import {
   mountPath,
   routeParams,
 } from './request-head.ts';
+import type { RouteLabels } from './route-labels.ts';
 
 /** The parts of an exchange that describe a call. */
 type Described = Pick<HostExchange, 'req' | 'context' | 'url' | 'originalUrl'> & {
@@ -31,7 +32,7 @@ export function deadlineOf(
   return limit === Infinity ? 0 : call.createdAt + limit;
 }
 
-/** The path at which the host says that it serves an app, never a path that a client sent, so there are few labels. */
+/** The path at which the host says that it serves an app, for a request whose mount path is not known. */
 export function routeLabel(prefix: string, { path }: ResolvedMiddlewareOptions): string {
   return prefix || (path ?? '/');
 }
@@ -45,10 +46,16 @@ export function describeCall(
   prefix: string,
   requestId: string,
   options: ResolvedMiddlewareOptions,
+  routes: RouteLabels,
 ): void {
-  const { locals, call: routing } = options;
+  const { locals, call: routing, path } = options;
   const { config } = call.route;
-  const meta: CallMeta = { requestId, route: routeLabel(prefix, options) };
+  const params = routeParams(context);
+  const mount = mountPath(originalUrl, url, prefix);
+  const meta: CallMeta = {
+    requestId,
+    route: path ?? (mount === prefix ? prefix || '/' : routes.of(mount, params)),
+  };
   call.meta = meta;
   const traceparent = givenTraceparent(req);
   if (traceparent !== undefined) {
@@ -59,9 +66,7 @@ export function describeCall(
   call.priorityRank = config.priorityRank;
   const ip = clientIp(req, client);
   if (ip !== undefined) meta.ip = ip;
-  const params = routeParams(context);
   if (params !== undefined) meta.params = params;
-  const mount = mountPath(originalUrl, url, prefix);
   if (mount !== '') meta.mountPath = mount;
   if (locals !== undefined) {
     const capture = new Capture();

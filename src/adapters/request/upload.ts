@@ -6,7 +6,8 @@ import { LARGE_BYTES } from '../../values/memory.ts';
 import type { HttpCall } from '../http-call.ts';
 
 export function tooLarge(limit: number): ServeError {
-  return new ServeError('SERVE_PAYLOAD_TOO_LARGE', `the request body is larger than ${limit} bytes`);
+  const what = `the request body is larger than bodyLimit (${limit} bytes)`;
+  return new ServeError('SERVE_PAYLOAD_TOO_LARGE', what, { detail: what });
 }
 
 /** The length of the body as declared by the client; undefined for a chunked body. */

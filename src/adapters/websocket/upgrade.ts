@@ -69,7 +69,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketListener {
   async start(): Promise<void> {
     const call = this.#call;
     const { req } = this.#upgrade;
-    const { route, prefix } = this.#target;
+    const { route, prefix, routes } = this.#target;
     const { middleware, webSocket } = this.#rules;
     route.begin(call, deadlineOf(call, { req }, middleware));
     this.#watchClient();
@@ -86,7 +86,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketListener {
       if (url instanceof ServeError) throw url;
       // Upgrades do not pass through the framework, so hooks get Node's own request.
       const host = { req, url: target, originalUrl: target, context: req as HostContext, client: view };
-      describeCall(call, host, prefix, this.#requestId, middleware);
+      describeCall(call, host, prefix, this.#requestId, middleware, routes);
       const envelope = packRequest(req.method ?? 'GET', url, requestHeaders(req), undefined);
       const protocol = agreedProtocol(offeredProtocols(req), webSocket.protocols) ?? '';
       const how: SocketEnvelope = [protocol, webSocket.bufferLimit];

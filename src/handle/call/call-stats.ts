@@ -11,6 +11,13 @@ export const DURATION_BOUNDS_MS: readonly number[] = [
 
 const OTHER_METHOD = 'other';
 
+/** A histogram of durations. */
+export interface Durations {
+  count: number;
+  sumMs: number;
+  readonly buckets: Buckets;
+}
+
 /** Calls of one method with one outcome. */
 export interface CallSeries {
   readonly method: string;
@@ -18,6 +25,28 @@ export interface CallSeries {
   count: number;
   sumMs: number;
   readonly buckets: Buckets;
+  /** Times in the queue of the calls that waited there; undefined if none did. */
+  waits: Durations | undefined;
+}
+
+export function noDurations(bounds: readonly number[] = DURATION_BOUNDS_MS): Durations {
+  return { count: 0, sumMs: 0, buckets: emptyBuckets(bounds) };
+}
+
+export function addDurations(to: Durations, { count, sumMs, buckets }: Durations): void {
+  to.count += count;
+  to.sumMs += sumMs;
+  addBuckets(to.buckets, buckets);
+}
+
+export function countDuration(
+  to: Durations,
+  ms: number,
+  bounds: readonly number[] = DURATION_BOUNDS_MS,
+): void {
+  to.count++;
+  to.sumMs += ms;
+  countInto(to.buckets, bounds, ms);
 }
 
 /**
@@ -35,22 +64,25 @@ export class CallStats {
     this.#isKnown = isKnown;
   }
 
-  record(method: string, outcome: Outcome, durationMs: number): void {
+  /** @param queuedMs the part of the duration in which the call waited for a replica */
+  record(method: string, outcome: Outcome, durationMs: number, queuedMs = 0): void {
     const last = this.#last;
     const series = last?.method === method && last.outcome === outcome ? last : this.#find(method, outcome);
     this.#last = series;
-    series.count++;
-    series.sumMs += durationMs;
-    countInto(series.buckets, DURATION_BOUNDS_MS, durationMs);
+    countDuration(series, durationMs);
+    if (queuedMs === 0) return;
+    series.waits ??= noDurations();
+    countDuration(series.waits, queuedMs);
   }
 
   /** Adds the counts of another thread. */
   merge(other: readonly CallSeries[]): void {
-    for (const { method, outcome, count, sumMs, buckets } of other) {
-      const series = this.#find(method, outcome);
-      series.count += count;
-      series.sumMs += sumMs;
-      addBuckets(series.buckets, buckets);
+    for (const added of other) {
+      const series = this.#find(added.method, added.outcome);
+      addDurations(series, added);
+      if (added.waits === undefined) continue;
+      series.waits ??= noDurations();
+      addDurations(series.waits, added.waits);
     }
   }
 
@@ -76,7 +108,7 @@ export class CallStats {
     const index = OUTCOMES.indexOf(outcome);
     let series = byOutcome[index];
     if (series === undefined) {
-      series = { method, outcome, count: 0, sumMs: 0, buckets: emptyBuckets(DURATION_BOUNDS_MS) };
+      series = { method, outcome, ...noDurations(), waits: undefined };
       byOutcome[index] = series;
     }
     return series;

@@ -39,6 +39,12 @@ export interface ServeContext {
   /** In a batch: one context per item, in order. */
   readonly items: readonly ServeContext[] | undefined;
   /**
+   * Says how far the start of the replica is, such as `progress('weights 50 %')`: it is the message of the starting replica in
+   * `status()`, the `'replica'` event and the log. At most 200 characters, about four times a second. Without effect once the
+   * replica takes calls, and in inline deployments.
+   */
+  progress(message: string): void;
+  /**
    * Lets the event loop turn if it has been held for about a millisecond, so that other calls, cancellations and health
    * checks get through: `await` it in a loop that computes. Costs next to nothing where the loop has just turned.
    */

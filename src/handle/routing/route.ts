@@ -236,7 +236,9 @@ export class Route implements CallOwner {
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void {
     this.#dispatcher.settled(call, outcome, before, at);
     if (call.entry === ADMISSION.charged) this.#gate.leave(call);
-    if (call.entry !== ADMISSION.inside) this.stats.record(call.method, outcome, at - call.createdAt);
+    if (call.entry !== ADMISSION.inside) {
+      this.stats.record(call.method, outcome, at - call.createdAt, call.queuedMs);
+    }
   }
 
   /** The first chunk counts as the answer of a stream, whose duration says nothing about the replica's latency. */

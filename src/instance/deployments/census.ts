@@ -42,15 +42,22 @@ export function countStates(replicas: Replicas): Record<string, number> {
 }
 
 export function describeReplicas(replicas: Replicas): ReplicaStatus[] {
-  return [...replicas].map(({ replicaId, state, instanceId, version, rank, load, isStuck }) => ({
-    id: replicaId,
-    state: isStuck ? 'STUCK' : state,
-    instance: instanceId,
-    version,
-    rank,
-    ongoing: load.ongoing,
-    utilization: load.utilization,
-  }));
+  return [...replicas].map((replica) => {
+    const { replicaId, state, instanceId, version, rank, load, isStuck, progress } = replica;
+    return {
+      id: replicaId,
+      state: isStuck ? 'STUCK' : state,
+      ...(state === 'STARTING' && progress !== undefined && { message: progress }),
+      instance: instanceId,
+      version,
+      startedAt: replica.createdAt,
+      rank,
+      ongoing: load.ongoing,
+      utilization: load.utilization,
+      memoryBytes: replica.memoryBytes,
+      models: load.models.keepsModels ? load.models.count : undefined,
+    };
+  });
 }
 
 /** Scheduling of the calls, if they hold the event loops of their replicas. */

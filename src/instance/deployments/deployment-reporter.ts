@@ -1,8 +1,10 @@
-import type { DeploymentStatus } from '../../controller/status.ts';
+import type { DeploymentStatus, ReportedError } from '../../controller/status.ts';
 import { ServeError } from '../../errors.ts';
+import { countDuration } from '../../handle/call/call-stats.ts';
 import { LostCalls } from '../../handle/routing/lost-calls.ts';
 import { describeLostCalls, whenKnown } from '../../isolation/death-report.ts';
-import type { CallCounts } from '../../observe/call-counts.ts';
+import type { DeathCause } from '../../isolation/replica-exit.ts';
+import { type CallCounts, START_BOUNDS_MS } from '../../observe/call-counts.ts';
 import type { Events } from '../../observe/events.ts';
 import type { Logger } from '../../observe/logger.ts';
 import { messageOf } from '../../values/describe-value.ts';
@@ -26,6 +28,8 @@ export class DeploymentReporter {
   #note = '';
   /** Reason for the current status. */
   message = '';
+  /** The last error; it outlives the status that came with it. */
+  lastError: ReportedError | undefined = undefined;
 
   constructor(app: string, deployment: string, events: Events, log: Logger, book: CallCounts) {
     this.#about = { app, deployment };
@@ -37,6 +41,7 @@ export class DeploymentReporter {
   /** Error for a deployment that cannot reach its desired state. */
   failed(what: string, cause: unknown): ServeError {
     const message = `${this.#about.deployment}: ${what}`;
+    this.#erred(message);
     return new ServeError('SERVE_DEPLOY_FAILED', message, { ...this.#about, cause });
   }
 
@@ -68,6 +73,22 @@ export class DeploymentReporter {
     this.#events.emit('deployment', { ...this.#about, status, message });
   }
 
+  /** Reports a replica that takes calls from now on. @param startMs duration of its start */
+  started(replica: string, startMs: number): void {
+    const { app, deployment } = this.#about;
+    countDuration(this.#book.of(app, deployment).starts, startMs, START_BOUNDS_MS);
+    this.replica(replica, 'RUNNING');
+  }
+
+  /** Reports how far the start of a replica is. */
+  progress(replica: string, message: string): void {
+    this.#log.info(
+      { ...this.#about, replica },
+      `${this.#about.deployment}: replica ${replica} starts: ${message}`,
+    );
+    this.replica(replica, 'STARTING', message);
+  }
+
   /** Reports a new state of a replica. */
   replica(replica: string, state: string, reason?: string): void {
     this.#events.emit('replica', {
@@ -87,14 +108,17 @@ export class DeploymentReporter {
   }
 
   /** Counts a replica that died or must be replaced, and makes it the message. @param how the end of the replica, in words */
-  crashed(replica: string, how: string, error: unknown, more: CrashDetails = {}): void {
+  crashed(replica: string, how: string, error: unknown, cause: DeathCause, more: CrashDetails = {}): void {
     const { app, deployment } = this.#about;
     // Errors of the library name the replica themselves.
     const own = messageOf(error).replace(`replica ${replica}: `, '');
     const { reason = own, lost = new LostCalls() } = more;
-    this.#book.of(app, deployment).restarts++;
+    const counted = this.#book.of(app, deployment);
+    counted.restarts++;
+    counted.deaths[cause] = (counted.deaths[cause] ?? 0) + 1;
     const message = `replica ${replica} ${how}: ${reason}`;
     this.message = message;
+    this.#erred(message);
     whenKnown(lost, (calls) => {
       const ran = calls.length === 0 ? '' : `; ${describeLostCalls(calls)}`;
       if (this.message === message) this.message += ran;
@@ -110,6 +134,10 @@ export class DeploymentReporter {
       this.#advice.add(message);
       this.#log.warn(this.#about, `${this.#about.deployment}.${message}`);
     }
+  }
+
+  #erred(message: string): void {
+    this.lastError = { at: Date.now(), message };
   }
 
   /** Reports a fault that no caller receives. */

@@ -1,5 +1,6 @@
 import type { RestartPolicy } from '../../controller/back-off.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import { type DeathCause, deathCause } from '../../isolation/replica-exit.ts';
 import { startFailureReason } from '../../isolation/start-failure.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
@@ -77,12 +78,12 @@ export class ReplicaHistory {
   /** Records that a replica died after its start, or must be replaced. @param how the end of the replica, in words */
   crashed(replica: ManagedReplica, how: string, error: unknown, more?: CrashDetails): void {
     this.rollout?.died(replica);
-    this.#count(replica, how, error, more);
+    this.#count(replica, how, error, replica.deathCause ?? deathCause(error, true), more);
   }
 
   startFailed(replica: ManagedReplica, phase: string, error: unknown): void {
     const reason = startFailureReason(phase, error);
-    this.#count(replica, `failed in ${phase}`, error, { reason });
+    this.#count(replica, `failed in ${phase}`, error, deathCause(error, false), { reason });
     const tookMs = activeTime.now() - replica.startedAt;
     this.#lostStarts.push({ fingerprint: replica.fingerprint, phase, error, tookMs });
   }
@@ -94,10 +95,16 @@ export class ReplicaHistory {
     return lost;
   }
 
-  #count({ replicaId }: ManagedReplica, how: string, error: unknown, more?: CrashDetails): void {
+  #count(
+    { replicaId }: ManagedReplica,
+    how: string,
+    error: unknown,
+    cause: DeathCause,
+    more?: CrashDetails,
+  ): void {
     this.#crashes++;
     this.starts.crashed(this.#clock.now());
-    this.#reporter.crashed(replicaId, how, error, more);
+    this.#reporter.crashed(replicaId, how, error, cause, more);
     if (!this.isDegraded) return;
     this.#reporter.message = this.degradation;
     this.#reporter.fault('degraded', this.#reporter.unavailable(this.#reporter.message));

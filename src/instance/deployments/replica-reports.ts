@@ -50,6 +50,9 @@ export class ReplicaReports {
         log[level](requestId === undefined ? about : { ...about, requestId, route }, message);
         return;
       }
+      case 'progress':
+        this.#reporter.progress(from.replicaId, report.message);
+        return;
       case 'advice':
         this.#reporter.advise([report.message]);
         return;

@@ -9,6 +9,7 @@ import type { ReplicaExit } from '../../isolation/replica-exit.ts';
 import { ReplicaMonitor } from '../../isolation/replica-monitor.ts';
 import { addTallies, NO_CALLS, type Tally } from '../../load/replica-tally.ts';
 import type { ReplicaReport } from '../../replica/control.ts';
+import { activeTime } from '../../time/active-time.ts';
 import type { DeploymentReporter } from './deployment-reporter.ts';
 import type { ReplicaHistory } from './replica-history.ts';
 import type { ReplicaReports } from './replica-reports.ts';
@@ -131,6 +132,7 @@ export class ReplicaSet implements ReplicaOwner {
   destroy(replicaId: string, why: string): boolean {
     const replica = this.#find(replicaId);
     if (replica === undefined) return false;
+    replica.deathCause = 'memory';
     void replica.destroy(this.#died(replica, why));
     return true;
   }
@@ -166,7 +168,7 @@ export class ReplicaSet implements ReplicaOwner {
 
   ready(replica: ManagedReplica): void {
     const member = this.#members.get(replica);
-    this.#reporter.replica(replica.replicaId, 'RUNNING');
+    this.#reporter.started(replica.replicaId, activeTime.now() - replica.startedAt);
     this.#history.ready(replica);
     if (member !== undefined) this.#reporter.advise(repeatAdvice(member.spec.options, replica.methods));
     this.#changed();
@@ -201,12 +203,14 @@ export class ReplicaSet implements ReplicaOwner {
   }
 
   unresponsive(replica: ManagedReplica, why: string): void {
+    if (replica.state === 'RUNNING') replica.deathCause = 'blocked';
     this.#blocked.destroy(replica, why);
   }
 
   overMemory(replica: ManagedReplica, why: string): void {
     const member = this.#members.get(replica);
     if (member === undefined || replica.state !== 'RUNNING') return;
+    replica.deathCause = 'memory';
     this.#reporter.replica(replica.replicaId, 'RECYCLING', why);
     this.#history.crashed(replica, 'is recycled', this.#died(replica, why));
     const { options } = member.spec;
@@ -216,6 +220,7 @@ export class ReplicaSet implements ReplicaOwner {
   unhealthy(replica: ManagedReplica, error: unknown): void {
     const member = this.#members.get(replica);
     if (member === undefined) return;
+    replica.deathCause = 'unhealthy';
     this.#history.crashed(replica, 'is unhealthy', error);
     void replica.drain({ graceMs: member.spec.options.gracefulShutdownTimeoutMs });
   }

@@ -171,9 +171,18 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       replicas: this.#ejections.describe(describeReplicas(this.#replicas)),
       queued: this.#load?.queued ?? 0,
       restarts: this.#history.restarts,
+      lastError: this.#reporter.lastError,
+      nextTryAt: this.#nextTryAt(),
       scheduling: describeScheduling(this.#replicas, this.#spec.name),
       pending: this.#target.pending,
     };
+  }
+
+  /** When failures no longer hold back a replica that is missing. */
+  #nextTryAt(): number | undefined {
+    const waitMs = this.#history.starts.nextIn(this.#spec.options.restart, this.#clock.now());
+    const isMissing = this.#failure === undefined && !this.isDegraded && this.#census().live < this.target;
+    return isMissing && waitMs > 0 ? Date.now() + waitMs : undefined;
   }
 
   followPlan(): void {

@@ -47,6 +47,7 @@ export class InlineDeployment implements RunningDeployment {
   readonly #reporter: DeploymentReporter;
   #spec: HostedDeployment;
   #status: DeploymentStatus = 'UPDATING';
+  #startedAt = Date.now();
   #message = '';
   #note = '';
   #serving: InlineVersion | undefined = undefined;
@@ -181,12 +182,17 @@ export class InlineDeployment implements RunningDeployment {
                 instance: instanceId,
                 version: serving.descriptor.version,
                 rank: 0,
+                startedAt: this.#startedAt,
                 ongoing: serving.channel.ongoing,
                 utilization: 0,
+                memoryBytes: undefined,
+                models: undefined,
               },
             ],
       queued: registry.load(this.#key)?.queued ?? 0,
       restarts: 0,
+      lastError: this.#reporter.lastError,
+      nextTryAt: undefined,
       scheduling: undefined,
       pending: undefined,
     };
