@@ -125,4 +125,29 @@ describe('calls and generators on one loop', () => {
     await turns.settle();
     await stream;
   });
+
+  test('a call that is expected and does not come is waited for once, not before each value', async () => {
+    using turns = new Turns();
+    const [loop, starter] = [new EventLoop(), new Starter(turns)];
+    loop.serve(starter);
+    loop.enter(turns.at);
+    const streams = ['a', 'b'].map((name) => compute(loop, turns, starter.log, name, 3));
+    starter.isExpectingCall = true;
+    await turns.turn();
+    turns.at += 1;
+    await turns.turn();
+    expect(starter.log).toEqual(['a1', 'b1', 'turned', 'turned', 'resuming', 'a2']);
+    await turns.turn();
+    await turns.turn();
+    expect(starter.log.slice(6)).toEqual(['turned', 'resuming', 'b2', 'turned', 'resuming', 'a3']);
+    // The call comes, and the next one is waited for again.
+    starter.calls.push(10);
+    await turns.turn();
+    await turns.turn();
+    expect(starter.log.slice(12)).toEqual(['turned', 'call', 'turned']);
+    turns.at += 1;
+    await turns.settle();
+    await Promise.all(streams);
+    expect(starter.log.slice(15, 18)).toEqual(['turned', 'resuming', 'b3']);
+  });
 });

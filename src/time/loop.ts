@@ -145,7 +145,8 @@ export class EventLoop {
 
   /**
    * Whether generators wait until a call that is on its way has begun, so that each of several streams that compute sends its
-   * first value before the others continue.
+   * first value before the others continue. A wait in vain is not repeated before the call has come or is no longer expected:
+   * on a busy machine the caller may need long to send it, and one wait per generator kept the thread busy with nothing.
    */
   #waitsForCall(starter: CallStarter, at: number): boolean {
     if (starter.hasNext || !starter.isExpectingCall) {
@@ -153,10 +154,7 @@ export class EventLoop {
       return false;
     }
     if (this.#expectingSince === 0) this.#expectingSince = at;
-    if (at - this.#expectingSince >= HANDOVER_MS) {
-      this.#expectingSince = 0;
-      return false;
-    }
+    if (at - this.#expectingSince >= HANDOVER_MS) return false;
     this.schedule();
     return true;
   }
