@@ -15,8 +15,9 @@ const stamp = join(dist, '.built-from');
 /** Paths, sizes and times of everything that the output depends on. */
 function fingerprint() {
   const inputs = [
-    ...readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
+    ...['src', 'python']
+      .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && !entry.name.endsWith('.pyc'))
       .map(({ parentPath, name }) => relative(root, join(parentPath, name))),
     'tsconfig.json',
     'tsconfig.build.json',
@@ -149,6 +150,12 @@ function pruneDeclarations() {
   }
 }
 
+/** The program that Python replicas run is shipped as it is. */
+function copyPython() {
+  const filter = (file) => !file.endsWith('__pycache__');
+  cpSync(join(root, 'python'), join(dist, 'python'), { recursive: true, filter });
+}
+
 const now = fingerprint();
 if (built() !== now) {
   rmSync(dist, { recursive: true, force: true });
@@ -158,6 +165,7 @@ if (built() !== now) {
   await bundleFleet();
   await bundleHost();
   ignoreComputedImports();
+  copyPython();
   mkdirSync(dist, { recursive: true });
   writeFileSync(stamp, now);
 }

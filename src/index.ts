@@ -42,6 +42,10 @@ export type {
 export type { DeploymentOptions } from './deployment/options/deployment-options.ts';
 export type { Resources } from './deployment/options/resources.ts';
 export type { ScaleOptions } from './deployment/options/scale-options.ts';
+export { kwargs } from './deployment/python/kwargs.ts';
+export { type PythonClass, pythonDeployment } from './deployment/python/python-deployment.ts';
+export type { PythonDeploymentOptions } from './deployment/python/python-options.ts';
+export type { PythonBatchOptions, PythonOptions } from './deployment/python/python-plan.ts';
 export {
   SERVE_ERRORS,
   ServeError,
@@ -77,6 +81,7 @@ export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from
 export type { GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
 export type { HostGuardOptions } from './instance/guards/overload-guard.ts';
 export type { ResourceReport } from './instance/resources/resource-ledger.ts';
+export type { Tensor, TensorData, TensorDtype } from './isolation/child/python/values/tensor.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
 export type { Logger } from './observe/logger.ts';
 export type { MetricsOptions, MetricsRegister } from './observe/metrics.ts';

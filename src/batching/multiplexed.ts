@@ -44,6 +44,11 @@ export function observeModels(observer: ModelsListener): void {
   listener = observer;
 }
 
+/** @internal The replica of this thread, for models that are kept elsewhere; undefined outside a replica. */
+export function modelsListener(): ModelsListener | undefined {
+  return listener;
+}
+
 /** @internal Disposes of all models of this thread when its replica ends. */
 export async function disposeModels(): Promise<void> {
   await Promise.all([...caches].map((cache) => cache.clear()));

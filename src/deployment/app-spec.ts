@@ -4,6 +4,7 @@ import type { IngressFace } from './ingress-face.ts';
 import type { AutoscalingConfig } from './options/autoscaling-config.ts';
 import type { AppAutoscalingPolicy, AutoscalingPolicy } from './options/autoscaling-policy.ts';
 import type { ResolvedOptions } from './options/deployment-options.ts';
+import type { PythonSource } from './python/python-plan.ts';
 
 /** Options that may travel to other instances: without functions, and without a host's environment variables. */
 export type SpecOptions = Omit<ResolvedOptions, 'env' | 'autoscaling'> & {
@@ -45,6 +46,8 @@ export interface DeploymentSource {
   readonly env: Readonly<Record<string, string>>;
   /** Policy that decides instead of the load; undefined: the default policy. */
   readonly policy: AutoscalingPolicy | undefined;
+  /** Set if the replicas run a Python class or function. */
+  readonly python?: PythonSource;
 }
 
 /** A deployment as its host runs it. */

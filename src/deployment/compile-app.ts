@@ -15,6 +15,7 @@ import type { AutoscalingConfig } from './options/autoscaling-config.ts';
 import type { AppAutoscalingPolicy } from './options/autoscaling-policy.ts';
 import { type DeploymentOptions, resolveOptions } from './options/deployment-options.ts';
 import { resolveInline } from './options/inline-everywhere.ts';
+import { planIdentity } from './python/python-plan.ts';
 
 /** Changes to make while compiling. */
 export interface CompileOptions {
@@ -43,12 +44,13 @@ export function compileApp(
   const names = nameDeployments(ingress);
   const compiling: Compiling = { appName, appVersion, names, revision, isInline, adjust: options.adjust };
   const deployments = [...names].map(([bound, name]) => compileDeployment(bound, name, compiling));
-  const { target } = BoundDeployment.partsOf(ingress);
+  const { target, python } = BoundDeployment.partsOf(ingress);
   const spec: AppSpec = {
     name: appName,
     ingress: names.get(ingress) ?? '',
     ingressClass: target.name,
-    ingressFace: ingressFaceOf(target),
+    // Only a replica knows whether a Python class has `__call__`.
+    ingressFace: python === undefined ? ingressFaceOf(target) : { http: true, webSocket: false },
     deployments: deployments.map(({ source: _, ...plain }): DeploymentSpec => plain),
   };
   const recompile = (): CompiledApp =>
@@ -70,7 +72,7 @@ function compileDeployment(
   name: string,
   { appName: app, appVersion, names, revision, isInline, adjust = (_name, own) => own }: Compiling,
 ): HostedDeployment {
-  const { target, module, exportName, options: own } = BoundDeployment.partsOf(bound);
+  const { target, module, exportName, options: own, python } = BoundDeployment.partsOf(bound);
   const bindings = BoundDeployment.argumentsOf(bound);
   const nameOf = (callee: BoundDeployment<unknown>): string => names.get(callee) ?? '';
   const naming: Naming = (callee) => ({ instance: '', app, deployment: nameOf(callee), options: {} });
@@ -82,13 +84,18 @@ function compileDeployment(
     env,
     autoscaling: scaling,
     ...resolved
-  } = isInline ? resolveInline(adjusted) : resolveOptions(adjusted);
+  } = isInline && python === undefined ? resolveInline(adjusted) : resolveOptions(adjusted);
   const { policy, ...autoscaling } = scaling ?? {};
   const suffix = revision === 0 ? '' : `+r${revision}`;
   const { isolation, resourceLimits, resources } = resolved;
   const settings = { isolation, env, resourceLimits, resources, version: resolved.version };
   // Inputs that distinguish the replicas of two versions; the folder of the package is never one of them.
-  const code = [name, moduleIdentity(module), exportName, bindings, settings, appVersion + suffix];
+  const identity = [
+    moduleIdentity(module),
+    exportName,
+    ...(python === undefined ? [] : [planIdentity(python)]),
+  ];
+  const code = [name, ...identity, bindings, settings, appVersion + suffix];
   const fingerprint = withNaming(naming, () => digestFixed(code)).slice(0, 12);
   return {
     name,
@@ -96,7 +103,10 @@ function compileDeployment(
     version: resolved.version === undefined ? fingerprint : resolved.version + suffix,
     fingerprint,
     callees: [...deploymentsIn(bound)].map(nameOf),
-    source: { module, exportName, args, env, policy },
+    source: {
+      ...{ module, exportName, args, env, policy },
+      ...(python && { python: { ...python, cores: resources.cpus, replicas: resolved.numReplicas } }),
+    },
   };
 }
 

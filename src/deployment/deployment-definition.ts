@@ -1,4 +1,5 @@
 import type { DeploymentOptions } from './options/deployment-options.ts';
+import type { PythonPlan } from './python/python-plan.ts';
 
 /** The parts of a deployment. */
 export interface DeploymentDefinition {
@@ -10,4 +11,6 @@ export interface DeploymentDefinition {
   /** Whether the running deployment is called like its class or function, because no `name` was given. */
   readonly isNameInferred: boolean;
   readonly options: DeploymentOptions & { readonly name: string };
+  /** Set if the target is a Python class or function, for which `target` only stands. */
+  readonly python?: PythonPlan;
 }

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CountedBatches } from '../batching/batch-stats.ts';
 import type { LogLevel, LogLine } from '../deployment/options/log-line.ts';
+import type { PythonSource } from '../deployment/python/python-plan.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { LostCall } from '../handle/routing/lost-calls.ts';
@@ -40,6 +41,8 @@ export interface ReplicaInit {
   readonly healthCheckTimeoutMs: number;
   /** Whether the replica reports the files that it loads. */
   readonly isTracked: boolean;
+  /** Set if the replica runs a Python class or function. */
+  readonly python?: PythonSource | undefined;
 }
 
 /** The phase in which a start failed. */

@@ -34,6 +34,7 @@ export function threadOptions(
     healthCheckTimeoutMs: options.healthCheckTimeoutMs,
     logLevel: options.logging.level,
     idempotent: options.idempotent,
+    python: source.python,
   };
   const execArgv = threadFlags(process.execArgv);
   return {
@@ -42,7 +43,8 @@ export function threadOptions(
     transferList: [shared.control],
     // The environment is never shared with the host: a replica may have variables of its own.
     env: { ...withoutSecrets(process.env), ...env, ...source.env },
-    resourceLimits: heapLimits(options),
+    // The memory that is reserved for a Python replica is that of its process.
+    resourceLimits: source.python === undefined ? heapLimits(options) : options.resourceLimits,
     name: place.replicaId,
   };
 }

@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { DeploymentLoad } from '../../load/deployment-load.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
+import type { AgentControl } from '../../replica/control.ts';
 import { enterReplicaAgent } from '../../replica/current-thread.ts';
 import { adaptGlobals } from '../../replica/ingress/request.ts';
 import { ReplicaAgent } from '../../replica/replica-agent.ts';
@@ -20,22 +21,24 @@ if (parentPort === null || init?.control === undefined) {
 
 adoptEpoch(init.epoch);
 adaptGlobals();
-const { control } = init;
-const agent = new ReplicaAgent(
-  init,
-  {
-    post: (message) => control.postMessage(message),
-    listen: (receive) => void control.on('message', receive),
-    unref: () => control.unref(),
-  },
-  {
-    load: new ReplicaLoad(init.load),
-    deploymentLoad: new DeploymentLoad(init.deploymentLoad),
-    tally: new ReplicaTally(init.tally),
-  },
-  createInlineChannel,
-);
-enterReplicaAgent(agent.router);
-
 if (init.isPooled) joinPool(parentPort);
-void agent.start();
+void start(init);
+
+async function start({ control: port, python, ...rest }: ThreadInit): Promise<void> {
+  const control: AgentControl = {
+    post: (message) => port.postMessage(message),
+    listen: (receive) => void port.on('message', receive),
+    unref: () => port.unref(),
+  };
+  const tables = {
+    load: new ReplicaLoad(rest.load),
+    deploymentLoad: new DeploymentLoad(rest.deploymentLoad),
+    tally: new ReplicaTally(rest.tally),
+  };
+  // Only threads of Python replicas load what spawns a process.
+  const source =
+    python && (await import('../child/python/python-source.ts')).pythonSource(python, control, tables.load);
+  const agent = new ReplicaAgent(rest, control, tables, createInlineChannel, source);
+  enterReplicaAgent(agent.router);
+  void agent.start();
+}

@@ -1,0 +1,112 @@
+import type { RestartPolicy } from '../../controller/back-off.ts';
+import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import { type DeathCause, deathCause } from '../../isolation/replica-exit.ts';
+import { startFailureReason } from '../../isolation/start-failure.ts';
+import { activeTime } from '../../time/active-time.ts';
+import type { Clock } from '../../time/control-clock.ts';
+import type { CrashDetails, DeploymentReporter } from './deployment-reporter.ts';
+import type { Rollout } from './rollout.ts';
+import { StartHistory } from './start-history.ts';
+
+/** Number of replicas that cannot be ended after which no more start: each keeps its memory and a core busy. */
+const MAX_ZOMBIES = 2;
+
+/** A replica that never came up. */
+export interface LostStart {
+  readonly fingerprint: string;
+  readonly phase: string;
+  readonly error: unknown;
+  /** Duration of the start, in ms. */
+  readonly tookMs: number;
+}
+
+/** Records the ends of the replicas of one deployment. The deployment decides at its next tick. */
+export class ReplicaHistory {
+  readonly starts = new StartHistory();
+  /** The current change to another version. */
+  rollout: Rollout | undefined = undefined;
+  readonly #reporter: DeploymentReporter;
+  readonly #clock: Clock;
+  #crashes = 0;
+  /** Number of ended replicas that remain, blocked in native code. They never go away. */
+  #zombies = 0;
+  #lostStarts: LostStart[] = [];
+  #version: string;
+
+  /** @param version fingerprint of the current version */
+  constructor(version: string, reporter: DeploymentReporter, clock: Clock) {
+    this.#version = version;
+    this.#reporter = reporter;
+    this.#clock = clock;
+  }
+
+  /** Another version becomes the current one, or the same is tried again. @param hasRun whether a replica of it runs */
+  follow(version: string, hasRun: boolean): void {
+    this.#version = version;
+    this.starts.reset(hasRun);
+  }
+
+  /** Number of replicas that died, failed to start, or were replaced because of a fault. */
+  get restarts(): number {
+    return this.#crashes;
+  }
+
+  /** Whether so many replicas cannot be ended that no more start in this process. */
+  get isDegraded(): boolean {
+    return this.#zombies >= MAX_ZOMBIES;
+  }
+
+  /** The reason why no replica is started any more. */
+  get degradation(): string {
+    return `${this.#zombies} threads are blocked in native code and cannot be ended: restart the process`;
+  }
+
+  /** Whether more replicas died or failed to start than the policy allows. */
+  isCrashing(restart: RestartPolicy, at: number): boolean {
+    return this.isDegraded || this.starts.isOverBudget(restart, at);
+  }
+
+  ready({ fingerprint }: ManagedReplica): void {
+    if (fingerprint === this.#version) this.starts.hasRun = true;
+  }
+
+  ended(replica: ManagedReplica): void {
+    if (replica.isZombie) this.#zombies++;
+    this.rollout?.ended(replica);
+  }
+
+  /** Records that a replica died after its start, or must be replaced. @param how the end of the replica, in words */
+  crashed(replica: ManagedReplica, how: string, error: unknown, more?: CrashDetails): void {
+    this.rollout?.died(replica);
+    this.#count(replica, how, error, replica.deathCause ?? deathCause(error, true), more);
+  }
+
+  startFailed(replica: ManagedReplica, phase: string, error: unknown): void {
+    const reason = startFailureReason(phase, error);
+    this.#count(replica, `failed in ${phase}`, error, deathCause(error, false), { reason });
+    const tookMs = activeTime.now() - replica.startedAt;
+    this.#lostStarts.push({ fingerprint: replica.fingerprint, phase, error, tookMs });
+  }
+
+  /** Failed starts since the last look. */
+  takeLostStarts(): readonly LostStart[] {
+    const lost = this.#lostStarts;
+    this.#lostStarts = [];
+    return lost;
+  }
+
+  #count(
+    { replicaId }: ManagedReplica,
+    how: string,
+    error: unknown,
+    cause: DeathCause,
+    more?: CrashDetails,
+  ): void {
+    this.#crashes++;
+    this.starts.crashed(this.#clock.now());
+    this.#reporter.crashed(replicaId, how, error, cause, more);
+    if (!this.isDegraded) return;
+    this.#reporter.message = this.degradation;
+    this.#reporter.fault('degraded', this.#reporter.unavailable(this.#reporter.message));
+  }
+}

@@ -1,0 +1,64 @@
+import { ServeError } from '../../../errors.ts';
+import { StreamReader } from '../../../handle/api/stream.ts';
+import type { CallScope, Child } from '../../../handle/call/scope.ts';
+import type { DecodeOptions } from './values/decode.ts';
+
+/** What a call tells the link. */
+export interface CallControl {
+  cancel(id: number, isTimeout: boolean): void;
+  credit(id: number, chunks: number): void;
+}
+
+/** A call on its way to Python: the parent of the calls that Python makes within it, and the child of its own caller. */
+export class OutgoingCall implements Child {
+  readonly id: number;
+  readonly scope: CallScope | undefined;
+  readonly decoding: DecodeOptions;
+  readonly result: Promise<unknown> | undefined;
+  readonly stream: StreamReader | undefined;
+  readonly #control: CallControl;
+  #resolve: (value: unknown) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor(
+    id: number,
+    scope: CallScope | undefined,
+    isStream: boolean,
+    decoding: DecodeOptions,
+    control: CallControl,
+  ) {
+    this.id = id;
+    this.scope = scope;
+    this.decoding = decoding;
+    this.#control = control;
+    if (isStream) {
+      this.stream = new StreamReader({
+        credit: (chunks) => control.credit(id, chunks),
+        cancel: (reason) => this.cancel(reason),
+      });
+    } else {
+      this.result = new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      });
+    }
+    scope?.adopt(this);
+  }
+
+  /** Tells Python that the caller has left. The call holds its place until Python has ended it. */
+  cancel(reason?: unknown): void {
+    this.#control.cancel(this.id, reason instanceof ServeError && reason.code === 'SERVE_TIMEOUT');
+  }
+
+  resolved(value: unknown): void {
+    this.scope?.disown(this);
+    this.stream?.end();
+    this.#resolve(value);
+  }
+
+  failed(error: unknown): void {
+    this.scope?.disown(this);
+    this.stream?.fail(error);
+    this.#reject(error);
+  }
+}

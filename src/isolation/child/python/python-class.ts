@@ -1,0 +1,161 @@
+import { batch } from '../../../batching/batch.ts';
+import { BatchError } from '../../../batching/batch-error.ts';
+import type { BatchOptions } from '../../../batching/batch-options.ts';
+import { splitKwargs } from '../../../deployment/python/kwargs.ts';
+import type { PythonBatchOptions } from '../../../deployment/python/python-plan.ts';
+import { invalidOption } from '../../../errors.ts';
+import { callScope } from '../../../handle/call/scope.ts';
+import type { ServeContext } from '../../../handle/call/serve-context.ts';
+import { jsonRequest } from '../../../input/adapters.ts';
+import { isRequest } from '../../../values/request.ts';
+import type { PythonLink } from './link.ts';
+import { stackedGroups } from './stacking.ts';
+import { type DecodeOptions, PythonResponse } from './values/decode.ts';
+import { RequestParts } from './values/encode.ts';
+
+/** A method as the runner describes it. */
+export type MethodDescription = readonly [
+  name: string,
+  isStream: boolean,
+  batch: PythonBatchOptions | null,
+  arity: number,
+];
+
+/** What the runner answers once the instance is made. */
+export interface InstanceDescription {
+  readonly methods: readonly MethodDescription[];
+  readonly hooks: readonly string[];
+  /** What `__call__` gets for an HTTP request. */
+  readonly ingress: 'request' | 'body' | 'nothing';
+  /** Whether all methods are synchronous. */
+  readonly sync: boolean;
+}
+
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/** Methods of HTTP requests that have no body. */
+const BODILESS: readonly string[] = ['GET', 'HEAD', 'DELETE', 'OPTIONS'];
+
+const FOR_HTTP: DecodeOptions = { tensors: 'json' };
+
+/** Makes the methods of a JavaScript object that stands for an instance in Python. */
+export class PythonMethods {
+  readonly #link: PythonLink;
+  readonly #ingress: InstanceDescription['ingress'];
+
+  constructor(link: PythonLink, ingress: InstanceDescription['ingress']) {
+    this.#link = link;
+    this.#ingress = ingress;
+  }
+
+  /** @param given batch options of the deployment, which override those of `@batch` */
+  make([name, isStream, decorated, arity]: MethodDescription, given: PythonBatchOptions | undefined): Method {
+    const options = given === undefined && decorated === null ? undefined : { ...decorated, ...given };
+    if (options !== undefined) return this.#batched(name, isStream, options);
+    const method = name === 'call' ? this.#call(isStream) : this.#plain(name, isStream);
+    return Object.defineProperty(method, 'length', { value: Math.max(1, arity) });
+  }
+
+  #plain(name: string, isStream: boolean): Method {
+    return (...args) => {
+      if (args.some(isRequest)) return this.#withRequests(name, isStream, args);
+      const [positional, named] = splitKwargs(args);
+      return this.#link.call(name, positional, named, { isStream });
+    };
+  }
+
+  async #withRequests(name: string, isStream: boolean, args: readonly unknown[]): Promise<unknown> {
+    const parts = await Promise.all(args.map((arg) => (isRequest(arg) ? requestParts(arg) : arg)));
+    return this.#link.call(name, parts, undefined, { isStream });
+  }
+
+  #call(isStream: boolean): Method {
+    const plain = this.#plain('call', isStream);
+    return (...args) => {
+      const [request] = args;
+      return args.length === 1 && isRequest(request) ? this.#answer(request, isStream) : plain(...args);
+    };
+  }
+
+  /** Answers an HTTP request: tensors are nested arrays, and `inserve.Response` is a response. */
+  async #answer(request: Request, isStream: boolean): Promise<unknown> {
+    const args = await this.#httpArguments(request);
+    const answer = this.#link.call('call', args, undefined, { isStream, isHttp: true, decoding: FOR_HTTP });
+    return isStream ? answer : toResponse(await answer);
+  }
+
+  async #httpArguments(request: Request): Promise<unknown[]> {
+    if (this.#ingress === 'nothing') return [];
+    if (this.#ingress === 'request') return [await requestParts(request)];
+    return [BODILESS.includes(request.method) ? null : await jsonRequest(request)];
+  }
+
+  #batched(name: string, isStream: boolean, { stack = false, ...options }: PythonBatchOptions): Method {
+    const link = this.#link;
+    const makeOptions: BatchOptions = options;
+    if (isStream) {
+      if (stack) throw invalidOption(`batch.${name}.stack`, stack, 'nothing for a generator method');
+      return batch(makeOptions, async function* (items: unknown[]) {
+        const chunks = link.call(name, [items], undefined, { isStream: true, items: contexts(items.length) });
+        for await (const chunk of chunks as AsyncIterable<unknown[]>) yield chunk.map(toSlot);
+      }) as Method;
+    }
+    const run = async (items: readonly unknown[], list: unknown): Promise<unknown[]> => {
+      const scopes = { isStream: false, items: contexts(items.length), decoding: { rows: true } };
+      const results = await link.call(name, [list], undefined, scopes);
+      return (results as unknown[]).map(toSlot);
+    };
+    const runBatch = stack
+      ? async (items: unknown[]): Promise<unknown[]> => {
+          const results = new Array<unknown>(items.length);
+          for (const { indices, list } of stackedGroups(items)) {
+            const part = await run(indices, list);
+            for (const [at, index] of indices.entries()) results[index] = part[at];
+          }
+          return results;
+        }
+      : (items: unknown[]): Promise<unknown[]> => run(items, items);
+    const batched = batch(makeOptions, runBatch) as Method;
+    return name === 'call' ? this.#batchedIngress(batched) : batched;
+  }
+
+  /** The body of an HTTP request is the item. */
+  #batchedIngress(batched: Method): Method {
+    const answer = async (request: Request): Promise<unknown> =>
+      toResponse(await batched(await jsonRequest(request)));
+    const ingress: Method = (item) => (isRequest(item) ? answer(item) : batched(item));
+    return Object.assign(ingress, batched);
+  }
+}
+
+/** A slot of a batch that holds an exception makes only its item fail. */
+function toSlot(result: unknown): unknown {
+  return result instanceof Error ? new BatchError(result) : result;
+}
+
+/** The contexts of a batch's items, one per item. */
+function contexts(count: number): readonly (ServeContext | undefined)[] {
+  const items = callScope.getStore()?.context.items ?? [];
+  return Array.from({ length: count }, (_, index) => items[index]);
+}
+
+async function requestParts(request: Request): Promise<RequestParts> {
+  const { method, url, headers } = request;
+  const body = BODILESS.includes(method) && request.body === null ? undefined : await request.arrayBuffer();
+  return new RequestParts({
+    method,
+    url,
+    headers: [...headers],
+    ...(body !== undefined && { body: new Uint8Array(body) }),
+    params: callScope.getStore()?.context.params ?? {},
+  });
+}
+
+/** Statuses of responses without a body. */
+const NO_BODY: readonly number[] = [101, 204, 205, 304];
+
+function toResponse(value: unknown): unknown {
+  if (!(value instanceof PythonResponse)) return value;
+  const { status, headers, body } = value.parts;
+  return new Response(NO_BODY.includes(status) ? null : body, { status, headers });
+}
