@@ -47,6 +47,6 @@ export class StreamedAnswer {
 
 /** Makes compression middleware send the bytes that it holds back. */
 function flush(res: HttpResponse): void {
-  const hook: unknown = Reflect.get(res, 'flush');
+  const { flush: hook } = res as { readonly flush?: unknown };
   if (typeof hook === 'function') hook.call(res);
 }

@@ -1,5 +1,6 @@
 import { invalidOption } from '../../errors.ts';
 import { anything, type Fields, milliseconds, parseOptions } from '../../validation/fields.ts';
+import { isThenable, whenSettled } from '../../validation/thenable.ts';
 import { type BodySource, fromIterable, fromReadable } from './response-stream.ts';
 
 /** One event of a stream, as the HTML standard names its fields. */
@@ -124,7 +125,7 @@ class EventSource implements BodySource {
       this.#heartbeat = setInterval(this.#beat, this.#heartbeatMs).unref();
     this.#waiting = Promise.withResolvers();
     const { promise } = this.#waiting;
-    if (!this.#isReading) void this.#read();
+    if (!this.#isReading) this.#read();
     return promise;
   }
 
@@ -141,24 +142,51 @@ class EventSource implements BodySource {
     this.#source.close();
   }
 
-  async #read(): Promise<void> {
+  /** Reads with callbacks instead of `await`: with thousands of streams a promise per event is most of an event's cost. */
+  #read(): void {
     this.#isReading = true;
-    let event: Promise<IteratorResult<string>>;
     try {
-      const { done, value } = await this.#source.next();
-      if (done === true) clearInterval(this.#heartbeat);
-      event = Promise.resolve(done === true ? ENDED : { done: false, value: formatEvent(value) });
+      const read = this.#source.next();
+      if (isThenable(read)) whenSettled(read, this.#arrived, this.#failed);
+      else this.#arrived(read);
     } catch (error) {
-      this.#leave();
-      event = Promise.reject(error);
-      event.catch(() => {});
+      this.#failed(error);
     }
+  }
+
+  readonly #arrived = (result: unknown): void => {
+    let event: IteratorResult<string>;
+    try {
+      const { done, value } = result as IteratorResult<unknown>;
+      if (done === true) clearInterval(this.#heartbeat);
+      event = done === true ? ENDED : { done: false, value: formatEvent(value) };
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    const waiting = this.#taken();
+    if (waiting === undefined) this.#ready = Promise.resolve(event);
+    else waiting.resolve(event);
+  };
+
+  readonly #failed = (error: unknown): void => {
+    this.#leave();
+    const waiting = this.#taken();
+    if (waiting !== undefined) {
+      waiting.reject(error);
+      return;
+    }
+    this.#ready = Promise.reject(error);
+    this.#ready.catch(() => {});
+  };
+
+  /** The reader that waits for the event that has been read; undefined if it got a comment in its place. */
+  #taken(): PromiseWithResolvers<IteratorResult<string>> | undefined {
     this.#isReading = false;
     this.#isQuiet = false;
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (waiting === undefined) this.#ready = event;
-    else waiting.resolve(event);
+    return waiting;
   }
 
   readonly #beat = (): void => {
@@ -173,6 +201,7 @@ class EventSource implements BodySource {
 
 /** @internal The text of one event, with the empty line that ends it. @throws TypeError for a field that would break it */
 export function formatEvent(item: unknown): string {
+  if (typeof item === 'string') return `${lines('data:', item)}\n`;
   const { data, event, id, retry, comment } = toEvent(item);
   let text = '';
   if (comment !== undefined) text += lines(':', oneOfText('comment', comment));
@@ -193,6 +222,7 @@ function toEvent(item: unknown): ServerSentEvent {
 }
 
 function lines(name: string, text: string): string {
+  if (!text.includes('\n') && !text.includes('\r')) return `${name} ${text}\n`;
   return text
     .split(/\r\n|\n|\r/)
     .map((line) => `${name} ${line}\n`)
