@@ -54,6 +54,7 @@ const SERVERS: readonly ServerSpec[] = [
   { framework: 'node', backend: 'plain', cells: ALL },
   { framework: 'node', backend: 'inline', cells: ALL },
   { framework: 'node', backend: 'thread', cells: ALL },
+  { framework: 'node', backend: 'alone', cells: [cellName('json', 64)] },
   { framework: 'node', backend: 'floor', cells: [cellName('json', 64)] },
   { framework: 'node', backend: 'piscina', cells: WITHOUT_STREAM },
   { framework: 'node', backend: 'piscina-default', cells: JSON_ONLY },

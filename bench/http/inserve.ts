@@ -1,4 +1,4 @@
-import { createServe } from 'inserve';
+import { createServe, type ServeMiddleware } from 'inserve';
 import { busy, echo, events, json, stream, tokenStream, upload } from './deployments.ts';
 import type { Served } from './site.ts';
 
@@ -19,6 +19,14 @@ export async function startInserve(isolation: 'thread' | 'inline'): Promise<Serv
   };
   await Promise.all(Object.values(middleware).map((each) => each.ready()));
   return { serve, apps, middleware };
+}
+
+/** One replica in all, for the no-op route: as many threads as the floor and a pool of one worker have. */
+export async function startAlone(): Promise<{ json: ServeMiddleware; close(): Promise<void> }> {
+  const serve = createServe();
+  const middleware = serve.middleware(json.bind());
+  await middleware.ready();
+  return { json: middleware, close: () => serve.close() };
 }
 
 function bindApps(isolation: 'thread' | 'inline') {

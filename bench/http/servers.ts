@@ -1,5 +1,5 @@
 import { startFloor } from './floor.ts';
-import { startInserve } from './inserve.ts';
+import { startAlone, startInserve } from './inserve.ts';
 import { startPiscina } from './piscina.ts';
 import type { Framework, Site } from './site.ts';
 
@@ -13,7 +13,15 @@ export const FRAMEWORKS: Readonly<Record<string, () => Promise<Framework>>> = {
 };
 
 /** Who does the work of a route. */
-export const BACKENDS = ['plain', 'inline', 'thread', 'floor', 'piscina', 'piscina-default'] as const;
+export const BACKENDS = [
+  'plain',
+  'inline',
+  'thread',
+  'alone',
+  'floor',
+  'piscina',
+  'piscina-default',
+] as const;
 export type Backend = (typeof BACKENDS)[number];
 
 export async function startSite(framework: Framework, backend: Backend): Promise<Site> {
@@ -24,6 +32,11 @@ export async function startSite(framework: Framework, backend: Backend): Promise
     case 'thread': {
       const served = await startInserve(backend);
       return closing(await framework.serve(served), () => served.serve.close());
+    }
+    case 'alone': {
+      if (framework.serveAlone === undefined) throw new Error('there is no server with a single app');
+      const { json, close } = await startAlone();
+      return closing(await framework.serveAlone(json), close);
     }
     case 'floor':
     case 'piscina':

@@ -32,6 +32,8 @@ export interface Framework {
   plain(): Promise<Site>;
   /** Every route is an app of inserve. */
   serve(served: Served): Promise<Site>;
+  /** The no-op route is the only app. */
+  serveAlone?(json: ServeMiddleware): Promise<Site>;
   /** The work is done by a pool of threads, which cannot stream. */
   delegate?(to: Delegate): Promise<Site>;
 }

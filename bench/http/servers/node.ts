@@ -21,6 +21,8 @@ export const nodeSite: Framework = {
 
   serve: ({ middleware }) => listenTo(middleware),
 
+  serveAlone: (json) => listenTo({ json }),
+
   delegate: (to) =>
     listenTo({
       json: async (_req, res) => sendJson(res, await to.json()),
