@@ -28,7 +28,7 @@ export interface ServeOptions {
   growthWatch?: GrowthWatchOptions;
   /** The clock of the control plane; tests pass a `ManualClock`. Default: the machine's clock. */
   clock?: Clock;
-  /** A logger with the signatures of pino. Default: JSON on stderr, from the level `info` on. */
+  /** A logger with the signatures of pino. Default: stderr from the level `info` on, readable on a terminal and else JSON; `INSERVE_LOG` = `pretty` or `json`. */
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
   version?: string;

@@ -1,6 +1,7 @@
 import { instanceOf } from '../validation/fields.ts';
-import { isInstance, peek } from '../validation/peek.ts';
-import { describe } from '../values/describe-value.ts';
+import { peek } from '../validation/peek.ts';
+import { jsonLine } from './json-log.ts';
+import { paintStderr, prettyLines } from './pretty-log.ts';
 
 /** A logger with the signatures of pino: the fields first, then the message. */
 export interface Logger {
@@ -18,7 +19,10 @@ export const LOGGER_FIELD = instanceOf<Logger>(
     ['debug', 'info', 'warn', 'error'].every((level) => typeof peek(value, level) === 'function'),
 );
 
-/** Writes lines of JSON to stderr, and nothing below the level `info`. */
+/**
+ * Writes to stderr, and nothing below the level `info`: a coloured line with the stack below on a terminal, else lines of JSON.
+ * `INSERVE_LOG` (`pretty` or `json`) decides otherwise.
+ */
 export const defaultLogger: Logger = {
   debug() {},
   info: (fields, message) => write('info', fields, message),
@@ -27,25 +31,14 @@ export const defaultLogger: Logger = {
 };
 
 function write(level: string, fields: object, message: string): void {
-  const record = { level, time: new Date().toISOString(), name: 'inserve', ...fields, msg: message };
-  process.stderr.write(`${toJson(record)}\n`);
+  const time = new Date();
+  const record = isPretty()
+    ? prettyLines(level, time, fields, message, paintStderr)
+    : jsonLine(level, time, fields, message);
+  process.stderr.write(`${record}\n`);
 }
 
-/** Describes values that cannot be written as JSON, such as a cycle or a Proxy that throws, so that no log line is lost. */
-function toJson(record: object): string {
-  try {
-    return JSON.stringify(record, withErrors);
-  } catch {
-    const described = Object.entries(record).map(([key, value]) => [
-      key,
-      typeof value === 'object' && value !== null ? describe(value) : value,
-    ]);
-    return JSON.stringify(Object.fromEntries(described), withErrors);
-  }
-}
-
-function withErrors(_key: string, value: unknown): unknown {
-  if (!isInstance(value, Error)) return typeof value === 'bigint' ? String(value) : value;
-  const { name, message, stack, cause } = value;
-  return { ...value, name, message, stack, ...(cause === undefined ? {} : { cause }) };
+function isPretty(): boolean {
+  const given = process.env['INSERVE_LOG'];
+  return given === 'pretty' || (given !== 'json' && process.stderr.isTTY);
 }

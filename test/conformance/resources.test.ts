@@ -131,16 +131,23 @@ describe('resources', () => {
     expect(await handle.remote()).toMatch(/^Elastic#/);
   });
 
-  test('one warning when replicas exceed the cpus and none are reserved', async () => {
+  test('one record when replicas exceed the cpus and none are reserved, whose advice can be followed', async () => {
     await using serve = quietServe({ resources: { cpus: 1 } });
-    const warnings = () =>
+    const told = () =>
       serve.log.records.filter(({ message }) => message.startsWith('more replicas than cpus'));
     await serve.run(bind({ numReplicas: 1, resources: { cpus: 0.5 } }));
     await serve.run(bind({ name: 'One' }), { routePrefix: null });
-    expect(warnings()).toEqual([]);
+    expect(told()).toEqual([]);
     await serve.run(bind({ name: 'Two', numReplicas: 2 }), { routePrefix: null });
     await serve.run(bind({ name: 'Two', numReplicas: 3 }), { routePrefix: null });
-    expect(warnings()).toMatchObject([{ level: 'warn', fields: { replicas: 3, cpus: 1 } }]);
+    expect(told()).toMatchObject([{ level: 'info', fields: { replicas: 3, cpus: 1 } }]);
+    const advised = Number(/at most ([\d.]+)$/.exec(told()[0]?.message ?? '')?.[1]);
+    await serve.run(bind({ name: 'One', resources: { cpus: advised } }), { routePrefix: null });
+    await serve.run(bind({ name: 'Two', numReplicas: 2, resources: { cpus: advised } }), {
+      routePrefix: null,
+    });
+    await status(serve, 'Two', 'Two', 'HEALTHY');
+    expect(serve.status().apps['Two']?.deployments['Two']?.pending).toBeUndefined();
   });
 
   test.each<[string, object]>([

@@ -31,22 +31,28 @@ export class AdmissionControl {
   isOpen: boolean;
   readonly #quotas: TenantQuotas | undefined;
   #shedFrom = SHED_NOTHING;
+  #onFirst: (() => void) | undefined = undefined;
 
   constructor(tenants?: TenantsOptions) {
     this.#quotas = tenants === undefined ? undefined : new TenantQuotas(tenants);
     this.isOpen = this.#quotas === undefined;
   }
 
-  /** Refuses calls of this rank and of less important ones. */
-  shed(fromRank: number): void {
+  /** Refuses calls of this rank and of less important ones. @param onFirst called when the first one is refused */
+  shed(fromRank: number, onFirst?: () => void): void {
     this.#shedFrom = fromRank;
+    this.#onFirst = onFirst;
     this.isOpen = this.#quotas === undefined && fromRank === SHED_NOTHING;
   }
 
   /** Admits a call, once, or returns the reason for its refusal. */
   enter(call: Entering): ShedReason | undefined {
     if (call.entry !== ADMISSION.outside) return undefined;
-    if (call.priorityRank >= this.#shedFrom) return 'host_overload';
+    if (call.priorityRank >= this.#shedFrom) {
+      this.#onFirst?.();
+      this.#onFirst = undefined;
+      return 'host_overload';
+    }
     const isFree = this.#quotas === undefined || call.tenant === '';
     if (!isFree && !this.#quotas.enter(call.tenant, call.createdAt)) return 'tenant_quota';
     call.entered(isFree ? ADMISSION.free : ADMISSION.charged);

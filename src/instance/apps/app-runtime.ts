@@ -5,9 +5,11 @@ import type { AppAutoscalingPolicy } from '../../deployment/options/autoscaling-
 import { invalidOption, ServeError } from '../../errors.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
+import type { Logger } from '../../observe/logger.ts';
 import type { IngressDescription } from '../../openapi/openapi-types.ts';
 import { activeTime } from '../../time/active-time.ts';
 import type { Clock } from '../../time/control-clock.ts';
+import { inSeconds } from '../../time/in-seconds.ts';
 import { sha256 } from '../../values/sha256.ts';
 import type { InstanceControl } from '../control.ts';
 import type { DeploymentFactory } from '../deployments/deployment-factory.ts';
@@ -19,6 +21,7 @@ export interface AppRuntimeOptions {
   readonly control: InstanceControl;
   readonly clock: Clock;
   readonly deployments: DeploymentFactory;
+  readonly log: Logger;
 }
 
 /** One app on this instance: its deployments are deployed and stopped together. */
@@ -160,6 +163,7 @@ export class AppRuntime {
     note: string,
   ): Promise<void> {
     const outgoing = this.#compiled;
+    const since = activeTime.now();
     this.#compiled = compiled;
     const { deployments, ingress } = compiled.spec;
     const failure = Promise.withResolvers<never>();
@@ -188,10 +192,26 @@ export class AppRuntime {
       this.#current = compiled;
       this.#previous = fallback ?? this.#previous;
       registry.setIngress(this.name, ingress);
+      this.#tellReady(fallback ?? (note === '' ? undefined : outgoing), note, activeTime.now() - since);
       await this.#closeLeaving(outgoing, group);
     });
     this.#ready.catch(() => {});
     return this.#ready;
+  }
+
+  /** @param before the version that served before; undefined if this is the first */
+  #tellReady(before: CompiledApp | undefined, note: string, tookMs: number): void {
+    const version = versionOf(this.spec);
+    const about = { app: this.name, version, tookMs: Math.round(tookMs) };
+    const how =
+      before === undefined
+        ? `ready after ${inSeconds(tookMs)}`
+        : note !== ''
+          ? `back at version ${version}, ${note}`
+          : version === versionOf(before.spec)
+            ? `changed in place after ${inSeconds(tookMs)}`
+            : `updated to version ${version} after ${inSeconds(tookMs)}`;
+    this.#options.log.info(about, `app '${this.name}' is ${how}`);
   }
 
   /** Asks a replica for methods that the class does not show. A replica that does not answer may have any. */

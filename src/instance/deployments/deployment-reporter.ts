@@ -7,6 +7,7 @@ import type { DeathCause } from '../../isolation/replica-exit.ts';
 import { type CallCounts, START_BOUNDS_MS } from '../../observe/call-counts.ts';
 import type { Events } from '../../observe/events.ts';
 import type { Logger } from '../../observe/logger.ts';
+import { inSeconds } from '../../time/in-seconds.ts';
 import { messageOf } from '../../values/describe-value.ts';
 
 /** Details of a crash besides the error. */
@@ -77,6 +78,8 @@ export class DeploymentReporter {
   started(replica: string, startMs: number): void {
     const { app, deployment } = this.#about;
     countDuration(this.#book.of(app, deployment).starts, startMs, START_BOUNDS_MS);
+    const about = { ...this.#about, replica, startMs: Math.round(startMs) };
+    this.#log.info(about, `${deployment}: replica ${replica} is ready after ${inSeconds(startMs)}`);
     this.replica(replica, 'RUNNING');
   }
 
@@ -87,6 +90,25 @@ export class DeploymentReporter {
       `${this.#about.deployment}: replica ${replica} starts: ${message}`,
     );
     this.replica(replica, 'STARTING', message);
+  }
+
+  /** Reports a replica whose event loop does not turn. */
+  stuck(replica: string, silentMs: number): void {
+    const reason = `its event loop has been blocked for ${silentMs} ms`;
+    this.#log.warn(
+      { ...this.#about, replica },
+      `${this.#about.deployment}: replica ${replica} is stuck: ${reason}`,
+    );
+    this.replica(replica, 'STUCK', reason);
+  }
+
+  /** Reports a replica that takes calls again. */
+  back(replica: string, reason: string): void {
+    this.#log.info(
+      { ...this.#about, replica },
+      `${this.#about.deployment}: replica ${replica} is back: ${reason}`,
+    );
+    this.replica(replica, 'RUNNING', reason);
   }
 
   /** Reports a new state of a replica. */

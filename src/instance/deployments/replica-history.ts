@@ -61,6 +61,12 @@ export class ReplicaHistory {
     return `${this.#zombies} threads are blocked in native code and cannot be ended: restart the process`;
   }
 
+  /** When the next replica may start, like `Date.now()`; undefined if it may start now, or never. */
+  nextTryAt(restart: RestartPolicy): number | undefined {
+    const waitMs = this.starts.nextIn(restart, this.#clock.now());
+    return this.isDegraded || waitMs === 0 ? undefined : Date.now() + waitMs;
+  }
+
   /** Whether more replicas died or failed to start than the policy allows. */
   isCrashing(restart: RestartPolicy, at: number): boolean {
     return this.isDegraded || this.starts.isOverBudget(restart, at);

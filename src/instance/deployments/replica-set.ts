@@ -194,12 +194,12 @@ export class ReplicaSet implements ReplicaOwner {
   }
 
   stuck({ replicaId }: ManagedReplica, silentMs: number): void {
-    this.#reporter.replica(replicaId, 'STUCK', `its event loop has been blocked for ${silentMs} ms`);
+    this.#reporter.stuck(replicaId, silentMs);
   }
 
   recovered({ replicaId }: ManagedReplica): void {
     this.#starter.load?.announceFreed();
-    this.#reporter.replica(replicaId, 'RUNNING', 'its event loop turns again');
+    this.#reporter.back(replicaId, 'its event loop turns again');
   }
 
   unresponsive(replica: ManagedReplica, why: string): void {

@@ -172,17 +172,14 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       queued: this.#load?.queued ?? 0,
       restarts: this.#history.restarts,
       lastError: this.#reporter.lastError,
-      nextTryAt: this.#nextTryAt(),
+      nextTryAt: this.#isMissing ? this.#history.nextTryAt(this.#spec.options.restart) : undefined,
       scheduling: describeScheduling(this.#replicas, this.#spec.name),
       pending: this.#target.pending,
     };
   }
 
-  /** When failures no longer hold back a replica that is missing. */
-  #nextTryAt(): number | undefined {
-    const waitMs = this.#history.starts.nextIn(this.#spec.options.restart, this.#clock.now());
-    const isMissing = this.#failure === undefined && !this.isDegraded && this.#census().live < this.target;
-    return isMissing && waitMs > 0 ? Date.now() + waitMs : undefined;
+  get #isMissing(): boolean {
+    return this.#failure === undefined && this.#census().live < this.target;
   }
 
   followPlan(): void {

@@ -6,6 +6,7 @@ import { priorityRank } from '../../handle/queue/priority.ts';
 import type { Events } from '../../observe/events.ts';
 import type { Logger } from '../../observe/logger.ts';
 import { activeTime } from '../../time/active-time.ts';
+import { inRootContext } from '../../time/root-context.ts';
 import { boolean, type Fields, milliseconds } from '../../validation/fields.ts';
 
 /** Options for refusing calls while the host's own event loop lags. */
@@ -49,6 +50,8 @@ export class OverloadGuard {
   #state: LagState = CALM;
   #lagMs = 0;
   #pausedMs = 0;
+  /** Whether the log says that calls are refused: a lag that meets no call, such as that of a start, is no news. */
+  #hasWarned = false;
   /** Whether the last window contained a pause of the whole process. */
   #isAfterPause = false;
 
@@ -109,20 +112,27 @@ export class OverloadGuard {
 
   #changed(): void {
     const { level } = this.#state;
-    this.#gate.shed(SHED_FROM[level]);
     const lagMs = Math.round(this.#lagMs);
     const about = { shedding: level, lagMs };
-    if (level === 'nothing') {
-      this.#log.info(about, 'the host recovered: all calls are accepted again');
-      this.#events.emit('fault', { reason: 'host recovered', error: undefined });
-      return;
-    }
     const what = level === 'everything' ? 'all calls' : 'sheddable calls';
     const message = `the host's event loop lags (p99 ${lagMs} ms): ${what} are refused`;
-    this.#log.warn(about, message);
+    this.#gate.shed(SHED_FROM[level], () => {
+      this.#hasWarned = true;
+      inRootContext(() => this.#log.warn(about, message));
+    });
+    if (level === 'nothing') {
+      this.#recovered(about);
+      return;
+    }
     this.#events.emit('fault', {
       reason: 'host overload',
       error: new ServeError('SERVE_BACKPRESSURE', message),
     });
+  }
+
+  #recovered(about: object): void {
+    if (this.#hasWarned) this.#log.info(about, 'the host recovered: all calls are accepted again');
+    this.#hasWarned = false;
+    this.#events.emit('fault', { reason: 'host recovered', error: undefined });
   }
 }

@@ -74,7 +74,7 @@ test('gpus are looked for when the first replica needs one', async () => {
   expect(granted(reserve(book, { gpus: 1 })).env).toEqual({ CUDA_VISIBLE_DEVICES: '3' });
 });
 
-test('one warning when replicas exceed the cpus and none are reserved', () => {
+test('one record when replicas exceed the cpus and none are reserved', () => {
   const book = ledger({ cpus: 4 });
   book.expect('app/A', 3, demandOf({}));
   book.expect('app/B', 9, demandOf({ cpus: 0.1 }));
@@ -82,5 +82,7 @@ test('one warning when replicas exceed the cpus and none are reserved', () => {
   expect(log.records).toEqual([]);
   book.expect('app/A', 4, demandOf({}));
   book.expect('app/A', 9, demandOf({}));
-  expect(log.records).toMatchObject([{ level: 'warn', fields: { replicas: 5, cpus: 4 } }]);
+  expect(log.records).toMatchObject([
+    { level: 'info', fields: { replicas: 5, cpus: 4 }, message: expect.stringMatching(/at most 0\.8$/) },
+  ]);
 });

@@ -90,8 +90,11 @@ export class ResourceLedger {
     const cpus = fromUnits(this.#totals()['cpus'] ?? 0);
     if (count <= cpus) return;
     this.#hasWarned = true;
-    const about = { replicas: count, cpus };
-    this.#log.warn(about, 'more replicas than cpus, and none reserved: set resources.cpus');
+    const what = `more replicas than cpus: ${count} replicas that reserve none share ${cpus}`;
+    // What is advised must fit: a whole cpu for each would leave replicas without a place.
+    const share = Math.floor((100 * fromUnits(this.#free()['cpus'] ?? 0)) / count) / 100;
+    const advice = share > 0 ? `; to reserve a part for each, set resources.cpus to at most ${share}` : '';
+    this.#log.info({ replicas: count, cpus }, what + advice);
   }
 
   forget(deployment: string): void {

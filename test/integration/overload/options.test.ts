@@ -95,7 +95,8 @@ describe('options of overload are checked when they are given', () => {
     await using serve = quietServe();
     const bound = (numReplicas: number) =>
       worker.options({ idempotent: true, hedge: {}, numReplicas }).bind(new SharedArrayBuffer(64));
-    const warnings = () => serve.log.records.map(({ message }) => message);
+    const warnings = () =>
+      serve.log.records.filter(({ level }) => level === 'warn').map(({ message }) => message);
     await serve.run(bound(2));
     expect(warnings()).toEqual([]);
     await serve.run(bound(1));
