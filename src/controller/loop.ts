@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { demandOf } from '../deployment/options/resources.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
-import type { DetourConfig } from '../handle/routing/traffic-split.ts';
+import type { TrafficSplitConfig } from '../handle/routing/traffic-split.ts';
 import { entryOf, type Plan, type ReplicaCounts, type Snapshot } from '../store/snapshot.ts';
 import type { FencingToken, Store } from '../store/store.ts';
 import type { Clock } from '../time/control-clock.ts';
@@ -25,7 +25,7 @@ export interface Autoscaling {
 /** The versions on trial beside apps, as the instances see them. */
 export interface TrialObserver {
   /** Whether the wanted version can take calls. */
-  isReady(app: string, trial: DetourConfig): boolean;
+  isReady(app: string, trial: TrafficSplitConfig): boolean;
   /** Fault of a canary compared with its app; undefined if there is no fault. */
   faultOf(app: string): string | undefined;
   /** Reports that the trial was ended because of the fault. */

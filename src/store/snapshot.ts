@@ -1,6 +1,6 @@
 import type { AppSpec } from '../deployment/app-spec.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
-import type { DetourConfig } from '../handle/routing/traffic-split.ts';
+import type { TrafficSplitConfig } from '../handle/routing/traffic-split.ts';
 
 /**
  * The desired state and the plan: plain, frozen data that may travel. It holds no argument, module, variable or function; these
@@ -26,7 +26,7 @@ export interface Overrides {
   /** Numbers of replicas set by `scale()`, by route key. */
   readonly scales: Readonly<Record<string, Scale>>;
   /** Versions on trial beside apps, by app. */
-  readonly trials: Readonly<Record<string, DetourConfig>>;
+  readonly trials: Readonly<Record<string, TrafficSplitConfig>>;
 }
 
 /** The decisions of the controller. */
@@ -36,7 +36,7 @@ export interface Plan {
   /** Replicas by instance, by route key. A deployment without an entry stays unchanged. */
   readonly counts: Readonly<Record<string, ReplicaCounts>>;
   /** Trials that receive calls, by app. */
-  readonly shares: Readonly<Record<string, DetourConfig>>;
+  readonly shares: Readonly<Record<string, TrafficSplitConfig>>;
 }
 
 /** Replicas of one deployment by instance. */

@@ -1,6 +1,6 @@
 import type { AppSpec } from '../deployment/app-spec.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
-import type { DetourConfig } from '../handle/routing/traffic-split.ts';
+import type { TrafficSplitConfig } from '../handle/routing/traffic-split.ts';
 import type { Plan, Scale, Snapshot, TargetCapacity } from './snapshot.ts';
 
 /** Fencing token: grows with every controller that leads. A change with a token older than the newest is rejected. */
@@ -16,7 +16,7 @@ export type Change =
   /** @param scale undefined restores the declared number */
   | { readonly type: 'scale'; readonly key: RouteKey; readonly scale: Scale | undefined }
   /** @param trial undefined ends the trial of the app */
-  | { readonly type: 'trial'; readonly app: string; readonly trial: DetourConfig | undefined }
+  | { readonly type: 'trial'; readonly app: string; readonly trial: TrafficSplitConfig | undefined }
   /** An app was deleted: its overrides are dropped. */
   | { readonly type: 'forget'; readonly app: string }
   | ({ readonly type: 'plan' } & Pick<Plan, 'counts' | 'shares'>);

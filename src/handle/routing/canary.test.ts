@@ -4,9 +4,9 @@ import { unitHash } from '../../load/hash.ts';
 import type { Call } from '../call/call.ts';
 import { Canary, seededRandom } from './canary.ts';
 import type { Route } from './route.ts';
-import type { DetourConfig } from './traffic-split.ts';
+import type { TrafficSplitConfig } from './traffic-split.ts';
 
-const CONFIG: DetourConfig = { kind: 'canary', app: 'app@canary', share: 0.1, seed: 7 };
+const CONFIG: TrafficSplitConfig = { kind: 'canary', app: 'app@canary', share: 0.1, seed: 7 };
 
 /** What a canary looks at. */
 const routeOf = (isOpen: boolean, queued = 0): Route => ({ isOpen, queued }) as Route;

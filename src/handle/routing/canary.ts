@@ -1,7 +1,7 @@
 import { unitHash } from '../../load/hash.ts';
 import type { Call } from '../call/call.ts';
 import type { Route } from './route.ts';
-import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
+import type { TrafficSplit, TrafficSplitConfig } from './traffic-split.ts';
 
 /** A canary: sends a share of the calls to another app. A session keeps its version while the share is unchanged. */
 export class Canary implements TrafficSplit<Route> {
@@ -9,7 +9,7 @@ export class Canary implements TrafficSplit<Route> {
   readonly #share: number;
   readonly #random: () => number;
 
-  constructor(route: Route, { share, seed }: DetourConfig) {
+  constructor(route: Route, { share, seed }: TrafficSplitConfig) {
     this.#route = route;
     this.#share = share;
     this.#random = seededRandom(seed);

@@ -1,7 +1,7 @@
 import type { RouteConfig } from '../call/route-config.ts';
 import type { Link } from './link.ts';
 import type { LostCall } from './lost-calls.ts';
-import type { DetourConfig } from './traffic-split.ts';
+import type { TrafficSplitConfig } from './traffic-split.ts';
 
 /** The key of a deployment, `app/deployment`; names contain no slash. */
 export type RouteKey = string & { readonly __brand: 'RouteKey' };
@@ -33,7 +33,7 @@ export type DirectoryEvent =
   /** A replica takes calls; the replica that it replaces goes when its calls have ended. */
   | { type: 'up'; key: RouteKey; link: Link; replaces: string | undefined }
   /** A trial of a new version starts beside the deployment; undefined: the trial has ended. */
-  | { type: 'detour'; key: RouteKey; detour: DetourConfig | undefined }
+  | { type: 'split'; key: RouteKey; split: TrafficSplitConfig | undefined }
   /** The key stands for another deployment from now on; calls that run end where they are. */
   | { type: 'moved'; key: RouteKey }
   | { type: 'down'; key: RouteKey; replicaId: string; error: unknown }

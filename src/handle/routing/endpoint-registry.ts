@@ -8,7 +8,7 @@ import { InlineHandover } from './inline-handover.ts';
 import { type Link, portsOf } from './link.ts';
 import { type LostCall, LostCalls } from './lost-calls.ts';
 import type { Caller } from './router.ts';
-import type { DetourConfig } from './traffic-split.ts';
+import type { TrafficSplitConfig } from './traffic-split.ts';
 
 /** A replica that can be connected to callers. */
 export interface Reachable {
@@ -59,7 +59,7 @@ export class EndpointRegistry {
   /** The key that replaces an old key since its deployment moved to another app. */
   readonly #redirects = new Map<RouteKey, RouteKey>();
   /** The trial beside each app's ingress. */
-  readonly #detours = new Map<string, DetourConfig>();
+  readonly #splits = new Map<string, TrafficSplitConfig>();
   /** For each replaced replica, the callers that still have calls there. */
   readonly #replacements = new Map<string, InlineHandover>();
   /** For each replica that is gone, the calls that it ran, while callers are asked for them. */
@@ -136,11 +136,11 @@ export class EndpointRegistry {
   }
 
   /** Starts to divert or copy the calls to an app's ingress; undefined: stops that. */
-  setDetour(app: string, detour: DetourConfig | undefined): void {
-    if (detour === undefined) this.#detours.delete(app);
-    else this.#detours.set(app, detour);
+  setSplit(app: string, split: TrafficSplitConfig | undefined): void {
+    if (split === undefined) this.#splits.delete(app);
+    else this.#splits.set(app, split);
     const entry = this.#entries.get(this.#resolve(routeKey(app, '')));
-    if (entry !== undefined) this.#broadcast(entry, (as) => ({ type: 'detour', key: as, detour }));
+    if (entry !== undefined) this.#broadcast(entry, (as) => ({ type: 'split', key: as, split }));
   }
 
   /** Makes calls to the deployment fail with this error until the deployment is configured again. */
@@ -244,8 +244,8 @@ export class EndpointRegistry {
     caller.send({ type: 'route', key: as, app, deployment, ...shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
-    const detour = this.#ingress.get(app) === deployment ? this.#detours.get(app) : undefined;
-    if (detour !== undefined) caller.send({ type: 'detour', key: as, detour }, []);
+    const split = this.#ingress.get(app) === deployment ? this.#splits.get(app) : undefined;
+    if (split !== undefined) caller.send({ type: 'split', key: as, split }, []);
   }
 
   #resolve(as: RouteKey): RouteKey {

@@ -34,7 +34,7 @@ export class Route implements CallOwner {
   readonly counters: Counters = new Counters();
   config: RouteConfig = UNKNOWN_CONFIG;
   /** The trial that diverts or copies calls of this route. */
-  detour: TrafficSplit<Route> | undefined = undefined;
+  split: TrafficSplit<Route> | undefined = undefined;
   /** Number of times that the route left its replicas for those of another deployment. */
   generation = 0;
   /** Set once the deployment is gone; a new deployment of the same name gets a new route. */
@@ -177,7 +177,7 @@ export class Route implements CallOwner {
       return;
     }
     if (!this.#gate.isOpen && !this.admit(call)) return;
-    const other = this.detour?.divert(call);
+    const other = this.split?.divert(call);
     if (other !== undefined) call.divertTo(other);
     (other ?? this).#dispatcher.accept(call);
   }

@@ -13,7 +13,7 @@ import { type CountedCalls, countedBy, EndedCounts, hasCounted } from './ended-c
 import { Route } from './route.ts';
 import type { RouteKeeper, TendedRoute } from './route-keeper.ts';
 import { Shadow } from './shadow.ts';
-import type { DetourConfig, TrafficSplit } from './traffic-split.ts';
+import type { TrafficSplit, TrafficSplitConfig } from './traffic-split.ts';
 
 /** Interval at which a thread tends its routes, in ms. */
 const TEND_MS = 50;
@@ -117,10 +117,10 @@ export class Router implements RouteKeeper {
         return;
       case 'moved':
         route.clearEndpoints();
-        route.detour = undefined;
+        route.split = undefined;
         return;
-      case 'detour':
-        route.detour = event.detour === undefined ? undefined : this.#detour(route, event.detour);
+      case 'split':
+        route.split = event.split === undefined ? undefined : this.#split(route, event.split);
         return;
       case 'failed':
         route.refuse(event.error);
@@ -166,7 +166,7 @@ export class Router implements RouteKeeper {
     this.#onUnobserved(error, call);
   }
 
-  #detour(route: Route, config: DetourConfig): TrafficSplit<Route> {
+  #split(route: Route, config: TrafficSplitConfig): TrafficSplit<Route> {
     const other = this.route(config.app, '', routeKey(config.app, ''));
     return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
   }

@@ -1,7 +1,7 @@
 import type { Call } from '../call/call.ts';
 
 /** A trial of a new version beside an app, which takes a share of its calls or a copy of each. */
-export interface DetourConfig {
+export interface TrafficSplitConfig {
   readonly kind: 'canary' | 'shadow';
   /** The app that the new version runs as. */
   readonly app: string;

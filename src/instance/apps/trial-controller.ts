@@ -10,7 +10,7 @@ import { invalidOption, ServeError } from '../../errors.ts';
 import type { Counts } from '../../handle/call/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../../handle/call/counters.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
-import type { DetourConfig } from '../../handle/routing/traffic-split.ts';
+import type { TrafficSplitConfig } from '../../handle/routing/traffic-split.ts';
 import { unitHash } from '../../load/hash.ts';
 import { NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
 import type { Events } from '../../observe/events.ts';
@@ -139,7 +139,7 @@ export class TrialController implements TrialObserver {
     this.#shares = plan.shares;
     for (const name of new Set([...Object.keys(before), ...Object.keys(plan.shares)])) {
       const share = entryOf(plan.shares, name);
-      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#options.registry.setDetour(name, share);
+      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#options.registry.setSplit(name, share);
     }
     for (const [name, trial] of this.#trials) {
       const isWanted = entryOf(overrides.trials, name)?.app === trial.as;
@@ -204,7 +204,7 @@ export class TrialController implements TrialObserver {
 }
 
 /** The trial as plain data. */
-function wantedTrial({ kind, as }: Trial, { spec }: CompiledApp): DetourConfig {
+function wantedTrial({ kind, as }: Trial, { spec }: CompiledApp): TrafficSplitConfig {
   const fingerprints = spec.deployments.map(({ fingerprint }) => fingerprint).join();
   const seed = unitHash(fingerprints) * 2 ** 32;
   return 'canary' in kind
