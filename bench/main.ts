@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, Entry>> = {
   batching: { load: async () => (await import('./batching/bench.ts')).batching, compares: true },
   compute: { load: async () => (await import('./compute/bench.ts')).compute, compares: true },
   control: { load: async () => (await import('./control/bench.ts')).control },
+  fleet: { load: async () => (await import('./fleet/bench.ts')).fleet },
   graph: { load: async () => (await import('./graph/bench.ts')).graph },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
   onnx: { load: async () => (await import('./onnx/bench.ts')).onnx },

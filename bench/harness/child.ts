@@ -52,6 +52,10 @@ export class Child<Request, Reply> {
     throw child.#error(`sent ${JSON.stringify(message)} instead of being ready`);
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   async ask(request: Request, timeoutMs: number): Promise<Reply> {
     this.#send({ request });
     const message = await this.#next(JSON.stringify(request), timeoutMs);

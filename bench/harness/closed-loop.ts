@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mainThreadCpuNs } from './cpu-time.ts';
+import { mainThreadCpuNs, processCpuNs } from './cpu-time.ts';
 import type { Metrics } from './samples.ts';
 import { percentile } from './statistics.ts';
 
@@ -10,6 +10,8 @@ export interface ClosedLoop {
   readonly ms: number;
   /** Makes the call of one slot, so that a slot can own state such as a buffer. */
   readonly call: (slot: number) => Call;
+  /** Id of the process that is called, if it is another one. */
+  readonly server?: number;
 }
 
 export const CLOSED_LOOP_UNITS = {
@@ -18,14 +20,16 @@ export const CLOSED_LOOP_UNITS = {
   p99: 'µs',
   cpu: 'µs/call',
   process: 'µs/call',
+  server: 'µs/call',
 };
 
 /**
  * Keeps `inFlight` calls open for `ms` milliseconds, after a run-up of a fifth of that. Latency is measured
  * at one call in flight only: above that it is `inFlight / throughput` (Little's law) and says nothing new.
- * `cpu` is the main thread's on-CPU time per call, `process` that of all threads of the process.
+ * `cpu` is the main thread's on-CPU time per call, `process` that of all threads of the process, `server` that of the called
+ * process.
  */
-export async function closedLoop({ inFlight, ms, call }: ClosedLoop): Promise<Metrics> {
+export async function closedLoop({ inFlight, ms, call, server }: ClosedLoop): Promise<Metrics> {
   const latencies: number[] = [];
   let completed = 0;
   let stopped = false;
@@ -47,9 +51,11 @@ export async function closedLoop({ inFlight, ms, call }: ClosedLoop): Promise<Me
   latencies.length = 0;
   const cpuBegin = mainThreadCpuNs();
   const processBegin = process.cpuUsage();
+  const serverBegin = server === undefined ? undefined : processCpuNs(server);
   const begin = performance.now();
   await wait(ms);
   const elapsedMs = performance.now() - begin;
+  const serverEnd = server === undefined ? undefined : processCpuNs(server);
   const cpuEnd = mainThreadCpuNs();
   const { user, system } = process.cpuUsage(processBegin);
   const calls = completed;
@@ -65,6 +71,9 @@ export async function closedLoop({ inFlight, ms, call }: ClosedLoop): Promise<Me
   if (calls > 0) metrics['process'] = (user + system) / calls;
   if (cpuBegin !== undefined && cpuEnd !== undefined && calls > 0) {
     metrics['cpu'] = (cpuEnd - cpuBegin) / calls / 1e3;
+  }
+  if (serverBegin !== undefined && serverEnd !== undefined && calls > 0) {
+    metrics['server'] = (serverEnd - serverBegin) / calls / 1e3;
   }
   return metrics;
 }
