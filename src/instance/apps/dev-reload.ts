@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../../observe/logger.ts';
-import type { LoadedFilesObserver } from '../deployments/replica-reports.ts';
+import type { LoadedFilesObserver } from '../deployments/replicated/replica-reports.ts';
 import { SourceWatch } from './source-watch.ts';
 
 /** Reloads apps when files change that their replicas have loaded. For development. */

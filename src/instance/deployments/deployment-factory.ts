@@ -13,11 +13,11 @@ import type { InstanceControl } from '../control.ts';
 import type { ResourceLedger } from '../resources/resource-ledger.ts';
 import type { UnobservedFailures } from '../unobserved-failures.ts';
 import { DeploymentReporter } from './deployment-reporter.ts';
-import { EjectionMonitor } from './ejection-monitor.ts';
 import { InlineDeployment } from './inline/inline-deployment.ts';
-import { type LoadedFilesObserver, ReplicaReports } from './replica-reports.ts';
-import { ReplicaStarter } from './replica-starter.ts';
-import { ReplicatedDeployment } from './replicated-deployment.ts';
+import { EjectionMonitor } from './replicated/ejection-monitor.ts';
+import { type LoadedFilesObserver, ReplicaReports } from './replicated/replica-reports.ts';
+import { ReplicaStarter } from './replicated/replica-starter.ts';
+import { ReplicatedDeployment } from './replicated/replicated-deployment.ts';
 import type { RunningDeployment } from './running-deployment.ts';
 
 /** The parts of an instance from which its deployments are put together. */

@@ -1,11 +1,11 @@
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import type { CallCounts } from '../../observe/call-counts.ts';
-import type { Logger } from '../../observe/logger.ts';
-import type { ReplicaReport } from '../../replica/control.ts';
-import type { HostMetrics } from '../../user-metrics/host-metrics.ts';
-import { unpack } from '../../values/pack.ts';
-import type { UnobservedFailures } from '../unobserved-failures.ts';
-import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import type { CallCounts } from '../../../observe/call-counts.ts';
+import type { Logger } from '../../../observe/logger.ts';
+import type { ReplicaReport } from '../../../replica/control.ts';
+import type { HostMetrics } from '../../../user-metrics/host-metrics.ts';
+import { unpack } from '../../../values/pack.ts';
+import type { UnobservedFailures } from '../../unobserved-failures.ts';
+import type { DeploymentReporter } from '../deployment-reporter.ts';
 
 /** Learns which files the replicas of apps load. */
 export interface LoadedFilesObserver {

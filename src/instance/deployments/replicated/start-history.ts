@@ -4,8 +4,8 @@ import {
   nextStartAt,
   type RestartPolicy,
   recordCrash,
-} from '../../controller/back-off.ts';
-import { ServeError } from '../../errors.ts';
+} from '../../../controller/back-off.ts';
+import { ServeError } from '../../../errors.ts';
 
 /** Codes of failed starts that are not tried again. */
 const HOPELESS: ReadonlySet<string> = new Set([

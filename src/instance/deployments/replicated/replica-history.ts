@@ -1,10 +1,10 @@
-import type { RestartPolicy } from '../../controller/back-off.ts';
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import { type DeathCause, deathCause } from '../../isolation/replica-exit.ts';
-import { startFailureReason } from '../../isolation/start-failure.ts';
-import { activeTime } from '../../time/active-time.ts';
-import type { Clock } from '../../time/control-clock.ts';
-import type { CrashDetails, DeploymentReporter } from './deployment-reporter.ts';
+import type { RestartPolicy } from '../../../controller/back-off.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import { type DeathCause, deathCause } from '../../../isolation/replica-exit.ts';
+import { startFailureReason } from '../../../isolation/start-failure.ts';
+import { activeTime } from '../../../time/active-time.ts';
+import type { Clock } from '../../../time/control-clock.ts';
+import type { CrashDetails, DeploymentReporter } from '../deployment-reporter.ts';
 import type { Rollout } from './rollout.ts';
 import { StartHistory } from './start-history.ts';
 

@@ -1,7 +1,7 @@
-import type { ObservedReplica } from '../../controller/reconcile.ts';
-import type { ReplicaStatus } from '../../controller/status.ts';
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import { describeHolding } from '../../load/holding.ts';
+import type { ObservedReplica } from '../../../controller/reconcile.ts';
+import type { ReplicaStatus } from '../../../controller/status.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import { describeHolding } from '../../../load/holding.ts';
 
 type Replicas = Iterable<ManagedReplica>;
 

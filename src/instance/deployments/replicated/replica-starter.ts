@@ -1,13 +1,13 @@
-import { freeRank } from '../../controller/ranks.ts';
-import type { HostedDeployment } from '../../deployment/app-spec.ts';
-import { demandOf } from '../../deployment/options/resources.ts';
-import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
-import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
-import { ManagedReplica, type ReplicaOwner } from '../../isolation/managed-replica.ts';
-import type { ReplicaHosts } from '../../isolation/replica-host.ts';
-import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import { randomId } from '../ids.ts';
-import type { Grant, ResourceLedger } from '../resources/resource-ledger.ts';
+import { freeRank } from '../../../controller/ranks.ts';
+import type { HostedDeployment } from '../../../deployment/app-spec.ts';
+import { demandOf } from '../../../deployment/options/resources.ts';
+import { type RouteKey, routeKey } from '../../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../../handle/routing/endpoint-registry.ts';
+import { ManagedReplica, type ReplicaOwner } from '../../../isolation/managed-replica.ts';
+import type { ReplicaHosts } from '../../../isolation/replica-host.ts';
+import type { DeploymentLoad } from '../../../load/deployment-load.ts';
+import { randomId } from '../../ids.ts';
+import type { Grant, ResourceLedger } from '../../resources/resource-ledger.ts';
 
 export interface ReplicaStarterOptions {
   readonly instanceId: string;

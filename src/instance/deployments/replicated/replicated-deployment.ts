@@ -1,26 +1,33 @@
-import { reconcile } from '../../controller/reconcile.ts';
-import type { VersionRecord } from '../../controller/roll-out.ts';
-import { type DeploymentReport, type DeploymentStatus, deploymentStatus } from '../../controller/status.ts';
-import type { HostedDeployment } from '../../deployment/app-spec.ts';
-import { repeatAdvice } from '../../deployment/idempotent.ts';
-import type { ServeError } from '../../errors.ts';
-import type { TenantsOptions } from '../../handle/queue/tenants.ts';
-import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
-import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import { startFailureReason } from '../../isolation/start-failure.ts';
-import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import type { IngressDescription } from '../../openapi/openapi-types.ts';
-import { activeTime } from '../../time/active-time.ts';
-import type { Clock } from '../../time/control-clock.ts';
-import type { InstanceControl } from '../control.ts';
-import type { ResourceLedger } from '../resources/resource-ledger.ts';
+import { reconcile } from '../../../controller/reconcile.ts';
+import type { VersionRecord } from '../../../controller/roll-out.ts';
+import {
+  type DeploymentReport,
+  type DeploymentStatus,
+  deploymentStatus,
+} from '../../../controller/status.ts';
+import type { HostedDeployment } from '../../../deployment/app-spec.ts';
+import { repeatAdvice } from '../../../deployment/idempotent.ts';
+import type { ServeError } from '../../../errors.ts';
+import type { TenantsOptions } from '../../../handle/queue/tenants.ts';
+import { type RouteKey, routeKey } from '../../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../../handle/routing/endpoint-registry.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import { startFailureReason } from '../../../isolation/start-failure.ts';
+import type { DeploymentLoad } from '../../../load/deployment-load.ts';
+import type { IngressDescription } from '../../../openapi/openapi-types.ts';
+import { activeTime } from '../../../time/active-time.ts';
+import type { Clock } from '../../../time/control-clock.ts';
+import type { InstanceControl } from '../../control.ts';
+import type { ResourceLedger } from '../../resources/resource-ledger.ts';
+import type { DeploymentReporter } from '../deployment-reporter.ts';
+import { queueEmptied } from '../queue-emptied.ts';
+import { routeConfig } from '../route-config.ts';
+import type { RunningDeployment, ScalableDeployment } from '../running-deployment.ts';
+import type { UpdateBarrier } from '../update-barrier.ts';
 import { type Census, census, countStates, describeReplicas, describeScheduling, observe } from './census.ts';
 import { CrashRefusal } from './crash-refusal.ts';
-import type { DeploymentReporter } from './deployment-reporter.ts';
 import type { EjectionMonitor } from './ejection-monitor.ts';
 import { PendingChange } from './pending-change.ts';
-import { queueEmptied } from './queue-emptied.ts';
 import { Reconfiguration } from './reconfiguration.ts';
 import { type LostStart, ReplicaHistory } from './replica-history.ts';
 import type { ReplicaReports } from './replica-reports.ts';
@@ -28,9 +35,6 @@ import { ReplicaSet } from './replica-set.ts';
 import type { ReplicaStarter } from './replica-starter.ts';
 import { ReplicaTarget } from './replica-target.ts';
 import { Rollout } from './rollout.ts';
-import { routeConfig } from './route-config.ts';
-import type { RunningDeployment, ScalableDeployment } from './running-deployment.ts';
-import type { UpdateBarrier } from './update-barrier.ts';
 
 export interface ReplicatedDeploymentOptions {
   readonly registry: EndpointRegistry;

@@ -1,9 +1,9 @@
-import type { ReplicaStatus } from '../../controller/status.ts';
-import { ejectionMs } from '../../handle/endpoints/outlier-ejection.ts';
-import type { EjectionRecord } from '../../load/ejection-record.ts';
-import type { ReplicaTally } from '../../load/replica-tally.ts';
-import type { Events } from '../../observe/events.ts';
-import type { Logger } from '../../observe/logger.ts';
+import type { ReplicaStatus } from '../../../controller/status.ts';
+import { ejectionMs } from '../../../handle/endpoints/outlier-ejection.ts';
+import type { EjectionRecord } from '../../../load/ejection-record.ts';
+import type { ReplicaTally } from '../../../load/replica-tally.ts';
+import type { Events } from '../../../observe/events.ts';
+import type { Logger } from '../../../observe/logger.ts';
 
 /** A replica that callers may eject. */
 interface Ejectable {

@@ -1,9 +1,9 @@
-import type { PendingReplicas } from '../../controller/place.ts';
-import type { SpecOptions } from '../../deployment/app-spec.ts';
-import { demandOf } from '../../deployment/options/resources.ts';
-import type { RouteKey } from '../../handle/routing/directory.ts';
-import type { InstanceControl } from '../control.ts';
-import type { ResourceLedger } from '../resources/resource-ledger.ts';
+import type { PendingReplicas } from '../../../controller/place.ts';
+import type { SpecOptions } from '../../../deployment/app-spec.ts';
+import { demandOf } from '../../../deployment/options/resources.ts';
+import type { RouteKey } from '../../../handle/routing/directory.ts';
+import type { InstanceControl } from '../../control.ts';
+import type { ResourceLedger } from '../../resources/resource-ledger.ts';
 
 /** The target number of replicas of a deployment, and the obstacle that keeps it from being reached. */
 export class ReplicaTarget {

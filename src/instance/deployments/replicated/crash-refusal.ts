@@ -1,8 +1,8 @@
-import type { RestartPolicy } from '../../controller/back-off.ts';
-import type { RouteKey } from '../../handle/routing/directory.ts';
-import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
-import type { Clock } from '../../time/control-clock.ts';
-import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { RestartPolicy } from '../../../controller/back-off.ts';
+import type { RouteKey } from '../../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../../handle/routing/endpoint-registry.ts';
+import type { Clock } from '../../../time/control-clock.ts';
+import type { DeploymentReporter } from '../deployment-reporter.ts';
 import type { ReplicaHistory } from './replica-history.ts';
 
 /** Time after which callers retry while a replica is starting, in ms. */

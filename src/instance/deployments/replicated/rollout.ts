@@ -1,6 +1,12 @@
-import { baselineOf, isProved, ROLLOUT_BEGIN, type RolloutView, rollOut } from '../../controller/roll-out.ts';
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import { addTallies, NO_CALLS, type Tally, tallySince } from '../../load/replica-tally.ts';
+import {
+  baselineOf,
+  isProved,
+  ROLLOUT_BEGIN,
+  type RolloutView,
+  rollOut,
+} from '../../../controller/roll-out.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import { addTallies, NO_CALLS, type Tally, tallySince } from '../../../load/replica-tally.ts';
 
 /** State of the deployment that a rollout needs. */
 export type RolloutSight = Omit<RolloutView, 'fresh' | 'baseline' | 'baselineCalls' | 'ongoing'> & {

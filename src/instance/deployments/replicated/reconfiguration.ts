@@ -1,8 +1,8 @@
-import type { SpecOptions } from '../../deployment/app-spec.ts';
-import type { ServeError } from '../../errors.ts';
-import type { ManagedReplica } from '../../isolation/managed-replica.ts';
-import { messageOf } from '../../values/describe-value.ts';
-import type { DeploymentReporter } from './deployment-reporter.ts';
+import type { SpecOptions } from '../../../deployment/app-spec.ts';
+import type { ServeError } from '../../../errors.ts';
+import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
+import { messageOf } from '../../../values/describe-value.ts';
+import type { DeploymentReporter } from '../deployment-reporter.ts';
 
 /**
  * Sends the running replicas of a deployment their user config. Changes run one after another, so that every replica ends
