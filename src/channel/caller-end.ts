@@ -15,7 +15,7 @@ import {
 } from './frames.ts';
 import { type MethodTable, methodIndex, unknownMethod } from './method-names.ts';
 import type { OutboundCall } from './outbound-call.ts';
-import { Outbox } from './outbox.ts';
+import { type FrameLoop, Outbox } from './outbox.ts';
 import type { StartLedger } from './start-ledger.ts';
 import type { FrameTransport } from './transport.ts';
 
@@ -41,11 +41,12 @@ export abstract class CallerEnd {
   readonly #over = Promise.withResolvers<void>();
   #onFreed: () => void = () => {};
 
-  constructor(transport: FrameTransport, ledger: StartLedger, methods: MethodTable) {
+  /** @param loop collects the frames of a turn. Default: the event loop of this thread */
+  constructor(transport: FrameTransport, ledger: StartLedger, methods: MethodTable, loop?: FrameLoop) {
     this.#transport = transport;
     this.#ledger = ledger;
     this.methods = methods;
-    this.#outbox = new Outbox(transport, (frame, error) => this.#refused(frame, error));
+    this.#outbox = new Outbox(transport, (frame, error) => this.#refused(frame, error), undefined, loop);
     transport.onFrames((frames) => this.#receive(frames));
     transport.onUnreadable((cause) => this.#unreadable(cause));
     transport.onClosed(() => {
@@ -175,13 +176,31 @@ export abstract class CallerEnd {
     this.#readRest();
     this.shut();
     this.onClosing();
+    this.orphanAll(error);
+    this.#over.resolve();
+  }
+
+  /** No open call is answered any more: each learns whether it had started. */
+  protected orphanAll(error: unknown): void {
+    this.#free.length = 0;
     for (const call of this.#open.splice(0)) {
       if (call === undefined) continue;
       const hasBegun = !this.#ledger.takeBack(call.slot, call.number);
       call.slot = -1;
       call.orphaned(hasBegun, error);
     }
-    this.#over.resolve();
+  }
+
+  /** Ends an open call without an answer. @returns the call; undefined if it has ended */
+  protected end(slot: number): OutboundCall | undefined {
+    const call = this.#open[slot];
+    if (call !== undefined) this.#finish(call);
+    return call;
+  }
+
+  /** Places may have become free. */
+  protected freed(): void {
+    this.#onFreed();
   }
 
   /** Hook: nothing is sent from now on, and no call has been told yet. */
@@ -272,6 +291,14 @@ export abstract class CallerEnd {
       case FRAME.ran:
         call.ranMs = (frames[at + 2] as number) / RAN_UNITS_PER_MS;
         return;
+      case FRAME.lost:
+        this.#finish(call);
+        this.#revived(call, frames[at + 2], frames[at + 3], (error) => call.orphaned(true, error));
+        return;
+      case FRAME.returned:
+        this.#finish(call);
+        call.returned();
+        return;
       default:
         throw new TypeError(`a replica sent frame kind ${kind}`);
     }
@@ -318,7 +345,7 @@ export abstract class CallerEnd {
     const kind = frame[0];
     if (kind === FRAME.call || kind === FRAME.callExtra) this.takeBack(call);
     else this.cancel(call, CANCEL_CODE.cancelled);
-    failNow(call, notSerializable(call, messageOf(cause), cause));
+    failNow(call, cause instanceof ServeError ? cause : notSerializable(call, messageOf(cause), cause));
     this.#onFreed();
   }
 

@@ -35,6 +35,8 @@ const FIELDS: ReadonlyArray<readonly [number, number]> = [
   [FRAME.batched, 2],
   [FRAME.slots, 1],
   [FRAME.ran, 2],
+  [FRAME.lost, 3],
+  [FRAME.returned, 1],
 ];
 
 const fixed = fc

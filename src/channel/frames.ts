@@ -35,6 +35,10 @@ export const FRAME = {
   slots: 12,
   /** id, run time of the call in units of 10 µs; its last frame follows */
   ran: 13,
+  /** id, error, marks. The last frame of a call whose replica is gone behind a relay: the call had begun. */
+  lost: 14,
+  /** id. The last frame of a call that a relay gives back: the call has not begun. */
+  returned: 15,
 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
@@ -119,11 +123,13 @@ export function frameLength(frames: readonly unknown[], at: number): number {
     case FRAME.error:
     case FRAME.open:
     case FRAME.chunk:
+    case FRAME.lost:
       return 4;
     case FRAME.chunkMarked:
       return 5;
     case FRAME.end:
     case FRAME.slots:
+    case FRAME.returned:
       return 2;
     default:
       throw new TypeError(`unknown frame kind ${String(frames[at])} at ${at} of ${frames.length}`);

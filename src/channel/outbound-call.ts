@@ -56,6 +56,11 @@ export abstract class OutboundCall extends Expiring {
   abstract ended(): void;
   /** The replica consumed chunks of the uploaded body. */
   abstract credited(chunks: number): void;
+  /** The call has certainly not begun, and is given back: it may go elsewhere as if it had never been sent. */
+  returned(): void {
+    this.orphaned(false, undefined);
+  }
+
   /** The replica is gone. `started` is false if the replica had certainly not begun the call. */
   abstract orphaned(started: boolean, error: unknown): void;
 }

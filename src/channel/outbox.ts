@@ -12,6 +12,9 @@ import type { FrameTransport } from './transport.ts';
 const AT_ONCE = 4;
 const WINDOW_MS = 1;
 
+/** The part of an event loop that decides when collected frames are posted. */
+export type FrameLoop = Pick<EventLoop, 'collect' | 'postsAtOnce' | 'maxAnswers'>;
+
 /**
  * Collects frames and posts them, at the latest at the end of the event loop's turn; on a thread whose loop is held, at
  * once (a post in the middle of a held loop reaches the other thread in 0.13 ms).
@@ -23,7 +26,7 @@ export class Outbox implements Collector {
   readonly #transport: FrameTransport;
   readonly #onRefused: (frame: readonly unknown[], error: unknown) => void;
   readonly #onPosting: () => void;
-  readonly #loop: EventLoop;
+  readonly #loop: FrameLoop;
   #frames: unknown[] = [];
   #transfer: ArrayBuffer[] | undefined = undefined;
   #bytes = 0;
@@ -42,7 +45,7 @@ export class Outbox implements Collector {
     transport: FrameTransport,
     onRefused: (frame: readonly unknown[], error: unknown) => void,
     onPosting: () => void = () => {},
-    eventLoop: EventLoop = loop,
+    eventLoop: FrameLoop = loop,
   ) {
     this.#loop = eventLoop;
     this.#transport = transport;

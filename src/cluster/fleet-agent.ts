@@ -1,40 +1,47 @@
 import { ServeError } from '../errors.ts';
-import { namesOf, type RouteKey } from '../handle/routing/directory.ts';
+import { type DirectoryEvent, namesOf } from '../handle/routing/directory.ts';
+import type { ThreadLink } from '../handle/routing/link.ts';
 import { Router } from '../handle/routing/router.ts';
 import { threadConnector } from '../handle/routing/thread-link.ts';
+import { ReplicaLoad } from '../load/load-table.ts';
 import { unpackEvent } from '../replica/packed-event.ts';
 import { time } from '../time/clock.ts';
-import type { Introduction, Session } from '../wire/handshake.ts';
-import { type LinkSocket, MAX_PAYLOAD_BYTES } from '../wire/link.ts';
+import { packError } from '../values/pack.ts';
+import type { Session } from '../wire/handshake.ts';
+import type { LinkSocket } from '../wire/link.ts';
 import { type LinkListener, listenForLinks } from '../wire/listener.ts';
-import { LinkSecurity } from '../wire/security.ts';
 import type { FleetInit, FromFleet, ToFleet } from './fleet-control.ts';
+import type { PeerAddress } from './fleet-options.ts';
+import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
+import { InboundLink } from './peers/inbound-link.ts';
+import { PeerClient } from './peers/peer-client.ts';
+import { ServedDeployments } from './peers/served-deployments.ts';
 
 /** The period at which counted calls are shipped to the host, in ms. */
 const STATS_MS = 1_000;
 
 /**
  * The fleet thread's work: it accepts the links of peers, and calls the replicas of this instance for them. To the replicas
- * it is a caller thread like any other, so that their limits hold over the callers of all instances.
+ * it is a caller thread like any other, so that their limits hold over the callers of all instances. It also keeps a link
+ * to each peer, and tells the host what the peers have.
  */
 export class FleetAgent {
   readonly #init: FleetInit;
-  readonly #security: LinkSecurity;
-  readonly #self: Introduction;
+  readonly #dialling: CommonDialOptions;
   readonly #router: Router;
+  /** Loads of the replicas of this instance. */
+  readonly #loads = new Map<string, ReplicaLoad>();
+  readonly #served = new ServedDeployments(this.#loads, (status) => {
+    for (const link of this.#links) link.tell(status);
+  });
+  readonly #links = new Set<InboundLink>();
+  readonly #peers = new Map<string, PeerClient>();
   #listener: LinkListener | undefined = undefined;
 
   constructor(init: FleetInit) {
     this.#init = init;
     const { instanceId, callerIndex, epoch, options, control } = init;
-    const { name, secrets, tls, trustNetwork, maxPayload = MAX_PAYLOAD_BYTES } = options;
-    this.#security = new LinkSecurity({
-      fleet: name,
-      secrets,
-      ...(tls !== undefined && { tls }),
-      ...(trustNetwork !== undefined && { trustNetwork }),
-    });
-    this.#self = { instance: instanceId, epoch, maxPayload };
+    this.#dialling = dialOptions(options, instanceId, epoch);
     this.#router = new Router(
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       {
@@ -44,7 +51,7 @@ export class FleetAgent {
         replaced() {},
       },
       {
-        connectors: { thread: threadConnector },
+        connectors: { thread: { connect: (link, onGone) => this.#connect(link, onGone) } },
         // The calls of this thread are answered to peers.
         onUnobserved() {},
       },
@@ -56,27 +63,28 @@ export class FleetAgent {
   /** Starts to listen. @throws the error of the server, such as EADDRINUSE */
   async start(): Promise<void> {
     const { host, port } = this.#init.options.listen;
-    this.#listener = await listenForLinks({
-      host,
-      port,
-      security: this.#security,
-      self: this.#self,
-      onLink: (session, socket) => this.#accept(session, socket),
-    });
+    const { security, self } = this.#dialling;
+    const onLink = (session: Session, socket: LinkSocket): void => this.#accept(session, socket);
+    this.#listener = await listenForLinks({ host, port, security, self, onLink });
     this.#post({ type: 'listening', port: this.#listener.port });
   }
 
   #receive(message: ToFleet): void {
     switch (message.type) {
       case 'directory':
-        this.#router.apply(unpackEvent(message));
+        this.#follow(unpackEvent(message));
         return;
       case 'serve':
-        this.#serve(message.key);
+        this.#serve(message);
+        return;
+      case 'ingress':
+        this.#served.setIngress(message.app, message.deployment);
         return;
       case 'withdraw':
+        this.#served.remove(message.key);
         return;
       case 'peers':
+        this.#meet(message.peers);
         return;
       case 'close':
         void this.#close();
@@ -84,17 +92,65 @@ export class FleetAgent {
     }
   }
 
-  #accept(_session: Session, _socket: LinkSocket): void {}
+  #follow(event: DirectoryEvent): void {
+    this.#router.apply(forPeers(event));
+    if (event.type === 'route') this.#served.adopt(event.key, event.load, event.queue);
+    this.#served.look(event.key);
+  }
 
-  #serve(key: RouteKey): void {
+  #connect(link: ThreadLink, onGone: () => void) {
+    const { replicaId, load } = link;
+    this.#loads.set(replicaId, new ReplicaLoad(load));
+    return threadConnector.connect(link, () => {
+      this.#loads.delete(replicaId);
+      onGone();
+      this.#served.lookAll();
+    });
+  }
+
+  #serve({ key, config, maxQueued }: Extract<ToFleet, { type: 'serve' }>): void {
     const [app, deployment] = namesOf(key);
-    this.#router.route(app, deployment, key);
+    this.#served.add(key, this.#router.route(app, deployment, key), config, maxQueued);
+  }
+
+  #accept(session: Session, socket: LinkSocket): void {
+    const { maxPayload } = this.#dialling.self;
+    const link = new InboundLink(session, socket, maxPayload, this.#served, () => this.#links.delete(link));
+    this.#links.add(link);
+  }
+
+  /** Keeps links to these peers, and to no others. */
+  #meet(addresses: readonly PeerAddress[]): void {
+    const wanted = new Map(addresses.map((address) => [`${address.host}:${address.port}`, address]));
+    for (const [name, client] of this.#peers) {
+      if (wanted.has(name)) continue;
+      this.#peers.delete(name);
+      client.close(new ServeError('SERVE_UNAVAILABLE', 'the peer has left the fleet'));
+    }
+    for (const [name, address] of wanted)
+      if (!this.#peers.has(name)) this.#peers.set(name, this.#dial(address));
+  }
+
+  #dial(address: PeerAddress): PeerClient {
+    return new PeerClient(
+      { ...this.#dialling, ...address, isKept: true },
+      {
+        up: (instance, epoch) => this.#post({ type: 'peerUp', address, instance, epoch }),
+        endpoints: (status) => this.#post({ type: 'endpoints', address, status }),
+        down: (error) => this.#post({ type: 'peerDown', address, error: packError(error) }),
+        failed() {},
+      },
+    );
   }
 
   /** Closes all that keeps the thread alive: it ends by itself then. */
   async #close(): Promise<void> {
     this.#shipStats();
-    this.#router.close(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
+    const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
+    this.#served.close();
+    this.#router.close(error);
+    for (const client of this.#peers.values()) client.close(error);
+    for (const link of this.#links) link.close();
     await this.#listener?.close();
     this.#init.control.close();
   }
@@ -107,4 +163,20 @@ export class FleetAgent {
   #post(message: FromFleet): void {
     this.#init.control.postMessage(message);
   }
+}
+
+/**
+ * Takes out of a deployment's configuration what is decided where a call entered the fleet: whether it is repeated or
+ * hedged, and how long its stream may take.
+ */
+function forPeers(event: DirectoryEvent): DirectoryEvent {
+  if (event.type !== 'route' && event.type !== 'config') return event;
+  const config = {
+    ...event.config,
+    idempotent: false,
+    hedge: undefined,
+    streamIdleTimeoutMs: 0,
+    streamTimeoutMs: 0,
+  };
+  return { ...event, config };
 }

@@ -1,10 +1,12 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { RouteConfig } from '../handle/call/route-config.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { PackedEvent } from '../replica/packed-event.ts';
 import type { Packed } from '../values/pack.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
+import type { EndpointsStatus } from './peers/endpoint-table.ts';
 
 /** The data that the fleet thread starts with. */
 export interface FleetInit {
@@ -22,8 +24,15 @@ export interface FleetInit {
 /** From the host to its fleet thread. */
 export type ToFleet =
   | ({ readonly type: 'directory' } & PackedEvent)
-  /** Peers may call a deployment of this instance. */
-  | { readonly type: 'serve'; readonly key: RouteKey }
+  /** Peers may call a deployment of this instance, if it has replicas here. */
+  | {
+      readonly type: 'serve';
+      readonly key: RouteKey;
+      readonly config: RouteConfig;
+      readonly maxQueued: number;
+    }
+  /** The deployment to which calls to an app go. */
+  | { readonly type: 'ingress'; readonly app: string; readonly deployment: string }
   /** A deployment of this instance is gone. */
   | { readonly type: 'withdraw'; readonly key: RouteKey }
   /** The other instances of the fleet, all of them. */
@@ -40,5 +49,16 @@ export type FromFleet =
   | { readonly type: 'subscribe'; readonly key: RouteKey }
   /** Names the calls of the thread that a dead replica ran. */
   | { readonly type: 'lost'; readonly replicaId: string; readonly calls: readonly LostCall[] }
+  /** A link to a peer is open. */
+  | {
+      readonly type: 'peerUp';
+      readonly address: PeerAddress;
+      readonly instance: string;
+      readonly epoch: number;
+    }
+  /** A peer described its deployments. */
+  | { readonly type: 'endpoints'; readonly address: PeerAddress; readonly status: EndpointsStatus }
+  /** The link to a peer is gone. */
+  | { readonly type: 'peerDown'; readonly address: PeerAddress; readonly error: Packed }
   /** Calls since the last report. */
   | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] };

@@ -1,6 +1,8 @@
+import type { CallChannel } from '../channel/call-channel.ts';
 import { type CrashHistory, nextStartAt, recordCrash } from '../controller/back-off.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { CallerPort, EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
+import type { PeerLink } from '../handle/routing/link.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
 import { packEvent } from '../replica/packed-event.ts';
@@ -10,6 +12,8 @@ import { unpack } from '../values/pack.ts';
 import type { FromFleet } from './fleet-control.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import { FleetWorker } from './fleet-worker.ts';
+import { dialOptions } from './peers/dial-options.ts';
+import { HostPeers } from './peers/host-peers.ts';
 
 /** After three deaths within a minute the thread is started every 30 s only. */
 const RESTART = { maxCrashes: 3, windowMs: 60_000, maxDelayMs: 30_000 };
@@ -40,6 +44,7 @@ export class FleetHost {
   #epoch = 0;
   #crashes: CrashHistory = [];
   #restart: Timer | undefined = undefined;
+  #hostPeers: HostPeers | undefined = undefined;
   /** Bound port, which the next life of the thread listens at as well. */
   #port: number;
   #isClosed = false;
@@ -70,6 +75,17 @@ export class FleetHost {
     this.#life?.worker.post({ type: 'peers', peers });
   }
 
+  /** The instances to which this one has links. */
+  get peers(): readonly string[] {
+    return this.#hostPeers?.instances ?? [];
+  }
+
+  /** Connects the host's router with a deployment of a peer. */
+  link(link: PeerLink, onGone: () => void): CallChannel {
+    if (this.#hostPeers === undefined) throw new TypeError('the fleet thread is gone');
+    return this.#hostPeers.connect(link, onGone);
+  }
+
   /** @internal Ends the thread as a crash would. */
   destroyThread(): void {
     this.#life?.worker.destroy();
@@ -85,14 +101,12 @@ export class FleetHost {
   }
 
   #start(): void {
-    const life = new FleetLife(
-      this.#needs,
-      {
-        epoch: ++this.#epoch,
-        options: { ...this.#options, listen: { host: this.#options.listen.host, port: this.#port } },
-      },
-      (message) => this.#receive(message),
-    );
+    const { registry, instanceId } = this.#needs;
+    const epoch = ++this.#epoch;
+    const options = { ...this.#options, listen: { host: this.#options.listen.host, port: this.#port } };
+    const peers = new HostPeers(registry, dialOptions(options, instanceId, epoch));
+    this.#hostPeers = peers;
+    const life = new FleetLife(this.#needs, { epoch, options }, peers, (message) => this.#receive(message));
     this.#life = life;
     life.worker.post({ type: 'peers', peers: this.#peers });
     void life.worker.exited.then((reason) => this.#ended(life, reason));
@@ -107,14 +121,31 @@ export class FleetHost {
       case 'failed':
         this.#fault('the fleet thread failed', unpack(message.error));
         return;
+      case 'peerUp':
+        this.#hostPeers?.up(message.address, message.instance, message.epoch);
+        this.#needs.events.emit('peer', { instance: message.instance, state: 'up' });
+        return;
+      case 'endpoints':
+        this.#hostPeers?.described(message.address, message.status);
+        return;
+      case 'peerDown':
+        this.#peerDown(message.address, unpack(message.error));
+        return;
       case 'stats':
         this.#needs.count(message.calls);
         return;
     }
   }
 
+  #peerDown(address: PeerAddress, error: unknown): void {
+    const instance = this.#hostPeers?.down(address, error);
+    if (instance !== undefined) this.#needs.events.emit('peer', { instance, state: 'down' });
+  }
+
   #ended(life: FleetLife, reason: unknown): void {
     life.end();
+    this.#hostPeers?.close();
+    this.#hostPeers = undefined;
     this.#life = undefined;
     if (this.#isClosed) return;
     const at = now();
@@ -141,6 +172,7 @@ class FleetLife {
   constructor(
     { registry, instanceId, entry, nextCallerIndex }: FleetNeeds,
     { epoch, options }: { readonly epoch: number; readonly options: FleetOptions },
+    peers: HostPeers,
     receive: (message: FromFleet) => void,
   ) {
     this.#registry = registry;
@@ -156,11 +188,17 @@ class FleetLife {
     });
     registry.addCaller(this.#caller);
     registry.observe({
-      configured: (key, { isByReference }) => {
+      configured: (key, config, maxQueued) => {
         // Every instance has inline deployments of its own.
-        if (!isByReference) this.worker.post({ type: 'serve', key });
+        if (config.isByReference) return;
+        this.worker.post({ type: 'serve', key, config, maxQueued });
+        peers.configured(key);
       },
-      removed: (key) => this.worker.post({ type: 'withdraw', key }),
+      ingress: (app, deployment) => this.worker.post({ type: 'ingress', app, deployment }),
+      removed: (key) => {
+        this.worker.post({ type: 'withdraw', key });
+        peers.removed(key);
+      },
     });
   }
 

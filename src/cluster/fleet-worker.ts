@@ -35,8 +35,13 @@ export class FleetWorker {
         }),
     );
     this.#worker.unref();
-    inRootContext(() => port1.on('message', receive));
-    port1.unref();
+    // The process stays alive until the thread works, or is known not to.
+    inRootContext(() =>
+      port1.on('message', (message: FromFleet) => {
+        if (message.type === 'listening' || message.type === 'failed') port1.unref();
+        receive(message);
+      }),
+    );
     this.exited = this.#exit();
   }
 

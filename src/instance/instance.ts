@@ -1,4 +1,5 @@
 import { observeBatches } from '../batching/batch.ts';
+import type { CallChannel } from '../channel/call-channel.ts';
 import type { FleetHost } from '../cluster/fleet-host.ts';
 import type { FleetOptions } from '../cluster/fleet-options.ts';
 import type { AppReport } from '../controller/status.ts';
@@ -14,6 +15,7 @@ import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import { type DirectoryEvent, routeKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
+import type { PeerLink } from '../handle/routing/link.ts';
 import { RegistryDirectory } from '../handle/routing/registry-directory.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { Router } from '../handle/routing/router.ts';
@@ -97,6 +99,7 @@ export class Instance {
   readonly #growth: MemoryGrowthGuard;
   /** Resolves with the host of the fleet thread, whose code is loaded when it is used. */
   readonly fleet: Promise<FleetHost> | undefined;
+  #fleetHost: FleetHost | undefined = undefined;
   #callers = 0;
   readonly #clock: Clock;
   #endLoop: (() => void) | undefined = undefined;
@@ -125,7 +128,11 @@ export class Instance {
     const port = { caller, send: (event: DirectoryEvent) => this.router.apply(event) };
     this.router = new Router(caller, new RegistryDirectory(this.#registry, port), {
       gate,
-      connectors: { thread: threadConnector, inline: { connect: (link) => inlineReplicas.make(link) } },
+      connectors: {
+        thread: threadConnector,
+        inline: { connect: (link) => inlineReplicas.make(link) },
+        peer: { connect: (link, onGone) => this.#peerChannel(link, onGone) },
+      },
       onUnobserved: (error, { route, method, requestId }) => {
         const { app, deployment } = route;
         unobserved.report({ app, deployment, method, requestId, error });
@@ -185,7 +192,15 @@ export class Instance {
         for (const counted of calls) this.#book.merge(counted);
       },
     };
-    return import('../cluster/fleet-host.ts').then(({ FleetHost: Host }) => new Host(options, needs));
+    return import('../cluster/fleet-host.ts').then(({ FleetHost: Host }) => {
+      this.#fleetHost = new Host(options, needs);
+      return this.#fleetHost;
+    });
+  }
+
+  #peerChannel(link: PeerLink, onGone: () => void): CallChannel {
+    if (this.#fleetHost === undefined) throw new TypeError('the instance belongs to no fleet');
+    return this.#fleetHost.link(link, onGone);
   }
 
   /** Deploys an app, or another version of it. */

@@ -17,6 +17,8 @@ export interface DialOptions {
   readonly self: Introduction;
   /** Id of the dialled instance. */
   readonly expected?: string;
+  /** Whether the link keeps the process alive. Default true */
+  readonly keepsAlive?: boolean;
 }
 
 /**
@@ -33,6 +35,7 @@ export async function dialLink<T>(
   const { host, port, allow, security } = options;
   allow.check(host, port);
   const tcp = connect({ host, port, noDelay: true, keepAlive: true });
+  if (options.keepsAlive === false) tcp.unref();
   tcp.setTimeout(PROOF_TIMEOUT_MS, () => tcp.destroy(new Error(`no answer within ${PROOF_TIMEOUT_MS} ms`)));
   try {
     const secured = await secure(tcp, security);

@@ -187,7 +187,7 @@ describe('large frames', () => {
 
 describe('what breaks the protocol closes the link, and is counted', () => {
   test.each([
-    ['an unknown frame', [[13, 1]], 'frame'],
+    ['an unknown frame', [[12, 1]], 'frame'],
     ['a frame of the ledger', [[FRAME.slots, 1]], 'frame'],
     ['a handshake in the middle', [[PEER_FRAME.hello, 1]], 'frame'],
     ['an id that is too large', [[FRAME.end, 2 ** 30]], 'malformed'],

@@ -130,10 +130,11 @@ export class Link implements Collector {
    * Sends a frame of `channel/frames.ts` or of `PEER_FRAME`. Values must be captured; they are not changed, and are
    * read before `post` returns, except for large binaries. A closed link ignores the frame.
    *
+   * @returns whether the frame is large, and follows in parts
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, or `SERVE_PAYLOAD_TOO_LARGE`; no part of the frame was sent then
    */
-  post(frame: Frame): void {
-    if (this.#isClosed) return;
+  post(frame: Frame): boolean {
+    if (this.#isClosed) return false;
     const lowering = this.#lowering;
     const start = this.#slots.length;
     if (start === 0) lowering.beginMessage();
@@ -145,10 +146,11 @@ export class Link implements Collector {
     }
     if (lowering.large.length > 0 || lowering.bytes > MESSAGE_BYTES) {
       this.#postLarge(idOf(frame), this.#slots.splice(start), lowering.large);
-    } else {
-      this.#bytes += lowering.bytes;
-      this.#commit();
+      return true;
     }
+    this.#bytes += lowering.bytes;
+    this.#commit();
+    return false;
   }
 
   /**

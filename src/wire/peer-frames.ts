@@ -66,6 +66,8 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
   [FRAME.end, ['id']],
   [FRAME.credit, ['id', 'count']],
   [FRAME.batched, ['id', 'count']],
+  [FRAME.ran, ['id', 'count']],
+  [FRAME.lost, ['id', 'value', 'marks']],
   [PEER_FRAME.window, ['count', 'count']],
   [PEER_FRAME.refused, ['id', 'count']],
   [PEER_FRAME.moved, ['id']],

@@ -43,6 +43,8 @@ export interface CallOwner {
   streamed(call: Call, at: number): void;
   /** A call lost its replica. @param started the call may have run @returns whether the call is sent again */
   recover(call: Call, started: boolean): boolean;
+  /** A sent call was given back before it began: it waits again. */
+  returned(call: Call): void;
   /** A call has ended. @param before the state that it was in */
   settled(call: Call, outcome: Outcome, before: CallState, at: number): void;
   /** A response failed unobserved. */
@@ -242,6 +244,18 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
 
   override credited(chunks: number): void {
     this.onCredit(chunks);
+  }
+
+  override returned(): void {
+    if (this.isSettled) {
+      this.#route.runs.ended(this, now());
+      return;
+    }
+    if (this.#hedge?.isRunning === true) {
+      this.#hedge.lostFirst(false, undefined);
+      return;
+    }
+    this.#route.returned(this);
   }
 
   override orphaned(started: boolean, cause: unknown): void {

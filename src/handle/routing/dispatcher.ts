@@ -115,8 +115,12 @@ export class Dispatcher implements TendedRoute {
     this.#models?.settled(call, outcome, at, isMeasured);
   }
 
-  /** Sends an admitted call, or queues it. */
-  accept(call: Call): void {
+  /**
+   * Sends an admitted call, or queues it.
+   *
+   * @param isAccepted another instance has accepted the call: a full queue does not refuse it
+   */
+  accept(call: Call, isAccepted = false): void {
     if (call.readyAt >= this.endpoints.dueAt) this.endpoints.look(call.readyAt);
     // Calls that wait only for their model let others pass once it is certain that none of them has a place.
     if (this.#queue.aside > 0) this.drain();
@@ -128,7 +132,7 @@ export class Dispatcher implements TendedRoute {
         return;
       }
     }
-    this.#enqueue(call, false);
+    this.#enqueue(call, isAccepted);
     if (isFirst && this.#queue.peek() === call)
       this.#models?.stepAside(call, this.endpoints.inService, call.queuedAt);
   }
@@ -220,6 +224,13 @@ export class Dispatcher implements TendedRoute {
   #rebalance(at: number): void {
     this.#requeue(this.#recall.held(at));
     if (this.#queue.size > 0) this.drain();
+  }
+
+  /** A sent call was given back before it began: it keeps its place in the order, and waits for another replica. */
+  returned(call: Call): void {
+    this.#requeue([call]);
+    if (!this.isTended) this.#tender.tend(this);
+    this.drain();
   }
 
   /** A call lost its replica, and waits for another one. */

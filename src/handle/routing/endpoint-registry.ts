@@ -20,8 +20,10 @@ export interface Reachable {
 /** Follows which deployments the registry knows. */
 export interface RegistryObserver {
   /** A deployment was registered, or the configuration of its callers has changed. */
-  configured(key: RouteKey, config: RouteConfig): void;
+  configured(key: RouteKey, config: RouteConfig, maxQueued: number): void;
   removed(key: RouteKey): void;
+  /** The app's own key stands for this deployment. */
+  ingress(app: string, deployment: string): void;
 }
 
 /** A thread that makes calls. */
@@ -69,7 +71,9 @@ export class EndpointRegistry {
   /** Tells the observer of all deployments, and of every change from now on. */
   observe(observer: RegistryObserver | undefined): void {
     this.#observer = observer;
-    for (const [key, { config }] of this.#entries) observer?.configured(key, config);
+    if (observer === undefined) return;
+    for (const [key, { config, load }] of this.#entries) observer.configured(key, config, load.maxQueued);
+    for (const [app, deployment] of this.#ingress) observer.ingress(app, deployment);
   }
 
   addCaller(caller: CallerPort): void {
@@ -101,7 +105,7 @@ export class EndpointRegistry {
     if (known === undefined) this.#redirects.delete(key);
     if (known === undefined) this.#entries.set(key, entry);
     else this.#broadcast(entry, (as) => ({ type: 'config', key: as, config }));
-    this.#observer?.configured(key, config);
+    this.#observer?.configured(key, config, maxQueued);
   }
 
   /** Sets the deployment that an app's own key stands for. Callers under that key move with it. */
@@ -109,6 +113,7 @@ export class EndpointRegistry {
     const previous = this.#ingress.get(app);
     this.#ingress.set(app, deployment);
     this.#redirects.delete(routeKey(app, ''));
+    this.#observer?.ingress(app, deployment);
     if (previous === undefined || previous === deployment) return;
     const alias = routeKey(app, '');
     const entry = this.#entries.get(routeKey(app, previous));

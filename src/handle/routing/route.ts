@@ -182,6 +182,12 @@ export class Route implements CallOwner {
     (other ?? this).#dispatcher.accept(call);
   }
 
+  /** Sends a call that another instance has accepted, or lets it wait here: a full queue does not refuse it. */
+  dispatchAccepted(call: Call): void {
+    if (this.#rejection === undefined) this.#dispatcher.accept(call, true);
+    else call.reject(this.#rejection);
+  }
+
   /** Sends a call to a given replica on which a place was reserved. */
   dispatchTo(call: Call, endpoint: Endpoint): void {
     this.#dispatcher.dispatchTo(call, endpoint);
@@ -221,6 +227,12 @@ export class Route implements CallOwner {
     // Not ref'ed: the wheel keeps the process alive while a call is open.
     else time.after(pause, () => this.#sendAgain(call)).unref();
     return true;
+  }
+
+  /** A sent call was given back before it began: it waits again. */
+  returned(call: Call): void {
+    if (this.#rejection === undefined) this.#dispatcher.returned(call);
+    else call.reject(this.#rejection);
   }
 
   #sendAgain(call: Call): void {

@@ -1,0 +1,186 @@
+import { FRAME } from '../../channel/frames.ts';
+import type { Session } from '../../wire/handshake.ts';
+import type { Frame } from '../../wire/large-receiver.ts';
+import { Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import { type EndpointsStatus, readEndpoints } from './endpoint-table.ts';
+
+/** Unsent bytes of a link from which no further call is sent over it. */
+const SATURATED_BYTES = 8_388_608;
+
+/** The transport of one channel, as its link sees it. */
+export interface LinkUser {
+  /** Frames of the channel's calls arrived, in the form of threads. */
+  deliver(frames: unknown[]): void;
+  /** The call in a slot has ended: its id belongs to other calls from now on. */
+  released(slot: number): void;
+  /** The peer gives a call back that has not begun. @param window undefined: the endpoint accepts no more calls */
+  returned(slot: number, window: number | undefined): void;
+}
+
+/** The events of a link beside those of its calls. */
+export interface CallLinkEvents {
+  endpoints(status: EndpointsStatus): void;
+  window(endpoint: number, calls: number): void;
+  /** The peer accepts no more calls. */
+  draining(): void;
+  closed(error: Error | undefined): void;
+}
+
+/** The dialer's end of a link. It carries the calls of several channels, whose ids are unique on the link. */
+export class CallLink implements LinkEvents {
+  readonly session: Session;
+  readonly #events: CallLinkEvents;
+  readonly #link: Link;
+  /** Channel and slot of each open call, by id. */
+  readonly #users: Array<LinkUser | undefined> = [];
+  readonly #slots: number[] = [];
+  readonly #free: number[] = [];
+  /** Ids of calls whose own frame was large: the peer may not know them yet. */
+  readonly #large = new Set<number>();
+
+  constructor(session: Session, socket: LinkSocket, maxPayload: number, events: CallLinkEvents) {
+    this.session = session;
+    this.#events = events;
+    const { maxPayload: peerMaxPayload, views: peerViews } = session;
+    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews });
+  }
+
+  /** Whether so much is unsent that calls should go elsewhere. */
+  get isSaturated(): boolean {
+    return this.#link.unsent > SATURATED_BYTES;
+  }
+
+  /** Number of open calls. */
+  get outstanding(): number {
+    return this.#users.length - this.#free.length;
+  }
+
+  /**
+   * Sends the frame of a call, whose slot is replaced by the call's id.
+   *
+   * @returns the id
+   * @throws ServeError of the codec; the frame is unchanged then
+   */
+  open(user: LinkUser, frame: unknown[]): number {
+    const slot = frame[1] as number;
+    const id = this.#free.pop() ?? this.#users.length;
+    this.#users[id] = user;
+    this.#slots[id] = slot;
+    frame[1] = id;
+    try {
+      if (this.#link.post(frame as Frame)) this.#large.add(id);
+    } catch (error) {
+      frame[1] = slot;
+      this.#release(id);
+      throw error;
+    }
+    return id;
+  }
+
+  /** Sends a further frame of an open call. */
+  post(frame: readonly unknown[]): void {
+    this.#link.post(frame);
+  }
+
+  /** Sends the cancellation of a call. What it has not sent of its upload is dropped. */
+  cancel(frame: readonly unknown[]): void {
+    const id = frame[1] as number;
+    if (!this.#large.has(id)) this.#link.cancel(id);
+    this.#link.post(frame);
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  destroy(error: Error): void {
+    this.#link.destroy(error);
+  }
+
+  frames(frames: readonly Frame[]): void {
+    let user: LinkUser | undefined;
+    let batch: unknown[] = [];
+    const deliver = (): void => {
+      if (batch.length > 0) user?.deliver(batch);
+      batch = [];
+    };
+    for (const frame of frames) {
+      const [kind, id] = frame as readonly [number, number];
+      const owner = isOfCall(kind) ? this.#users[id] : undefined;
+      if (owner !== user || owner === undefined) deliver();
+      user = owner;
+      if (owner === undefined) {
+        if (!isOfCall(kind)) this.#control(kind, frame);
+        continue;
+      }
+      const slot = this.#slots[id] as number;
+      if (isLast(kind)) {
+        this.#release(id);
+        owner.released(slot);
+      }
+      if (kind < PEER_FRAME.hello) {
+        batch.push(kind, slot);
+        for (let index = 2; index < frame.length; index++) batch.push(frame[index]);
+        continue;
+      }
+      deliver();
+      owner.returned(slot, frame[2] as number | undefined);
+    }
+    deliver();
+  }
+
+  closed(error: Error | undefined): void {
+    this.#users.length = 0;
+    this.#free.length = 0;
+    this.#events.closed(error);
+  }
+
+  #release(id: number): void {
+    this.#users[id] = undefined;
+    this.#large.delete(id);
+    this.#free.push(id);
+  }
+
+  #control(kind: number, frame: Frame): void {
+    switch (kind) {
+      case PEER_FRAME.window:
+        this.#events.window(frame[1] as number, frame[2] as number);
+        return;
+      case PEER_FRAME.draining:
+        this.#events.draining();
+        return;
+      case PEER_FRAME.status:
+        this.#status(frame[1]);
+        return;
+    }
+  }
+
+  #status(value: unknown): void {
+    try {
+      const status = readEndpoints(value);
+      if (status !== undefined) this.#events.endpoints(status);
+    } catch (error) {
+      this.#link.destroy(error as Error);
+    }
+  }
+}
+
+/** Whether a frame belongs to a call, whose id is its first field. */
+function isOfCall(kind: number): boolean {
+  return kind < PEER_FRAME.hello || kind === PEER_FRAME.refused || kind === PEER_FRAME.moved;
+}
+
+/** Whether a frame is the last one of its call. */
+function isLast(kind: number): boolean {
+  switch (kind) {
+    case FRAME.result:
+    case FRAME.resultMarked:
+    case FRAME.error:
+    case FRAME.end:
+    case FRAME.lost:
+      return true;
+    default:
+      return kind >= PEER_FRAME.hello;
+  }
+}

@@ -1,0 +1,85 @@
+import { type RouteConfig, UNKNOWN_CONFIG } from '../../handle/call/route-config.ts';
+import { isPlainObject } from '../../validation/fields.ts';
+import { WireError } from '../../wire/wire-error.ts';
+
+/** A deployment of an instance, as its peers know it. */
+export interface PeerEndpoint {
+  /** Number of the endpoint in the frames of calls; never used again in one life of the instance. */
+  readonly number: number;
+  readonly app: string;
+  readonly deployment: string;
+  readonly version: string;
+  /** Methods of the replicas; frames of calls give the index. */
+  readonly methods: readonly string[];
+  /** Sum of the limits of the replicas. */
+  readonly places: number;
+  /** Whether calls to the app go to this deployment. */
+  readonly isIngress: boolean;
+  /** Options that callers act on, for instances that do not have the deployment. */
+  readonly config: RouteConfig;
+  readonly maxQueued: number;
+}
+
+/** What an instance tells its peers about its deployments: at first all of them, then every change. */
+export interface EndpointsStatus {
+  readonly kind: 'endpoints';
+  /** Endpoints that are new or have changed. */
+  readonly endpoints: readonly PeerEndpoint[];
+  /** Numbers of endpoints that accept no more calls. */
+  readonly gone: readonly number[];
+}
+
+/**
+ * Reads the value of a `status` frame.
+ *
+ * @returns undefined for a status of another kind
+ * @throws WireError
+ */
+export function readEndpoints(value: unknown): EndpointsStatus | undefined {
+  if (!isPlainObject(value) || value['kind'] !== 'endpoints') return undefined;
+  const { endpoints, gone } = value as Record<string, unknown>;
+  if (
+    !Array.isArray(endpoints) ||
+    !endpoints.every(isEndpoint) ||
+    !Array.isArray(gone) ||
+    !gone.every(isCount)
+  )
+    throw new WireError('malformed', 'a peer described its deployments in an unknown form');
+  return { kind: 'endpoints', endpoints, gone };
+}
+
+function isEndpoint(value: unknown): value is PeerEndpoint {
+  if (!isPlainObject(value)) return false;
+  const { number, app, deployment, version, methods, places, isIngress, config, maxQueued } = value as Record<
+    string,
+    unknown
+  >;
+  return (
+    isCount(number) &&
+    isCount(places) &&
+    Number.isSafeInteger(maxQueued) &&
+    typeof isIngress === 'boolean' &&
+    isConfig(config) &&
+    isText(app) &&
+    isText(deployment) &&
+    isText(version) &&
+    Array.isArray(methods) &&
+    methods.every(isText)
+  );
+}
+
+/** Whether the options have the types that a route relies on. */
+function isConfig(value: unknown): value is RouteConfig {
+  if (!isPlainObject(value)) return false;
+  return Object.entries(UNKNOWN_CONFIG).every(
+    ([name, known]) => known === undefined || typeof value[name] === typeof known || name === 'idempotent',
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}

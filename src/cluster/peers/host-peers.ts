@@ -1,0 +1,193 @@
+import type { CallChannel } from '../../channel/call-channel.ts';
+import { ServeError } from '../../errors.ts';
+import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import type { PeerLink } from '../../handle/routing/link.ts';
+import { time } from '../../time/clock.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import type { PeerAddress } from '../fleet-options.ts';
+import type { CommonDialOptions } from './dial-options.ts';
+import type { EndpointsStatus } from './endpoint-table.ts';
+import { PeerClient } from './peer-client.ts';
+import { PeerReplicas } from './peer-replicas.ts';
+
+/** Time for which a deployment is remembered that only peers had, in ms: they may come back. */
+const FORGET_MS = 60_000;
+
+/** One life of a peer: its endpoints, and the host's own connection to it. */
+class Peer {
+  readonly instance: string;
+  readonly epoch: number;
+  readonly client: PeerClient;
+  readonly endpoints = new Map<number, PeerReplicas>();
+
+  constructor(instance: string, epoch: number, client: PeerClient) {
+    this.instance = instance;
+    this.epoch = epoch;
+    this.client = client;
+  }
+}
+
+/**
+ * The peers of an instance on its host's thread: registers their deployments as endpoints, as the fleet thread learns of
+ * them, and makes the host's channels to them.
+ */
+export class HostPeers {
+  readonly #registry: EndpointRegistry;
+  readonly #dialling: CommonDialOptions;
+  /** Peers by address. */
+  readonly #peers = new Map<string, Peer>();
+  /** Deployments that this instance knows. */
+  readonly #known = new Set<RouteKey>();
+  /** Deployments among them that only peers have. */
+  readonly #foreign = new Set<RouteKey>();
+  /** The foreign deployment that is being registered. */
+  #adding: RouteKey | undefined = undefined;
+
+  constructor(registry: EndpointRegistry, dialling: CommonDialOptions) {
+    this.#registry = registry;
+    this.#dialling = dialling;
+  }
+
+  get instances(): string[] {
+    return [...this.#peers.values()].map(({ instance }) => instance);
+  }
+
+  /** The instance knows a deployment from now on. */
+  configured(key: RouteKey): void {
+    if (key !== this.#adding) this.#foreign.delete(key);
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    for (const { endpoints } of this.#peers.values())
+      for (const replicas of endpoints.values())
+        if (keyOf(replicas) === key) this.#registry.connect(key, replicas);
+  }
+
+  removed(key: RouteKey): void {
+    this.#known.delete(key);
+    this.#foreign.delete(key);
+    // The registry is in the middle of the removal.
+    queueMicrotask(() => this.#adoptAll());
+  }
+
+  /** The fleet thread has a link to a peer. */
+  up(address: PeerAddress, instance: string, epoch: number): void {
+    this.down(address, undefined);
+    const client = new PeerClient(
+      { ...this.#dialling, ...address, expected: instance, epoch, isKept: false },
+      { up() {}, endpoints() {}, down() {}, failed() {} },
+    );
+    this.#peers.set(nameOf(address), new Peer(instance, epoch, client));
+  }
+
+  /** A peer described its deployments. */
+  described(address: PeerAddress, { endpoints, gone }: EndpointsStatus): void {
+    const peer = this.#peers.get(nameOf(address));
+    if (peer === undefined) return;
+    for (const number of gone) {
+      const replicas = peer.endpoints.get(number);
+      peer.endpoints.delete(number);
+      if (replicas !== undefined) void this.#withdraw(replicas);
+    }
+    for (const endpoint of endpoints) {
+      const known = peer.endpoints.get(endpoint.number);
+      if (known !== undefined) continue;
+      const replicas = new PeerReplicas(peer.instance, peer.epoch, endpoint);
+      peer.endpoints.set(endpoint.number, replicas);
+      const key = keyOf(replicas);
+      if (this.#known.has(key)) this.#registry.connect(key, replicas);
+      else this.#adopt(replicas);
+    }
+  }
+
+  /** The link of the fleet thread to a peer is gone. @returns the peer */
+  down(address: PeerAddress, cause: unknown): string | undefined {
+    return this.#drop(nameOf(address), cause);
+  }
+
+  /** Connects the host's router with a deployment of a peer. */
+  connect({ replicaId, instanceId, endpoint, methods }: PeerLink, onGone: () => void): CallChannel {
+    for (const { instance, client, endpoints } of this.#peers.values()) {
+      const replicas = endpoints.get(endpoint);
+      if (instance !== instanceId || replicas?.replicaId !== replicaId) continue;
+      const channel = client.channel({ endpoint, methods }, onGone);
+      channel.update(replicas.endpoint.places);
+      replicas.channel = channel;
+      return channel;
+    }
+    throw new TypeError(`no peer has an endpoint ${replicaId}`);
+  }
+
+  /** The fleet thread is gone, or the instance closes. */
+  close(): void {
+    for (const name of [...this.#peers.keys()]) this.#drop(name, undefined);
+  }
+
+  #drop(name: string, cause: unknown): string | undefined {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return undefined;
+    this.#peers.delete(name);
+    const error = lost(peer.instance, cause);
+    for (const replicas of peer.endpoints.values()) this.#disconnect(replicas, error);
+    peer.client.close(error);
+    return peer.instance;
+  }
+
+  #adoptAll(): void {
+    for (const { endpoints } of this.#peers.values())
+      for (const replicas of endpoints.values()) if (!this.#known.has(keyOf(replicas))) this.#adopt(replicas);
+  }
+
+  /** Registers a deployment that only peers have. */
+  #adopt(replicas: PeerReplicas): void {
+    const key = keyOf(replicas);
+    const { app, deployment, isIngress, config, maxQueued } = replicas.endpoint;
+    this.#foreign.add(key);
+    this.#adding = key;
+    this.#registry.configure(key, config, maxQueued);
+    this.#adding = undefined;
+    if (isIngress) this.#registry.setIngress(app, deployment);
+  }
+
+  /** Removes deployments that only peers had, and that none has had for a while. */
+  #forget(key: RouteKey): void {
+    if (!this.#foreign.has(key)) return;
+    const hasKey = ({ endpoints }: Peer): boolean =>
+      [...endpoints.values()].some((replicas) => keyOf(replicas) === key);
+    const timer = inRootContext(() =>
+      time.after(FORGET_MS, () => {
+        if (!this.#foreign.has(key) || [...this.#peers.values()].some(hasKey)) return;
+        const [app, deployment] = namesOf(key);
+        const gone = `no instance of the fleet has a replica of '${deployment}' of app '${app}'`;
+        this.#registry.remove(key, new ServeError('SERVE_NOT_FOUND', gone, { app, deployment }));
+      }),
+    );
+    timer.unref();
+  }
+
+  /** Removes an endpoint once its calls have ended. */
+  async #withdraw(replicas: PeerReplicas): Promise<void> {
+    await replicas.channel?.retire();
+    const error = new ServeError('SERVE_REPLICA_DIED', `${replicas.replicaId}: the replicas were stopped`);
+    this.#disconnect(replicas, error);
+  }
+
+  #disconnect(replicas: PeerReplicas, error: ServeError): void {
+    const key = keyOf(replicas);
+    this.#registry.disconnect(key, replicas.replicaId, error);
+    this.#forget(key);
+  }
+}
+
+function nameOf({ host, port }: PeerAddress): string {
+  return `${host}:${port}`;
+}
+
+function keyOf({ endpoint: { app, deployment } }: PeerReplicas): RouteKey {
+  return routeKey(app, deployment);
+}
+
+function lost(instance: string, cause: unknown): ServeError {
+  const message = `instance ${instance}: the link was lost before the call was answered`;
+  return new ServeError('SERVE_REPLICA_DIED', message, cause === undefined ? {} : { cause });
+}

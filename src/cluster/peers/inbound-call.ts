@@ -1,0 +1,186 @@
+import type { CallChannel } from '../../channel/call-channel.ts';
+import { CANCEL_CODE, type CancelCode } from '../../channel/frames.ts';
+import { ServeError } from '../../errors.ts';
+import { Call } from '../../handle/call/call.ts';
+import { callError } from '../../handle/call/call-errors.ts';
+import type { Destination } from '../../handle/call/destination.ts';
+import { ADMISSION } from '../../handle/queue/admission-control.ts';
+import type { Route } from '../../handle/routing/route.ts';
+import type { Marks } from '../../values/marks.ts';
+import { NO_ENCODING } from '../../values/transfer.ts';
+
+/** The answers to a peer's call. Exactly one of `result`, `error`, `end`, `lost` and `givenBack` is the last one. */
+export interface InboundAnswers {
+  result(call: InboundPeerCall, value: unknown, marks: Marks | undefined): void;
+  error(call: InboundPeerCall, error: unknown, marks: Marks | undefined): void;
+  open(call: InboundPeerCall, head: unknown, marks: Marks | undefined): void;
+  chunk(call: InboundPeerCall, value: unknown, bytes: number, marks: Marks | undefined): void;
+  end(call: InboundPeerCall): void;
+  credit(call: InboundPeerCall, chunks: number): void;
+  /** The call had begun when its replica was lost. */
+  lost(call: InboundPeerCall, error: unknown): void;
+  /** The call has not begun: its instance may send it elsewhere. */
+  givenBack(call: InboundPeerCall): void;
+  /** The call was sent to a replica. */
+  begun(): void;
+  /** The call was sent to a replica, and waits here again. */
+  takenBack(): void;
+}
+
+/**
+ * A call of a peer on its way to a replica of this instance. A call that has not begun may move to another replica here;
+ * whether a call is repeated is decided where it entered the fleet. Values pass as they crossed the link.
+ */
+export class InboundPeerCall extends Call {
+  /** Id of the call on its link. */
+  readonly id: number;
+  readonly #answers: InboundAnswers;
+  #marks: Marks | undefined = undefined;
+  /** Set while the loss of the call's replica is handled. */
+  #loss: 'begun' | 'waiting' | undefined = undefined;
+  #hasBegun = false;
+  /** Chunks that were uploaded before the call was sent; undefined marks the end of the body. */
+  readonly #early: Array<UploadedChunk | undefined> = [];
+
+  constructor(route: Route, method: string, id: number, answers: InboundAnswers) {
+    super(route, method);
+    this.id = id;
+    this.#answers = answers;
+    // The call was admitted, and is counted, where it entered the fleet.
+    this.entered(ADMISSION.inside);
+  }
+
+  override get wantsRaw(): boolean {
+    return true;
+  }
+
+  /** The caller has given the call up. */
+  cancelled(code: CancelCode): void {
+    if (code !== CANCEL_CODE.timeout) {
+      this.cancel();
+      return;
+    }
+    const error = callError(this, 'SERVE_TIMEOUT', 'the deadline of the caller passed');
+    this.cancelAs('timeout', error, code);
+  }
+
+  /** A part of the answer cannot be sent: the call fails. */
+  refused(error: unknown): void {
+    this.#marks = undefined;
+    this.cancelAs('error', error, CANCEL_CODE.cancelled);
+  }
+
+  /** Whether the call was sent to a replica and not taken back. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  override sentTo(endpoint: Destination, at: number): void {
+    super.sentTo(endpoint, at);
+    this.#hasBegun = true;
+    this.#answers.begun();
+  }
+
+  override takenBack(): void {
+    super.takenBack();
+    this.#waitsAgain();
+  }
+
+  override lostReplica(): void {
+    super.lostReplica();
+    this.#waitsAgain();
+  }
+
+  /** Sends what was uploaded while the call waited. */
+  override onSent(): void {
+    const { channel } = this.endpoint as Destination;
+    for (const chunk of this.#early.splice(0)) this.#upload(channel, chunk);
+  }
+
+  /** A chunk of the uploaded body arrived; undefined: the body has ended. */
+  uploaded(chunk: UploadedChunk | undefined): void {
+    const channel = this.#hasBegun ? this.endpoint?.channel : undefined;
+    if (channel === undefined) this.#early.push(chunk);
+    else this.#upload(channel, chunk);
+  }
+
+  /** The reader of the answer consumed chunks. */
+  credit(chunks: number): void {
+    this.endpoint?.channel.credit(this, chunks);
+  }
+
+  override succeeded(value: unknown, marks?: Marks): void {
+    this.#marks = marks;
+    super.succeeded(value);
+  }
+
+  override failed(error: unknown, marks?: Marks): void {
+    this.#marks = marks;
+    super.failed(error);
+  }
+
+  override opened(head: unknown, marks?: Marks): void {
+    this.#marks = marks;
+    super.opened(head);
+  }
+
+  override chunk(value: unknown, bytes: number, marks?: Marks): void {
+    this.#marks = marks;
+    super.chunk(value, bytes);
+  }
+
+  override orphaned(started: boolean, cause: unknown): void {
+    this.#loss = started ? 'begun' : 'waiting';
+    super.orphaned(started, cause);
+    this.#loss = undefined;
+  }
+
+  protected override onResult(value: unknown): void {
+    this.#answers.result(this, value, this.#marks);
+  }
+
+  protected override onError(error: unknown): void {
+    if (this.#loss === 'waiting' || (!this.#hasBegun && isOfInstance(error))) this.#answers.givenBack(this);
+    else if (this.#loss === 'begun') this.#answers.lost(this, error);
+    else this.#answers.error(this, error, this.#marks);
+  }
+
+  protected override onOpen(head: unknown): void {
+    this.#answers.open(this, head, this.#marks);
+  }
+
+  protected override onChunk(value: unknown, bytes: number): void {
+    this.#answers.chunk(this, value, bytes, this.#marks);
+  }
+
+  protected override onEnd(): void {
+    this.#answers.end(this);
+  }
+
+  protected override onCredit(chunks: number): void {
+    this.#answers.credit(this, chunks);
+  }
+
+  #waitsAgain(): void {
+    if (!this.#hasBegun) return;
+    this.#hasBegun = false;
+    this.#answers.takenBack();
+  }
+
+  #upload(channel: CallChannel, chunk: UploadedChunk | undefined): void {
+    if (chunk === undefined) channel.endUpload(this);
+    else channel.upload(this, chunk.value, { ...NO_ENCODING, bytes: chunk.bytes });
+  }
+}
+
+/** A chunk of an uploaded body. */
+interface UploadedChunk {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
+/** Whether an error says that this instance cannot serve the call, which another one may. */
+function isOfInstance(error: unknown): boolean {
+  if (!(error instanceof ServeError)) return false;
+  return ['SERVE_NOT_FOUND', 'SERVE_UNAVAILABLE', 'SERVE_DEPLOY_FAILED'].includes(error.code);
+}

@@ -1,0 +1,167 @@
+import { CANCEL_CODE, type CancelCode, FRAME, type PackedMeta, unpackMeta } from '../../channel/frames.ts';
+import { PRIORITIES } from '../../handle/queue/priority.ts';
+import { now } from '../../time/clock.ts';
+import { isPlainObject } from '../../validation/fields.ts';
+import type { Marks } from '../../values/marks.ts';
+import type { Session } from '../../wire/handshake.ts';
+import type { Frame } from '../../wire/large-receiver.ts';
+import { Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import type { EndpointsStatus } from './endpoint-table.ts';
+import { InboundPeerCall } from './inbound-call.ts';
+import { InboundPort } from './inbound-port.ts';
+import { methodAt } from './served-deployment.ts';
+import type { ServedDeployments } from './served-deployments.ts';
+
+/** Rank of a call that names no priority, as of `normal`. */
+const NORMAL_RANK = 1;
+
+/** The listener's end of a link: takes the calls of one thread of a peer. */
+export class InboundLink implements LinkEvents {
+  readonly session: Session;
+  readonly #link: Link;
+  readonly #served: ServedDeployments;
+  readonly #onClosed: (link: InboundLink) => void;
+  /** Open calls by id. */
+  readonly #calls: Array<InboundPeerCall | undefined> = [];
+  readonly #ports = new Map<number, InboundPort>();
+
+  constructor(
+    session: Session,
+    socket: LinkSocket,
+    maxPayload: number,
+    served: ServedDeployments,
+    onClosed: (link: InboundLink) => void,
+  ) {
+    this.session = session;
+    this.#served = served;
+    this.#onClosed = onClosed;
+    const { maxPayload: peerMaxPayload, views: peerViews } = session;
+    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews });
+    this.tell(served.describe());
+  }
+
+  /** Tells the peer about deployments of this instance, and the windows of those that are new. */
+  tell(status: EndpointsStatus): void {
+    if (status.endpoints.length === 0 && status.gone.length === 0) return;
+    this.#link.post([PEER_FRAME.status, status]);
+    for (const { number } of status.endpoints) this.#port(number);
+    for (const number of status.gone) {
+      this.#ports.get(number)?.close();
+      this.#ports.delete(number);
+    }
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  frames(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#frame(frame);
+  }
+
+  /** The caller is gone: nobody awaits its calls. */
+  closed(): void {
+    for (const call of this.#calls) call?.cancelled(CANCEL_CODE.cancelled);
+    for (const port of this.#ports.values()) port.close();
+    this.#ports.clear();
+    this.#onClosed(this);
+  }
+
+  #frame(frame: Frame): void {
+    const [kind, id] = frame as readonly [number, number];
+    switch (kind) {
+      case FRAME.call:
+      case FRAME.callExtra:
+        this.#arrived(kind, frame);
+        return;
+      case FRAME.cancel:
+        this.#cancel(id, frame[2] as CancelCode);
+        return;
+      case FRAME.chunk:
+        this.#calls[id]?.uploaded({ value: frame[2], bytes: frame[3] as number });
+        return;
+      case FRAME.end:
+        this.#calls[id]?.uploaded(undefined);
+        return;
+      case FRAME.credit:
+        this.#calls[id]?.credit(frame[2] as number);
+        return;
+      case PEER_FRAME.window:
+        this.#ports.get(id)?.declined();
+        return;
+    }
+  }
+
+  #arrived(kind: number, frame: Frame): void {
+    const [, id, number, index, remaining, argc] = frame as readonly number[] as readonly [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const endpoint = this.#served.endpoint(number);
+    const port = endpoint === undefined ? undefined : this.#port(number);
+    const method = endpoint === undefined ? undefined : methodAt(endpoint, index);
+    const end = 6 + argc;
+    const meta = kind === FRAME.callExtra ? unpackMeta(frame[end] as PackedMeta) : undefined;
+    if (port === undefined || method === undefined || this.#calls[id] !== undefined || !isMeta(meta)) {
+      this.#link.post([PEER_FRAME.moved, id]);
+      return;
+    }
+    const refusal = port.admit();
+    if (refusal !== undefined) {
+      this.#link.post([PEER_FRAME.refused, id, refusal]);
+      return;
+    }
+    const { route } = port.served;
+    const call = new InboundPeerCall(route, method, id, port);
+    call.args = frame.slice(6, end);
+    call.meta = meta;
+    if (kind === FRAME.callExtra) call.marks = frame[end + 1] as Marks | undefined;
+    call.priorityRank = meta?.priority ?? NORMAL_RANK;
+    this.#calls[id] = call;
+    route.begin(call, remaining === 0 ? 0 : now() + remaining);
+    route.dispatchAccepted(call);
+  }
+
+  #cancel(id: number, code: CancelCode): void {
+    const call = this.#calls[id];
+    if (call === undefined) return;
+    this.#link.cancel(id);
+    call.cancelled(code);
+  }
+
+  #port(number: number): InboundPort | undefined {
+    const known = this.#ports.get(number);
+    if (known !== undefined) return known;
+    const served = this.#served.deployment(number);
+    if (served === undefined) return undefined;
+    const port = new InboundPort(
+      served,
+      number,
+      this.#link,
+      () => 0,
+      ({ id }) => {
+        this.#calls[id] = undefined;
+      },
+    );
+    this.#ports.set(number, port);
+    return port;
+  }
+}
+
+/** Whether the metadata of a call has a form in which a route can read it. */
+function isMeta(meta: unknown): boolean {
+  if (meta === undefined) return true;
+  if (!isPlainObject(meta)) return false;
+  const { requestId, tenant, sessionId, multiplexedModelId, priority } = meta as Record<string, unknown>;
+  const isRank = priority === undefined || PRIORITIES[priority as number] !== undefined;
+  return isRank && [requestId, tenant, sessionId, multiplexedModelId].every(isOptionalText);
+}
+
+function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
+}

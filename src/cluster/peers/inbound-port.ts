@@ -1,0 +1,167 @@
+import { FRAME, RAN_UNITS_PER_MS } from '../../channel/frames.ts';
+import { type Collector, loop } from '../../time/loop.ts';
+import type { Marks } from '../../values/marks.ts';
+import { packError } from '../../values/pack.ts';
+import type { Link } from '../../wire/link.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import type { InboundAnswers, InboundPeerCall } from './inbound-call.ts';
+import type { ServedDeployment } from './served-deployment.ts';
+import type { HostCaller } from './windows/host-caller.ts';
+
+/** One endpoint as one link sees it: answers the calls that arrive there, and tells the caller its window. */
+export class InboundPort implements InboundAnswers, Collector {
+  readonly served: ServedDeployment;
+  readonly #number: number;
+  readonly #link: Link;
+  readonly #caller: HostCaller;
+  readonly #onOver: (call: InboundPeerCall) => void;
+  #isCollected = false;
+  /** Number of calls without a last frame. */
+  #open = 0;
+  #isClosed = false;
+
+  /** @param onOver the last frame of a call was posted */
+  constructor(
+    served: ServedDeployment,
+    number: number,
+    link: Link,
+    rttMs: () => number,
+    onOver: (call: InboundPeerCall) => void,
+  ) {
+    this.served = served;
+    this.#number = number;
+    this.#link = link;
+    this.#onOver = onOver;
+    this.#caller = served.windows.join((window) => this.#tell(window), rttMs);
+  }
+
+  /**
+   * Decides about a call that arrived.
+   *
+   * @returns undefined if the call is admitted, else the window of the refusal
+   */
+  admit(): number | undefined {
+    const { windows } = this.served;
+    if (!windows.admit(this.#caller)) return windows.refusedWith(this.#caller);
+    this.#open++;
+    return undefined;
+  }
+
+  /** The caller has no call for the room that is kept for it. */
+  declined(): void {
+    this.served.windows.declined(this.#caller);
+  }
+
+  /** No more calls arrive. */
+  close(): void {
+    this.#isClosed = true;
+    if (this.#open === 0) this.served.windows.leave(this.#caller);
+  }
+
+  begun(): void {
+    this.served.windows.begun(this.#caller);
+    // The replica says for how many calls it is open once this one has begun.
+    if (this.#caller.isFull) this.#tellSoon();
+  }
+
+  takenBack(): void {
+    this.served.windows.takenBack();
+  }
+
+  result(call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
+    const { id } = call;
+    this.#last(
+      call,
+      marks === undefined ? [FRAME.result, id, value] : [FRAME.resultMarked, id, value, marks],
+    );
+  }
+
+  error(call: InboundPeerCall, error: unknown, marks: Marks | undefined): void {
+    this.#failed(FRAME.error, call, error, marks);
+  }
+
+  lost(call: InboundPeerCall, error: unknown): void {
+    this.#failed(FRAME.lost, call, error, undefined);
+  }
+
+  givenBack(call: InboundPeerCall): void {
+    this.#last(call, [PEER_FRAME.moved, call.id]);
+  }
+
+  end(call: InboundPeerCall): void {
+    this.#last(call, [FRAME.end, call.id]);
+  }
+
+  open(call: InboundPeerCall, head: unknown, marks: Marks | undefined): void {
+    this.#post(call, [FRAME.open, call.id, head, marks]);
+  }
+
+  chunk(call: InboundPeerCall, value: unknown, bytes: number, marks: Marks | undefined): void {
+    const { id } = call;
+    this.#post(
+      call,
+      marks === undefined ? [FRAME.chunk, id, value, bytes] : [FRAME.chunkMarked, id, value, bytes, marks],
+    );
+  }
+
+  credit(call: InboundPeerCall, chunks: number): void {
+    this.#link.post([FRAME.credit, call.id, chunks]);
+  }
+
+  /** Tells the caller its window if it has changed. */
+  flush(): void {
+    this.#isCollected = false;
+    if (this.#isClosed) return;
+    const window = this.served.windows.changed(this.#caller);
+    if (window !== undefined) this.#tell(window);
+  }
+
+  #failed(
+    kind: typeof FRAME.error | typeof FRAME.lost,
+    call: InboundPeerCall,
+    error: unknown,
+    marks: Marks | undefined,
+  ): void {
+    // An error of this thread, not one that crossed it.
+    const packed = error instanceof Error ? packError(error) : { value: error, marks };
+    this.#last(call, [kind, call.id, packed.value, packed.marks]);
+  }
+
+  /** Posts a frame that may be refused by the codec: the call fails then. */
+  #post(call: InboundPeerCall, frame: readonly unknown[]): void {
+    try {
+      this.#link.post(frame);
+    } catch (error) {
+      call.refused(error);
+    }
+  }
+
+  /** Posts the last frame of a call. */
+  #last(call: InboundPeerCall, frame: readonly unknown[]): void {
+    const { windows } = this.served;
+    windows.ended(this.#caller, call.hasBegun);
+    this.#tellSoon();
+    const { id, batchSize, ranMs } = call;
+    if (batchSize !== undefined) this.#link.post([FRAME.batched, id, batchSize]);
+    if (ranMs !== undefined) this.#link.post([FRAME.ran, id, Math.round(ranMs * RAN_UNITS_PER_MS)]);
+    try {
+      this.#link.post(frame);
+    } catch (error) {
+      const { value, marks } = packError(error);
+      this.#link.post([FRAME.error, id, value, marks]);
+    }
+    this.#onOver(call);
+    this.#open--;
+    if (this.#isClosed && this.#open === 0) windows.leave(this.#caller);
+  }
+
+  #tellSoon(): void {
+    if (this.#isCollected) return;
+    this.#isCollected = true;
+    loop.collect(this);
+  }
+
+  #tell(window: number): void {
+    if (!this.#isClosed) this.#link.post([PEER_FRAME.window, this.#number, window]);
+  }
+}

@@ -1,0 +1,216 @@
+import type { CallChannel } from '../../channel/call-channel.ts';
+import { CallerEnd } from '../../channel/caller-end.ts';
+import type { OutboundCall } from '../../channel/outbound-call.ts';
+import { ServeError } from '../../errors.ts';
+import { HOLDS_NOTHING } from '../../load/holding.ts';
+import { RESERVED, type Reservation } from '../../load/load-table.ts';
+import type { ReplicaModels } from '../../load/model-table.ts';
+import { ReplicaTally } from '../../load/replica-tally.ts';
+import { beginBatch } from '../../time/clock.ts';
+import type { CallLink } from './call-link.ts';
+import { HandoverLedger } from './handover-ledger.ts';
+import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
+
+/** Links collect frames themselves: a channel hands them over at once. */
+const AT_ONCE = {
+  maxAnswers: Infinity,
+  postsAtOnce: false,
+  collect: (collector: { flush(): void }) => collector.flush(),
+};
+
+const NO_MODELS: ReplicaModels = {
+  keepsModels: false,
+  count: 0,
+  loadMs: 0,
+  stalestAt: 0,
+  holds: () => false,
+  at: () => undefined,
+};
+
+/** The peer that a channel leads to, as the channel sees it. */
+export interface PeerState {
+  readonly instance: string;
+  /** Whether the peer cannot be reached at the moment. */
+  readonly isDown: boolean;
+  /** Opens a link. */
+  dial(): void;
+}
+
+/** The deployment at a peer that a channel leads to. */
+export interface PeerTarget {
+  /** Number of the endpoint at the peer. */
+  readonly endpoint: number;
+  readonly methods: readonly string[];
+}
+
+/**
+ * The caller's end of a channel to a deployment in another instance. The instance itself places the calls: this end sends no
+ * more of them at a time than the instance's window says, and takes back those that find no place there.
+ */
+export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
+  readonly isInline = false;
+  readonly tier = 'peer';
+  readonly tally = new ReplicaTally();
+  readonly holding = HOLDS_NOTHING;
+  readonly models = NO_MODELS;
+  readonly isStuck = false;
+  readonly endpoint: number;
+  readonly #peer: PeerState;
+  readonly #transport: PeerTransport;
+  readonly #onClosed: (channel: PeerChannel) => void;
+  /** Number of calls that may be under way. */
+  #window = 1;
+  /** Sum of the limits of the replicas. */
+  #places = 1;
+  /** Reserved places whose calls are not sent yet. */
+  #reserved = 0;
+  #served = 0;
+  #isRetired = false;
+  #link: CallLink | undefined = undefined;
+  #onIdle: (() => void) | undefined = undefined;
+
+  /** @param onClosed the channel is closed */
+  constructor(
+    peer: PeerState,
+    { endpoint, methods }: PeerTarget,
+    onClosed: (channel: PeerChannel) => void,
+    ledger: HandoverLedger = new HandoverLedger(),
+    transport: PeerTransport = new PeerTransport(endpoint, ledger, () => peer.dial()),
+  ) {
+    super(transport, ledger, new Map(methods.map((name, index) => [name, index])), AT_ONCE);
+    this.endpoint = endpoint;
+    this.#peer = peer;
+    this.#transport = transport;
+    this.#onClosed = onClosed;
+    transport.listen(this);
+  }
+
+  /** Number of calls of all callers, as far as the window says. */
+  get ongoing(): number {
+    return Math.max(this.#underWay, this.#places - this.free);
+  }
+
+  get limit(): number {
+    return Math.max(1, this.#places);
+  }
+
+  get free(): number {
+    return Math.max(0, this.#window - 1 - this.#underWay);
+  }
+
+  get served(): number {
+    return this.#served;
+  }
+
+  isHeld(): boolean {
+    return false;
+  }
+
+  room(): Reservation {
+    if (this.isClosed || this.#isRetired || this.#peer.isDown) return RESERVED.gone;
+    if (this.#underWay >= this.#window || this.#link?.isSaturated === true) return RESERVED.full;
+    return RESERVED.ok;
+  }
+
+  reserve(): Reservation {
+    const room = this.room();
+    if (room === RESERVED.ok) this.#reserved++;
+    return room;
+  }
+
+  reserveToWait(): Reservation {
+    return this.reserve();
+  }
+
+  reserveBeyondLimit(): Reservation {
+    if (this.isClosed || this.#isRetired || this.#peer.isDown) return RESERVED.gone;
+    this.#reserved++;
+    return RESERVED.ok;
+  }
+
+  override unreserve(): void {
+    if (this.#reserved > 0) this.#reserved--;
+  }
+
+  override send(call: OutboundCall): void {
+    const reserved = this.#reserved;
+    super.send(call);
+    // A call that could not be sent has given its place back.
+    if (this.#reserved === reserved) this.unreserve();
+  }
+
+  /** The peer described the deployment anew. */
+  update(places: number): void {
+    this.#places = places;
+  }
+
+  /** The peer says how many calls may be under way. */
+  open(window: number): void {
+    const hasGrown = window > this.#window;
+    this.#window = window;
+    if (hasGrown) this.freed();
+  }
+
+  linked(link: CallLink): void {
+    this.#link = link;
+    this.#transport.linked(link);
+  }
+
+  /** The link is gone: calls that were handed to it have started, the others go elsewhere. */
+  unlinked(cause: Error | undefined): void {
+    this.#link = undefined;
+    this.#transport.unlinked();
+    this.#window = 1;
+    const waiting = [...this.waiting()].filter((call) => this.takeBack(call));
+    const message = `instance ${this.#peer.instance}: the link was lost before the call was answered`;
+    this.orphanAll(new ServeError('SERVE_REPLICA_DIED', message, cause === undefined ? {} : { cause }));
+    for (const call of waiting) call.returned();
+    this.#checkIdle();
+  }
+
+  /** The endpoint accepts no more calls. @returns a promise that resolves when its calls have ended */
+  retire(): Promise<void> {
+    this.#isRetired = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onIdle = resolve;
+    this.#checkIdle();
+    return promise;
+  }
+
+  /** The peer is reachable again. */
+  reachable(): void {
+    this.freed();
+  }
+
+  answered(calls: number): void {
+    this.#served += calls;
+    this.#checkIdle();
+  }
+
+  refused(slot: number, error: unknown): void {
+    beginBatch();
+    this.end(slot)?.failed(error);
+  }
+
+  returned(slot: number, window: number | undefined): void {
+    // A call that is given back for good must not come again at once.
+    this.#window = window ?? 0;
+    this.end(slot)?.returned();
+    this.#checkIdle();
+  }
+
+  protected override onLost(): void {}
+
+  protected override onClosing(): void {
+    this.#onClosed(this);
+    this.#onIdle?.();
+  }
+
+  get #underWay(): number {
+    return this.outstanding + this.#reserved;
+  }
+
+  #checkIdle(): void {
+    if (this.#onIdle !== undefined && this.#underWay === 0) this.#onIdle();
+  }
+}

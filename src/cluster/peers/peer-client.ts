@@ -1,0 +1,195 @@
+import { now, type Timer, time } from '../../time/clock.ts';
+import { inRootContext } from '../../time/root-context.ts';
+import { type DialOptions, dialLink } from '../../wire/dialer.ts';
+import { CallLink } from './call-link.ts';
+import type { EndpointsStatus } from './endpoint-table.ts';
+import { PeerChannel, type PeerState, type PeerTarget } from './peer-channel.ts';
+import { redialPauseMs } from './redial.ts';
+
+/** A link without calls is closed after this time, in ms. */
+const IDLE_MS = 60_000;
+/** Period at which idle links are looked for, in ms. */
+const IDLE_LOOK_MS = 10_000;
+
+/** The peer and the way to it. */
+export interface PeerClientOptions extends Omit<DialOptions, 'keepsAlive'> {
+  /** Epoch of the instance that is expected: in another one the numbers of its endpoints differ. Default: any */
+  readonly epoch?: number;
+  /** Whether a link is kept open without calls. */
+  readonly isKept: boolean;
+}
+
+/** The news of a peer. */
+export interface PeerEvents {
+  up(instance: string, epoch: number): void;
+  endpoints(status: EndpointsStatus): void;
+  /** No link to the peer is open any more. */
+  down(error: Error | undefined): void;
+  /** The peer could not be dialled. */
+  failed(error: Error): void;
+}
+
+/**
+ * One caller thread's connection to a peer: it dials when a call needs a link, or always, and dials again with a back-off.
+ * While no link can be had, the channels to the peer take no calls.
+ */
+export class PeerClient implements PeerState {
+  readonly #options: PeerClientOptions;
+  readonly #events: PeerEvents;
+  readonly #channels = new Map<number, PeerChannel>();
+  #instance: string;
+  #link: CallLink | undefined = undefined;
+  #isDialling = false;
+  #isDown = false;
+  #isClosed = false;
+  #failures = 0;
+  #redial: Timer | undefined = undefined;
+  #idleLook: Timer | undefined = undefined;
+  #idleSince = 0;
+  #lastCalls = 0;
+
+  constructor(options: PeerClientOptions, events: PeerEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#instance = options.expected ?? `${options.host}:${options.port}`;
+    if (options.isKept) this.dial();
+  }
+
+  get instance(): string {
+    return this.#instance;
+  }
+
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
+  /** Makes a channel to an endpoint of the peer. @param onClosed the channel is closed */
+  channel(target: PeerTarget, onClosed: () => void): PeerChannel {
+    const channel = new PeerChannel(this, target, () => {
+      this.#channels.delete(target.endpoint);
+      onClosed();
+    });
+    this.#channels.set(target.endpoint, channel);
+    if (this.#link !== undefined) channel.linked(this.#link);
+    return channel;
+  }
+
+  dial(): void {
+    if (this.#isClosed || this.#isDialling || this.#link !== undefined || this.#redial !== undefined) return;
+    this.#isDialling = true;
+    // A link outlives the call that needed it first.
+    void inRootContext(() => this.#dial());
+  }
+
+  /** Closes the link; calls that are under way fail. */
+  close(error: Error): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    time.cancel(this.#redial);
+    time.cancel(this.#idleLook);
+    for (const channel of [...this.#channels.values()]) channel.close(error);
+    this.#link?.close();
+  }
+
+  async #dial(): Promise<void> {
+    const { epoch, isKept: _, ...options } = this.#options;
+    try {
+      await dialLink({ ...options, keepsAlive: false }, (session, socket) => {
+        const link = new CallLink(session, socket, options.self.maxPayload, {
+          endpoints: (status) => this.#described(status),
+          window: (endpoint, calls) => this.#channels.get(endpoint)?.open(calls),
+          draining: () => {},
+          closed: (error) => this.#closed(link, error),
+        });
+        if (this.#isClosed) link.close();
+        else if (epoch !== undefined && epoch !== session.epoch)
+          link.destroy(new Error(`instance ${session.instance} has started anew`));
+        else this.#opened(link);
+      });
+    } catch (error) {
+      this.#isDialling = false;
+      if (this.#isClosed) return;
+      this.#events.failed(error as Error);
+      this.#lost(error as Error);
+    }
+  }
+
+  #opened(link: CallLink): void {
+    const { instance, epoch } = link.session;
+    this.#isDialling = false;
+    this.#isDown = false;
+    this.#failures = 0;
+    this.#link = link;
+    this.#instance = instance;
+    this.#events.up(instance, epoch);
+    for (const channel of this.#channels.values()) channel.linked(link);
+    for (const channel of this.#channels.values()) channel.reachable();
+    if (!this.#options.isKept) this.#watchIdle();
+  }
+
+  #described(status: EndpointsStatus): void {
+    for (const { number, places } of status.endpoints) this.#channels.get(number)?.update(places);
+    this.#events.endpoints(status);
+  }
+
+  #closed(link: CallLink, error: Error | undefined): void {
+    const wasOpen = this.#link === link;
+    if (!wasOpen && !this.#isDialling) return;
+    this.#isDialling = false;
+    this.#link = undefined;
+    time.cancel(this.#idleLook);
+    if (this.#isClosed) return;
+    if (wasOpen) this.#events.down(error);
+    this.#lost(error);
+  }
+
+  /** No link could be opened, or the link broke: calls go elsewhere until another one is open. */
+  #lost(error: Error | undefined): void {
+    this.#isDown = true;
+    this.#failures++;
+    this.#unlink(error);
+    if (this.#isClosed || (!this.#options.isKept && this.#channels.size === 0)) return;
+    const pause = redialPauseMs(this.#failures, time.random());
+    this.#redial = inRootContext(() =>
+      time.after(pause, () => {
+        this.#redial = undefined;
+        this.dial();
+      }),
+    );
+    this.#redial.unref();
+  }
+
+  #unlink(error: Error | undefined): void {
+    for (const channel of [...this.#channels.values()]) channel.unlinked(error);
+  }
+
+  #watchIdle(): void {
+    time.cancel(this.#idleLook);
+    this.#idleSince = now();
+    this.#idleLook = time.every(IDLE_LOOK_MS, () => this.#lookIdle());
+    this.#idleLook.unref();
+  }
+
+  #lookIdle(): void {
+    const at = now();
+    let calls = 0;
+    let outstanding = 0;
+    for (const channel of this.#channels.values()) {
+      calls += channel.served;
+      outstanding += channel.outstanding;
+    }
+    if (outstanding > 0 || calls !== this.#lastCalls) this.#idleSince = at;
+    this.#lastCalls = calls;
+    if (at - this.#idleSince >= IDLE_MS) this.#rest();
+  }
+
+  /** Closes the link, which is dialled again when a call needs it. */
+  #rest(): void {
+    const link = this.#link;
+    // No call is sent over a link that is about to close.
+    this.#link = undefined;
+    time.cancel(this.#idleLook);
+    this.#unlink(undefined);
+    link?.close();
+  }
+}

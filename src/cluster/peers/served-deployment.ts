@@ -1,0 +1,102 @@
+import { METHOD_HTTP, METHOD_WEBSOCKET } from '../../channel/frames.ts';
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
+import type { RouteConfig } from '../../handle/call/route-config.ts';
+import type { Route } from '../../handle/routing/route.ts';
+import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import { REPLICA_STATE, type ReplicaLoad } from '../../load/load-table.ts';
+import { time } from '../../time/clock.ts';
+import type { PeerEndpoint } from './endpoint-table.ts';
+import { type HostPlaces, HostWindows } from './windows/host-windows.ts';
+
+/** A deployment of this instance that peers call. */
+export class ServedDeployment implements HostPlaces {
+  readonly route: Route;
+  readonly windows: HostWindows;
+  readonly #loads: ReadonlyMap<string, ReplicaLoad>;
+  config: RouteConfig;
+  maxQueued: number;
+  isIngress = false;
+  /** Tables that all threads of the instance share. */
+  #shared: { readonly load: DeploymentLoad; readonly ledger: QueueLedger } | undefined = undefined;
+  #isWatching = false;
+
+  /** @param loads of the replicas of this instance, by id */
+  constructor(route: Route, loads: ReadonlyMap<string, ReplicaLoad>, config: RouteConfig, maxQueued: number) {
+    this.route = route;
+    this.config = config;
+    this.maxQueued = maxQueued;
+    this.#loads = loads;
+    this.windows = new HostWindows(this, time, () => this.#watch());
+  }
+
+  get places(): number {
+    return this.route.endpoints.reduce((sum, { channel }) => sum + channel.limit, 0);
+  }
+
+  /** Places that the replicas are open for, minus the calls that wait for them in any thread. */
+  get free(): number {
+    let free = 0;
+    for (const { replicaId } of this.route.endpoints) {
+      const load = this.#loads.get(replicaId);
+      if (load?.state === REPLICA_STATE.ready)
+        free += Math.max(0, Math.min(load.limit, load.open) - load.ongoing);
+    }
+    return Math.max(0, free - (this.#shared?.load.queued ?? 0));
+  }
+
+  /** Describes the deployment for peers; undefined while it has no replica. */
+  describe(number: number): PeerEndpoint | undefined {
+    const { endpoints, app, deployment } = this.route;
+    const newest = endpoints.at(-1);
+    if (newest === undefined) return undefined;
+    const methods = new Set(endpoints.flatMap(({ channel }) => [...channel.methods.keys()]));
+    const { places, isIngress, config, maxQueued } = this;
+    return {
+      number,
+      app,
+      deployment,
+      version: newest.version,
+      methods: [...methods],
+      places,
+      isIngress,
+      config,
+      maxQueued,
+    };
+  }
+
+  adopt(load: SharedArrayBuffer, ledger: SharedArrayBuffer): void {
+    this.#shared = { load: new DeploymentLoad(load), ledger: new QueueLedger(ledger) };
+    if (this.windows.isAwaited) this.#watch();
+  }
+
+  close(): void {
+    this.windows.close();
+    this.#shared?.load.endWaits();
+  }
+
+  /** Awaits places that other threads free, while callers wait for them. */
+  #watch(): void {
+    if (this.#isWatching || this.#shared === undefined) return;
+    this.#isWatching = true;
+    const { load, ledger } = this.#shared;
+    load.arm(ledger);
+    const look = (): void => {
+      const seen = load.freedSequence;
+      this.windows.freed();
+      if (this.windows.isAwaited) {
+        void load.waitFreed(seen).then(look);
+        return;
+      }
+      this.#isWatching = false;
+      load.disarm(ledger);
+    };
+    // The windows may be in the middle of a change.
+    time.soon(look);
+  }
+}
+
+/** Returns the name of a method that a peer gives by its index; undefined if the index is unknown. */
+export function methodAt({ methods }: PeerEndpoint, index: number): string | undefined {
+  if (index === METHOD_HTTP) return HTTP_METHOD_NAME;
+  return index === METHOD_WEBSOCKET ? WEBSOCKET_METHOD_NAME : methods[index];
+}
