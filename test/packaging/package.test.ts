@@ -25,7 +25,10 @@ describe('the package', () => {
   test('holds what it needs, and nothing else', () => {
     const files = packedFiles();
     const unexpected = files.filter(
-      ({ path }) => !/^(?:dist\/.+\.(?:js|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
+      ({ path }) =>
+        !/^(?:dist\/.+\.(?:js|d\.ts)|dist\/python\/(?:inserve\/)?\w+\.py|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(
+          path,
+        ),
     );
     expect(unexpected).toEqual([]);
     const paths = files.map(({ path }) => path);
@@ -33,6 +36,8 @@ describe('the package', () => {
       'dist/index.js',
       'dist/index.d.ts',
       'dist/isolation/thread/worker.js',
+      'dist/python/runner.py',
+      'dist/python/inserve/__init__.py',
       'LICENSE',
       'README.md',
     ]) {

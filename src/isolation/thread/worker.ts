@@ -10,6 +10,7 @@ import { enterReplicaAgent } from '../../replica/current-thread.ts';
 import { adaptGlobals } from '../../replica/ingress/request.ts';
 import { ReplicaAgent } from '../../replica/replica-agent.ts';
 import { adoptEpoch } from '../../time/clock.ts';
+import { pythonSource } from '../child/python/python-source.ts';
 import { createInlineChannel } from '../inline/inline-channel.ts';
 import { joinPool } from './poolifier-handshake.ts';
 import type { ThreadInit } from './thread-init.ts';
@@ -22,9 +23,9 @@ if (parentPort === null || init?.control === undefined) {
 adoptEpoch(init.epoch);
 adaptGlobals();
 if (init.isPooled) joinPool(parentPort);
-void start(init);
+start(init);
 
-async function start({ control: port, python, ...rest }: ThreadInit): Promise<void> {
+function start({ control: port, python, ...rest }: ThreadInit): void {
   const control: AgentControl = {
     post: (message) => port.postMessage(message),
     listen: (receive) => void port.on('message', receive),
@@ -35,9 +36,7 @@ async function start({ control: port, python, ...rest }: ThreadInit): Promise<vo
     deploymentLoad: new DeploymentLoad(rest.deploymentLoad),
     tally: new ReplicaTally(rest.tally),
   };
-  // Only threads of Python replicas load what spawns a process.
-  const source =
-    python && (await import('../child/python/python-source.ts')).pythonSource(python, control, tables.load);
+  const source = python && pythonSource(python, control, tables.load);
   const agent = new ReplicaAgent(rest, control, tables, createInlineChannel, source);
   enterReplicaAgent(agent.router);
   void agent.start();

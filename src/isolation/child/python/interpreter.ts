@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PythonPlan } from '../../../deployment/python/python-plan.ts';
@@ -66,6 +65,7 @@ function nearestVenv(from: string): string | undefined {
 /** `uv run` would put a process of its own between, which signals do not pass. */
 function uvPython(project: string): string {
   try {
+    const { execFileSync } = process.getBuiltinModule('node:child_process');
     const args = ['python', 'find', '--project', project];
     return execFileSync('uv', args, { encoding: 'utf8', timeout: UV_TIMEOUT_MS, stdio: 'pipe' }).trim();
   } catch (error) {
