@@ -1,12 +1,10 @@
 import { types } from 'node:util';
 import { type FlatHeaders, flatten, JSON_HEADERS, packResponse } from '../../channel/http-envelope.ts';
-import { ServeError } from '../../errors.ts';
 import { resultKinds } from '../../openapi/result-kinds.ts';
 import { toJsonSchema } from '../../validation/json-schema.ts';
 import { peek } from '../../validation/peek.ts';
 import type { Schema } from '../../validation/schema.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
-import { describe } from '../../values/describe-value.ts';
 import type { RunningCall } from '../running-call.ts';
 import { outputOf } from '../schemas.ts';
 import { isStream } from '../stream-pump.ts';
@@ -14,6 +12,7 @@ import { isResponse, nativeBody } from './foreign.ts';
 import { responseHeaders } from './response-head.ts';
 import { type BodySource, fromIterable, fromReadable, ResponseStream } from './response-stream.ts';
 import { eventsOf } from './sse.ts';
+import { toJson } from './to-json.ts';
 
 const NONE: FlatHeaders = '';
 const TEXT: FlatHeaders = flatten(['content-type', 'text/plain; charset=utf-8']);
@@ -186,19 +185,6 @@ function asBytes(value: object): Uint8Array | undefined {
   // Copied, because sockets cannot write shared memory.
   if (types.isSharedArrayBuffer(value)) return new Uint8Array(value).slice();
   return undefined;
-}
-
-function toJson(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    const reason = `the result cannot be sent as JSON: ${describe(cause)}`;
-    throw new ServeError('SERVE_NOT_SERIALIZABLE', reason, { cause });
-  }
-  if (text === undefined)
-    throw new ServeError('SERVE_NOT_SERIALIZABLE', `a ${typeof value} cannot be sent as JSON`);
-  return text;
 }
 
 /** The result of a promise that settles within this turn of the event loop; undefined if it takes longer. */
