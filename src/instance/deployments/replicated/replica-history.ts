@@ -1,4 +1,6 @@
 import type { RestartPolicy } from '../../../controller/back-off.ts';
+import type { SpecOptions } from '../../../deployment/app-spec.ts';
+import type { ServeError } from '../../../errors.ts';
 import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
 import { type DeathCause, deathCause } from '../../../isolation/replica-exit.ts';
 import { startFailureReason } from '../../../isolation/start-failure.ts';
@@ -12,7 +14,7 @@ import { StartHistory } from './start-history.ts';
 const MAX_ZOMBIES = 2;
 
 /** A replica that never came up. */
-export interface LostStart {
+interface LostStart {
   readonly fingerprint: string;
   readonly phase: string;
   readonly error: unknown;
@@ -94,11 +96,28 @@ export class ReplicaHistory {
     this.#lostStarts.push({ fingerprint: replica.fingerprint, phase, error, tookMs });
   }
 
-  /** Failed starts since the last look. */
-  takeLostStarts(): readonly LostStart[] {
-    const lost = this.#lostStarts;
+  /**
+   * Judges the failed starts of the current version since the last look.
+   * @param isUpdate whether an old version serves
+   * @returns the failures after which no further start may succeed
+   */
+  takeHopelessStarts(
+    { maxConstructorRetryCount, startTimeoutMs }: SpecOptions,
+    isUpdate: boolean,
+    target: number,
+  ): ServeError[] {
+    const lost = this.#lostStarts.filter(({ fingerprint }) => fingerprint === this.#version);
     this.#lostStarts = [];
-    return lost;
+    if (this.starts.hasRun) return [];
+    return lost
+      .filter(({ error, phase, tookMs }) => {
+        const isOverdue = tookMs >= startTimeoutMs;
+        return this.starts.failed({ error, phase, isOverdue, isUpdate, target, maxConstructorRetryCount });
+      })
+      .map(({ error, phase }) => {
+        const why = `${phase} failed: ${startFailureReason(phase, error)}`;
+        return this.#reporter.failed(why, error);
+      });
   }
 
   #count(

@@ -1,4 +1,3 @@
-import { reconcile } from '../../../controller/reconcile.ts';
 import type { VersionRecord } from '../../../controller/roll-out.ts';
 import {
   type DeploymentReport,
@@ -12,7 +11,6 @@ import type { TenantsOptions } from '../../../handle/queue/tenants.ts';
 import { type RouteKey, routeKey } from '../../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../../handle/routing/endpoint-registry.ts';
 import type { ManagedReplica } from '../../../isolation/managed-replica.ts';
-import { startFailureReason } from '../../../isolation/start-failure.ts';
 import type { DeploymentLoad } from '../../../load/deployment-load.ts';
 import type { IngressDescription } from '../../../openapi/openapi-types.ts';
 import { activeTime } from '../../../time/active-time.ts';
@@ -24,17 +22,19 @@ import { queueEmptied } from '../queue-emptied.ts';
 import { routeConfig } from '../route-config.ts';
 import type { RunningDeployment, ScalableDeployment } from '../running-deployment.ts';
 import type { UpdateBarrier } from '../update-barrier.ts';
-import { type Census, census, countStates, describeReplicas, describeScheduling, observe } from './census.ts';
+import { type Census, census, countStates, describeReplicas, describeScheduling } from './census.ts';
 import { CrashRefusal } from './crash-refusal.ts';
 import type { EjectionMonitor } from './ejection-monitor.ts';
-import { PendingChange } from './pending-change.ts';
+import { Reconciler } from './reconciler.ts';
 import { Reconfiguration } from './reconfiguration.ts';
-import { type LostStart, ReplicaHistory } from './replica-history.ts';
+import { ReplicaHistory } from './replica-history.ts';
 import type { ReplicaReports } from './replica-reports.ts';
 import { ReplicaSet } from './replica-set.ts';
 import type { ReplicaStarter } from './replica-starter.ts';
 import { ReplicaTarget } from './replica-target.ts';
 import { Rollout } from './rollout.ts';
+import { SpecChange } from './spec-change.ts';
+import { stepRollout } from './step-rollout.ts';
 
 export interface ReplicatedDeploymentOptions {
   readonly registry: EndpointRegistry;
@@ -62,14 +62,12 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   readonly #replicas: ReplicaSet;
   readonly #ejections: EjectionMonitor;
   readonly #target: ReplicaTarget;
+  readonly #reconciler: Reconciler;
   readonly #reconfiguration: Reconfiguration;
   readonly #refusal: CrashRefusal;
   #spec: HostedDeployment;
-  #group: UpdateBarrier | undefined = undefined;
-  #change: PendingChange | undefined = undefined;
-  #failure: ServeError | undefined = undefined;
-  /** The deployment failed because no replica fits anywhere, and recovers once one does. */
-  #isUnplaceable = false;
+  /** The last change of the spec. */
+  #change: SpecChange | undefined = undefined;
   #isStopping = false;
 
   constructor(app: string, spec: HostedDeployment, options: ReplicatedDeploymentOptions) {
@@ -93,6 +91,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#ejections = ejections;
     this.#configureRoutes();
     this.#target = new ReplicaTarget(this.#key, spec.options, control, resources);
+    this.#reconciler = new Reconciler(this.#replicas, this.#target, this.#history);
   }
 
   get spec(): HostedDeployment {
@@ -124,30 +123,25 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   }
 
   start(group: UpdateBarrier): Promise<void> {
-    this.#group = group;
-    return this.#begin(false);
+    return this.#begin(group, false);
   }
 
   /** Changes to another spec: in place if the fingerprint stays the same, else replica by replica. */
   update(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
     const previous = this.#spec;
     this.#spec = spec;
-    this.#group = group;
     this.#reporter.note(note);
     this.#configureRoutes();
     this.#target.follow(spec.options);
     this.#replicas.configure(spec);
     const isOther = spec.fingerprint !== previous.fingerprint;
-    if (isOther || this.#failure !== undefined) {
-      this.#failure = undefined;
-      this.#isUnplaceable = false;
+    if (isOther || this.#failure !== undefined)
       this.#history.follow(spec.fingerprint, this.#current().length > 0);
-    }
     if (isOther) this.#history.rollout = new Rollout(spec.fingerprint, this.#replicas);
     const [current] = this.#current();
     if (current !== undefined) this.#reporter.advise(repeatAdvice(spec.options, current.methods));
     const reconfigured = this.#reconfiguration.apply(spec.options);
-    return this.#begin(true, reconfigured);
+    return this.#begin(group, true, reconfigured);
   }
 
   tick(at: number): void {
@@ -157,12 +151,14 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     }
     this.#replicas.tick(at);
     this.#ejections.look(this.#replicas);
-    if (this.#isUnplaceable) this.#tryPlacing();
+    if (this.#change?.isUnplaceable === true) this.#tryPlacing();
     if (this.#lookAtFailures()) return;
     this.#reconfiguration.applyLate(this.#spec.options);
     const fault = this.#stepRollout(at);
     if (fault !== undefined && this.#faulted(fault)) return;
-    this.#reconcile(at);
+    const unplaceable = this.#reconciler.reconcile(this.#spec, at, this.#failure !== undefined);
+    if (unplaceable !== undefined)
+      this.#fail(this.#reporter.failed(`no replica could be placed: ${unplaceable}`, undefined), true);
     this.#judge(at);
   }
 
@@ -226,6 +222,10 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     this.#registry.remove(this.#key, error);
   }
 
+  get #failure(): ServeError | undefined {
+    return this.#change?.failure;
+  }
+
   get #load(): DeploymentLoad | undefined {
     return this.#registry.load(this.#key);
   }
@@ -237,9 +237,13 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   }
 
   /** @param reconfigured resolves when the running replicas have the new config */
-  #begin(isUpdate: boolean, reconfigured: Promise<void> = Promise.resolve()): Promise<void> {
+  #begin(
+    group: UpdateBarrier,
+    isUpdate: boolean,
+    reconfigured: Promise<void> = Promise.resolve(),
+  ): Promise<void> {
     this.#change?.destroy(this.#reporter.unavailable('superseded by a newer deploy'));
-    const change = new PendingChange(isUpdate);
+    const change = new SpecChange(group, isUpdate);
     this.#change = change;
     this.tick(this.#clock.now());
     return Promise.all([change.over, reconfigured]).then(() => {});
@@ -254,43 +258,10 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     return census(this.#replicas, this.#spec.fingerprint);
   }
 
-  #reconcile(at: number): void {
-    const { options, fingerprint } = this.#spec;
-    const { rollout, restart, gracefulShutdownTimeoutMs: graceMs } = options;
-    const isHeld =
-      this.#failure !== undefined || this.isDegraded || this.#history.starts.isWaiting(restart, at);
-    const isOnTrial = this.#history.rollout?.isOnTrial ?? false;
-    const isCramped = this.#target.pending !== undefined && !this.#replicas.isStopping;
-    const desired = { fingerprint, target: this.target, ...rollout, isHeld, isOnTrial, isCramped };
-    const unplaced: string[] = [];
-    for (const action of reconcile(desired, observe(this.#replicas))) {
-      if (action.type === 'start') this.#start(unplaced);
-      // The calls of the replica were accepted: they may take until their deadlines.
-      else this.#replicas.closeOne(action.id, { graceMs, promised: options });
-    }
-    if (!isHeld) this.#judgePlacing(at, unplaced);
-  }
-
-  /** @param unplaced receives the reason if the replica fits nowhere; no other replica fits then either */
-  #start(unplaced: string[]): void {
-    const why = unplaced[0] ?? this.#replicas.start(this.#spec);
-    if (why !== undefined) unplaced.push(why);
-  }
-
-  #judgePlacing(at: number, unplaced: readonly string[]): void {
-    this.#target.observePending(at, unplaced.length, unplaced[0] ?? '');
-    const reason = this.#target.overdue(at);
-    const { live, old } = this.#census();
-    if (reason === undefined || live > old || this.#replicas.isStopping) return;
-    this.#isUnplaceable = true;
-    this.#fail(this.#reporter.failed(`no replica could be placed: ${reason}`, undefined));
-  }
-
   /** Withdraws the placement failure once a replica fits again. */
   #tryPlacing(): void {
     if (!this.#target.fits()) return;
-    this.#isUnplaceable = false;
-    this.#failure = undefined;
+    this.#change?.recover();
     this.#reporter.message = '';
     this.#configureRoutes();
   }
@@ -299,44 +270,25 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   #lookAtFailures(): boolean {
     const refusal = this.#reconfiguration.takeRefusal();
     if (refusal !== undefined && this.#fail(refusal)) return true;
-    return this.#history.takeLostStarts().some((lost) => this.#startFailed(lost));
+    const { fingerprint, options } = this.#spec;
+    const isUpdate = this.#replicas.isOtherRoutable(fingerprint);
+    return this.#history
+      .takeHopelessStarts(options, isUpdate, this.target)
+      .some((failure) => this.#fail(failure));
   }
 
-  #startFailed({ fingerprint, phase, error, tookMs }: LostStart): boolean {
-    if (fingerprint !== this.#spec.fingerprint || this.#history.starts.hasRun) return false;
-    const { maxConstructorRetryCount, startTimeoutMs } = this.#spec.options;
-    const isHopeless = this.#history.starts.failed({
-      error,
-      phase,
-      isOverdue: tookMs >= startTimeoutMs,
-      isUpdate: this.#replicas.isOtherRoutable(this.#spec.fingerprint),
-      target: this.target,
-      maxConstructorRetryCount,
-    });
-    if (!isHopeless) return false;
-    const why = `${phase} failed: ${startFailureReason(phase, error)}`;
-    return this.#fail(this.#reporter.failed(why, error));
-  }
-
-  /** @returns whether the app rolls back */
-  #fail(failure: ServeError): boolean {
-    const goesBack = this.#goesBack(failure);
-    if (!goesBack) this.#markFailed(failure);
-    return goesBack;
+  /** The current version never ran and never will. @returns whether the app rolls back */
+  #fail(failure: ServeError, isUnplaceable = false): boolean {
+    if (this.#goesBack(failure)) return true;
+    this.#change?.fail(failure, isUnplaceable);
+    this.#reporter.message = failure.message;
+    if (!this.isRoutable) this.#registry.fail(this.#key, failure);
+    return false;
   }
 
   /** The new version failed. @returns whether the app rolls back */
   #goesBack(failure: ServeError): boolean {
-    return this.#spec.options.rollout.autoRollback && (this.#group?.failed(failure) ?? false);
-  }
-
-  /** The current version never ran and never will. */
-  #markFailed(failure: ServeError): void {
-    this.#change?.destroy(failure);
-    this.#change = undefined;
-    this.#failure = failure;
-    this.#reporter.message = failure.message;
-    if (!this.isRoutable) this.#registry.fail(this.#key, failure);
+    return this.#spec.options.rollout.autoRollback && (this.#change?.barrier.failed(failure) ?? false);
   }
 
   /** Derives the status of the deployment from the state of its replicas. */
@@ -344,8 +296,8 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const { options } = this.#spec;
     const { target } = this;
     const { running, old, live } = this.#census();
-    if (!this.#reconfiguration.isRunning && this.#change?.judge(target, running, old) === true)
-      this.#change = undefined;
+    if (!this.#reconfiguration.isRunning && this.#change?.isPending === true)
+      this.#change.judge(target, running, old);
     this.#target.observe(running, this.#replicas.isStopping);
     if (this.#failure !== undefined) this.#refusal.forget();
     else this.#refusal.judge(this.#history, options.restart, target === 0 || this.isRoutable, at);
@@ -357,7 +309,7 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
       hasRun: this.#history.starts.hasRun,
       isFailed: this.#failure !== undefined,
       isCrashing: this.#history.isCrashing(options.restart, at),
-      isChanging: this.#change !== undefined,
+      isChanging: this.#change?.isPending === true,
       scaling: this.#target.scaling,
     });
     this.#reporter.turn(status);
@@ -366,28 +318,12 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
 
   /** @returns the fault of the new version */
   #stepRollout(at: number): string | undefined {
-    const { rollout } = this.#history;
-    const group = this.#group;
-    const { name, options } = this.#spec;
     const { target } = this;
     const { running, old } = this.#census();
-    if (rollout === undefined || group === undefined) {
-      if (running >= Math.min(1, target) && !this.#reconfiguration.isRunning) group?.arrived(name);
-      return undefined;
-    }
-    const { fault, isProved } = rollout.step({
-      at,
-      target,
-      running,
-      old,
-      queued: this.#load?.queued ?? 0,
-      observeMs: group.isWatched ? options.rollout.observeMs : 0,
-      // A version that is being restored takes over at once.
-      othersReady: group.isOpen || !group.isWatched,
-    });
-    if (fault === undefined && isProved) group.arrived(name);
-    if (rollout.isDone) this.#history.rollout = undefined;
-    return fault;
+    const queued = this.#load?.queued ?? 0;
+    const isReconfiguring = this.#reconfiguration.isRunning;
+    const sight = { at, target, running, old, queued, isReconfiguring };
+    return stepRollout(this.#history, this.#change?.barrier, this.#spec, sight);
   }
 
   /** Calls to the new version fail or hang. @returns whether the app rolls back */
