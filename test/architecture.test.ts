@@ -85,6 +85,7 @@ const FLOORS = [
   'index.ts',
   'shells',
   'testing',
+  'bundlers',
 ];
 
 /** The same within `handle/`. */
