@@ -93,7 +93,12 @@ async function bundleHost() {
     typeof entry === 'object' ? [relative(dist, join(root, entry.default))] : [],
   );
   const outdir = join(dist, '.bundle');
-  await build({ ...BUNDLE, entryPoints: [...entryPoints, 'graph/driver.js'], outbase: dist, outdir });
+  await build({
+    ...BUNDLE,
+    entryPoints: [...entryPoints, 'graph/driver.js', 'cli/main.js'],
+    outbase: dist,
+    outdir,
+  });
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
     const isBundled = [outdir, join(dist, 'thread'), join(dist, 'fleet')].some((folder) =>

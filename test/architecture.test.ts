@@ -84,6 +84,7 @@ const FLOORS = [
   'default-serve.ts',
   'index.ts',
   'shells',
+  'cli',
   'testing',
   'bundlers',
 ];
