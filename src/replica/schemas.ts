@@ -1,5 +1,6 @@
 import { ServeError, type ValidationIssue } from '../errors.ts';
 import { jsonRequest } from '../input/adapters.ts';
+import { iteratorOf } from '../validation/iterator-of.ts';
 import {
   invalidInput,
   invalidResult,
@@ -100,10 +101,7 @@ function checkEach(
   output: Schema,
   check: (value: unknown) => unknown,
 ): AsyncIterable<unknown> & { readonly [OUTPUT]: Schema } {
-  const iterator =
-    Symbol.asyncIterator in source
-      ? source[Symbol.asyncIterator]()
-      : (source as Iterable<unknown>)[Symbol.iterator]();
+  const iterator = iteratorOf(source);
   const stop = async (): Promise<IteratorResult<unknown>> => {
     await leave(iterator);
     return { done: true, value: undefined };

@@ -1,6 +1,7 @@
 import type { InboundCall } from '../channel/inbound-call.ts';
 import { StreamWindow } from '../channel/stream-window.ts';
 import { loop } from '../time/loop.ts';
+import { iteratorOf } from '../validation/iterator-of.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import type { StreamListener } from './running-call.ts';
 
@@ -45,10 +46,7 @@ export class StreamPump implements StreamListener {
   constructor(inbound: InboundCall, source: AsyncIterable<unknown> | Iterable<unknown>, name: string) {
     this.#inbound = inbound;
     this.#name = name;
-    this.#iterator =
-      Symbol.asyncIterator in source
-        ? source[Symbol.asyncIterator]()
-        : (source as Iterable<unknown>)[Symbol.iterator]();
+    this.#iterator = iteratorOf(source);
   }
 
   credited(chunks: number): void {

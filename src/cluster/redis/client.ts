@@ -1,5 +1,6 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import { ServeError } from '../../errors.ts';
+import { messageOf } from '../../values/describe-value.ts';
 import { FleetStoreError, type StoreFailure } from '../fleet-store.ts';
 import type { Script } from './scripts.ts';
 
@@ -157,8 +158,4 @@ function toFailure(error: unknown): FleetStoreError {
   const message = messageOf(error);
   const failure = FAILURES.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
   return new FleetStoreError(failure, message, error);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import { ServeError } from '../../errors.ts';
 import { time } from '../../time/clock.ts';
+import { iteratorOf } from '../../validation/iterator-of.ts';
 import type { Route } from '../routing/route.ts';
 import { parseMapOptions } from './handle-options.ts';
 import type { MapOptions } from './handle-types.ts';
@@ -49,7 +50,7 @@ class MapRun {
     call: (item: unknown) => DeploymentResponse<unknown>,
   ) {
     this.#route = route;
-    this.#source = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+    this.#source = iteratorOf(items);
     this.#options = options;
     this.#signals = signals;
     this.#call = call;

@@ -15,6 +15,7 @@ import type { InstanceControl } from '../control.ts';
 import type { DeploymentFactory } from '../deployments/deployment-factory.ts';
 import type { RunningDeployment, ScalableDeployment } from '../deployments/running-deployment.ts';
 import { UpdateBarrier } from '../deployments/update-barrier.ts';
+import { AppDeployments } from './app-deployments.ts';
 
 export interface AppRuntimeOptions {
   readonly registry: EndpointRegistry;
@@ -28,9 +29,7 @@ export interface AppRuntimeOptions {
 export class AppRuntime {
   readonly name: string;
   readonly #options: AppRuntimeOptions;
-  readonly #deployments = new Map<string, RunningDeployment>();
-  /** Deployments that the app no longer has. */
-  readonly #stopping = new Map<string, Promise<void>>();
+  readonly #deployments: AppDeployments;
   #compiled: CompiledApp;
   /** The version that took over last. */
   #current: CompiledApp | undefined = undefined;
@@ -53,6 +52,7 @@ export class AppRuntime {
     this.#compiled = compiled;
     this.#routePrefix = routePrefix;
     this.#options = options;
+    this.#deployments = new AppDeployments(this.name, options.deployments);
   }
 
   /** Prefix under which `middleware()` serves the app; `null` = not exposed. An app without endpoints takes none by default. */
@@ -91,7 +91,7 @@ export class AppRuntime {
   }
 
   get deployments(): ReadonlyMap<string, RunningDeployment> {
-    return this.#deployments;
+    return this.#deployments.byName;
   }
 
   /** The version that receives calls: during an update, still the previous one. */
@@ -120,7 +120,7 @@ export class AppRuntime {
   }
 
   get status(): AppStatus {
-    const statuses = [...this.#deployments.values()].map(({ status }) => status);
+    const statuses = [...this.#deployments].map(({ status }) => status);
     return appStatus(statuses, this.#deleting !== undefined);
   }
 
@@ -131,13 +131,13 @@ export class AppRuntime {
 
   /** Whether every deployment can serve, including those scaled to zero, which start with the first call. */
   get isRoutable(): boolean {
-    for (const deployment of this.#deployments.values()) if (!deployment.isReady) return false;
+    for (const deployment of this.#deployments) if (!deployment.isReady) return false;
     return this.#deleting === undefined;
   }
 
   /** Whether a deployment of the app cannot recover within this process. */
   get isDegraded(): boolean {
-    return [...this.#deployments.values()].some(({ isDegraded }) => isDegraded);
+    return [...this.#deployments].some(({ isDegraded }) => isDegraded);
   }
 
   /**
@@ -227,28 +227,22 @@ export class AppRuntime {
   async #closeLeaving(outgoing: CompiledApp, group: UpdateBarrier): Promise<void> {
     const isWanted = (name: string): boolean => this.spec.deployments.some((spec) => spec.name === name);
     const leaving = (): string[] =>
-      this.#callersFirst([outgoing.spec]).filter((name) => !isWanted(name) && !this.#stopping.has(name));
+      this.#deployments
+        .callersFirst([outgoing.spec])
+        .filter((name) => !isWanted(name) && this.#deployments.closing(name) === undefined);
     if (leaving().length === 0) return;
-    await Promise.all([...this.#deployments.values()].map((deployment) => deployment.predecessorsGone()));
+    await Promise.all([...this.#deployments].map((deployment) => deployment.predecessorsGone()));
     for (const name of leaving()) {
       // Another version may have been requested in the meantime: it stops the deployments that it no longer has.
       if (group !== this.#group || this.#deleting !== undefined) return;
-      await this.#closeOne(name, undefined, true);
+      await this.#deployments.closeOne(name, undefined, true);
     }
-  }
-
-  /** Names of the deployments: the ingresses, then callers before callees, then deployments without a spec. */
-  #callersFirst(specs: readonly AppSpec[]): string[] {
-    const ingresses = specs.map(({ ingress }) => ingress);
-    const others = specs.flatMap(({ deployments }) => deployments.map(({ name }) => name).reverse());
-    const names = new Set([...ingresses, ...others, ...this.#deployments.keys()]);
-    return [...names].filter((name) => this.#deployments.has(name));
   }
 
   /** The plan changed. */
   followPlan(): void {
     if (this.#isTelling) return;
-    for (const deployment of this.#deployments.values()) deployment.followPlan();
+    for (const deployment of this.#deployments) deployment.followPlan();
   }
 
   get autoscalingPolicy(): AppAutoscalingPolicy | undefined {
@@ -260,15 +254,15 @@ export class AppRuntime {
   }
 
   tick(at: number): void {
-    for (const deployment of this.#deployments.values()) deployment.tick(at);
+    for (const deployment of this.#deployments) deployment.tick(at);
   }
 
   *replicas(): Generator<ManagedReplica> {
-    for (const deployment of this.#deployments.values()) yield* deployment.replicas();
+    for (const deployment of this.#deployments) yield* deployment.replicas();
   }
 
   destroy(replicaId: string, why: string): boolean {
-    return [...this.#deployments.values()].some((deployment) => deployment.destroy(replicaId, why));
+    return [...this.#deployments].some((deployment) => deployment.destroy(replicaId, why));
   }
 
   /** The ingress, as a replica describes it, once the app is deployed. */
@@ -286,7 +280,7 @@ export class AppRuntime {
 
   /** @param scaling the last decision about a deployment */
   report(scaling: (deployment: string) => ScalingReport | undefined): AppReport {
-    const deployments = [...this.#deployments].map(
+    const deployments = [...this.deployments].map(
       ([name, deployment]) => [name, { ...deployment.report(), scaling: scaling(name) }] as const,
     );
     return {
@@ -309,8 +303,8 @@ export class AppRuntime {
   async #deleteAll(timeoutMs: number | undefined, isPatient: boolean): Promise<void> {
     this.#options.control.withdraw(this.name);
     const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
-    for (const name of this.#callersFirst([this.spec, this.serving]))
-      await this.#closeOne(name, deadline - activeTime.now(), isPatient);
+    for (const name of this.#deployments.callersFirst([this.spec, this.serving]))
+      await this.#deployments.closeOne(name, deadline - activeTime.now(), isPatient);
     this.#options.registry.removeApp(this.name);
   }
 
@@ -328,43 +322,15 @@ export class AppRuntime {
   }
 
   async #deployOne(spec: HostedDeployment, group: UpdateBarrier, note: string): Promise<void> {
-    const stopping = this.#stopping.get(spec.name);
-    if (stopping !== undefined) {
-      await stopping;
-      const about = { app: this.name, deployment: spec.name };
-      if (group !== this.#group || this.#deleting !== undefined)
-        throw new ServeError('SERVE_UNAVAILABLE', `${spec.name}: superseded by a newer deploy`, about);
-    }
-    const known = this.#deployments.get(spec.name);
-    if (known !== undefined) return known.update(spec, group, note);
-    const made = this.#options.deployments.make(this.name, spec);
-    this.#deployments.set(spec.name, made);
-    const started = made.start(group);
-    if (stopping !== undefined) this.#options.control.wake();
+    const closing = this.#deployments.closing(spec.name);
+    if (closing === undefined) return this.#deployments.deploy(spec, group, note);
+    await closing;
+    const about = { app: this.name, deployment: spec.name };
+    if (group !== this.#group || this.#deleting !== undefined)
+      throw new ServeError('SERVE_UNAVAILABLE', `${spec.name}: superseded by a newer deploy`, about);
+    const started = this.#deployments.deploy(spec, group, note);
+    this.#options.control.wake();
     return started;
-  }
-
-  #closeOne(name: string, timeoutMs?: number, isPatient = false): Promise<void> {
-    const deployment = this.#deployments.get(name);
-    if (deployment === undefined) return Promise.resolve();
-    const stopping = this.#stopping.get(name) ?? this.#close(name, deployment, timeoutMs, isPatient);
-    this.#stopping.set(name, stopping);
-    return stopping;
-  }
-
-  async #close(
-    name: string,
-    deployment: RunningDeployment,
-    timeoutMs: number | undefined,
-    isPatient: boolean,
-  ): Promise<void> {
-    const { gracefulShutdownTimeoutMs: graceful, requestTimeoutMs } = deployment.spec.options;
-    const own = isPatient ? Math.max(graceful, requestTimeoutMs) : graceful;
-    const about = { app: this.name, deployment: name };
-    const error = new ServeError('SERVE_UNAVAILABLE', `${name}: the deployment was stopped`, about);
-    await deployment.close(Math.min(own, timeoutMs ?? own), error);
-    this.#deployments.delete(name);
-    this.#stopping.delete(name);
   }
 }
 

@@ -2,6 +2,7 @@ import type { FlatHeaders, ResponseEnvelope } from '../../channel/http-envelope.
 import type { InboundCall } from '../../channel/inbound-call.ts';
 import { StreamWindow } from '../../channel/stream-window.ts';
 import { loop } from '../../time/loop.ts';
+import { iteratorOf } from '../../validation/iterator-of.ts';
 import { isThenable } from '../../validation/thenable.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
 import { NO_ENCODING } from '../../values/transfer.ts';
@@ -17,10 +18,7 @@ export interface BodySource {
 
 /** The items of an iterable. Its `finally` blocks run when it is stopped, at the latest when it comes to a `yield`. */
 export function fromIterable(source: AsyncIterable<unknown> | Iterable<unknown>): BodySource {
-  const iterator =
-    Symbol.asyncIterator in source
-      ? source[Symbol.asyncIterator]()
-      : (source as Iterable<unknown>)[Symbol.iterator]();
+  const iterator = iteratorOf(source);
   return {
     next: () => iterator.next(),
     // Not through a generator around it: that would wait for an item that may never come.
