@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { connect as connectTls } from 'node:tls';
 import middie from '@fastify/middie';
 import express from 'express';
 import Koa from 'koa';
@@ -147,6 +151,39 @@ describe('shutdown(server)', () => {
     expect((await client.closed).code).toBe(1012);
     await ended;
     expect(server.listening).toBe(false);
+  });
+
+  test('HTTPS: every answer ends its connection', async () => {
+    await using serve = quietServe();
+    await serve.run(held.bind());
+    const [key, cert] = ['fleet.key', 'fleet.pem'].map((name) => readFileSync(`test/fixtures/tls/${name}`));
+    const server = createHttpsServer({ key, cert }, serve.middleware());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(client, 'secureConnect');
+    client.write('GET /held HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await eventually(() => serve.status().apps['Held']?.deployments['Held']?.replicas[0]?.ongoing === 1);
+    const ended = serve.shutdown(server, { drainDelayMs: 0, timeoutMs: 10_000 });
+    await serve.handle<Held>('Held').release.remote();
+    expect(await text(client)).toMatch(/200 OK.*onnection: close.*process/s);
+    await ended;
+    expect(server.listening).toBe(false);
+  });
+
+  test('Fastify on localhost: all of its addresses', async () => {
+    await using serve = quietServe();
+    const app = makeHost();
+    await app.register(fastifyServe, { serve, app: held.bind(), prefix: '/app' });
+    const closed: string[] = [];
+    app.addHook('onClose', () => void closed.push(serve.health() ? 'before the apps' : 'after the apps'));
+    await app.listen({ host: 'localhost', port: 0 });
+    await eventually(() => serve.ready());
+    const ports = (app.addresses() as AddressInfo[]).map(({ address: host, port }) => ({ host, port }));
+    await serve.shutdown(app, { drainDelayMs: 0, timeoutMs: 5_000 });
+    for (const address of ports)
+      await expect(once(connect(address), 'connect')).rejects.toThrow('ECONNREFUSED');
+    expect(closed).toEqual(['before the apps']);
   });
 
   test('HTTP/2: requests that were accepted are served, and sessions take no more', async () => {
