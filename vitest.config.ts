@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type Plugin } from 'vitest/config';
 
 // A replica's thread, even one that loads a bundle, starts twice as fast with Node's compile cache.
 process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/compile';
@@ -12,6 +12,29 @@ const ALONE = [
   'test/conformance/batching.test.ts',
   'test/regression/issue-11-{close-limit,paused-process}.test.ts',
 ];
+
+/**
+ * Conformance cases about replicas, which run once more with replicas in child processes. All other files of
+ * `test/conformance` pass there, too, and have nothing to add.
+ */
+const IN_PROCESSES = 'test/conformance/{batching,composition,deploy,drain,health,ranks,streaming}.test.ts';
+
+/** Where the default isolation stands, and what it becomes. */
+const DEFAULT_ISOLATION = {
+  file: 'src/deployment/options/deployment-options.ts',
+  code: "isolation: 'thread',",
+};
+
+/** Makes `isolation: 'process'` the default of the sources, so that the cases are the same to the letter. */
+const inProcesses: Plugin = {
+  name: 'replicas in processes',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!id.endsWith(DEFAULT_ISOLATION.file)) return undefined;
+    if (!code.includes(DEFAULT_ISOLATION.code)) throw new Error('the default isolation has moved');
+    return code.replace(DEFAULT_ISOLATION.code, "isolation: 'process',");
+  },
+};
 
 /** A file waits for threads and sockets about a third of its time, so two cores have room for three files. */
 const SIDE_BY_SIDE_WORKERS = Math.max(3, availableParallelism());
@@ -39,6 +62,19 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        plugins: [inProcesses],
+        test: {
+          name: 'in processes',
+          include: [IN_PROCESSES],
+          env: { INSERVE_TEST_ISOLATION: 'process' },
+          // A process takes three times as long to start as a thread.
+          testTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

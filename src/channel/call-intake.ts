@@ -17,6 +17,30 @@ export interface ArrivedCall {
   begin(at: number, isTimed: boolean): boolean;
 }
 
+/** Decides when the calls that arrive over the channels of a replica begin, and keeps account of their places. */
+export interface Intake {
+  /** The event loop by whose turns answers are posted. */
+  readonly loop: EventLoop;
+  /** Number of places of quick calls that are freed at a time. */
+  readonly placesAtOnce: number;
+  /** A message arrived. @returns whether its frames may be handled now; if not, hand them to `defer` */
+  received(): boolean;
+  /** Defers the handling of frames. */
+  defer(handle: () => void): void;
+  /** Begins an arrived call, now or at its turn. */
+  offer(call: ArrivedCall): void;
+  /** The answer of a call became a stream. */
+  streams(): void;
+  /** The last frame of a call is on its way. */
+  ended(): void;
+  /** Records that calls begin and end. */
+  moved(at: number): void;
+  /** The answers of this many calls leave, which frees their places. */
+  answered(calls: number): void;
+  /** Gives places back. */
+  release(places: number): void;
+}
+
 /**
  * Begins the calls that arrive at a replica, of all its callers.
  *
@@ -26,7 +50,7 @@ export interface ArrivedCall {
  * has begun, plus as many as may wait here only briefly. All others wait with their callers, where priority, deadline
  * and tenant decide.
  */
-export class CallIntake implements CallStarter {
+export class CallIntake implements CallStarter, Intake {
   /** The event loop on which the calls run. */
   readonly loop: EventLoop;
   readonly #load: ReplicaLoad;

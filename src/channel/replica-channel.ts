@@ -3,7 +3,7 @@ import { now } from '../time/clock.ts';
 import { Capture, RESULT } from '../values/capture.ts';
 import { messageOf } from '../values/describe-value.ts';
 import type { Marks } from '../values/marks.ts';
-import type { CallIntake } from './call-intake.ts';
+import type { Intake } from './call-intake.ts';
 import { type ArrivalEnd, ChannelCall, NOT_TIMED } from './channel-call.ts';
 import {
   CANCEL_CODE,
@@ -25,7 +25,7 @@ export class ReplicaChannel implements ArrivalEnd {
   /** @internal Calls that arrived and have not ended, by slot. */
   readonly open: Array<ChannelCall | undefined> = [];
   readonly #ledger: BeginLedger;
-  readonly #intake: CallIntake;
+  readonly #intake: Intake;
   readonly #begin: (call: InboundCall, at: number) => void;
   #isClosed = false;
   /** Number of calls that have begun. */
@@ -41,7 +41,7 @@ export class ReplicaChannel implements ArrivalEnd {
     callerName: string,
     transport: FrameTransport,
     ledger: BeginLedger,
-    intake: CallIntake,
+    intake: Intake,
     begin: (call: InboundCall, at: number) => void,
     onClosed: () => void,
   ) {

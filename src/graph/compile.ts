@@ -34,7 +34,8 @@ export function compileGraph(graph: unknown, what: string): CompiledGraph {
   const { deployments } = callees;
   const isRemote = deployments.map((bound) => {
     const { isolation = 'thread' } = BoundDeployment.partsOf(bound).options;
-    return !ISOLATIONS[isolation].isByReference;
+    const { isByReference, allowsTransfer } = ISOLATIONS[isolation];
+    return !isByReference && allowsTransfer;
   });
   return {
     plan: { routes, isSingle, callees: isRemote.map((remote) => ({ isRemote: remote })) },

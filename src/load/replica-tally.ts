@@ -26,6 +26,14 @@ export interface Tally {
 
 export const NO_CALLS: Tally = { calls: 0, failures: 0, latencies: [] };
 
+/** Takes the outcomes of a replica's calls. */
+export interface CallTally {
+  /** Whether the durations of calls are wanted. */
+  readonly isObserved: boolean;
+  /** @param durationMs duration of the call; undefined if not taken */
+  record(isFailure: boolean, durationMs: number | undefined): void;
+}
+
 /**
  * Outcomes of one replica's calls, in shared memory: only its thread writes, the host and all callers read. Durations
  * cost two clock readings per call, so they are taken only on request.
@@ -33,7 +41,7 @@ export const NO_CALLS: Tally = { calls: 0, failures: 0, latencies: [] };
  * The counts are doubles, which never wrap: a replica serves 2³¹ calls in 30 h at 20,000 a second. An aligned double is
  * written at once on every 64-bit machine.
  */
-export class ReplicaTally {
+export class ReplicaTally implements CallTally {
   readonly shared: SharedArrayBuffer;
   /** Ejection state of the replica, which callers derive from these counts and write. */
   readonly ejection: EjectionRecord;

@@ -4,7 +4,7 @@ import { notExposable } from '../deployment/ingress-face.ts';
 import { ServeError } from '../errors.ts';
 import { callScope } from '../handle/call/scope.ts';
 import type { ServeContext } from '../handle/call/serve-context.ts';
-import type { ReplicaTally } from '../load/replica-tally.ts';
+import type { CallTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 import { inRootContextWith } from '../time/root-context.ts';
@@ -42,13 +42,13 @@ export class CallExecutor {
   readonly identity: ReplicaIdentity;
   readonly #code: UserCode;
   readonly #ingress: IngressProtocol;
-  readonly #tally: ReplicaTally | undefined;
+  readonly #tally: CallTally | undefined;
   readonly #capture = new Capture();
   readonly #webSocketCalls = new Set<RunningCall>();
   #isDraining = false;
 
   /** @param tally counts the calls by outcome */
-  constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, tally?: ReplicaTally) {
+  constructor(identity: ReplicaIdentity, code: UserCode, ingress: IngressProtocol, tally?: CallTally) {
     this.identity = identity;
     this.#code = code;
     this.#ingress = ingress;

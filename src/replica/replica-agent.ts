@@ -1,21 +1,21 @@
-import type { MessagePort } from 'node:worker_threads';
 import { batchAdvice, batchRoom } from '../batching/advice.ts';
 import { observeBatches } from '../batching/batch.ts';
 import { ThreadBatches } from '../batching/batch-stats.ts';
-import { disposeModels, observeModels } from '../batching/multiplexed.ts';
+import { disposeModels, type ModelsListener, observeModels } from '../batching/multiplexed.ts';
 import { CallIntake } from '../channel/call-intake.ts';
 import { LinkLedger } from '../channel/link-ledger.ts';
 import { PortTransport } from '../channel/port-transport.ts';
 import { ReplicaChannel } from '../channel/replica-channel.ts';
+import type { BeginLedger } from '../channel/start-ledger.ts';
+import type { FrameTransport } from '../channel/transport.ts';
 import { ServeError } from '../errors.ts';
 import { adoptHandles } from '../handle/api/handle.ts';
 import { setReplicaContext } from '../handle/call/context.ts';
-import type { InlineFactory } from '../handle/routing/connector.ts';
+import type { Connectors } from '../handle/routing/connector.ts';
 import { Router } from '../handle/routing/router.ts';
-import { threadConnector } from '../handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../load/deployment-load.ts';
 import type { ReplicaLoad } from '../load/load-table.ts';
-import type { ReplicaTally } from '../load/replica-tally.ts';
+import type { CallTally } from '../load/replica-tally.ts';
 import { now } from '../time/clock.ts';
 import { withTimeout } from '../time/timeout.ts';
 import { threadMetrics } from '../user-metrics/thread-metrics.ts';
@@ -50,7 +50,9 @@ const STATS_MS = 1_000;
 export interface AgentTables {
   readonly load: ReplicaLoad;
   readonly deploymentLoad: DeploymentLoad;
-  readonly tally: ReplicaTally;
+  readonly tally: CallTally;
+  /** Learns of the multiplexed models. Default: they are written to the load tables. */
+  readonly models?: ModelsListener;
 }
 
 /** The replica's side of its control port: starts the user's code, takes callers in, and answers the host. */
@@ -62,7 +64,7 @@ export class ReplicaAgent {
   readonly #control: AgentControl;
   readonly #tables: AgentTables;
   readonly #batches: ThreadBatches;
-  readonly #channels = new Map<ReplicaChannel, MessagePort>();
+  readonly #channels = new Map<ReplicaChannel, FrameTransport>();
   readonly #source: CodeSource;
   /** Undefined if another event loop than this thread's runs the user's code. */
   readonly #ticker: LoopTicker | undefined;
@@ -72,12 +74,12 @@ export class ReplicaAgent {
   #replica: CallExecutor | undefined = undefined;
   #intake: CallIntake | undefined = undefined;
 
-  /** @param createInline makes the replica of an inline deployment that user code calls */
+  /** @param connectors for the calls that user code makes */
   constructor(
     init: ReplicaInit,
     control: AgentControl,
     tables: AgentTables,
-    createInline: InlineFactory,
+    connectors: Connectors,
     source: CodeSource = ON_THREAD,
   ) {
     this.#source = source;
@@ -92,7 +94,7 @@ export class ReplicaAgent {
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       new ControlDirectory(control),
       {
-        connectors: { thread: threadConnector, inline: { connect: createInline } },
+        connectors,
         onUnobserved: (error, { route, method, requestId }) => {
           const { app, deployment } = route;
           this.#post({ type: 'unobserved', app, deployment, method, requestId, error: packError(error) });
@@ -103,7 +105,7 @@ export class ReplicaAgent {
     forwardConsole(init.logLevel, (line) => this.#post({ type: 'log', line }));
     reportExit((error) => this.#post({ type: 'exiting', error: packError(error) }));
     installProbe((method) => this.#code?.methodName(method));
-    observeModels(new ModelReporter(tables.load.models, tables.deploymentLoad));
+    observeModels(tables.models ?? new ModelReporter(tables.load.models, tables.deploymentLoad));
     observeBatches((name, record) => this.#batches.record(name, record));
     control.listen((message) => void this.#receive(message));
     this.#ticker = source.isOnThread ? new LoopTicker(tables.load) : undefined;
@@ -161,7 +163,7 @@ export class ReplicaAgent {
   async #receive(message: ToReplica): Promise<void> {
     switch (message.type) {
       case 'attach':
-        this.#attach(message);
+        this.attach(message.callerName, new PortTransport(message.port), new LinkLedger(message.ledger));
         return;
       case 'directory':
         this.router.apply(unpackEvent(message));
@@ -202,19 +204,20 @@ export class ReplicaAgent {
     }
   }
 
-  #attach({ callerName, port, ledger }: Extract<ToReplica, { type: 'attach' }>): void {
+  /** Takes in a caller. Does nothing before the replica is ready. */
+  attach(callerName: string, transport: FrameTransport, ledger: BeginLedger): void {
     const replica = this.#replica;
     const intake = this.#intake;
     if (replica === undefined || intake === undefined) return;
     const channel = new ReplicaChannel(
       callerName,
-      new PortTransport(port),
-      new LinkLedger(ledger),
+      transport,
+      ledger,
       intake,
       (call, at) => replica.beginApart(call, at),
       () => this.#channels.delete(channel),
     );
-    this.#channels.set(channel, port);
+    this.#channels.set(channel, transport);
   }
 
   async #describe(): Promise<Answer | void> {
@@ -250,7 +253,7 @@ export class ReplicaAgent {
     await this.#source.close?.();
     clearInterval(this.#shipper);
     this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
-    for (const port of this.#channels.values()) port.unref();
+    for (const transport of this.#channels.values()) transport.unref();
     this.#control.unref();
     // Closed ports are released after a turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));

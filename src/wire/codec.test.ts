@@ -252,7 +252,7 @@ describe('what cannot cross', () => {
     ['a Blob', [new Blob(['b'])], 'value[0]'],
     ['a long regular expression', { at: new RegExp('x'.repeat(4_096)) }, 'value.at'],
   ])('is refused by its path: %s', (_what, value, path) => {
-    expect(() => encode(value)).toThrow(`${path} cannot cross to another instance: it is`);
+    expect(() => encode(value)).toThrow(`${path} cannot cross to another process: it is`);
     expect(() => encode(value)).toThrow(expect.objectContaining({ code: 'SERVE_NOT_SERIALIZABLE' }));
   });
 
@@ -262,7 +262,7 @@ describe('what cannot cross', () => {
     if (View === undefined) return;
     const value = { list: [new Float32Array(1), new View()] };
     expect(() => encode(value, undefined, new Lowering(VIEWS.length - 1))).toThrow(
-      `value.list[1] cannot cross to another instance: it is a ${name}, which does not exist`,
+      `value.list[1] cannot cross to another process: it is a ${name}, which does not exist`,
     );
   });
 

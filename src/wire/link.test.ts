@@ -75,7 +75,7 @@ describe('frames', () => {
     pair.a.post(call(1, 'before'));
     const half = call(2, 'half', { at: [new SharedArrayBuffer(1)] });
     expect(() => pair.a.post(half)).toThrow(
-      'arg 1.at[0] cannot cross to another instance: it is a SharedArrayBuffer',
+      'arg 1.at[0] cannot cross to another process: it is a SharedArrayBuffer',
     );
     expect(() => pair.a.post([FRAME.result, 2, new SharedArrayBuffer(1)])).toThrow('result cannot cross');
     pair.a.post(call(3, 'after'));

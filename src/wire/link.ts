@@ -154,6 +154,32 @@ export class Link implements Collector {
   }
 
   /**
+   * Sends frames that were collected before as one message, now.
+   * @throws as `post`; no frame was sent then
+   */
+  postAll(frames: readonly Frame[]): void {
+    if (this.#isClosed) return;
+    if (this.#slots.length > 0) this.#send();
+    const lowering = this.#lowering;
+    lowering.beginMessage();
+    const slots: unknown[] = [];
+    const large: LargeFrame[] = [];
+    for (const frame of frames) {
+      const start = slots.length;
+      pushFrame(slots, this.#lower(frame));
+      if (lowering.large.length > 0 || lowering.bytes > MESSAGE_BYTES)
+        large.push({ at: start, id: idOf(frame), slots: slots.splice(start), buffers: [...lowering.large] });
+    }
+    let from = 0;
+    for (const { at, id, slots: own, buffers } of large) {
+      for (; from < at; from++) this.#slots.push(slots[from]);
+      this.#postLarge(id, own, buffers);
+    }
+    for (; from < slots.length; from++) this.#slots.push(slots[from]);
+    if (this.#slots.length > 0) this.#send();
+  }
+
+  /**
    * Drops unsent data of a call: its large frames end here, and the peer forgets their parts. Data that was handed to
    * the socket before is not affected.
    *
@@ -324,6 +350,15 @@ export class Link implements Collector {
     this.#slots = [];
     this.#events.closed(error);
   }
+}
+
+/** A lowered frame that goes in parts. */
+interface LargeFrame {
+  /** Index in the message at which its announcement stands. */
+  readonly at: number;
+  readonly id: number;
+  readonly slots: readonly unknown[];
+  readonly buffers: readonly ArrayBuffer[];
 }
 
 /** Close codes of a WebSocket between instances. */

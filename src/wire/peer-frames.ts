@@ -42,6 +42,14 @@ export const PEER_FRAME = {
   pong: 48,
 } as const;
 
+/** Frames between a replica's thread and the child process that runs the user's code. No peer sends them. */
+export const CHILD_FRAME = {
+  /** message, serialized: between the replica's thread and the agent in the child, as over a control port */
+  control: 64,
+  /** state of the child's event loop and calls (`isolation/child/node/child-state.ts`) */
+  state: 65,
+} as const;
+
 /** Frames of this and higher kinds carry the number of their fields. */
 const FIRST_COUNTED = 32;
 
@@ -81,6 +89,8 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
   [PEER_FRAME.draining, []],
   [PEER_FRAME.ping, ['number']],
   [PEER_FRAME.pong, ['number']],
+  [CHILD_FRAME.control, ['value']],
+  [CHILD_FRAME.state, ['value']],
 ]);
 
 /** Fields between the kind of a call and its arguments. Over a link, `number` is the number of the endpoint. */

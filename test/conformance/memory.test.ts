@@ -3,6 +3,7 @@ import type { DeploymentHandle } from '../../src/index.ts';
 import { type Faulty, faulty } from '../fixtures/faulty/faults.ts';
 import { type Leaky, leaky } from '../fixtures/load/overload.ts';
 import { quietServe } from '../support/quiet.ts';
+import { Shared } from '../support/shared.ts';
 import { event, status } from '../support/until.ts';
 
 describe('resources.memoryMb is what a replica may hold', () => {
@@ -44,7 +45,7 @@ describe('resources.memoryMb is what a replica may hold', () => {
 
   test('its heap cannot outgrow it', async () => {
     await using serve = quietServe();
-    const bound = faulty.options({ resources: { memoryMb: 64 } }).bind(new SharedArrayBuffer(256));
+    const bound = faulty.options({ resources: { memoryMb: 64 } }).bind(new Shared().buffer);
     const handle: DeploymentHandle<typeof Faulty> = await serve.run(bound);
     expect(await handle.limits.remote()).toEqual({ young: 48, old: 64 });
     await expect(handle.fillHeap.remote()).rejects.toMatchObject({
@@ -59,7 +60,7 @@ describe('resources.memoryMb is what a replica may hold', () => {
     await using serve = quietServe();
     const options = { resources: { memoryMb: 64 }, resourceLimits: { maxOldGenerationSizeMb: 40 } };
     const handle: DeploymentHandle<typeof Faulty> = await serve.run(
-      faulty.options(options).bind(new SharedArrayBuffer(256)),
+      faulty.options(options).bind(new Shared().buffer),
     );
     expect(await handle.limits.remote()).toEqual({ young: 48, old: 40 });
   });

@@ -121,10 +121,10 @@ export interface DeploymentOptions {
   hedge?: HedgeOptions;
   /** Priority of calls that set none. Default `'critical'`. */
   priority?: Priority;
-  /** Environment of the replicas. Default `'thread'`. */
+  /** Environment of the replicas: worker threads, child processes, or their callers' threads (docs/isolation.md). Default `'thread'`. */
   isolation?: Isolation;
   /**
-   * Limits of the worker thread. `maxYoungGenerationSizeMb` is 48 unless set: with Node's default of 192 a thread that runs out
+   * Limits of the worker thread, or of the child process. `maxYoungGenerationSizeMb` is 48 unless set: with Node's default of 192 a thread that runs out
    * of heap can end the whole process (docs/decisions/010-young-generation.md).
    */
   resourceLimits?: ResourceLimits;

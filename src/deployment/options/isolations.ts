@@ -1,5 +1,5 @@
-/** Where a replica runs: a worker thread, or the caller's own event loop. */
-export type Isolation = 'thread' | 'inline';
+/** Where a replica runs: a worker thread, a child process behind a worker thread, or the caller's own event loop. */
+export type Isolation = 'thread' | 'process' | 'inline';
 
 /**
  * The isolation of a deployment as it runs. `'inline-copied'` replaces the isolation that a deployment asks for where
@@ -13,22 +13,28 @@ export interface IsolationTraits {
   readonly isByReference: boolean;
   /** Whether all callers share a number of replicas. Otherwise every caller thread makes its own replica. */
   readonly isReplicated: boolean;
+  /** Whether user code runs in a process of its own, behind the replica's thread. */
+  readonly hasProcess: boolean;
   /** Whether memory can be moved to the replica and back instead of copied. */
   readonly allowsTransfer: boolean;
   /** Whether a `SharedArrayBuffer` is the same memory for the caller and the replica. */
   readonly allowsSharedMemory: boolean;
 }
 
+const THREAD: IsolationTraits = {
+  isByReference: false,
+  isReplicated: true,
+  hasProcess: false,
+  allowsTransfer: true,
+  allowsSharedMemory: true,
+};
+
 export const ISOLATIONS: Readonly<Record<ResolvedIsolation, IsolationTraits>> = {
-  thread: { isByReference: false, isReplicated: true, allowsTransfer: true, allowsSharedMemory: true },
-  inline: { isByReference: true, isReplicated: false, allowsTransfer: true, allowsSharedMemory: true },
-  'inline-copied': {
-    isByReference: false,
-    isReplicated: false,
-    allowsTransfer: true,
-    allowsSharedMemory: true,
-  },
+  thread: THREAD,
+  process: { ...THREAD, hasProcess: true, allowsTransfer: false, allowsSharedMemory: false },
+  inline: { ...THREAD, isByReference: true, isReplicated: false },
+  'inline-copied': { ...THREAD, isReplicated: false },
 };
 
 /** The isolations as users write them. */
-export const ISOLATION_NAMES: readonly Isolation[] = ['thread', 'inline'];
+export const ISOLATION_NAMES: readonly Isolation[] = ['thread', 'process', 'inline'];

@@ -264,6 +264,7 @@ function takeArguments(call: Call, args: readonly unknown[]): boolean {
     capture.reset();
     const captured = capture.takeAll(args, call.method);
     const { marks, transfer, bytes, isMoving } = capture;
+    if (isMoving && call.route.config.isCopied === true) throw cannotMove(call);
     const taken: CapturedValue = { value: captured, marks, transfer, bytes };
     const sent = isMoving ? moveNow(taken, call.method) : taken;
     call.args = sent.value as unknown[];
@@ -277,6 +278,12 @@ function takeArguments(call: Call, args: readonly unknown[]): boolean {
   } finally {
     isCapturing = outer;
   }
+}
+
+function cannotMove({ method, route }: Call): ServeError {
+  const what =
+    "transfer() cannot move memory to another process; with isolation 'process' arguments are copied";
+  return new ServeError('SERVE_NOT_SERIALIZABLE', `${method}: ${what}`, { deployment: route.deployment });
 }
 
 /** The earliest of the deployment's timeout, the caller's timeout, and the parent call's deadline. */

@@ -14,6 +14,8 @@ export interface RouteConfig {
   readonly priorityRank: number;
   /** Whether arguments and results pass by reference, because the deployment is inline. */
   readonly isByReference: boolean;
+  /** Whether arguments are only copied, because the deployment runs in processes of its own. Default false */
+  readonly isCopied?: boolean;
   readonly backpressure: { readonly statusCode: number; readonly retryAfterMs: number | 'auto' };
   /** Methods that may run twice. */
   readonly idempotent: boolean | readonly string[];

@@ -10,9 +10,6 @@ export interface Connector<K extends LinkKind> {
   connect(link: Link<K>, onGone: () => void): CallChannel | Promise<CallChannel>;
 }
 
-/** Makes the replica of an inline deployment on the caller's own thread. */
-export type InlineFactory = (link: Link<'inline'>) => Promise<CallChannel>;
-
 /** Connectors of the kinds of links that a caller thread receives. */
 export type Connectors = { readonly [K in LinkKind]?: Connector<K> };
 

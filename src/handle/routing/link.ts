@@ -42,11 +42,19 @@ export interface PeerLink extends ReplicaIdentity {
   readonly methods: readonly string[];
 }
 
+/** Link of a child process to the replica's thread that spawned it: the thread finds the replicas for the child's calls. */
+export interface ParentLink extends ReplicaIdentity {
+  readonly kind: 'parent';
+  readonly app: string;
+  readonly deployment: string;
+}
+
 /** Kinds of links. A further kind is one entry here, and one connector per caller thread. */
 interface Links {
   thread: ThreadLink;
   inline: InlineLink;
   peer: PeerLink;
+  parent: ParentLink;
 }
 
 export type LinkKind = keyof Links;

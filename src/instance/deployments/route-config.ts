@@ -13,6 +13,7 @@ export function routeConfig(options: SpecOptions, tenants: TenantsOptions | unde
     priorityRank: priorityRank(options.priority),
     backpressure: options.backpressure,
     isByReference: ISOLATIONS[options.isolation].isByReference,
+    isCopied: !ISOLATIONS[options.isolation].allowsTransfer,
     idempotent: options.idempotent,
     hedge: options.hedge,
     accessLog: options.logging.accessLog,

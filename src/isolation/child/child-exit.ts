@@ -7,6 +7,8 @@ export interface ChildExit {
   readonly failure: Error | undefined;
   /** Whether this side killed the process. */
   readonly isKilled: boolean;
+  /** Reason for which this side killed the process; undefined if there was none, or the process was not killed. */
+  readonly killedFor: string | undefined;
   /** Whether the kernel killed a process of the control group for lack of memory while the child ran. */
   readonly isOutOfMemory: boolean;
   /** The last 4 KiB of the process's standard error. */
@@ -27,20 +29,22 @@ export class ChildExitError extends Error {
   /** The last 4 KiB of the process's standard error. */
   readonly stderr: string;
 
-  constructor(exit: ChildExit) {
-    super(describeExit(exit), exit.failure === undefined ? {} : { cause: exit.failure });
+  /** @param cause what the user's code gave as the cause, such as an uncaught error */
+  constructor(exit: ChildExit, cause: unknown = exit.failure) {
+    super(describeExit(exit), cause === undefined ? {} : { cause });
     this.exitCode = exit.code;
     this.signal = exit.signal;
     this.stderr = exit.stderr;
   }
 }
 
-function describeExit({ code, signal, failure, isKilled, isOutOfMemory, stderr }: ChildExit): string {
+function describeExit(exit: ChildExit): string {
+  const { code, signal, failure, isKilled, killedFor, isOutOfMemory, stderr } = exit;
   if (failure !== undefined) return `its process could not be started: ${failure.message}`;
   if (HEAP_FULL.test(stderr))
     return 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)';
   if (signal === null) return `its process exited with code ${code}`;
-  if (isKilled) return 'its process was killed';
+  if (isKilled) return killedFor ?? 'its process was killed';
   if (isOutOfMemory) return `its process was killed by the system: out of memory`;
   return `its process was ended by ${signal}${signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
 }

@@ -13,6 +13,8 @@ export class ChildLife {
   readonly #child: ChildProcess;
   readonly #control: Pick<AgentControl, 'post'>;
   #isEnding = false;
+  /** What the user's code gave as the cause of the end. */
+  #cause: unknown = undefined;
 
   /** @param endThread ends this thread at once, after a child that was not told to end */
   constructor(child: ChildProcess, control: Pick<AgentControl, 'post'>, endThread: () => void) {
@@ -33,7 +35,12 @@ export class ChildLife {
     await this.#child.exited;
   }
 
+  /** The child is about to end, and says why. */
+  blame(cause: unknown): void {
+    this.#cause ??= cause;
+  }
+
   #report(exit: ChildExit): void {
-    this.#control.post({ type: 'childExited', error: packError(new ChildExitError(exit)) });
+    this.#control.post({ type: 'childExited', error: packError(new ChildExitError(exit, this.#cause)) });
   }
 }

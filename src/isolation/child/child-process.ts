@@ -42,6 +42,7 @@ export class ChildProcess {
   readonly #child: NodeChild;
   #isKilled = false;
   #isGone = false;
+  #killedFor: string | undefined = undefined;
 
   constructor({ file, args, env, cwd, hasLifeline = false, onOutput }: ChildCommand) {
     const kills = oomKills();
@@ -64,9 +65,10 @@ export class ChildProcess {
     this.exited = this.#exit(kills, tail);
   }
 
-  /** Ends the child and its process group at once. */
-  kill(): void {
+  /** Ends the child and its process group at once. @param why reason, unless the end was asked for */
+  kill(why?: string): void {
     this.#isKilled = true;
+    this.#killedFor ??= why;
     if (!this.#isGone && this.pid !== undefined) killGroup(this.pid);
   }
 
@@ -87,7 +89,7 @@ export class ChildProcess {
     // Descendants that left the process group may hold the streams open.
     for (const stream of child.stdio) stream?.destroy();
     const isOutOfMemory = how.signal === 'SIGKILL' && kills !== undefined && (oomKills() ?? 0) > kills;
-    return { ...how, isOutOfMemory, isKilled: this.#isKilled, stderr: tail.text };
+    return { ...how, isOutOfMemory, isKilled: this.#isKilled, killedFor: this.#killedFor, stderr: tail.text };
   }
 }
 

@@ -1,9 +1,11 @@
 import type { WorkerOptions } from 'node:worker_threads';
 import type { HostedDeployment, SpecOptions } from '../../deployment/app-spec.ts';
 import type { ResourceLimits } from '../../deployment/options/deployment-options.ts';
+import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import { clockEpoch } from '../../time/clock.ts';
 import { pack } from '../../values/pack.ts';
 import { withoutSecrets } from '../child/child-environment.ts';
+import type { NodeChildOptions } from '../child/node/start-gateway.ts';
 import type { ReplicaPlace } from '../replica-host.ts';
 import { tickPeriod } from '../tick-period.ts';
 import { threadFlags } from './exec-argv.ts';
@@ -35,6 +37,7 @@ export function threadOptions(
     logLevel: options.logging.level,
     idempotent: options.idempotent,
     python: source.python,
+    child: source.python === undefined ? childOptions(options) : undefined,
   };
   const execArgv = threadFlags(process.execArgv);
   return {
@@ -43,10 +46,23 @@ export function threadOptions(
     transferList: [shared.control],
     // The environment is never shared with the host: a replica may have variables of its own.
     env: { ...withoutSecrets(process.env), ...env, ...source.env },
-    // The memory that is reserved for a Python replica is that of its process.
-    resourceLimits: source.python === undefined ? heapLimits(options) : options.resourceLimits,
+    resourceLimits: threadLimits(spec),
     name: place.replicaId,
   };
+}
+
+/** Limits of the thread. The memory that is reserved for a replica in a process is that of the process. */
+function threadLimits({ options, source }: HostedDeployment): ResourceLimits {
+  if (source.python !== undefined) return options.resourceLimits;
+  return ISOLATIONS[options.isolation].hasProcess ? {} : heapLimits(options);
+}
+
+/** The child process of a deployment with the isolation `process`. Its heap is limited, not that of the thread. */
+function childOptions(options: SpecOptions): NodeChildOptions | undefined {
+  if (!ISOLATIONS[options.isolation].hasProcess) return undefined;
+  const { maxOngoingRequests, resources } = options;
+  const { memoryMb = 0 } = resources;
+  return { kind: 'node', limits: heapLimits(options), maxOngoingRequests, memoryMb };
 }
 
 /** The smallest heap with which a thread starts, in MiB. */

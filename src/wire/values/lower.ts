@@ -101,7 +101,7 @@ export class Lowering {
       const where = `${name}${pathTo(value, error.part)}`;
       throw new ServeError(
         'SERVE_NOT_SERIALIZABLE',
-        `${where} cannot cross to another instance: ${error.why}`,
+        `${where} cannot cross to another process: ${error.why}`,
       );
     }
   }

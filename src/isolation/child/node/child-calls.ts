@@ -1,0 +1,138 @@
+import type { ArrivedCall, Intake } from '../../../channel/call-intake.ts';
+import type { InboundCall } from '../../../channel/inbound-call.ts';
+import { ReplicaChannel } from '../../../channel/replica-channel.ts';
+import type { FrameTransport } from '../../../channel/transport.ts';
+import { Call, type CallOwner } from '../../../handle/call/call.ts';
+import { routeKey } from '../../../handle/routing/directory.ts';
+import type { Router } from '../../../handle/routing/router.ts';
+import { now } from '../../../time/clock.ts';
+import { loop } from '../../../time/loop.ts';
+import { Capture, RESULT } from '../../../values/capture.ts';
+import type { Marks } from '../../../values/marks.ts';
+import { revive } from '../../../values/revive.ts';
+import { NO_ENCODING } from '../../../values/transfer.ts';
+import type { CalledMethod } from './child-messages.ts';
+import { NO_LEDGER } from './no-ledger.ts';
+
+/** Makes the calls that the user's code in a child makes to other deployments: this thread's router finds their replicas. */
+export class ChildCalls {
+  readonly #router: Router;
+  readonly #methods: CalledMethod[] = [];
+
+  /** @param transport of the child's calls */
+  constructor(router: Router, transport: FrameTransport) {
+    this.#router = router;
+    new ReplicaChannel(
+      '',
+      transport,
+      NO_LEDGER,
+      AT_ONCE,
+      (call, at) => this.#begin(call, at),
+      () => {},
+    );
+  }
+
+  /** The child is about to call a method that it has not called before. */
+  announced(called: CalledMethod): void {
+    this.#methods[called.index] = called;
+  }
+
+  #begin(inbound: InboundCall, at: number): void {
+    const called = this.#methods[inbound.method];
+    if (called === undefined) throw new TypeError(`the child did not announce method ${inbound.method}`);
+    const { app, deployment, method } = called;
+    const route = this.#router.route(app, deployment, routeKey(app, deployment));
+    const call = new ForwardedCall(route, method, inbound);
+    call.priorityRank = inbound.meta?.priority ?? route.config.priorityRank;
+    route.begin(call, inbound.deadline);
+    call.ready(at);
+    route.dispatch(call);
+  }
+}
+
+/** Calls of the child have begun when they arrive: the child itself has no limit for them. */
+const AT_ONCE: Intake = {
+  loop,
+  placesAtOnce: 1,
+  received: () => true,
+  defer: (handle) => handle(),
+  offer: (call: ArrivedCall) => void call.begin(now(), false),
+  streams() {},
+  ended() {},
+  moved() {},
+  answered() {},
+  release() {},
+};
+
+/** A call of the child to another deployment. Its values are not revived here. */
+class ForwardedCall extends Call {
+  readonly #inbound: InboundCall;
+  /** Marks of the value that is being delivered. */
+  #marks: Marks | undefined = undefined;
+
+  constructor(route: CallOwner, method: string, inbound: InboundCall) {
+    super(route, method);
+    this.#inbound = inbound;
+    const { args, marks, meta } = inbound.raw();
+    this.args = args;
+    this.marks = marks;
+    this.meta = meta;
+    inbound.listener = {
+      cancelled: () => this.cancel(),
+      credited: (chunks) => this.endpoint?.channel.credit(this, chunks),
+      // Handles upload nothing.
+      uploaded() {},
+      uploadEnded() {},
+      refused: (error) => this.cancel(error),
+    };
+  }
+
+  override get wantsRaw(): boolean {
+    return true;
+  }
+
+  override succeeded(value: unknown, marks?: Marks): void {
+    this.#marks = marks;
+    super.succeeded(value);
+  }
+
+  /** Errors are revived, since the route judges calls by them. */
+  override failed(error: unknown, marks?: Marks): void {
+    super.failed(marks === undefined ? error : revive(error, marks));
+  }
+
+  override opened(head: unknown, marks?: Marks): void {
+    this.#marks = marks;
+    super.opened(head);
+  }
+
+  override chunk(value: unknown, bytes: number, marks?: Marks): void {
+    this.#marks = marks;
+    super.chunk(value, bytes);
+  }
+
+  protected override onResult(value: unknown): void {
+    this.#inbound.listener = undefined;
+    if (this.batchSize !== undefined) this.#inbound.batched(this.batchSize);
+    this.#inbound.result(value, { ...NO_ENCODING, marks: this.#marks });
+  }
+
+  protected override onError(error: unknown): void {
+    this.#inbound.listener = undefined;
+    const capture = new Capture();
+    this.#inbound.error(capture.take(error, '', RESULT), capture);
+  }
+
+  protected override onOpen(head: unknown): void {
+    this.#inbound.open(head, { ...NO_ENCODING, marks: this.#marks });
+  }
+
+  protected override onChunk(value: unknown, bytes: number): void {
+    this.#inbound.chunk(value, { marks: this.#marks, bytes, transfer: undefined });
+  }
+
+  protected override onEnd(): void {
+    this.#inbound.listener = undefined;
+    this.#inbound.end();
+  }
+}

@@ -1,0 +1,161 @@
+import type { Duplex } from 'node:stream';
+import { deserialize, serialize } from 'node:v8';
+import { FRAME, frameLength } from '../../../channel/frames.ts';
+import type { FrameTransport } from '../../../channel/transport.ts';
+import type { Frame } from '../../../wire/large-receiver.ts';
+import { Link } from '../../../wire/link.ts';
+import { CHILD_FRAME } from '../../../wire/peer-frames.ts';
+import { StreamLinkSocket } from '../../../wire/stream-link.ts';
+
+/** Directions of the calls on one link: each has ids of its own, which are even or odd on the wire. */
+export const LANE = { toChild: 0, toParent: 1 } as const;
+export type LaneNumber = (typeof LANE)[keyof typeof LANE];
+const LANES = 2;
+
+/** Messages of one replica may have any size: both ends run on this machine, and threads have no limit either. */
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+export interface ChildLinkEvents {
+  control(message: unknown): void;
+  state(values: readonly number[]): void;
+  /** A call to the child arrived, and is delivered next. */
+  arrived(): void;
+  /** The other end is gone. Called once, as the last event. */
+  closed(): void;
+}
+
+/** The link between a replica's thread and its child process: calls both ways, control messages, and the child's state. */
+export class ChildLink {
+  readonly #stream: Duplex;
+  readonly #events: ChildLinkEvents;
+  readonly #link: Link;
+  readonly #lanes: readonly [Lane, Lane];
+  /** Returns the state that goes with the next message of calls; undefined if it is unchanged. */
+  takeState: () => readonly number[] | undefined = () => undefined;
+
+  constructor(stream: Duplex, events: ChildLinkEvents) {
+    this.#stream = stream;
+    this.#events = events;
+    this.#lanes = [
+      new Lane((frames) => this.#postCalls(LANE.toChild, frames)),
+      new Lane((frames) => this.#postCalls(LANE.toParent, frames)),
+    ];
+    this.#link = new Link(
+      new StreamLinkSocket(stream),
+      { frames: (frames) => this.#receive(frames), closed: () => this.#closed() },
+      { maxPayload: NO_LIMIT, peerMaxPayload: NO_LIMIT },
+    );
+  }
+
+  /** The transport of the calls in one direction. */
+  lane(lane: LaneNumber): FrameTransport {
+    return this.#lanes[lane];
+  }
+
+  /** Sends a message that structured clone can copy. @throws the serializer's error */
+  postControl(message: object): void {
+    this.#link.post([CHILD_FRAME.control, new Uint8Array(serialize(message))]);
+  }
+
+  postState(values: readonly number[]): void {
+    this.#link.postAll([[CHILD_FRAME.state, values]]);
+  }
+
+  /** Hands everything that was posted to the kernel now, because the process may end next. */
+  flush(): void {
+    this.#link.flush();
+    while (this.#stream.writableCorked > 0) this.#stream.uncork();
+  }
+
+  #postCalls(lane: LaneNumber, frames: readonly unknown[]): void {
+    const split: Frame[] = [];
+    for (let at = 0; at < frames.length; ) {
+      const length = frameLength(frames, at);
+      // The run time is measured at the gateway, where waiting for the process counts.
+      if (frames[at] !== FRAME.ran) {
+        const frame = frames.slice(at, at + length);
+        frame[1] = (frame[1] as number) * LANES + lane;
+        split.push(frame);
+      }
+      at += length;
+    }
+    const state = this.takeState();
+    if (state !== undefined) split.unshift([CHILD_FRAME.state, state]);
+    if (split.length > 0) this.#link.postAll(split);
+  }
+
+  #receive(frames: readonly Frame[]): void {
+    const calls: [unknown[], unknown[]] = [[], []];
+    for (const frame of frames) {
+      const [kind] = frame;
+      if (kind === CHILD_FRAME.state) {
+        this.#events.state(frame[1] as number[]);
+      } else if (kind === CHILD_FRAME.control) {
+        // Answers that were sent before the message are delivered before it.
+        this.#deliver(calls);
+        this.#events.control(deserialize(frame[1] as Uint8Array));
+      } else {
+        const id = frame[1] as number;
+        const lane = (id % LANES) as LaneNumber;
+        if (lane === LANE.toChild && (kind === FRAME.call || kind === FRAME.callExtra))
+          this.#events.arrived();
+        const own = calls[lane];
+        own.push(kind, Math.floor(id / LANES));
+        for (let index = 2; index < frame.length; index++) own.push(frame[index]);
+      }
+    }
+    this.#deliver(calls);
+  }
+
+  #deliver(calls: readonly [unknown[], unknown[]]): void {
+    for (const [index, frames] of calls.entries())
+      if (frames.length > 0) this.#lanes[index as LaneNumber].deliver(frames.splice(0));
+  }
+
+  #closed(): void {
+    for (const lane of this.#lanes) lane.closed();
+    this.#events.closed();
+  }
+}
+
+/** The calls of one direction. */
+class Lane implements FrameTransport {
+  readonly post: (frames: readonly unknown[]) => void;
+  #onFrames: (frames: unknown[]) => void = () => {};
+  #onClosed: () => void = () => {};
+
+  constructor(post: (frames: readonly unknown[]) => void) {
+    this.post = post;
+  }
+
+  deliver(frames: unknown[]): void {
+    this.#onFrames(frames);
+  }
+
+  closed(): void {
+    this.#onClosed();
+  }
+
+  onFrames(listener: (frames: unknown[]) => void): void {
+    this.#onFrames = listener;
+  }
+
+  /** A message that cannot be read ends the link. */
+  onUnreadable(): void {}
+
+  onClosed(listener: () => void): void {
+    this.#onClosed = listener;
+  }
+
+  *takeRest(): Generator<unknown[]> {}
+
+  /** The life of the process and of the thread does not depend on the link. */
+  ref(): void {}
+
+  unref(): void {}
+
+  close(): void {
+    this.#onFrames = () => {};
+    this.#onClosed = () => {};
+  }
+}
