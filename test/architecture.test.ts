@@ -84,9 +84,7 @@ const FLOORS = [
   'default-serve.ts',
   'index.ts',
   'shells',
-  'cli',
   'testing',
-  'bundlers',
 ];
 
 /** The same within `handle/`. */

@@ -3,6 +3,9 @@ import type { Contender } from './session.ts';
 /** Each is loaded in its own processes only. */
 export const CONTENDERS: Readonly<Record<string, () => Promise<Contender>>> = {
   floor: async () => (await import('./floor.ts')).floor,
+  inserve: async () => (await import('./inserve.ts')).inserve,
+  'inserve-tls': async () => (await import('./inserve.ts')).inserveTls,
+  'inserve-local': async () => (await import('./inserve.ts')).inserveLocal,
   hop: async () => (await import('./hop.ts')).hop,
   tcp: async () => (await import('./tcp.ts')).tcp,
   grpc: async () => (await import('./grpc.ts')).grpc,

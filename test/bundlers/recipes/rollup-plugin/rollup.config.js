@@ -1,8 +1,0 @@
-import { inserve } from 'inserve/vite';
-
-export default {
-  input: 'src/server.js',
-  external: /^node:/,
-  output: { dir: 'dist', format: 'esm' },
-  plugins: [inserve()],
-};

@@ -1,5 +1,0 @@
-export default {
-  input: ['src/server.js', 'src/models.js'],
-  external: [/^node:/, /^inserve(\/|$)/],
-  output: { dir: 'dist', format: 'esm' },
-};

@@ -1,8 +1,0 @@
-const { inserve } = require('inserve/webpack');
-
-module.exports = {
-  mode: 'production',
-  target: 'node22',
-  entry: { server: './src/server.js' },
-  plugins: [inserve()],
-};
