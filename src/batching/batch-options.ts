@@ -12,7 +12,7 @@ import type { BatchMode } from './window.ts';
 export interface BatchOptions<I = unknown> {
   /** The most items (or weight, with `sizeOf`) per batch. Default 10. */
   maxBatchSize?: number;
-  /** How long the first item waits for others, in ms; 0 = does not wait. Default 10. */
+  /** Time for which the first item waits for others, in ms; 0 = it does not wait. Default 10. */
   batchWaitTimeoutMs?: number;
   /** The most batches that run at a time. Default 1; a higher number helps only if the function yields. */
   maxConcurrentBatches?: number;

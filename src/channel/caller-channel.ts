@@ -77,7 +77,7 @@ export class CallerChannel extends CallerEnd implements CallChannel {
     return this.#load.state === REPLICA_STATE.stuck;
   }
 
-  /** How much the replica's calls hold its loop. */
+  /** The replica's load, which records for how long its calls hold the loop. */
   get holding(): ReplicaLoad {
     return this.#load;
   }

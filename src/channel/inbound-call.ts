@@ -36,7 +36,7 @@ export interface InboundCall {
   /** Arguments and meta as they crossed the thread, for a call that only passes them on; used instead of `args`. */
   raw(): RawArguments;
   readonly meta: CallMeta | undefined;
-  /** How its caller streams a body along with it; undefined = it does not. */
+  /** The kind of body that the caller streams along with the call; undefined = none. */
   readonly upload: CallMeta['upload'];
   /** Whether values pass as they are, on one thread, instead of being captured. */
   readonly isByReference: boolean;

@@ -77,7 +77,7 @@ type Needs = readonly (readonly [name: string, units: number])[];
 class Candidate {
   readonly id: string;
   replicas: number;
-  /** How many more replicas fit. */
+  /** Number of further replicas that fit. */
   room: number;
   readonly #demand: Demand;
   readonly #space: InstanceSpace;

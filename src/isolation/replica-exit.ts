@@ -28,7 +28,7 @@ export const DEATH_CAUSES = [
 ] as const;
 export type DeathCause = (typeof DEATH_CAUSES)[number];
 
-/** The cause of an end that nobody ordered. @param hasRun whether the replica came up */
+/** The cause of an end that the instance did not ask for. @param hasRun whether the replica came up */
 export function deathCause(error: unknown, hasRun: boolean): DeathCause {
   if (peek(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY') return 'memory';
   if (!hasRun) return 'start';

@@ -12,7 +12,7 @@ export interface ServeEvents {
     state: string;
     reason?: string;
     error?: unknown;
-    /** Of one that died: the calls that it ran, the oldest first, at most ten. */
+    /** The calls that a replica ran when it died, the oldest first, at most ten. */
     calls?: readonly LostCall[];
   };
   /** A deployment changed its status. */

@@ -12,7 +12,7 @@ import { within } from '../time/timeout.ts';
 import { ReplyResponse } from './fastify-reply.ts';
 import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 
-/** How long `fastify.ready()` waits for a replica to report what its ingress answers, if its class does not show it, in ms. */
+/** Time for which `fastify.ready()` waits for a replica to report what its ingress answers, if its class does not show it, in ms. */
 const FACE_MS = 5_000;
 
 declare module 'fastify' {

@@ -8,7 +8,7 @@ import {
   string,
 } from '../validation/fields.ts';
 
-/** What is done to the bytes of one direction. Nothing is lost or changed in order: TCP would not let it happen. */
+/** The faults that the bytes of one direction suffer. Nothing is lost or changed in order: TCP would not let it happen. */
 export interface ChaosSettings {
   /** Delay of each piece, in ms. Default 0 */
   latencyMs?: number;

@@ -101,7 +101,7 @@ export class ChaosPipe {
     this.#waitingBytes -= item.length;
     if (this.#waitingBytes < MAX_WAITING_BYTES) this.#from.resume();
     if (this.#passedBytes >= resetAfterBytes) {
-      // What has passed is read before the break.
+      // Bytes that have passed are read before the break.
       this.#to.write(allowed, this.#breakAll);
       return;
     }

@@ -34,7 +34,7 @@ export class ChaosProxy implements AsyncDisposable {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
   }
 
-  /** Where clients connect. */
+  /** The address that clients connect to. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }

@@ -6,7 +6,7 @@ const LONG_ARRAY = 64;
 /** Options that describe the number of items, and each named property. */
 const NAMES_ONLY = { maxArrayLength: 0, depth: 0, customInspect: false };
 
-/** How far the length of an array may exceed twice its number of members before the array counts as sparse. */
+/** Length beyond twice the number of members from which an array counts as sparse. */
 const FREE_HOLES = 1_000;
 
 const { includes } = Array.prototype;

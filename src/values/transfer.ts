@@ -70,7 +70,7 @@ export function takeTransfer(value: object): Mark | undefined {
   return buffers;
 }
 
-/** What goes with a captured value: its marks, the memory to move and its approximate size in bytes. A `Capture` is one. */
+/** The companions of a captured value: its marks, the memory to move and its approximate size in bytes. A `Capture` is one. */
 export interface EncodedValue {
   readonly marks: Marks | undefined;
   readonly transfer: Transferable[] | undefined;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { HttpResponse } from '../exchange.ts';
 
-/** How long a connection stays open for a client that is still sending, so that it can read its answer, in ms. */
+/** Time for which a connection stays open for a client that is still sending, so that it can read its answer, in ms. */
 const LINGER_MS = 1_000;
 
 /**

@@ -25,7 +25,7 @@ interface Http2Session {
 const REQUEST_EVENTS = ['request', 'checkContinue', 'checkExpectation'];
 
 /**
- * How long a connection without any request stays open after the server has stopped listening, in ms: its client may have
+ * Time for which a connection without any request stays open after the server has stopped listening, in ms: its client may have
  * connected just before, with a request on the way. Node counts such connections as busy.
  */
 const FIRST_REQUEST_MS = 500;

@@ -9,11 +9,11 @@ export interface ShutdownOptions {
    */
   signals?: readonly NodeJS.Signals[];
   /**
-   * How long the server still takes requests while `ready()` is false, in ms, so that load balancers have time to notice.
+   * Time for which the server still takes requests while `ready()` is false, in ms, so that load balancers have time to notice.
    * Default 5 000.
    */
   drainDelayMs?: number;
-  /** How long requests may take to end after that, in ms; then their connections are closed. Default 20 000. */
+  /** Time in which requests may end after that, in ms; then their connections are closed. Default 20 000. */
   timeoutMs?: number;
 }
 

@@ -6,7 +6,7 @@ import { TickCork } from '../../time/tick-cork.ts';
 import { agreedProtocol } from './handshake.ts';
 import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
-/** How long either side may take to answer a close frame of the other side, in ms. */
+/** Time in which either side must answer a close frame of the other side, in ms. */
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A check of a silent client that runs later by more than this, in ms, is skipped. */
 const LATE_MS = 250;

@@ -22,7 +22,7 @@ import { WebSocketCall, type WebSocketOutcome } from './websocket-call.ts';
 import type { ResolvedWebSocketOptions } from './websocket-options.ts';
 
 /**
- * How long an upgrade waits for a place at a running replica, in ms: requests usually end within this time, other connections
+ * Time for which an upgrade waits for a place at a running replica, in ms: requests usually end within this time, other connections
  * do not.
  */
 const QUEUE_MS = 1_000;

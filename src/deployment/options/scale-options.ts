@@ -13,7 +13,7 @@ interface Bounds {
 const REPLICAS = integer(1, 1_000);
 const BOUNDS: Fields<Bounds> = { min: integer(0, 1_000), max: integer(1, 1_000) };
 
-/** How many replicas `scale()` asks for. */
+/** The number of replicas, or the bounds, that `scale()` sets. */
 export const SCALE_FIELD: Field<{ replicas: number } | Bounds> = {
   allowed: `${REPLICAS.allowed}, or { min, max }`,
   parse(value, option) {

@@ -26,8 +26,8 @@ export interface CallExplanation {
    */
   ranMs: number | undefined;
   /**
-   * How much the calls of the replica hold its event loop and that they run one at a time; undefined if they do not
-   * hold it.
+   * The share of time for which the calls of the replica hold its event loop, and that they run one at a time; undefined if
+   * they do not hold it.
    */
   scheduling: string | undefined;
 }

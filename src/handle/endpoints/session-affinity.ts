@@ -9,7 +9,7 @@ const BALANCE_MS = 500;
 const BOUND = 1.15;
 /** Multiple of its share up to which a replica takes over sessions. */
 const ROOM = 1.05;
-/** Where no replica has room, a session goes where it makes the larger one of two loads smaller by this much. */
+/** While no replica has room, a session moves if the load of its new replica stays below this share of the old one's load. */
 const GAIN = 0.9;
 /** Calls per replica in the last 10 s without which nothing is moved: shares of fewer calls are random. */
 const LEAST_CALLS = 50;

@@ -97,7 +97,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
   readonly callerName: string;
   /** Whether the second copy was sent. */
   isSent = false;
-  /** How the first copy was lost while this copy runs. */
+  /** The loss of the first copy while this copy runs. */
   #lost: { readonly started: boolean; readonly cause: unknown } | undefined = undefined;
   readonly #hedging: Hedging;
   readonly #timer: TimerWheel;

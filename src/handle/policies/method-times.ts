@@ -1,8 +1,6 @@
 import { RunTimes } from './run-times.ts';
 
-/**
- * Of the calls shorter than this, in ms, one in `SAMPLED` is observed: a hundred thousand of them may run per second.
- */
+/** Duration in ms below which only one call in `SAMPLED` is observed: a hundred thousand of them may run per second. */
 const SHORT_MS = 1;
 const SAMPLED = 16;
 

@@ -91,7 +91,7 @@ export class ResourceLedger {
     if (count <= cpus) return;
     this.#hasWarned = true;
     const what = `more replicas than cpus: ${count} replicas that reserve none share ${cpus}`;
-    // What is advised must fit: a whole cpu for each would leave replicas without a place.
+    // The advised amount must fit: a whole cpu for each would leave replicas without a place.
     const share = Math.floor((100 * fromUnits(this.#free()['cpus'] ?? 0)) / count) / 100;
     const advice = share > 0 ? `; to reserve a part for each, set resources.cpus to at most ${share}` : '';
     this.#log.info({ replicas: count, cpus }, what + advice);

@@ -9,7 +9,7 @@ import { NO_ENCODING } from '../../values/transfer.ts';
 import type { RunningCall, StreamListener } from '../running-call.ts';
 import { leave } from '../stream-pump.ts';
 
-/** Where the pieces of a body come from. */
+/** The source of the pieces of a body. */
 export interface BodySource {
   next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
   /** The reader left. */

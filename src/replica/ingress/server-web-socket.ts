@@ -54,7 +54,7 @@ export interface ServerWebSocket extends EventTarget, AsyncIterable<SocketMessag
   onmessage: Handler<'message'>;
   onerror: Handler<'error'>;
   onclose: Handler<'close'>;
-  /** How the connection ended, once it has. Never rejects. */
+  /** Resolves with the end of the connection once it has ended. Never rejects. */
   readonly closed: Promise<SocketClose>;
   /**
    * Sends text, or a copy of bytes. Without effect once the socket is closing. More than `bufferLimit` bytes that wait

@@ -11,7 +11,7 @@ export interface ServerSentEvent {
   event?: string;
   /** Id of the event, which a page that lost the connection sends as the header `last-event-id`. */
   id?: string | number;
-  /** How long a page waits before it connects again, in ms. */
+  /** Time for which a page waits before it connects again, in ms. */
   retry?: number;
   /** A comment, which pages do not see. */
   comment?: string;
@@ -72,16 +72,16 @@ function sourceOf(events: unknown): BodySource {
   throw invalidOption('sse(events)', events, 'an iterable, an async iterable or a ReadableStream');
 }
 
-/** What `sse()` made, and where its events come from: a replica sends them without the detour through the `Response`. */
+/** The events behind each `Response` that `sse()` made: a replica sends them without the detour through the `Response`. */
 const sources = new WeakMap<Response, EventSource>();
 
-/** @internal The events of a response that `sse()` made, as pieces of its body; undefined if somebody reads that already. */
+/** @internal The events of a response that `sse()` made, as pieces of its body; undefined if another reader has the body already. */
 export function eventsOf(response: Response): BodySource | undefined {
   const events = sources.get(response);
   return events === undefined || response.bodyUsed || response.body?.locked ? undefined : events;
 }
 
-/** Reads nothing before somebody reads it. */
+/** A stream that takes no event before it is read. */
 function streamOf(events: EventSource): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(

@@ -1,7 +1,7 @@
 /** Kinds of resources that end by themselves: requests to the system, and callbacks of this turn. */
 const ENDING = /^(?:FSReq|Immediate|WriteWrap|ShutdownWrap|\w*ReqWrap|\w*ConnectWrap)/;
 
-/** What is left in a thread whose replica has ended, as far as it matters for the end of the thread. */
+/** The remains of a replica in its thread that decide how the thread may be ended. */
 export interface Remains {
   /** User code left timers, sockets or the like open, for which the event loop never runs dry. */
   readonly hasLeftovers: boolean;
