@@ -23,8 +23,8 @@ from ._wire import CHUNK, END, ERROR, OPEN, RESULT
 WINDOW = 64
 # The event loop turns at least this often between sync calls, in seconds.
 _TURN_S = 0.005
-# A result waits for others of the same message no longer than this, in seconds.
-_FLUSH_S = 0.001
+# Results wait only for methods whose last call took less than this, in seconds.
+_SLOW_S = 0.0005
 
 
 class Call(CallContext):
@@ -118,17 +118,19 @@ class Executor:
     def _run_waiting(self) -> None:
         self._is_scheduled = False
         waiting = self._waiting
-        since = last_flush = time.perf_counter()
+        since = now = time.perf_counter()
         while waiting:
             call = waiting.popleft()
-            if call.method.kind == "generator":
+            method = call.method
+            if method.is_slow and not self._outbox.is_empty:
+                # Results of quick calls do not wait for a slow one.
+                self._outbox.flush()
+            if method.kind == "generator":
                 self._start_generator(call)
             else:
                 self._run_sync(call)
-            now = time.perf_counter()
-            if now - last_flush > _FLUSH_S:
-                self._outbox.flush()
-                last_flush = now
+            before, now = now, time.perf_counter()
+            method.is_slow = now - before > _SLOW_S
             if waiting and now - since > _TURN_S:
                 self._is_scheduled = True
                 self._loop.call_soon(self._run_waiting)
@@ -299,7 +301,10 @@ class Executor:
                 generator.close()
                 self._raised(call, error)
             else:
+                # Before the next value is computed, which may take long.
+                self._flush_soon()
                 self._loop.call_soon(self._step, call, generator, scope)
+                return
         self._flush_soon()
 
     def _leave(self, call: Call, generator: Any, scope: contextvars.Context) -> None:

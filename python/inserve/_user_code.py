@@ -26,6 +26,8 @@ class Method:
     function: Callable
     kind: str  # 'sync', 'async', 'generator' or 'async generator'
     batch: Optional[Dict[str, Any]] = None
+    # Whether its last call took long; not known before the first.
+    is_slow: bool = True
 
     @property
     def is_stream(self) -> bool:

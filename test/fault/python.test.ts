@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { DyingDeployment } from '../fixtures/python/dying.ts';
+import { HAS_PYTHON } from '../support/python.ts';
+import { quietServe } from '../support/quiet.ts';
+
+/** Whether a process is there; one that has ended and was not reaped does not count. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 3.9 or newer)', () => {
+  test('SIGKILL from outside fails the calls of that process only, and it is replaced', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(DyingDeployment.options({ numReplicas: 2 }).bind());
+    const pids = await handle.broadcast('pid');
+    const ended: unknown[] = [];
+    const calls = Array.from({ length: 200 }, (_, value) =>
+      handle.slowly.remote(value).then(
+        (result) => ended.push(result),
+        (error: { code: string }) => ended.push(error.code),
+      ),
+    );
+    await expect.poll(() => ended.length, { interval: 1 }).toBeGreaterThan(10);
+    process.kill(pids[0] as number, 'SIGKILL');
+    await Promise.all(calls);
+    // Every accepted call has ended once: with its result, or with the death of its replica.
+    expect(ended).toHaveLength(200);
+    const failed = ended.filter((end) => typeof end === 'string');
+    expect(new Set(failed)).toEqual(new Set(['SERVE_REPLICA_DIED']));
+    expect(failed.length).toBeLessThanOrEqual(16);
+    await expect.poll(async () => (await handle.broadcast('pid')).length).toBe(2);
+    expect(isAlive(pids[0] as number)).toBe(false);
+  }, 60_000);
+
+  test('the reason of a death has the signal and the last words', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(DyingDeployment.bind());
+    expect(await handle.write_much.remote()).toBe(4_194_304);
+    await expect(handle.kill_self.remote()).rejects.toMatchObject({
+      code: 'SERVE_REPLICA_DIED',
+      message: expect.stringContaining('SIGKILL'),
+      cause: { stderr: expect.stringContaining('last words') },
+    });
+    expect(await handle.echo.remote(1)).toBe(1);
+  }, 60_000);
+
+  test('a stream breaks behind the values that were sent', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(DyingDeployment.bind());
+    const read: number[] = [];
+    await expect(async () => {
+      for await (const number of handle.die_streaming.remote()) read.push(number);
+    }).rejects.toMatchObject({ code: 'SERVE_REPLICA_DIED' });
+    expect(read).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  }, 60_000);
+
+  test('code that holds the interpreter is killed when its deadline has passed', async () => {
+    await using serve = quietServe();
+    const deployment = DyingDeployment.options({ stuckAfterMs: 500, stuckTerminateMs: 2_000 });
+    const handle = await serve.run(deployment.bind());
+    const pid = await handle.pid.remote();
+    const held = handle.options({ timeoutMs: 1_000 }).hold_interpreter.remote();
+    await expect(held).rejects.toMatchObject({ code: 'SERVE_TIMEOUT' });
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    expect(await handle.echo.remote(2)).toBe(2);
+  }, 60_000);
+
+  test('the processes that user code started end with it', async () => {
+    const serve = quietServe();
+    const handle = await serve.run(DyingDeployment.bind());
+    const helpers = [await handle.fork.remote(), await handle.start_helper.remote()];
+    const pid = await handle.pid.remote();
+    expect(helpers.map(isAlive)).toEqual([true, true]);
+    await serve.close();
+    await expect.poll(() => [pid, ...helpers].map(isAlive)).toEqual([false, false, false]);
+  }, 60_000);
+
+  test.each(['idle', 'spin', 'hold_interpreter'])(
+    'none outlives a host that is killed while it is in %s',
+    async (method) => {
+      const host = spawn(process.execPath, ['test/fixtures/python/host.ts', method], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      const [line] = (await once(host.stdout, 'data')) as [Buffer];
+      const pid = Number(line.toString());
+      expect(isAlive(pid)).toBe(true);
+      host.kill('SIGKILL');
+      await expect.poll(() => isAlive(pid)).toBe(false);
+    },
+    60_000,
+  );
+});
