@@ -69,6 +69,7 @@ export type {
   NotMappable,
   NotSerializable,
   RemoteMethod,
+  UntypedHandle,
 } from './handle/api/handle-types.ts';
 export type { Multiplexed } from './handle/api/model-loader.ts';
 export { context } from './handle/call/context.ts';

@@ -32,7 +32,7 @@ import {
   type TrialOptions,
   trialKind,
 } from './deployment/options/trial-options.ts';
-import type { DeploymentHandle } from './handle/api/handle-types.ts';
+import type { DeploymentHandle, UntypedHandle } from './handle/api/handle-types.ts';
 import { triedApp } from './instance/apps/trial-name.ts';
 import { type FleetPart, Instance } from './instance/instance.ts';
 import type { ResourceReport } from './instance/resources/resource-ledger.ts';
@@ -183,9 +183,13 @@ export class Serve implements AsyncDisposable {
   /**
    * A handle: to the ingress of an app (by name or bound deployment), to a deployment of an app, or to a bound deployment
    * wherever it runs. What is not deployed yet is deployed in the background, as an app of its own until another app holds it:
-   * a bound deployment runs once, in whatever order it is used.
+   * a bound deployment runs once, in whatever order it is used. A name says nothing about the type, which is given then:
+   * `serve.handle<typeof Model>('Model')`.
    */
-  handle<T>(target: BoundDeployment<T> | string, options: { app?: string } = {}): DeploymentHandle<T> {
+  handle<T = UntypedHandle>(
+    target: BoundDeployment<T> | string,
+    options: { app?: string } = {},
+  ): DeploymentHandle<T> {
     const { app } = parseOptions<{ app?: string }>(options, { app: string() }, 'handle');
     if (typeof target === 'string') {
       return app === undefined ? this.#instance.handle<T>(target) : this.#instance.handle<T>(app, target);

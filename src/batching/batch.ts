@@ -23,7 +23,10 @@ export interface Batched<I, R> {
   setBatchWaitTimeoutMs(ms: number): void;
 }
 
-type BatchFunction<I, O> = (items: I[]) => Promise<readonly O[]> | readonly O[];
+/** @typeParam _Hint text that the compiler shows for another function */
+type BatchFunction<I, O, _Hint extends string = 'takes a list, returns a list of the same length'> = (
+  items: I[],
+) => Promise<readonly O[]> | readonly O[];
 type BatchGenerator<I, O> = (items: I[]) => AsyncGenerator<readonly (O | typeof END_OF_STREAM)[], unknown>;
 
 /** Takes the place of an item's next value to end the stream of that item. */

@@ -20,8 +20,10 @@ import type { MatchingSchemas } from './schema-types.ts';
 
 /**
  * A class or function with its serving options. Immutable.
+ *
+ * @typeParam _Hint text that the compiler shows where a bound deployment is expected
  */
-export class Deployment<T> {
+export class Deployment<T, _Hint extends string = 'call .bind() first'> {
   readonly #parts: DeploymentDefinition;
   /** The deployment that the nodes of a function call. */
   #called: BoundDeployment<unknown> | undefined = undefined;

@@ -1,5 +1,5 @@
 // Wrong code, and what both compilers say about the line below each comment: read by scripts/check-types.mjs.
-import { type DeploymentHandle, deployment, InputNode, type Schema, serve } from 'inserve';
+import { batch, type DeploymentHandle, deployment, InputNode, type Schema, serve } from 'inserve';
 
 class Detector {
   readonly #weights = new Float32Array(2);
@@ -36,6 +36,12 @@ class Wrapper {
     this.detector = detector;
   }
 }
+class Nested {
+  readonly detector: Detector;
+  constructor(parts: { detector: Detector }) {
+    this.detector = parts.detector;
+  }
+}
 declare const handle: DeploymentHandle<typeof Detector>;
 declare const text: Schema<string>;
 const clip = new Float32Array(1);
@@ -56,7 +62,7 @@ handle.remote(clip);
 handle.crop.map([clip]);
 // error: Argument of type '"crap"' is not assignable to parameter of type '" … "detect"
 handle.broadcast('crap', clip);
-// error: Property 'detect' does not exist on type 'DeploymentHandle<unknown>'
+// error: Property 'detect' does not exist on type 'DeploymentHandle<UntypedHandle<"give the type: serve.handle<typeof Model>(name)">>'
 serve.handle('detector').detect.remote(clip);
 
 const detector = deployment(Detector).bind();
@@ -65,8 +71,27 @@ const segmenter = deployment(Segmenter).bind(detector, { rate: 16_000 });
 deployment(Segmenter).bind(segmenter, { rate: 16_000 });
 // error: Expected 2 arguments, but got 1
 deployment(Segmenter).bind(detector);
-// error: NotSerializable<" … "bind(arg 0).detect" … "it is a function">
+// error: NotSerializable<" … "bind(arg 0).detect" … "it is a function; a deployment arrives as a handle: type it DeploymentHandle<typeof Model>">
 deployment(Wrapper).bind(detector);
+// error: NotSerializable<" … "bind(arg 0).detector.detect" … type it DeploymentHandle<typeof Model>">
+deployment(Nested).bind({ detector });
+
+// error: Argument of type 'Deployment<typeof Detector, "call .bind() first">'
+void serve.run(deployment(Detector));
+// error: Argument of type 'Deployment<typeof Detector, "call .bind() first">'
+serve.handle(deployment(Detector));
+// error: Argument of type 'Deployment<typeof Segmenter, "call .bind() first">'
+serve.middleware(deployment(Segmenter));
+// error: Argument of type 'Deployment<typeof Detector, "call .bind() first">'
+deployment(Segmenter).bind(deployment(Detector), { rate: 16_000 });
+
+// error: not callable … "detect", "call it by detect.remote()">' has no call signatures
+handle.detect(clip);
+
+// error: not assignable to parameter of type 'BatchFunction<unknown, unknown, "takes a list, returns a list of the same length">'
+batch({}, async (text: string) => text.length);
+// error: not assignable to parameter of type 'BatchFunction<string, unknown, "takes a list, returns a list of the same length">'
+batch({}, async (texts: string[]) => texts.length);
 
 // error: 'NotExposable<"it has neither call(request), fetch(request) nor websocket(socket, request)">'
 serve.middleware(detector);

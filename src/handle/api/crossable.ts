@@ -116,7 +116,12 @@ type Members<T, Path extends string, D extends Depth> =
         ? { [I in keyof T]: Crossable<T[I], `${Path}[${I extends string ? I : ''}]`, D> }
         : [Methods<T>] extends [never]
           ? { [K in keyof T]: Crossable<T[K], K extends string | number ? `${Path}.${K}` : Path, D> }
-          : NotSerializable<`${Path}.${Methods<T>}`, 'it is a function'>;
+          : NotSerializable<`${Path}.${Methods<T>}`, MethodRefusal<Path>>;
+
+/** In a constructor's parameters an object with methods is a deployment, for the most part. */
+type MethodRefusal<Path extends string> = Path extends `bind(${string}`
+  ? 'it is a function; a deployment arrives as a handle: type it DeploymentHandle<typeof Model>'
+  : 'it is a function';
 
 /** Names of the functions that an object always has: an instance of a class, for the most part. */
 type Methods<T> = keyof {

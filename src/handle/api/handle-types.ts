@@ -119,8 +119,17 @@ type Items<P extends readonly unknown[], Name extends string> = ((...args: P) =>
 
 type Outcome<R, Settle> = Settle extends true ? PromiseSettledResult<R> : R;
 
-/** A remote method: same parameters, asynchronous result. */
-export interface RemoteMethod<P extends readonly unknown[], R, Name extends string> {
+/**
+ * A remote method: same parameters, asynchronous result.
+ *
+ * @typeParam _Hint text that the compiler shows when the method is called like a local one
+ */
+export interface RemoteMethod<
+  P extends readonly unknown[],
+  R,
+  Name extends string,
+  _Hint extends string = `call it by ${Name}.remote()`,
+> {
   /** Calls the method on one replica. Never throws: a failure rejects the response. */
   remote(...args: Arguments<P, Name>): Result<R>;
   /**
@@ -160,6 +169,10 @@ export interface BroadcastResponse<R> extends Promise<R[]> {
 
 type HandleOf<I> = HandleMembers<I> &
   CallOf<I> & { readonly [K in MethodNames<I>]: RemoteOf<Required<I>[K], K> };
+
+/** Type of a handle that is made from a name alone: its methods are unknown. */
+export interface UntypedHandle<Why extends string = 'give the type: serve.handle<typeof Model>(name)'>
+  extends TypeProblem<Why> {}
 
 /**
  * A typed reference to a deployment: one member per remote method, `remote()` for `call`. `T` is the class, the function
