@@ -126,6 +126,7 @@ export class HttpCall extends Call {
   }
 
   override onSent(): void {
+    super.onSent();
     this.#origin.runInAsyncScope(this.#outcome.sent, this.#outcome);
   }
 

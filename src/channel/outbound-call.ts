@@ -3,6 +3,12 @@ import { Expiring } from '../time/timer-wheel.ts';
 import type { Marks } from '../values/marks.ts';
 import type { CallMeta } from './frames.ts';
 
+/** A part of an uploaded body. */
+export interface UploadedChunk {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
 /**
  * A call as its channel sees it: the data to send, and the events to report. It is the caller's side of every call;
  * handle/call/call.ts adds its lifecycle (queue, deadline, cancellation).
@@ -26,6 +32,12 @@ export abstract class OutboundCall extends Expiring {
    * The async context in which the call was made, kept where more than a promise continues in it; undefined = not kept.
    */
   origin: AsyncResource | undefined = undefined;
+
+  /**
+   * Parts of the body that were uploaded before the call was given back: they are uploaded again when it is sent again;
+   * undefined marks the body's end.
+   */
+  uploaded: Array<UploadedChunk | undefined> | undefined = undefined;
 
   /** @internal Index in the channel's table of open calls; −1 = in none. */ slot = -1;
 

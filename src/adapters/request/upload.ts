@@ -108,7 +108,7 @@ export class BodyUpload implements Upload {
     if (this.#window.hasRoom) this.#source.resume();
   }
 
-  readonly #onEnd = (): void => this.#call.endpoint?.channel.endUpload(this.#call);
+  readonly #onEnd = (): void => this.#call.endUpload();
 
   readonly #onData = (chunk: Buffer | string): void => {
     const own = ownBytes(chunk, this.#source);
@@ -119,11 +119,7 @@ export class BodyUpload implements Upload {
     }
     const transfer = own.byteLength >= LARGE_BYTES ? [own.buffer] : undefined;
     this.#window.sent(own.byteLength);
-    this.#call.endpoint?.channel.upload(this.#call, own, {
-      marks: undefined,
-      transfer,
-      bytes: own.byteLength,
-    });
+    this.#call.upload(own, { marks: undefined, transfer, bytes: own.byteLength });
     if (!this.#window.hasRoom) this.#source.pause();
   };
 }

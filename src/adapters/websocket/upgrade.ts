@@ -158,7 +158,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketListener {
     const isLarge = typeof data !== 'string' && bytes >= LARGE_BYTES;
     this.#window.sent(bytes);
     this.#count('in', bytes);
-    this.#call.endpoint?.channel.upload(this.#call, data, {
+    this.#call.upload(data, {
       marks: undefined,
       transfer: isLarge ? [data.buffer] : undefined,
       bytes,
@@ -172,7 +172,7 @@ export class Upgrade implements WebSocketOutcome, ClientSocketListener {
 
   leaving(how: CloseEnvelope): void {
     this.#isLeaving = true;
-    this.#call.endpoint?.channel.upload(this.#call, how, NO_ENCODING);
+    this.#call.upload(how, NO_ENCODING);
   }
 
   closed(how: CloseEnvelope): void {

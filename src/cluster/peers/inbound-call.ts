@@ -1,4 +1,3 @@
-import type { CallChannel } from '../../channel/call-channel.ts';
 import { CANCEL_CODE, type CancelCode } from '../../channel/frames.ts';
 import { ServeError } from '../../errors.ts';
 import { Call } from '../../handle/call/call.ts';
@@ -7,7 +6,6 @@ import type { Destination } from '../../handle/call/destination.ts';
 import { ADMISSION } from '../../handle/queue/admission-control.ts';
 import type { Route } from '../../handle/routing/route.ts';
 import type { Marks } from '../../values/marks.ts';
-import { NO_ENCODING } from '../../values/transfer.ts';
 
 /** The answers to a peer's call. Exactly one of `result`, `error`, `end`, `lost` and `givenBack` is the last one. */
 export interface InboundAnswers {
@@ -39,8 +37,6 @@ export class InboundPeerCall extends Call {
   /** Set while the loss of the call's replica is handled. */
   #loss: 'begun' | 'waiting' | undefined = undefined;
   #hasBegun = false;
-  /** Chunks that were uploaded before the call was sent; undefined marks the end of the body. */
-  readonly #early: Array<UploadedChunk | undefined> = [];
 
   constructor(route: Route, method: string, id: number, answers: InboundAnswers) {
     super(route, method);
@@ -89,19 +85,6 @@ export class InboundPeerCall extends Call {
   override lostReplica(): void {
     super.lostReplica();
     this.#waitsAgain();
-  }
-
-  /** Sends what was uploaded while the call waited. */
-  override onSent(): void {
-    const { channel } = this.endpoint as Destination;
-    for (const chunk of this.#early.splice(0)) this.#upload(channel, chunk);
-  }
-
-  /** A chunk of the uploaded body arrived; undefined: the body has ended. */
-  uploaded(chunk: UploadedChunk | undefined): void {
-    const channel = this.#hasBegun ? this.endpoint?.channel : undefined;
-    if (channel === undefined) this.#early.push(chunk);
-    else this.#upload(channel, chunk);
   }
 
   /** The reader of the answer consumed chunks. */
@@ -166,17 +149,6 @@ export class InboundPeerCall extends Call {
     this.#hasBegun = false;
     this.#answers.takenBack();
   }
-
-  #upload(channel: CallChannel, chunk: UploadedChunk | undefined): void {
-    if (chunk === undefined) channel.endUpload(this);
-    else channel.upload(this, chunk.value, { ...NO_ENCODING, bytes: chunk.bytes });
-  }
-}
-
-/** A chunk of an uploaded body. */
-interface UploadedChunk {
-  readonly value: unknown;
-  readonly bytes: number;
 }
 
 /** Whether an error says that this instance cannot serve the call, which another one may. */

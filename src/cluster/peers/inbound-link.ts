@@ -3,6 +3,7 @@ import { PRIORITIES } from '../../handle/queue/priority.ts';
 import { now } from '../../time/clock.ts';
 import { isPlainObject } from '../../validation/fields.ts';
 import type { Marks } from '../../values/marks.ts';
+import { NO_ENCODING } from '../../values/transfer.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { Frame } from '../../wire/large-receiver.ts';
 import { Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
@@ -79,10 +80,10 @@ export class InboundLink implements LinkEvents {
         this.#cancel(id, frame[2] as CancelCode);
         return;
       case FRAME.chunk:
-        this.#calls[id]?.uploaded({ value: frame[2], bytes: frame[3] as number });
+        this.#calls[id]?.upload(frame[2], { ...NO_ENCODING, bytes: frame[3] as number });
         return;
       case FRAME.end:
-        this.#calls[id]?.uploaded(undefined);
+        this.#calls[id]?.endUpload();
         return;
       case FRAME.credit:
         this.#calls[id]?.credit(frame[2] as number);
@@ -122,6 +123,8 @@ export class InboundLink implements LinkEvents {
     call.meta = meta;
     if (kind === FRAME.callExtra) call.marks = frame[end + 1] as Marks | undefined;
     call.priorityRank = meta?.priority ?? NORMAL_RANK;
+    // Parts of the body wait until a replica takes the call.
+    if (meta?.upload !== undefined) call.uploaded = [];
     this.#calls[id] = call;
     route.begin(call, remaining === 0 ? 0 : now() + remaining);
     route.dispatchAccepted(call);

@@ -161,10 +161,11 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#link = undefined;
     this.#transport.unlinked();
     this.#window = 1;
-    const waiting = [...this.waiting()].filter((call) => this.takeBack(call));
+    const waiting = [...this.waiting()].map((call) => ({ call, slot: call.slot }));
+    for (const { call } of waiting) this.takeBack(call);
     const message = `instance ${this.#peer.instance}: the link was lost before the call was answered`;
     this.orphanAll(new ServeError('SERVE_REPLICA_DIED', message, cause === undefined ? {} : { cause }));
-    for (const call of waiting) call.returned();
+    for (const { call, slot } of waiting) this.#return(call, slot);
     this.#checkIdle();
   }
 
@@ -195,7 +196,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   returned(slot: number, window: number | undefined): void {
     // A call that is given back for good must not come again at once.
     this.#window = window ?? 0;
-    this.end(slot)?.returned();
+    const call = this.end(slot);
+    if (call !== undefined) this.#return(call, slot);
     this.#checkIdle();
   }
 
@@ -208,6 +210,11 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   get #underWay(): number {
     return this.outstanding + this.#reserved;
+  }
+
+  #return(call: OutboundCall, slot: number): void {
+    call.uploaded = this.#transport.takeUploads(slot);
+    call.returned();
   }
 
   #checkIdle(): void {

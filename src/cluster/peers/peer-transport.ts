@@ -1,4 +1,5 @@
-import { FRAME } from '../../channel/frames.ts';
+import { FRAME, frameLength, type PackedMeta, unpackMeta } from '../../channel/frames.ts';
+import type { UploadedChunk } from '../../channel/outbound-call.ts';
 import type { FrameTransport } from '../../channel/transport.ts';
 import { now } from '../../time/clock.ts';
 import type { CallLink, LinkUser } from './call-link.ts';
@@ -23,8 +24,12 @@ export class PeerTransport implements FrameTransport, LinkUser {
   #link: CallLink | undefined = undefined;
   /** Id of the call in each slot. */
   readonly #ids: Array<number | undefined> = [];
+  /** Parts of bodies by slot, while the peer may still give their calls back. */
+  readonly #uploads: Array<Array<UploadedChunk | undefined> | undefined> = [];
   /** Frames that wait for a link, in order. */
   #waiting: unknown[][] = [];
+  /** Whether any call had a body to upload. */
+  #keeps = false;
   /** Number of calls that ended since the last delivery. */
   #ended = 0;
   #onFrames: (frames: unknown[]) => void = () => {};
@@ -56,6 +61,7 @@ export class PeerTransport implements FrameTransport, LinkUser {
 
   /** @param frame one frame: the loop of a peer's channel collects nothing, since links collect themselves */
   post(frame: unknown[]): void {
+    this.#keep(frame);
     const link = this.#link;
     if (link !== undefined) {
       this.#post(link, frame);
@@ -63,6 +69,13 @@ export class PeerTransport implements FrameTransport, LinkUser {
     }
     this.#waiting.push(frame);
     this.#dial();
+  }
+
+  /** Takes the uploaded parts of a call's body. */
+  takeUploads(slot: number): Array<UploadedChunk | undefined> | undefined {
+    const uploads = this.#uploads[slot];
+    this.#uploads[slot] = undefined;
+    return uploads;
   }
 
   onFrames(listener: (frames: unknown[]) => void): void {
@@ -86,6 +99,10 @@ export class PeerTransport implements FrameTransport, LinkUser {
   }
 
   deliver(frames: unknown[]): void {
+    // Calls that answer have begun.
+    if (this.#keeps)
+      for (let at = 0; at < frames.length; at += frameLength(frames, at))
+        this.#uploads[frames[at + 1] as number] = undefined;
     this.#onFrames(frames);
     const ended = this.#ended;
     this.#ended = 0;
@@ -99,6 +116,20 @@ export class PeerTransport implements FrameTransport, LinkUser {
 
   returned(slot: number, window: number | undefined): void {
     this.#answers?.returned(slot, window);
+  }
+
+  /** Keeps parts of bodies, which are uploaded again if the call is given back. */
+  #keep(frame: readonly unknown[]): void {
+    const [kind, slot] = frame as readonly [number, number];
+    if (kind === FRAME.callExtra) {
+      const isUpload = unpackMeta(frame.at(-2) as PackedMeta)?.upload !== undefined;
+      this.#uploads[slot] = isUpload ? [] : undefined;
+      this.#keeps ||= isUpload;
+    } else if (kind === FRAME.chunk) {
+      this.#uploads[slot]?.push({ value: frame[2], bytes: frame[3] as number });
+    } else if (kind === FRAME.end) {
+      this.#uploads[slot]?.push(undefined);
+    }
   }
 
   #post(link: CallLink, frame: unknown[]): void {

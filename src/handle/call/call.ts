@@ -5,6 +5,7 @@ import { hash } from '../../load/hash.ts';
 import { batchTime, now } from '../../time/clock.ts';
 import { wheel } from '../../time/timer-wheel.ts';
 import { type CallTrace, callTraces, endTrace } from '../../tracing/channels.ts';
+import { type EncodedValue, NO_ENCODING } from '../../values/transfer.ts';
 import { ADMISSION, type Entering, type Entry } from '../queue/admission-control.ts';
 import { UNCHARGED, type Waiting } from '../queue/tenant-lane.ts';
 import type { HedgeCopy, ShadowCopy } from './call-copies.ts';
@@ -309,7 +310,25 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
   protected onCredit(_chunks: number): void {}
 
   /** The call was sent to a replica. */
-  onSent(): void {}
+  onSent(): void {
+    const { uploaded } = this;
+    if (uploaded === undefined) return;
+    this.uploaded = undefined;
+    for (const chunk of uploaded)
+      if (chunk === undefined) this.endUpload();
+      else this.upload(chunk.value, { ...NO_ENCODING, bytes: chunk.bytes });
+  }
+
+  /** Sends a part of the body, once the call has a replica. */
+  upload(value: unknown, encoded: EncodedValue): void {
+    if (this.uploaded === undefined) this.endpoint?.channel.upload(this, value, encoded);
+    else this.uploaded.push({ value, bytes: encoded.bytes });
+  }
+
+  endUpload(): void {
+    if (this.uploaded === undefined) this.endpoint?.channel.endUpload(this);
+    else this.uploaded.push(undefined);
+  }
 
   /** Replaces the deadline by the idle and total limits of the stream once the first chunk has arrived. */
   #watchStream(): void {
