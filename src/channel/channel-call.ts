@@ -172,6 +172,20 @@ export class ChannelCall implements InboundCall, ArrivedCall {
     this.#channel.outbox.commit(bytes, transfer, true);
   }
 
+  /** The last frame of a call that a relay had begun elsewhere, where its replica is gone. */
+  lost(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
+    this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
+    this.#channel.outbox.frames.push(FRAME.lost, this.#id, value, marks);
+    this.#channel.outbox.commit(bytes, transfer, true);
+  }
+
+  /** The last frame of a call that has certainly not begun: a relay found no place for it. */
+  returned(): void {
+    this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
+    this.#channel.outbox.frames.push(FRAME.returned, this.#id);
+    this.#channel.outbox.commit(0, undefined, true);
+  }
+
   open(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     this.isStreaming = true;
     this.#channel.streams();

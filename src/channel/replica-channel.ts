@@ -26,7 +26,7 @@ export class ReplicaChannel implements ArrivalEnd {
   readonly open: Array<ChannelCall | undefined> = [];
   readonly #ledger: BeginLedger;
   readonly #intake: Intake;
-  readonly #begin: (call: InboundCall, at: number) => void;
+  readonly #begin: (call: ChannelCall, at: number) => void;
   #isClosed = false;
   /** Number of calls that have begun. */
   #begun = 0;
@@ -42,7 +42,7 @@ export class ReplicaChannel implements ArrivalEnd {
     transport: FrameTransport,
     ledger: BeginLedger,
     intake: Intake,
-    begin: (call: InboundCall, at: number) => void,
+    begin: (call: ChannelCall, at: number) => void,
     onClosed: () => void,
   ) {
     this.callerName = callerName;

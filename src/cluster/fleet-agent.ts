@@ -3,6 +3,7 @@ import { type DirectoryEvent, namesOf } from '../handle/routing/directory.ts';
 import type { ThreadLink } from '../handle/routing/link.ts';
 import { Router } from '../handle/routing/router.ts';
 import { threadConnector } from '../handle/routing/thread-link.ts';
+import { DeploymentLoad } from '../load/deployment-load.ts';
 import { ReplicaLoad } from '../load/load-table.ts';
 import { unpackEvent } from '../replica/packed-event.ts';
 import { time } from '../time/clock.ts';
@@ -15,6 +16,7 @@ import type { PeerAddress } from './fleet-options.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
 import { InboundLink } from './peers/inbound-link.ts';
 import { PeerClient } from './peers/peer-client.ts';
+import { Relay } from './peers/relay.ts';
 import { ServedDeployments } from './peers/served-deployments.ts';
 
 /** The period at which counted calls are shipped to the host, in ms. */
@@ -36,6 +38,8 @@ export class FleetAgent {
   });
   readonly #links = new Set<InboundLink>();
   readonly #peers = new Map<string, PeerClient>();
+  /** Relays to deployments of peers, with the peers' addresses. */
+  readonly #relays = new Map<string, { readonly relay: Relay; readonly address: string }>();
   #listener: LinkListener | undefined = undefined;
 
   constructor(init: FleetInit) {
@@ -86,6 +90,12 @@ export class FleetAgent {
       case 'peers':
         this.#meet(message.peers);
         return;
+      case 'relay':
+        this.#relay(message);
+        return;
+      case 'unrelay':
+        this.#unrelay(message.replicaId, new ServeError('SERVE_REPLICA_DIED', 'the replicas were stopped'));
+        return;
       case 'close':
         void this.#close();
         return;
@@ -119,9 +129,38 @@ export class FleetAgent {
     this.#links.add(link);
   }
 
+  /** Connects a replica of this instance with a deployment of a peer. */
+  #relay({ address, callerName, port, ledger, ...target }: RelayMessage): void {
+    const { replicaId, epoch, endpoint, methods, load, deploymentLoad } = target;
+    const client = this.#peers.get(nameOf(address));
+    let relay = this.#relays.get(replicaId)?.relay;
+    if (client?.epoch !== epoch) {
+      // The host hears of the end of the link soon, and withdraws the endpoint.
+      port.close();
+      return;
+    }
+    if (relay === undefined) {
+      const channel = client.channel({ endpoint, methods }, () => this.#relays.delete(replicaId));
+      relay = new Relay(channel, methods, new ReplicaLoad(load), new DeploymentLoad(deploymentLoad));
+      this.#relays.set(replicaId, { relay, address: nameOf(address) });
+    }
+    relay.attach(callerName, port, ledger);
+  }
+
+  #unrelay(replicaId: string, error: unknown): void {
+    this.#relays.get(replicaId)?.relay.close(error);
+  }
+
+  /** The link to a peer is gone, and so is what its relays passed on. */
+  #down(address: PeerAddress, error: Error | undefined): void {
+    for (const [replicaId, relay] of [...this.#relays])
+      if (relay.address === nameOf(address)) this.#unrelay(replicaId, error);
+    this.#post({ type: 'peerDown', address, error: packError(error) });
+  }
+
   /** Keeps links to these peers, and to no others. */
   #meet(addresses: readonly PeerAddress[]): void {
-    const wanted = new Map(addresses.map((address) => [`${address.host}:${address.port}`, address]));
+    const wanted = new Map(addresses.map((address) => [nameOf(address), address]));
     for (const [name, client] of this.#peers) {
       if (wanted.has(name)) continue;
       this.#peers.delete(name);
@@ -137,7 +176,7 @@ export class FleetAgent {
       {
         up: (instance, epoch) => this.#post({ type: 'peerUp', address, instance, epoch }),
         endpoints: (status) => this.#post({ type: 'endpoints', address, status }),
-        down: (error) => this.#post({ type: 'peerDown', address, error: packError(error) }),
+        down: (error) => this.#down(address, error),
         failed() {},
       },
     );
@@ -163,6 +202,12 @@ export class FleetAgent {
   #post(message: FromFleet): void {
     this.#init.control.postMessage(message);
   }
+}
+
+type RelayMessage = Extract<ToFleet, { type: 'relay' }>;
+
+function nameOf({ host, port }: PeerAddress): string {
+  return `${host}:${port}`;
 }
 
 /**

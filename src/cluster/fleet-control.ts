@@ -21,6 +21,19 @@ export interface FleetInit {
   readonly options: FleetOptions;
 }
 
+/** The deployment of a peer that a relay leads to. */
+export interface RelayTarget {
+  /** Id of the relay among the replicas that callers know. */
+  readonly replicaId: string;
+  /** Epoch of the peer, and the number of the endpoint in it. */
+  readonly epoch: number;
+  readonly endpoint: number;
+  readonly methods: readonly string[];
+  /** The relay's row in the load table. */
+  readonly load: SharedArrayBuffer;
+  readonly deploymentLoad: SharedArrayBuffer;
+}
+
 /** From the host to its fleet thread. */
 export type ToFleet =
   | ({ readonly type: 'directory' } & PackedEvent)
@@ -37,6 +50,16 @@ export type ToFleet =
   | { readonly type: 'withdraw'; readonly key: RouteKey }
   /** The other instances of the fleet, all of them. */
   | { readonly type: 'peers'; readonly peers: readonly PeerAddress[] }
+  /** A replica of this instance calls a deployment of a peer. */
+  | ({
+      readonly type: 'relay';
+      readonly address: PeerAddress;
+      readonly callerName: string;
+      readonly port: MessagePort;
+      readonly ledger: SharedArrayBuffer;
+    } & RelayTarget)
+  /** The relay to a deployment of a peer is not needed any more. */
+  | { readonly type: 'unrelay'; readonly replicaId: string }
   /** Ends the thread; its links close. */
   | { readonly type: 'close' };
 

@@ -44,7 +44,6 @@ export class FleetHost {
   #epoch = 0;
   #crashes: CrashHistory = [];
   #restart: Timer | undefined = undefined;
-  #hostPeers: HostPeers | undefined = undefined;
   /** Bound port, which the next life of the thread listens at as well. */
   #port: number;
   #isClosed = false;
@@ -77,13 +76,13 @@ export class FleetHost {
 
   /** The instances to which this one has links. */
   get peers(): readonly string[] {
-    return this.#hostPeers?.instances ?? [];
+    return this.#life?.peers.instances ?? [];
   }
 
   /** Connects the host's router with a deployment of a peer. */
   link(link: PeerLink, onGone: () => void): CallChannel {
-    if (this.#hostPeers === undefined) throw new TypeError('the fleet thread is gone');
-    return this.#hostPeers.connect(link, onGone);
+    if (this.#life === undefined) throw new TypeError('the fleet thread is gone');
+    return this.#life.peers.connect(link, onGone);
   }
 
   /** @internal Ends the thread as a crash would. */
@@ -101,12 +100,9 @@ export class FleetHost {
   }
 
   #start(): void {
-    const { registry, instanceId } = this.#needs;
     const epoch = ++this.#epoch;
     const options = { ...this.#options, listen: { host: this.#options.listen.host, port: this.#port } };
-    const peers = new HostPeers(registry, dialOptions(options, instanceId, epoch));
-    this.#hostPeers = peers;
-    const life = new FleetLife(this.#needs, { epoch, options }, peers, (message) => this.#receive(message));
+    const life = new FleetLife(this.#needs, { epoch, options }, (message) => this.#receive(message));
     this.#life = life;
     life.worker.post({ type: 'peers', peers: this.#peers });
     void life.worker.exited.then((reason) => this.#ended(life, reason));
@@ -122,11 +118,11 @@ export class FleetHost {
         this.#fault('the fleet thread failed', unpack(message.error));
         return;
       case 'peerUp':
-        this.#hostPeers?.up(message.address, message.instance, message.epoch);
+        this.#life?.peers.up(message.address, message.instance, message.epoch);
         this.#needs.events.emit('peer', { instance: message.instance, state: 'up' });
         return;
       case 'endpoints':
-        this.#hostPeers?.described(message.address, message.status);
+        this.#life?.peers.described(message.address, message.status);
         return;
       case 'peerDown':
         this.#peerDown(message.address, unpack(message.error));
@@ -138,14 +134,12 @@ export class FleetHost {
   }
 
   #peerDown(address: PeerAddress, error: unknown): void {
-    const instance = this.#hostPeers?.down(address, error);
+    const instance = this.#life?.peers.down(address, error);
     if (instance !== undefined) this.#needs.events.emit('peer', { instance, state: 'down' });
   }
 
   #ended(life: FleetLife, reason: unknown): void {
     life.end();
-    this.#hostPeers?.close();
-    this.#hostPeers = undefined;
     this.#life = undefined;
     if (this.#isClosed) return;
     const at = now();
@@ -166,13 +160,13 @@ export class FleetHost {
 /** One life of the fleet thread, with its entries in the registry. */
 class FleetLife {
   readonly worker: FleetWorker;
+  readonly peers: HostPeers;
   readonly #registry: EndpointRegistry;
   readonly #caller: CallerPort;
 
   constructor(
     { registry, instanceId, entry, nextCallerIndex }: FleetNeeds,
     { epoch, options }: { readonly epoch: number; readonly options: FleetOptions },
-    peers: HostPeers,
     receive: (message: FromFleet) => void,
   ) {
     this.#registry = registry;
@@ -186,18 +180,22 @@ class FleetLife {
       else if (message.type === 'lost') registry.lost(this.#caller, message.replicaId, message.calls);
       else receive(message);
     });
+    this.peers = new HostPeers(registry, dialOptions(options, instanceId, epoch), {
+      callerIndex,
+      post: (message, transfer) => this.worker.post(message, transfer),
+    });
     registry.addCaller(this.#caller);
     registry.observe({
       configured: (key, config, maxQueued) => {
         // Every instance has inline deployments of its own.
         if (config.isByReference) return;
         this.worker.post({ type: 'serve', key, config, maxQueued });
-        peers.configured(key);
+        this.peers.configured(key);
       },
       ingress: (app, deployment) => this.worker.post({ type: 'ingress', app, deployment }),
       removed: (key) => {
         this.worker.post({ type: 'withdraw', key });
-        peers.removed(key);
+        this.peers.removed(key);
       },
     });
   }
@@ -206,5 +204,6 @@ class FleetLife {
   end(): void {
     this.#registry.observe(undefined);
     this.#registry.removeCaller(this.#caller);
+    this.peers.close();
   }
 }

@@ -3,29 +3,24 @@ import { ServeError } from '../../errors.ts';
 import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { PeerLink } from '../../handle/routing/link.ts';
+import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import { time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import type { PeerAddress } from '../fleet-options.ts';
 import type { CommonDialOptions } from './dial-options.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
 import { PeerClient } from './peer-client.ts';
-import { PeerReplicas } from './peer-replicas.ts';
+import { type PeerIdentity, PeerReplicas, type RelayThread } from './peer-replicas.ts';
 
 /** Time for which a deployment is remembered that only peers had, in ms: they may come back. */
 const FORGET_MS = 60_000;
 
-/** One life of a peer: its endpoints, and the host's own connection to it. */
-class Peer {
-  readonly instance: string;
-  readonly epoch: number;
+/** A peer while the fleet thread has a link to it: its endpoints, and the host's own connection to it. */
+interface Peer extends PeerIdentity {
+  /** Number of the fleet thread's link. */
+  readonly life: number;
   readonly client: PeerClient;
-  readonly endpoints = new Map<number, PeerReplicas>();
-
-  constructor(instance: string, epoch: number, client: PeerClient) {
-    this.instance = instance;
-    this.epoch = epoch;
-    this.client = client;
-  }
+  readonly endpoints: Map<number, PeerReplicas>;
 }
 
 /**
@@ -35,6 +30,8 @@ class Peer {
 export class HostPeers {
   readonly #registry: EndpointRegistry;
   readonly #dialling: CommonDialOptions;
+  readonly #thread: RelayThread;
+  #lives = 0;
   /** Peers by address. */
   readonly #peers = new Map<string, Peer>();
   /** Deployments that this instance knows. */
@@ -44,9 +41,10 @@ export class HostPeers {
   /** The foreign deployment that is being registered. */
   #adding: RouteKey | undefined = undefined;
 
-  constructor(registry: EndpointRegistry, dialling: CommonDialOptions) {
+  constructor(registry: EndpointRegistry, dialling: CommonDialOptions, thread: RelayThread) {
     this.#registry = registry;
     this.#dialling = dialling;
+    this.#thread = thread;
   }
 
   get instances(): string[] {
@@ -77,7 +75,14 @@ export class HostPeers {
       { ...this.#dialling, ...address, expected: instance, epoch, isKept: false },
       { up() {}, endpoints() {}, down() {}, failed() {} },
     );
-    this.#peers.set(nameOf(address), new Peer(instance, epoch, client));
+    this.#peers.set(nameOf(address), {
+      instance,
+      epoch,
+      address,
+      life: ++this.#lives,
+      client,
+      endpoints: new Map(),
+    });
   }
 
   /** A peer described its deployments. */
@@ -92,9 +97,10 @@ export class HostPeers {
     for (const endpoint of endpoints) {
       const known = peer.endpoints.get(endpoint.number);
       if (known !== undefined) continue;
-      const replicas = new PeerReplicas(peer.instance, peer.epoch, endpoint);
+      const key = routeKey(endpoint.app, endpoint.deployment);
+      const load = (): DeploymentLoad | undefined => this.#registry.load(key);
+      const replicas = new PeerReplicas(peer, peer.life, endpoint, this.#thread, load);
       peer.endpoints.set(endpoint.number, replicas);
-      const key = keyOf(replicas);
       if (this.#known.has(key)) this.#registry.connect(key, replicas);
       else this.#adopt(replicas);
     }
@@ -167,7 +173,7 @@ export class HostPeers {
 
   /** Removes an endpoint once its calls have ended. */
   async #withdraw(replicas: PeerReplicas): Promise<void> {
-    await replicas.channel?.retire();
+    await replicas.retire();
     const error = new ServeError('SERVE_REPLICA_DIED', `${replicas.replicaId}: the replicas were stopped`);
     this.#disconnect(replicas, error);
   }
@@ -175,6 +181,7 @@ export class HostPeers {
   #disconnect(replicas: PeerReplicas, error: ServeError): void {
     const key = keyOf(replicas);
     this.#registry.disconnect(key, replicas.replicaId, error);
+    replicas.end();
     this.#forget(key);
   }
 }

@@ -5,6 +5,7 @@ import { packError } from '../../values/pack.ts';
 import type { Link } from '../../wire/link.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { InboundAnswers, InboundPeerCall } from './inbound-call.ts';
+import { rawError } from './raw-error.ts';
 import type { ServedDeployment } from './served-deployment.ts';
 import type { HostCaller } from './windows/host-caller.ts';
 
@@ -122,8 +123,7 @@ export class InboundPort implements InboundAnswers, Collector {
     error: unknown,
     marks: Marks | undefined,
   ): void {
-    // An error of this thread, not one that crossed it.
-    const packed = error instanceof Error ? packError(error) : { value: error, marks };
+    const packed = rawError(error, marks);
     this.#last(call, [kind, call.id, packed.value, packed.marks]);
   }
 

@@ -68,6 +68,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   #isRetired = false;
   #link: CallLink | undefined = undefined;
   #onIdle: (() => void) | undefined = undefined;
+  #onWindow: (window: number) => void = () => {};
 
   /** @param onClosed the channel is closed */
   constructor(
@@ -147,8 +148,18 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   /** The peer says how many calls may be under way. */
   open(window: number): void {
     const hasGrown = window > this.#window;
-    this.#window = window;
+    this.#resize(window);
     if (hasGrown) this.freed();
+  }
+
+  /** Number of calls that may be under way. */
+  get window(): number {
+    return this.#window;
+  }
+
+  /** Calls the listener with each new window. */
+  onWindow(listener: (window: number) => void): void {
+    this.#onWindow = listener;
   }
 
   linked(link: CallLink): void {
@@ -160,7 +171,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   unlinked(cause: Error | undefined): void {
     this.#link = undefined;
     this.#transport.unlinked();
-    this.#window = 1;
+    this.#resize(1);
     const waiting = [...this.waiting()].map((call) => ({ call, slot: call.slot }));
     for (const { call } of waiting) this.takeBack(call);
     const message = `instance ${this.#peer.instance}: the link was lost before the call was answered`;
@@ -195,7 +206,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   returned(slot: number, window: number | undefined): void {
     // A call that is given back for good must not come again at once.
-    this.#window = window ?? 0;
+    this.#resize(window ?? 0);
     const call = this.end(slot);
     if (call !== undefined) this.#return(call, slot);
     this.#checkIdle();
@@ -210,6 +221,11 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   get #underWay(): number {
     return this.outstanding + this.#reserved;
+  }
+
+  #resize(window: number): void {
+    this.#window = window;
+    this.#onWindow(window);
   }
 
   #return(call: OutboundCall, slot: number): void {

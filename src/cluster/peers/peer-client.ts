@@ -59,6 +59,11 @@ export class PeerClient implements PeerState {
     return this.#instance;
   }
 
+  /** Epoch of the peer to which a link is open; undefined without a link. */
+  get epoch(): number | undefined {
+    return this.#link?.session.epoch;
+  }
+
   get isDown(): boolean {
     return this.#isDown;
   }
@@ -66,7 +71,7 @@ export class PeerClient implements PeerState {
   /** Makes a channel to an endpoint of the peer. @param onClosed the channel is closed */
   channel(target: PeerTarget, onClosed: () => void): PeerChannel {
     const channel = new PeerChannel(this, target, () => {
-      this.#channels.delete(target.endpoint);
+      if (this.#channels.get(target.endpoint) === channel) this.#channels.delete(target.endpoint);
       onClosed();
     });
     this.#channels.set(target.endpoint, channel);
@@ -139,8 +144,8 @@ export class PeerClient implements PeerState {
     this.#link = undefined;
     time.cancel(this.#idleLook);
     if (this.#isClosed) return;
-    if (wasOpen) this.#events.down(error);
     this.#lost(error);
+    if (wasOpen) this.#events.down(error);
   }
 
   /** No link could be opened, or the link broke: calls go elsewhere until another one is open. */

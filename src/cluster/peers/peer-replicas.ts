@@ -1,30 +1,104 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { Reachable } from '../../handle/routing/endpoint-registry.ts';
 import type { Link } from '../../handle/routing/link.ts';
 import type { Caller } from '../../handle/routing/router.ts';
+import { openThreadLink } from '../../handle/routing/thread-link.ts';
+import type { DeploymentLoad } from '../../load/deployment-load.ts';
+import { REPLICA_STATE, ReplicaLoad } from '../../load/load-table.ts';
+import { ReplicaTally } from '../../load/replica-tally.ts';
+import type { RelayTarget, ToFleet } from '../fleet-control.ts';
+import type { PeerAddress } from '../fleet-options.ts';
 import type { PeerEndpoint } from './endpoint-table.ts';
 import type { PeerChannel } from './peer-channel.ts';
 
 /** Index of the host's thread among the callers of an instance. */
 const HOST_INDEX = 0;
 
+/** The fleet thread, which passes the calls of replicas on. */
+export interface RelayThread {
+  /** Index of the thread among the callers of the instance. */
+  readonly callerIndex: number;
+  post(message: ToFleet, transfer?: readonly MessagePort[]): void;
+}
+
+/** One life of a peer. */
+export interface PeerIdentity {
+  readonly instance: string;
+  readonly epoch: number;
+  readonly address: PeerAddress;
+}
+
 /** The replicas of one deployment in another instance, as one endpoint for the callers of this instance. */
 export class PeerReplicas implements Reachable {
   readonly replicaId: string;
   readonly endpoint: PeerEndpoint;
+  /** Row of the relay in the load table. */
+  readonly #load = new ReplicaLoad();
+  readonly #tally = new ReplicaTally();
   readonly #instanceId: string;
+  readonly #epoch: number;
+  readonly #address: PeerAddress;
+  readonly #thread: RelayThread;
+  /** The deployment's row of the load table. */
+  readonly #deploymentLoad: () => DeploymentLoad | undefined;
+  #isRelayed = false;
   /** The host's channel, once the host calls the deployment. */
   channel: PeerChannel | undefined = undefined;
 
-  constructor(instanceId: string, epoch: number, endpoint: PeerEndpoint) {
-    this.#instanceId = instanceId;
+  /** @param life distinguishes endpoints of the same number over several links */
+  constructor(
+    { instance, epoch, address }: PeerIdentity,
+    life: number,
+    endpoint: PeerEndpoint,
+    thread: RelayThread,
+    deploymentLoad: () => DeploymentLoad | undefined,
+  ) {
+    this.#instanceId = instance;
+    this.#epoch = epoch;
+    this.#address = address;
     this.endpoint = endpoint;
-    this.replicaId = `${endpoint.deployment}@${instanceId}.${epoch}.${endpoint.number}`;
+    this.#thread = thread;
+    this.#deploymentLoad = deploymentLoad;
+    this.replicaId = `${endpoint.deployment}@${instance}.${life}.${endpoint.number}`;
+    this.#load.limit = 1;
+    this.#load.setState(REPLICA_STATE.ready);
   }
 
-  link({ index }: Caller): Link | undefined {
-    if (index !== HOST_INDEX) return undefined;
+  link({ index, name }: Caller): Link | undefined {
     const { replicaId, endpoint } = this;
     const { number, version, methods } = endpoint;
-    return { kind: 'peer', replicaId, instanceId: this.#instanceId, version, endpoint: number, methods };
+    const identity = { replicaId, instanceId: this.#instanceId, version, methods };
+    if (index === HOST_INDEX) return { kind: 'peer', ...identity, endpoint: number };
+    const deploymentLoad = this.#deploymentLoad();
+    // The calls of peers are not passed on to other peers.
+    if (index === this.#thread.callerIndex || deploymentLoad === undefined) return undefined;
+    this.#isRelayed = true;
+    const [load, tally] = [this.#load, this.#tally];
+    const target: RelayTarget = {
+      replicaId,
+      epoch: this.#epoch,
+      endpoint: number,
+      methods,
+      load: load.shared,
+      deploymentLoad: deploymentLoad.shared,
+    };
+    return openThreadLink({ ...identity, load, tally }, (port, ledger) =>
+      this.#thread.post(
+        { type: 'relay', address: this.#address, callerName: name, port, ledger, ...target },
+        [port],
+      ),
+    );
+  }
+
+  /** The endpoint accepts no more calls. Resolves when its calls have ended. */
+  async retire(): Promise<void> {
+    this.#load.setState(REPLICA_STATE.draining);
+    await Promise.all([this.channel?.retire(), this.#load.idle()]);
+  }
+
+  /** The endpoint is gone. */
+  end(): void {
+    this.#load.setState(REPLICA_STATE.dead);
+    if (this.#isRelayed) this.#thread.post({ type: 'unrelay', replicaId: this.replicaId });
   }
 }

@@ -1,0 +1,101 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { ArrivedCall, Intake } from '../../channel/call-intake.ts';
+import type { ChannelCall } from '../../channel/channel-call.ts';
+import { METHOD_HTTP, METHOD_WEBSOCKET } from '../../channel/frames.ts';
+import { LinkLedger } from '../../channel/link-ledger.ts';
+import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
+import { PortTransport } from '../../channel/port-transport.ts';
+import { ReplicaChannel } from '../../channel/replica-channel.ts';
+import type { DeploymentLoad } from '../../load/deployment-load.ts';
+import { RESERVED, type ReplicaLoad } from '../../load/load-table.ts';
+import { now } from '../../time/clock.ts';
+import { type EventLoop, loop } from '../../time/loop.ts';
+import type { PeerChannel } from './peer-channel.ts';
+import { RelayedCall } from './relayed-call.ts';
+
+/**
+ * Stands for a deployment of a peer towards the replicas of this instance: to them it is a replica whose limit is the window
+ * that the peer gives. It passes their calls on, and runs none.
+ */
+export class Relay implements Intake {
+  readonly loop: EventLoop = loop;
+  readonly placesAtOnce = 1;
+  readonly #channel: PeerChannel;
+  readonly #methods: readonly string[];
+  readonly #load: ReplicaLoad;
+  readonly #deploymentLoad: DeploymentLoad;
+
+  /** @param load the relay's row in the load table, which the host made */
+  constructor(
+    channel: PeerChannel,
+    methods: readonly string[],
+    load: ReplicaLoad,
+    deploymentLoad: DeploymentLoad,
+  ) {
+    this.#channel = channel;
+    this.#methods = methods;
+    this.#load = load;
+    this.#deploymentLoad = deploymentLoad;
+    channel.onWindow((window) => this.#resize(window));
+    channel.onFreed(() => deploymentLoad.announceFreed());
+    this.#resize(channel.window);
+  }
+
+  /** Connects one caller thread of this instance. */
+  attach(callerName: string, port: MessagePort, ledger: SharedArrayBuffer): void {
+    new ReplicaChannel(
+      callerName,
+      new PortTransport(port),
+      new LinkLedger(ledger),
+      this,
+      (call) => this.#pass(call),
+      () => {},
+    );
+  }
+
+  close(error: unknown): void {
+    this.#channel.close(error);
+  }
+
+  received(): boolean {
+    return true;
+  }
+
+  defer(handle: () => void): void {
+    handle();
+  }
+
+  offer(call: ArrivedCall): void {
+    call.begin(now(), false);
+  }
+
+  ended(): void {}
+  moved(): void {}
+  streams(): void {}
+
+  answered(calls: number): void {
+    this.#load.countServed(calls);
+    this.release(calls);
+  }
+
+  release(places: number): void {
+    this.#load.release(places);
+    this.#deploymentLoad.announceFreed();
+  }
+
+  #pass(call: ChannelCall): void {
+    const method = this.#methodAt(call.method);
+    if (method === undefined || this.#channel.reserve() !== RESERVED.ok) call.returned();
+    else this.#channel.send(new RelayedCall(call, method, this.#channel));
+  }
+
+  #methodAt(index: number): string | undefined {
+    if (index === METHOD_HTTP) return HTTP_METHOD_NAME;
+    return index === METHOD_WEBSOCKET ? WEBSOCKET_METHOD_NAME : this.#methods[index];
+  }
+
+  #resize(window: number): void {
+    this.#load.limit = window;
+    if (this.#load.setOpen(window, window)) this.#deploymentLoad.announceFreed();
+  }
+}
