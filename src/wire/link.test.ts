@@ -106,6 +106,21 @@ describe('frames', () => {
 });
 
 describe('large frames', () => {
+  test('tell the memory of their binaries, which only they refer to', async () => {
+    using pair = linkPair();
+    const bytes = new Uint8Array(MIB).fill(7);
+    pair.a.post(call(1, bytes.subarray(8), { nested: bytes }, new Uint8Array(10)));
+    pair.a.post(call(2, 'small'));
+    const frames = await pair.inboxB.first(2);
+    const large = frames.find(([, id]) => id === 1) as unknown[];
+    const small = frames.find(([, id]) => id === 2) as unknown[];
+    const [first, { nested }, other] = large.slice(6) as [Uint8Array, { nested: Uint8Array }, Uint8Array];
+    expect(pair.b.largeOf(large)).toEqual([first.buffer]);
+    expect(nested.buffer).toBe(first.buffer);
+    expect(other.buffer).not.toBe(first.buffer);
+    expect(pair.b.largeOf(small)).toBe(undefined);
+  });
+
   test('arrive whole, whatever they consist of', async () => {
     using pair = linkPair();
     const picture = new Uint8Array(3 * MIB).map((_, index) => index * 7);

@@ -94,6 +94,8 @@ export class Link implements Collector {
   readonly #lowering: Lowering;
   readonly #sender = new LargeSender();
   readonly #receiver: LargeReceiver;
+  /** The large binaries of received frames. */
+  readonly #large = new WeakMap<Frame, readonly ArrayBuffer[]>();
   #slots: unknown[] = [];
   #count = 0;
   #bytes = 0;
@@ -189,6 +191,14 @@ export class Link implements Collector {
     const hasAbandoned = this.#sender.cancel(id);
     if (hasAbandoned) this.post([PEER_FRAME.abandon, id]);
     return hasAbandoned;
+  }
+
+  /**
+   * Returns the memory of the large binaries in a received frame, which only the frame refers to and which may therefore
+   * move to another thread; undefined if the frame has none.
+   */
+  largeOf(frame: Frame): readonly ArrayBuffer[] | undefined {
+    return this.#large.get(frame);
   }
 
   /** Sends the collected frames. */
@@ -334,6 +344,7 @@ export class Link implements Collector {
     const { frame, next } = frameAt(slots, 0);
     if (frame === undefined || next !== slots.length || idOf(frame) !== id || !carriesValues(frame))
       throw malformed('a large frame differs from its announcement');
+    if (large.length > 0) this.#large.set(frame, large);
     return frame;
   }
 

@@ -120,6 +120,10 @@ export class InboundLink implements LinkEvents {
     const { route } = port.served;
     const call = new InboundPeerCall(route, method, id, port);
     call.args = frame.slice(6, end);
+    // Copying them to the replica's thread would cost more than they took over the link. A call that does not begin goes back
+    // to its caller, which still has them.
+    const large = this.#link.largeOf(frame);
+    if (large !== undefined) call.transfer = [...large];
     call.meta = meta;
     if (kind === FRAME.callExtra) call.marks = frame[end + 1] as Marks | undefined;
     call.priorityRank = meta?.priority ?? NORMAL_RANK;
