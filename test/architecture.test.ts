@@ -84,7 +84,9 @@ const FLOORS = [
   'default-serve.ts',
   'index.ts',
   'shells',
+  'cli',
   'testing',
+  'bundlers',
 ];
 
 /** The same within `handle/`. */

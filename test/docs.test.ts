@@ -37,6 +37,19 @@ function callsOf(name: string, source: string): string[] {
   });
 }
 
+describe('docs/bundlers.md', () => {
+  const page = readFileSync('docs/bundlers.md', 'utf8');
+  const shown = [...page.matchAll(/^<!-- (\S+) -->\n```\w+\n([\s\S]*?)^```$/gm)];
+
+  test.each(shown.map(([, file = '', code = '']) => [file, code]))('shows %s as it is', (file, code) => {
+    expect(code).toBe(readFileSync(file, 'utf8'));
+  });
+
+  test('shows many', () => {
+    expect(shown.length).toBeGreaterThan(10);
+  });
+});
+
 describe('the pages', () => {
   const pages = [
     ...globSync('docs/**/*.md'),

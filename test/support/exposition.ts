@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text as textOf } from 'node:stream/consumers';
+import { PROMTOOL } from './promtool.ts';
 
 /** One sample of a scrape. */
 interface Sample {
@@ -91,22 +92,18 @@ function parse(line: string): Sample | undefined {
 
 /** What `promtool check metrics` says, line by line: nothing is good. Undefined where it is not installed. */
 export async function promtoolCheck(exposition: string): Promise<string[] | undefined> {
-  const promtool = spawn('promtool', ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  if (PROMTOOL === undefined) return undefined;
+  const promtool = spawn(PROMTOOL, ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
   // It stops reading at the first syntax error.
   promtool.stdin.on('error', () => {});
   promtool.stdin.end(exposition);
-  try {
-    const [said, complained, [code]] = await Promise.all([
-      textOf(promtool.stdout),
-      textOf(promtool.stderr),
-      once(promtool, 'close') as Promise<[number]>,
-    ]);
-    const lines = `${said}${complained}`.split('\n').filter((line) => line !== '');
-    return code === 0 || lines.length > 0 ? lines : [`exit code ${code}`];
-  } catch (error) {
-    if (Reflect.get(error as Error, 'code') === 'ENOENT') return undefined;
-    throw error;
-  }
+  const [said, complained, [code]] = await Promise.all([
+    textOf(promtool.stdout),
+    textOf(promtool.stderr),
+    once(promtool, 'close') as Promise<[number]>,
+  ]);
+  const lines = `${said}${complained}`.split('\n').filter((line) => line !== '');
+  return code === 0 || lines.length > 0 ? lines : [`exit code ${code}`];
 }
 
 /** The table of metrics in a page: `| names | type | labels |`. */
