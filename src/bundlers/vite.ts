@@ -5,6 +5,14 @@ interface PluginContext {
   emitFile(file: { type: 'chunk'; id: string; preserveSignature: 'strict' }): string;
 }
 
+export interface InserveViteOptions {
+  /**
+   * Whether the plugin itself keeps `inserve` outside of the bundle. Nitro and Nuxt do that by themselves, and copy only the packages that
+   * they found so. Default: `true`.
+   */
+  external?: boolean;
+}
+
 /** A plugin of Vite, Rollup and Rolldown. */
 export interface InserveVitePlugin {
   readonly name: string;
@@ -20,11 +28,11 @@ export interface InserveVitePlugin {
  * @example
  * export default defineConfig({ plugins: [inserve()], build: { ssr: 'src/server.ts' } });
  */
-export function inserve(): InserveVitePlugin {
+export function inserve({ external = true }: InserveViteOptions = {}): InserveVitePlugin {
   return {
     name: 'inserve',
     apply: 'build',
-    resolveId: (source) => (OWN_SPECIFIER.test(source) ? { id: source, external: true } : null),
+    resolveId: (source) => (external && OWN_SPECIFIER.test(source) ? { id: source, external: true } : null),
     transform(code, id) {
       const isSource = SOURCE_FILE.test(id) && !id.includes('/node_modules/');
       if (isSource && declaresDeployments(code)) {

@@ -1,4 +1,4 @@
-import { ServeError } from '../errors.ts';
+import { BUNDLERS_PAGE, ServeError } from '../errors.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 
 /** A registration by `deployment()`. Schemas cannot cross threads; like the target they come with the module. */
@@ -64,6 +64,7 @@ export async function loadTarget(module: string, name: string): Promise<Registra
     'SERVE_MODULE_MISMATCH',
     `${module} registered no deployment '${name}' when the replica imported it` +
       (there.length > 0 ? ` (its deployments are ${there.join(', ')})` : '') +
-      ': call deployment() at the top level of that module, and pass `module: import.meta.url` if a wrapper calls it',
+      ': call deployment() at the top level of that module, and pass `module: import.meta.url` if a wrapper calls it; ' +
+      `if a bundler made the file, see ${BUNDLERS_PAGE}`,
   );
 }

@@ -61,7 +61,7 @@ const INSTALL = 'npm install --no-audit --no-fund --loglevel=error';
 /** The limit of an install or a build, in ms. */
 const BUILD_MS = 600_000;
 /** The limit of the first answer of an app, and of its end, in ms. */
-const START_MS = 60_000;
+const START_MS = 120_000;
 const EXPECTED = { sizes: [1, 2, 3], query: '?q=1', by: 'Search', isMainThread: false };
 
 export const recipeNames: readonly string[] = readdirSync(RECIPES).sort();

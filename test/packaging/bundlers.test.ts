@@ -30,12 +30,17 @@ test.each([
   'rollup-plugin',
   'vite-ssr',
   'vite-plugin',
+  'vite-dev',
 ])(
   'the recipe %s works',
   async (name) => {
     const project = join(directory, 'projects', name);
     const { scripts, recipe } = copyRecipe(name, project);
-    run(scripts.build ?? '', project);
+    if (scripts.build === undefined) {
+      await check(scripts.start, project, recipe);
+      return;
+    }
+    run(scripts.build, project);
     // Elsewhere, without the sources.
     const deployed = join(directory, 'deployed', name);
     for (const path of ['dist', 'package.json'])

@@ -1,0 +1,3 @@
+import { serve } from 'inserve';
+
+process.once('sveltekit:shutdown', () => serve.close());
