@@ -12,7 +12,8 @@ export const serve: Serve = new Proxy({} as Serve, {
   get(_target, name) {
     // In a bundled app the threads of replicas load this module as well.
     if (replicaRouter() !== undefined) return Reflect.get(inReplica, name);
-    made ??= createServe();
+    const redis = process.env['INSERVE_REDIS_URL'] || undefined;
+    made ??= createServe(redis === undefined ? {} : { redis });
     const member: unknown = Reflect.get(made, name, made);
     return typeof member === 'function' ? member.bind(made) : member;
   },

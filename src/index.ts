@@ -81,6 +81,7 @@ export type { FormField, FormFields, FormFile } from './input/form.ts';
 export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
 export type { GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
 export type { HostGuardOptions } from './instance/guards/overload-guard.ts';
+export type { FleetStatus, InstanceStatus, StatusReport } from './instance/instance-status.ts';
 export type { ResourceReport } from './instance/resources/resource-ledger.ts';
 export type { Tensor, TensorData, TensorDtype } from './isolation/child/python/values/tensor.ts';
 export type { ServeEventName, ServeEvents } from './observe/events.ts';
@@ -98,11 +99,9 @@ export type {
 export { type ServerSentEvent, type SseOptions, sse } from './replica/ingress/sse.ts';
 export {
   createServe,
-  type InstanceStatus,
   type OpenApiOptions,
   type RunOptions,
   type Serve,
-  type StatusReport,
 } from './serve.ts';
 export type { ServeOptions } from './serve-options.ts';
 export type { Clock } from './time/control-clock.ts';

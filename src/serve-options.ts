@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { FLEET_FIELDS, type FleetSettings, REDIS_FIELD, type RedisOption } from './cluster/fleet-settings.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
 import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
@@ -42,6 +43,13 @@ export interface ServeOptions {
    * Default: `INSERVE_ISOLATION`, else each deployment's own `isolation`.
    */
   isolation?: 'inline';
+  /**
+   * The Redis in which instances find each other and elect their controller: a URL, options of ioredis, or `{ module }` with a
+   * factory of clients. Needs `fleet.secret`, and the package `ioredis`. Default: none; the instance serves alone.
+   */
+  redis?: RedisOption;
+  /** The instance's part in the fleet. Values that are not given come from `INSERVE_FLEET_…`. */
+  fleet?: FleetSettings;
 }
 
 export const SERVE_FIELDS: Fields<ServeOptions> = {
@@ -56,6 +64,8 @@ export const SERVE_FIELDS: Fields<ServeOptions> = {
   dev: boolean(),
   workerEntry: string(),
   isolation: oneOf('inline'),
+  redis: REDIS_FIELD,
+  fleet: object<FleetSettings>(FLEET_FIELDS),
 };
 
 /**

@@ -19,7 +19,7 @@ import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts
 import { fleetEntry } from './cluster/fleet-entry.ts';
 import type { FleetHost } from './cluster/fleet-host.ts';
 import type { FleetOptions } from './cluster/fleet-options.ts';
-import type { AppReport } from './controller/status.ts';
+import { fleetOptions } from './cluster/fleet-settings.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import { assertBound, defaultAppName } from './deployment/compile-app.ts';
@@ -35,7 +35,7 @@ import {
 import type { DeploymentHandle, UntypedHandle } from './handle/api/handle-types.ts';
 import { triedApp } from './instance/apps/trial-name.ts';
 import { type FleetPart, Instance } from './instance/instance.ts';
-import type { ResourceReport } from './instance/resources/resource-ledger.ts';
+import type { StatusReport } from './instance/instance-status.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
@@ -63,28 +63,14 @@ const RUN_FIELDS: Fields<RunOptions> = {
   autoscalingPolicy: fn<AppAutoscalingPolicy>(),
 };
 
-export interface InstanceStatus {
-  readonly id: string;
-  /** Address at which other instances of its fleet reach it; undefined without a fleet. */
-  readonly address: string | undefined;
-  readonly state: 'ALIVE' | 'CLOSING';
-  /** When it was made, like `Date.now()`. */
-  readonly startedAt: number;
-  /** The p99 lag of the host's event loop over the last half second, in ms. */
-  readonly lagMs: number;
-  /** The resources of the instance, and how much of them replicas have reserved. */
-  readonly resources: Readonly<Record<string, ResourceReport>>;
-}
-
 export interface OpenApiOptions {
   /** Path at which the app is mounted. Default: its `routePrefix`, else `'/'`. */
   routePrefix?: string;
 }
 
-export interface StatusReport {
-  readonly instance: string;
-  readonly instances: readonly InstanceStatus[];
-  readonly apps: Readonly<Record<string, AppReport>>;
+/** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION` */
+function fleetPart({ redis, fleet }: ServeOptions): FleetPart | undefined {
+  return redis === undefined ? undefined : { options: fleetOptions(redis, fleet), entry: fleetEntry() };
 }
 
 /** Wires the parts of one instance, and is the public interface to them. */
@@ -94,7 +80,7 @@ export class Serve implements AsyncDisposable {
   readonly #front: Front;
 
   /** @internal Use `createServe()`. */
-  constructor(options: ServeOptions, fleet?: FleetPart) {
+  constructor(options: ServeOptions, fleet: FleetPart | undefined = fleetPart(options)) {
     this.#instance = new Instance({ ...instanceOptions(options), fleet });
     this.#front = new Front(this.#instance);
     try {
@@ -105,6 +91,7 @@ export class Serve implements AsyncDisposable {
         this.#instance.userMetrics,
         this.#instance.httpCounts,
         this.#instance.info,
+        () => this.#instance.fleetSample(),
       );
     } catch (error) {
       void this.#instance.close(0);
@@ -265,12 +252,7 @@ export class Serve implements AsyncDisposable {
 
   /** The state of the instance and of everything that runs in it. */
   status(): StatusReport {
-    const { id, isLeaving, startedAt } = this.#instance;
-    const state = isLeaving ? 'CLOSING' : 'ALIVE';
-    const lagMs = Math.round(this.#instance.host.lagMs * 10) / 10;
-    const resources = this.#instance.resources();
-    const instances = [{ id, address: undefined, state, startedAt, lagMs, resources } as const];
-    return { instance: id, instances, apps: this.#instance.report() };
+    return this.#instance.status();
   }
 
   /** Drains an app and stops it. An unknown name is skipped. */

@@ -13,6 +13,8 @@ import type { LinkSocket } from '../wire/link.ts';
 import { type LinkListener, listenForLinks } from '../wire/listener.ts';
 import type { FleetInit, FromFleet, ToFleet } from './fleet-control.ts';
 import type { PeerAddress } from './fleet-options.ts';
+import { MemberAgent } from './member/member-agent.ts';
+import { MemberPeers } from './member/member-peers.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
 import { InboundLink } from './peers/inbound-link.ts';
 import { PeerClient } from './peers/peer-client.ts';
@@ -40,6 +42,13 @@ export class FleetAgent {
   readonly #peers = new Map<string, PeerClient>();
   /** Relays to deployments of peers, with the peers' addresses. */
   readonly #relays = new Map<string, { readonly relay: Relay; readonly address: string }>();
+  readonly #member: MemberAgent;
+  /** Links to the other members of the fleet, by instance. */
+  readonly #members = new MemberPeers({
+    open: (instance, address) => this.#dial(address, instance),
+    up: (instance) => this.#member.linkUp(instance),
+    down: (instance, cause) => this.#member.linkDown(instance, cause),
+  });
   #listener: LinkListener | undefined = undefined;
 
   constructor(init: FleetInit) {
@@ -60,6 +69,13 @@ export class FleetAgent {
         onUnobserved() {},
       },
     );
+    this.#member = new MemberAgent({
+      instanceId,
+      epoch,
+      fleet: options,
+      links: this.#members,
+      post: (message) => this.#post(message),
+    });
     control.on('message', (message: ToFleet) => this.#receive(message));
     time.every(STATS_MS, () => this.#shipStats()).unref();
   }
@@ -71,6 +87,7 @@ export class FleetAgent {
     const onLink = (session: Session, socket: LinkSocket): void => this.#accept(session, socket);
     this.#listener = await listenForLinks({ host, port, security, self, onLink });
     this.#post({ type: 'listening', port: this.#listener.port });
+    this.#member.listening(this.#listener.port);
   }
 
   #receive(message: ToFleet): void {
@@ -99,6 +116,9 @@ export class FleetAgent {
       case 'close':
         void this.#close();
         return;
+      default:
+        this.#member.receive(message);
+        return;
     }
   }
 
@@ -125,14 +145,17 @@ export class FleetAgent {
 
   #accept(session: Session, socket: LinkSocket): void {
     const { maxPayload } = this.#dialling.self;
-    const link = new InboundLink(session, socket, maxPayload, this.#served, () => this.#links.delete(link));
+    const link = new InboundLink(session, socket, maxPayload, this.#served, {
+      control: (instance, document) => this.#control(instance, document),
+      closed: () => this.#links.delete(link),
+    });
     this.#links.add(link);
   }
 
   /** Connects a replica of this instance with a deployment of a peer. */
   #relay({ address, callerName, port, ledger, ...target }: RelayMessage): void {
     const { replicaId, epoch, endpoint, methods, load, deploymentLoad } = target;
-    const client = this.#peers.get(nameOf(address));
+    const client = this.#peers.get(nameOf(address)) ?? this.#members.at(address);
     let relay = this.#relays.get(replicaId)?.relay;
     if (client?.epoch !== epoch) {
       // The host hears of the end of the link soon, and withdraws the endpoint.
@@ -170,16 +193,30 @@ export class FleetAgent {
       if (!this.#peers.has(name)) this.#peers.set(name, this.#dial(address));
   }
 
-  #dial(address: PeerAddress): PeerClient {
+  /** @param expected the instance that is there; undefined: whoever is */
+  #dial(address: PeerAddress, expected?: string): PeerClient {
     return new PeerClient(
-      { ...this.#dialling, ...address, isKept: true },
+      { ...this.#dialling, ...address, isKept: true, ...(expected !== undefined && { expected }) },
       {
-        up: (instance, epoch) => this.#post({ type: 'peerUp', address, instance, epoch }),
+        up: (instance, epoch) => {
+          this.#post({ type: 'peerUp', address, instance, epoch });
+          this.#members.up(instance);
+        },
         endpoints: (status) => this.#post({ type: 'endpoints', address, status }),
-        down: (error) => this.#down(address, error),
-        failed() {},
+        down: (error) => {
+          this.#down(address, error);
+          if (expected !== undefined) this.#members.down(expected, undefined);
+        },
+        failed: (error) => {
+          if (expected !== undefined) this.#members.down(expected, error);
+        },
       },
     );
+  }
+
+  #control(instance: string, document: unknown): void {
+    this.#members.heard(instance, document);
+    this.#member.frame(instance, document);
   }
 
   /** Closes all that keeps the thread alive: it ends by itself then. */
@@ -188,6 +225,8 @@ export class FleetAgent {
     const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
     this.#served.close();
     this.#router.close(error);
+    this.#member.close();
+    this.#members.close(error);
     for (const client of this.#peers.values()) client.close(error);
     for (const link of this.#links) link.close();
     await this.#listener?.close();

@@ -5,7 +5,12 @@ import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { PackedEvent } from '../replica/packed-event.ts';
 import type { Packed } from '../values/pack.ts';
+import type { Declaration } from './documents.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
+import type { AppliedTargets } from './member/fleet-member.ts';
+import type { FleetView } from './member/fleet-view.ts';
+import type { LocalLoads } from './node/events.ts';
+import type { OverrideChange } from './node/overrides.ts';
 import type { EndpointsStatus } from './peers/endpoint-table.ts';
 
 /** The data that the fleet thread starts with. */
@@ -60,6 +65,20 @@ export type ToFleet =
     } & RelayTarget)
   /** The relay to a deployment of a peer is not needed any more. */
   | { readonly type: 'unrelay'; readonly replicaId: string }
+  /** What the instance's code declares now. The first declaration joins the fleet. */
+  | { readonly type: 'declare'; readonly declaration: Declaration }
+  | {
+      readonly type: 'report';
+      readonly loads: LocalLoads;
+      readonly lagMs: number;
+      readonly isReady: boolean;
+    }
+  /** A call waits for a deployment that has no replica anywhere. */
+  | { readonly type: 'demand'; readonly key: RouteKey }
+  /** A person's change to the whole fleet. */
+  | { readonly type: 'command'; readonly id: number; readonly change: OverrideChange }
+  /** The instance leaves the fleet: its replicas move elsewhere. */
+  | { readonly type: 'leave'; readonly timeoutMs: number }
   /** Ends the thread; its links close. */
   | { readonly type: 'close' };
 
@@ -84,4 +103,18 @@ export type FromFleet =
   /** The link to a peer is gone. */
   | { readonly type: 'peerDown'; readonly address: PeerAddress; readonly error: Packed }
   /** Calls since the last report. */
-  | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] };
+  | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] }
+  /** The numbers of replicas that the instance is to run. */
+  | ({ readonly type: 'apply' } & AppliedTargets)
+  | { readonly type: 'view'; readonly view: FleetView }
+  | { readonly type: 'member'; readonly id: string; readonly isAlive: boolean }
+  | { readonly type: 'commandDone'; readonly id: number; readonly failure: string | undefined }
+  | { readonly type: 'fault'; readonly cause: string; readonly message: string }
+  /** The instance has left the fleet. */
+  | { readonly type: 'left' };
+
+/** Messages from the fleet thread about the membership. */
+export type FromMember = Extract<
+  FromFleet,
+  { readonly type: 'apply' | 'view' | 'member' | 'commandDone' | 'fault' | 'left' }
+>;

@@ -9,7 +9,7 @@ import { packEvent } from '../replica/packed-event.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
 import { unpack } from '../values/pack.ts';
-import type { FromFleet } from './fleet-control.ts';
+import type { FromFleet, FromMember, ToFleet } from './fleet-control.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import { FleetWorker } from './fleet-worker.ts';
 import { dialOptions } from './peers/dial-options.ts';
@@ -31,6 +31,13 @@ export interface FleetNeeds {
   count(calls: readonly CountedCalls[]): void;
 }
 
+/** The host's part of the membership, as it hears of the fleet thread. */
+export interface MemberHostListener {
+  /** The thread runs, anew perhaps, and knows nothing. */
+  started(): void;
+  received(message: FromMember): void;
+}
+
 /**
  * The host's side of the fleet thread: starts it, starts it anew when it dies, and tells it which deployments it serves.
  * While the thread is away the instance serves alone.
@@ -44,6 +51,7 @@ export class FleetHost {
   #epoch = 0;
   #crashes: CrashHistory = [];
   #restart: Timer | undefined = undefined;
+  #member: MemberHostListener | undefined = undefined;
   /** Bound port, which the next life of the thread listens at as well. */
   #port: number;
   #isClosed = false;
@@ -66,6 +74,17 @@ export class FleetHost {
   /** Number of the thread's life. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Sends a message to the thread; it is lost while the thread is away. */
+  post(message: ToFleet): void {
+    this.#life?.worker.post(message);
+  }
+
+  /** Sets the only listener of the membership, which is called at each start of the thread from now on, and now. */
+  onMember(listener: MemberHostListener): void {
+    this.#member = listener;
+    if (this.#life !== undefined) listener.started();
   }
 
   /** Sets the other instances of the fleet. */
@@ -105,6 +124,7 @@ export class FleetHost {
     const life = new FleetLife(this.#needs, { epoch, options }, (message) => this.#receive(message));
     this.#life = life;
     life.worker.post({ type: 'peers', peers: this.#peers });
+    this.#member?.started();
     void life.worker.exited.then((reason) => this.#ended(life, reason));
   }
 
@@ -129,6 +149,12 @@ export class FleetHost {
         return;
       case 'stats':
         this.#needs.count(message.calls);
+        return;
+      case 'subscribe':
+      case 'lost':
+        return;
+      default:
+        this.#member?.received(message);
         return;
     }
   }

@@ -1,5 +1,8 @@
+import type { Amounts } from '../deployment/options/resource-units.ts';
 import type { AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
+import type { FleetTiming } from './node/timing.ts';
+import type { RedisSettings } from './redis/client.ts';
 
 /** Address at which an instance listens for its peers. */
 export interface PeerAddress {
@@ -26,4 +29,19 @@ export interface FleetOptions {
   readonly maxPayload?: number;
   /** The other instances of the fleet. */
   readonly peers?: readonly PeerAddress[];
+  /** How the instance finds the others in Redis. Default: `peers` alone are the fleet */
+  readonly membership?: MembershipOptions;
+}
+
+/** Settings of an instance that finds its peers in Redis. */
+export interface MembershipOptions {
+  readonly redis: RedisSettings;
+  /** IP address at which peers reach the instance. */
+  readonly advertise?: string;
+  /** Zone of the instance; empty: none. */
+  readonly zone: string;
+  /** Resources that replicas may use, in resource units. */
+  readonly resources?: Amounts;
+  readonly gpus?: number;
+  readonly timing?: FleetTiming;
 }

@@ -40,6 +40,12 @@ export interface InstanceObserver {
   space(instance: string, key: RouteKey): InstanceSpace;
 }
 
+/** Numbers of replicas of one instance that are decided elsewhere: by the leader of its fleet. */
+export interface DecidedTargets {
+  /** Replicas of a deployment; undefined as long as nothing is decided. */
+  target(key: RouteKey): number | undefined;
+}
+
 export interface LoopOptions {
   readonly store: Store;
   readonly token: FencingToken;
@@ -47,6 +53,8 @@ export interface LoopOptions {
   readonly autoscaling: Autoscaling;
   readonly trials: TrialObserver;
   readonly instances: InstanceObserver;
+  /** Set in a fleet: then this loop decides about no numbers of replicas. */
+  readonly decided?: DecidedTargets | undefined;
   /** Called when the store rejects a plan; the next pass decides anew. */
   onRefused(error: unknown): void;
 }
@@ -106,17 +114,42 @@ export class ControllerLoop {
   }
 
   #decide(at: number, wanted: readonly WantedDeployment[], snapshot: Snapshot): Decided {
-    const changed = this.#options.autoscaling.decide(at, wanted, snapshot);
+    const { autoscaling, decided } = this.#options;
+    if (decided !== undefined)
+      return { counts: this.#decidedCounts(wanted, decided, snapshot), shares: this.#shares(snapshot) };
+    const changed = autoscaling.decide(at, wanted, snapshot);
     const targets = wanted.map((one) => ({ ...one, target: changed.get(one.key) ?? one.target }));
     return { counts: this.#counts(targets, snapshot), shares: this.#shares(snapshot) };
   }
 
-  /** Replicas by instance. An undeclared deployment keeps its numbers while replicas remain: absent is never zero. */
+  /** Numbers that the fleet decided. A deployment about which it has not decided keeps its own. */
+  #decidedCounts(
+    wanted: readonly WantedDeployment[],
+    decided: DecidedTargets,
+    { plan }: Snapshot,
+  ): Plan['counts'] {
+    const counts = this.#kept(plan);
+    for (const { key, instances } of wanted) {
+      const target = decided.target(key);
+      if (target !== undefined)
+        counts[key] = Object.fromEntries(instances.map((instance) => [instance, target]));
+      else if (plan.counts[key] === undefined) delete counts[key];
+    }
+    return counts;
+  }
+
+  /** An undeclared deployment keeps its numbers while replicas remain: absent is never zero. */
+  #kept({ counts: planned }: Plan): Record<string, ReplicaCounts> {
+    const kept = Object.entries(planned).filter(([key]) =>
+      this.#options.instances.isRunning(key as RouteKey),
+    );
+    return Object.fromEntries(kept);
+  }
+
+  /** Replicas by instance. */
   #counts(targets: readonly WantedDeployment[], { plan }: Snapshot): Plan['counts'] {
     const { instances } = this.#options;
-    const counts: Record<string, ReplicaCounts> = {};
-    for (const [key, count] of Object.entries(plan.counts))
-      if (instances.isRunning(key as RouteKey)) counts[key] = count;
+    const counts = this.#kept(plan);
     for (const { key, target, spec, instances: declaring } of targets) {
       counts[key] = assignReplicas({
         target,

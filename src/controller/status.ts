@@ -82,6 +82,15 @@ export interface DeploymentReport {
   readonly pending: PendingReplicas | undefined;
   /** undefined if the deployment does not autoscale. */
   readonly scaling: ScalingReport | undefined;
+  /** The deployment over all instances of a fleet; all else here is of this instance. */
+  readonly fleet?: FleetReplicas;
+}
+
+/** Replicas of a deployment over a fleet. */
+export interface FleetReplicas {
+  readonly targetReplicas: number;
+  /** Running replicas by instance. */
+  readonly running: Readonly<Record<string, number>>;
 }
 
 /** A new version on trial beside an app. */

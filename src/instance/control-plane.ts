@@ -1,4 +1,4 @@
-import { ControllerLoop } from '../controller/loop.ts';
+import { ControllerLoop, type DecidedTargets } from '../controller/loop.ts';
 import type { AppReport } from '../controller/status.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import { prepareArguments } from '../deployment/compile-app.ts';
@@ -23,6 +23,8 @@ import { scaleDeployment } from './scaling/scale-deployment.ts';
 
 export interface ControlPlaneOptions extends Omit<DeploymentFactoryOptions, 'control'> {
   readonly store: Store;
+  /** Set in a fleet. */
+  readonly decided?: DecidedTargets | undefined;
   readonly dev: DevReload | undefined;
   readonly router: Router;
   readonly httpCounts: HttpCounts;
@@ -43,6 +45,7 @@ export interface ControlPlaneOptions extends Omit<DeploymentFactoryOptions, 'con
 export class ControlPlane {
   readonly apps: Apps = new Apps();
   readonly deployer: Deployer;
+  readonly control: InstanceControl;
   readonly #scaling: ScalingNeeds;
   readonly #autoscaler: Autoscaler;
   readonly #trials: TrialController;
@@ -54,6 +57,7 @@ export class ControlPlane {
     const { apps } = this;
     const { store, instanceId, clock, log, resources } = options;
     const control = new InstanceControl(instanceId, store, () => inRootContext(() => this.#loop.wake()));
+    this.control = control;
     const parts = { ...options, apps, control };
     this.#scaling = parts;
     this.deployer = new Deployer({ ...parts, deployments: new DeploymentFactory(parts) });
@@ -70,12 +74,18 @@ export class ControlPlane {
         isRunning: (key) => apps.runs(key),
         space: (_instance, key) => resources.space(key),
       },
+      decided: options.decided,
       onRefused: (err) => log.warn({ err }, 'plan rejected by the store; the next pass decides anew'),
     });
     this.#unwatch = store.watch((snapshot) => {
       for (const app of apps) app.followPlan();
       this.#trials.follow(snapshot);
     });
+  }
+
+  /** Makes the controller decide at once. */
+  wake(): void {
+    inRootContext(() => this.#loop.wake());
   }
 
   /** Applies a config: deploys, updates and deletes apps as it says. */

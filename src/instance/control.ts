@@ -11,6 +11,8 @@ export class InstanceControl {
   readonly #instanceId: string;
   readonly #store: Store;
   readonly #wake: () => void;
+  /** Carries a change out in the whole fleet; undefined for one that concerns this instance alone. */
+  #fleet: ((change: Change) => Promise<void> | undefined) | undefined = undefined;
 
   /** @param wake makes the controller decide at once */
   constructor(instanceId: string, store: Store, wake: () => void) {
@@ -44,8 +46,18 @@ export class InstanceControl {
     this.#wake();
   }
 
+  /** From now on overrides are those of a fleet. @param command carries out a change; undefined for one of this instance alone */
+  join(command: (change: Change) => Promise<void> | undefined): void {
+    this.#fleet = command;
+  }
+
   /** Proposes an override and makes the controller decide at once. Rejects with `SERVE_UNAVAILABLE`. */
   async override(change: Change): Promise<void> {
+    const sent = this.#fleet?.(change);
+    if (sent !== undefined) {
+      await sent;
+      return;
+    }
     const proposed = this.propose(change);
     this.#wake();
     await proposed;

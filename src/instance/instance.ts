@@ -24,6 +24,7 @@ import { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
 import { ThreadHosts } from '../isolation/thread/thread-hosts.ts';
 import { CallCounts } from '../observe/call-counts.ts';
 import { Events } from '../observe/events.ts';
+import type { FleetSample } from '../observe/fleet-metrics.ts';
 import { HttpCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { HostSample } from '../observe/metrics.ts';
@@ -38,17 +39,25 @@ import { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { Apps } from './apps/app-registry.ts';
 import type { AppRuntime } from './apps/app-runtime.ts';
 import { DevReload } from './apps/dev-reload.ts';
+import { triedApp } from './apps/trial-name.ts';
 import { ControlPlane } from './control-plane.ts';
+import { fleetChange } from './fleet/fleet-commands.ts';
+import { FleetMembership } from './fleet/fleet-membership.ts';
+import { FleetTargets } from './fleet/fleet-targets.ts';
 import { type GrowthWatchOptions, MemoryGrowthGuard } from './guards/memory-growth-guard.ts';
 import { type HostGuardOptions, OverloadGuard } from './guards/overload-guard.ts';
 import { ProcessMemoryGuard } from './guards/process-memory-guard.ts';
 import { randomId } from './ids.ts';
+import { type StatusReport, statusReport } from './instance-status.ts';
 import { detectMemoryMb } from './resources/machine.ts';
 import { ResourceLedger, type ResourceReport } from './resources/resource-ledger.ts';
 import { UnobservedFailures } from './unobserved-failures.ts';
 
 /** Period of the control loop. */
 const TICK_MS = 250;
+
+/** Time for which an instance that leaves its fleet waits for replicas elsewhere, in ms. */
+const LEAVE_MS = 20_000;
 
 export interface InstanceOptions {
   readonly log: Logger;
@@ -100,6 +109,12 @@ export class Instance {
   /** Resolves with the host of the fleet thread, whose code is loaded when it is used. */
   readonly fleet: Promise<FleetHost> | undefined;
   #fleetHost: FleetHost | undefined = undefined;
+  /** The instance's membership of a fleet; undefined as long as it is in none. */
+  membership: FleetMembership | undefined = undefined;
+  readonly #targets = new FleetTargets();
+  /** Name of the fleet that the instance finds in Redis. */
+  readonly #fleetName: string | undefined;
+  #unfollowFleet: (() => void) | undefined = undefined;
   #callers = 0;
   readonly #clock: Clock;
   #endLoop: (() => void) | undefined = undefined;
@@ -173,9 +188,12 @@ export class Instance {
       httpCounts: this.httpCounts,
       version: options.version,
       isInline: options.isInline,
+      decided: options.fleet?.options.membership === undefined ? undefined : this.#targets,
       counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
       begin: () => this.#begin(),
     });
+    const { fleet } = options;
+    this.#fleetName = fleet?.options.membership === undefined ? undefined : fleet.options.name;
     this.fleet = options.fleet === undefined ? undefined : this.#joinFleet(options.fleet);
   }
 
@@ -193,9 +211,37 @@ export class Instance {
       },
     };
     return import('../cluster/fleet-host.ts').then(({ FleetHost: Host }) => {
-      this.#fleetHost = new Host(options, needs);
+      const membership = options.membership && { ...options.membership, ...this.#resources.offered() };
+      this.#fleetHost = new Host({ ...options, ...(membership && { membership }) }, needs);
+      if (membership !== undefined) this.#member(this.#fleetHost);
       return this.#fleetHost;
     });
+  }
+
+  /** Lets the fleet decide how many replicas run here. */
+  #member(thread: FleetHost): void {
+    const { id: instanceId, events, log } = this;
+    const { control } = this.#plane;
+    const membership = new FleetMembership({
+      instanceId,
+      codeVersion: this.#version,
+      registry: this.#registry,
+      events,
+      log,
+      targets: this.#targets,
+      thread,
+      apps: () => this.#apps,
+      snapshot: () => control.snapshot,
+      lagMs: () => this.#guard.lagMs,
+      targetsChanged: () => this.#plane.wake(),
+      deleteApp: (app) => void this.#plane.delete(app),
+    });
+    this.membership = membership;
+    control.join((change) => {
+      const sent = fleetChange(change, control.snapshot, instanceId);
+      return sent && membership.command(sent);
+    });
+    this.#unfollowFleet = control.watch((snapshot) => membership.follow(snapshot));
   }
 
   #peerChannel(link: PeerLink, onGone: () => void): CallChannel {
@@ -273,9 +319,27 @@ export class Instance {
     return this.#plane.report();
   }
 
+  /** The state of the instance and of everything that runs in it, and of its fleet. */
+  status(): StatusReport {
+    const { id, startedAt, isLeaving, membership } = this;
+    const state = isLeaving ? 'CLOSING' : 'ALIVE';
+    const lagMs = Math.round(this.host.lagMs * 10) / 10;
+    const own = { id, address: undefined, state, startedAt, lagMs, resources: this.resources() } as const;
+    return statusReport(own, this.report(), this.#fleetName, membership?.view);
+  }
+
   /** State of the host's own event loop. */
   get host(): HostSample {
     return { lagMs: this.#guard.lagMs, shedding: this.#guard.level };
+  }
+
+  /** What the instance knows of its fleet; undefined outside one, and until it has joined. */
+  fleetSample(): FleetSample | undefined {
+    const view = this.membership?.view;
+    if (view === undefined) return undefined;
+    const { peers, desiredInstances, isLeading, refusedPlans } = view;
+    const instances = 1 + peers.filter(({ state }) => state !== 'DEAD').length;
+    return { instances, desiredInstances, isLeading, refusedPlans };
   }
 
   /** The labels of `serve_info`. */
@@ -290,8 +354,10 @@ export class Instance {
   }
 
   /** Drains an app and stops it. An unknown name is skipped. */
-  delete(name: string): Promise<void> {
-    return this.#plane.delete(name);
+  async delete(name: string): Promise<void> {
+    const isKnown = this.#apps.has(name) && triedApp(name) === undefined;
+    if (isKnown) await this.membership?.command({ kind: 'delete', app: name });
+    await this.#plane.delete(name);
   }
 
   /** Applies a config: deploys, updates and deletes apps as it says. */
@@ -345,7 +411,10 @@ export class Instance {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
+    if (this.membership !== undefined) await this.membership.leave(timeoutMs ?? LEAVE_MS);
+    this.#unfollowFleet?.();
     await this.#plane.close(timeoutMs);
+    this.membership?.close();
     await (await this.fleet)?.close();
     this.#endLoop?.();
     this.#unfollow?.();

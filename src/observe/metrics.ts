@@ -9,6 +9,7 @@ import type { HostMetrics } from '../user-metrics/host-metrics.ts';
 import type { MetricDefinition, MetricSeries } from '../user-metrics/table.ts';
 import { instanceOf, string } from '../validation/fields.ts';
 import { messageOf } from '../values/describe-value.ts';
+import { addFleetMetrics, type FleetSample } from './fleet-metrics.ts';
 import type { HttpCounts } from './http-counts.ts';
 import { ownVersion } from './own-version.ts';
 import { type MetricsRegister, Registered } from './register.ts';
@@ -88,6 +89,7 @@ export class Metrics {
   readonly #userMetrics: HostMetrics;
   readonly #http: HttpCounts;
   readonly #info: Readonly<Record<string, string>>;
+  readonly #fleet: () => FleetSample | undefined;
   /** The samples of the scrape that is being read. */
   #taken: readonly DeploymentSample[] | undefined = undefined;
   #register: Promise<MetricsRegister> | undefined = undefined;
@@ -101,6 +103,7 @@ export class Metrics {
     userMetrics: HostMetrics,
     http: HttpCounts,
     info: Readonly<Record<string, string>>,
+    fleet: () => FleetSample | undefined,
   ) {
     this.#options = options;
     this.#sample = sample;
@@ -108,6 +111,7 @@ export class Metrics {
     this.#userMetrics = userMetrics;
     this.#http = http;
     this.#info = info;
+    this.#fleet = fleet;
     // An injected registry is filled at once, because the app may scrape it without calling `read`.
     const { register } = options;
     if (register === undefined) return;
@@ -233,6 +237,7 @@ export class Metrics {
     );
     addCounters(add);
     addReplicaMetrics(add, prefix);
+    addFleetMetrics(add, this.#fleet);
     add('info', 'gauge', 'The instance and its versions: always 1.', () => [
       { value: 1, labels: { version: ownVersion(), ...this.#info } },
     ]);

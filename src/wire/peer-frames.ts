@@ -40,6 +40,8 @@ export const PEER_FRAME = {
   ping: 47,
   /** number of the ping */
   pong: 48,
+  /** document of the fleet's protocol (cluster/node/events.ts) */
+  control: 49,
 } as const;
 
 /** Frames between a replica's thread and the child process that runs the user's code. No peer sends them. */
@@ -89,6 +91,7 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
   [PEER_FRAME.draining, []],
   [PEER_FRAME.ping, ['number']],
   [PEER_FRAME.pong, ['number']],
+  [PEER_FRAME.control, ['value']],
   [CHILD_FRAME.control, ['value']],
   [CHILD_FRAME.state, ['value']],
 ]);

@@ -1,6 +1,8 @@
-import { isNewer, type Overrides, type Plan } from '../documents.ts';
+import { isNewer, type MemberRecord, type Overrides, type Plan } from '../documents.ts';
+import type { DeclaredPlace } from './declaration.ts';
 import type { FleetEffect, FleetEvent, FleetFrame, StoreAnswer } from './events.ts';
 import { instanceOf } from './local-instance.ts';
+import type { Member } from './membership.ts';
 import { assemble, type FleetNodeOptions, missingDeclarations, type NodeParts } from './node-parts.ts';
 
 /** A longer time without any event, in ms, means that the process stood still: ticks come every 250 ms. */
@@ -16,6 +18,8 @@ export interface FleetSituation {
   readonly isStoreUp: boolean;
   /** Number of refused plans. */
   readonly refusedPlans: number;
+  /** Number of instances that the wanted replicas need, while this instance leads. */
+  readonly desiredInstances: number | undefined;
 }
 
 /**
@@ -49,7 +53,23 @@ export class FleetNode {
       isLeading: this.#parts.control.lease() !== undefined,
       isStoreUp: this.#parts.sync.isUp,
       refusedPlans: this.#parts.follower.refused,
+      desiredInstances: this.#parts.control.leader?.desiredInstances,
     };
+  }
+
+  /** The other instances of the fleet. */
+  get members(): Iterable<Readonly<Member>> {
+    return this.#parts.membership.all();
+  }
+
+  /** The record of this instance. */
+  get record(): MemberRecord {
+    return this.#parts.self.record;
+  }
+
+  /** The deployments that this instance declares, by key. */
+  get places(): ReadonlyMap<string, DeclaredPlace> {
+    return this.#parts.self.places;
   }
 
   /** The overrides by persons that this instance knows. */

@@ -17,12 +17,19 @@ import type { ServedDeployments } from './served-deployments.ts';
 /** Rank of a call that names no priority, as of `normal`. */
 const NORMAL_RANK = 1;
 
+/** What the owner of the links hears of one. */
+export interface InboundLinkListener {
+  /** A document of the fleet's protocol arrived. */
+  control(instance: string, document: unknown): void;
+  closed(link: InboundLink): void;
+}
+
 /** The listener's end of a link: takes the calls of one thread of a peer. */
 export class InboundLink implements LinkEvents {
   readonly session: Session;
   readonly #link: Link;
   readonly #served: ServedDeployments;
-  readonly #onClosed: (link: InboundLink) => void;
+  readonly #listener: InboundLinkListener;
   /** Open calls by id. */
   readonly #calls: Array<InboundPeerCall | undefined> = [];
   readonly #ports = new Map<number, InboundPort>();
@@ -32,11 +39,11 @@ export class InboundLink implements LinkEvents {
     socket: LinkSocket,
     maxPayload: number,
     served: ServedDeployments,
-    onClosed: (link: InboundLink) => void,
+    listener: InboundLinkListener,
   ) {
     this.session = session;
     this.#served = served;
-    this.#onClosed = onClosed;
+    this.#listener = listener;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
     this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews });
     this.tell(served.describe());
@@ -66,7 +73,7 @@ export class InboundLink implements LinkEvents {
     for (const call of this.#calls) call?.cancelled(CANCEL_CODE.cancelled);
     for (const port of this.#ports.values()) port.close();
     this.#ports.clear();
-    this.#onClosed(this);
+    this.#listener.closed(this);
   }
 
   #frame(frame: Frame): void {
@@ -90,6 +97,9 @@ export class InboundLink implements LinkEvents {
         return;
       case PEER_FRAME.window:
         this.#ports.get(id)?.declined();
+        return;
+      case PEER_FRAME.control:
+        this.#listener.control(this.session.instance, frame[1]);
         return;
     }
   }

@@ -1,6 +1,7 @@
 import { now, type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import { type DialOptions, dialLink } from '../../wire/dialer.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { CallLink } from './call-link.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
 import { PeerChannel, type PeerState, type PeerTarget } from './peer-channel.ts';
@@ -77,6 +78,11 @@ export class PeerClient implements PeerState {
     this.#channels.set(target.endpoint, channel);
     if (this.#link !== undefined) channel.linked(this.#link);
     return channel;
+  }
+
+  /** Sends a document of the fleet's protocol; without a link it is lost. */
+  control(document: unknown): void {
+    this.#link?.post([PEER_FRAME.control, document]);
   }
 
   dial(): void {

@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import { ServeError } from '../../errors.ts';
+import { invalidOption, ServeError } from '../../errors.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import { FleetStoreError, type StoreFailure } from '../fleet-store.ts';
 import type { Script } from './scripts.ts';
@@ -20,17 +20,30 @@ export interface RedisClient {
    * reconnects.
    */
   subscribe(channel: string, listener: (message: string) => void): () => void;
+  /** Address of this end of the connection; undefined without a connection. */
+  readonly localAddress: string | undefined;
   close(): void;
+}
+
+/** How to connect to Redis, as plain data: exactly one of `url`, `options` and `module`. */
+export interface RedisSettings {
+  /** `redis://` or `rediss://` */
+  readonly url?: string;
+  /** Options of ioredis without functions, such as those for Sentinel. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** URL of a module whose default export makes an ioredis client from the options that the fleet needs. */
+  readonly module?: string;
 }
 
 /**
  * Connects to Redis with ioredis, which only this file loads. Commands fail at once without a connection, and are never
  * sent twice.
  *
- * @param url `redis://` or `rediss://`
- * @throws ServeError `SERVE_MISSING_DEPENDENCY` if ioredis is not installed
+ * @param redis settings, or a URL
+ * @throws ServeError `SERVE_MISSING_DEPENDENCY` if ioredis is not installed; `SERVE_INVALID_OPTION`; what the module throws
  */
-export async function openRedis(url: string, options: RedisOptions = {}): Promise<RedisClient> {
+export async function openRedis(redis: RedisSettings | string): Promise<RedisClient> {
+  const { url, options, module }: RedisSettings = typeof redis === 'string' ? { url: redis } : redis;
   const Client = await load();
   const settings: RedisOptions = {
     ...options,
@@ -44,9 +57,26 @@ export async function openRedis(url: string, options: RedisOptions = {}): Promis
     // A primary that became a replica answers READONLY, one that starts LOADING: another connection may find the new one.
     reconnectOnError: ({ message }) => /^(?:READONLY|LOADING|MASTERDOWN)/.test(message),
   };
-  const client = new IoredisClient(new Client(url, settings));
+  const client = new IoredisClient(
+    module !== undefined
+      ? await fromModule(module, settings)
+      : url === undefined
+        ? new Client(settings)
+        : new Client(url, settings),
+  );
   await client.connect();
   return client;
+}
+
+/** @throws ServeError `SERVE_INVALID_OPTION` if the module exports no factory */
+async function fromModule(module: string, settings: RedisOptions): Promise<Redis> {
+  const { default: make } = (await import(module)) as { default?: unknown };
+  if (typeof make === 'function') return (await make(settings)) as Redis;
+  throw invalidOption(
+    'redis.module',
+    module,
+    'a module whose default export is a function that makes a client',
+  );
 }
 
 async function load(): Promise<typeof Redis> {
@@ -72,6 +102,10 @@ class IoredisClient implements RedisClient {
     redis.on('ready', () => {
       this.#connectError = undefined;
     });
+  }
+
+  get localAddress(): string | undefined {
+    return Reflect.get(this.#redis, 'stream')?.localAddress;
   }
 
   /** Connects; an unreachable Redis is not an error, since the connection is retried. */

@@ -98,6 +98,8 @@ export interface DeploymentOptions {
   resources?: Resources;
   /** Most replicas of the deployment on one instance. Default: as many as fit. */
   maxReplicasPerInstance?: number;
+  /** Fewest replicas of the deployment on each instance of a fleet; the fleet's number is raised to match. Default 0. */
+  minReplicasPerInstance?: number;
   /** Time after which a deployment that can place no replica has failed, in ms. Default 30 000. */
   pendingTimeoutMs?: number;
   /** Calls that one replica runs at a time, over all callers: an exact cap. Computing calls run one by one. Default 16. */
@@ -208,6 +210,7 @@ const FIELDS: Fields<DeploymentOptions> = {
   autoscaling: AUTOSCALING_FIELD,
   resources: DEMAND_FIELD,
   maxReplicasPerInstance: integer(1),
+  minReplicasPerInstance: integer(0, 1_000),
   pendingTimeoutMs: milliseconds(),
   maxOngoingRequests: integer(1, MAX_ONGOING_LIMIT),
   maxQueuedRequests: either(oneOf(-1), integer(0)),
@@ -261,6 +264,7 @@ const DEFAULTS: ResolvedOptions = {
   autoscaling: undefined,
   resources: {},
   maxReplicasPerInstance: Infinity,
+  minReplicasPerInstance: 0,
   pendingTimeoutMs: 30_000,
   maxOngoingRequests: 16,
   maxQueuedRequests: 1_000,

@@ -11,6 +11,8 @@ export interface ScalableDeployment {
   readonly spec: HostedDeployment;
   /** Target number of replicas. */
   readonly target: number;
+  /** Total number of replicas that failed to start. */
+  readonly failedStarts: number;
   replicas(): Iterable<ManagedReplica>;
 }
 

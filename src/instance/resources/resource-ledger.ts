@@ -77,6 +77,11 @@ export class ResourceLedger {
     return { id: this.#instanceId, free: this.#free(), gpus: this.#freeGpus(), replicas };
   }
 
+  /** What replicas may use in all, for the controller of a fleet. */
+  offered(): { readonly resources: Amounts; readonly gpus: number } {
+    return { resources: this.#totals(), gpus: this.#gpuIds?.length ?? 0 };
+  }
+
   release(grant: Grant): void {
     this.#grants.delete(grant);
   }

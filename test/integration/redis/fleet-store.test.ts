@@ -96,7 +96,7 @@ describe.skipIf(!HAS_REDIS)('a store on Redis', () => {
       '-@all',
     ];
     await made.redis.call('ACL', 'SETUSER', 'fleet', ...rules, ...commands.split(' '));
-    const client = await openRedis(server.url, { username: 'fleet', password: 'word' });
+    const client = await openRedis({ url: server.url, options: { username: 'fleet', password: 'word' } });
     const store = new RedisFleetStore(client, keys);
     await store.join(joinOf('a'));
     const lease = await store.lease({ owner: 'a#1', ttlMs: 15_000, floor: 0 });

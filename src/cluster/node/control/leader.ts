@@ -21,6 +21,7 @@ import { removalsAllowed } from '../guards.ts';
 import { Reports } from '../reports.ts';
 import type { FleetTiming } from '../timing.ts';
 import { Barred } from './barred.ts';
+import { desiredInstances } from './desired-instances.ts';
 import type { DesiredDeployment, Merged } from './merge.ts';
 import { type PlannedDeployment, type PlannedMember, planCounts } from './planner.ts';
 import { Rebalancer } from './rebalance.ts';
@@ -74,6 +75,8 @@ export class Leader {
   readonly reports: Reports;
   pending: ReadonlyMap<string, PendingReplicas> = new Map();
   readonly decisions = new Map<string, ScalingDecision>();
+  /** Number of instances that all wanted replicas need; undefined before the first decision. */
+  desiredInstances: number | undefined = undefined;
 
   /** @param isAlone whether the leader plans only for its own instance, because no fleet is reachable */
   constructor(timing: FleetTiming, since: number, isAlone: boolean, policy: FleetPolicy) {
@@ -110,6 +113,7 @@ export class Leader {
     this.#barred.update(ids, view.merged.deployments, this.reports, now);
     const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, ids, now));
     const planned = members.map(({ record }) => spaceOf(record));
+    this.desiredInstances = desiredInstances(deployments, planned);
     const before = ids.reduce((total, id) => total + this.#totalOn(id, view, now), 0);
     // Receivers count from the last plan, which does not contain returning instances.
     const budget = this.#budget(plan === undefined ? before : Math.min(before, totalOf(plan)), now);

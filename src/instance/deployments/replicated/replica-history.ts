@@ -33,6 +33,8 @@ export class ReplicaHistory {
   /** Number of ended replicas that remain, blocked in native code. They never go away. */
   #zombies = 0;
   #lostStarts: LostStart[] = [];
+  /** Total number of replicas that failed to start. */
+  failedStarts = 0;
   #version: string;
 
   /** @param version fingerprint of the current version */
@@ -90,6 +92,7 @@ export class ReplicaHistory {
   }
 
   startFailed(replica: ManagedReplica, phase: string, error: unknown): void {
+    this.failedStarts++;
     const reason = startFailureReason(phase, error);
     this.#count(replica, `failed in ${phase}`, error, deathCause(error, false), { reason });
     const tookMs = activeTime.now() - replica.startedAt;

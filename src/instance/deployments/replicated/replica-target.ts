@@ -30,6 +30,11 @@ export class ReplicaTarget {
     return this.#target;
   }
 
+  /** Whether the plan says how many replicas there are to be; in a fleet this may take a while. */
+  get isPlanned(): boolean {
+    return this.#control.planned(this.#key) !== undefined;
+  }
+
   /** Direction of a target change that the replicas have not followed yet. */
   get scaling(): 'up' | 'down' | undefined {
     return this.#scaling;

@@ -107,11 +107,16 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   }
 
   get isReady(): boolean {
-    return this.#replicas.isRunning || (this.target === 0 && this.#failure === undefined);
+    if (this.#replicas.isRunning) return true;
+    return this.target === 0 && this.#target.isPlanned && this.#failure === undefined;
   }
 
   get target(): number {
     return this.#target.target;
+  }
+
+  get failedStarts(): number {
+    return this.#history.failedStarts;
   }
 
   get isDegraded(): boolean {
@@ -296,8 +301,8 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
     const { options } = this.#spec;
     const { target } = this;
     const { running, old, live } = this.#census();
-    if (!this.#reconfiguration.isRunning && this.#change?.isPending === true)
-      this.#change.judge(target, running, old);
+    const isSettled = this.#target.isPlanned && !this.#reconfiguration.isRunning;
+    if (isSettled && this.#change?.isPending === true) this.#change.judge(target, running, old);
     this.#target.observe(running, this.#replicas.isStopping);
     if (this.#failure !== undefined) this.#refusal.forget();
     else this.#refusal.judge(this.#history, options.restart, target === 0 || this.isRoutable, at);

@@ -1,0 +1,206 @@
+import { isIP } from 'node:net';
+import { invalidOption } from '../errors.ts';
+import { bytes } from '../validation/bytes.ts';
+import {
+  boolean,
+  either,
+  type Field,
+  type Fields,
+  instanceOf,
+  integer,
+  isPlainObject,
+  listOf,
+  object,
+  string,
+} from '../validation/fields.ts';
+import type { AddressRules } from '../wire/addresses.ts';
+import type { LinkCertificates } from '../wire/security.ts';
+import type { FleetOptions } from './fleet-options.ts';
+import type { RedisSettings } from './redis/client.ts';
+
+/** Minimum length of a secret: a shorter one could be guessed. */
+const MIN_SECRET_BYTES = 32;
+
+/** How an instance reaches Redis. */
+export type RedisOption =
+  /** `redis://` or `rediss://` */
+  | string
+  /** URL of a module whose default export makes an ioredis client from given options, for credentials that rotate. */
+  | { readonly module: string }
+  /** Options of ioredis without functions, such as those for Sentinel: they go to another thread. */
+  | Readonly<Record<string, unknown>>;
+
+export interface FleetListenOptions {
+  /** IP address. Default `'127.0.0.1'`, which only peers on the same machine reach. */
+  host?: string;
+  /** 0 = any free port. Default 0. */
+  port?: number;
+}
+
+/** The instance's part in a fleet. */
+export interface FleetSettings {
+  /** Name of the fleet: a Redis may hold several. Default `'default'`. */
+  name?: string;
+  /** Address at which peers reach the instance. */
+  listen?: FleetListenOptions;
+  /** IP address that peers dial. Default: `listen.host`; for all interfaces, the local address of the Redis connection. */
+  advertise?: string;
+  /** Shared by all instances, at least 32 bytes; of a list the first one is used and all are accepted, so that secrets rotate. */
+  secret?: string | string[];
+  /** Certificates in place of keys that are derived from the secret. */
+  tls?: LinkCertificates;
+  /** Networks that may be dialled, such as `10.0.0.0/8`, and ports. Default: the class of the own address, never link-local. */
+  allow?: string[] | AddressRules;
+  /** Zone of the instance: replicas are spread over zones. Default: none. */
+  zone?: string;
+  /** Largest frame that the instance accepts, in bytes or like `'64mb'`. Default `'64mb'`. */
+  maxPayload?: number | string;
+  /** Whether links go without TLS: the secret is proved once, and nothing is encrypted. Default false. */
+  trustNetwork?: boolean;
+}
+
+const address = instanceOf<string>(
+  'an IP address',
+  (value) => typeof value === 'string' && isIP(value) !== 0,
+);
+const port = integer(0, 65_535);
+const secret = instanceOf<string>(
+  `a text of at least ${MIN_SECRET_BYTES} bytes`,
+  (value) => typeof value === 'string' && Buffer.byteLength(value) >= MIN_SECRET_BYTES,
+);
+const secrets = instanceOf<string[]>(
+  `at least one text of at least ${MIN_SECRET_BYTES} bytes`,
+  (value) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((one) => typeof one === 'string' && Buffer.byteLength(one) >= MIN_SECRET_BYTES),
+);
+const pem = instanceOf<string | Buffer>(
+  'PEM as text or bytes',
+  (value) => typeof value === 'string' || Buffer.isBuffer(value),
+);
+
+export const REDIS_FIELD: Field<RedisOption> = either(
+  string('a URL such as redis://127.0.0.1:6379', /^rediss?:\/\//),
+  instanceOf<Readonly<Record<string, unknown>>>(
+    'plain options of ioredis, or { module }',
+    (value) => isPlainObject(value) && isPlain(value),
+  ),
+);
+
+export const FLEET_FIELDS: Fields<FleetSettings> = {
+  name: string('1 to 64 characters of A–Z, a–z, 0–9, _ . and -', /^[A-Za-z0-9_.-]{1,64}$/),
+  listen: object<FleetListenOptions>({ host: address, port }),
+  advertise: address,
+  secret: either(secret, secrets),
+  tls: object<LinkCertificates>({ cert: pem, key: pem, ca: either(pem, listOf(pem)) }),
+  allow: either(
+    listOf(string('a network such as 10.0.0.0/8')),
+    object<AddressRules>({ networks: listOf(string('a network such as 10.0.0.0/8')), ports: listOf(port) }),
+  ),
+  zone: string('1 to 64 characters', /^[\s\S]{1,64}$/),
+  maxPayload: bytes(2 ** 30),
+  trustNetwork: boolean(),
+};
+
+/** Environment variables of a fleet, by their names without `INSERVE_FLEET_`. */
+type FleetVariable = 'NAME' | 'LISTEN' | 'ADVERTISE' | 'ALLOW' | 'ZONE' | 'SECRET';
+
+/**
+ * Fills the settings of a fleet from the environment where they are not given: `INSERVE_FLEET_NAME`, `_LISTEN` (`host:port`,
+ * IPv6 in brackets), `_ADVERTISE`, `_ALLOW` (networks with commas), `_SECRET` (one per line), `_ZONE`.
+ *
+ * @throws ServeError `SERVE_INVALID_OPTION` without a secret
+ */
+export function fleetOptions(
+  redis: RedisOption,
+  given: FleetSettings = {},
+  environment: NodeJS.ProcessEnv = process.env,
+): FleetOptions {
+  const variable = (name: FleetVariable): string | undefined =>
+    environment[`INSERVE_FLEET_${name}`] || undefined;
+  const settings: FleetSettings = { ...fromEnvironment(variable), ...given };
+  const {
+    name = 'default',
+    listen = {},
+    allow,
+    maxPayload,
+    tls,
+    trustNetwork,
+    advertise,
+    zone = '',
+  } = settings;
+  if (settings.secret === undefined) {
+    const hint = `a text of at least ${MIN_SECRET_BYTES} bytes that all instances share: redis without it is refused`;
+    throw invalidOption('createServe.fleet.secret', undefined, hint);
+  }
+  return {
+    name,
+    secrets: typeof settings.secret === 'string' ? [settings.secret] : settings.secret,
+    listen: { host: listen.host ?? '127.0.0.1', port: listen.port ?? 0 },
+    ...(tls !== undefined && { tls }),
+    ...(trustNetwork !== undefined && { trustNetwork }),
+    ...(allow !== undefined && { allow: Array.isArray(allow) ? { networks: allow } : allow }),
+    ...(maxPayload !== undefined && { maxPayload: maxPayload as number }),
+    membership: {
+      redis: redisSettings(redis),
+      ...(advertise !== undefined && { advertise }),
+      zone,
+    },
+  };
+}
+
+function redisSettings(redis: RedisOption): RedisSettings {
+  if (typeof redis === 'string') return { url: redis };
+  const { module } = redis;
+  return typeof module === 'string' ? { module } : { options: redis };
+}
+
+function fromEnvironment(variable: (name: FleetVariable) => string | undefined): FleetSettings {
+  const [name, listen, advertise, allow, zone, keys] = [
+    variable('NAME'),
+    variable('LISTEN'),
+    variable('ADVERTISE'),
+    variable('ALLOW'),
+    variable('ZONE'),
+    variable('SECRET'),
+  ];
+  const found = {
+    name,
+    listen: listen && listenAt(listen),
+    advertise,
+    allow: allow?.split(','),
+    zone,
+    secret: keys?.split('\n').filter((key) => key !== ''),
+  };
+  const settings: FleetSettings = {};
+  for (const [key, value] of Object.entries(found)) {
+    if (value === undefined || value === '') continue;
+    const field = FLEET_FIELDS[key as keyof FleetSettings];
+    Object.assign(settings, { [key]: field.parse(value, `INSERVE_FLEET_${key.toUpperCase()}`) });
+  }
+  return settings;
+}
+
+/** `host:port`, IPv6 in brackets; either may be missing. */
+function listenAt(text: string): FleetListenOptions {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) throw invalidOption('INSERVE_FLEET_LISTEN', text, 'host:port, IPv6 in brackets');
+  return {
+    ...(host !== '' && { host }),
+    ...(digits !== undefined && { port: Number(digits) }),
+  };
+}
+
+/** Whether options can go to another thread. */
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return false;
+  if (Array.isArray(value)) return value.every(isPlain);
+  if (Buffer.isBuffer(value)) return true;
+  return (
+    typeof value !== 'object' ||
+    value === null ||
+    (isPlainObject(value) && Object.values(value).every(isPlain))
+  );
+}

@@ -1,0 +1,145 @@
+import { ServeError } from '../../errors.ts';
+import { messageOf } from '../../values/describe-value.ts';
+import type { Declaration } from '../documents.ts';
+import type { FromFleet, ToFleet } from '../fleet-control.ts';
+import type { FleetOptions, MembershipOptions } from '../fleet-options.ts';
+import type { LinkEnd } from '../node/events.ts';
+import type { MemberPeers } from './member-peers.ts';
+import { type OpenMember, openMember } from './open-member.ts';
+
+/** Messages of the host about the membership. */
+export type ToMember = Extract<ToFleet, { type: 'declare' | 'report' | 'demand' | 'command' | 'leave' }>;
+
+export interface MemberAgentOptions {
+  readonly instanceId: string;
+  readonly epoch: number;
+  readonly fleet: FleetOptions;
+  readonly links: MemberPeers;
+  post(message: FromFleet): void;
+}
+
+/**
+ * The fleet thread's side of the membership: joins with the first declaration, and passes on what the host, the links and the
+ * fleet have to say to each other.
+ */
+export class MemberAgent {
+  readonly #options: MemberAgentOptions;
+  /** Messages that came before the connection to Redis was there. */
+  #waiting: ToMember[] = [];
+  #declaration: Declaration | undefined = undefined;
+  #port: number | undefined = undefined;
+  #isOpening = false;
+  #open: OpenMember | undefined = undefined;
+  /** Links that are open: the member hears of those before it. */
+  readonly #linked = new Set<string>();
+  #isClosed = false;
+
+  constructor(options: MemberAgentOptions) {
+    this.#options = options;
+  }
+
+  receive(message: ToMember): void {
+    if (this.#open === undefined) {
+      // Only the last report counts.
+      if (message.type === 'report') this.#waiting = this.#waiting.filter(({ type }) => type !== 'report');
+      this.#waiting.push(message);
+      if (message.type === 'declare') this.#declaration = message.declaration;
+      this.#joinOnce();
+      return;
+    }
+    this.#tell(this.#open, message);
+  }
+
+  /** The instance listens at this port. */
+  listening(port: number): void {
+    this.#port = port;
+    this.#joinOnce();
+  }
+
+  /** A link to a peer can be used. */
+  linkUp(peer: string): void {
+    this.#linked.add(peer);
+    this.#open?.member.linkUp(peer);
+  }
+
+  linkDown(peer: string, cause: LinkEnd): void {
+    this.#linked.delete(peer);
+    this.#open?.member.linkDown(peer, cause);
+  }
+
+  /** A frame of the fleet's protocol arrived over the link of a peer. */
+  frame(peer: string, frame: unknown): void {
+    this.#open?.member.receive(peer, frame);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#open?.close();
+  }
+
+  #joinOnce(): void {
+    const { membership } = this.#options.fleet;
+    if (this.#isOpening || membership === undefined) return;
+    if (this.#declaration === undefined || this.#port === undefined) return;
+    this.#isOpening = true;
+    void this.#join(this.#declaration, this.#port, membership);
+  }
+
+  async #join(declaration: Declaration, port: number, membership: MembershipOptions): Promise<void> {
+    const { post, ...options } = this.#options;
+    try {
+      const open = await openMember({
+        ...options,
+        membership,
+        port,
+        declaration,
+        listener: {
+          apply: ({ targets, cause, isPlanned }) => post({ type: 'apply', targets, cause, isPlanned }),
+          changed: (view) => post({ type: 'view', view }),
+          member: (id, isAlive) => {
+            if (!isAlive) options.links.forget(id);
+            post({ type: 'member', id, isAlive });
+          },
+          commandDone: (id, failure) => post({ type: 'commandDone', id, failure }),
+          fault: (cause, message) => post({ type: 'fault', cause, message }),
+          left: () => post({ type: 'left' }),
+        },
+      });
+      if (this.#isClosed) {
+        open.close();
+        return;
+      }
+      this.#open = open;
+      for (const peer of this.#linked) open.member.linkUp(peer);
+      for (const message of this.#waiting.splice(0)) this.#tell(open, message);
+    } catch (error) {
+      const cause = error instanceof ServeError ? error.code : 'membership';
+      post({ type: 'fault', cause, message: `the fleet cannot be joined: ${messageOf(error)}` });
+    }
+  }
+
+  #tell({ member }: OpenMember, message: ToMember): void {
+    switch (message.type) {
+      case 'declare':
+        member.declare(message.declaration);
+        return;
+      case 'report':
+        member.handle({
+          type: 'hostReport',
+          loads: message.loads,
+          hostLagMs: message.lagMs,
+          isReady: message.isReady,
+        });
+        return;
+      case 'demand':
+        member.handle({ type: 'demand', deployment: message.key });
+        return;
+      case 'command':
+        member.handle({ type: 'command', command: message.id, change: message.change });
+        return;
+      case 'leave':
+        member.handle({ type: 'close', timeoutMs: message.timeoutMs });
+        return;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { isIP } from 'node:net';
+import type { Declaration } from '../documents.ts';
+import type { FleetOptions, MembershipOptions } from '../fleet-options.ts';
+import { FLEET_TIMING } from '../node/timing.ts';
+import { openRedis, type RedisClient } from '../redis/client.ts';
+import { FleetKeys } from '../redis/keys.ts';
+import { RedisFleetStore } from '../redis/redis-store.ts';
+import { Seal } from '../redis/seal.ts';
+import { FleetMember, type MemberLinks, type MemberListener } from './fleet-member.ts';
+
+/** Versions of the protocol of links that this code speaks. */
+const PROTOCOLS: readonly number[] = [1];
+/** Addresses that stand for all interfaces: nobody can dial them. */
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
+export interface OpenMemberOptions {
+  readonly instanceId: string;
+  readonly epoch: number;
+  readonly fleet: FleetOptions;
+  readonly membership: MembershipOptions;
+  /** Port at which the instance listens. */
+  readonly port: number;
+  readonly declaration: Declaration;
+  readonly links: MemberLinks;
+  readonly listener: MemberListener;
+}
+
+/** A membership with its connection to Redis. */
+export interface OpenMember {
+  readonly member: FleetMember;
+  /** Ends both without leaving the fleet. */
+  close(): void;
+}
+
+/**
+ * Joins the fleet. Redis need not be reachable yet.
+ * @throws ServeError `SERVE_MISSING_DEPENDENCY` without ioredis; what the module of a client throws
+ */
+export async function openMember(options: OpenMemberOptions): Promise<OpenMember> {
+  const { instanceId, epoch, fleet, membership, port, declaration, links, listener } = options;
+  const { redis, resources = {}, gpus = 0, zone, timing = FLEET_TIMING } = membership;
+  const client = await openRedis(redis);
+  const keys = new FleetKeys(fleet.name);
+  const host = advertisedHost(fleet, membership, client);
+  const member = new FleetMember({
+    identity: {
+      id: instanceId,
+      epoch,
+      address: isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`,
+      certificate: '',
+      protocols: PROTOCOLS,
+      resources,
+      gpus,
+      zone,
+    },
+    declaration,
+    store: new RedisFleetStore(client, keys),
+    keys,
+    seal: new Seal(fleet.secrets),
+    timing,
+    links,
+    listener,
+  });
+  const close = (): void => {
+    member.close();
+    client.close();
+  };
+  return { member, close };
+}
+
+/** The given address; else the one that the instance listens at; for all interfaces, the one that Redis sees. */
+function advertisedHost(
+  { listen }: FleetOptions,
+  { advertise }: MembershipOptions,
+  client: RedisClient,
+): string {
+  if (advertise !== undefined) return advertise;
+  if (!WILDCARDS.has(listen.host)) return listen.host;
+  return client.localAddress ?? '127.0.0.1';
+}

@@ -1,0 +1,190 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Declaration } from '../../cluster/documents.ts';
+import type { FromMember, ToFleet } from '../../cluster/fleet-control.ts';
+import type { FleetHost } from '../../cluster/fleet-host.ts';
+import type { FleetView } from '../../cluster/member/fleet-view.ts';
+import type { OverrideChange } from '../../cluster/node/overrides.ts';
+import { ServeError } from '../../errors.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
+import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import type { Events } from '../../observe/events.ts';
+import type { Logger } from '../../observe/logger.ts';
+import type { Snapshot } from '../../store/snapshot.ts';
+import { entryOf } from '../../store/snapshot.ts';
+import { type Timer, time } from '../../time/clock.ts';
+import { within } from '../../time/timeout.ts';
+import type { AppRuntime } from '../apps/app-runtime.ts';
+import { declareApps } from './declare-apps.ts';
+import type { FleetTargets } from './fleet-targets.ts';
+import { LocalLoads } from './local-loads.ts';
+
+/** Period of the reports to the fleet thread, in ms. */
+const REPORT_MS = 250;
+/** Time beyond its limit that an orderly leave may take, in ms. */
+const LEAVE_GRACE_MS = 2_000;
+
+export interface FleetMembershipOptions {
+  readonly instanceId: string;
+  readonly codeVersion: string;
+  readonly registry: EndpointRegistry;
+  readonly events: Events;
+  readonly log: Logger;
+  readonly targets: FleetTargets;
+  readonly thread: Pick<FleetHost, 'post' | 'onMember'>;
+  apps(): Iterable<AppRuntime>;
+  snapshot(): Snapshot;
+  lagMs(): number;
+  /** The fleet wants other numbers of replicas. */
+  targetsChanged(): void;
+  /** A person deleted an app from the fleet. */
+  deleteApp(app: string): void;
+}
+
+interface OpenCommand {
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** The instance's membership of a fleet: tells the fleet what it declares and runs, and takes what the fleet decides. */
+export class FleetMembership {
+  readonly #options: FleetMembershipOptions;
+  readonly #loads: LocalLoads;
+  readonly #commands = new Map<number, OpenCommand>();
+  readonly #left = Promise.withResolvers<void>();
+  /** Generations of the deletions that were carried out here, by app. */
+  readonly #deleted = new Map<string, number>();
+  readonly #reports: Timer;
+  #lastCommand = 0;
+  #declaration: Declaration | undefined = undefined;
+  #view: FleetView | undefined = undefined;
+  #isLeaving = false;
+
+  constructor(options: FleetMembershipOptions) {
+    this.#options = options;
+    this.#loads = new LocalLoads(options.registry);
+    options.thread.onMember({
+      started: () => {
+        const declaration = this.#declaration;
+        if (declaration === undefined) return;
+        this.#post({ type: 'declare', declaration });
+        this.#report();
+      },
+      received: (message) => this.#receive(message),
+    });
+    this.#reports = time.every(REPORT_MS, () => this.#report());
+    this.#reports.unref();
+    this.follow(options.snapshot());
+  }
+
+  /** The fleet as this instance sees it; undefined until it has joined. */
+  get view(): FleetView | undefined {
+    return this.#view;
+  }
+
+  /** Declares the apps of this instance, if they changed. */
+  follow({ declarations, overrides }: Snapshot): void {
+    const { instanceId, codeVersion } = this.#options;
+    const apps = Object.values(entryOf(declarations, instanceId)?.apps ?? {});
+    const prefixes = new Map([...this.#options.apps()].map(({ name, routePrefix }) => [name, routePrefix]));
+    const declaration = declareApps(apps, codeVersion, overrides.trials, (app) => ({
+      routePrefix: prefixes.get(app) ?? null,
+      lifts: this.#deleted.get(app) ?? 0,
+    }));
+    if (isDeepStrictEqual(declaration, this.#declaration)) return;
+    this.#declaration = declaration;
+    this.#post({ type: 'declare', declaration });
+  }
+
+  /**
+   * Changes the whole fleet. @throws ServeError `SERVE_UNAVAILABLE` while Redis is away
+   */
+  async command(change: OverrideChange): Promise<void> {
+    const id = ++this.#lastCommand;
+    const done = Promise.withResolvers<void>();
+    this.#commands.set(id, { done });
+    this.#post({ type: 'command', id, change });
+    await done.promise;
+  }
+
+  /** Leaves the fleet: the replicas move elsewhere first. Resolves at the latest after `timeoutMs` and two seconds. */
+  async leave(timeoutMs: number): Promise<void> {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#post({ type: 'leave', timeoutMs });
+    await within(timeoutMs + LEAVE_GRACE_MS, this.#left.promise, undefined);
+  }
+
+  close(): void {
+    time.cancel(this.#reports);
+    this.#left.resolve();
+    const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
+    for (const { done } of this.#commands.values()) done.reject(error);
+    this.#commands.clear();
+  }
+
+  #receive(message: FromMember): void {
+    const { targets, targetsChanged, events, log } = this.#options;
+    switch (message.type) {
+      case 'apply':
+        targets.apply(message);
+        targetsChanged();
+        return;
+      case 'view':
+        this.#see(message.view);
+        return;
+      case 'member':
+        log.info(
+          { instance: message.id },
+          `instance ${message.id} ${message.isAlive ? 'is part of the fleet' : 'is gone from the fleet'}`,
+        );
+        events.emit('peer', { instance: message.id, state: message.isAlive ? 'UP' : 'DEAD' });
+        return;
+      case 'commandDone': {
+        const open = this.#commands.get(message.id);
+        this.#commands.delete(message.id);
+        if (message.failure === undefined) open?.done.resolve();
+        else open?.done.reject(new ServeError('SERVE_UNAVAILABLE', message.failure));
+        return;
+      }
+      case 'fault':
+        log.warn({ reason: message.cause }, message.message);
+        events.emit('fault', { reason: message.cause, error: new Error(message.message) });
+        return;
+      case 'left':
+        this.#left.resolve();
+        return;
+    }
+  }
+
+  #see(view: FleetView): void {
+    const { events, log, deleteApp } = this.#options;
+    const before = this.#view;
+    this.#view = view;
+    if (view.leader !== before?.leader) {
+      log.info({ leader: view.leader }, `instance ${view.leader ?? '(none)'} leads the fleet`);
+      events.emit('leader', { instance: view.leader });
+    }
+    for (const [app, generation] of Object.entries(view.deleted)) {
+      if ((this.#deleted.get(app) ?? 0) >= generation) continue;
+      this.#deleted.set(app, generation);
+      deleteApp(app);
+    }
+  }
+
+  #report(): void {
+    const { apps, lagMs } = this.#options;
+    const all = [...apps()];
+    const loads = this.#loads.read(all);
+    this.#post({
+      type: 'report',
+      loads,
+      lagMs: Math.round(lagMs()),
+      isReady: all.length > 0 && all.every(({ isRoutable }) => isRoutable),
+    });
+    for (const [key, { queued, running, target }] of Object.entries(loads))
+      if (queued > 0 && running === 0 && target === 0) this.#post({ type: 'demand', key: key as RouteKey });
+  }
+
+  #post(message: ToFleet): void {
+    this.#options.thread.post(message);
+  }
+}

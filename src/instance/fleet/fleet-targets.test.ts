@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { routeKey } from '../../handle/routing/directory.ts';
+import { FleetTargets } from './fleet-targets.ts';
+
+const KEY = routeKey('speech', 'Detector');
+const OTHER = routeKey('speech', 'Segmenter');
+
+describe('the numbers of replicas that a fleet wants here', () => {
+  test('are unknown, not zero, before a plan', () => {
+    const targets = new FleetTargets();
+    expect(targets.target(KEY)).toBeUndefined();
+    targets.apply({ targets: { [KEY]: 0, [OTHER]: 1 }, cause: 'boot', isPlanned: false });
+    expect([targets.target(KEY), targets.target(OTHER)]).toEqual([undefined, 1]);
+  });
+
+  test('are those of the plan, zero too', () => {
+    const targets = new FleetTargets();
+    targets.apply({ targets: { [KEY]: 3, [OTHER]: 0 }, cause: 'plan', isPlanned: true });
+    expect([targets.target(KEY), targets.target(OTHER)]).toEqual([3, 0]);
+    targets.apply({ targets: { [KEY]: 1 }, cause: 'plan', isPlanned: true });
+    expect([targets.target(KEY), targets.target(OTHER)]).toEqual([1, undefined]);
+  });
+
+  test('do not fall when the fleet thread starts anew and knows no plan', () => {
+    const targets = new FleetTargets();
+    targets.apply({ targets: { [KEY]: 3 }, cause: 'plan', isPlanned: true });
+    targets.apply({ targets: { [KEY]: 0 }, cause: 'boot', isPlanned: false });
+    expect(targets.target(KEY)).toBe(3);
+    targets.apply({ targets: { [KEY]: 1, [OTHER]: 1 }, cause: 'alone', isPlanned: true });
+    expect([targets.target(KEY), targets.target(OTHER)]).toEqual([3, 1]);
+    targets.apply({ targets: { [KEY]: 1 }, cause: 'plan', isPlanned: true });
+    expect(targets.target(KEY)).toBe(1);
+  });
+
+  test('rise and fall with the plan of an instance that never saw a fleet', () => {
+    const targets = new FleetTargets();
+    targets.apply({ targets: { [KEY]: 4 }, cause: 'alone', isPlanned: true });
+    targets.apply({ targets: { [KEY]: 2 }, cause: 'alone', isPlanned: true });
+    expect(targets.target(KEY)).toBe(2);
+  });
+
+  test('of a deployment by an inherited name are unknown', () => {
+    expect(new FleetTargets().target('constructor' as typeof KEY)).toBeUndefined();
+  });
+});
