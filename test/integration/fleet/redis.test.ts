@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FLEET_TIMING, type FleetTiming } from '../../../src/cluster/node/timing.ts';
+import type { DeploymentReport } from '../../../src/controller/status.ts';
+import type { Serve } from '../../../src/index.ts';
+import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
+import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
+import { HAS_REDIS, RedisServer } from '../../support/fleet/redis-server.ts';
+import { eventually } from '../../support/until.ts';
+
+if (!HAS_REDIS)
+  console.warn('redis-server is not installed and cannot be: the tests of a fleet on Redis are skipped');
+
+/** All times of the protocol at a fifth, but for those that bound what an idle machine does. */
+const TIMING: FleetTiming = {
+  ...FLEET_TIMING,
+  beatMs: 400,
+  recordTtlMs: 3_000,
+  leaseTtlMs: 3_000,
+  leaseHoldMs: 2_000,
+  deadMs: 3_000,
+  refusedDeadMs: 1_500,
+  settleMs: 200,
+  aloneMs: 3_000,
+  removalDelayMs: 3_000,
+  removalStepMs: 200,
+  moveEveryMs: 500,
+  moveQuietMs: 1_000,
+  commandMs: 2_000,
+};
+
+let fleets = 0;
+
+describe.skipIf(!HAS_REDIS)('instances that find each other in Redis', () => {
+  let redis: RedisServer;
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+
+  afterAll(() => redis[Symbol.asyncDispose]());
+
+  /** Makes an instance of a fleet that runs the probe. */
+  async function join(name: string, numReplicas: number): Promise<FleetInstance> {
+    const membership = { redis: { url: redis.url }, zone: '', timing: TIMING };
+    const instance = await fleetInstance({ name, membership });
+    await instance.serve.run(probe.options({ numReplicas, maxOngoingRequests: 4 }).bind(), { name: 'probe' });
+    return instance;
+  }
+
+  async function together(
+    count: number,
+    numReplicas: number,
+  ): Promise<AsyncDisposable & { all: FleetInstance[] }> {
+    const name = `fleet-${++fleets}`;
+    const all = await Promise.all(Array.from({ length: count }, () => join(name, numReplicas)));
+    return {
+      all,
+      async [Symbol.asyncDispose]() {
+        await Promise.all(all.map(({ serve }) => serve.close({ timeoutMs: 500 })));
+      },
+    };
+  }
+
+  test('elect one leader and share the replicas, which all of them call', async () => {
+    await using fleet = await together(3, 3);
+    await eventually(() => fleet.all.every(({ serve }) => running(serve) === 1));
+    const isUp = ({ serve }: FleetInstance): boolean =>
+      serve.status().instances.filter(({ state }) => state === 'UP').length === 3;
+    await eventually(() => fleet.all.every(isUp));
+    const reports = fleet.all.map(({ serve }) => serve.status());
+    const leaders = new Set(reports.map(({ leader }) => leader));
+    expect(leaders.size).toBe(1);
+    expect(reports.map(({ instance }) => instance)).toContain([...leaders][0]);
+    for (const { serve } of fleet.all)
+      await eventually(() => report(serve)?.fleet?.targetReplicas === 3 && total(serve) === 3);
+    const [first] = reports;
+    expect(first).toMatchObject({ fleet: { redis: 'up', leader: first?.leader, generation: 0 } });
+
+    // Twelve places in all: more than one instance has.
+    const handle = fleet.all[0]?.serve.handle<Probe>('probe');
+    await Promise.all(Array.from({ length: 12 }, () => handle?.hold.remote(300)));
+  });
+
+  test('move the replicas of one that leaves, without losing a call', async () => {
+    await using fleet = await together(2, 2);
+    const [stays, leaves] = fleet.all as [FleetInstance, FleetInstance];
+    await eventually(() => running(stays.serve) === 1 && running(leaves.serve) === 1);
+    const handle = stays.serve.handle<Probe>('probe');
+    let isOver = false;
+    let served = 0;
+    const load = Array.from({ length: 4 }, async () => {
+      while (!isOver) {
+        await handle.hold.remote(5);
+        served++;
+      }
+    });
+    await leaves.serve.close();
+    await eventually(() => running(stays.serve) === 2);
+    isOver = true;
+    await Promise.all(load);
+    expect(served).toBeGreaterThan(0);
+    await eventually(() => stays.serve.status().leader === stays.serve.status().instance);
+  });
+
+  test('take an order from any of them', async () => {
+    await using fleet = await together(2, 2);
+    const [one, other] = fleet.all as [FleetInstance, FleetInstance];
+    await eventually(() => running(one.serve) === 1 && running(other.serve) === 1);
+    await one.serve.scale('probe', 'Probe', 4);
+    await eventually(() => running(one.serve) === 2 && running(other.serve) === 2);
+    await other.serve.scale('probe', 'Probe', 2);
+    await eventually(() => running(one.serve) + running(other.serve) === 2);
+    expect(other.serve.status().fleet?.generation).toBeGreaterThanOrEqual(2);
+
+    await other.serve.delete('probe');
+    await eventually(() => one.serve.status().apps['probe'] === undefined);
+  });
+});
+
+function report(serve: Serve): DeploymentReport | undefined {
+  return serve.status().apps['probe']?.deployments['Probe'];
+}
+
+/** Replicas of the probe that run in the instance. */
+function running(serve: Serve): number {
+  return report(serve)?.replicaStates['RUNNING'] ?? 0;
+}
+
+/** Replicas of the probe that run in the fleet, as the instance sees it. */
+function total(serve: Serve): number {
+  return Object.values(report(serve)?.fleet?.running ?? {}).reduce((sum, count) => sum + count, 0);
+}
