@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, Entry>> = {
   control: { load: async () => (await import('./control/bench.ts')).control },
   fleet: { load: async () => (await import('./fleet/bench.ts')).fleet },
   graph: { load: async () => (await import('./graph/bench.ts')).graph },
+  process: { load: async () => (await import('./process/bench.ts')).childProcess },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
   onnx: { load: async () => (await import('./onnx/bench.ts')).onnx },
   start: { load: async () => (await import('./start/bench.ts')).start },

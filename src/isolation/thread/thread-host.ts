@@ -17,6 +17,9 @@ import type { ThreadPool, ThreadWorker } from './thread.ts';
 import { threadOptions } from './thread-options.ts';
 import { unmadeThread } from './unmade-thread.ts';
 
+/** The inspector of this process sees no other process. */
+const IN_PROCESS: LoopStack = { frames: undefined, why: 'its code runs in a process of its own' };
+
 /** Time in which a thread ends after its child process was killed, in ms. */
 const AFTER_CHILD_MS = 1_000;
 
@@ -90,6 +93,7 @@ export class ThreadHost implements ReplicaHost {
   }
 
   loopStack(): Promise<LoopStack> {
+    if (this.#childPid !== undefined) return Promise.resolve(IN_PROCESS);
     return loopStack(this.#worker.threadId);
   }
 

@@ -44,9 +44,9 @@ export type ModelsEvent =
 export interface ChildState {
   /** Calls that have arrived. */
   readonly arrived: number;
-  /** Number of calls for which the child is open, and the same while its loop is held. */
-  readonly open: number;
-  readonly whileHeld: number;
+  /** Number of calls that may come beyond those that have arrived, and the same while the child's loop is held. */
+  readonly room: number;
+  readonly roomWhileHeld: number;
   /** Turns of the ticker of its event loop. */
   readonly beats: number;
   /** Share of the last second for which the loop was busy. */
@@ -63,15 +63,16 @@ export interface ChildState {
 const FIXED = 8;
 
 export function writeState(state: ChildState): number[] {
-  const { arrived, open, whileHeld, beats, utilization, meanHoldingMs, calls, failures, durations } = state;
-  return [arrived, open, whileHeld, beats, utilization, meanHoldingMs, calls, failures, ...durations];
+  const { arrived, room, roomWhileHeld, beats, utilization, meanHoldingMs, calls, failures, durations } =
+    state;
+  return [arrived, room, roomWhileHeld, beats, utilization, meanHoldingMs, calls, failures, ...durations];
 }
 
 export function readState(values: readonly number[]): ChildState {
   const [
     arrived = 0,
-    open = 0,
-    whileHeld = 0,
+    room = 0,
+    roomWhileHeld = 0,
     beats = 0,
     utilization = 0,
     meanHoldingMs = 0,
@@ -79,5 +80,5 @@ export function readState(values: readonly number[]): ChildState {
     failures = 0,
   ] = values;
   const durations = values.slice(FIXED);
-  return { arrived, open, whileHeld, beats, utilization, meanHoldingMs, calls, failures, durations };
+  return { arrived, room, roomWhileHeld, beats, utilization, meanHoldingMs, calls, failures, durations };
 }

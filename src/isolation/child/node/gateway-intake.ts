@@ -27,8 +27,9 @@ export class GatewayIntake implements Intake {
   #sent = 0;
   #latestDeadline = 0;
   /** The child's last state. */
-  #open = 1;
-  #whileHeld = 0;
+  #arrived = 0;
+  #room = 1;
+  #roomWhileHeld = 0;
   #meanMs = 0;
   #beats = 0;
   #calls = 0;
@@ -55,7 +56,7 @@ export class GatewayIntake implements Intake {
   }
 
   offer(call: ArrivedCall): void {
-    if (this.#pending.length > 0 || this.#begun >= this.#open) this.#pending.push(call);
+    if (this.#pending.length > 0 || this.#room <= this.#unseen) this.#pending.push(call);
     else this.#begin(call, now());
   }
 
@@ -90,8 +91,9 @@ export class GatewayIntake implements Intake {
     if (state.beats === this.#beats) load.tick(at);
     else load.beat(at);
     this.#beats = state.beats;
-    this.#open = state.open;
-    this.#whileHeld = state.whileHeld;
+    this.#arrived = state.arrived;
+    this.#room = state.room;
+    this.#roomWhileHeld = state.roomWhileHeld;
     this.#meanMs = state.meanHoldingMs;
     load.meanHoldingMs = state.meanHoldingMs;
     load.utilization = state.utilization;
@@ -99,11 +101,16 @@ export class GatewayIntake implements Intake {
     if (this.#begun === 0) this.#latestDeadline = 0;
     load.latestDeadline = this.#latestDeadline;
     // Calls that the child has not seen may hold its loop from now on.
-    if (state.arrived < this.#sent) load.hold(at, this.#latestDeadline);
+    if (this.#unseen > 0) load.hold(at, this.#latestDeadline);
     else load.letGo(true);
     this.#publish();
     this.#beginPending();
     if (load.hasRoom) this.#deploymentLoad.announceFreed();
+  }
+
+  /** Number of calls that the child had not seen when it reported last. */
+  get #unseen(): number {
+    return this.#sent - this.#arrived;
   }
 
   /** Whether calls hold the child's loop only briefly. */
@@ -121,7 +128,7 @@ export class GatewayIntake implements Intake {
   }
 
   #beginPending(): void {
-    while (this.#pending.length > 0 && this.#begun < this.#open)
+    while (this.#pending.length > 0 && this.#room > this.#unseen)
       this.#begin(this.#pending.shift() as ArrivedCall, now());
   }
 
@@ -129,11 +136,12 @@ export class GatewayIntake implements Intake {
     const deadline = call.deadline === 0 ? Infinity : call.deadline;
     if (deadline > this.#latestDeadline) this.#latestDeadline = deadline;
     this.#begun++;
+    this.#sent++;
     if (!call.begin(at, !this.#isQuick)) {
       this.#begun--;
+      this.#sent--;
       return;
     }
-    this.#sent++;
     this.#load.hold(at, this.#isQuick ? this.#latestDeadline : call.deadline);
     if (!this.#isQuick) this.#publish();
   }
@@ -141,8 +149,8 @@ export class GatewayIntake implements Intake {
   /** Publishes for how many calls the replica is open: those that the child takes now, and some that may wait here. */
   #publish(): void {
     const ahead = this.#meanMs >= LONG_MS ? 0 : 1;
-    const open = this.#begun < this.#open ? this.#open : this.#begun + ahead;
-    const whileHeld = this.#isQuick ? open : Math.min(this.#whileHeld, open);
+    const open = this.#begun + Math.max(this.#room - this.#unseen, ahead);
+    const whileHeld = this.#isQuick ? open : this.#begun + Math.max(this.#roomWhileHeld - this.#unseen, 0);
     if (this.#load.setOpen(open, whileHeld)) this.#deploymentLoad.announceFreed();
   }
 }

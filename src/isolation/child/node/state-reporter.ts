@@ -1,9 +1,16 @@
 import { DeploymentLoad } from '../../../load/deployment-load.ts';
+import { QUICK_MS } from '../../../load/holding-time.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../../../load/load-table.ts';
 import type { CallTally } from '../../../load/replica-tally.ts';
 import { type Collector, type EventLoop, loop } from '../../../time/loop.ts';
 import type { ChildLink } from './child-link.ts';
 import { writeState } from './child-messages.ts';
+
+/**
+ * Amount of work of quick calls that may be on its way to the child, in ms: the way is longer than to a thread, and calls
+ * that wait for room are woken up once more.
+ */
+const QUICK_AHEAD_MS = 5;
 
 /**
  * Reports the state of the child's event loop and calls to the replica's thread, which writes it to the load table. The
@@ -17,12 +24,10 @@ export class StateReporter implements Collector, CallTally {
   readonly #link: ChildLink;
   readonly #loop: EventLoop;
   #arrived = 0;
-  /** Numbers of calls for which the child is open, whatever the limit. */
-  #ownOpen = 1;
-  #ownWhileHeld = 0;
-  /** The same as reported. */
-  #open = 0;
+  #open = 1;
   #whileHeld = 0;
+  #room = 1;
+  #roomWhileHeld = 0;
   #calls = 0;
   #failures = 0;
   #durations: number[] = [];
@@ -45,7 +50,7 @@ export class StateReporter implements Collector, CallTally {
   configure(isObserved: boolean, limit: number): void {
     this.#isObserved = isObserved;
     this.load.limit = limit;
-    this.#opened();
+    this.opened(this.#open, this.#whileHeld);
   }
 
   /** A call has arrived, and takes a place. */
@@ -58,21 +63,24 @@ export class StateReporter implements Collector, CallTally {
 
   /** The child is open for this many calls. */
   opened(open: number, whileHeld: number): void {
-    this.#ownOpen = open;
-    this.#ownWhileHeld = whileHeld;
-    this.#opened();
-  }
-
-  #opened(): void {
-    // Beyond the limit the number makes no difference, and would change with every call.
-    const { limit } = this.load;
-    const open = Math.min(this.#ownOpen, limit);
-    const whileHeld = Math.min(this.#ownWhileHeld, limit);
-    if (open === this.#open && whileHeld === this.#whileHeld) return;
     this.#open = open;
     this.#whileHeld = whileHeld;
+    const room = this.#roomFor(open);
+    const roomWhileHeld = this.#roomFor(whileHeld);
+    if (room === this.#room && roomWhileHeld === this.#roomWhileHeld) return;
+    this.#room = room;
+    this.#roomWhileHeld = roomWhileHeld;
     this.#isChanged = true;
     this.#await();
+  }
+
+  /** Number of further calls. Rounded, so that the number stays the same while quick calls come and go. */
+  #roomFor(open: number): number {
+    const { ongoing, limit, meanHoldingMs } = this.load;
+    const isQuick = meanHoldingMs > 0 && meanHoldingMs < QUICK_MS;
+    const least = isQuick ? Math.floor(QUICK_AHEAD_MS / meanHoldingMs) : 0;
+    const room = Math.min(Math.max(open - ongoing, least), limit);
+    return room <= 1 ? Math.max(0, room) : 2 ** Math.floor(Math.log2(room));
   }
 
   record(isFailure: boolean, durationMs: number | undefined): void {
@@ -108,8 +116,8 @@ export class StateReporter implements Collector, CallTally {
     const { load } = this;
     return writeState({
       arrived: this.#arrived,
-      open: this.#open,
-      whileHeld: this.#whileHeld,
+      room: this.#room,
+      roomWhileHeld: this.#roomWhileHeld,
       beats: load.beats,
       utilization: load.utilization,
       meanHoldingMs: load.meanHoldingMs,
