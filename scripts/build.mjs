@@ -96,7 +96,7 @@ async function bundleHost() {
   const outdir = join(dist, '.bundle');
   await build({
     ...BUNDLE,
-    entryPoints: [...entryPoints, 'graph/driver.js', 'serve.js'],
+    entryPoints: [...entryPoints, 'graph/driver.js', 'serve.js', 'cli/main.js'],
     outbase: dist,
     outdir,
   });
