@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, Entry>> = {
   graph: { load: async () => (await import('./graph/bench.ts')).graph },
   process: { load: async () => (await import('./process/bench.ts')).childProcess },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
+  python: { load: async () => (await import('./python/bench.ts')).pythonCalls },
   onnx: { load: async () => (await import('./onnx/bench.ts')).onnx },
   start: { load: async () => (await import('./start/bench.ts')).start },
   http: { load: async () => (await import('./http/bench.ts')).http, compares: true },
