@@ -1,6 +1,6 @@
 /**
  * Runs the tests that need packages of Python, in a virtual environment of their own: numpy, scikit-learn and onnxruntime.
- * `npm run test:python -- torch keras sentence-transformers` adds the heavier ones.
+ * `npm run test:python -- torch` adds torch, which is large.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,8 +18,6 @@ const SUITES = {
   'scikit-learn': ['numpy', 'scikit-learn'],
   onnxruntime: ['onnxruntime', 'onnx'],
   torch: ['torch'],
-  keras: ['keras', 'tensorflow-cpu'],
-  'sentence-transformers': ['sentence-transformers'],
 };
 const chosen = ['scikit-learn', 'onnxruntime', ...process.argv.slice(2).filter((name) => name in SUITES)];
 
