@@ -50,6 +50,26 @@ describe('frames', () => {
     expect(frame[3]).toContain(frame[2][1]);
   });
 
+  test('that come in company again and again share one message per turn', async () => {
+    using pair = linkPair();
+    for (const [turn, messages] of [2, 3, 4].entries()) {
+      for (let id = 0; id < 10; id++) pair.a.post(call(id, turn));
+      await pair.inboxB.first(10 * (turn + 1));
+      expect(pair.inboxB.messages).toBe(messages);
+      // The link becomes idle.
+      for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    pair.a.post(call(0, 'alone'));
+    await pair.inboxB.first(31);
+    for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+    // A frame that came alone: the next one need not wait for others.
+    const before = pair.inboxB.messages;
+    pair.a.post(call(1, 'at once'));
+    pair.a.post(call(2, 'later'));
+    await pair.inboxB.first(33);
+    expect(pair.inboxB.messages - before).toBe(2);
+  });
+
   test('of one turn share a message; the first one of an idle link leaves at once', async () => {
     using pair = linkPair();
     const { received } = pair.inboxB;
@@ -66,7 +86,7 @@ describe('frames', () => {
     expect(pair.inboxB.messages).toBe(3);
     for (let id = 0; id < 6; id++) pair.a.post(call(id, 'x'.repeat(30_000)));
     await pair.inboxB.first(39);
-    expect(pair.inboxB.messages).toBe(3 + 3);
+    expect(pair.inboxB.messages).toBe(3 + 2);
   });
 
   test('that cannot be sent fail for themselves, and leave nothing behind', async () => {

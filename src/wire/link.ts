@@ -82,7 +82,7 @@ export interface LinkOptions {
 
 /**
  * One end of an open link: frames in, frames out. Small frames are collected until the end of the loop's turn and overtake
- * large ones, which leave in parts. The first frame of an idle link leaves at once.
+ * large ones, which leave in parts. The first frame of an idle link leaves at once, unless frames came in company lately.
  */
 export class Link implements Collector {
   readonly #socket: LinkSocket;
@@ -101,6 +101,10 @@ export class Link implements Collector {
   #bytes = 0;
   /** Whether the end of the turn is awaited; until then frames are collected. */
   #isCollected = false;
+  /** Number of frames of this turn. */
+  #inTurn = 0;
+  /** Whether the last turn with frames had several. */
+  #hasCompany = false;
   #isClosed = false;
 
   constructor(socket: LinkSocket, events: LinkEvents, options: LinkOptions = {}) {
@@ -204,6 +208,8 @@ export class Link implements Collector {
   /** Sends the collected frames. */
   flush(): void {
     this.#isCollected = false;
+    if (this.#inTurn > 0) this.#hasCompany = this.#inTurn > 1;
+    this.#inTurn = 0;
     if (this.#slots.length === 0) return;
     this.#send();
     this.#awaitTurn();
@@ -252,11 +258,13 @@ export class Link implements Collector {
   }
 
   #commit(): void {
+    this.#inTurn++;
     if (++this.#count >= MAX_FRAMES || this.#bytes >= MESSAGE_BYTES) {
       this.#send();
     } else if (!this.#isCollected) {
-      // Nothing was sent in this turn and the previous one.
-      this.#send();
+      // Nothing was sent in this turn and the previous one. A frame that comes alone leaves at once; one that others will
+      // follow waits for them, else each batch of calls would fall into more pieces at each of its stations.
+      if (!this.#hasCompany) this.#send();
       this.#awaitTurn();
     }
   }
