@@ -136,7 +136,7 @@ export class Instance {
     );
     this.#resources = new ResourceLedger(options.resources, this.id, this.log);
     const unobserved = new UnobservedFailures(this.#book, this.log, this.events);
-    const inlineReplicas = new InlineReplicas();
+    const inlineReplicas = new InlineReplicas(this.id);
     const gate = new AdmissionControl(options.tenants);
     this.#guard = new OverloadGuard(options.hostGuard, gate, this.events, this.log);
     const caller = { index: 0, instanceId: this.id, name: `${this.id}.0` };

@@ -320,9 +320,23 @@ function inherit(own: CallMeta | undefined, scope: CallScope): CallMeta {
 /** The routers of this thread by instance: one in a replica, one per `Serve` on the host. */
 const routers = new Map<string, Router>();
 
+/** Instance whose replica receives handles in the arguments of its constructor, where a thread has several instances. */
+let receiver = '';
+
+/** Runs `work` while handles without an instance belong to this one. */
+export function receiveHandles<R>(instance: string, work: () => R): R {
+  const outer = receiver;
+  receiver = instance;
+  try {
+    return work();
+  } finally {
+    receiver = outer;
+  }
+}
+
 onReviveHandle((data) => {
   const { instance, app, deployment, options } = data as HandleReference;
-  const router = routers.get(instance) ?? routers.values().next().value;
+  const router = routers.get(instance || receiver) ?? routers.values().next().value;
   if (router === undefined) throw new TypeError('this thread has no router: a handle cannot be used here');
   return createHandle(router, app, deployment, options);
 });

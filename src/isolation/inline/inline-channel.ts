@@ -3,6 +3,7 @@ import type { CancelCode } from '../../channel/frames.ts';
 import { methodIndex, unknownMethod } from '../../channel/method-names.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { loadTarget } from '../../deployment/registry.ts';
+import { receiveHandles } from '../../handle/api/handle.ts';
 import type { InlineLink } from '../../handle/routing/link.ts';
 import { HOLDS_NOTHING } from '../../load/holding.ts';
 import { RESERVED, type Reservation } from '../../load/load-table.ts';
@@ -28,10 +29,14 @@ const EVERY_MODEL: ReplicaModels = {
   at: () => undefined,
 };
 
-/** Creates the replica of an inline deployment on this thread, and the channel to it. */
-export async function createInlineChannel(inline: InlineLink): Promise<InlineChannel> {
+/**
+ * Creates the replica of an inline deployment on this thread, and the channel to it.
+ * @param instance id of the instance that the handles of the replica belong to. Default: the only one of the thread
+ */
+export async function createInlineChannel(inline: InlineLink, instance = ''): Promise<InlineChannel> {
   const registration = await loadTarget(inline.module, inline.exportName);
-  const code = await UserCode.construct(registration, unpack(inline.args) as unknown[]);
+  const args = receiveHandles(instance, () => unpack(inline.args) as unknown[]);
+  const code = await UserCode.construct(registration, args);
   if (inline.userConfig !== undefined) await code.reconfigure(unpack(inline.userConfig));
   await code.checkHealth();
   return new InlineChannel(inline, code);

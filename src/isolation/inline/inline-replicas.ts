@@ -4,13 +4,19 @@ import { createInlineChannel, type InlineChannel } from './inline-channel.ts';
 
 /** The inline replicas of the host's thread: each is made once, by the first request for it. */
 export class InlineReplicas {
+  readonly #instance: string;
   readonly #channels = new Map<string, Promise<InlineChannel>>();
+
+  /** @param instance id of the instance */
+  constructor(instance: string) {
+    this.#instance = instance;
+  }
 
   make(inline: InlineLink): Promise<InlineChannel> {
     const known = this.#channels.get(inline.replicaId);
     if (known !== undefined) return known;
     // The original stays unchanged: other threads make their replicas of it.
-    const made = createInlineChannel({ ...inline, args: copyPacked(inline.args) });
+    const made = createInlineChannel({ ...inline, args: copyPacked(inline.args) }, this.#instance);
     this.#channels.set(inline.replicaId, made);
     return made;
   }

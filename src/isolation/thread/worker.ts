@@ -3,6 +3,7 @@
  * it next to its bundle, as `inserve/worker`.
  */
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { InlineLink } from '../../handle/routing/link.ts';
 import { threadConnector } from '../../handle/routing/thread-link.ts';
 import { DeploymentLoad } from '../../load/deployment-load.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
@@ -65,7 +66,10 @@ async function startReplica(init: ThreadInit): Promise<void> {
     return;
   }
   const source = python && pythonSource(python, control, tables.load);
-  const connectors = { thread: threadConnector, inline: { connect: createInlineChannel } };
+  const connectors = {
+    thread: threadConnector,
+    inline: { connect: (link: InlineLink) => createInlineChannel(link) },
+  };
   const agent = new ReplicaAgent(replica, control, tables, connectors, source);
   enterReplicaAgent(agent.router);
   void agent.start();

@@ -60,7 +60,7 @@ export class SimulatedInstance {
       store: this.store,
       instanceId: INSTANCE,
       registry: this.#registry,
-      inlineReplicas: new InlineReplicas(),
+      inlineReplicas: new InlineReplicas(INSTANCE),
       events: this.events,
       log,
       clock: this.#clock(),

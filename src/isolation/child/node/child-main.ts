@@ -95,7 +95,7 @@ class Child {
           loaded: (ms) => models({ type: 'loaded', ms }),
         },
       },
-      { parent, inline: { connect: createInlineChannel } },
+      { parent, inline: { connect: (inline) => createInlineChannel(inline) } },
     );
     enterReplicaAgent(agent.router);
     process.on('uncaughtExceptionMonitor', (error) => {
