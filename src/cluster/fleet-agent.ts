@@ -17,6 +17,7 @@ import { MemberAgent } from './member/member-agent.ts';
 import { MemberPeers } from './member/member-peers.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
 import { InboundLink } from './peers/inbound-link.ts';
+import { Lateness } from './peers/lateness.ts';
 import { PeerClient } from './peers/peer-client.ts';
 import { Relay } from './peers/relay.ts';
 import { ServedDeployments } from './peers/served-deployments.ts';
@@ -49,6 +50,8 @@ export class FleetAgent {
     up: (instance) => this.#member.linkUp(instance),
     down: (instance, cause) => this.#member.linkDown(instance, cause),
   });
+  readonly #lateness = new Lateness();
+  #isDraining = false;
   #listener: LinkListener | undefined = undefined;
 
   constructor(init: FleetInit) {
@@ -113,6 +116,9 @@ export class FleetAgent {
       case 'unrelay':
         this.#unrelay(message.replicaId, new ServeError('SERVE_REPLICA_DIED', 'the replicas were stopped'));
         return;
+      case 'drain':
+        this.#drain();
+        return;
       case 'close':
         void this.#close();
         return;
@@ -145,11 +151,28 @@ export class FleetAgent {
 
   #accept(session: Session, socket: LinkSocket): void {
     const { maxPayload } = this.#dialling.self;
-    const link = new InboundLink(session, socket, maxPayload, this.#served, {
-      control: (instance, document) => this.#control(instance, document),
+    const { instance } = session;
+    const [lateness, peers, members] = [this.#lateness, this.#peers, this.#members];
+    const pace = {
+      get lateMs(): number {
+        return lateness.ms;
+      },
+      get rttMs(): number {
+        for (const client of peers.values()) if (client.instance === instance) return client.rttMs;
+        return members.rttTo(instance);
+      },
+    };
+    const link = new InboundLink(session, socket, maxPayload, this.#served, pace, {
+      control: (from, document) => this.#control(from, document),
       closed: () => this.#links.delete(link),
     });
     this.#links.add(link);
+    if (this.#isDraining) link.drain();
+  }
+
+  #drain(): void {
+    this.#isDraining = true;
+    for (const link of this.#links) link.drain();
   }
 
   /** Connects a replica of this instance with a deployment of a peer. */
@@ -223,6 +246,7 @@ export class FleetAgent {
   async #close(): Promise<void> {
     this.#shipStats();
     const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
+    this.#lateness.close();
     this.#served.close();
     this.#router.close(error);
     this.#member.close();

@@ -79,6 +79,8 @@ export type ToFleet =
   | { readonly type: 'command'; readonly id: number; readonly change: OverrideChange }
   /** The instance leaves the fleet: its replicas move elsewhere. */
   | { readonly type: 'leave'; readonly timeoutMs: number }
+  /** The instance is about to close: peers send no more calls. */
+  | { readonly type: 'drain' }
   /** Ends the thread; its links close. */
   | { readonly type: 'close' };
 

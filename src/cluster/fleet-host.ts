@@ -109,6 +109,11 @@ export class FleetHost {
     this.#life?.worker.destroy();
   }
 
+  /** The instance is about to close: peers send no more calls, and finish those that are under way. */
+  drain(): void {
+    this.#life?.worker.post({ type: 'drain' });
+  }
+
   /** Closes all links and ends the thread. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -413,6 +413,7 @@ export class Instance {
   async #close(timeoutMs: number | undefined): Promise<void> {
     if (this.membership !== undefined) await this.membership.leave(timeoutMs ?? LEAVE_MS);
     this.#unfollowFleet?.();
+    if (this.fleet !== undefined) (await this.fleet).drain();
     await this.#plane.close(timeoutMs);
     this.membership?.close();
     await (await this.fleet)?.close();

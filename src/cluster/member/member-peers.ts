@@ -47,6 +47,11 @@ export class MemberPeers implements MemberLinks {
     return undefined;
   }
 
+  /** Round trip to a member, in ms; 0 = unknown. */
+  rttTo(peer: string): number {
+    return this.#peers.get(peer)?.client.rttMs ?? 0;
+  }
+
   send(peer: string, frame: FleetFrame): void {
     this.#peers.get(peer)?.client.control(frame);
   }

@@ -24,6 +24,7 @@ export interface CallLinkEvents {
   window(endpoint: number, calls: number): void;
   /** The peer accepts no more calls. */
   draining(): void;
+  pong(number: number): void;
   closed(error: Error | undefined): void;
 }
 
@@ -149,6 +150,9 @@ export class CallLink implements LinkEvents {
         return;
       case PEER_FRAME.draining:
         this.#events.draining();
+        return;
+      case PEER_FRAME.pong:
+        this.#events.pong(frame[1] as number);
         return;
       case PEER_FRAME.status:
         this.#status(frame[1]);

@@ -1,8 +1,10 @@
 import { CANCEL_CODE, type CancelCode, FRAME, type PackedMeta, unpackMeta } from '../../channel/frames.ts';
+import { ServeError } from '../../errors.ts';
 import { PRIORITIES } from '../../handle/queue/priority.ts';
 import { now } from '../../time/clock.ts';
 import { isPlainObject } from '../../validation/fields.ts';
 import type { Marks } from '../../values/marks.ts';
+import { packError } from '../../values/pack.ts';
 import { NO_ENCODING } from '../../values/transfer.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { Frame } from '../../wire/large-receiver.ts';
@@ -24,11 +26,20 @@ export interface InboundLinkListener {
   closed(link: InboundLink): void;
 }
 
+/** The times that a link reckons with, in ms. */
+export interface LinkPace {
+  /** Upper bound of the time for which a frame that is read now has waited. */
+  readonly lateMs: number;
+  /** Round trip to the peer; 0 = unknown. */
+  readonly rttMs: number;
+}
+
 /** The listener's end of a link: takes the calls of one thread of a peer. */
 export class InboundLink implements LinkEvents {
   readonly session: Session;
   readonly #link: Link;
   readonly #served: ServedDeployments;
+  readonly #pace: LinkPace;
   readonly #listener: InboundLinkListener;
   /** Open calls by id. */
   readonly #calls: Array<InboundPeerCall | undefined> = [];
@@ -39,10 +50,12 @@ export class InboundLink implements LinkEvents {
     socket: LinkSocket,
     maxPayload: number,
     served: ServedDeployments,
+    pace: LinkPace,
     listener: InboundLinkListener,
   ) {
     this.session = session;
     this.#served = served;
+    this.#pace = pace;
     this.#listener = listener;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
     this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews });
@@ -58,6 +71,11 @@ export class InboundLink implements LinkEvents {
       this.#ports.get(number)?.close();
       this.#ports.delete(number);
     }
+  }
+
+  /** Accepts no more calls. */
+  drain(): void {
+    this.#link.post([PEER_FRAME.draining]);
   }
 
   close(): void {
@@ -122,6 +140,10 @@ export class InboundLink implements LinkEvents {
       this.#link.post([PEER_FRAME.moved, id]);
       return;
     }
+    if (remaining > 0 && remaining <= this.#pace.lateMs) {
+      this.#expired(id);
+      return;
+    }
     const refusal = port.admit();
     if (refusal !== undefined) {
       this.#link.post([PEER_FRAME.refused, id, refusal]);
@@ -140,8 +162,15 @@ export class InboundLink implements LinkEvents {
     // Parts of the body wait until a replica takes the call.
     if (meta?.upload !== undefined) call.uploaded = [];
     this.#calls[id] = call;
-    route.begin(call, remaining === 0 ? 0 : now() + remaining);
+    route.begin(call, remaining === 0 ? 0 : now() + Math.max(1, remaining - this.#pace.lateMs));
     route.dispatchAccepted(call);
+  }
+
+  /** The deadline of a call passed before the call was read. */
+  #expired(id: number): void {
+    const late = new ServeError('SERVE_TIMEOUT', 'the deadline passed before the peer read the call');
+    const { value, marks } = packError(late);
+    this.#link.post([FRAME.error, id, value, marks]);
   }
 
   #cancel(id: number, code: CancelCode): void {
@@ -160,7 +189,7 @@ export class InboundLink implements LinkEvents {
       served,
       number,
       this.#link,
-      () => 0,
+      () => this.#pace.rttMs,
       ({ id }) => {
         this.#calls[id] = undefined;
       },

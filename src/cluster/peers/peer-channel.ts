@@ -147,6 +147,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   /** The peer says how many calls may be under way. */
   open(window: number): void {
+    if (this.#isRetired) return;
     const hasGrown = window > this.#window;
     this.#resize(window);
     if (hasGrown) this.freed();
@@ -180,9 +181,15 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#checkIdle();
   }
 
+  /** Sends no more calls; those that are under way go on. */
+  stop(): void {
+    this.#isRetired = true;
+    this.#resize(0);
+  }
+
   /** The endpoint accepts no more calls. @returns a promise that resolves when its calls have ended */
   retire(): Promise<void> {
-    this.#isRetired = true;
+    this.stop();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
     this.#checkIdle();

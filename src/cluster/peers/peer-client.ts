@@ -4,6 +4,7 @@ import { type DialOptions, dialLink } from '../../wire/dialer.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { CallLink } from './call-link.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
+import { LinkPulse } from './health/link-pulse.ts';
 import { PeerChannel, type PeerState, type PeerTarget } from './peer-channel.ts';
 import { redialPauseMs } from './redial.ts';
 
@@ -42,6 +43,7 @@ export class PeerClient implements PeerState {
   #link: CallLink | undefined = undefined;
   #isDialling = false;
   #isDown = false;
+  #pulse: LinkPulse | undefined = undefined;
   #isClosed = false;
   #failures = 0;
   #redial: Timer | undefined = undefined;
@@ -67,6 +69,11 @@ export class PeerClient implements PeerState {
 
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** Round trip of the link, in ms; 0 = unknown. Only links that are kept are measured. */
+  get rttMs(): number {
+    return this.#pulse?.rttMs ?? 0;
   }
 
   /** Makes a channel to an endpoint of the peer. @param onClosed the channel is closed */
@@ -98,6 +105,7 @@ export class PeerClient implements PeerState {
     this.#isClosed = true;
     time.cancel(this.#redial);
     time.cancel(this.#idleLook);
+    this.#pulse?.close();
     for (const channel of [...this.#channels.values()]) channel.close(error);
     this.#link?.close();
   }
@@ -109,7 +117,10 @@ export class PeerClient implements PeerState {
         const link = new CallLink(session, socket, options.self.maxPayload, {
           endpoints: (status) => this.#described(status),
           window: (endpoint, calls) => this.#channels.get(endpoint)?.open(calls),
-          draining: () => {},
+          draining: () => {
+            for (const channel of this.#channels.values()) channel.stop();
+          },
+          pong: (number) => this.#pulse?.pong(number),
           closed: (error) => this.#closed(link, error),
         });
         if (this.#isClosed) link.close();
@@ -135,7 +146,23 @@ export class PeerClient implements PeerState {
     this.#events.up(instance, epoch);
     for (const channel of this.#channels.values()) channel.linked(link);
     for (const channel of this.#channels.values()) channel.reachable();
-    if (!this.#options.isKept) this.#watchIdle();
+    if (this.#options.isKept) this.#watchPulse(link);
+    else this.#watchIdle();
+  }
+
+  /**
+   * Pings the peer: a process that is frozen closes no link. Only links between fleet threads are judged by that, since a
+   * blocked host cannot answer and need not. They are judged all the time, for the calls of the host go over a link of its own.
+   */
+  #watchPulse(link: CallLink): void {
+    this.#pulse = new LinkPulse(
+      {
+        isBusy: true,
+        ping: (number) => link.post([PEER_FRAME.ping, number]),
+        silent: () => link.destroy(new Error(`instance ${this.#instance} did not answer a ping in time`)),
+      },
+      time,
+    );
   }
 
   #described(status: EndpointsStatus): void {
@@ -148,6 +175,7 @@ export class PeerClient implements PeerState {
     if (!wasOpen && !this.#isDialling) return;
     this.#isDialling = false;
     this.#link = undefined;
+    this.#pulse?.close();
     time.cancel(this.#idleLook);
     if (this.#isClosed) return;
     this.#lost(error);

@@ -1,0 +1,40 @@
+import { now, type Timer, time } from '../../time/clock.ts';
+
+/** Period of the readings of the clock, in ms. */
+const LOOK_MS = 100;
+/** A longer gap between two readings, in ms, means that this thread did not run. */
+const LONG_GAP_MS = 500;
+
+/**
+ * Tells for how long frames may have waited before they are read: after the process was frozen, or this thread was held, the
+ * calls in its sockets may have expired long ago, since only their remaining time travels.
+ */
+export class Lateness {
+  /** Upper bound of the time for which a frame that is read now has waited, in ms. */
+  ms = 0;
+  #lookedAt = now();
+  readonly #timer: Timer;
+
+  constructor() {
+    this.#timer = time.every(LOOK_MS, () => this.#look());
+    this.#timer.unref();
+  }
+
+  close(): void {
+    time.cancel(this.#timer);
+  }
+
+  #look(): void {
+    const at = now();
+    const gap = at - this.#lookedAt;
+    this.#lookedAt = at;
+    if (gap < LONG_GAP_MS) return;
+    this.ms = gap;
+    // Timers come before sockets: what has waited is read in this turn of the loop and the next.
+    time.soon(() =>
+      time.soon(() => {
+        this.ms = 0;
+      }),
+    );
+  }
+}

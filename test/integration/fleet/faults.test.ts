@@ -1,0 +1,102 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DeploymentHandle } from '../../../src/index.ts';
+import type { Probe } from '../../fixtures/calls/fleet.ts';
+import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
+import { Member } from '../../support/fleet/members.ts';
+import { eventually } from '../../support/until.ts';
+
+/** Time limit where processes start, on a busy machine. */
+const START_MS = 60_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'inserve-fleet-'));
+const resources = new AsyncDisposableStack();
+let members: [Member, Member];
+let caller: FleetInstance;
+let handle: DeploymentHandle<Probe>;
+
+/** The processes that answer this many calls at a time. */
+async function answering(calls = 8): Promise<Set<number>> {
+  return new Set(await Promise.all(Array.from({ length: calls }, () => handle.hold.remote(20))));
+}
+
+beforeAll(async () => {
+  resources.defer(() => rmSync(folder, { recursive: true }));
+  members = await Promise.all([Member.start(), Member.start()]);
+  for (const member of members) resources.use(member);
+  caller = resources.use(await fleetInstance({ peers: members.map(({ address }) => address) }));
+  handle = caller.serve.handle<Probe>('probe');
+  await eventually(() =>
+    answering().then(
+      ({ size }) => size === 2,
+      () => false,
+    ),
+  );
+}, START_MS);
+
+afterAll(() => resources.disposeAsync());
+
+test(
+  'a blocked host loop holds up no call of peers, and loses no link',
+  async () => {
+    const [blocked] = members;
+    const over = blocked.tell({ type: 'block', ms: 2_000 });
+    let isOver = false;
+    void over.then(() => {
+      isOver = true;
+    });
+    let served = 0;
+    while (!isOver) {
+      const pids = await answering();
+      if (!isOver && pids.has(blocked.pid)) served++;
+    }
+    expect(served).toBeGreaterThan(2);
+    expect(caller.fleet.peers).toHaveLength(2);
+  },
+  START_MS,
+);
+
+test(
+  'a frozen process is found out within 8 s, runs no call that has expired, and is back when it thaws',
+  async () => {
+    const [frozen, other] = members;
+    const log = join(folder, 'frozen');
+    const gate = join(folder, 'open');
+    writeFileSync(log, '');
+    writeFileSync(gate, '');
+    frozen.process.kill('SIGSTOP');
+    const calls = Array.from({ length: 16 }, (_, index) =>
+      handle.options({ timeoutMs: 1_500 }).stay.remote(`${index}`, log, gate),
+    );
+    const outcomes = await Promise.allSettled(calls);
+    const expired = outcomes.filter(({ status }) => status === 'rejected');
+    expect(expired.length).toBeGreaterThan(0);
+    for (const outcome of expired) expect(outcome).toMatchObject({ reason: { code: 'SERVE_TIMEOUT' } });
+    await eventually(() => caller.fleet.peers.length === 1, 15_000);
+    expect(await answering()).toEqual(new Set([other.pid]));
+    frozen.process.kill('SIGCONT');
+    await eventually(() => caller.fleet.peers.length === 2, 15_000);
+    await eventually(async () => (await answering()).size === 2);
+    expect(readFileSync(log, 'utf8')).not.toMatch(new RegExp(`^${frozen.pid} `, 'm'));
+  },
+  START_MS,
+);
+
+test(
+  'a peer that closes finishes its calls, and gets no new ones',
+  async () => {
+    const [closes, stays] = members;
+    const running = Array.from({ length: 8 }, () => handle.hold.remote(300));
+    const over = closes.tell({ type: 'close' });
+    let isOver = false;
+    void over.then(() => {
+      isOver = true;
+    });
+    while (!isOver) await answering();
+    await Promise.all(running);
+    expect(await answering()).toEqual(new Set([stays.pid]));
+  },
+  START_MS,
+);
