@@ -114,8 +114,8 @@ describe('a process that never lets go', () => {
     await using serve = quietServe();
     const handle = await run(serve, { stuckAfterMs: 300 });
     const pid = await handle.remote();
-    const died = event(serve, 'replica', ({ state }) => state === 'STOPPED');
-    expect((await failure(hold(handle.options({ timeoutMs: 600 })))).code).toMatch(
+    const died = event(serve, 'replica', ({ state }) => state === 'STOPPED', 15_000);
+    expect((await failure(hold(handle.options({ timeoutMs: 2_500 })))).code).toMatch(
       /SERVE_TIMEOUT|SERVE_REPLICA_DIED/,
     );
     await died;

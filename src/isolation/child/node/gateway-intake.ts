@@ -26,6 +26,8 @@ export class GatewayIntake implements Intake {
   /** Number of calls that were sent so far. */
   #sent = 0;
   #latestDeadline = 0;
+  /** Deadline of the call that holds the child's loop, as far as it is known. */
+  #holdingDeadline = 0;
   /** The child's last state. */
   #arrived = 0;
   #room = 1;
@@ -64,10 +66,13 @@ export class GatewayIntake implements Intake {
     this.#latestDeadline = Infinity;
     this.#load.latestDeadline = Infinity;
     this.#load.holdingDeadline = Infinity;
+    this.#holdingDeadline = Infinity;
   }
 
   ended(): void {
     this.#begun--;
+    // A later call must not get the deadline of one that has ended.
+    if (this.#begun === 0) this.#latestDeadline = 0;
     if (this.#pending.length > 0) this.#beginPending();
   }
 
@@ -98,10 +103,9 @@ export class GatewayIntake implements Intake {
     load.meanHoldingMs = state.meanHoldingMs;
     load.utilization = state.utilization;
     this.#count(state);
-    if (this.#begun === 0) this.#latestDeadline = 0;
     load.latestDeadline = this.#latestDeadline;
     // Calls that the child has not seen may hold its loop from now on.
-    if (this.#unseen > 0) load.hold(at, this.#latestDeadline);
+    if (this.#unseen > 0) load.hold(at, this.#holdingDeadline);
     else load.letGo(true);
     this.#publish();
     this.#beginPending();
@@ -142,7 +146,8 @@ export class GatewayIntake implements Intake {
       this.#sent--;
       return;
     }
-    this.#load.hold(at, this.#isQuick ? this.#latestDeadline : call.deadline);
+    this.#holdingDeadline = this.#isQuick ? this.#latestDeadline : call.deadline;
+    this.#load.hold(at, this.#holdingDeadline);
     if (!this.#isQuick) this.#publish();
   }
 
