@@ -65,6 +65,7 @@ export async function loadTarget(module: string, name: string): Promise<Registra
     `${module} registered no deployment '${name}' when the replica imported it` +
       (there.length > 0 ? ` (its deployments are ${there.join(', ')})` : '') +
       ': call deployment() at the top level of that module, and pass `module: import.meta.url` if a wrapper calls it; ' +
-      `if a bundler made the file, see ${BUNDLERS_PAGE}`,
+      `if a bundler made the file, see ${BUNDLERS_PAGE}. ` +
+      "A replica imports by Node itself, not through vitest or jest: in their tests use createServe({ isolation: 'inline' })",
   );
 }

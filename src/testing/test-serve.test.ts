@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { silent } from '../../test/support/silent.ts';
 import { batch } from '../batching/batch.ts';
 import { deployment } from '../deployment/deployment.ts';
+import { loadTarget } from '../deployment/registry.ts';
 import { dag } from '../graph/dag.ts';
 import type { InputNode } from '../graph/input-node.ts';
 import type { DeploymentHandle } from '../handle/api/handle-types.ts';
@@ -160,5 +161,14 @@ describe('faulty', () => {
     await using app = await testServe(faulty(fake, { errorRate: 1 }), quiet);
     await expect(app.handle.remote('a')).rejects.toThrow('injected fault');
     expect(() => faulty(one, { errorRate: 2 })).toThrow('errorRate');
+  });
+});
+
+test('a module that registers nothing names what test runners do', async () => {
+  await expect(loadTarget('node:path', 'Nothing')).rejects.toMatchObject({
+    code: 'SERVE_MODULE_MISMATCH',
+    message: expect.stringContaining(
+      "not through vitest or jest: in their tests use createServe({ isolation: 'inline' })",
+    ),
   });
 });
