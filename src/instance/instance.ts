@@ -355,8 +355,10 @@ export class Instance {
 
   /** Drains an app and stops it. An unknown name is skipped. */
   async delete(name: string): Promise<void> {
+    const { membership } = this;
     const isKnown = this.#apps.has(name) && triedApp(name) === undefined;
-    if (isKnown) await this.membership?.command({ kind: 'delete', app: name });
+    // Outside a fleet the app refuses calls from this very turn on.
+    if (membership !== undefined && isKnown) await membership.command({ kind: 'delete', app: name });
     await this.#plane.delete(name);
   }
 
