@@ -39,6 +39,22 @@ const inProcesses: Plugin = {
 /** A file waits for threads and sockets about a third of its time, so two cores have room for three files. */
 const SIDE_BY_SIDE_WORKERS = Math.max(3, availableParallelism());
 
+const IN_PROCESSES_PROJECT = {
+  extends: true,
+  plugins: [inProcesses],
+  test: {
+    name: 'in processes',
+    include: [IN_PROCESSES],
+    env: { INSERVE_TEST_ISOLATION: 'process' },
+    // A process takes three times as long to start as a thread.
+    testTimeout: 60_000,
+    maxWorkers: 2,
+  },
+} as const;
+
+/** `npm run test:processes` runs these alone, since they take a minute. */
+const HAS_PROCESSES = process.env['INSERVE_TEST_PROCESSES'] === '1';
+
 export default defineConfig({
   test: {
     // Poolifier refuses to make pools inside a worker thread.
@@ -48,34 +64,23 @@ export default defineConfig({
     hookTimeout: 20_000,
     // The default of 1 s is less than a replica's start on a busy machine.
     expect: { poll: { timeout: 10_000 } },
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: 'side by side',
-          include: ['{src,test,bench,sim,examples}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', ...ALONE],
-          maxWorkers: SIDE_BY_SIDE_WORKERS,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        extends: true,
-        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
-      },
-      {
-        extends: true,
-        plugins: [inProcesses],
-        test: {
-          name: 'in processes',
-          include: [IN_PROCESSES],
-          env: { INSERVE_TEST_ISOLATION: 'process' },
-          // A process takes three times as long to start as a thread.
-          testTimeout: 60_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
-        },
-      },
-    ],
+    projects: HAS_PROCESSES
+      ? [IN_PROCESSES_PROJECT]
+      : [
+          {
+            extends: true,
+            test: {
+              name: 'side by side',
+              include: ['{src,test,bench,sim,examples}/**/*.test.ts'],
+              exclude: ['**/node_modules/**', ...ALONE],
+              maxWorkers: SIDE_BY_SIDE_WORKERS,
+              sequence: { groupOrder: 0 },
+            },
+          },
+          {
+            extends: true,
+            test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+          },
+        ],
   },
 });

@@ -80,6 +80,7 @@ async function bundleFleet() {
     entryPoints: { 'fleet-thread': 'cluster/fleet-thread.js' },
     outdir: 'fleet',
     minifyWhitespace: true,
+    minifySyntax: true,
   });
 }
 

@@ -80,7 +80,8 @@ export class AppInstance {
   static async start(name: string, env: Readonly<Record<string, string>>): Promise<AppInstance> {
     const child = spawn(process.execPath, [SERVER], {
       env: { ...process.env, ...env, PORT: '0' },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      // The logs of four instances would hide the table: LOGS=1 shows them.
+      stdio: ['ignore', 'pipe', process.env['LOGS'] === '1' ? 'inherit' : 'ignore'],
     });
     const line = await untilLine(child, /http:\/\/\S+/);
     return new AppInstance(name, child, /http:\/\/\S+/.exec(line)?.[0] ?? '');

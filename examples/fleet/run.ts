@@ -14,7 +14,6 @@ const redis = await Redis.start();
 const env = {
   INSERVE_REDIS_URL: redis.url,
   INSERVE_FLEET_SECRET: crypto.randomUUID() + crypto.randomUUID(),
-  INSERVE_LOG: process.env['INSERVE_LOG'] ?? 'silent',
 };
 const instances: AppInstance[] = [];
 try {
