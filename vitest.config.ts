@@ -40,7 +40,7 @@ const inProcesses: Plugin = {
 const SIDE_BY_SIDE_WORKERS = Math.max(3, availableParallelism());
 
 const IN_PROCESSES_PROJECT = {
-  extends: true,
+  extends: true as const,
   plugins: [inProcesses],
   test: {
     name: 'in processes',
@@ -50,7 +50,7 @@ const IN_PROCESSES_PROJECT = {
     testTimeout: 60_000,
     maxWorkers: 2,
   },
-} as const;
+};
 
 /** `npm run test:processes` runs these alone, since they take a minute. */
 const HAS_PROCESSES = process.env['INSERVE_TEST_PROCESSES'] === '1';

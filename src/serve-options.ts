@@ -69,7 +69,7 @@ export const SERVE_FIELDS: Fields<ServeOptions> = {
 };
 
 /**
- * The options of the instance, every default filled in.
+ * @internal The options of the instance, every default filled in.
  * @throws ServeError `SERVE_INVALID_OPTION` if the worker entry is not there
  */
 export function instanceOptions(options: ServeOptions): InstanceOptions {

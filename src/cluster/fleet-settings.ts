@@ -107,7 +107,7 @@ export const FLEET_FIELDS: Fields<FleetSettings> = {
 type FleetVariable = 'NAME' | 'LISTEN' | 'ADVERTISE' | 'ALLOW' | 'ZONE' | 'SECRET';
 
 /**
- * Fills the settings of a fleet from the environment where they are not given: `INSERVE_FLEET_NAME`, `_LISTEN` (`host:port`,
+ * @internal Fills the settings of a fleet from the environment where they are not given: `INSERVE_FLEET_NAME`, `_LISTEN` (`host:port`,
  * IPv6 in brackets), `_ADVERTISE`, `_ALLOW` (networks with commas), `_SECRET` (one per line), `_ZONE`.
  *
  * @throws ServeError `SERVE_INVALID_OPTION` without a secret

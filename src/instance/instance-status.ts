@@ -47,6 +47,7 @@ export interface StatusReport {
 }
 
 /**
+ * @internal
  * @param view undefined outside a fleet, and until the instance has joined
  * @param fleet name of the fleet
  */

@@ -137,7 +137,9 @@ describe('the package', () => {
 
   test('exports what tests of an app use', () => {
     const script = "console.log(Object.keys(await import('inserve/testing')).join());";
-    expect(consumer.run(consumer.write('testing.mjs', script))).toBe('chaosProxy,fakeDeployment,faulty,testServe');
+    expect(consumer.run(consumer.write('testing.mjs', script))).toBe(
+      'chaosProxy,fakeDeployment,faulty,testServe',
+    );
   });
 
   test('exports a shell for each framework, none of which is loaded', () => {
