@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import { Front } from './adapters/front.ts';
 import { createMiddleware, type ServeMiddleware } from './adapters/middleware.ts';
 import {
@@ -32,9 +33,11 @@ import {
   type TrialOptions,
   trialKind,
 } from './deployment/options/trial-options.ts';
+import { ServeError } from './errors.ts';
 import type { DeploymentHandle, UntypedHandle } from './handle/api/handle-types.ts';
 import { triedApp } from './instance/apps/trial-name.ts';
-import { type FleetPart, Instance } from './instance/instance.ts';
+import type { FleetPart } from './instance/fleet/instance-fleet.ts';
+import { Instance } from './instance/instance.ts';
 import type { StatusReport } from './instance/instance-status.ts';
 import type { ServeEventName, ServeEvents } from './observe/events.ts';
 import { Metrics } from './observe/metrics.ts';
@@ -68,9 +71,21 @@ export interface OpenApiOptions {
   routePrefix?: string;
 }
 
-/** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION` */
+/** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_MISSING_DEPENDENCY` */
 function fleetPart({ redis, fleet }: ServeOptions): FleetPart | undefined {
-  return redis === undefined ? undefined : { options: fleetOptions(redis, fleet), entry: fleetEntry() };
+  if (redis === undefined) return undefined;
+  const options = fleetOptions(redis, fleet);
+  assertRedisClient();
+  return { options, entry: fleetEntry() };
+}
+
+/** The fleet thread loads the client, where its absence would be known too late. */
+function assertRedisClient(): void {
+  try {
+    createRequire(import.meta.url).resolve('ioredis');
+  } catch (cause) {
+    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
+  }
 }
 
 /** Wires the parts of one instance, and is the public interface to them. */
@@ -91,7 +106,7 @@ export class Serve implements AsyncDisposable {
         this.#instance.userMetrics,
         this.#instance.httpCounts,
         this.#instance.info,
-        () => this.#instance.fleetSample(),
+        () => this.#instance.fleet?.sample,
       );
     } catch (error) {
       void this.#instance.close(0);
@@ -277,7 +292,7 @@ export class Serve implements AsyncDisposable {
 
   /** @internal The host of the fleet thread; undefined outside a fleet. */
   get fleet(): Promise<FleetHost> | undefined {
-    return this.#instance.fleet;
+    return this.#instance.fleet?.host;
   }
 
   /**

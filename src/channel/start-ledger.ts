@@ -24,3 +24,18 @@ export interface BeginLedger {
   /** Number of reserved places whose calls have not arrived. @param begun calls that have begun */
   unused(begun: number): number;
 }
+
+/**
+ * The ledger of a channel whose ends share no memory: a call that was sent counts as begun, since the other end may have begun
+ * it, and says so too late.
+ */
+export const NO_LEDGER: StartLedger & BeginLedger = {
+  hasSlot: () => true,
+  grow: () => undefined,
+  sent() {},
+  takeBack: () => false,
+  isWaiting: () => false,
+  adopt() {},
+  begin: () => true,
+  unused: () => 0,
+};

@@ -7,7 +7,7 @@ import { CallerEnd } from './caller-end.ts';
 import { CANCEL_CODE, type CancelCode } from './frames.ts';
 import type { InboundCall, InboundListener } from './inbound-call.ts';
 import { ReplicaChannel } from './replica-channel.ts';
-import type { BeginLedger, StartLedger } from './start-ledger.ts';
+import { NO_LEDGER } from './start-ledger.ts';
 import type { FrameTransport } from './transport.ts';
 
 /** One end of a connection, such as a socket: messages are copied and take a turn, and nothing is shared. */
@@ -61,18 +61,6 @@ class PipeEnd implements FrameTransport {
   }
 }
 
-/** What was handed over counts as started: the other end may have begun it, and says so too late. */
-const HANDED_OVER: StartLedger & BeginLedger = {
-  hasSlot: () => true,
-  grow: () => undefined,
-  sent() {},
-  takeBack: () => false,
-  isWaiting: () => false,
-  adopt() {},
-  begin: () => true,
-  unused: () => 0,
-};
-
 class PipeCaller extends CallerEnd {
   returned = 0;
 
@@ -103,8 +91,8 @@ function piped(begin: (call: InboundCall) => void): {
     () => {},
     () => 10,
   );
-  const replica = new ReplicaChannel('test', far, HANDED_OVER, intake, begin, () => {});
-  return { caller: new PipeCaller(near, HANDED_OVER, new Map([['first', 0]])), replica, near, far };
+  const replica = new ReplicaChannel('test', far, NO_LEDGER, intake, begin, () => {});
+  return { caller: new PipeCaller(near, NO_LEDGER, new Map([['first', 0]])), replica, near, far };
 }
 
 test('a channel works over any transport: results, failures and streams with credit', async () => {

@@ -144,7 +144,7 @@ export class FleetHost {
         return;
       case 'peerUp':
         this.#life?.peers.up(message.address, message.instance, message.epoch);
-        this.#needs.events.emit('peer', { instance: message.instance, state: 'up' });
+        this.#needs.events.emit('peer', { instance: message.instance, state: 'LINKED' });
         return;
       case 'endpoints':
         this.#life?.peers.described(message.address, message.status);
@@ -166,7 +166,7 @@ export class FleetHost {
 
   #peerDown(address: PeerAddress, error: unknown): void {
     const instance = this.#life?.peers.down(address, error);
-    if (instance !== undefined) this.#needs.events.emit('peer', { instance, state: 'down' });
+    if (instance !== undefined) this.#needs.events.emit('peer', { instance, state: 'UNLINKED' });
   }
 
   #ended(life: FleetLife, reason: unknown): void {

@@ -46,6 +46,11 @@ describe('the settings of a fleet', () => {
     expect(fleetOptions(URL, {}, environment).listen).toEqual(listen);
   });
 
+  test('name a network that is none', () => {
+    const settings = { secret: SECRET, allow: ['10.0.0.0'] };
+    expect(() => fleetOptions(URL, settings, {})).toThrow(/fleet\.allow.*10\.0\.0\.0/);
+  });
+
   test('need a secret', () => {
     expect(() => fleetOptions(URL, {}, {})).toThrow(/createServe\.fleet\.secret.*32 bytes/);
   });

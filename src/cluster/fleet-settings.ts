@@ -13,7 +13,7 @@ import {
   object,
   string,
 } from '../validation/fields.ts';
-import type { AddressRules } from '../wire/addresses.ts';
+import { AddressFilter, type AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetOptions } from './fleet-options.ts';
 import type { RedisSettings } from './redis/client.ts';
@@ -110,7 +110,7 @@ type FleetVariable = 'NAME' | 'LISTEN' | 'ADVERTISE' | 'ALLOW' | 'ZONE' | 'SECRE
  * @internal Fills the settings of a fleet from the environment where they are not given: `INSERVE_FLEET_NAME`, `_LISTEN` (`host:port`,
  * IPv6 in brackets), `_ADVERTISE`, `_ALLOW` (networks with commas), `_SECRET` (one per line), `_ZONE`.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` without a secret
+ * @throws ServeError `SERVE_INVALID_OPTION` without a secret, and for networks that are none
  */
 export function fleetOptions(
   redis: RedisOption,
@@ -134,13 +134,16 @@ export function fleetOptions(
     const hint = `a text of at least ${MIN_SECRET_BYTES} bytes that all instances share: redis without it is refused`;
     throw invalidOption('createServe.fleet.secret', undefined, hint);
   }
+  const rules = Array.isArray(allow) ? { networks: allow } : allow;
+  // Made for its checks: what cannot be dialled must be known now.
+  if (rules !== undefined) new AddressFilter(rules);
   return {
     name,
     secrets: typeof settings.secret === 'string' ? [settings.secret] : settings.secret,
     listen: { host: listen.host ?? '127.0.0.1', port: listen.port ?? 0 },
     ...(tls !== undefined && { tls }),
     ...(trustNetwork !== undefined && { trustNetwork }),
-    ...(allow !== undefined && { allow: Array.isArray(allow) ? { networks: allow } : allow }),
+    ...(rules !== undefined && { allow: rules }),
     ...(maxPayload !== undefined && { maxPayload: maxPayload as number }),
     membership: {
       redis: redisSettings(redis),

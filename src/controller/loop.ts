@@ -42,6 +42,8 @@ export interface InstanceObserver {
 
 /** Numbers of replicas of one instance that are decided elsewhere: by the leader of its fleet. */
 export interface DecidedTargets {
+  /** Whether nobody decides, because the fleet cannot be heard: then the instance decides as one without a fleet. */
+  readonly isSilent: boolean;
   /** Replicas of a deployment; undefined as long as nothing is decided. */
   target(key: RouteKey): number | undefined;
 }
@@ -115,7 +117,7 @@ export class ControllerLoop {
 
   #decide(at: number, wanted: readonly WantedDeployment[], snapshot: Snapshot): Decided {
     const { autoscaling, decided } = this.#options;
-    if (decided !== undefined)
+    if (decided?.isSilent === false)
       return { counts: this.#decidedCounts(wanted, decided, snapshot), shares: this.#shares(snapshot) };
     const changed = autoscaling.decide(at, wanted, snapshot);
     const targets = wanted.map((one) => ({ ...one, target: changed.get(one.key) ?? one.target }));

@@ -1,7 +1,5 @@
 import { observeBatches } from '../batching/batch.ts';
 import type { CallChannel } from '../channel/call-channel.ts';
-import type { FleetHost } from '../cluster/fleet-host.ts';
-import type { FleetOptions } from '../cluster/fleet-options.ts';
 import type { AppReport } from '../controller/status.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { AppAutoscalingPolicy } from '../deployment/options/autoscaling-policy.ts';
@@ -13,7 +11,6 @@ import type { DeploymentHandle } from '../handle/api/handle-types.ts';
 import { AdmissionControl } from '../handle/queue/admission-control.ts';
 import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import { type DirectoryEvent, routeKey } from '../handle/routing/directory.ts';
-import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import { EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { PeerLink } from '../handle/routing/link.ts';
 import { RegistryDirectory } from '../handle/routing/registry-directory.ts';
@@ -24,7 +21,6 @@ import { InlineReplicas } from '../isolation/inline/inline-replicas.ts';
 import { ThreadHosts } from '../isolation/thread/thread-hosts.ts';
 import { CallCounts } from '../observe/call-counts.ts';
 import { Events } from '../observe/events.ts';
-import type { FleetSample } from '../observe/fleet-metrics.ts';
 import { HttpCounts } from '../observe/http-counts.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { HostSample } from '../observe/metrics.ts';
@@ -41,9 +37,7 @@ import type { AppRuntime } from './apps/app-runtime.ts';
 import { DevReload } from './apps/dev-reload.ts';
 import { triedApp } from './apps/trial-name.ts';
 import { ControlPlane } from './control-plane.ts';
-import { fleetChange } from './fleet/fleet-commands.ts';
-import { FleetMembership } from './fleet/fleet-membership.ts';
-import { FleetTargets } from './fleet/fleet-targets.ts';
+import { type FleetPart, InstanceFleet } from './fleet/instance-fleet.ts';
 import { type GrowthWatchOptions, MemoryGrowthGuard } from './guards/memory-growth-guard.ts';
 import { type HostGuardOptions, OverloadGuard } from './guards/overload-guard.ts';
 import { ProcessMemoryGuard } from './guards/process-memory-guard.ts';
@@ -55,9 +49,6 @@ import { UnobservedFailures } from './unobserved-failures.ts';
 
 /** Period of the control loop. */
 const TICK_MS = 250;
-
-/** Time for which an instance that leaves its fleet waits for replicas elsewhere, in ms. */
-const LEAVE_MS = 20_000;
 
 export interface InstanceOptions {
   readonly log: Logger;
@@ -77,13 +68,6 @@ export interface InstanceOptions {
   readonly growthWatch: GrowthWatchOptions;
   /** Undefined: the instance belongs to no fleet. */
   readonly fleet?: FleetPart | undefined;
-}
-
-/** The instance's part in a fleet. */
-export interface FleetPart {
-  readonly options: FleetOptions;
-  /** File of the fleet thread's entry. */
-  readonly entry: string;
 }
 
 /** All parts that run for one `Serve`: the apps, the host's router, and the control loop. */
@@ -106,15 +90,8 @@ export class Instance {
   readonly #dev: DevReload | undefined;
   readonly #guard: OverloadGuard;
   readonly #growth: MemoryGrowthGuard;
-  /** Resolves with the host of the fleet thread, whose code is loaded when it is used. */
-  readonly fleet: Promise<FleetHost> | undefined;
-  #fleetHost: FleetHost | undefined = undefined;
-  /** The instance's membership of a fleet; undefined as long as it is in none. */
-  membership: FleetMembership | undefined = undefined;
-  readonly #targets = new FleetTargets();
-  /** Name of the fleet that the instance finds in Redis. */
-  readonly #fleetName: string | undefined;
-  #unfollowFleet: (() => void) | undefined = undefined;
+  /** Undefined: the instance belongs to no fleet. */
+  readonly fleet: InstanceFleet | undefined;
   #callers = 0;
   readonly #clock: Clock;
   #endLoop: (() => void) | undefined = undefined;
@@ -168,6 +145,7 @@ export class Instance {
     this.#dev = options.isDev
       ? new DevReload((name) => this.#plane.deployer.reload(name, false), this.log)
       : undefined;
+    this.fleet = options.fleet && this.#joinFleet(options.fleet);
     this.#plane = new ControlPlane({
       store: new MemoryStore(),
       instanceId: this.id,
@@ -188,65 +166,37 @@ export class Instance {
       httpCounts: this.httpCounts,
       version: options.version,
       isInline: options.isInline,
-      decided: options.fleet?.options.membership === undefined ? undefined : this.#targets,
+      decided: this.fleet?.decided,
       counts: (app, deployment) => this.#counted().of(app, deployment).counters.counts,
       begin: () => this.#begin(),
     });
-    const { fleet } = options;
-    this.#fleetName = fleet?.options.membership === undefined ? undefined : fleet.options.name;
-    this.fleet = options.fleet === undefined ? undefined : this.#joinFleet(options.fleet);
-  }
-
-  #joinFleet({ options, entry }: FleetPart): Promise<FleetHost> {
-    const { id: instanceId, events, log } = this;
-    const needs = {
-      instanceId,
-      registry: this.#registry,
-      events,
-      log,
-      entry,
-      nextCallerIndex: () => ++this.#callers,
-      count: (calls: readonly CountedCalls[]) => {
-        for (const counted of calls) this.#book.merge(counted);
-      },
-    };
-    return import('../cluster/fleet-host.ts').then(({ FleetHost: Host }) => {
-      const membership = options.membership && { ...options.membership, ...this.#resources.offered() };
-      this.#fleetHost = new Host({ ...options, ...(membership && { membership }) }, needs);
-      if (membership !== undefined) this.#member(this.#fleetHost);
-      return this.#fleetHost;
-    });
-  }
-
-  /** Lets the fleet decide how many replicas run here. */
-  #member(thread: FleetHost): void {
-    const { id: instanceId, events, log } = this;
-    const { control } = this.#plane;
-    const membership = new FleetMembership({
-      instanceId,
-      codeVersion: this.#version,
-      registry: this.#registry,
-      events,
-      log,
-      targets: this.#targets,
-      thread,
+    this.fleet?.start({
+      codeVersion: options.version,
+      control: this.#plane.control,
       apps: () => this.#apps,
-      snapshot: () => control.snapshot,
       lagMs: () => this.#guard.lagMs,
       targetsChanged: () => this.#plane.wake(),
       deleteApp: (app) => void this.#plane.delete(app),
     });
-    this.membership = membership;
-    control.join((change) => {
-      const sent = fleetChange(change, control.snapshot, instanceId);
-      return sent && membership.command(sent);
+  }
+
+  #joinFleet(part: FleetPart): InstanceFleet {
+    return new InstanceFleet(part, {
+      instanceId: this.id,
+      registry: this.#registry,
+      events: this.events,
+      log: this.log,
+      resources: this.#resources,
+      nextCallerIndex: () => ++this.#callers,
+      count: (calls) => {
+        for (const counted of calls) this.#book.merge(counted);
+      },
     });
-    this.#unfollowFleet = control.watch((snapshot) => membership.follow(snapshot));
   }
 
   #peerChannel(link: PeerLink, onGone: () => void): CallChannel {
-    if (this.#fleetHost === undefined) throw new TypeError('the instance belongs to no fleet');
-    return this.#fleetHost.link(link, onGone);
+    if (this.fleet === undefined) throw new TypeError('the instance belongs to no fleet');
+    return this.fleet.connect(link, onGone);
   }
 
   /** Deploys an app, or another version of it. */
@@ -321,25 +271,16 @@ export class Instance {
 
   /** The state of the instance and of everything that runs in it, and of its fleet. */
   status(): StatusReport {
-    const { id, startedAt, isLeaving, membership } = this;
+    const { id, startedAt, isLeaving, fleet } = this;
     const state = isLeaving ? 'CLOSING' : 'ALIVE';
     const lagMs = Math.round(this.host.lagMs * 10) / 10;
     const own = { id, address: undefined, state, startedAt, lagMs, resources: this.resources() } as const;
-    return statusReport(own, this.report(), this.#fleetName, membership?.view);
+    return statusReport(own, this.report(), fleet?.name, fleet?.view);
   }
 
   /** State of the host's own event loop. */
   get host(): HostSample {
     return { lagMs: this.#guard.lagMs, shedding: this.#guard.level };
-  }
-
-  /** What the instance knows of its fleet; undefined outside one, and until it has joined. */
-  fleetSample(): FleetSample | undefined {
-    const view = this.membership?.view;
-    if (view === undefined) return undefined;
-    const { peers, desiredInstances, isLeading, refusedPlans } = view;
-    const instances = 1 + peers.filter(({ state }) => state !== 'DEAD').length;
-    return { instances, desiredInstances, isLeading, refusedPlans };
   }
 
   /** The labels of `serve_info`. */
@@ -355,10 +296,10 @@ export class Instance {
 
   /** Drains an app and stops it. An unknown name is skipped. */
   async delete(name: string): Promise<void> {
-    const { membership } = this;
-    const isKnown = this.#apps.has(name) && triedApp(name) === undefined;
+    const isWhole = this.#apps.has(name) && triedApp(name) === undefined;
+    const ordered = isWhole ? this.fleet?.command({ kind: 'delete', app: name }) : undefined;
     // Outside a fleet the app refuses calls from this very turn on.
-    if (membership !== undefined && isKnown) await membership.command({ kind: 'delete', app: name });
+    if (ordered !== undefined) await ordered;
     await this.#plane.delete(name);
   }
 
@@ -413,12 +354,9 @@ export class Instance {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
-    if (this.membership !== undefined) await this.membership.leave(timeoutMs ?? LEAVE_MS);
-    this.#unfollowFleet?.();
-    if (this.fleet !== undefined) (await this.fleet).drain();
+    if (this.fleet !== undefined) await this.fleet.leave(timeoutMs);
     await this.#plane.close(timeoutMs);
-    this.membership?.close();
-    await (await this.fleet)?.close();
+    await this.fleet?.close();
     this.#endLoop?.();
     this.#unfollow?.();
     this.#dev?.close();

@@ -19,8 +19,12 @@ export interface ServeEvents {
   deployment: { app: string; deployment: string; status: string; message: string };
   /** The controller changed a number of replicas. */
   scaling: { app: string; deployment: string; from: number; to: number; reason: string };
+  /** Another instance leads the fleet; undefined while none is known. */
   leader: { instance: string | undefined };
-  peer: { instance: string; state: string };
+  /**
+   * Another instance of the fleet: `UP` and `DEAD` as the fleet judges it, `LINKED` and `UNLINKED` as this instance reaches it.
+   */
+  peer: { instance: string; state: 'UP' | 'DEAD' | 'LINKED' | 'UNLINKED' };
   /** A failure that was not reported to any caller. */
   fault: {
     app?: string;

@@ -22,10 +22,11 @@ import { threadMetrics } from '../user-metrics/thread-metrics.ts';
 import { packError, unpack } from '../values/pack.ts';
 import { CallExecutor, idleContext } from './call-executor.ts';
 import { type CodeSource, ON_THREAD } from './code-source.ts';
-import type { AgentControl, OpenCalls, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
+import type { AgentControl, ReplicaInit, StartPhase, ToHost, ToReplica } from './control.ts';
 import { ControlDirectory } from './control-directory.ts';
 import { ingressProtocol } from './ingress/protocol.ts';
 import { ModelReporter } from './model-reporter.ts';
+import { openCallsOf } from './open-calls.ts';
 import { unpackEvent } from './packed-event.ts';
 import type { ReplicaIdentity } from './running-call.ts';
 import { installProbe } from './running-call-probe.ts';
@@ -190,7 +191,7 @@ export class ReplicaAgent {
         this.#replica?.drain();
         return;
       case 'openCalls':
-        await this.#answer(message.id, async () => ({ openCalls: this.#openCalls() }));
+        await this.#answer(message.id, async () => ({ openCalls: openCallsOf(this.#channels.keys()) }));
         return;
       case 'autoscalingStats':
         await this.#answer(message.id, async () => ({ stats: (await this.#code?.autoscalingStats()) ?? {} }));
@@ -222,18 +223,6 @@ export class ReplicaAgent {
 
   async #describe(): Promise<Answer | void> {
     if (this.#code !== undefined) return { description: await this.#code.describe() };
-  }
-
-  #openCalls(): OpenCalls {
-    let deadline = 0;
-    let hasStreams = false;
-    for (const channel of this.#channels.keys()) {
-      for (const call of channel.calls()) {
-        if (call.isStreaming) hasStreams = true;
-        else deadline = Math.max(deadline, call.deadline);
-      }
-    }
-    return { deadline, hasStreams };
   }
 
   async #dispose(): Promise<void> {

@@ -34,13 +34,11 @@ export class AddressFilter {
   }
 
   /**
-   * Allows the class of an address of this instance: loopback or private networks; for a public address, only that
+   * Allows the classes of the addresses of this instance: loopback or private networks; for a public address, only that
    * address.
    */
-  static around(address: string): AddressFilter {
-    for (const networks of [LOOPBACK, PRIVATE])
-      if (new AddressFilter({ networks }).allows(address, 1)) return new AddressFilter({ networks });
-    return new AddressFilter({ networks: [`${address}/${isIP(address) === 4 ? 32 : 128}`] });
+  static around(...addresses: readonly string[]): AddressFilter {
+    return new AddressFilter({ networks: addresses.flatMap(classOf) });
   }
 
   /** @param address an IP address: names are not resolved, since they may resolve differently the next time */
@@ -59,6 +57,13 @@ export class AddressFilter {
         `${address}:${port} is not in fleet.allow: the address is not dialled`,
       );
   }
+}
+
+/** The networks of the class of an address. */
+function classOf(address: string): readonly string[] {
+  for (const networks of [LOOPBACK, PRIVATE])
+    if (new AddressFilter({ networks }).allows(address, 1)) return networks;
+  return [`${address}/${isIP(address) === 4 ? 32 : 128}`];
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {

@@ -3,14 +3,7 @@ import { now, type Timer, time } from '../../time/clock.ts';
 import { DocumentCodec, declarationHash } from '../document-codec.ts';
 import type { Declaration } from '../documents.ts';
 import { type FleetStore, FleetStoreError, type StoreFailure } from '../fleet-store.ts';
-import type {
-  FleetEffect,
-  FleetEvent,
-  FleetFrame,
-  LinkEnd,
-  StoreRequest,
-  TargetCause,
-} from '../node/events.ts';
+import type { FleetEffect, FleetEvent, FleetFrame, LinkEnd, StoreRequest } from '../node/events.ts';
 import { FleetNode } from '../node/fleet-node.ts';
 import type { InstanceIdentity } from '../node/local-instance.ts';
 import type { FleetTiming } from '../node/timing.ts';
@@ -30,12 +23,7 @@ export interface MemberLinks {
 }
 
 /** Numbers of replicas that an instance is to run. */
-export interface AppliedTargets {
-  readonly targets: Readonly<Record<string, number>>;
-  readonly cause: TargetCause;
-  /** Whether they follow from a plan, of the fleet or of the instance alone. */
-  readonly isPlanned: boolean;
-}
+export type AppliedTargets = Omit<Extract<FleetEffect, { readonly type: 'apply' }>, 'type'>;
 
 /** What the instance's host hears of the fleet. */
 export interface MemberListener {
@@ -150,11 +138,7 @@ export class FleetMember {
         this.#links.send(effect.peer, effect.frame);
         return;
       case 'apply':
-        this.#listener.apply({
-          targets: effect.targets,
-          cause: effect.cause,
-          isPlanned: this.#node.situation.plan !== undefined,
-        });
+        this.#listener.apply(effect);
         return;
       case 'member':
         this.#listener.member(effect.id, effect.isAlive);

@@ -40,6 +40,11 @@ export class MemberAgent {
 
   receive(message: ToMember): void {
     if (this.#open === undefined) {
+      if (message.type === 'command') {
+        const failure = 'the instance has not joined its fleet yet';
+        this.#options.post({ type: 'commandDone', id: message.id, failure });
+        return;
+      }
       // Only the last report counts.
       if (message.type === 'report') this.#waiting = this.#waiting.filter(({ type }) => type !== 'report');
       this.#waiting.push(message);
@@ -94,7 +99,7 @@ export class MemberAgent {
         port,
         declaration,
         listener: {
-          apply: ({ targets, cause, isPlanned }) => post({ type: 'apply', targets, cause, isPlanned }),
+          apply: ({ targets, undecided, cause }) => post({ type: 'apply', targets, undecided, cause }),
           changed: (view) => post({ type: 'view', view }),
           member: (id, isAlive) => {
             if (!isAlive) options.links.forget(id);

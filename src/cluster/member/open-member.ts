@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Declaration } from '../documents.ts';
 import type { FleetOptions, MembershipOptions } from '../fleet-options.ts';
 import { FLEET_TIMING } from '../node/timing.ts';
+import { isWildcard, machineAddress } from '../own-address.ts';
 import { openRedis, type RedisClient } from '../redis/client.ts';
 import { FleetKeys } from '../redis/keys.ts';
 import { RedisFleetStore } from '../redis/redis-store.ts';
@@ -10,8 +11,6 @@ import { FleetMember, type MemberLinks, type MemberListener } from './fleet-memb
 
 /** Versions of the protocol of links that this code speaks. */
 const PROTOCOLS: readonly number[] = [1];
-/** Addresses that stand for all interfaces: nobody can dial them. */
-const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 export interface OpenMemberOptions {
   readonly instanceId: string;
@@ -41,12 +40,14 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenMember
   const { redis, resources = {}, gpus = 0, zone, timing = FLEET_TIMING } = membership;
   const client = await openRedis(redis);
   const keys = new FleetKeys(fleet.name);
-  const host = advertisedHost(fleet, membership, client);
   const member = new FleetMember({
     identity: {
       id: instanceId,
       epoch,
-      address: isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`,
+      // Read at each join: Redis may come after the instance, and only then tells the address.
+      get address() {
+        return joined(advertisedHost(fleet, membership, client), port);
+      },
       certificate: '',
       protocols: PROTOCOLS,
       resources,
@@ -75,6 +76,10 @@ function advertisedHost(
   client: RedisClient,
 ): string {
   if (advertise !== undefined) return advertise;
-  if (!WILDCARDS.has(listen.host)) return listen.host;
-  return client.localAddress ?? '127.0.0.1';
+  if (!isWildcard(listen.host)) return listen.host;
+  return client.localAddress ?? machineAddress();
+}
+
+function joined(host: string, port: number): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }

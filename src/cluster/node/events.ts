@@ -123,6 +123,8 @@ export type FleetEffect =
   | {
       readonly type: 'apply';
       readonly targets: Readonly<Record<string, number>>;
+      /** Deployments among them that no plan covers yet: their counts are not wanted, only kept. */
+      readonly undecided: readonly string[];
       readonly cause: TargetCause;
     }
   | { readonly type: 'leader'; readonly owner: string; readonly token: number }

@@ -19,13 +19,25 @@ function plan(number: number, instances: string[], counts: Plan['counts']): Plan
 
 test('absent is not zero: what a plan does not speak of stays as it is', () => {
   const follower = new Follower();
-  expect(follower.update(VIEW)).toEqual({ targets: { 'shop/x': 0, 'shop/y': 1 }, cause: 'boot' });
+  const both = ['shop/x', 'shop/y'];
+  const first = { 'shop/x': 0, 'shop/y': 1 };
+  expect(follower.update(VIEW)).toEqual({ targets: first, undecided: both, cause: 'boot' });
   follower.offer(plan(1, ['a'], { 'shop/x': [3], 'shop/y': [2] }), 0);
-  expect(follower.update(VIEW)).toEqual({ targets: { 'shop/x': 3, 'shop/y': 2 }, cause: 'plan' });
+  const targets = { 'shop/x': 3, 'shop/y': 2 };
+  expect(follower.update(VIEW)).toEqual({ targets, undecided: [], cause: 'plan' });
   follower.offer(plan(2, ['b'], { 'shop/x': [9], 'shop/y': [9] }), 0);
-  expect(follower.update(VIEW)).toBeUndefined();
+  expect(follower.update(VIEW)).toEqual({ targets, undecided: both, cause: 'plan' });
   follower.offer(plan(3, ['a', 'b'], { 'shop/y': [2, 2] }), 0);
+  expect(follower.update(VIEW)).toEqual({ targets, undecided: ['shop/x'], cause: 'plan' });
   expect(follower.update(VIEW)).toBeUndefined();
   follower.offer(plan(4, ['a', 'b'], { 'shop/x': [2, 2], 'shop/y': [1, 3] }), 0);
-  expect(follower.update(VIEW)).toEqual({ targets: { 'shop/x': 2, 'shop/y': 1 }, cause: 'plan' });
+  const last = { 'shop/x': 2, 'shop/y': 1 };
+  expect(follower.update(VIEW)).toEqual({ targets: last, undecided: [], cause: 'plan' });
+});
+
+test('a plan that wants none where none is says so', () => {
+  const follower = new Follower();
+  follower.update(VIEW);
+  follower.offer(plan(1, ['a', 'b'], { 'shop/x': [0, 1], 'shop/y': [1, 0] }), 0);
+  expect(follower.update(VIEW)).toMatchObject({ targets: { 'shop/x': 0 }, undecided: [], cause: 'plan' });
 });

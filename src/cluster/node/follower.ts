@@ -16,10 +16,19 @@ export interface FollowerView {
   readonly elsewhere: (deployment: string) => number;
 }
 
+/** New target counts of an instance. */
+export interface ChangedTargets {
+  readonly targets: Readonly<Record<string, number>>;
+  /** Deployments among them that no plan covers yet: their counts are not wanted, only kept. */
+  readonly undecided: readonly string[];
+  readonly cause: TargetCause;
+}
+
 /** Derives an instance's target counts from the plan, and decides which plans the instance obeys. */
 export class Follower {
   #plan: Plan | undefined = undefined;
   #targets: Readonly<Record<string, number>> = {};
+  #undecided: ReadonlySet<string> = new Set();
   readonly #demanded = new Map<string, number>();
   /** Number of refused plans. */
   refused = 0;
@@ -59,22 +68,23 @@ export class Follower {
     this.#demanded.set(deployment, 1);
   }
 
-  /** @returns the new targets, if they changed */
-  update(
-    view: FollowerView,
-  ): { readonly targets: Readonly<Record<string, number>>; readonly cause: TargetCause } | undefined {
+  /** @returns the new targets, if they changed, or if a plan covers others than before */
+  update(view: FollowerView): ChangedTargets | undefined {
     let isChanged = false;
     const targets: Record<string, number> = {};
+    const undecided = new Set<string>();
     this.kept = 0;
     for (const [key, place] of view.places) {
       const target = this.#target(key, place, view);
       targets[key] = target;
-      if (target !== this.#targets[key]) isChanged = true;
+      if (plannedCount(this.#plan, key, view.self) === undefined) undecided.add(key);
+      if (target !== this.#targets[key] || undecided.has(key) !== this.#undecided.has(key)) isChanged = true;
     }
     isChanged ||= Object.keys(this.#targets).some((key) => !view.places.has(key));
     if (!isChanged) return undefined;
     this.#targets = targets;
-    return { targets, cause: this.#cause() };
+    this.#undecided = undecided;
+    return { targets, undecided: [...undecided], cause: this.#cause() };
   }
 
   #target(key: string, { deployment }: DeclaredPlace, view: FollowerView): number {

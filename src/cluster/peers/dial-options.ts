@@ -4,6 +4,7 @@ import type { Introduction } from '../../wire/handshake.ts';
 import { MAX_PAYLOAD_BYTES } from '../../wire/link.ts';
 import { LinkSecurity } from '../../wire/security.ts';
 import type { FleetOptions } from '../fleet-options.ts';
+import { ownAddresses } from '../own-address.ts';
 
 /** The part of a dial that is the same for all peers. */
 export type CommonDialOptions = Pick<DialOptions, 'allow' | 'security' | 'self'>;
@@ -14,7 +15,8 @@ export function dialOptions(options: FleetOptions, instance: string, epoch: numb
   const self: Introduction = { instance, epoch, maxPayload };
   return {
     self,
-    allow: allow === undefined ? AddressFilter.around(listen.host) : new AddressFilter(allow),
+    allow:
+      allow === undefined ? AddressFilter.around(...ownAddresses(listen.host)) : new AddressFilter(allow),
     security: new LinkSecurity({
       fleet: name,
       secrets,

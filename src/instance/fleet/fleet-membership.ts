@@ -9,10 +9,9 @@ import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { Events } from '../../observe/events.ts';
 import type { Logger } from '../../observe/logger.ts';
-import type { Snapshot } from '../../store/snapshot.ts';
-import { entryOf } from '../../store/snapshot.ts';
+import { entryOf, type Snapshot } from '../../store/snapshot.ts';
 import { type Timer, time } from '../../time/clock.ts';
-import { within } from '../../time/timeout.ts';
+import { within, withTimeout } from '../../time/timeout.ts';
 import type { AppRuntime } from '../apps/app-runtime.ts';
 import { declareApps } from './declare-apps.ts';
 import type { FleetTargets } from './fleet-targets.ts';
@@ -20,6 +19,8 @@ import { LocalLoads } from './local-loads.ts';
 
 /** Period of the reports to the fleet thread, in ms. */
 const REPORT_MS = 250;
+/** Time limit of an order, in ms: the fleet thread gives up after one second, and may be gone. */
+const COMMAND_MS = 5_000;
 /** Time beyond its limit that an orderly leave may take, in ms. */
 const LEAVE_GRACE_MS = 2_000;
 
@@ -31,6 +32,8 @@ export interface FleetMembershipOptions {
   readonly log: Logger;
   readonly targets: FleetTargets;
   readonly thread: Pick<FleetHost, 'post' | 'onMember'>;
+  /** Time without a word from the fleet thread after which the instance decides by itself, in ms. */
+  readonly silentMs: number;
   apps(): Iterable<AppRuntime>;
   snapshot(): Snapshot;
   lagMs(): number;
@@ -40,19 +43,17 @@ export interface FleetMembershipOptions {
   deleteApp(app: string): void;
 }
 
-interface OpenCommand {
-  readonly done: PromiseWithResolvers<void>;
-}
-
 /** The instance's membership of a fleet: tells the fleet what it declares and runs, and takes what the fleet decides. */
 export class FleetMembership {
   readonly #options: FleetMembershipOptions;
   readonly #loads: LocalLoads;
-  readonly #commands = new Map<number, OpenCommand>();
+  readonly #commands = new Map<number, PromiseWithResolvers<void>>();
   readonly #left = Promise.withResolvers<void>();
   /** Generations of the deletions that were carried out here, by app. */
   readonly #deleted = new Map<string, number>();
   readonly #reports: Timer;
+  /** Ends the wait for the first word of the fleet. */
+  readonly #silence: Timer;
   #lastCommand = 0;
   #declaration: Declaration | undefined = undefined;
   #view: FleetView | undefined = undefined;
@@ -63,6 +64,8 @@ export class FleetMembership {
     this.#loads = new LocalLoads(options.registry);
     options.thread.onMember({
       started: () => {
+        // Orders to an earlier life of the thread are not answered any more.
+        this.#failCommands('the fleet thread was started anew');
         const declaration = this.#declaration;
         if (declaration === undefined) return;
         this.#post({ type: 'declare', declaration });
@@ -72,6 +75,8 @@ export class FleetMembership {
     });
     this.#reports = time.every(REPORT_MS, () => this.#report());
     this.#reports.unref();
+    this.#silence = time.after(options.silentMs, () => this.#decideAlone());
+    this.#silence.unref();
     this.follow(options.snapshot());
   }
 
@@ -100,14 +105,21 @@ export class FleetMembership {
   async command(change: OverrideChange): Promise<void> {
     const id = ++this.#lastCommand;
     const done = Promise.withResolvers<void>();
-    this.#commands.set(id, { done });
+    this.#commands.set(id, done);
     this.#post({ type: 'command', id, change });
-    await done.promise;
+    const late = () =>
+      new ServeError('SERVE_UNAVAILABLE', `the fleet did not answer within ${COMMAND_MS} ms`);
+    try {
+      await withTimeout(done.promise, COMMAND_MS, late);
+    } finally {
+      this.#commands.delete(id);
+    }
   }
 
   /** Leaves the fleet: the replicas move elsewhere first. Resolves at the latest after `timeoutMs` and two seconds. */
   async leave(timeoutMs: number): Promise<void> {
-    if (this.#isLeaving) return;
+    // Nobody knows of an instance that never joined.
+    if (this.#isLeaving || this.#view === undefined) return;
     this.#isLeaving = true;
     this.#post({ type: 'leave', timeoutMs });
     await within(timeoutMs + LEAVE_GRACE_MS, this.#left.promise, undefined);
@@ -115,9 +127,22 @@ export class FleetMembership {
 
   close(): void {
     time.cancel(this.#reports);
+    time.cancel(this.#silence);
     this.#left.resolve();
-    const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
-    for (const { done } of this.#commands.values()) done.reject(error);
+    this.#failCommands('the instance is closed');
+  }
+
+  /** The fleet thread cannot work, or cannot reach anything: replicas must run nevertheless. */
+  #decideAlone(): void {
+    const { targets, targetsChanged, log, silentMs } = this.#options;
+    log.warn({}, `the fleet was not heard for ${silentMs} ms: the instance decides by itself until it is`);
+    targets.isSilent = true;
+    targetsChanged();
+  }
+
+  #failCommands(why: string): void {
+    const error = new ServeError('SERVE_UNAVAILABLE', why);
+    for (const { reject } of this.#commands.values()) reject(error);
     this.#commands.clear();
   }
 
@@ -125,6 +150,7 @@ export class FleetMembership {
     const { targets, targetsChanged, events, log } = this.#options;
     switch (message.type) {
       case 'apply':
+        time.cancel(this.#silence);
         targets.apply(message);
         targetsChanged();
         return;
@@ -140,9 +166,8 @@ export class FleetMembership {
         return;
       case 'commandDone': {
         const open = this.#commands.get(message.id);
-        this.#commands.delete(message.id);
-        if (message.failure === undefined) open?.done.resolve();
-        else open?.done.reject(new ServeError('SERVE_UNAVAILABLE', message.failure));
+        if (message.failure === undefined) open?.resolve();
+        else open?.reject(new ServeError('SERVE_UNAVAILABLE', message.failure));
         return;
       }
       case 'fault':

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { FleetOptions } from '../../../src/cluster/fleet-options.ts';
 import { FLEET_TIMING, type FleetTiming } from '../../../src/cluster/node/timing.ts';
 import type { DeploymentReport } from '../../../src/controller/status.ts';
 import type { Serve } from '../../../src/index.ts';
@@ -40,9 +41,13 @@ describe.skipIf(!HAS_REDIS)('instances that find each other in Redis', () => {
   afterAll(() => redis[Symbol.asyncDispose]());
 
   /** Makes an instance of a fleet that runs the probe. */
-  async function join(name: string, numReplicas: number): Promise<FleetInstance> {
+  async function join(
+    name: string,
+    numReplicas: number,
+    settings: Partial<FleetOptions> = {},
+  ): Promise<FleetInstance> {
     const membership = { redis: { url: redis.url }, zone: '', timing: TIMING };
-    const instance = await fleetInstance({ name, membership });
+    const instance = await fleetInstance({ name, membership, ...settings });
     await instance.serve.run(probe.options({ numReplicas, maxOngoingRequests: 4 }).bind(), { name: 'probe' });
     return instance;
   }
@@ -100,6 +105,31 @@ describe.skipIf(!HAS_REDIS)('instances that find each other in Redis', () => {
     await Promise.all(load);
     expect(served).toBeGreaterThan(0);
     await eventually(() => stays.serve.status().leader === stays.serve.status().instance);
+  });
+
+  test('reach each other where they listen at all interfaces, and serve what runs elsewhere', async () => {
+    const name = `fleet-${++fleets}`;
+    const listen = { host: '0.0.0.0', port: 0 };
+    const all = await Promise.all([1, 2].map(() => join(name, 1, { listen })));
+    await using disposables = new AsyncDisposableStack();
+    for (const instance of all) disposables.use(instance);
+    await Promise.all(all.map(({ serve }) => serve.handle<Probe>('probe').where.remote()));
+    expect(all.map(({ serve }) => serve.ready())).toEqual([true, true]);
+    expect(all.map(({ serve }) => running(serve)).sort()).toEqual([0, 1]);
+    expect(all.map(({ fleet }) => fleet.peers.length)).toContain(1);
+  });
+
+  test('run what they declare where the fleet thread cannot join, and refuse orders', async () => {
+    const module = 'data:text/javascript,throw new Error("no client")';
+    const timing = { ...TIMING, aloneMs: 300 };
+    await using instance = await join(`fleet-${++fleets}`, 2, {
+      membership: { redis: { module }, zone: '', timing },
+    });
+    expect(running(instance.serve)).toBeGreaterThan(0);
+    const order = instance.serve.scale('probe', 'Probe', 3);
+    await expect(order).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+    const message = expect.stringContaining('the fleet cannot be joined: no client');
+    expect(instance.log.records).toContainEqual(expect.objectContaining({ message }));
   });
 
   test('take an order from any of them', async () => {

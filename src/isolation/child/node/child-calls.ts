@@ -1,6 +1,7 @@
 import type { ArrivedCall, Intake } from '../../../channel/call-intake.ts';
 import type { InboundCall } from '../../../channel/inbound-call.ts';
 import { ReplicaChannel } from '../../../channel/replica-channel.ts';
+import { NO_LEDGER } from '../../../channel/start-ledger.ts';
 import type { FrameTransport } from '../../../channel/transport.ts';
 import { Call, type CallOwner } from '../../../handle/call/call.ts';
 import { routeKey } from '../../../handle/routing/directory.ts';
@@ -12,7 +13,6 @@ import type { Marks } from '../../../values/marks.ts';
 import { revive } from '../../../values/revive.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 import type { CalledMethod } from './child-messages.ts';
-import { NO_LEDGER } from './no-ledger.ts';
 
 /** Makes the calls that the user's code in a child makes to other deployments: this thread's router finds their replicas. */
 export class ChildCalls {

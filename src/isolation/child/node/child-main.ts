@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { NO_LEDGER } from '../../../channel/start-ledger.ts';
 import type { DirectoryEvent } from '../../../handle/routing/directory.ts';
 import { DeploymentLoad, QueueLedger } from '../../../load/deployment-load.ts';
 import { SessionTable } from '../../../load/session-table.ts';
@@ -14,7 +15,6 @@ import { killGroup } from '../process-group.ts';
 import { ChildLink, LANE } from './child-link.ts';
 import type { ChildInit, ChildRoute, FromChild, ModelsEvent, ToChild } from './child-messages.ts';
 import { holdLifeline } from './lifeline.ts';
-import { NO_LEDGER } from './no-ledger.ts';
 import { SharedTransport } from './parent-calls.ts';
 import { ParentConnector } from './parent-channel.ts';
 import { StateReporter } from './state-reporter.ts';

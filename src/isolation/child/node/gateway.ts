@@ -7,9 +7,10 @@ import { threadConnector } from '../../../handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../../../load/deployment-load.ts';
 import type { ReplicaLoad } from '../../../load/load-table.ts';
 import type { ReplicaTally } from '../../../load/replica-tally.ts';
-import type { AgentControl, OpenCalls, ToHost, ToReplica } from '../../../replica/control.ts';
+import type { AgentControl, ToHost, ToReplica } from '../../../replica/control.ts';
 import { ControlDirectory } from '../../../replica/control-directory.ts';
 import { ModelReporter } from '../../../replica/model-reporter.ts';
+import { openCallsOf } from '../../../replica/open-calls.ts';
 import { unpackEvent } from '../../../replica/packed-event.ts';
 import { now } from '../../../time/clock.ts';
 import { packError, unpack } from '../../../values/pack.ts';
@@ -122,7 +123,7 @@ export class Gateway {
         return;
       }
       case 'openCalls':
-        this.#control.post({ type: 'answer', id: message.id, openCalls: this.#openCalls() });
+        this.#control.post({ type: 'answer', id: message.id, openCalls: openCallsOf(this.#channels.keys()) });
         return;
       case 'close':
         this.#closing = message.id;
@@ -205,18 +206,6 @@ export class Gateway {
       case 'loaded':
         this.#models.loaded(event.ms);
     }
-  }
-
-  #openCalls(): OpenCalls {
-    let deadline = 0;
-    let hasStreams = false;
-    for (const channel of this.#channels.keys()) {
-      for (const call of channel.calls()) {
-        if (call.isStreaming) hasStreams = true;
-        else deadline = Math.max(deadline, call.deadline);
-      }
-    }
-    return { deadline, hasStreams };
   }
 
   /** The child has no more to do. It ends, by itself or by force, and then this thread does. */

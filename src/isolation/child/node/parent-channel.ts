@@ -1,5 +1,6 @@
 import type { CallChannel } from '../../../channel/call-channel.ts';
 import { CallerEnd } from '../../../channel/caller-end.ts';
+import { NO_LEDGER } from '../../../channel/start-ledger.ts';
 import type { FrameTransport } from '../../../channel/transport.ts';
 import type { Connector } from '../../../handle/routing/connector.ts';
 import { HOLDS_NOTHING } from '../../../load/holding.ts';
@@ -7,7 +8,6 @@ import { RESERVED, type Reservation } from '../../../load/load-table.ts';
 import type { ReplicaModels } from '../../../load/model-table.ts';
 import { ReplicaTally } from '../../../load/replica-tally.ts';
 import type { CalledMethod } from './child-messages.ts';
-import { NO_LEDGER } from './no-ledger.ts';
 import type { SharedTransport } from './parent-calls.ts';
 
 /** Number of places that `map()` and the like see. The real limits hold where the replica's thread places the calls. */

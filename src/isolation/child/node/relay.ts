@@ -3,11 +3,11 @@ import { CANCEL_CODE, type CancelCode, METHOD_HTTP } from '../../../channel/fram
 import type { InboundCall, InboundListener } from '../../../channel/inbound-call.ts';
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../../channel/method-names.ts';
 import { OutboundCall } from '../../../channel/outbound-call.ts';
+import { NO_LEDGER } from '../../../channel/start-ledger.ts';
 import type { FrameTransport } from '../../../channel/transport.ts';
 import { Capture, RESULT } from '../../../values/capture.ts';
 import type { Marks } from '../../../values/marks.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
-import { NO_LEDGER } from './no-ledger.ts';
 
 /** Passes the calls of a replica on to its child process, and the answers back. No value is revived on the way. */
 export class Relay extends CallerEnd {
