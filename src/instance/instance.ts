@@ -176,7 +176,7 @@ export class Instance {
       apps: () => this.#apps,
       lagMs: () => this.#guard.lagMs,
       targetsChanged: () => this.#plane.wake(),
-      deleteApp: (app) => void this.#plane.delete(app),
+      deleteApp: (app) => this.#plane.delete(app),
     });
   }
 

@@ -29,8 +29,10 @@ export interface InstanceFleetOptions extends Omit<FleetNeeds, 'entry'> {
 
 /** The parts of a running instance that its membership works with. */
 export interface MembershipNeeds
-  extends Pick<FleetMembershipOptions, 'codeVersion' | 'apps' | 'lagMs' | 'targetsChanged' | 'deleteApp'> {
+  extends Pick<FleetMembershipOptions, 'codeVersion' | 'apps' | 'lagMs' | 'targetsChanged'> {
   readonly control: InstanceControl;
+  /** A person deleted an app from the fleet. */
+  deleteApp(app: string): Promise<void>;
 }
 
 /** An instance's part in a fleet: its fleet thread, and its membership if it finds its peers in Redis. */
@@ -131,6 +133,10 @@ export class InstanceFleet {
       log,
       targets,
       thread,
+      deleteApp: (app) => {
+        const failed = (err: unknown): void => log.error({ app, err }, `app '${app}' could not be deleted`);
+        needs.deleteApp(app).catch(failed);
+      },
       // A thread that works acts alone in a third of this time, where it reaches nobody.
       silentMs: 3 * (this.#part.options.membership?.timing ?? FLEET_TIMING).aloneMs + 1_000,
       snapshot,
