@@ -10,7 +10,7 @@ export interface MeasureCell {
   readonly ms: number;
 }
 
-const WARM_UP_MS = 1_000;
+const WARM_UP_MS = 4_000;
 
 const [name = '', port = '', serverId = ''] = process.argv.slice(2);
 const session = await (await contenderOf(name)).connect(Number(port));

@@ -15,6 +15,10 @@ export type WindowTime = Pick<ThreadTime, 'now' | 'after' | 'cancel'>;
 
 /** Number of calls of peers that may wait at the host, per place: about as many as a round trip needs. */
 const LANDING_SHARE = 0.5;
+/** A caller that may send this many more calls need not know exactly how many: a window is a hint. */
+const AMPLE = 4;
+/** Share by which an ample window may differ from the one that the caller knows. A frame costs a call's worth of time. */
+const AMPLE_CHANGE = 0.25;
 /** Time, in ms, for which room is kept for a caller, beside two round trips. */
 const KEEP_MS = 5;
 
@@ -122,10 +126,14 @@ export class HostWindows {
 
   /**
    * Returns the window to send in front of answers, which let the caller send as many calls as before; undefined if the
-   * caller knows it.
+   * caller knows it, or one near enough.
    */
   changed(caller: HostCaller): number | undefined {
-    return this.#windowOf(caller) === caller.told ? undefined : this.#toTell(caller);
+    const window = this.#windowOf(caller);
+    const { told, inFlight } = caller;
+    const isAmple = Math.min(window, told) >= inFlight + AMPLE;
+    const isKnown = Math.abs(window - told) <= (isAmple ? told * AMPLE_CHANGE : 0);
+    return isKnown ? undefined : this.#toTell(caller);
   }
 
   /** A caller has no call for the room that is kept for it. */

@@ -73,6 +73,23 @@ describe('windows at the host', () => {
     expect(host.windows.changed(one.at)).toBe(undefined);
   });
 
+  test('a caller that may send many more calls is told of great changes only', () => {
+    const host = new Host(100);
+    const [one, other] = [host.join(), host.join()];
+    expect(one.told).toEqual([101]);
+    for (let call = 0; call < 25; call++) host.call(other);
+    expect(host.windows.changed(one.at)).toBe(undefined);
+    host.call(other);
+    expect(host.windows.changed(one.at)).toBe(75);
+    for (let call = 26; call < 96; call++) host.call(other);
+    expect(host.windows.changed(one.at)).toBe(5);
+    // Fewer than four are left soon, so that each counts.
+    for (let call = 96; call < 98; call++) host.call(other);
+    expect(host.windows.changed(one.at)).toBe(3);
+    host.call(other);
+    expect(host.windows.changed(one.at)).toBe(2);
+  });
+
   test('half as many calls as there are places land, the next one is refused', () => {
     const host = new Host(4);
     const caller = host.join();
