@@ -2,7 +2,7 @@ import type { Amounts } from '../deployment/options/resource-units.ts';
 import type { AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetTiming } from './node/timing.ts';
-import type { RedisSettings } from './redis/client.ts';
+import type { RedisSettings } from './redis/settings.ts';
 
 /** Address at which an instance listens for its peers. */
 export interface PeerAddress {

@@ -16,7 +16,7 @@ import {
 import { AddressFilter, type AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetOptions } from './fleet-options.ts';
-import type { RedisSettings } from './redis/client.ts';
+import type { RedisSettings } from './redis/settings.ts';
 
 /** Minimum length of a secret: a shorter one could be guessed. */
 const MIN_SECRET_BYTES = 32;

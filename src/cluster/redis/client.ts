@@ -1,13 +1,17 @@
-import type { Redis, RedisOptions } from 'ioredis';
-import { invalidOption, ServeError } from '../../errors.ts';
+import { time } from '../../time/clock.ts';
+import { withTimeout } from '../../time/timeout.ts';
 import { messageOf } from '../../values/describe-value.ts';
-import { FleetStoreError, type StoreFailure } from '../fleet-store.ts';
+import { FleetStoreError } from '../fleet-store.ts';
+import {
+  COMMAND_TIMEOUT_MS,
+  type Connection,
+  connector,
+  type Ioredis,
+  MAX_RECONNECT_MS,
+} from './connections.ts';
+import { toConnectFailure, toFailure } from './failures.ts';
 import type { Script } from './scripts.ts';
-
-/** Time after which an unanswered command has failed, in ms: nothing waits for Redis. */
-const COMMAND_TIMEOUT_MS = 1_000;
-const MIN_RECONNECT_MS = 50;
-const MAX_RECONNECT_MS = 2_000;
+import type { RedisSettings } from './settings.ts';
 
 export type RedisArgument = string | number | Uint8Array;
 
@@ -25,92 +29,58 @@ export interface RedisClient {
   close(): void;
 }
 
-/** How to connect to Redis, as plain data: exactly one of `url`, `options` and `module`. */
-export interface RedisSettings {
-  /** `redis://` or `rediss://` */
-  readonly url?: string;
-  /** Options of ioredis without functions, such as those for Sentinel. */
-  readonly options?: Readonly<Record<string, unknown>>;
-  /** URL of a module whose default export makes an ioredis client from the options that the fleet needs. */
-  readonly module?: string;
-}
-
 /**
- * Connects to Redis with ioredis, which only this file loads. Commands fail at once without a connection, and are never
- * sent twice.
+ * Connects to Redis with ioredis. Commands fail at once without a connection, and after a second without an answer.
  *
  * @param redis settings, or a URL
+ * @param load loads ioredis. Default: the installed package
  * @throws ServeError `SERVE_MISSING_DEPENDENCY` if ioredis is not installed; `SERVE_INVALID_OPTION`; what the module throws
  */
-export async function openRedis(redis: RedisSettings | string): Promise<RedisClient> {
-  const { url, options, module }: RedisSettings = typeof redis === 'string' ? { url: redis } : redis;
-  const Client = await load();
-  const settings: RedisOptions = {
-    ...options,
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: COMMAND_TIMEOUT_MS,
-    retryStrategy: (times) => Math.min(MAX_RECONNECT_MS, MIN_RECONNECT_MS * 2 ** Math.min(times, 10)),
-    // A primary that became a replica answers READONLY, one that starts LOADING: another connection may find the new one.
-    reconnectOnError: ({ message }) => /^(?:READONLY|LOADING|MASTERDOWN)/.test(message),
-  };
-  const client = new IoredisClient(
-    module !== undefined
-      ? await fromModule(module, settings)
-      : url === undefined
-        ? new Client(settings)
-        : new Client(url, settings),
-  );
+export async function openRedis(
+  redis: RedisSettings | string,
+  load?: () => Promise<Ioredis>,
+): Promise<RedisClient> {
+  const make = await connector(typeof redis === 'string' ? { url: redis } : redis, load);
+  const commands = await make();
+  // A connection to one server that subscribes can do nothing else. A Cluster has connections for that.
+  const client = new IoredisClient(commands, commands.isCluster ? commands : await make());
   await client.connect();
   return client;
 }
 
-/** @throws ServeError `SERVE_INVALID_OPTION` if the module exports no factory */
-async function fromModule(module: string, settings: RedisOptions): Promise<Redis> {
-  const { default: make } = (await import(module)) as { default?: unknown };
-  if (typeof make === 'function') return (await make(settings)) as Redis;
-  throw invalidOption(
-    'redis.module',
-    module,
-    'a module whose default export is a function that makes a client',
-  );
-}
-
-async function load(): Promise<typeof Redis> {
-  try {
-    return (await import('ioredis')).Redis;
-  } catch (cause) {
-    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
-  }
-}
-
 class IoredisClient implements RedisClient {
-  readonly #redis: Redis;
-  #subscriber: Redis | undefined = undefined;
+  readonly #redis: Connection;
+  readonly #subscriber: Connection;
   /** Error of the last failed attempt to connect. */
   #connectError: unknown = undefined;
+  #isClosed = false;
 
-  constructor(redis: Redis) {
+  constructor(redis: Connection, subscriber: Connection) {
     this.#redis = redis;
+    this.#subscriber = subscriber;
     // Failures show in the commands; without a listener ioredis writes each attempt to the console.
-    redis.on('error', (error: unknown) => {
+    const onError = (error: unknown): void => {
       this.#connectError = error;
-    });
+    };
+    redis.on('error', onError);
+    redis.on('node error', onError);
     redis.on('ready', () => {
       this.#connectError = undefined;
     });
+    redis.on('end', () => this.#reopen(redis));
+    if (subscriber === redis) return;
+    subscriber.on('error', () => {});
+    subscriber.on('end', () => this.#reopen(subscriber));
   }
 
   get localAddress(): string | undefined {
-    return Reflect.get(this.#redis, 'stream')?.localAddress;
+    const server = 'nodes' in this.#redis ? this.#redis.nodes('master')[0] : this.#redis;
+    return server && Reflect.get(server, 'stream')?.localAddress;
   }
 
   /** Connects; an unreachable Redis is not an error, since the connection is retried. */
   async connect(): Promise<void> {
-    await this.#redis.connect().catch(() => {});
+    await limited(this.#redis.connect()).catch(() => {});
   }
 
   async run(
@@ -120,19 +90,18 @@ class IoredisClient implements RedisClient {
   ): Promise<unknown> {
     const rest = [keys.length, ...keys, ...args.map(toArgument)];
     try {
-      return await this.#redis.callBuffer('EVALSHA', sha, ...rest);
+      return await limited(this.#redis.callBuffer('EVALSHA', sha, ...rest));
     } catch (error) {
-      if (!messageOf(error).startsWith('NOSCRIPT')) throw this.#failure(error);
+      if (!messageOf(error).includes('NOSCRIPT')) throw this.#failure(error);
     }
     try {
-      return await this.#redis.callBuffer('EVAL', source, ...rest);
+      return await limited(this.#redis.callBuffer('EVAL', source, ...rest));
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
   subscribe(channel: string, listener: (message: string) => void): () => void {
-    this.#subscriber ??= this.#openSubscriber();
     const subscriber = this.#subscriber;
     const onMessage = (from: string, message: string): void => {
       if (from === channel) listener(message);
@@ -141,6 +110,7 @@ class IoredisClient implements RedisClient {
     const begin = (): void => void subscriber.subscribe(channel).catch(() => {});
     subscriber.on('ready', begin);
     if (subscriber.status === 'ready') begin();
+    else if (subscriber.status === 'wait') subscriber.connect().catch(() => {});
     return () => {
       subscriber.off('message', onMessage);
       subscriber.off('ready', begin);
@@ -148,48 +118,36 @@ class IoredisClient implements RedisClient {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#redis.disconnect();
-    this.#subscriber?.disconnect();
+    if (this.#subscriber !== this.#redis) this.#subscriber.disconnect();
   }
 
   /** Converts an error. A command that could not be sent does not name the cause, so the connection's error is used. */
   #failure(error: unknown): FleetStoreError {
     const failure = toFailure(error);
     if (failure.failure !== 'unreachable' || this.#connectError === undefined) return failure;
-    return toFailure(this.#connectError);
+    return toConnectFailure(this.#connectError);
   }
 
-  #openSubscriber(): Redis {
-    const subscriber = this.#redis.duplicate();
-    subscriber.on('error', () => {});
-    subscriber.connect().catch(() => {});
-    return subscriber;
+  /** ioredis gives a connection up after some failures, and where a strategy of the app says so: a fleet never does. */
+  #reopen(connection: Connection): void {
+    if (this.#isClosed) return;
+    const timer = time.after(MAX_RECONNECT_MS, () => {
+      if (!this.#isClosed && connection.status === 'end') connection.connect().catch(() => {});
+    });
+    timer.unref();
   }
+}
+
+/** An answer, for which nothing waits longer than a second: clients of a module may have no time limit. */
+async function limited<T>(answer: Promise<T>): Promise<T> {
+  const late = (): FleetStoreError =>
+    new FleetStoreError('timeout', `Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`);
+  return await withTimeout(answer, COMMAND_TIMEOUT_MS, late, false);
 }
 
 function toArgument(argument: RedisArgument): string | number | Buffer {
   if (!(argument instanceof Uint8Array)) return argument;
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
-}
-
-/** By the first word of an error of Redis; a script's error names it, or holds that of the command. */
-const FAILURES: readonly (readonly [pattern: RegExp, failure: StoreFailure])[] = [
-  [/^(?:Command timed out|connect ETIMEDOUT)/, 'timeout'],
-  [/\bOOM command not allowed/, 'out-of-memory'],
-  [/^(?:-?READONLY)\b|\bREADONLY You can't write/, 'read-only'],
-  [/\bNOPERM\b|No permissions? to/, 'no-permission'],
-  [/^(?:NOAUTH|WRONGPASS)\b/, 'no-authentication'],
-  [/\bWRONGTYPE\b/, 'wrong-type'],
-  [/\bMISCONF\b/, 'misconfigured'],
-  [/^(?:LOADING|MASTERDOWN|CLUSTERDOWN|MOVED|TRYAGAIN)\b/, 'loading'],
-  [
-    /Connection is closed|Stream isn't writeable|ECONNREFUSED|ECONNRESET|EPIPE|max retries per request/,
-    'unreachable',
-  ],
-];
-
-function toFailure(error: unknown): FleetStoreError {
-  const message = messageOf(error);
-  const failure = FAILURES.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
-  return new FleetStoreError(failure, message, error);
 }

@@ -219,3 +219,9 @@ if ARGV[2] == '1' and redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 return 1`);
+
+/** KEYS a key, whose node is asked. Answers the policy of evicting keys; empty if the user of Redis must not ask. */
+export const POLICY: Script = script(`
+local info = redis.pcall('INFO', 'memory')
+if type(info) ~= 'string' then return '' end
+return string.match(info, 'maxmemory_policy:([%w-]+)') or ''`);

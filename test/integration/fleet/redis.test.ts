@@ -1,15 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FleetOptions } from '../../../src/cluster/fleet-options.ts';
 import { FLEET_TIMING, type FleetTiming } from '../../../src/cluster/node/timing.ts';
 import type { DeploymentReport } from '../../../src/controller/status.ts';
 import type { Serve } from '../../../src/index.ts';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
-import { HAS_REDIS, RedisServer } from '../../support/fleet/redis-server.ts';
+import { describeWithRedis, RedisServer } from '../../support/fleet/redis-server.ts';
 import { eventually } from '../../support/until.ts';
-
-if (!HAS_REDIS)
-  console.warn('redis-server is not installed and cannot be: the tests of a fleet on Redis are skipped');
 
 /** All times of the protocol at a fifth, but for those that bound what an idle machine does. */
 const TIMING: FleetTiming = {
@@ -31,7 +28,7 @@ const TIMING: FleetTiming = {
 
 let fleets = 0;
 
-describe.skipIf(!HAS_REDIS)('instances that find each other in Redis', () => {
+describeWithRedis('instances that find each other in Redis', () => {
   let redis: RedisServer;
 
   beforeAll(async () => {
@@ -140,7 +137,7 @@ describe.skipIf(!HAS_REDIS)('instances that find each other in Redis', () => {
     await eventually(() => running(one.serve) === 2 && running(other.serve) === 2);
     await other.serve.scale('probe', 'Probe', 2);
     await eventually(() => running(one.serve) + running(other.serve) === 2);
-    expect(other.serve.status().fleet?.generation).toBeGreaterThanOrEqual(2);
+    await eventually(() => (other.serve.status().fleet?.generation ?? 0) >= 2);
 
     await other.serve.delete('probe');
     await eventually(() => one.serve.status().apps['probe'] === undefined);

@@ -1,94 +1,77 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { documentedRules } from './documented-acl.ts';
+import { RedisProcess } from './redis-process.ts';
 
-const APT = ['-o', 'DPkg::Lock::Timeout=120', '-qq'];
+export { describeWithRedis, HAS_REDIS } from './redis-install.ts';
 
-/** Whether this machine has Redis, or gets it from the packages of its distribution. Tests that need it are skipped elsewhere. */
-export const HAS_REDIS: boolean = isThere() || isInstalled();
+/** A user that may do everything. */
+export const ADMIN = { username: 'admin', password: 'admins-word' } as const;
+/** A user that may do what docs/fleet.md says to be enough, in fleets of any name. */
+export const MEMBER = { username: 'member', password: 'members-word' } as const;
 
-function isThere(): boolean {
-  return spawnSync('redis-server', ['--version']).status === 0;
+const READY = 'Ready to accept connections';
+
+/** The arguments of a server without persistence, whose users have names. */
+export function serverArguments(port: number, folder: string): string[] {
+  const settings = {
+    port,
+    bind: '127.0.0.1',
+    save: '',
+    appendonly: 'no',
+    dir: folder,
+    masteruser: ADMIN.username,
+    masterauth: ADMIN.password,
+  };
+  return [
+    ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]),
+    ...['--user', 'default', 'off'],
+    ...['--user', ADMIN.username, 'on', `>${ADMIN.password}`, '~*', '&*', '+@all'],
+    ...['--user', MEMBER.username, 'on', `>${MEMBER.password}`, ...documentedRules('*')],
+  ];
 }
 
-/** Installs Redis where that needs no password: as root of a distribution of Debian's kind, such as in a container of a CI. */
-function isInstalled(): boolean {
-  if (process.getuid?.() !== 0) return false;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args: readonly string[]): boolean =>
-    spawnSync('apt-get', [...APT, ...args], { env, timeout: 120_000 }).status === 0;
-  const install = ['install', '-y', '--no-install-recommends', 'redis-server'];
-  return (apt(...install) || (apt('update') && apt(...install))) && isThere();
-}
-
-/** A Redis of its own on a free port, without persistence. */
+/** A Redis of its own on a free port, without persistence. Tests use it as a user of the documented access list. */
 export class RedisServer implements AsyncDisposable {
+  readonly port: number;
+  /** As a member of any fleet. */
   readonly url: string;
-  readonly #process: ChildProcess;
-  readonly #folder: string;
+  /** As a user that may do everything. */
+  readonly adminUrl: string;
+  readonly #process: RedisProcess;
 
-  private constructor(child: ChildProcess, port: number, folder: string) {
-    this.#process = child;
-    this.#folder = folder;
-    this.url = `redis://127.0.0.1:${port}`;
+  private constructor(process: RedisProcess) {
+    this.#process = process;
+    this.port = process.port;
+    this.url = urlOf(MEMBER, process.port);
+    this.adminUrl = urlOf(ADMIN, process.port);
   }
 
   /** @param settings of redis-server, such as `--maxmemory 2mb` */
   static async start(...settings: readonly string[]): Promise<RedisServer> {
-    const folder = await mkdtemp(join(tmpdir(), 'redis-'));
-    const port = await freePort();
-    const fixed = [
-      '--port',
-      `${port}`,
-      '--bind',
-      '127.0.0.1',
-      '--save',
-      '',
-      '--appendonly',
-      'no',
-      '--dir',
-      folder,
+    const argsOf = (port: number, folder: string): string[] => [
+      ...serverArguments(port, folder),
+      ...settings,
     ];
-    const child = spawn('redis-server', [...fixed, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
-    for await (const line of createInterface(child.stdout))
-      if (line.includes('Ready to accept connections')) break;
-    child.stdout.resume();
-    if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
-    return new RedisServer(child, port, folder);
+    return new RedisServer(await RedisProcess.start(argsOf, READY));
   }
 
   /** Stops it where it is, as a machine that hangs. */
   freeze(): void {
-    this.#process.kill('SIGSTOP');
+    this.#process.freeze();
   }
 
   thaw(): void {
-    this.#process.kill('SIGCONT');
+    this.#process.thaw();
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await ended;
+    await this.#process.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#process[Symbol.asyncDispose]();
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+function urlOf({ username, password }: typeof ADMIN | typeof MEMBER, port: number): string {
+  return `redis://${username}:${password}@127.0.0.1:${port}`;
 }

@@ -1,0 +1,128 @@
+import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import { invalidOption, ServeError } from '../../errors.ts';
+import { isPem, PemFile } from '../../wire/pem-file.ts';
+import type { ReadyClient, RedisSettings } from './settings.ts';
+
+/** Time after which an unanswered command has failed, in ms: nothing waits for Redis. */
+export const COMMAND_TIMEOUT_MS = 1_000;
+const MIN_RECONNECT_MS = 50;
+export const MAX_RECONNECT_MS = 2_000;
+/** Redirections of one command: a fleet's keys share one slot, which moves rarely. */
+const MAX_REDIRECTIONS = 4;
+
+/** A client of ioredis, of one server (found by Sentinel, perhaps) or of a Cluster. */
+export type Connection = Redis | Cluster;
+
+/** The parts of ioredis that are used. */
+export type Ioredis = Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>;
+
+const reconnectPauseMs = (times: number): number =>
+  Math.min(MAX_RECONNECT_MS, MIN_RECONNECT_MS * 2 ** Math.min(times, 10));
+
+/** Options of every connection to one server. Commands fail at once without a connection, and are never sent twice. */
+const SERVER: RedisOptions = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  connectTimeout: COMMAND_TIMEOUT_MS,
+  retryStrategy: reconnectPauseMs,
+  // A primary that became a replica answers READONLY, one that starts LOADING: another connection may find the new one.
+  reconnectOnError: ({ message }) => /^(?:READONLY|LOADING|MASTERDOWN)/.test(message),
+  // The keys have a prefix of their own, which scripts use as well.
+  keyPrefix: '',
+  // It would be two more commands on each connection.
+  disableClientInfo: true,
+};
+
+const CLUSTER: ClusterOptions = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  maxRedirections: MAX_REDIRECTIONS,
+  slotsRefreshTimeout: COMMAND_TIMEOUT_MS,
+  clusterRetryStrategy: reconnectPauseMs,
+  keyPrefix: '',
+};
+
+/**
+ * Returns a maker of connections, none of which is open yet.
+ *
+ * @throws ServeError `SERVE_MISSING_DEPENDENCY` if ioredis is not installed; `SERVE_INVALID_OPTION`
+ */
+export async function connector(
+  { url, options = {}, module, client }: RedisSettings,
+  load: () => Promise<Ioredis> = loadIoredis,
+): Promise<() => Promise<Connection>> {
+  if (client !== undefined) return async () => duplicateOf(client);
+  if (module !== undefined) {
+    const make = await factoryOf(module);
+    return async () => (await make(SERVER)) as Connection;
+  }
+  const { Redis: Server, Cluster: Nodes } = await load();
+  if (url !== undefined) return async () => new Server(url, SERVER);
+  const { cluster, ...rest } = options;
+  if (cluster === undefined) {
+    const settings = { ...withFiles(rest), ...SERVER };
+    return async () => new Server(settings);
+  }
+  const nodes = cluster as ClusterNode[];
+  const settings = clusterOptions(rest);
+  return async () => new Nodes(nodes, settings);
+}
+
+async function loadIoredis(): Promise<Ioredis> {
+  try {
+    return await import('ioredis');
+  } catch (cause) {
+    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
+  }
+}
+
+/** @throws ServeError `SERVE_INVALID_OPTION` if the module exports no factory */
+async function factoryOf(module: string): Promise<(settings: RedisOptions) => unknown> {
+  const { default: make } = (await import(module)) as { default?: unknown };
+  if (typeof make === 'function') return make as (settings: RedisOptions) => unknown;
+  throw invalidOption(
+    'redis.module',
+    module,
+    'a module whose default export is a function that makes a client',
+  );
+}
+
+/** A connection with the client's settings: the client itself may wait for ever, and an app uses it for other things. */
+function duplicateOf(client: ReadyClient): Connection {
+  if (client.isCluster !== true) return (client as unknown as Redis).duplicate(SERVER);
+  const cluster = client as unknown as Cluster;
+  return cluster.duplicate([], clusterOptions({ ...cluster.options }));
+}
+
+function clusterOptions(options: Readonly<Record<string, unknown>>): ClusterOptions {
+  const { redisOptions } = options as ClusterOptions;
+  return { ...options, ...CLUSTER, redisOptions: { ...withFiles({ ...redisOptions }), ...SERVER } };
+}
+
+/** Options of TLS in which a certificate, a key or an authority may be the path of a file. */
+const TLS_OPTIONS = ['tls', 'sentinelTLS'];
+const TLS_FILES = ['ca', 'cert', 'key'];
+
+/** Replaces paths of files by their contents, which are read again for each connection. */
+function withFiles(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const result: Record<string, unknown> = { ...options };
+  for (const name of TLS_OPTIONS) {
+    const tls = options[name];
+    if (typeof tls === 'object' && tls !== null) result[name] = tlsWithFiles({ ...tls });
+  }
+  return result;
+}
+
+/** ioredis copies the options of TLS at each attempt to connect, so that a getter is asked then. */
+function tlsWithFiles(tls: Record<string, unknown>): Record<string, unknown> {
+  for (const name of TLS_FILES) {
+    const given = tls[name];
+    if (typeof given !== 'string' || isPem(given)) continue;
+    const file = new PemFile(given, `redis.tls.${name}`);
+    Object.defineProperty(tls, name, { enumerable: true, get: () => file.read() });
+  }
+  return tls;
+}

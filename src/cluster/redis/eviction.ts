@@ -1,0 +1,21 @@
+import type { RedisClient } from './client.ts';
+import type { FleetKeys } from './keys.ts';
+import { POLICY } from './scripts.ts';
+
+const SAFE = 'noeviction';
+
+/**
+ * Asks for the policy by which Redis evicts keys when its memory is full.
+ *
+ * @returns what to do, if the keys of the fleet may be evicted; undefined if they may not, or if the user of Redis must not ask
+ * @throws FleetStoreError
+ */
+export async function evictionAdvice(client: RedisClient, keys: FleetKeys): Promise<string | undefined> {
+  const answer = await client.run(POLICY, [keys.lease], []);
+  const policy = Buffer.isBuffer(answer) ? answer.toString() : '';
+  if (policy === '' || policy === SAFE) return undefined;
+  return (
+    `Redis may evict the keys of the fleet, since its maxmemory-policy is ${policy}: ` +
+    `set 'maxmemory-policy ${SAFE}' in redis.conf, or use a Redis of its own for the fleet`
+  );
+}
