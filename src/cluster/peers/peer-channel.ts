@@ -7,9 +7,11 @@ import { RESERVED, type Reservation } from '../../load/load-table.ts';
 import type { ReplicaModels } from '../../load/model-table.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
 import { beginBatch } from '../../time/clock.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { CallLink } from './call-link.ts';
 import { HandoverLedger } from './handover-ledger.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
+import { CallerWindow } from './windows/caller-window.ts';
 
 /** Links collect frames themselves: a channel hands them over at once. */
 const AT_ONCE = {
@@ -58,8 +60,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   readonly #peer: PeerState;
   readonly #transport: PeerTransport;
   readonly #onClosed: (channel: PeerChannel) => void;
-  /** Number of calls that may be under way. */
-  #window = 1;
+  /** One call may be under way before the peer's first word, so that it opens the link. */
+  readonly #window = new CallerWindow(1);
   /** Sum of the limits of the replicas. */
   #places = 1;
   /** Reserved places whose calls are not sent yet. */
@@ -69,6 +71,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   #link: CallLink | undefined = undefined;
   #onIdle: (() => void) | undefined = undefined;
   #onWindow: (window: number) => void = () => {};
+  #hasWaiting: () => boolean = () => false;
 
   /** @param onClosed the channel is closed */
   constructor(
@@ -96,7 +99,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   }
 
   get free(): number {
-    return Math.max(0, this.#window - 1 - this.#underWay);
+    // One call of the window is beyond the free places.
+    return this.#window.free(this.#underWay + 1);
   }
 
   get served(): number {
@@ -109,7 +113,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   room(): Reservation {
     if (this.isClosed || this.#isRetired || this.#peer.isDown) return RESERVED.gone;
-    if (this.#underWay >= this.#window || this.#link?.isSaturated === true) return RESERVED.full;
+    if (!this.#window.hasRoom(this.#underWay) || this.#link?.isSaturated === true) return RESERVED.full;
     return RESERVED.ok;
   }
 
@@ -148,19 +152,25 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   /** The peer says how many calls may be under way. */
   open(window: number): void {
     if (this.#isRetired) return;
-    const hasGrown = window > this.#window;
-    this.#resize(window);
-    if (hasGrown) this.freed();
+    const hasRoom = this.#window.told(window, this.#underWay);
+    this.#onWindow(window);
+    if (hasRoom) this.freed();
+    this.#declineTurn();
   }
 
   /** Number of calls that may be under way. */
   get window(): number {
-    return this.#window;
+    return this.#window.size;
   }
 
   /** Calls the listener with each new window. */
   onWindow(listener: (window: number) => void): void {
     this.#onWindow = listener;
+  }
+
+  /** @param hasWaiting whether calls wait in other threads, which take a turn only later */
+  mindWaiting(hasWaiting: () => boolean): void {
+    this.#hasWaiting = hasWaiting;
   }
 
   linked(link: CallLink): void {
@@ -203,6 +213,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   answered(calls: number): void {
     this.#served += calls;
+    this.#declineTurn();
     this.#checkIdle();
   }
 
@@ -212,8 +223,13 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   }
 
   returned(slot: number, window: number | undefined): void {
-    // A call that is given back for good must not come again at once.
-    this.#resize(window ?? 0);
+    if (window === undefined) {
+      // A call that is given back for good must not come again at once.
+      this.#resize(0);
+    } else {
+      this.#window.refused(window);
+      this.#onWindow(window);
+    }
     const call = this.end(slot);
     if (call !== undefined) this.#return(call, slot);
     this.#checkIdle();
@@ -231,8 +247,14 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   }
 
   #resize(window: number): void {
-    this.#window = window;
+    this.#window.reset(window);
     this.#onWindow(window);
+  }
+
+  /** Tells the peer, once, that no call takes the turn which it keeps for this caller. */
+  #declineTurn(): void {
+    if (this.#hasWaiting() || !this.#window.declines(this.#underWay)) return;
+    this.#link?.post([PEER_FRAME.window, this.endpoint, 0]);
   }
 
   #return(call: OutboundCall, slot: number): void {

@@ -38,6 +38,7 @@ export class Relay implements Intake {
     this.#deploymentLoad = deploymentLoad;
     channel.onWindow((window) => this.#resize(window));
     channel.onFreed(() => deploymentLoad.announceFreed());
+    channel.mindWaiting(() => deploymentLoad.queued > 0);
     this.#resize(channel.window);
   }
 

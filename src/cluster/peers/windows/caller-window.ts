@@ -1,62 +1,42 @@
-/** Number of unsent bytes above which no further call is sent over a link: 8 MiB. */
-export const MAX_UNSENT_BYTES = 8_388_608;
-
 /**
  * The caller's side of a window: how many calls this link may have under way at one deployment of a peer. The window is
- * a hint of the host, which decides for each call; a call that the host refuses has certainly not begun.
+ * a hint of the host, which decides for each call; a call that the host refuses has certainly not begun. The number of
+ * calls that hold a place (reserved, on their way, or at the host) is the caller's to count.
  */
 export class CallerWindow {
-  #inFlight = 0;
-  #size = 0;
+  #size: number;
   /** Whether the host keeps a turn for this caller. */
   #awaitsTurn = false;
 
-  /** Number of calls that hold a place: reserved, on their way, or at the host. */
-  get inFlight(): number {
-    return this.#inFlight;
+  /** @param size number of calls before the first word of the host */
+  constructor(size = 0) {
+    this.#size = size;
   }
 
-  /** Number of calls that may be under way, as the host last told; 0 before its first word. */
+  /** Number of calls that may be under way, as the host last told. */
   get size(): number {
     return this.#size;
   }
 
-  get free(): number {
-    return Math.max(0, this.#size - this.#inFlight);
+  /** Number of further calls that fit. @param underWay calls that hold a place */
+  free(underWay: number): number {
+    return Math.max(0, this.#size - underWay);
   }
 
-  /** Whether one more call fits. @param unsent number of unsent bytes of the link */
-  hasRoom(unsent: number): boolean {
-    return this.#inFlight < this.#size && unsent <= MAX_UNSENT_BYTES;
-  }
-
-  /** Takes a place for one call; false if none is free. @param unsent number of unsent bytes of the link */
-  reserve(unsent: number): boolean {
-    if (!this.hasRoom(unsent)) return false;
-    this.#inFlight++;
-    return true;
-  }
-
-  /** Takes a place whatever the window says: for broadcasts. */
-  reserveBeyondLimit(): void {
-    this.#inFlight++;
-  }
-
-  /** A call gave its place back: the call was answered, moved, or not sent at all. */
-  ended(): void {
-    if (this.#inFlight > 0) this.#inFlight--;
+  /** Whether one more call fits. @param underWay calls that hold a place */
+  hasRoom(underWay: number): boolean {
+    return underWay < this.#size;
   }
 
   /** A frame `window` came. @returns whether a call fits now that did not fit before */
-  told(size: number): boolean {
-    const wasFull = this.free === 0;
+  told(size: number, underWay: number): boolean {
+    const wasFull = !this.hasRoom(underWay);
     this.#size = size;
-    return wasFull && this.free > 0;
+    return wasFull && this.hasRoom(underWay);
   }
 
-  /** A frame `refused` came: its call gave its place back, and waits for a turn. */
+  /** A frame `refused` came: its call waits for a turn. */
   refused(size: number): void {
-    this.ended();
     this.#size = size;
     this.#awaitsTurn = true;
   }
@@ -65,16 +45,15 @@ export class CallerWindow {
    * Called after the waiting calls had their chance. Whether the host must be told, once, that the caller has no call for
    * its turn (a frame `window` of 0 calls): another host was quicker, and the room kept here would stay empty.
    */
-  declines(): boolean {
-    if (!this.#awaitsTurn || this.free === 0) return false;
+  declines(underWay: number): boolean {
+    if (!this.#awaitsTurn || !this.hasRoom(underWay)) return false;
     this.#awaitsTurn = false;
     return true;
   }
 
-  /** The link is gone, and all its calls with it. */
-  reset(): void {
-    this.#inFlight = 0;
-    this.#size = 0;
+  /** The link is gone, or accepts no more calls. */
+  reset(size = 0): void {
+    this.#size = size;
     this.#awaitsTurn = false;
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { World } from '../../../../test/support/fleet/world.ts';
 import { worldTime } from '../../../../test/support/fleet/world-time.ts';
-import { CallerWindow, MAX_UNSENT_BYTES } from './caller-window.ts';
+import { CallerWindow } from './caller-window.ts';
 import type { HostCaller } from './host-caller.ts';
 import { HostWindows } from './host-windows.ts';
 
@@ -228,36 +228,32 @@ describe('windows at the host', () => {
 describe('windows at the caller', () => {
   test('nothing is sent before the first word of the host, nor beyond it', () => {
     const window = new CallerWindow();
-    expect(window.reserve(0)).toBe(false);
-    expect(window.told(2)).toBe(true);
-    expect([window.reserve(0), window.reserve(0), window.reserve(0)]).toEqual([true, true, false]);
-    expect(window.told(2)).toBe(false);
-    expect([window.inFlight, window.free, window.size]).toEqual([2, 0, 2]);
-    window.ended();
-    expect(window.hasRoom(0)).toBe(true);
-    expect(window.told(1)).toBe(false);
     expect(window.hasRoom(0)).toBe(false);
-  });
-
-  test('nothing is sent while more than 8 MiB of the link are unsent', () => {
-    const window = new CallerWindow();
-    window.told(2);
-    expect(window.reserve(MAX_UNSENT_BYTES + 1)).toBe(false);
-    expect(window.reserve(MAX_UNSENT_BYTES)).toBe(true);
+    expect(window.told(2, 0)).toBe(true);
+    expect([0, 1, 2].map((underWay) => window.hasRoom(underWay))).toEqual([true, true, false]);
+    expect(window.told(2, 1)).toBe(false);
+    expect([window.free(0), window.free(2), window.free(3)]).toEqual([2, 0, 0]);
+    expect(window.told(3, 2)).toBe(true);
+    expect(window.told(1, 1)).toBe(false);
+    expect(window.hasRoom(1)).toBe(false);
   });
 
   test('a caller declines a turn once, if no call took it', () => {
     const window = new CallerWindow();
-    window.told(1);
-    window.reserve(0);
+    window.told(1, 0);
     window.refused(0);
-    expect(window.declines()).toBe(false);
-    expect(window.told(1)).toBe(true);
-    expect([window.declines(), window.declines()]).toEqual([true, false]);
-    window.reserve(0);
+    expect(window.declines(0)).toBe(false);
+    expect(window.told(1, 0)).toBe(true);
+    expect([window.declines(0), window.declines(0)]).toEqual([true, false]);
     window.refused(0);
-    window.told(1);
-    window.reserve(0);
-    expect(window.declines()).toBe(false);
+    window.told(1, 0);
+    expect(window.declines(1)).toBe(false);
+  });
+
+  test('the end of a link ends the wait for a turn', () => {
+    const window = new CallerWindow();
+    window.refused(0);
+    window.reset(1);
+    expect([window.size, window.declines(0)]).toEqual([1, false]);
   });
 });

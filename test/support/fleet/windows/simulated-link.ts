@@ -24,7 +24,7 @@ interface Open {
 /** One instance's link to the replicas of a peer: both ends, and the frames between them. */
 export class SimulatedLink {
   readonly host: SimulatedHost;
-  readonly window = new CallerWindow();
+  readonly #window = new CallerWindow();
   readonly #world: World;
   readonly #owner: LinkOwner;
   readonly #there: Lane;
@@ -55,8 +55,18 @@ export class SimulatedLink {
     return this.#caller;
   }
 
+  /** Whether one more call may be sent. */
+  get hasRoom(): boolean {
+    return this.#window.hasRoom(this.#sent.size);
+  }
+
+  /** Calls per call that may be under way, with one more. */
+  get score(): number {
+    return (this.#sent.size + 1) / this.#window.size;
+  }
+
   send(call: SimulatedPeerCall): void {
-    if (!this.window.reserve(0)) throw new Error('a call was sent beyond the window');
+    if (!this.hasRoom) throw new Error('a call was sent beyond the window');
     this.#sent.add(call);
     this.#there.send(() => this.#arrived(call));
   }
@@ -66,7 +76,7 @@ export class SimulatedLink {
     this.#isCut = true;
     this.#there.cut();
     this.#back.cut();
-    this.window.reset();
+    this.#window.reset();
     for (const call of this.#sent) this.#owner.ended(call);
     this.#sent.clear();
     const { windows } = this.host;
@@ -80,12 +90,13 @@ export class SimulatedLink {
   }
 
   #told(size: number): void {
-    if (this.window.told(size)) this.#owner.drain();
+    if (this.#window.told(size, this.#sent.size)) this.#owner.drain();
     this.#decline();
   }
 
   #decline(): void {
-    if (this.window.declines()) this.#there.send(() => this.host.windows.declined(this.#atHost));
+    if (this.#window.declines(this.#sent.size))
+      this.#there.send(() => this.host.windows.declined(this.#atHost));
   }
 
   #arrived(call: SimulatedPeerCall): void {
@@ -96,7 +107,7 @@ export class SimulatedLink {
       call.refusals++;
       this.#back.send(() => {
         this.#sent.delete(call);
-        this.window.refused(size);
+        this.#window.refused(size);
         this.#owner.putBack(call);
       });
       return;
@@ -118,9 +129,8 @@ export class SimulatedLink {
     this.#world.after(0, () => {
       const size = this.#isCut ? undefined : this.host.windows.changed(caller);
       this.#back.send(() => {
-        if (size !== undefined) this.window.told(size);
+        if (size !== undefined) this.#window.told(size, this.#sent.size);
         this.#sent.delete(open.call);
-        this.window.ended();
         this.#owner.ended(open.call);
         this.#owner.drain();
         this.#decline();

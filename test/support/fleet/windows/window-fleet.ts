@@ -68,21 +68,17 @@ export class CallingInstance {
 
   /** The cheaper of two links with room at random, or the own replicas if they are cheaper: undefined. */
   #choose(): SimulatedLink | undefined {
-    const open = this.links.filter(({ window }) => window.hasRoom(0));
+    const open = this.links.filter(({ hasRoom }) => hasRoom);
     const [one, other] = [this.#fleet.world.pick(open), this.#fleet.world.pick(open)];
     if (one === undefined || other === undefined) return undefined;
-    const best = scoreOf(one) <= scoreOf(other) ? one : other;
+    const best = one.score <= other.score ? one : other;
     const { busy, places, free } = this.host;
-    return free > 0 && (busy + 1) / places <= scoreOf(best) ? undefined : best;
+    return free > 0 && (busy + 1) / places <= best.score ? undefined : best;
   }
 
   #runHere(call: SimulatedPeerCall): void {
     this.host.run(call, () => this.ended(call));
   }
-}
-
-function scoreOf({ window }: SimulatedLink): number {
-  return (window.inFlight + 1) / window.size;
 }
 
 /** Instances that share their replicas through windows, under a virtual clock. */

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
+import { RESERVED } from '../../load/load-table.ts';
+
+describe('a channel to a peer', () => {
+  test('sends no more calls than the window says, one before the first word of the peer', () => {
+    const peer = new LinkedChannel();
+    expect([peer.send(), peer.send()]).toEqual([expect.anything(), undefined]);
+    peer.open(3);
+    expect([peer.send(), peer.send(), peer.send()].filter((call) => call !== undefined)).toHaveLength(2);
+    // One call of the window is beyond the free places.
+    peer.open(6);
+    expect([peer.channel.free, peer.channel.room()]).toEqual([2, RESERVED.ok]);
+  });
+
+  test('has no room while more than 8 MiB of the link are unsent, nor while the peer is down', () => {
+    const peer = new LinkedChannel();
+    peer.open(5);
+    peer.unsent = 8_388_609;
+    expect(peer.channel.room()).toBe(RESERVED.full);
+    peer.unsent = 0;
+    expect(peer.channel.room()).toBe(RESERVED.ok);
+    peer.isDown = true;
+    expect(peer.channel.room()).toBe(RESERVED.gone);
+  });
+
+  test('gives a refused call back', () => {
+    const peer = new LinkedChannel();
+    const call = peer.send();
+    peer.refuse(0, 0);
+    expect(call?.endings).toEqual([{ type: 'orphaned', started: false, error: undefined }]);
+    expect([peer.channel.outstanding, peer.channel.room()]).toEqual([0, RESERVED.full]);
+  });
+
+  test('declines the turn of a refused call that went elsewhere, once', () => {
+    const peer = new LinkedChannel();
+    peer.send();
+    peer.refuse(0, 0);
+    expect(peer.declined).toBe(0);
+    peer.open(1);
+    peer.open(2);
+    expect(peer.declined).toBe(1);
+  });
+
+  test('takes the turn where a call waits for it', () => {
+    const peer = new LinkedChannel();
+    peer.channel.onFreed(() => peer.send());
+    peer.send();
+    peer.refuse(0, 0);
+    peer.open(1);
+    expect([peer.channel.outstanding, peer.declined]).toEqual([1, 0]);
+  });
+
+  test('leaves a turn to calls that wait in other threads', () => {
+    const peer = new LinkedChannel();
+    let waiting = 1;
+    peer.channel.mindWaiting(() => waiting > 0);
+    peer.send();
+    peer.refuse(0, 0);
+    peer.open(1);
+    expect(peer.declined).toBe(0);
+    waiting = 0;
+    peer.open(1);
+    expect(peer.declined).toBe(1);
+  });
+
+  test('waits for no turn over another link', () => {
+    const peer = new LinkedChannel();
+    peer.send();
+    peer.refuse(0, 0);
+    peer.channel.unlinked(undefined);
+    peer.channel.linked(peer.link);
+    peer.open(2);
+    expect(peer.declined).toBe(0);
+  });
+});

@@ -1,0 +1,82 @@
+import { CallLink } from '../../../src/cluster/peers/call-link.ts';
+import { PeerChannel } from '../../../src/cluster/peers/peer-channel.ts';
+import { RESERVED } from '../../../src/load/load-table.ts';
+import { loop } from '../../../src/time/loop.ts';
+import { Codec } from '../../../src/wire/codec.ts';
+import type { LinkSocket } from '../../../src/wire/link.ts';
+import { headOf } from '../../../src/wire/message.ts';
+import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
+import { RecordedCall } from '../link.ts';
+
+const ENDPOINT = 3;
+const METHODS = ['first', 'second'];
+
+/** A channel to a peer that a test plays, with the frames that the channel has sent. */
+export class LinkedChannel {
+  /** Slots of the messages that were sent, in order. */
+  readonly sent: unknown[][] = [];
+  readonly channel: PeerChannel;
+  readonly link: CallLink;
+  /** Number of unsent bytes of the link. */
+  unsent = 0;
+  /** Whether the peer can be reached. */
+  isDown = false;
+
+  constructor() {
+    const codec = new Codec();
+    const linked = this;
+    const socket: LinkSocket = {
+      get unsent() {
+        return linked.unsent;
+      },
+      listen() {},
+      send: (pieces) => this.sent.push(codec.decode(headOf(pieces).head)),
+      close() {},
+      destroy() {},
+    };
+    const peer = {
+      instance: 'peer',
+      get isDown() {
+        return linked.isDown;
+      },
+      dial() {},
+    };
+    this.channel = new PeerChannel(peer, { endpoint: ENDPOINT, methods: METHODS }, () => {});
+    const session = { role: 'dialer', version: 1, instance: 'peer', epoch: 1, views: 16 } as const;
+    this.link = new CallLink({ ...session, maxPayload: 1_000_000 }, socket, 1_000_000, {
+      endpoints() {},
+      window: (_endpoint, calls) => this.channel.open(calls),
+      draining: () => this.channel.stop(),
+      pong() {},
+      closed: (error) => this.channel.unlinked(error),
+    });
+    this.channel.linked(this.link);
+  }
+
+  /** Sends a call, if the channel has room. */
+  send(): RecordedCall | undefined {
+    if (this.channel.reserve() !== RESERVED.ok) return undefined;
+    const call = new RecordedCall('first', []);
+    this.channel.send(call);
+    return call;
+  }
+
+  /** The peer says how many calls may be under way. */
+  open(calls: number): void {
+    this.link.frames([[PEER_FRAME.window, ENDPOINT, calls]]);
+  }
+
+  /** The peer finds no place for a call. @param id of the call on the link, in the order in which ids came free */
+  refuse(id: number, window: number): void {
+    this.link.frames([[PEER_FRAME.refused, id, window]]);
+  }
+
+  /** Number of times that the channel declined a turn. */
+  get declined(): number {
+    loop.flush();
+    const slots = this.sent.flat();
+    return slots.filter(
+      (slot, index) => slot === PEER_FRAME.window && slots[index + 2] === ENDPOINT && slots[index + 3] === 0,
+    ).length;
+  }
+}
