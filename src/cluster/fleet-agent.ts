@@ -152,14 +152,13 @@ export class FleetAgent {
   #accept(session: Session, socket: LinkSocket): void {
     const { maxPayload } = this.#dialling.self;
     const { instance } = session;
-    const [lateness, peers, members] = [this.#lateness, this.#peers, this.#members];
+    const [lateness, rttMs] = [this.#lateness, () => this.#rttTo(instance) || session.rttMs];
     const pace = {
       get lateMs(): number {
         return lateness.ms;
       },
       get rttMs(): number {
-        for (const client of peers.values()) if (client.instance === instance) return client.rttMs;
-        return members.rttTo(instance);
+        return rttMs();
       },
     };
     const link = new InboundLink(session, socket, maxPayload, this.#served, pace, {
@@ -168,6 +167,12 @@ export class FleetAgent {
     });
     this.#links.add(link);
     if (this.#isDraining) link.drain();
+  }
+
+  /** Round trip to a peer by the pings of this thread's own link to it, in ms; 0 = unknown. */
+  #rttTo(instance: string): number {
+    for (const client of this.#peers.values()) if (client.instance === instance) return client.rttMs;
+    return this.#members.rttTo(instance);
   }
 
   #drain(): void {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ServeError } from '../errors.ts';
+import { now } from '../time/clock.ts';
 import { type Limit, limit } from '../time/timeout.ts';
 import { Codec } from './codec.ts';
 import { isSameProof, proofOf } from './keys.ts';
@@ -44,6 +45,8 @@ export interface Session extends Required<Introduction> {
   readonly role: 'dialer' | 'listener';
   /** Version that both peers speak. */
   readonly version: number;
+  /** Time between the greeting of this side and the answer to it, in ms: the round trip, and what the peer computed. */
+  readonly rttMs: number;
 }
 
 export interface HandshakeOptions {
@@ -97,6 +100,8 @@ class Handshake {
   #expected: number;
   #bytes = 0;
   #isOver = false;
+  #greetedAt = 0;
+  #rttMs = 0;
 
   constructor(socket: LinkSocket, options: HandshakeOptions) {
     this.#socket = socket;
@@ -156,11 +161,13 @@ class Handshake {
         this.#expected = proof;
         break;
       case challenge:
+        this.#rttMs = now() - this.#greetedAt;
         this.#meet(fields);
         this.#send([proof, 1, this.#proofOf('dialer')]);
         this.#expected = welcome;
         break;
       case proof:
+        this.#rttMs = now() - this.#greetedAt;
         this.#check(fields, 'dialer');
         this.#send([welcome, 1, this.#proofOf('listener')]);
         this.#open();
@@ -175,6 +182,7 @@ class Handshake {
     const { version, instance, epoch, nonce, maxPayload, views } = this.#own;
     // The dialer chooses the key; the answer names the same key.
     const { key } = this.#peer ?? this.#own;
+    this.#greetedAt = now();
     this.#send([kind, 7, version, instance, epoch, nonce, maxPayload, views, key]);
   }
 
@@ -234,6 +242,7 @@ class Handshake {
       epoch,
       maxPayload,
       views,
+      rttMs: this.#rttMs,
     });
   }
 

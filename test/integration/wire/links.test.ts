@@ -35,6 +35,7 @@ describe.each(MODES)('a link over %s', (_what, options) => {
       epoch: 1,
       maxPayload: 64 * MIB,
       views: VIEWS_HERE,
+      rttMs: expect.any(Number),
     });
     expect(peer.session).toEqual({
       role: 'listener',
@@ -43,7 +44,9 @@ describe.each(MODES)('a link over %s', (_what, options) => {
       epoch: 1,
       maxPayload: 64 * MIB,
       views: VIEWS_HERE,
+      rttMs: expect.any(Number),
     });
+    for (const { session } of [client, peer]) expect(session.rttMs).toBeGreaterThan(0);
     const bytes = new Uint8Array(3 * MIB).map((_, index) => index * 11);
     client.link.post([FRAME.call, 0, 0, 1, 0, 1, { x: 1 }]);
     client.link.post([FRAME.chunk, 0, bytes, bytes.length]);

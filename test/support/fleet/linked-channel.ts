@@ -42,7 +42,7 @@ export class LinkedChannel {
       dial() {},
     };
     this.channel = new PeerChannel(peer, { endpoint: ENDPOINT, methods: METHODS }, () => {});
-    const session = { role: 'dialer', version: 1, instance: 'peer', epoch: 1, views: 16 } as const;
+    const session = { role: 'dialer', version: 1, instance: 'peer', epoch: 1, views: 16, rttMs: 1 } as const;
     this.link = new CallLink({ ...session, maxPayload: 1_000_000 }, socket, 1_000_000, {
       endpoints() {},
       window: (_endpoint, calls) => this.channel.open(calls),
