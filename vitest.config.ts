@@ -47,7 +47,7 @@ const IN_PROCESSES_PROJECT = {
     include: [IN_PROCESSES],
     env: { INSERVE_TEST_ISOLATION: 'process' },
     // A process takes three times as long to start as a thread.
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     maxWorkers: 2,
   },
 };
@@ -60,10 +60,11 @@ export default defineConfig({
     // Poolifier refuses to make pools inside a worker thread.
     pool: 'forks',
     globalSetup: 'test/support/threads/bundle.ts',
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-    // The default of 1 s is less than a replica's start on a busy machine.
-    expect: { poll: { timeout: 10_000 } },
+    setupFiles: process.env['INSERVE_TEST_CPU'] === undefined ? [] : ['test/support/cpu-report.ts'],
+    // Limits against hangs only: a busy machine may be ten times slower than an idle one.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: HAS_PROCESSES
       ? [IN_PROCESSES_PROJECT]
       : [

@@ -41,7 +41,7 @@ describe('compute', () => {
     expect(work(kind)).toEqual(work(kind));
   });
 
-  test('measures a cell on both builds', { timeout: 60_000 }, async () => {
+  test('measures a cell on both builds', { timeout: 180_000 }, async () => {
     const { ratios, rows, failures } = await compute({ rounds: 1, ms: 1, only: 'cancel', against: THIS });
     expect(failures).toEqual([]);
     const kept = rows.filter(({ metric }) => metric === 'kept');

@@ -5,7 +5,7 @@ import type { Metrics } from '../harness/samples.ts';
 import type { Cell, MeasureRequest } from './cell.ts';
 
 const CHILD = new URL('./child.ts', import.meta.url);
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 /** The contender that there may be two builds of. */
 const INSERVE = 'inserve';
 

@@ -9,7 +9,7 @@ import { Child } from './child.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 const CHILD = new URL('../../test/fixtures/programs/which-build-child.ts', import.meta.url);
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 90_000;
 
 /** A directory that is removed again. */
 function temporary(): Disposable & { path: string } {
@@ -37,7 +37,7 @@ async function loaded(root: URL | undefined): Promise<LoadedBuilds> {
   }
 }
 
-describe('a child of a bench', () => {
+describe('a child of a bench', { timeout: 3 * TIMEOUT_MS }, () => {
   test('loads the other build, in its process and in the threads of its replicas', async () => {
     using directory = temporary();
     markedCheckout(directory.path, 'other');

@@ -8,7 +8,7 @@ const FRAMEWORKS = ['onnx', 'tfjs', 'plain'] as const;
 let example: Awaited<ReturnType<typeof startExample>>;
 beforeAll(async () => {
   example = await startExample('frameworks');
-}, 60_000);
+}, 180_000);
 afterAll(() => example[Symbol.asyncDispose]());
 
 function post(framework: string, body: unknown): Promise<Response> {

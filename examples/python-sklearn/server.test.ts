@@ -24,5 +24,5 @@ test.skipIf(!FRAMEWORKS.has('scikit-learn'))(
       'setosa',
     ]);
   },
-  60_000,
+  180_000,
 );

@@ -5,7 +5,7 @@ import { startExample } from '../../test/support/example.ts';
 const fixture = (file: string): Buffer<ArrayBuffer> =>
   readFileSync(new URL(`fixtures/${file}`, import.meta.url));
 
-test('the example as its README has it', { timeout: 60_000 }, async () => {
+test('the example as its README has it', { timeout: 180_000 }, async () => {
   await using example = await startExample('speech');
   expect(example.output()).toContain(`/speech\n`);
   const post = (body: string | Buffer<ArrayBuffer>): Promise<Response> =>

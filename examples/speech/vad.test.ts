@@ -73,12 +73,15 @@ describe('a detector', () => {
 
   it('stops within a clip when the signal is aborted', async () => {
     const controller = new AbortController();
-    const tenMinutes = new Float32Array(SAMPLE_RATE * 600); // 2 s of work
-    const detecting = vad.detect(tenMinutes, controller.signal);
-    setTimeout(() => controller.abort(new Error('the client has gone')), 20);
-    const started = performance.now();
-    await expect(detecting).rejects.toThrow('the client has gone');
-    expect(performance.now() - started).toBeLessThan(1_000);
+    let frames = 0;
+    const tenMinutes = Object.assign(new Float32Array(SAMPLE_RATE * 600), {
+      subarray(begin?: number, end?: number) {
+        if (++frames === 20) setImmediate(() => controller.abort(new Error('the client has gone')));
+        return Float32Array.prototype.subarray.call(this, begin, end);
+      },
+    });
+    await expect(vad.detect(tenMinutes, controller.signal)).rejects.toThrow('the client has gone');
+    expect(frames).toBeLessThan(tenMinutes.length / FRAME_SAMPLES / 10);
   });
 });
 

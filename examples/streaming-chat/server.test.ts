@@ -10,7 +10,7 @@ beforeAll(async () => {
   // Slow enough that an answer is still under way when somebody clicks on Stop, on a busy machine as well.
   const slow = { TOKENS_PER_SECOND: '8' };
   [example, browser] = await Promise.all([startExample('streaming-chat', slow), startBrowser()]);
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await browser?.close();
   await example?.[Symbol.asyncDispose]();

@@ -121,7 +121,7 @@ describe('a value that cannot cross is refused, naming the path', () => {
     expect(refusal({ list }).message).toBe(
       `predict(arg 0).list cannot cross a thread: it is a sparse array: its length is ${list.length}, its members are ${members}`,
     );
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   test('what only looks like an array', () => {

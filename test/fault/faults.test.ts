@@ -97,7 +97,7 @@ describe('faults under load', () => {
       await using serve = quietServe();
       // Without a deadline: it is the cap that ends the replica.
       const options = { ...PAIR, stuckAfterMs: 100, stuckTerminateMs: 200, requestTimeoutMs: 0 };
-      const degraded = event(serve, 'fault', ({ reason }) => reason === 'degraded', 15_000);
+      const degraded = event(serve, 'fault', ({ reason }) => reason === 'degraded');
       await underLoad(serve, options, async (handle) => {
         const first = event(serve, 'replica', ({ state }) => state === 'STOPPED');
         const replaced = event(serve, 'replica', ({ state }) => state === 'RUNNING');

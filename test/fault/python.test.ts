@@ -37,7 +37,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     expect(failed.length).toBeLessThanOrEqual(16);
     await expect.poll(async () => (await handle.broadcast('pid')).length).toBe(2);
     expect(isAlive(pids[0] as number)).toBe(false);
-  }, 60_000);
+  }, 180_000);
 
   test('the reason of a death has the signal and the last words', async () => {
     await using serve = quietServe();
@@ -49,7 +49,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
       cause: { stderr: expect.stringContaining('last words') },
     });
     expect(await handle.echo.remote(1)).toBe(1);
-  }, 60_000);
+  }, 180_000);
 
   test('a stream breaks behind the values that were sent', async () => {
     await using serve = quietServe();
@@ -59,7 +59,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
       for await (const number of handle.die_streaming.remote()) read.push(number);
     }).rejects.toMatchObject({ code: 'SERVE_REPLICA_DIED' });
     expect(read).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  }, 60_000);
+  }, 180_000);
 
   test('code that holds the interpreter is killed when its deadline has passed', async () => {
     await using serve = quietServe();
@@ -70,7 +70,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     await expect(held).rejects.toMatchObject({ code: 'SERVE_TIMEOUT' });
     await expect.poll(() => isAlive(pid)).toBe(false);
     expect(await handle.echo.remote(2)).toBe(2);
-  }, 60_000);
+  }, 180_000);
 
   test('the processes that user code started end with it', async () => {
     const serve = quietServe();
@@ -80,7 +80,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     expect(helpers.map(isAlive)).toEqual([true, true]);
     await serve.close();
     await expect.poll(() => [pid, ...helpers].map(isAlive)).toEqual([false, false, false]);
-  }, 60_000);
+  }, 180_000);
 
   test.each(['idle', 'spin', 'hold_interpreter'])(
     'none outlives a host that is killed while it is in %s',
@@ -94,6 +94,6 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
       host.kill('SIGKILL');
       await expect.poll(() => isAlive(pid)).toBe(false);
     },
-    60_000,
+    180_000,
   );
 });

@@ -87,7 +87,7 @@ describe('nothing stays behind', () => {
     const handle = await run(serve);
     const call = (n: number): Promise<unknown> => handle.echo.remote({ n, text: 'x'.repeat(50) });
     await leaksNothing(serve, 'Basic', (count) => inBatches(count, 500, call), 100_000);
-  }, 60_000);
+  }, 180_000);
 
   test('after 1,000 cancellations, queued and running, by call and by signal', async () => {
     await using serve = forgetfulServe();
@@ -100,7 +100,7 @@ describe('nothing stays behind', () => {
       await call.catch(() => {});
     };
     await leaksNothing(serve, 'Basic', (count) => inBatches(count, 50, cancel), 1_000);
-  }, 60_000);
+  }, 180_000);
 
   test('after 200 deaths of replicas', async () => {
     await using serve = forgetfulServe();
@@ -111,7 +111,7 @@ describe('nothing stays behind', () => {
     };
     await leaksNothing(serve, 'Basic', (count) => inBatches(count, 1, die), 200);
     expect(serve.status().apps['Basic']?.deployments['Basic']?.replicas).toHaveLength(1);
-  }, 120_000);
+  }, 300_000);
 
   test('after 1,000 streams left half-read', async () => {
     await using serve = forgetfulServe();
@@ -120,7 +120,7 @@ describe('nothing stays behind', () => {
       for await (const item of handle.count.remote(1_000)) if (item === n % 100) break;
     };
     await leaksNothing(serve, 'Basic', (count) => inBatches(count, 20, leave), 1_000);
-  }, 60_000);
+  }, 180_000);
 
   test('after 10,000 aborted requests', async () => {
     await using serve = forgetfulServe();
@@ -150,5 +150,5 @@ describe('nothing stays behind', () => {
     server.close();
     server.closeAllConnections();
     await once(server, 'close');
-  }, 120_000);
+  }, 300_000);
 });

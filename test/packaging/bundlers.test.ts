@@ -48,5 +48,5 @@ test.each([
     rmSync(project, { recursive: true });
     await check(scripts.start, deployed, recipe);
   },
-  60_000,
+  180_000,
 );

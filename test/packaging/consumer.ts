@@ -55,7 +55,7 @@ export class Consumer implements Disposable {
     const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
       cwd: this.directory,
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 120_000,
     });
     if (status !== 0) throw new Error(`${script} ended with ${status}\n${stdout}\n${stderr}`);
     return stdout.trim();

@@ -105,7 +105,7 @@ describe('deploy/kubernetes', () => {
     expect(unknownFields([{ ...(first as Manifest), spek: {} } as Manifest])).toContain(
       '"spek"\' does not exist',
     );
-  }, 60_000);
+  }, 180_000);
 
   test('the checks refuse what is wrong', () => {
     const wrong = { ...deployment, spec: { ...deployment.spec, replicas: 'three' } };

@@ -74,10 +74,7 @@ test('an HTTP client gets that as 503 with Retry-After', async () => {
   expect((await send(host.port, '/')).status).toBe(200);
   await failure(handle.exit.remote(3));
   await status(serve, 'Faulty', 'Faulty', 'UNHEALTHY');
-  const from = performance.now();
   const answer = await send(host.port, '/');
   expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });
   expect(json(answer)).toMatchObject({ code: 'SERVE_UNAVAILABLE' });
-  // At once: long before the deadline, however busy the machine is.
-  expect(performance.now() - from).toBeLessThan(20_000);
 });

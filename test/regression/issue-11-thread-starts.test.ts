@@ -18,7 +18,7 @@ await serve.close();
 
 test('replicas start in a program that is given as text', async () => {
   const flags = ['--max-old-space-size=512', '--input-type=module', '-e', PROGRAM];
-  const { stdout } = await run(process.execPath, flags, { timeout: 30_000 });
+  const { stdout } = await run(process.execPath, flags, { timeout: 120_000 });
   expect(stdout).toContain('answer');
 });
 
@@ -35,7 +35,7 @@ await serve.close({ timeoutMs: 1_000 });
 
 test('a thread that cannot be made is a failed start', async () => {
   const flags = ['--permission', '--allow-fs-read=*', '--input-type=module', '-e', REFUSED];
-  const { stdout } = await run(process.execPath, flags, { timeout: 30_000 });
+  const { stdout } = await run(process.execPath, flags, { timeout: 120_000 });
   expect(stdout).toContain(
     '{"code":"SERVE_DEPLOY_FAILED","cause":"ERR_ACCESS_DENIED","status":"DEPLOY_FAILED"}',
   );

@@ -42,7 +42,7 @@ describe('an instance, whatever happens', () => {
           counts[name] = (counts[name] ?? 0) + count;
       }
     },
-    60_000,
+    180_000,
   );
 
   afterAll(() => {

@@ -38,7 +38,7 @@ export async function startExample(name: string, env: Record<string, string> = {
     output: () => output,
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
-      const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const killer = setTimeout(() => child.kill('SIGKILL'), 90_000);
       const [code, signal] = await closed;
       clearTimeout(killer);
       if (code !== 0) throw new Error(`examples/${name} ended with ${code ?? signal}:\n${output}`);

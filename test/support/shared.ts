@@ -35,7 +35,7 @@ export class Shared {
   }
 
   /** Resolves once the cell is at least `value`. Rejects after `timeoutMs`: a test must not hang. */
-  async atLeast(cell: number, value: number, timeoutMs = 10_000): Promise<void> {
+  async atLeast(cell: number, value: number, timeoutMs = 50_000): Promise<void> {
     const keepAlive = setInterval(() => {}, 1_000);
     const deadline = performance.now() + timeoutMs;
     try {

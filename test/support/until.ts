@@ -5,7 +5,7 @@ export function event<K extends ServeEventName>(
   serve: Serve,
   name: K,
   fits: (data: ServeEvents[K]) => boolean = () => true,
-  timeoutMs = 10_000,
+  timeoutMs = 50_000,
 ): Promise<ServeEvents[K]> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
@@ -30,7 +30,7 @@ export async function status(serve: Serve, app: string, deployment: string, want
 /** Resolves when a condition that has no event of its own holds; looked at every few ms, bounded. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 50_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {

@@ -28,7 +28,7 @@ describe('calls that wait for a model, among others', () => {
     const waiting = mine.call({ model: 'hot', rank: 0 });
     const less = theirs.call({ rank: 3 });
     end(replicas[1]);
-    await vi.waitFor(() => expect(replicas[1].open).toEqual([less]));
+    await vi.waitFor(() => expect(replicas[1].open).toEqual([less]), 30_000);
     expect(waiting.endpoint).toBeUndefined();
   });
 

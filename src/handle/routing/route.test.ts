@@ -219,7 +219,7 @@ describe('route', () => {
     const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 0.05 } });
     for (let replica = 0; replica < 2; replica++) harness.start(1_000);
     const calls = Array.from({ length: 45 }, () => harness.call());
-    await vi.waitFor(() => expect(harness.route.counters.counts.hedges).toBe(2));
+    await vi.waitFor(() => expect(harness.route.counters.counts.hedges).toBe(2), 30_000);
     const hedged = calls.filter(({ hedge }) => hedge?.isSent);
     expect(hedged).toHaveLength(2);
     const [winner] = hedged as [TestCall, TestCall];
@@ -243,7 +243,7 @@ describe('route', () => {
       const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
       for (let replica = 0; replica < 2; replica++) harness.start();
       const call = harness.call();
-      await vi.waitFor(() => expect(call.hedge?.isRunning).toBe(true));
+      await vi.waitFor(() => expect(call.hedge?.isRunning).toBe(true), 30_000);
       const [first, second] = (
         call.endpoint?.replicaId === 'r0' ? harness.replicas : harness.replicas.toReversed()
       ) as [FakeReplica, FakeReplica];
@@ -270,7 +270,7 @@ describe('route', () => {
       const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });
       for (let replica = 0; replica < 2; replica++) harness.start();
       const call = harness.call();
-      await vi.waitFor(() => expect(call.hedge?.isRunning).toBe(true));
+      await vi.waitFor(() => expect(call.hedge?.isRunning).toBe(true), 30_000);
       const [first, second] = (
         call.endpoint?.replicaId === 'r0' ? harness.replicas : harness.replicas.toReversed()
       ) as [FakeReplica, FakeReplica];

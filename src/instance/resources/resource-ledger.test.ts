@@ -70,7 +70,7 @@ test('gpus are looked for when the first replica needs one', async () => {
   const book = ledger({});
   expect(book.report()).not.toHaveProperty('gpus');
   expect(reserve(book, { gpus: 1 })).toBe('nvidia-smi is still listing the gpus');
-  await vi.waitFor(() => expect(book.report()['gpus']).toEqual({ total: 1, reserved: 0 }));
+  await vi.waitFor(() => expect(book.report()['gpus']).toEqual({ total: 1, reserved: 0 }), 30_000);
   expect(granted(reserve(book, { gpus: 1 })).env).toEqual({ CUDA_VISIBLE_DEVICES: '3' });
 });
 

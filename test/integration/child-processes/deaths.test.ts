@@ -41,8 +41,11 @@ describe('a process that dies', () => {
     [
       'is killed',
       async (handle, pid) => {
+        const call = handle.hang.remote();
+        // Sent after it over the same channel, so that it has begun; else it would go to the next replica.
+        await handle.remote();
         process.kill(pid, 'SIGKILL');
-        await handle.hang.remote();
+        await call;
       },
       /its process was (?:ended by SIGKILL \(out of memory\?\)|killed by the system)/,
     ],
@@ -114,7 +117,7 @@ describe('a process that never lets go', () => {
     await using serve = quietServe();
     const handle = await run(serve, { stuckAfterMs: 300 });
     const pid = await handle.remote();
-    const died = event(serve, 'replica', ({ state }) => state === 'STOPPED', 15_000);
+    const died = event(serve, 'replica', ({ state }) => state === 'STOPPED');
     expect((await failure(hold(handle.options({ timeoutMs: 2_500 })))).code).toMatch(
       /SERVE_TIMEOUT|SERVE_REPLICA_DIED/,
     );
@@ -170,7 +173,7 @@ describe.runIf(process.platform !== 'win32')('a host that is killed', () => {
       await once(host, 'exit');
       await eventually(() => !isAlive(pid) && !isAlive(descendant));
     },
-    60_000,
+    180_000,
   );
 });
 

@@ -63,12 +63,15 @@ describe('explain()', () => {
   test('of a call that is sent again: what its first replica took is no time in the queue', async () => {
     await using serve = quietServe();
     const { handle, shared, instance } = await start(serve, { numReplicas: 2, idempotent: true });
+    const from = performance.now();
     const call = handle.dieLate.remote(40);
     const replica = await call;
+    const tookMs = performance.now() - from;
     const { queuedMs, ...rest } = call.explain();
     expect(rest).toMatchObject({ attempts: 2, hedged: false, replica, instance, state: 'ok' });
     expect(shared.get(WORK.started)).toBe(2);
-    expect(queuedMs).toBeLessThan(30);
+    // A timer may fire a millisecond early.
+    expect(tookMs - queuedMs).toBeGreaterThanOrEqual(39);
   });
 
   test('of a hedged call: the replica that answered', async () => {

@@ -46,7 +46,7 @@ describe('host guard', () => {
     const overloads: string[] = [];
     serve.on('fault', ({ reason }) => overloads.push(reason));
     const overload = event(serve, 'fault', ({ reason }) => reason === 'host overload');
-    const recovered = event(serve, 'fault', ({ reason }) => reason === 'host recovered', 20_000);
+    const recovered = event(serve, 'fault', ({ reason }) => reason === 'host recovered');
     const relax = busy(550);
     const { error } = await overload;
     expect(error).toMatchObject({ code: 'SERVE_BACKPRESSURE' });
@@ -87,7 +87,7 @@ describe('growth watch', () => {
     const first = await handle.remote();
     const states: string[] = [];
     serve.on('replica', ({ replica, state }) => states.push(replica === first ? `old ${state}` : state));
-    const recycled = event(serve, 'replica', ({ state }) => state === 'RECYCLING', 15_000);
+    const recycled = event(serve, 'replica', ({ state }) => state === 'RECYCLING');
     let failed = 0;
     let stop = false;
     const load = (async () => {

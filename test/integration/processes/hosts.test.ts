@@ -5,13 +5,17 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { createServe } from '../../../src/index.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
+import { silent } from '../../support/silent.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
+
+/** A program that hangs is killed after this time, in ms. */
+const RUN_MS = 90_000;
 
 /** Runs Node to its end; it is killed if it does not come. */
 async function run(...args: string[]): Promise<{ code: number | null; lines: string[] }> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk;
@@ -21,7 +25,7 @@ async function run(...args: string[]): Promise<{ code: number | null; lines: str
   return { code, lines: output.trim().split('\n') };
 }
 
-describe('hosts', () => {
+describe('hosts', { timeout: 2 * RUN_MS }, () => {
   test.each([
     ['closed', ['answer', 'closed']],
     ['idle', ['answer']],
@@ -76,8 +80,8 @@ describe('hosts', () => {
   });
 
   test('two instances in one process are strangers', async () => {
-    await using one = createServe();
-    await using two = createServe();
+    await using one = createServe({ logger: silent });
+    await using two = createServe({ logger: silent });
     const [a, b] = await Promise.all([one.run(basic.bind()), two.run(basic.bind())]);
     await a.remote();
     expect([await a.remote(), await b.remote()]).toEqual([{ count: 2 }, { count: 1 }]);
@@ -88,7 +92,7 @@ describe('hosts', () => {
   });
 
   test('close is idempotent, and nothing runs after it', async () => {
-    const serve = createServe();
+    const serve = createServe({ logger: silent });
     await serve.run(basic.bind());
     const closing = serve.close();
     await Promise.all([closing, serve.close()]);

@@ -59,7 +59,7 @@ describe.skipIf(!FRAMEWORKS.has('scikit-learn'))('numpy and scikit-learn (npm ru
     expect(await handle.predict.remote({ dtype: 'float64', shape: [2, 4], data })).toEqual(
       Float64Array.of(0, 2),
     );
-  }, 60_000);
+  }, 180_000);
 });
 
 describe.skipIf(!FRAMEWORKS.has('onnxruntime'))('onnxruntime (npm run test:python)', () => {
@@ -67,7 +67,7 @@ describe.skipIf(!FRAMEWORKS.has('onnxruntime'))('onnxruntime (npm run test:pytho
     await using serve = quietServe();
     const handle = await serve.run(deploymentOf<{ run(x: Row): Float64Array }>('Onnx').bind());
     expect(await handle.run.remote(BigInt64Array.from([1n, 2n]))).toEqual(Float64Array.of(2, 3));
-  }, 60_000);
+  }, 180_000);
 });
 
 describe.skipIf(!FRAMEWORKS.has('torch'))('torch (npm run test:python -- torch)', () => {
@@ -84,5 +84,5 @@ describe.skipIf(!FRAMEWORKS.has('torch'))('torch (npm run test:python -- torch)'
       message: expect.stringContaining('bfloat16'),
     });
     expect(await handle.threads.remote()).toBe(1);
-  }, 60_000);
+  }, 180_000);
 });

@@ -27,7 +27,7 @@ describe.skipIf(!HAS_PYTHON)('a Python ingress (skipped without Python 3.9 or ne
     );
     await new Promise<void>((resolve) => server.listen(0, resolve));
     url = `http://localhost:${(server.address() as AddressInfo).port}`;
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     server.close();
     await serve.close();

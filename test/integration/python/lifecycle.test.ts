@@ -105,7 +105,7 @@ describe.skipIf(!HAS_PYTHON)('the life of a Python replica (skipped without Pyth
       serve.run(pythonDeployment(target, { name: 'X', module, python }).bind()),
     );
     expect(failure.message).toContain(message);
-    expect(performance.now() - started).toBeLessThan(15_000);
+    expect(performance.now() - started).toBeLessThan(50_000);
   });
 
   test.each([

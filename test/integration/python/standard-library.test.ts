@@ -22,5 +22,5 @@ describe.skipIf(!HAS_PYTHON)('the Python package (skipped without Python 3.9 or 
     const { status, output } = run(['-W', 'error', '-m', 'unittest', 'discover', '-s', 'test/python']);
     expect(output).toMatch(/^OK/m);
     expect(status).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
   ]);
   page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${app.port}/page`);
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await browser?.close();
   await app?.[Symbol.asyncDispose]();
