@@ -1,0 +1,112 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { codeBlocksOf } from '../support/docs/code-blocks.ts';
+import { programsOf } from '../support/docs/page-programs.ts';
+import { UserProject } from '../support/docs/user-project.ts';
+import { send } from '../support/http/client.ts';
+import { postJson } from '../support/http/post-json.ts';
+import { SocketClient } from '../support/http/socket-client.ts';
+
+/** Programs of the pages, by what they answer at: the file of a server, or a part of the code and the name of what is served. */
+const PROGRAMS = {
+  greeter: { page: 'docs/http.md', part: 'class Greeter', name: 'greeter' },
+  passwords: { page: 'docs/computing.md', part: '// server.ts', name: undefined },
+  analyse: { page: 'docs/graphs.md', part: '// server.ts', name: undefined },
+  room: { page: 'docs/websocket.md', part: '// server.ts', name: undefined },
+  iris: { page: 'docs/validation.md', part: 'class Iris', name: 'iris' },
+};
+
+type Name = keyof typeof PROGRAMS;
+
+/** The process of all programs: starting one costs more than all that they do. */
+let child: ChildProcess;
+let project: UserProject;
+let ports: Record<Name, number>;
+let printed = '';
+let log = '';
+
+beforeAll(async () => {
+  project = new UserProject();
+  const paths = Object.values(PROGRAMS).map(({ page, part, name }) => {
+    const files = programsOf(codeBlocksOf(page).filter(({ language }) => language === 'ts'));
+    for (const { path, lines } of files) project.write(path, lines.map(({ text }) => text).join('\n'));
+    const found = files.find(({ lines }) => lines.some(({ text }) => text.includes(part)));
+    if (found === undefined) throw new Error(`${page} has no block with '${part}'`);
+    return name === undefined ? found.path : `${found.path}#${name}`;
+  });
+  // Prints what the last block of its page says.
+  const look = paths[1]?.replace('server.ts', 'look.ts') ?? '';
+  const program = resolve('test/fixtures/programs/pages.ts');
+  child = fork(program, [...paths, look], {
+    cwd: project.directory,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  const started = once(child, 'message') as Promise<[number[]]>;
+  const [found] = await Promise.race([started, failure()]);
+  ports = Object.fromEntries(Object.keys(PROGRAMS).map((name, at) => [name, found[at]])) as Record<
+    Name,
+    number
+  >;
+}, 60_000);
+
+async function failure(): Promise<never> {
+  await once(child, 'close');
+  throw new Error(log);
+}
+
+/** All programs end in peace. */
+afterAll(async () => {
+  using _folder = project;
+  if (!child.connected) return;
+  const closed = once(child, 'close');
+  child.send('close');
+  expect(await closed, log).toEqual([0, null]);
+});
+
+test('docs/http.md: the ingress answers', async () => {
+  const answer = await postJson(ports.greeter, '/', { name: 'Ada' });
+  expect(JSON.parse(answer.text)).toEqual({ hello: 'Ada' });
+});
+
+test('docs/computing.md: a method that computes answers, and says how it went', async () => {
+  const hash = await send(ports.passwords, '/hash', {
+    method: 'POST',
+    headers: { 'content-type': 'text/plain' },
+    body: 'correct horse',
+  });
+  expect(JSON.parse(hash.text)).toMatch(/^[0-9a-f]{32}:[0-9a-f]{128}$/);
+  const [line, report] = printed.split('\n');
+  expect(line).toMatch(/^[\d.]+ [\d.]+ /);
+  expect(report).toMatch(/^(?:undefined|Passwords holds its loop .+) \d+ \[ [\d., ]+ \]$/);
+});
+
+test('docs/graphs.md: the graph answers what the page says', async () => {
+  const answer = await postJson(ports.analyse, '/analyse', { text: 'Great, Paris!' });
+  expect(JSON.parse(answer.text)).toEqual({ score: 1, topics: ['Great', 'Paris'] });
+});
+
+test('docs/websocket.md: the room passes messages on', async () => {
+  using first = await SocketClient.connect(ports.room, '/room');
+  using second = await SocketClient.connect(ports.room, '/room');
+  // Who hears a message of its own is in the room.
+  expect(await second.send('here').take(1)).toEqual(['here']);
+  first.send('hello');
+  expect(await second.next()).toBe('hello');
+});
+
+test('docs/validation.md: wrong input is answered as the page shows', async () => {
+  const right = await postJson(ports.iris, '/', { sepal: [5.1, 3.5], petal: [1.4, 0.2] });
+  expect(JSON.parse(right.text)).toEqual({ species: 'setosa', certainty: 0.9 });
+  const wrong = await postJson(ports.iris, '/', { sepal: [5.1, 3.5], petal: [1.4, 'wide'] });
+  const [shown] = codeBlocksOf('docs/validation.md').filter(({ language }) => language === 'json');
+  const problem = JSON.parse(shown?.code ?? '');
+  expect(JSON.parse(wrong.text)).toEqual({ ...problem, requestId: expect.stringMatching(/./) });
+});
