@@ -1,54 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
-import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
-import { Service } from 'kubernetes-models/v1/Service';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { parseShutdownOptions } from '../../src/adapters/shutdown/shutdown-options.ts';
+import { kindOf, type Manifest, manifestsIn, typeOf, validate } from '../support/kubernetes.ts';
 
 const FOLDER = 'deploy/kubernetes';
 const FILES = globSync('*.yaml', { cwd: FOLDER });
 
-/** The schemas of Kubernetes' own API, and the modules of their types. */
-const KINDS: Record<string, { Schema: new (data: never) => { validate(): void }; module: string }> = {
-  'apps/v1 Deployment': { Schema: Deployment, module: 'kubernetes-models/apps/v1/Deployment' },
-  'v1 Service': { Schema: Service, module: 'kubernetes-models/v1/Service' },
-  'policy/v1 PodDisruptionBudget': {
-    Schema: PodDisruptionBudget,
-    module: 'kubernetes-models/policy/v1/PodDisruptionBudget',
-  },
-  'autoscaling/v2 HorizontalPodAutoscaler': {
-    Schema: HorizontalPodAutoscaler,
-    module: 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler',
-  },
-};
-
-interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-}
-
-function manifestsIn(file: string): Manifest[] {
-  return parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((document) => {
-    expect(document.errors).toEqual([]);
-    return document.toJS() as Manifest;
-  });
-}
-
-const manifests = FILES.flatMap(manifestsIn);
-
-function typeOf({ apiVersion, kind }: Manifest): string {
-  return `${apiVersion} ${kind}`;
-}
-
-function validate(manifest: Manifest): void {
-  const kind = KINDS[typeOf(manifest)];
-  if (kind === undefined) throw new Error(`no schema of ${typeOf(manifest)}`);
-  new kind.Schema(manifest as never).validate();
-}
+const manifests = FILES.flatMap((file) => manifestsIn(join(FOLDER, file)));
 
 /** What the types of the API say: unlike the schemas they know no fields but their own. */
 function unknownFields(checked: readonly Manifest[]): string {
@@ -56,7 +16,7 @@ function unknownFields(checked: readonly Manifest[]): string {
   const folder = mkdtempSync(resolve('node_modules/.cache/manifests-'));
   try {
     const source = checked.map((manifest, index) => {
-      const { module = '' } = KINDS[typeOf(manifest)] ?? {};
+      const { module } = kindOf(manifest);
       const name = `I${basename(module)}`;
       return `import type { ${name} as Kind${index} } from '${module}';\nexport const manifest${index}: Kind${index} = ${JSON.stringify(manifest)};`;
     });
