@@ -45,7 +45,7 @@ import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
 import { mainInWorker } from './replica/thread-hooks/main-in-worker.ts';
 import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
-import { type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
+import { boolean, type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface RunOptions extends TrialOptions {
   /** Name of the app. Default: the name of the ingress deployment. */
@@ -263,6 +263,22 @@ export class Serve implements AsyncDisposable {
    */
   async promote(name: string): Promise<void> {
     await this.#instance.promote(name);
+  }
+
+  /**
+   * Moves all replicas off an instance of the fleet, which goes on taking requests and passes the calls on; `false` lets it
+   * have replicas again. It holds until the instance ends.
+   *
+   * @param instance id as in `status().instances`
+   * @returns once it is ordered; `status()` shows how far the replicas are
+   * @throws ServeError `SERVE_NOT_FOUND` if there is no such instance; `SERVE_UNAVAILABLE` outside a fleet, and while Redis is
+   *   away
+   */
+  async drain(instance: string, isDraining: boolean = true): Promise<void> {
+    await this.#instance.drainInstance(
+      string().parse(instance, 'drain(instance)'),
+      boolean().parse(isDraining, 'drain(isDraining)'),
+    );
   }
 
   /** The state of the instance and of everything that runs in it. */

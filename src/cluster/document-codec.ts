@@ -159,7 +159,7 @@ function isDeclaration(found: unknown): found is Declaration {
 }
 
 function isOverrides(found: unknown): found is Overrides {
-  return isObject(found) && typeof found['generation'] === 'number' && isObject(found['options']);
+  return isObject(found) && typeof found['generation'] === 'number' && isObject(found['scales']);
 }
 
 function isPlan(found: unknown): found is Plan {

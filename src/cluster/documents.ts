@@ -1,6 +1,7 @@
 import type { AutoscalingConfig } from '../deployment/options/autoscaling-config.ts';
 import type { Amounts, Demand } from '../deployment/options/resource-units.ts';
-import type { TargetCapacity } from '../store/snapshot.ts';
+import type { TrafficSplitConfig } from '../handle/routing/traffic-split.ts';
+import type { Scale, TargetCapacity } from '../store/snapshot.ts';
 
 /** Highest format of the documents that this code reads and writes. */
 export const DOCUMENT_FORMAT = 1;
@@ -51,13 +52,23 @@ export interface DeclaredDeployment extends ScaleOptions {
   readonly methods: readonly string[];
   /** Hash of the file that defines the deployment: equal fingerprints with unequal files are a fault. */
   readonly moduleHash: string;
+  /** Who wants the number of replicas in place of the load: a policy of the deployment, or one of its app. */
+  readonly policy?: 'own' | 'app';
+  /** Generation of the config whose options the instance has applied; 0: none. */
+  readonly configured: number;
+}
+
+/** An app as which a new version of another app is tried. */
+export interface DeclaredTrial extends Pick<TrafficSplitConfig, 'kind' | 'share' | 'seed'> {
+  /** Name of the other app. */
+  readonly of: string;
 }
 
 export interface DeclaredApp {
   readonly name: string;
   readonly routePrefix: string | null;
-  /** Share of the calls that go to the app as a trial; undefined: the app is not a trial. */
-  readonly share: number | undefined;
+  /** Undefined: the app is not a trial. */
+  readonly trial: DeclaredTrial | undefined;
   /** Generation of the deletion that a later `run` on the instance reverts; 0: none. */
   readonly lifts: number;
   readonly deployments: readonly DeclaredDeployment[];
@@ -77,6 +88,30 @@ export interface Tombstone {
   readonly versionAt: number;
 }
 
+/** The numbers of replicas of a config, with every default filled in. What is absent stays as the code declares it. */
+export interface ConfiguredCounts extends Partial<Omit<ScaleOptions, 'numReplicas'>> {
+  /** Set together with `autoscaling`: either replaces both. */
+  readonly numReplicas?: number;
+}
+
+/** Options that `serve.deploy(config)` gave a deployment in the whole fleet. */
+export interface ConfiguredDeployment {
+  readonly generation: number;
+  /** Time at which the code of the instance that wrote them was first seen. */
+  readonly versionAt: number;
+  /** The options as the config has them: JSON that each instance applies to the options of its code. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly counts: ConfiguredCounts;
+}
+
+/** The end of a trial. */
+export interface Verdict {
+  readonly generation: number;
+  /** Identity of the version on trial: the verdict concerns no other. */
+  readonly seed: number;
+  readonly isPromoted: boolean;
+}
+
 /** Settings by persons, which override the declarations of the code. */
 export interface Overrides {
   readonly format: number;
@@ -84,12 +119,16 @@ export interface Overrides {
   /** Writer of the last generation; the time follows. */
   readonly by: string;
   readonly at: number;
-  /** Options by deployment key. */
-  readonly options: Readonly<Record<string, Partial<ScaleOptions>>>;
+  /** Options by `deploy(config)`, by deployment key. */
+  readonly configs: Readonly<Record<string, ConfiguredDeployment>>;
+  /** Numbers of replicas by `scale()`, by deployment key. */
+  readonly scales: Readonly<Record<string, Scale>>;
   /** Deleted apps. */
   readonly tombstones: Readonly<Record<string, Tombstone>>;
-  /** Shares of trials by app: 1 = promoted, 0 = rolled back. */
-  readonly shares: Readonly<Record<string, number>>;
+  /** Ended trials, by the app as which the new version runs. */
+  readonly verdicts: Readonly<Record<string, Verdict>>;
+  /** Generations of the orders to go back to the version before, by app. */
+  readonly rollbacks: Readonly<Record<string, number>>;
   /** Instances that are to be drained. */
   readonly draining: readonly string[];
   readonly capacity: TargetCapacity;
@@ -112,8 +151,8 @@ export interface Plan {
   readonly counts: Readonly<Record<string, readonly number[]>>;
   /** Deployments of which no replica is wanted, so that even the last one may go. */
   readonly ending: readonly string[];
-  /** Shares of trials by app. */
-  readonly shares: Readonly<Record<string, number>>;
+  /** Trials that receive calls, by app. */
+  readonly shares: Readonly<Record<string, TrafficSplitConfig>>;
 }
 
 export const NO_OVERRIDES: Overrides = {
@@ -121,9 +160,11 @@ export const NO_OVERRIDES: Overrides = {
   generation: 0,
   by: '',
   at: 0,
-  options: {},
+  configs: {},
+  scales: {},
   tombstones: {},
-  shares: {},
+  verdicts: {},
+  rollbacks: {},
   draining: [],
   capacity: { percent: undefined, direction: undefined },
 };
@@ -148,8 +189,20 @@ export function plannedCount(
   deployment: string,
   instance: string,
 ): number | undefined {
-  const index = plan?.instances.indexOf(instance) ?? -1;
-  return index === -1 ? undefined : plan?.counts[deployment]?.[index];
+  const index = plan && positionIn(plan, instance);
+  return index === undefined ? undefined : plan?.counts[deployment]?.[index];
+}
+
+const POSITIONS = new WeakMap<Plan, ReadonlyMap<string, number>>();
+
+/** Position of an instance in the lists of a plan, which never changes; undefined if the plan leaves the instance out. */
+export function positionIn(plan: Plan, instance: string): number | undefined {
+  let found = POSITIONS.get(plan);
+  if (found === undefined) {
+    found = new Map(plan.instances.map((id, index) => [id, index]));
+    POSITIONS.set(plan, found);
+  }
+  return found.get(instance);
 }
 
 export function totalOf(plan: Plan | undefined): number {

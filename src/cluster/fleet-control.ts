@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { Wish } from '../controller/autoscale.ts';
 import type { RouteConfig } from '../handle/call/route-config.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
@@ -9,7 +10,7 @@ import type { Declaration } from './documents.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import type { AppliedTargets } from './member/fleet-member.ts';
 import type { FleetView } from './member/fleet-view.ts';
-import type { LocalLoads } from './node/events.ts';
+import type { Consultation, LocalLoads } from './node/events.ts';
 import type { OverrideChange } from './node/overrides.ts';
 import type { EndpointsStatus } from './peers/endpoint-table.ts';
 
@@ -77,6 +78,8 @@ export type ToFleet =
   | { readonly type: 'demand'; readonly key: RouteKey }
   /** A person's change to the whole fleet. */
   | { readonly type: 'command'; readonly id: number; readonly change: OverrideChange }
+  /** Numbers of replicas that autoscaling policies want, by deployment. */
+  | { readonly type: 'advice'; readonly wishes: Readonly<Record<string, Wish>> }
   /** The instance leaves the fleet: its replicas move elsewhere. */
   | { readonly type: 'leave'; readonly timeoutMs: number }
   /** The instance is about to close: peers send no more calls. */
@@ -109,6 +112,8 @@ export type FromFleet =
   /** The numbers of replicas that the instance is to run. */
   | ({ readonly type: 'apply' } & AppliedTargets)
   | { readonly type: 'view'; readonly view: FleetView }
+  /** Autoscaling policies are to be asked: this instance leads. */
+  | { readonly type: 'consult'; readonly consultations: readonly Consultation[] }
   | { readonly type: 'member'; readonly id: string; readonly isAlive: boolean }
   | { readonly type: 'commandDone'; readonly id: number; readonly failure: string | undefined }
   | { readonly type: 'fault'; readonly cause: string; readonly message: string }
@@ -118,5 +123,5 @@ export type FromFleet =
 /** Messages from the fleet thread about the membership. */
 export type FromMember = Extract<
   FromFleet,
-  { readonly type: 'apply' | 'view' | 'member' | 'commandDone' | 'fault' | 'left' }
+  { readonly type: 'apply' | 'view' | 'consult' | 'member' | 'commandDone' | 'fault' | 'left' }
 >;

@@ -64,6 +64,8 @@ export interface AppSource {
   readonly autoscalingPolicy: AppAutoscalingPolicy | undefined;
   /** Loads the same app from disk once more. */
   recompile(): CompiledApp;
+  /** Compiles the same code again, because options that it was adjusted with have changed. */
+  readjust(): CompiledApp;
 }
 
 export interface CompiledApp {

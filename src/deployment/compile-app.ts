@@ -53,9 +53,16 @@ export function compileApp(
     ingressFace: python === undefined ? ingressFaceOf(target) : { http: true, webSocket: false },
     deployments: deployments.map(({ source: _, ...plain }): DeploymentSpec => plain),
   };
-  const recompile = (): CompiledApp =>
-    compileApp(ingress, appName, appVersion, { ...options, revision: revision + 1 });
-  return { spec, source: { deployments, names, autoscalingPolicy, recompile }, revision };
+  const again = (of: number): CompiledApp =>
+    compileApp(ingress, appName, appVersion, { ...options, revision: of });
+  const source = {
+    deployments,
+    names,
+    autoscalingPolicy,
+    recompile: () => again(revision + 1),
+    readjust: () => again(revision),
+  };
+  return { spec, source, revision };
 }
 
 interface Compiling {

@@ -4,6 +4,7 @@ import type { BoundDeployment } from '../deployment/bound.ts';
 import { prepareArguments } from '../deployment/compile-app.ts';
 import type { TrialKind } from '../deployment/options/trial-options.ts';
 import type { Counts } from '../handle/call/counters.ts';
+import { routeKey } from '../handle/routing/directory.ts';
 import type { Router } from '../handle/routing/router.ts';
 import type { HttpCounts } from '../observe/http-counts.ts';
 import type { Scale } from '../store/snapshot.ts';
@@ -17,6 +18,7 @@ import { triedApp } from './apps/trial-name.ts';
 import { InstanceControl, OWN_TOKEN } from './control.ts';
 import { Deployer } from './deployer.ts';
 import { DeploymentFactory, type DeploymentFactoryOptions } from './deployments/deployment-factory.ts';
+import type { OrderedActions } from './fleet/fleet-orders.ts';
 import { Autoscaler } from './scaling/autoscaler.ts';
 import type { ScalingNeeds } from './scaling/scalable-app.ts';
 import { scaleDeployment } from './scaling/scale-deployment.ts';
@@ -97,6 +99,9 @@ export class ControlPlane {
   /** Sets the number of replicas of a deployment, or the bounds of it. */
   async scale(app: string, deployment: string, scale: Scale): Promise<void> {
     this.deployer.assertOpen();
+    const { fleet } = this.control;
+    if (!this.apps.has(app) && fleet?.hasElsewhere(app, deployment) === true)
+      return fleet.order({ kind: 'scale', deployment: routeKey(app, deployment), scale });
     await scaleDeployment(this.apps.existing(app), deployment, scale, this.#scaling);
   }
 
@@ -108,13 +113,21 @@ export class ControlPlane {
   }
 
   /** Updates the app to the version on trial beside it. */
-  promote(name: string): Promise<void> {
-    return this.#trials.promote(name);
+  async promote(name: string): Promise<void> {
+    const trial = this.#trialOf(name);
+    if (trial === undefined) await this.#trials.promote(name);
+    else await this.control.fleet?.order({ kind: 'verdict', ...trial, isPromoted: true });
   }
 
   /** Ends the trial beside an app, else rolls the app back to the version before its last update. */
   async rollBack(name: string): Promise<void> {
-    this.apps.existing(name);
+    const { fleet } = this.control;
+    const trial = this.#trialOf(name);
+    if (fleet !== undefined && trial !== undefined)
+      return fleet.order({ kind: 'verdict', ...trial, isPromoted: false });
+    if (fleet?.hasElsewhere(name) !== true) this.apps.existing(name);
+    if (fleet !== undefined && this.apps.get(name)?.previous !== undefined)
+      return fleet.order({ kind: 'rollback', app: name });
     await (this.#trials.has(name) ? this.#trials.closeTrial(name) : this.deployer.goBack(name));
   }
 
@@ -123,6 +136,33 @@ export class ControlPlane {
     const main = triedApp(name);
     if (main !== undefined && this.#trials.has(main)) return this.#trials.closeTrial(main);
     await Promise.all([this.deployer.remove(name, timeoutMs), this.#trials.closeTrial(name)]);
+  }
+
+  /** What the orders of a fleet make this instance do. */
+  get orderedActions(): OrderedActions {
+    const { apps, deployer } = this;
+    const trials = this.#trials;
+    return {
+      *apps() {
+        for (const { name, spec } of apps) yield [name, spec.deployments.map((one) => one.name)];
+      },
+      readjust: (app) => deployer.readjust(app),
+      trialOf: (app) => trials.splitOf(app),
+      promote: (app) => trials.promote(app),
+      closeTrial: (app) => trials.closeTrial(app),
+      goBack: async (app) => {
+        if (apps.get(app)?.previous !== undefined) await deployer.goBack(app);
+      },
+      deleteApp: (app) => this.delete(app),
+      followTrials: (shares) => trials.followFleet(shares),
+    };
+  }
+
+  /** The version on trial beside an app of a fleet. */
+  #trialOf(name: string): { readonly app: string; readonly seed: number } | undefined {
+    const { fleet } = this.control;
+    const trial = fleet && (this.#trials.splitOf(name) ?? fleet.trialOf(name));
+    return trial && { app: trial.app, seed: trial.seed };
   }
 
   report(): Record<string, AppReport> {

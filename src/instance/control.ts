@@ -1,18 +1,50 @@
+import type { ConfigOrder, OverrideChange } from '../cluster/node/overrides.ts';
 import type { AppSpec } from '../deployment/app-spec.ts';
+import type { AutoscalingConfig } from '../deployment/options/autoscaling-config.ts';
+import type { DeploymentOptions } from '../deployment/options/deployment-options.ts';
 import type { RouteKey } from '../handle/routing/directory.ts';
+import type { TrafficSplitConfig } from '../handle/routing/traffic-split.ts';
 import { entryOf, type Snapshot } from '../store/snapshot.ts';
 import type { Change, FencingToken, Store } from '../store/store.ts';
 
 /** The controller of a single instance never has a rival. */
 export const OWN_TOKEN: FencingToken = 1;
 
+/** The fleet of an instance, as the parts that change the desired state use it. */
+export interface FleetControl {
+  /** Carries out a change in the whole fleet; undefined for a change that concerns this instance alone. */
+  change(change: Change): Promise<void> | undefined;
+  /**
+   * Orders something of the whole fleet. Resolves once it is ordered and this instance has done its part.
+   * @throws ServeError `SERVE_UNAVAILABLE` while Redis is away
+   */
+  order(change: OverrideChange): Promise<void>;
+  /**
+   * Orders a config of the whole fleet.
+   * @param isNew whether none of its apps runs here yet, so that the instance starts and may go on alone
+   * @returns whether the fleet has it; false: the instance is alone
+   * @throws ServeError `SERVE_UNAVAILABLE` while Redis is away
+   */
+  configure(order: ConfigOrder, isNew: boolean): Promise<boolean>;
+  /** The options of the deployment with those of the fleet's config applied. */
+  optionsOf(app: string, deployment: string, own: DeploymentOptions): DeploymentOptions;
+  /** The autoscaling of a deployment by the fleet's config; undefined if the config does not say it. */
+  autoscalingOf(key: RouteKey): AutoscalingConfig | undefined;
+  /** How a trial ended, by the app as which the new version runs; undefined: it has not. */
+  verdictOn(app: string, seed: number): Promise<'promoted' | 'rolled back' | undefined>;
+  /** The version on trial beside an app, wherever its replicas are. */
+  trialOf(app: string): TrafficSplitConfig | undefined;
+  /** Whether other instances run a deployment of the app, or any of the given app. */
+  hasElsewhere(app: string, deployment?: string): boolean;
+}
+
 /** An instance's side of the control plane: declares its apps, and reads its part of the plan. */
 export class InstanceControl {
   readonly #instanceId: string;
   readonly #store: Store;
   readonly #wake: () => void;
-  /** Carries a change out in the whole fleet; undefined for one that concerns this instance alone. */
-  #fleet: ((change: Change) => Promise<void> | undefined) | undefined = undefined;
+  /** Undefined outside a fleet. */
+  fleet: FleetControl | undefined = undefined;
 
   /** @param wake makes the controller decide at once */
   constructor(instanceId: string, store: Store, wake: () => void) {
@@ -46,14 +78,9 @@ export class InstanceControl {
     this.#wake();
   }
 
-  /** From now on overrides are those of a fleet. @param command carries out a change; undefined for one of this instance alone */
-  join(command: (change: Change) => Promise<void> | undefined): void {
-    this.#fleet = command;
-  }
-
   /** Proposes an override and makes the controller decide at once. Rejects with `SERVE_UNAVAILABLE`. */
   async override(change: Change): Promise<void> {
-    const sent = this.#fleet?.(change);
+    const sent = this.fleet?.change(change);
     if (sent !== undefined) {
       await sent;
       return;

@@ -149,6 +149,14 @@ export class Deployer {
     await this.updateTo(app, app.compiled.source.recompile(), isWatched);
   }
 
+  /** Applies options that an app is adjusted with and that have changed, once its current update is over. */
+  async readjust(name: string): Promise<void> {
+    const app = this.#apps.get(name);
+    await app?.ready.catch(() => {});
+    if (app === undefined || this.#apps.get(name) !== app) return;
+    await this.updateTo(app, app.compiled.source.readjust());
+  }
+
   /** Rolls an app back to the version before its last update. @throws ServeError `SERVE_NOT_FOUND` */
   async goBack(name: string): Promise<void> {
     const app = this.#apps.existing(name);
@@ -159,9 +167,13 @@ export class Deployer {
   }
 
   /** Compiles an app without deploying it. @throws ServeError `SERVE_INVALID_OPTION` */
-  compile(ingress: BoundDeployment<unknown>, name: string, options?: CompileOptions): CompiledApp {
-    const { version, isInline } = this.#options;
-    return compileApp(ingress, name, version, { ...options, isInline });
+  compile(ingress: BoundDeployment<unknown>, name: string, options: CompileOptions = {}): CompiledApp {
+    const { version, isInline, control } = this.#options;
+    const adjust: CompileOptions['adjust'] = (deployment, own) => {
+      const adjusted = options.adjust?.(deployment, own) ?? own;
+      return control.fleet?.optionsOf(name, deployment, adjusted) ?? adjusted;
+    };
+    return compileApp(ingress, name, version, { ...options, adjust, isInline });
   }
 
   /**

@@ -176,7 +176,7 @@ export class Instance {
       apps: () => this.#apps,
       lagMs: () => this.#guard.lagMs,
       targetsChanged: () => this.#plane.wake(),
-      deleteApp: (app) => this.#plane.delete(app),
+      actions: this.#plane.orderedActions,
     });
   }
 
@@ -296,11 +296,25 @@ export class Instance {
 
   /** Drains an app and stops it. An unknown name is skipped. */
   async delete(name: string): Promise<void> {
-    const isWhole = this.#apps.has(name) && triedApp(name) === undefined;
-    const ordered = isWhole ? this.fleet?.command({ kind: 'delete', app: name }) : undefined;
+    const { fleet } = this.#plane.control;
+    const isKnown = this.#apps.has(name) || fleet?.hasElsewhere(name) === true;
     // Outside a fleet the app refuses calls from this very turn on.
-    if (ordered !== undefined) await ordered;
+    if (fleet !== undefined && isKnown && triedApp(name) === undefined)
+      await fleet.order({ kind: 'delete', app: name });
     await this.#plane.delete(name);
+  }
+
+  /** Moves all replicas off an instance of the fleet, or lets it have replicas again. */
+  async drainInstance(instance: string, isDraining: boolean): Promise<void> {
+    const { fleet } = this.#plane.control;
+    if (fleet === undefined)
+      throw new ServeError(
+        'SERVE_UNAVAILABLE',
+        'the instance belongs to no fleet, which could take its replicas',
+      );
+    if (!this.status().instances.some(({ id }) => id === instance))
+      throw new ServeError('SERVE_NOT_FOUND', `the fleet has no instance '${instance}'`);
+    await fleet.order({ kind: 'drain', instance, isDraining });
   }
 
   /** Applies a config: deploys, updates and deletes apps as it says. */

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Consultation } from '../../src/cluster/node/events.ts';
+import type { Wish } from '../../src/controller/autoscale.ts';
+import { autoscalingOf } from '../../src/deployment/options/autoscaling-options.ts';
 import { declarationOf, declared, mixedDeclaration } from '../support/fleet/fixtures.ts';
 import { SimulatedFleet } from '../support/fleet/simulated-fleet.ts';
 import type { SimulatedInstance } from '../support/fleet/simulated-instance.ts';
@@ -370,6 +373,31 @@ describe('the controller over the fleet', () => {
     fleet.store.isDown = false;
     fleet.until(() => fleet.leaders().length === 1, 10_000);
     expect(leastRunning(fleet, 'shop/zero', 30_000)).toBe(1);
+  });
+
+  test('a policy of the code decides by the load of the whole fleet; its answers that are missing change nothing', () => {
+    const autoscaling = autoscalingOf(undefined, { maxReplicas: 9, upscaleDelayMs: 0 });
+    const fleet = new SimulatedFleet(
+      1,
+      declarationOf('1', [declared('auto', { autoscaling, policy: 'own' })]),
+    );
+    let wanted: number | undefined;
+    const seen: number[] = [];
+    const policy = ({ inputs }: Consultation): Wish => {
+      seen.push(inputs.ongoing);
+      return wanted ?? { hold: 'it failed' };
+    };
+    fleet.startMany(3, { policy });
+    fleet.load.set('shop/auto', 12);
+    fleet.run(30_000);
+    expect(fleet.targeted('shop/auto')).toBe(1);
+    expect(Math.max(...seen)).toBeCloseTo(12);
+    wanted = 4;
+    fleet.until(() => fleet.running('shop/auto') === 4, 5_000);
+    wanted = undefined;
+    fleet.load.set('shop/auto', 1);
+    fleet.run(120_000);
+    expect(fleet.running('shop/auto')).toBe(4);
   });
 
   test('nothing is scaled down while an instance is silent', () => {

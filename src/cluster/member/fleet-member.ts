@@ -3,7 +3,14 @@ import { now, type Timer, time } from '../../time/clock.ts';
 import { DocumentCodec, declarationHash } from '../document-codec.ts';
 import type { Declaration } from '../documents.ts';
 import { type FleetStore, FleetStoreError, type StoreFailure } from '../fleet-store.ts';
-import type { FleetEffect, FleetEvent, FleetFrame, LinkEnd, StoreRequest } from '../node/events.ts';
+import type {
+  Consultation,
+  FleetEffect,
+  FleetEvent,
+  FleetFrame,
+  LinkEnd,
+  StoreRequest,
+} from '../node/events.ts';
 import { FleetNode } from '../node/fleet-node.ts';
 import type { InstanceIdentity } from '../node/local-instance.ts';
 import type { FleetTiming } from '../node/timing.ts';
@@ -30,6 +37,8 @@ export interface MemberListener {
   /** The host runs these numbers of replicas from now on. */
   apply(targets: AppliedTargets): void;
   changed(view: FleetView): void;
+  /** Autoscaling policies of deployments are to be asked. */
+  consult(consultations: readonly Consultation[]): void;
   /** The other live instances, by which calls can be served. */
   member(id: string, isAlive: boolean): void;
   commandDone(command: number, failure: string | undefined): void;
@@ -120,6 +129,10 @@ export class FleetMember {
 
   #onTick(): void {
     this.handle({ type: 'tick' });
+    this.#tellView();
+  }
+
+  #tellView(): void {
     const view = viewOf(this.#node);
     if (isDeepStrictEqual(view, this.#view)) return;
     this.#view = view;
@@ -143,7 +156,12 @@ export class FleetMember {
       case 'member':
         this.#listener.member(effect.id, effect.isAlive);
         return;
+      case 'consult':
+        this.#listener.consult(effect.consultations);
+        return;
       case 'commandDone':
+        // Whoever gave the order finds its effect in the view.
+        this.#tellView();
         this.#listener.commandDone(effect.command, effect.failure);
         return;
       case 'fault':

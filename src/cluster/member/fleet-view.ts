@@ -1,4 +1,4 @@
-import type { MemberState } from '../documents.ts';
+import type { MemberState, Overrides, Plan } from '../documents.ts';
 import type { FleetNode, FleetSituation } from '../node/fleet-node.ts';
 
 /** State of an instance as the others see it: a suspect lives by the store alone, a dead one by neither store nor link. */
@@ -21,6 +21,9 @@ export interface FleetPeer {
   readonly running: Readonly<Record<string, number>>;
 }
 
+/** Orders of persons that each instance carries out with its own apps. */
+export type FleetOrders = Pick<Overrides, 'configs' | 'verdicts' | 'rollbacks' | 'draining'>;
+
 /** What an instance knows about its fleet, as plain data: the fleet thread tells it to the host. */
 export interface FleetView {
   /** Address at which peers reach this instance. */
@@ -41,6 +44,10 @@ export interface FleetView {
   readonly desiredInstances: number | undefined;
   /** Apps of this instance that a person deleted from the fleet, with the generation of the deletion. */
   readonly deleted: Readonly<Record<string, number>>;
+  /** What persons ordered, as far as instances carry it out themselves. */
+  readonly orders: FleetOrders;
+  /** Trials that receive calls, by app. */
+  readonly trials: Plan['shares'];
   readonly peers: readonly FleetPeer[];
 }
 
@@ -73,6 +80,7 @@ export function viewOf(node: FleetNode): FleetView {
     ([key, counts]) => [key, counts.reduce((sum, count) => sum + count, 0)] as const,
   );
   const { address, state, codeVersion, protocols } = node.record;
+  const { configs, verdicts, rollbacks, draining } = node.overrides;
   return {
     address,
     state: STATES[state],
@@ -88,6 +96,8 @@ export function viewOf(node: FleetNode): FleetView {
     refusedPlans,
     desiredInstances,
     deleted: deletedApps(node),
+    orders: { configs, verdicts, rollbacks, draining },
+    trials: plan?.shares ?? {},
     peers,
   };
 }

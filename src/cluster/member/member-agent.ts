@@ -8,7 +8,10 @@ import type { MemberPeers } from './member-peers.ts';
 import { type OpenMember, openMember } from './open-member.ts';
 
 /** Messages of the host about the membership. */
-export type ToMember = Extract<ToFleet, { type: 'declare' | 'report' | 'demand' | 'command' | 'leave' }>;
+export type ToMember = Extract<
+  ToFleet,
+  { type: 'declare' | 'report' | 'demand' | 'command' | 'advice' | 'leave' }
+>;
 
 export interface MemberAgentOptions {
   readonly instanceId: string;
@@ -101,6 +104,7 @@ export class MemberAgent {
         listener: {
           apply: ({ targets, undecided, cause }) => post({ type: 'apply', targets, undecided, cause }),
           changed: (view) => post({ type: 'view', view }),
+          consult: (consultations) => post({ type: 'consult', consultations }),
           member: (id, isAlive) => {
             if (!isAlive) options.links.forget(id);
             post({ type: 'member', id, isAlive });
@@ -141,6 +145,9 @@ export class MemberAgent {
         return;
       case 'command':
         member.handle({ type: 'command', command: message.id, change: message.change });
+        return;
+      case 'advice':
+        member.handle(message);
         return;
       case 'leave':
         member.handle({ type: 'close', timeoutMs: message.timeoutMs });

@@ -59,8 +59,13 @@ export class Commands {
       this.#sync.read({ overrides: true }, now);
       return;
     }
-    this.#isWriting = true;
     const document = withChange(base, command.change, this.#context(now));
+    if (document === base) {
+      this.#end(command, undefined);
+      this.#write(now);
+      return;
+    }
+    this.#isWriting = true;
     this.#sync.writeOverrides(
       document,
       storedGeneration,

@@ -1,3 +1,5 @@
+import type { ScalingInputs, Wish } from '../../controller/autoscale.ts';
+import type { AutoscalingConfig } from '../../deployment/options/autoscaling-config.ts';
 import type { Declaration, MemberRecord, MemberState, Overrides, Plan } from '../documents.ts';
 import type { BeatAnswer, Hint, Lease, StoreFailure } from '../fleet-store.ts';
 import type { OverrideChange } from './overrides.ts';
@@ -67,6 +69,20 @@ export interface LocalLoad {
   readonly ended: number;
   /** Total number of failed starts. */
   readonly failures: number;
+  /**
+   * The running replicas with the last values of their `recordAutoscalingStats()`; only of deployments with an
+   * autoscaling policy, which asks for them.
+   */
+  readonly replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** A question to the autoscaling policy of a deployment. */
+export interface Consultation extends Required<Pick<LocalLoad, 'replicas'>> {
+  readonly deployment: string;
+  readonly config: AutoscalingConfig;
+  readonly target: number;
+  /** The load of the whole fleet. Times are those of the fleet thread's clock. */
+  readonly inputs: ScalingInputs;
 }
 
 export type LocalLoads = Readonly<Record<string, LocalLoad>>;
@@ -110,6 +126,8 @@ export type FleetEvent =
   /** A call waits for a deployment that has no replica. */
   | { readonly type: 'demand'; readonly deployment: string }
   | { readonly type: 'command'; readonly command: number; readonly change: OverrideChange }
+  /** The policies of deployments, which run on the host's thread, have answered. */
+  | { readonly type: 'advice'; readonly wishes: Readonly<Record<string, Wish>> }
   /** The instance shall leave the fleet. */
   | { readonly type: 'close'; readonly timeoutMs: number };
 
@@ -128,6 +146,8 @@ export type FleetEffect =
       readonly cause: TargetCause;
     }
   | { readonly type: 'leader'; readonly owner: string; readonly token: number }
+  /** Policies of deployments are to be asked, while this instance leads. */
+  | { readonly type: 'consult'; readonly consultations: readonly Consultation[] }
   | { readonly type: 'member'; readonly id: string; readonly isAlive: boolean }
   | { readonly type: 'commandDone'; readonly command: number; readonly failure: string | undefined }
   | { readonly type: 'fault'; readonly cause: string; readonly message: string }

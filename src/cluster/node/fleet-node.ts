@@ -127,6 +127,9 @@ export class FleetNode {
       case 'command':
         this.#parts.commands.submit(event.command, event.change, now);
         break;
+      case 'advice':
+        this.#parts.control.leader?.advise(event.wishes, now);
+        break;
       case 'close':
         this.#closing ??= { until: now + event.timeoutMs };
         this.#parts.self.state = 'draining';

@@ -2,7 +2,6 @@ import type { Declaration, MemberRecord } from '../documents.ts';
 import { Alarms } from './alarms.ts';
 import { Commands } from './commands.ts';
 import { Control, isPlanUnknown } from './control/control.ts';
-import type { FleetPolicy } from './control/leader.ts';
 import { Declarations, versionKey } from './declaration.ts';
 import { Demands } from './demands.ts';
 import type { FleetEffect } from './events.ts';
@@ -19,8 +18,6 @@ export interface FleetNodeOptions {
   readonly declaration: Declaration;
   readonly declarationHash: string;
   readonly timing: FleetTiming;
-  /** Policy for deployments with a policy of their own. */
-  readonly policy?: FleetPolicy;
   /** A timestamp like `Date.now()`, written into overrides for people to read. */
   readonly timestamp?: () => number;
 }
@@ -46,7 +43,7 @@ export function assemble(
   emit: (effect: FleetEffect) => void,
   { read }: Pick<StoreListener, 'read'>,
 ): NodeParts {
-  const { timing, policy = () => undefined, timestamp = () => 0 } = options;
+  const { timing, timestamp = () => 0 } = options;
   const self = new LocalInstance(options.identity, options.declarationHash, options.declaration);
   const alarms = new Alarms(timing.alarmMs, (cause, message) => emit({ type: 'fault', cause, message }));
   const membership = new Membership(self.id, timing);
@@ -77,12 +74,12 @@ export function assemble(
   const sync = new StoreSync(timing, listener, (call, request) => emit({ type: 'store', call, request }));
   const links = new Links(self, membership, timing, emit);
   const shared = { self, membership, declarations, follower, links, timing };
-  const control = new Control({ ...shared, sync, alarms, policy, emit });
+  const control = new Control({ ...shared, sync, alarms, emit });
   const demands = new Demands({ ...shared, control });
   const commands = new Commands(
     timing,
     sync,
-    () => ({ by: self.id, at: timestamp(), newestVersionAt: control.newestVersionAt }),
+    () => ({ by: self.id, at: timestamp(), ...control.versionTimes }),
     (command, failure) => emit({ type: 'commandDone', command, failure }),
   );
   const reporter = new Reporter(timing);

@@ -112,6 +112,7 @@ function isSame(a: LocalLoad, b: LocalLoad | undefined): boolean {
     a.queued === b.queued &&
     a.ongoing === b.ongoing &&
     a.ended === b.ended &&
-    a.failures === b.failures
+    a.failures === b.failures &&
+    (a.replicas === b.replicas || JSON.stringify(a.replicas) === JSON.stringify(b.replicas))
   );
 }

@@ -60,6 +60,8 @@ export class TrialController implements TrialObserver {
   readonly #trials = new Map<string, Trial>();
   /** The shares that callers know. */
   #shares: Plan['shares'] = {};
+  /** Trials of the fleet, whose versions may run on other instances only. */
+  #fleetShares: Plan['shares'] = {};
 
   constructor(options: TrialControllerOptions) {
     this.#options = options;
@@ -83,6 +85,8 @@ export class TrialController implements TrialObserver {
       adjust: (_name, options) => adjusted(options, kind),
     });
     assertExchangeable(app.compiled, compiled);
+    const verdict = await this.#control.fleet?.verdictOn(as, seedOf(compiled));
+    if (verdict !== undefined) return this.#obey(verdict, ingress, app, as);
     const known = this.#trials.get(name);
     if (known !== undefined && known.as !== as) await this.closeTrial(name);
     const trial: Trial = {
@@ -114,6 +118,24 @@ export class TrialController implements TrialObserver {
     return this.#trials.has(name);
   }
 
+  /** The trial that runs here beside an app, as plain data. */
+  splitOf(name: string): TrafficSplitConfig | undefined {
+    return this.#trials.has(name) ? entryOf(this.#control.snapshot.overrides.trials, name) : undefined;
+  }
+
+  /** Starts no trial that the fleet has ended already: this instance starts anew, and its code begins the trial again. */
+  async #obey(
+    verdict: 'promoted' | 'rolled back',
+    ingress: BoundDeployment<unknown>,
+    app: AppRuntime,
+    as: string,
+  ): Promise<void> {
+    this.#options.log.info({ app: app.name }, `${as}: the fleet has ${verdict} this version already`);
+    if (verdict === 'rolled back') return;
+    const { revision } = app.compiled;
+    await this.#deployer.updateTo(app, this.#deployer.compile(ingress, app.name, { revision }));
+  }
+
   /** Updates the app to the version on trial. If the update fails, the trial continues. */
   async promote(name: string): Promise<void> {
     const app = this.#apps.get(name);
@@ -135,15 +157,27 @@ export class TrialController implements TrialObserver {
 
   /** Informs callers of the plan, and takes down ended trials. */
   follow({ overrides, plan }: Snapshot): void {
-    const before = this.#shares;
-    this.#shares = plan.shares;
-    for (const name of new Set([...Object.keys(before), ...Object.keys(plan.shares)])) {
-      const share = entryOf(plan.shares, name);
-      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#options.registry.setSplit(name, share);
-    }
+    this.#tellShares(plan);
     for (const [name, trial] of this.#trials) {
       const isWanted = entryOf(overrides.trials, name)?.app === trial.as;
       if (!isWanted && entryOf(plan.shares, name)?.app !== trial.as) this.#takeDown(name, trial);
+    }
+  }
+
+  /** Diverts calls that enter here to versions on trial that only other instances have. */
+  followFleet(shares: Plan['shares']): void {
+    if (isDeepStrictEqual(shares, this.#fleetShares)) return;
+    this.#fleetShares = shares;
+    this.#tellShares(this.#control.snapshot.plan);
+  }
+
+  #tellShares({ shares: own }: Plan): void {
+    const before = this.#shares;
+    const foreign = Object.entries(this.#fleetShares).filter(([name]) => !this.#trials.has(name));
+    this.#shares = { ...Object.fromEntries(foreign), ...own };
+    for (const name of new Set([...Object.keys(before), ...Object.keys(this.#shares)])) {
+      const share = entryOf(this.#shares, name);
+      if (!isDeepStrictEqual(share, entryOf(before, name))) this.#options.registry.setSplit(name, share);
     }
   }
 
@@ -152,10 +186,17 @@ export class TrialController implements TrialObserver {
   }
 
   failed(app: string, fault: string): void {
+    const { log, events } = this.#options;
     const message = `${this.#trials.get(app)?.as}: canary rolled back: ${fault}`;
     const error = new ServeError('SERVE_DEPLOY_FAILED', message, { app });
-    this.#options.log.error({ app, err: error }, error.message);
-    this.#options.events.emit('fault', { app, reason: 'canary', error });
+    log.error({ app, err: error }, error.message);
+    events.emit('fault', { app, reason: 'canary', error });
+    const split = this.splitOf(app);
+    if (split === undefined) return;
+    const { app: as, seed } = split;
+    this.#control.fleet
+      ?.order({ kind: 'verdict', app: as, seed, isPromoted: false })
+      .catch((err: unknown) => log.error({ app, err }, `${as}: the fleet could not be told to roll it back`));
   }
 
   report(name: string): TrialReport | undefined {
@@ -205,11 +246,15 @@ export class TrialController implements TrialObserver {
 
 /** The trial as plain data. */
 function wantedTrial({ kind, as }: Trial, { spec }: CompiledApp): TrafficSplitConfig {
-  const fingerprints = spec.deployments.map(({ fingerprint }) => fingerprint).join();
-  const seed = unitHash(fingerprints) * 2 ** 32;
+  const seed = seedOf({ spec });
   return 'canary' in kind
     ? { kind: 'canary', app: as, share: kind.canary, seed }
     : { kind: 'shadow', app: as, share: 1, seed };
+}
+
+/** Identity of a version on trial. */
+function seedOf({ spec }: Pick<CompiledApp, 'spec'>): number {
+  return unitHash(spec.deployments.map(({ fingerprint }) => fingerprint).join()) * 2 ** 32;
 }
 
 function talliesOf(app: AppRuntime): Map<string, Tally> {

@@ -7,13 +7,17 @@ import {
 import type { AppSpec, DeploymentSpec } from '../../deployment/app-spec.ts';
 import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import { demandOf } from '../../deployment/options/resources.ts';
+import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { Overrides } from '../../store/snapshot.ts';
 
-/** What is declared of an app beside its spec. */
+/** What is declared beside the specs of the apps. */
 export interface DeclaredExtras {
-  readonly routePrefix: string | null;
+  routePrefixOf(app: string): string | null;
   /** Generation of the deletion that a later `run` here reverts; 0: none. */
-  readonly lifts: number;
+  liftsOf(app: string): number;
+  /** Generation of the config whose options a deployment has; 0: none. */
+  configuredOf(key: RouteKey): number;
+  policyOf(app: string, deployment: string): DeclaredDeployment['policy'];
 }
 
 /** The declaration of an instance's apps, for the other instances of its fleet. */
@@ -21,18 +25,21 @@ export function declareApps(
   apps: Iterable<AppSpec>,
   codeVersion: string,
   trials: Overrides['trials'],
-  extrasOf: (app: string) => DeclaredExtras,
+  extras: DeclaredExtras,
 ): Declaration {
-  const shares = new Map(Object.values(trials).map(({ app, share }) => [app, share]));
+  const tried = new Map(
+    Object.entries(trials).map(([of, { app, kind, share, seed }]) => [app, { of, kind, share, seed }]),
+  );
   const declared = [...apps].map(
     ({ name, deployments }): DeclaredApp => ({
       name,
-      ...extrasOf(name),
-      share: shares.get(name),
+      routePrefix: extras.routePrefixOf(name),
+      lifts: extras.liftsOf(name),
+      trial: tried.get(name),
       deployments: deployments
         // Every instance has inline deployments of its own.
         .filter(({ options }) => ISOLATIONS[options.isolation].isReplicated)
-        .map(declareDeployment),
+        .map((spec) => declareDeployment(name, spec, extras)),
     }),
   );
   return {
@@ -42,7 +49,12 @@ export function declareApps(
   };
 }
 
-function declareDeployment({ name, fingerprint, version, options }: DeploymentSpec): DeclaredDeployment {
+function declareDeployment(
+  app: string,
+  { name, fingerprint, version, options }: DeploymentSpec,
+  extras: DeclaredExtras,
+): DeclaredDeployment {
+  const policy = extras.policyOf(app, name);
   const { numReplicas, autoscaling, minReplicasPerInstance, maxReplicasPerInstance, resources } = options;
   return {
     name,
@@ -55,5 +67,7 @@ function declareDeployment({ name, fingerprint, version, options }: DeploymentSp
     demand: demandOf(resources),
     methods: [],
     moduleHash: '',
+    configured: extras.configuredOf(routeKey(app, name)),
+    ...(policy && { policy }),
   };
 }

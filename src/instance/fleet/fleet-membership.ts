@@ -3,6 +3,7 @@ import type { Declaration } from '../../cluster/documents.ts';
 import type { FromMember, ToFleet } from '../../cluster/fleet-control.ts';
 import type { FleetHost } from '../../cluster/fleet-host.ts';
 import type { FleetView } from '../../cluster/member/fleet-view.ts';
+import type { Consultation } from '../../cluster/node/events.ts';
 import type { OverrideChange } from '../../cluster/node/overrides.ts';
 import { ServeError } from '../../errors.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
@@ -13,7 +14,9 @@ import { entryOf, type Snapshot } from '../../store/snapshot.ts';
 import { type Timer, time } from '../../time/clock.ts';
 import { within, withTimeout } from '../../time/timeout.ts';
 import type { AppRuntime } from '../apps/app-runtime.ts';
-import { declareApps } from './declare-apps.ts';
+import { type DeclaredExtras, declareApps } from './declare-apps.ts';
+import type { OrderFollower } from './fleet-orders.ts';
+import { FleetPolicies } from './fleet-policies.ts';
 import type { FleetTargets } from './fleet-targets.ts';
 import { LocalLoads } from './local-loads.ts';
 
@@ -39,8 +42,8 @@ export interface FleetMembershipOptions {
   lagMs(): number;
   /** The fleet wants other numbers of replicas. */
   targetsChanged(): void;
-  /** A person deleted an app from the fleet. */
-  deleteApp(app: string): void;
+  /** Carries out what people ordered of the fleet. */
+  readonly orders: OrderFollower;
 }
 
 /** The instance's membership of a fleet: tells the fleet what it declares and runs, and takes what the fleet decides. */
@@ -49,8 +52,9 @@ export class FleetMembership {
   readonly #loads: LocalLoads;
   readonly #commands = new Map<number, PromiseWithResolvers<void>>();
   readonly #left = Promise.withResolvers<void>();
-  /** Generations of the deletions that were carried out here, by app. */
-  readonly #deleted = new Map<string, number>();
+  readonly #policies: FleetPolicies;
+  /** Resolves once Redis has answered, or the instance decides without. */
+  readonly #reached = Promise.withResolvers<void>();
   readonly #reports: Timer;
   /** Ends the wait for the first word of the fleet. */
   readonly #silence: Timer;
@@ -62,6 +66,7 @@ export class FleetMembership {
   constructor(options: FleetMembershipOptions) {
     this.#options = options;
     this.#loads = new LocalLoads(options.registry);
+    this.#policies = new FleetPolicies(options);
     options.thread.onMember({
       started: () => {
         // Orders to an earlier life of the thread are not answered any more.
@@ -90,10 +95,14 @@ export class FleetMembership {
     const { instanceId, codeVersion } = this.#options;
     const apps = Object.values(entryOf(declarations, instanceId)?.apps ?? {});
     const prefixes = new Map([...this.#options.apps()].map(({ name, routePrefix }) => [name, routePrefix]));
-    const declaration = declareApps(apps, codeVersion, overrides.trials, (app) => ({
-      routePrefix: prefixes.get(app) ?? null,
-      lifts: this.#deleted.get(app) ?? 0,
-    }));
+    const { orders } = this.#options;
+    const extras: DeclaredExtras = {
+      routePrefixOf: (app) => prefixes.get(app) ?? null,
+      liftsOf: (app) => orders.deletionOf(app),
+      configuredOf: (key) => orders.configuredOf(key),
+      policyOf: (app, deployment) => this.#policies.kindOf(app, deployment),
+    };
+    const declaration = declareApps(apps, codeVersion, overrides.trials, extras);
     if (isDeepStrictEqual(declaration, this.#declaration)) return;
     this.#declaration = declaration;
     this.#post({ type: 'declare', declaration });
@@ -116,6 +125,12 @@ export class FleetMembership {
     }
   }
 
+  /** Whether Redis answers, or answers before the instance has to decide alone. */
+  async reached(): Promise<boolean> {
+    await this.#reached.promise;
+    return this.#view?.isStoreUp === true;
+  }
+
   /** Leaves the fleet: the replicas move elsewhere first. Resolves at the latest after `timeoutMs` and two seconds. */
   async leave(timeoutMs: number): Promise<void> {
     // Nobody knows of an instance that never joined.
@@ -129,6 +144,7 @@ export class FleetMembership {
     time.cancel(this.#reports);
     time.cancel(this.#silence);
     this.#left.resolve();
+    this.#reached.resolve();
     this.#failCommands('the instance is closed');
   }
 
@@ -137,6 +153,7 @@ export class FleetMembership {
     const { targets, targetsChanged, log, silentMs } = this.#options;
     log.warn({}, `the fleet was not heard for ${silentMs} ms: the instance decides by itself until it is`);
     targets.isSilent = true;
+    this.#reached.resolve();
     targetsChanged();
   }
 
@@ -151,11 +168,15 @@ export class FleetMembership {
     switch (message.type) {
       case 'apply':
         time.cancel(this.#silence);
+        if (message.cause !== 'boot') this.#reached.resolve();
         targets.apply(message);
         targetsChanged();
         return;
       case 'view':
         this.#see(message.view);
+        return;
+      case 'consult':
+        this.#consult(message.consultations);
         return;
       case 'member':
         log.info(
@@ -181,24 +202,28 @@ export class FleetMembership {
   }
 
   #see(view: FleetView): void {
-    const { events, log, deleteApp } = this.#options;
+    const { events, log, orders } = this.#options;
     const before = this.#view;
     this.#view = view;
     if (view.leader !== before?.leader) {
       log.info({ leader: view.leader }, `instance ${view.leader ?? '(none)'} leads the fleet`);
       events.emit('leader', { instance: view.leader });
     }
-    for (const [app, generation] of Object.entries(view.deleted)) {
-      if ((this.#deleted.get(app) ?? 0) >= generation) continue;
-      this.#deleted.set(app, generation);
-      deleteApp(app);
-    }
+    if (view.isStoreUp) this.#reached.resolve();
+    orders.follow(view);
+  }
+
+  #consult(consultations: readonly Consultation[]): void {
+    this.#post({ type: 'advice', wishes: this.#policies.ask(consultations) });
   }
 
   #report(): void {
     const { apps, lagMs } = this.#options;
     const all = [...apps()];
-    const loads = this.#loads.read(all);
+    const loads = this.#loads.read(
+      all,
+      (app, deployment) => this.#policies.kindOf(app, deployment) !== undefined,
+    );
     this.#post({
       type: 'report',
       loads,

@@ -4,13 +4,15 @@ import type { FleetOptions } from '../../cluster/fleet-options.ts';
 import type { FleetView } from '../../cluster/member/fleet-view.ts';
 import type { OverrideChange } from '../../cluster/node/overrides.ts';
 import { FLEET_TIMING } from '../../cluster/node/timing.ts';
+import { ServeError } from '../../errors.ts';
 import type { PeerLink } from '../../handle/routing/link.ts';
 import type { FleetSample } from '../../observe/fleet-metrics.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import type { InstanceControl } from '../control.ts';
 import type { ResourceLedger } from '../resources/resource-ledger.ts';
-import { fleetChange } from './fleet-commands.ts';
 import { FleetMembership, type FleetMembershipOptions } from './fleet-membership.ts';
+import { FleetOrdering, type OrderingMembership } from './fleet-ordering.ts';
+import { type OrderedActions, OrderFollower } from './fleet-orders.ts';
 import { FleetTargets } from './fleet-targets.ts';
 
 /** Time for which an instance that leaves its fleet waits for replicas elsewhere, in ms. */
@@ -31,12 +33,11 @@ export interface InstanceFleetOptions extends Omit<FleetNeeds, 'entry'> {
 export interface MembershipNeeds
   extends Pick<FleetMembershipOptions, 'codeVersion' | 'apps' | 'lagMs' | 'targetsChanged'> {
   readonly control: InstanceControl;
-  /** A person deleted an app from the fleet. */
-  deleteApp(app: string): Promise<void>;
+  readonly actions: OrderedActions;
 }
 
 /** An instance's part in a fleet: its fleet thread, and its membership if it finds its peers in Redis. */
-export class InstanceFleet {
+export class InstanceFleet implements OrderingMembership {
   /** Name of the fleet that the instance finds in Redis; undefined if its peers are given. */
   readonly name: string | undefined;
   /** The numbers of replicas that the fleet wants here; undefined if the instance decides itself. */
@@ -77,9 +78,12 @@ export class InstanceFleet {
   }
 
   start(needs: MembershipNeeds): void {
-    this.#starting = this.#start(needs);
+    const { log, events } = this.#options;
+    const orders = new OrderFollower(needs.actions, events, log);
+    // Orders that are given before the thread runs wait for it.
+    if (this.decided !== undefined) needs.control.fleet = new FleetOrdering(this, orders, log);
+    this.#starting = this.#start(needs, orders);
     this.#starting.catch((error: unknown) => {
-      const { log, events } = this.#options;
       const reason = 'the fleet thread could not be started';
       log.error({ err: error }, `${reason}: ${messageOf(error)}`);
       events.emit('fault', { reason, error });
@@ -92,9 +96,18 @@ export class InstanceFleet {
     return this.#host.link(link, onGone);
   }
 
-  /** Changes the whole fleet; undefined if there is none to change. */
-  command(change: OverrideChange): Promise<void> | undefined {
-    return this.#membership?.command(change);
+  /** Changes the whole fleet. @throws ServeError `SERVE_UNAVAILABLE` */
+  async command(change: OverrideChange): Promise<void> {
+    await this.#starting?.catch(() => {});
+    if (this.#membership === undefined)
+      throw new ServeError('SERVE_UNAVAILABLE', 'the fleet thread could not be started');
+    await this.#membership.command(change);
+  }
+
+  /** Whether Redis answers, or answers before the instance has to decide alone. */
+  async reached(): Promise<boolean> {
+    await this.#starting?.catch(() => {});
+    return (await this.#membership?.reached()) === true;
   }
 
   /** Leaves the fleet, and lets no more calls of peers in: those that are here go on. */
@@ -111,41 +124,35 @@ export class InstanceFleet {
     await this.#host?.close();
   }
 
-  async #start(needs: MembershipNeeds): Promise<FleetHost> {
+  async #start(needs: MembershipNeeds, orders: OrderFollower): Promise<FleetHost> {
     const { FleetHost: Host } = await import('../../cluster/fleet-host.ts');
     const { options, entry } = this.#part;
     const { resources, ...own } = this.#options;
     const membership = options.membership && { ...options.membership, ...resources.offered() };
     const host = new Host({ ...options, ...(membership && { membership }) }, { ...own, entry });
     this.#host = host;
-    if (this.decided !== undefined) this.#join(host, this.decided, needs);
+    if (this.decided !== undefined) this.#join(host, this.decided, orders, needs);
     return host;
   }
 
-  #join(thread: FleetHost, targets: FleetTargets, { control, ...needs }: MembershipNeeds): void {
+  #join(thread: FleetHost, targets: FleetTargets, orders: OrderFollower, needs: MembershipNeeds): void {
     const { instanceId, registry, events, log } = this.#options;
+    const { control, actions: _, ...rest } = needs;
     const snapshot = (): ReturnType<FleetMembershipOptions['snapshot']> => control.snapshot;
     const membership = new FleetMembership({
-      ...needs,
+      ...rest,
+      orders,
       instanceId,
       registry,
       events,
       log,
       targets,
       thread,
-      deleteApp: (app) => {
-        const failed = (err: unknown): void => log.error({ app, err }, `app '${app}' could not be deleted`);
-        needs.deleteApp(app).catch(failed);
-      },
       // A thread that works acts alone in a third of this time, where it reaches nobody.
       silentMs: 3 * (this.#part.options.membership?.timing ?? FLEET_TIMING).aloneMs + 1_000,
       snapshot,
     });
     this.#membership = membership;
-    control.join((change) => {
-      const sent = fleetChange(change, control.snapshot, instanceId);
-      return sent && membership.command(sent);
-    });
     this.#unfollow = control.watch((next) => membership.follow(next));
   }
 }

@@ -1,31 +1,66 @@
 import type { LocalLoad } from '../../cluster/node/events.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import { now } from '../../time/clock.ts';
 import type { AppRuntime } from '../apps/app-runtime.ts';
 import type { RunningDeployment } from '../deployments/running-deployment.ts';
 import { EndedCalls } from '../scaling/ended-calls.ts';
+import { ReplicaStats } from '../scaling/replica-stats.ts';
+
+/** Period over which the values of a replica are averaged for a report, in ms. */
+const STATS_MS = 500;
 
 /** Measures the deployments of this instance for the leader of its fleet. */
 export class LocalLoads {
   readonly #registry: EndpointRegistry;
   readonly #ended = new Map<RouteKey, EndedCalls>();
+  /** Values for the autoscaling policies of deployments. */
+  readonly #stats = new Map<RouteKey, ReplicaStats>();
 
   constructor(registry: EndpointRegistry) {
     this.#registry = registry;
   }
 
-  /** The state of every deployment with a number of replicas, by key. */
-  read(apps: Iterable<AppRuntime>): Record<RouteKey, LocalLoad> {
+  /**
+   * The state of every deployment with a number of replicas, by key.
+   * @param hasPolicy whether a policy decides about a deployment in place of the load
+   */
+  read(
+    apps: Iterable<AppRuntime>,
+    hasPolicy: (app: string, deployment: string) => boolean,
+  ): Record<RouteKey, LocalLoad> {
     const loads: Record<RouteKey, LocalLoad> = {};
     for (const { name, deployments } of apps) {
       for (const [deployment, running] of deployments) {
         if (running.scalable === undefined) continue;
         const key = routeKey(name, deployment);
-        loads[key] = this.#load(key, running, running.scalable.target);
+        const load = this.#load(key, running, running.scalable.target);
+        loads[key] = hasPolicy(name, deployment) ? { ...load, replicas: this.#values(key, running) } : load;
       }
     }
     for (const key of this.#ended.keys()) if (loads[key] === undefined) this.#ended.delete(key);
+    for (const key of this.#stats.keys()) if (loads[key]?.replicas === undefined) this.#stats.delete(key);
     return loads;
+  }
+
+  /** The running replicas with the values of their `recordAutoscalingStats()`, and asks for the next ones. */
+  #values(key: RouteKey, deployment: RunningDeployment): Record<string, Record<string, number>> {
+    const at = now();
+    const running = [...deployment.replicas()].filter(({ isRoutable }) => isRoutable);
+    // A replica whose hook fails has no values, which its policy sees.
+    const stats = this.#stats.get(key) ?? new ReplicaStats(STATS_MS, () => {});
+    this.#stats.set(key, stats);
+    const { aggregatedMetrics } = stats.read(at, STATS_MS, (time) => time);
+    stats.ask(at, running);
+    const values = Object.fromEntries(
+      running.map(({ replicaId }) => [replicaId, {} as Record<string, number>]),
+    );
+    for (const [name, byReplica] of Object.entries(aggregatedMetrics))
+      for (const [replica, value] of Object.entries(byReplica)) {
+        const own = values[replica];
+        if (own !== undefined) own[name] = value;
+      }
+    return values;
   }
 
   #load(key: RouteKey, deployment: RunningDeployment, target: number): LocalLoad {

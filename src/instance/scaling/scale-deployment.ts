@@ -28,11 +28,12 @@ export async function scaleDeployment(
     const allowed = `nothing with isolation '${isolation}': every caller thread has its own replica`;
     throw invalidOption(`scale(${deployment})`, scale, allowed);
   }
-  if (!('replicas' in scale) && autoscaling === undefined) {
+  const key = routeKey(app.name, deployment);
+  const isAutoscaled = (control.fleet?.autoscalingOf(key) ?? autoscaling) !== undefined;
+  if (!('replicas' in scale) && !isAutoscaled) {
     const allowed = 'a number of replicas: the deployment is not autoscaled and has no bounds';
     throw invalidOption(`scale(${deployment})`, scale, allowed);
   }
-  const key = routeKey(app.name, deployment);
   const from = plannedReplicas(control.snapshot, key) ?? 0;
   await control.override({ type: 'scale', key, scale });
   const to = plannedReplicas(control.snapshot, key) ?? from;

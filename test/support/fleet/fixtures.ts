@@ -19,12 +19,13 @@ export function declared(name: string, options: Partial<DeclaredDeployment> = {}
     demand: demandOf({ cpus: 0.1 }),
     methods: ['call'],
     moduleHash: 'a',
+    configured: 0,
     ...options,
   };
 }
 
 export function declarationOf(codeVersion: string, deployments: readonly DeclaredDeployment[]): Declaration {
-  const app = { name: 'shop', routePrefix: '/', share: undefined, lifts: 0, deployments };
+  const app = { name: 'shop', routePrefix: '/', trial: undefined, lifts: 0, deployments };
   return { format: DOCUMENT_FORMAT, codeVersion, apps: [app] };
 }
 

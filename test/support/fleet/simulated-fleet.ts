@@ -128,12 +128,17 @@ export class SimulatedFleet {
 
   /** Scales the fixed deployment by command. */
   scale(instance: SimulatedInstance, numReplicas: number): number {
-    return this.command(instance, { kind: 'options', deployment: 'shop/fixed', options: { numReplicas } });
+    return this.command(instance, {
+      kind: 'scale',
+      deployment: 'shop/fixed',
+      scale: { replicas: numReplicas },
+    });
   }
 
   /** Replicas of the fixed deployment that the newest overrides of the fleet ask for. */
   get wanted(): number {
-    return this.leader().node.overrides.options['shop/fixed']?.numReplicas ?? 5;
+    const scale = this.leader().node.overrides.scales['shop/fixed'];
+    return scale !== undefined && 'replicas' in scale ? scale.replicas : 5;
   }
 
   /** One leader, one plan that everybody has, and all that it says runs. */

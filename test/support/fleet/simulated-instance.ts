@@ -1,9 +1,16 @@
 import { declarationHash } from '../../../src/cluster/document-codec.ts';
 import type { Declaration } from '../../../src/cluster/documents.ts';
-import type { FleetEffect, FleetEvent, FleetFrame, LinkEnd } from '../../../src/cluster/node/events.ts';
+import type {
+  Consultation,
+  FleetEffect,
+  FleetEvent,
+  FleetFrame,
+  LinkEnd,
+} from '../../../src/cluster/node/events.ts';
 import { FleetNode } from '../../../src/cluster/node/fleet-node.ts';
 import { FLEET_TIMING, type FleetTiming } from '../../../src/cluster/node/timing.ts';
 import type { StoreCalls } from '../../../src/cluster/store-calls.ts';
+import type { Wish } from '../../../src/controller/autoscale.ts';
 import type { Peer, SimulatedNetwork } from './simulated-network.ts';
 import type { SimulatedStore, StoreClient } from './simulated-store.ts';
 import { type OfferedLoad, StubInstance } from './stub-instance.ts';
@@ -22,6 +29,8 @@ export interface InstanceOptions {
   readonly startMs?: number;
   /** Of its monotonic clock against the world's. */
   readonly clockRate?: number;
+  /** Answers for the autoscaling policies of its code. */
+  readonly policy?: (question: Consultation) => Wish;
 }
 
 export interface InstanceHost {
@@ -44,6 +53,7 @@ export class SimulatedInstance implements Peer, StoreClient {
   readonly declaration: Declaration;
   readonly #host: InstanceHost;
   readonly #rate: number;
+  readonly #policy: (question: Consultation) => Wish;
   readonly #startedAt: number;
   isAlive = true;
   #frozenUntil = 0;
@@ -64,12 +74,14 @@ export class SimulatedInstance implements Peer, StoreClient {
       zone = '',
       startMs = 500,
       clockRate = 1,
+      policy = () => ({ hold: 'no policy' }),
     } = options;
     this.id = id;
     this.calls = host.calls;
     this.declaration = declaration;
     this.#host = host;
     this.#rate = clockRate;
+    this.#policy = policy;
     this.#startedAt = host.world.now;
     this.stub = new StubInstance(host.world, startMs);
     this.node = new FleetNode({
@@ -193,6 +205,12 @@ export class SimulatedInstance implements Peer, StoreClient {
       case 'commandDone':
         this.answers.set(effect.command, effect.failure);
         break;
+      case 'consult': {
+        const wishes = effect.consultations.map((one) => [one.deployment, this.#policy(one)] as const);
+        // The host answers in a turn of its own.
+        this.#host.world.after(1, () => this.handle({ type: 'advice', wishes: Object.fromEntries(wishes) }));
+        break;
+      }
       case 'fault':
         this.faults.push(`${effect.cause}: ${effect.message}`);
         break;

@@ -28,6 +28,7 @@ export class Barred {
       for (const id of ids) {
         const load = reports.load(id, key);
         if (load === undefined) continue;
+        if (load.failures === 0 && this.#records.size === 0) continue;
         const name = `${id} ${key}`;
         const record = this.#records.get(name);
         if (load.failures === 0 && record === undefined) continue;
@@ -41,6 +42,12 @@ export class Barred {
         else if (load.failures < record.failures) record.failures = load.failures;
       }
     }
+  }
+
+  /** The instances among these that may have the deployment: the same list if all of them may. */
+  allowed(deployment: string, ids: readonly string[], now: number): readonly string[] {
+    if (this.#records.size === 0 || !ids.some((id) => this.has(deployment, id, now))) return ids;
+    return ids.filter((id) => !this.has(deployment, id, now));
   }
 
   has(deployment: string, id: string, now: number): boolean {

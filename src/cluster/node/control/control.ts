@@ -7,12 +7,14 @@ import { ALONE_NUMBER, type Follower } from '../follower.ts';
 import type { Links } from '../links.ts';
 import type { LocalInstance } from '../local-instance.ts';
 import type { Membership } from '../membership.ts';
+import type { ChangeContext } from '../overrides.ts';
 import { isWorthReading, type StoreSync } from '../store-sync.ts';
 import type { FleetTiming } from '../timing.ts';
 import { Election, type ElectionChange } from './election.ts';
-import { type FleetPolicy, Leader, type LeaderMember, planOf } from './leader.ts';
+import { Leader, type LeaderMember } from './leader.ts';
 import { LiveVersions } from './live-versions.ts';
 import { type Merged, merge } from './merge.ts';
+import { planOf } from './plan-content.ts';
 import { Publisher } from './publisher.ts';
 
 /** The parts of a node that its control uses. */
@@ -25,7 +27,6 @@ export interface ControlParts {
   readonly links: Links;
   readonly alarms: Alarms;
   readonly timing: FleetTiming;
-  readonly policy: FleetPolicy;
   readonly emit: (effect: FleetEffect) => void;
 }
 
@@ -79,8 +80,11 @@ export class Control {
     return this.#known;
   }
 
-  get newestVersionAt(): number {
-    return this.#versions.newestAt;
+  /** Times at which versions of the code were first seen. */
+  get versionTimes(): Pick<ChangeContext, 'newestVersionAt' | 'ownVersionAt' | 'liveVersionsAt'> {
+    const { seen, newestAt } = this.#versions;
+    const ownVersionAt = seen.get(this.#parts.self.record.codeVersion) ?? newestAt;
+    return { newestVersionAt: newestAt, ownVersionAt, liveVersionsAt: [...seen.values()] };
   }
 
   /** The controller of this instance, while it leads or acts alone. */
@@ -106,6 +110,10 @@ export class Control {
     this.#decidedAt = now;
     if (this.lease() !== undefined) this.#lead(now);
     else this.#actAlone(now);
+    const { leader } = this;
+    if (leader === undefined || leader.consultations.length === 0) return;
+    this.#parts.emit({ type: 'consult', consultations: leader.consultations });
+    leader.consultations = [];
   }
 
   onBeat(answer: BeatAnswer, renewed: Lease | undefined, sentAt: number, now: number): void {
@@ -191,11 +199,11 @@ export class Control {
 
   #follow(change: ElectionChange, now: number): void {
     if (change === undefined) return;
-    const { timing, policy, links } = this.#parts;
+    const { timing, links } = this.#parts;
     const { held } = this.election;
     if (change === 'demoted' || held === undefined) this.#leader = undefined;
     else {
-      this.#leader = new Leader(timing, now, false, policy);
+      this.#leader = new Leader(timing, now, false);
       this.noteLeader(held, true);
       links.sendAll({ kind: 'leader', owner: held.owner, token: held.token });
     }
@@ -218,7 +226,7 @@ export class Control {
 
   /** Acts as a fleet of one, with neither a store nor a peer in reach. */
   #actAlone(now: number): void {
-    const { self, follower, sync, membership, timing, policy } = this.#parts;
+    const { self, follower, sync, membership, timing } = this.#parts;
     if (follower.plan !== undefined && !follower.isAlone) {
       this.#alone = undefined;
       return;
@@ -226,7 +234,7 @@ export class Control {
     const isCutOff = sync.answeredAt === undefined && !membership.alive().some(({ isLinked }) => isLinked);
     const waited = now - (this.#startedAt ?? now);
     if (this.#alone === undefined && isCutOff && waited >= timing.aloneMs)
-      this.#alone = new Leader(timing, now, true, policy);
+      this.#alone = new Leader(timing, now, true);
     if (this.#alone === undefined) return;
     this.#alone.reports.take(self.id, { kind: 'report', isFull: true, loads: self.loads }, now);
     const members = [{ record: self.record, state: self.state }];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { WHOLE } from '../../../deployment/options/resource-units.ts';
 import { desiredInstances } from './desired-instances.ts';
-import type { PlannedDeployment, PlannedMember } from './planner.ts';
+import type { PlannedMember } from './fleet-space.ts';
+import type { PlannedDeployment } from './planner.ts';
 
 function member(id: string, cpus: number): PlannedMember {
   return { id, zone: '', resources: { cpus: cpus * WHOLE }, gpus: 0 };

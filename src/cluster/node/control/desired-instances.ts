@@ -1,4 +1,5 @@
-import type { PlannedDeployment, PlannedMember } from './planner.ts';
+import type { PlannedMember } from './fleet-space.ts';
+import type { PlannedDeployment } from './planner.ts';
 
 /** Share of an instance's cpus that replicas may reserve: the rest is for the host and for what comes. */
 const MAX_RESERVED_SHARE = 0.8;

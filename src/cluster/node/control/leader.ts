@@ -9,30 +9,25 @@ import type { PendingReplicas } from '../../../controller/place.ts';
 import { atCapacity, boundsAt, targetOf } from '../../../controller/target-capacity.ts';
 import type { AutoscalingConfig } from '../../../deployment/options/autoscaling-config.ts';
 import {
-  DOCUMENT_FORMAT,
   type MemberRecord,
   type MemberState,
   type Overrides,
   type Plan,
   plannedCount,
+  positionIn,
   totalOf,
 } from '../../documents.ts';
+import type { Consultation } from '../events.ts';
 import { removalsAllowed } from '../guards.ts';
 import { Reports } from '../reports.ts';
 import type { FleetTiming } from '../timing.ts';
 import { Barred } from './barred.ts';
 import { desiredInstances } from './desired-instances.ts';
+import type { PlannedMember } from './fleet-space.ts';
 import type { DesiredDeployment, Merged } from './merge.ts';
-import { type PlannedDeployment, type PlannedMember, planCounts } from './planner.ts';
+import { isSameContent, type PlanContent, runningTrials } from './plan-content.ts';
+import { type PlannedDeployment, planCounts, setOf } from './planner.ts';
 import { Rebalancer } from './rebalance.ts';
-
-/** Returns the number of replicas that a deployment's own policy wants; undefined selects the default policy. */
-export type FleetPolicy = (
-  deployment: string,
-  config: AutoscalingConfig,
-  target: number,
-  inputs: ScalingInputs,
-) => Wish | undefined;
 
 export interface LeaderMember {
   readonly record: MemberRecord;
@@ -50,12 +45,6 @@ export interface LeaderView {
   readonly changedAt: number;
 }
 
-/** The content of a plan, before the plan has a number. */
-export type PlanContent = Pick<
-  Plan,
-  'generation' | 'previousTotal' | 'instances' | 'counts' | 'ending' | 'shares'
->;
-
 /**
  * The controller of the fleet, which derives the next plan from the reports of all instances. It only proposes plans.
  */
@@ -63,7 +52,8 @@ export class Leader {
   readonly #timing: FleetTiming;
   readonly #since: number;
   readonly #isAlone: boolean;
-  readonly #policy: FleetPolicy;
+  /** What the policies of deployments want, and since when. */
+  readonly #advice = new Map<string, { readonly wish: Wish; readonly at: number }>();
   readonly #scalers = new Map<string, LoadScaler>();
   readonly #targets = new Map<string, number>();
   readonly #asking = new Map<string, { readonly id: string; readonly at: number }>();
@@ -77,13 +67,14 @@ export class Leader {
   readonly decisions = new Map<string, ScalingDecision>();
   /** Number of instances that all wanted replicas need; undefined before the first decision. */
   desiredInstances: number | undefined = undefined;
+  /** What the policies of deployments are to be asked since the last decision. */
+  consultations: Consultation[] = [];
 
   /** @param isAlone whether the leader plans only for its own instance, because no fleet is reachable */
-  constructor(timing: FleetTiming, since: number, isAlone: boolean, policy: FleetPolicy) {
+  constructor(timing: FleetTiming, since: number, isAlone: boolean) {
     this.#timing = timing;
     this.#since = since;
     this.#isAlone = isAlone;
-    this.#policy = policy;
     this.reports = new Reports(timing);
     this.#barred = new Barred(timing);
     this.#rebalancer = new Rebalancer(timing);
@@ -99,6 +90,11 @@ export class Leader {
     this.#asking.set(deployment, { id, at: now });
   }
 
+  /** The policies of deployments have answered. */
+  advise(wishes: Readonly<Record<string, Wish>>, now: number): void {
+    for (const [key, wish] of Object.entries(wishes)) this.#advice.set(key, { wish, at: now });
+  }
+
   /** The plan was not accepted: withdraws the changes that it began. */
   withdraw(): void {
     this.#rebalancer.abandon();
@@ -108,13 +104,20 @@ export class Leader {
   decide(view: LeaderView, now: number): PlanContent | undefined {
     const { plan } = view;
     if (!this.#isAlone && plan === undefined && !this.#isSettled(view, now)) return undefined;
+    this.consultations = [];
     const members = view.members.filter(({ record }) => this.#isKnown(record.id, plan));
     const ids = members.map(({ record }) => record.id).sort();
+    const known: KnownMembers = {
+      ids,
+      areAll: members.length === view.members.length,
+      silent: ids.find((id) => this.reports.isSilent(id, now)),
+    };
     this.#barred.update(ids, view.merged.deployments, this.reports, now);
-    const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, ids, now));
+    const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, known, now));
     const planned = members.map(({ record }) => spaceOf(record));
     this.desiredInstances = desiredInstances(deployments, planned);
-    const before = ids.reduce((total, id) => total + this.#totalOn(id, view, now), 0);
+    let before = 0;
+    for (const { base } of deployments) for (const count of base.values()) before += count;
     // Receivers count from the last plan, which does not contain returning instances.
     const budget = this.#budget(plan === undefined ? before : Math.min(before, totalOf(plan)), now);
     this.#rebalancer.prune(deployments, now);
@@ -131,7 +134,7 @@ export class Leader {
       instances: ids,
       counts: Object.fromEntries([...counts].map(([key, own]) => [key, ids.map((id) => own.get(id) ?? 0)])),
       ending: deployments.filter(({ isEnding }) => isEnding).map(({ key }) => key),
-      shares: view.merged.shares,
+      shares: runningTrials(view.merged, deployments),
     };
     return isSameContent(content, plan) ? undefined : content;
   }
@@ -145,43 +148,51 @@ export class Leader {
 
   /** Whether an instance's replicas are known from the last plan or a report; until then they stay. */
   #isKnown(id: string, plan: Plan | undefined): boolean {
-    return plan?.instances.includes(id) === true || this.reports.has(id);
+    return (plan !== undefined && positionIn(plan, id) !== undefined) || this.reports.has(id);
   }
 
   /**
    * Replicas that an instance has so far, by the plan. An instance that the plan leaves out may have started replicas
    * without a leader, as may an instance whose planned count is 0: there the reports count.
    */
-  #base(id: string, key: string, plan: Plan | undefined, now: number): number {
-    const reported = this.reports.load(id, key)?.target ?? 0;
-    if (plan?.instances.includes(id) !== true) return reported;
-    const isNone = plan.counts[key]?.every((count) => count === 0) === true;
+  #replicasOf(
+    key: string,
+    ids: readonly string[],
+    plan: Plan | undefined,
+    now: number,
+  ): { readonly base: Map<string, number>; readonly running: Map<string, number>; readonly present: number } {
+    const base = new Map<string, number>();
+    const running = new Map<string, number>();
+    let present = 0;
+    const isNone = plan?.counts[key]?.every((count) => count === 0) === true;
     // Reports from before the last replica stopped are still on their way.
     const isRecent = now - (this.#endedAt.get(key) ?? -Infinity) < this.#timing.silentMs;
-    if (isNone && !isRecent) return reported;
-    return plannedCount(plan, key, id) ?? reported;
-  }
-
-  #totalOn(id: string, { merged, plan }: LeaderView, now: number): number {
-    return merged.deployments.reduce((total, { key }) => total + this.#base(id, key, plan, now), 0);
+    const planned = isNone && !isRecent ? undefined : plan;
+    for (const id of ids) {
+      const load = this.reports.load(id, key);
+      const count = plannedCount(planned, key, id) ?? load?.target ?? 0;
+      if (count > 0) base.set(id, count);
+      if (load !== undefined && load.running > 0) running.set(id, load.running);
+      present += count;
+    }
+    return { base, running, present };
   }
 
   #planned(
     desired: DesiredDeployment,
     view: LeaderView,
-    ids: readonly string[],
+    known: KnownMembers,
     now: number,
   ): PlannedDeployment {
     const { key, demand, minReplicasPerInstance, maxReplicasPerInstance } = desired;
-    const here = desired.hosts.filter((id) => ids.includes(id));
-    const fit = here.filter((id) => !this.#barred.has(key, id, now));
+    const { ids, areAll } = known;
+    const here = areAll ? desired.hosts : desired.hosts.filter((id) => setOf(ids).has(id));
+    const fit = this.#barred.allowed(key, here, now);
     // If the deployment starts nowhere, no instance is better than another.
     const hosts = fit.length > 0 ? fit : here;
-    const base = new Map(ids.map((id) => [id, this.#base(id, key, view.plan, now)]));
-    const running = new Map(ids.map((id) => [id, this.reports.load(id, key)?.running ?? 0]));
+    const { base, running, present } = this.#replicasOf(key, ids, view.plan, now);
     const asking = this.#asking.get(key);
-    const present = [...base.values()].reduce((total, count) => total + count, 0);
-    const target = desired.isDeleted ? 0 : this.#target(desired, present, view, ids, now);
+    const target = desired.isDeleted ? 0 : this.#target(desired, present, view, known, now);
     if (target === 0 && this.#targets.get(key) !== 0) this.#endedAt.set(key, now);
     const wanted = desired.isDeleted ? 0 : Math.max(target, minReplicasPerInstance * hosts.length);
     this.#targets.set(key, target);
@@ -205,7 +216,7 @@ export class Leader {
     desired: DesiredDeployment,
     present: number,
     view: LeaderView,
-    ids: readonly string[],
+    known: KnownMembers,
     now: number,
   ): number {
     const { key, autoscaling } = desired;
@@ -216,13 +227,13 @@ export class Leader {
       return atCapacity(desired.numReplicas, percent);
     }
     const planned = view.plan?.counts[key]?.reduce((total, count) => total + count, 0);
-    const known = this.#targets.get(key) ?? targetOf(desired, capacity, planned);
+    const wanted = this.#targets.get(key) ?? targetOf(desired, capacity, planned);
     // A replica that was started without a leader counts as wanted.
-    const target = known === 0 ? targetOf(desired, capacity, present) : known;
+    const target = wanted === 0 ? targetOf(desired, capacity, present) : wanted;
     const scaler = this.#scalers.get(key) ?? new LoadScaler(autoscaling, target);
     this.#scalers.set(key, scaler);
     scaler.follow(autoscaling);
-    const load = this.reports.sum(key, ids);
+    const load = this.reports.sum(key, known.ids);
     const asking = this.#asking.get(key);
     const isAsked = load.running === 0 && asking !== undefined && now - asking.at < this.#timing.silentMs;
     scaler.sample(
@@ -235,25 +246,48 @@ export class Leader {
       },
       boundsAt(autoscaling, capacity),
     );
-    const decision = scaler.decide(target, this.#wish(desired, autoscaling, target, scaler.inputs, ids, now));
+    const decision = scaler.decide(
+      target,
+      this.#wish(desired, autoscaling, target, scaler.inputs, known, now),
+    );
     if (decision !== undefined) this.decisions.set(key, decision);
     return decision?.to ?? target;
   }
 
   #wish(
-    { key, hosts }: DesiredDeployment,
+    desired: DesiredDeployment,
     config: AutoscalingConfig,
     target: number,
     inputs: ScalingInputs | undefined,
-    ids: readonly string[],
+    { ids, areAll, silent: known }: KnownMembers,
     now: number,
   ): Wish {
     if (inputs === undefined) return { hold: 'no load was measured yet' };
-    const wish = this.#policy(key, config, target, inputs) ?? replicasForLoad(config, target, inputs);
+    const wish =
+      desired.policy === undefined
+        ? replicasForLoad(config, target, inputs)
+        : this.#ask(desired.key, config, target, inputs, ids, now);
     if (typeof wish === 'object' || wish >= target) return wish;
     // Missing reports must not be mistaken for missing calls.
-    const silent = [...new Set([...hosts, ...ids])].find((id) => this.reports.isSilent(id, now));
+    const silent = known ?? (areAll ? undefined : desired.hosts.find((id) => !setOf(ids).has(id)));
     return silent === undefined ? wish : { hold: `instance ${silent} is silent` };
+  }
+
+  /** A policy is user code, which runs on the host's thread: its last answer counts, and it is asked once more. */
+  #ask(
+    deployment: string,
+    config: AutoscalingConfig,
+    target: number,
+    inputs: ScalingInputs,
+    ids: readonly string[],
+    now: number,
+  ): Wish {
+    const replicas = Object.assign({}, ...ids.map((id) => this.reports.load(id, deployment)?.replicas));
+    this.consultations.push({ deployment, config, target, inputs, replicas });
+    const advice = this.#advice.get(deployment);
+    if (advice === undefined || now - advice.at > this.#timing.silentMs)
+      return { hold: 'the policy has not answered yet' };
+    return advice.wish;
   }
 
   #budget(total: number, now: number): number {
@@ -264,23 +298,15 @@ export class Leader {
   }
 }
 
+/** The members whose replicas are known. */
+interface KnownMembers {
+  readonly ids: readonly string[];
+  /** Whether they are all members. */
+  readonly areAll: boolean;
+  /** One of them whose reports are missing. */
+  readonly silent: string | undefined;
+}
+
 function spaceOf({ id, zone, resources, gpus }: MemberRecord): PlannedMember {
   return { id, zone, resources, gpus };
-}
-
-function isSameContent(content: PlanContent, plan: Plan | undefined): boolean {
-  if (plan === undefined) return false;
-  const keys = ['instances', 'counts', 'ending', 'shares'] as const;
-  return keys.every((key) => JSON.stringify(content[key]) === JSON.stringify(plan[key]));
-}
-
-/** Completes a plan from its content. */
-export function planOf(
-  content: PlanContent,
-  number: number,
-  token: number,
-  owner: string,
-  format: number = DOCUMENT_FORMAT,
-): Plan {
-  return { format, number, token, owner, ...content };
 }

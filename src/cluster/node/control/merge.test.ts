@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { declarationOf, declared } from '../../../../test/support/fleet/fixtures.ts';
-import { type DeclaredDeployment, NO_OVERRIDES, type Overrides } from '../../documents.ts';
+import { autoscalingOf } from '../../../deployment/options/autoscaling-options.ts';
+import {
+  type ConfiguredCounts,
+  type DeclaredDeployment,
+  NO_OVERRIDES,
+  type Overrides,
+} from '../../documents.ts';
 import { placesOf, versionKey } from '../declaration.ts';
-import { withChange } from '../overrides.ts';
+import { type OverrideChange, withChange } from '../overrides.ts';
 import { type Merged, merge } from './merge.ts';
 
 interface Code {
@@ -38,7 +44,12 @@ function merged(codes: readonly Code[], overrides: Overrides = NO_OVERRIDES): Me
   });
 }
 
-const context = { by: 'a', at: 0, newestVersionAt: 10 };
+const context = { by: 'a', at: 0, newestVersionAt: 10, ownVersionAt: 10, liveVersionsAt: [10] };
+
+function config(counts: ConfiguredCounts): OverrideChange {
+  const configs = { 'shop/x': { options: {}, counts } };
+  return { kind: 'deploy', apps: ['shop'], configs, deleted: [], percent: undefined, isSameApps: true };
+}
 
 describe('merge', () => {
   test('the newest code decides, all that have the deployment are its hosts', () => {
@@ -68,22 +79,49 @@ describe('merge', () => {
     expect([...faults.keys()]).toContain('module shop/x');
   });
 
-  test('overrides win, until deploy() names the option', () => {
-    const scaled = withChange(
+  test('a number of scale() wins until a config names it; bounds and a number replace each other', () => {
+    const auto = { autoscaling: autoscalingOf(undefined, { minReplicas: 1, maxReplicas: 4 }) };
+    const at = (overrides: Overrides) =>
+      merged([{ version: '1', seenAt: 10, options: auto }], overrides).deployments[0];
+    const bounded = withChange(
       NO_OVERRIDES,
-      { kind: 'options', deployment: 'shop/x', options: { numReplicas: 9 } },
+      { kind: 'scale', deployment: 'shop/x', scale: { min: 2, max: 6 } },
       context,
     );
-    expect(merged([{ version: '1', seenAt: 10 }], scaled).deployments[0]?.numReplicas).toBe(9);
-    const config = {
-      options: {},
-      named: { 'shop/x': ['numReplicas' as const] },
-      percent: undefined,
-      isSameApps: true,
+    expect(at(bounded)?.autoscaling).toMatchObject({ minReplicas: 2, maxReplicas: 6 });
+    const fixed = withChange(
+      bounded,
+      { kind: 'scale', deployment: 'shop/x', scale: { replicas: 9 } },
+      context,
+    );
+    expect(at(fixed)).toMatchObject({ numReplicas: 9, autoscaling: undefined });
+    const deployed = withChange(fixed, config({ numReplicas: 3 }), context);
+    expect(deployed.generation).toBe(3);
+    expect(at(deployed)).toMatchObject({ numReplicas: 3, autoscaling: undefined });
+  });
+
+  test('a trial has its share until it is judged, and another version of it is another trial', () => {
+    const tried = (seed: number): Merged['trials'] => {
+      const of = { of: 'shop', kind: 'canary' as const, share: 0.1, seed };
+      const places = placesOf({
+        ...declarationOf('1', []),
+        apps: [{ name: 'shop@canary', routePrefix: null, trial: of, lifts: 0, deployments: [declared('x')] }],
+      });
+      return merge({
+        members: [{ id: 'a', state: 'up', codeVersion: '1', declaration: 'h' }],
+        places: () => places,
+        versions: {},
+        firstSeen: new Map(),
+        overrides: judged,
+      }).trials;
     };
-    const deployed = withChange(scaled, { kind: 'deploy', ...config }, context);
-    expect(deployed.generation).toBe(2);
-    expect(merged([{ version: '1', seenAt: 10 }], deployed).deployments[0]?.numReplicas).toBe(1);
+    const judged = withChange(
+      NO_OVERRIDES,
+      { kind: 'verdict', app: 'shop@canary', seed: 7, isPromoted: false },
+      context,
+    );
+    expect(tried(7)).toEqual({});
+    expect(tried(8)).toEqual({ shop: { kind: 'canary', app: 'shop@canary', share: 0.1, seed: 8 } });
   });
 
   test('a deletion holds for the code that was there; newer code and a later run() lift it', () => {

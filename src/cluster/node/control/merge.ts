@@ -1,5 +1,14 @@
-import type { DeclaredDeployment, MemberState, Overrides, ScaleOptions } from '../../documents.ts';
+import { withScale } from '../../../controller/target-capacity.ts';
+import type { TrafficSplitConfig } from '../../../handle/routing/traffic-split.ts';
+import type {
+  ConfiguredCounts,
+  DeclaredDeployment,
+  MemberState,
+  Overrides,
+  ScaleOptions,
+} from '../../documents.ts';
 import { type DeclaredPlace, versionKey } from '../declaration.ts';
+import { namesCount } from '../overrides.ts';
 
 /** The properties of a member that a merge uses. */
 export interface MergeMember {
@@ -29,11 +38,14 @@ export interface DesiredDeployment extends ScaleOptions {
   /** Live members whose code has the deployment and that are not draining. */
   readonly hosts: readonly string[];
   readonly isDeleted: boolean;
+  /** Who wants the number of replicas in place of the load. */
+  readonly policy: DeclaredDeployment['policy'];
 }
 
 export interface Merged {
   readonly deployments: readonly DesiredDeployment[];
-  readonly shares: Readonly<Record<string, number>>;
+  /** The trials beside apps, by app. */
+  readonly trials: Readonly<Record<string, TrafficSplitConfig>>;
   /** Contradictions between instances, by cause. */
   readonly faults: ReadonlyMap<string, string>;
 }
@@ -74,42 +86,49 @@ export function merge(input: MergeInput): Merged {
     }
   }
   const deployments = [...newest].map(([key, source]) => desired(key, source, hosts.get(key) ?? []));
-  return { deployments: deployments.sort((a, b) => (a.key < b.key ? -1 : 1)), shares: shares(), faults };
+  return { deployments: deployments.sort((a, b) => (a.key < b.key ? -1 : 1)), trials: trials(), faults };
 
   function desired(key: string, { place, versionAt }: Source, on: readonly string[]): DesiredDeployment {
-    const { numReplicas, autoscaling, minReplicasPerInstance, maxReplicasPerInstance, demand } =
-      place.deployment;
-    const declared = { numReplicas, autoscaling, minReplicasPerInstance, maxReplicasPerInstance };
+    const { demand, policy } = place.deployment;
+    const options = withCounts(place.deployment, input.overrides.configs[key]?.counts);
     const tombstone = input.overrides.tombstones[place.app.name];
     const isDeleted =
       tombstone !== undefined &&
       versionAt <= tombstone.versionAt &&
       (lifts.get(place.app.name) ?? 0) < tombstone.generation;
     return {
-      ...declared,
-      ...scaleOf(input.overrides.options[key]),
+      ...options,
+      ...withScale(options, input.overrides.scales[key]),
       key,
       app: place.app.name,
       demand,
+      policy,
       hosts: [...on].sort(),
       isDeleted,
     };
   }
 
-  function shares(): Record<string, number> {
-    const found: Record<string, number> = {};
+  function trials(): Record<string, TrafficSplitConfig> {
+    const found = new Map<string, TrafficSplitConfig>();
     for (const { place } of newest.values()) {
-      const { name, share } = place.app;
-      if (share !== undefined) found[name] = input.overrides.shares[name] ?? share;
+      const { name, trial } = place.app;
+      if (trial === undefined || input.overrides.verdicts[name]?.seed === trial.seed) continue;
+      const { of, kind, share, seed } = trial;
+      found.set(of, { kind, app: name, share, seed });
     }
-    return found;
+    return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }
 
-/** A fixed count that a person sets ends autoscaling, as `scale` on one instance does. */
-function scaleOf(options: Partial<ScaleOptions> | undefined): Partial<ScaleOptions> {
-  if (options?.numReplicas === undefined || options.autoscaling !== undefined) return options ?? {};
-  return { ...options, autoscaling: undefined };
+/** The numbers of replicas of a config in place of those that the code declares. */
+function withCounts(declared: ScaleOptions, counts: ConfiguredCounts = {}): ScaleOptions {
+  const { numReplicas, autoscaling } = namesCount(counts) ? counts : declared;
+  return {
+    numReplicas: numReplicas ?? declared.numReplicas,
+    autoscaling,
+    minReplicasPerInstance: counts.minReplicasPerInstance ?? declared.minReplicasPerInstance,
+    maxReplicasPerInstance: counts.maxReplicasPerInstance ?? declared.maxReplicasPerInstance,
+  };
 }
 
 function isLater(a: Source, b: Source): boolean {
@@ -123,6 +142,8 @@ function noteContradiction(faults: Map<string, string>, key: string, a: Source, 
       `module ${key}`,
       `two instances run different files of ${key} under one version: set INSERVE_VERSION`,
     );
+  // Instances apply a config one after the other.
+  if (one.configured !== other.configured) return;
   if (a.version === b.version && a.seenAt !== b.seenAt && JSON.stringify(one) !== JSON.stringify(other))
     faults.set(
       `declaration ${key}`,

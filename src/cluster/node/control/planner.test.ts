@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { demandOf } from '../../../deployment/options/resources.ts';
-import { type PlannedDeployment, type PlannedMember, planCounts } from './planner.ts';
+import type { PlannedMember } from './fleet-space.ts';
+import { type PlannedDeployment, planCounts } from './planner.ts';
 
 function member(id: string, cpus = 8, zone = ''): PlannedMember {
   return { id, zone, resources: { cpus: cpus * 10_000 }, gpus: 0 };

@@ -1,13 +1,6 @@
-import { type InstanceSpace, type PendingReplicas, place } from '../../../controller/place.ts';
-import type { Amounts, Demand } from '../../../deployment/options/resource-units.ts';
-
-/** An instance on which replicas may be planned. */
-export interface PlannedMember {
-  readonly id: string;
-  readonly zone: string;
-  readonly resources: Amounts;
-  readonly gpus: number;
-}
+import type { PendingReplicas } from '../../../controller/place.ts';
+import type { Demand } from '../../../deployment/options/resource-units.ts';
+import { FleetSpace, type PlannedMember } from './fleet-space.ts';
 
 /** Counts of replicas by instance. */
 export type Counts = Map<string, number>;
@@ -25,7 +18,7 @@ export interface PlannedDeployment {
   readonly maxPerInstance: number;
   /** Instances that may get replicas. */
   readonly hosts: readonly string[];
-  /** Counts so far, also on instances that may not get any more. */
+  /** Counts so far where there are any, also on instances that may not get any more. */
   readonly base: ReadonlyMap<string, number>;
   /** Running replicas by instance, as reported. */
   readonly running: ReadonlyMap<string, number>;
@@ -57,8 +50,7 @@ export function planCounts(
   let left = budget;
   for (const { key, base, demand } of deployments) {
     const own: Counts = new Map();
-    for (const { id } of members) {
-      const count = base.get(id) ?? 0;
+    for (const [id, count] of base) {
       if (count === 0) continue;
       own.set(id, count);
       space.take(id, demand, count);
@@ -86,7 +78,8 @@ function addMissing(
     own.set(id, (own.get(id) ?? 0) + 1);
     space.take(id, demand, 1);
   };
-  for (const id of hosts) while ((own.get(id) ?? 0) < minPerInstance && space.fits(id, demand)) add(id);
+  if (minPerInstance > 0)
+    for (const id of hosts) while ((own.get(id) ?? 0) < minPerInstance && space.fits(id, demand)) add(id);
   let count = wanted + surge - sum(own, hosts);
   if (count <= 0) return undefined;
   if (
@@ -149,9 +142,13 @@ function victim(
 /** Instances that must not have the deployment any more keep their running replicas until others run instead. */
 function leaveOthers(deployment: PlannedDeployment, own: Counts, budget: number, space: FleetSpace): number {
   const { hosts, wanted, running, demand, isEnding } = deployment;
-  const staying = new Set(hosts);
-  const others = [...own.keys()].filter((id) => !staying.has(id));
-  let served = hosts.reduce((total, id) => total + Math.min(running.get(id) ?? 0, own.get(id) ?? 0), 0);
+  const staying = setOf(hosts);
+  const others: string[] = [];
+  let served = 0;
+  for (const [id, count] of own) {
+    if (staying.has(id)) served += Math.min(running.get(id) ?? 0, count);
+    else others.push(id);
+  }
   let removed = 0;
   for (const id of others) {
     const count = own.get(id) as number;
@@ -175,101 +172,22 @@ function runsAnywhere(own: Counts, running: ReadonlyMap<string, number>): boolea
   return before === 0;
 }
 
+/** Sums the counts of the given instances. */
 export function sum(counts: ReadonlyMap<string, number>, ids: readonly string[]): number {
-  return ids.reduce((total, id) => total + (counts.get(id) ?? 0), 0);
+  const wanted = setOf(ids);
+  let total = 0;
+  for (const [id, count] of counts) if (wanted.has(id)) total += count;
+  return total;
 }
 
-/** The resources that the planned replicas leave free on each instance. */
-export class FleetSpace {
-  readonly #members: ReadonlyMap<string, PlannedMember>;
-  readonly #taken = new Map<string, { amounts: Record<string, number>; gpus: number }>();
+const SETS = new WeakMap<readonly string[], ReadonlySet<string>>();
 
-  constructor(members: readonly PlannedMember[]) {
-    this.#members = new Map(members.map((member) => [member.id, member]));
+/** The set of a list that never changes: the deployments of a large fleet share their lists of hosts. */
+export function setOf(ids: readonly string[]): ReadonlySet<string> {
+  let found = SETS.get(ids);
+  if (found === undefined) {
+    found = new Set(ids);
+    SETS.set(ids, found);
   }
-
-  take(id: string, { amounts, gpus }: Demand, count: number): void {
-    const taken = this.#taken.get(id) ?? { amounts: {}, gpus: 0 };
-    for (const [name, need] of Object.entries(amounts))
-      taken.amounts[name] = (taken.amounts[name] ?? 0) + need * count;
-    taken.gpus += gpus * count;
-    this.#taken.set(id, taken);
-  }
-
-  fits(id: string, demand: Demand): boolean {
-    return this.spread([id], new Map(), demand, 1, Infinity).ids.length === 1;
-  }
-
-  cpusOf(id: string): number {
-    return this.#members.get(id)?.resources['cpus'] ?? 0;
-  }
-
-  /** Share of the cpus of an instance that replicas reserve, 0…1 and beyond. */
-  cpuShare(id: string): number {
-    const all = this.cpusOf(id);
-    return all === 0 ? 0 : (this.#taken.get(id)?.amounts['cpus'] ?? 0) / all;
-  }
-
-  /**
-   * Chooses instances for a number of replicas: evenly over the zones, and within a zone on the instances with the
-   * fewest.
-   */
-  spread(
-    hosts: readonly string[],
-    own: ReadonlyMap<string, number>,
-    demand: Demand,
-    count: number,
-    maxPerInstance: number,
-  ): { readonly ids: readonly string[]; readonly pending: PendingReplicas | undefined } {
-    const spaces = hosts.flatMap((id) => this.#space(id, own.get(id) ?? 0));
-    const zones = Map.groupBy(spaces, ({ id }) => this.#members.get(id)?.zone ?? '');
-    if (zones.size <= 1) {
-      const placed = place({ demand, count, maxPerInstance }, spaces);
-      return { ids: placed.placements.map(({ instance }) => instance), pending: placed.pending };
-    }
-    return spreadOverZones([...zones.values()], demand, count, maxPerInstance);
-  }
-
-  #space(id: string, replicas: number): InstanceSpace[] {
-    const member = this.#members.get(id);
-    if (member === undefined) return [];
-    const taken = this.#taken.get(id);
-    const free = Object.entries(member.resources).map(([name, amount]) => [
-      name,
-      amount - (taken?.amounts[name] ?? 0),
-    ]);
-    return [{ id, free: Object.fromEntries(free), gpus: freeGpus(member.gpus, taken?.gpus ?? 0), replicas }];
-  }
-}
-
-/** Free devices, as if the replicas were packed; the instance decides which device a replica gets. */
-function freeGpus(devices: number, taken: number): number[] {
-  const whole = 10_000;
-  return Array.from({ length: devices }, (_, index) =>
-    Math.max(0, Math.min(whole, (index + 1) * whole - taken)),
-  );
-}
-
-function spreadOverZones(
-  zones: readonly (readonly InstanceSpace[])[],
-  demand: Demand,
-  count: number,
-  maxPerInstance: number,
-): { readonly ids: readonly string[]; readonly pending: PendingReplicas | undefined } {
-  const ids: string[] = [];
-  const open = zones.map((spaces) => {
-    const { placements } = place({ demand, count, maxPerInstance }, spaces);
-    const replicas = spaces.reduce((total, space) => total + space.replicas, 0);
-    return { queue: placements.map(({ instance }) => instance), replicas };
-  });
-  while (ids.length < count) {
-    const [best] = open.filter(({ queue }) => queue.length > 0).sort((a, b) => a.replicas - b.replicas);
-    const id = best?.queue.shift();
-    if (best === undefined || id === undefined) break;
-    best.replicas++;
-    ids.push(id);
-  }
-  if (ids.length === count) return { ids, pending: undefined };
-  const { pending } = place({ demand, count: count - ids.length, maxPerInstance: 0 }, zones.flat());
-  return { ids, pending };
+  return found;
 }

@@ -2,8 +2,7 @@ import type { Plan } from '../../documents.ts';
 import type { Lease } from '../../fleet-store.ts';
 import type { FleetFrame } from '../events.ts';
 import type { StoreSync } from '../store-sync.ts';
-import type { PlanContent } from './leader.ts';
-import { planOf } from './leader.ts';
+import { type PlanContent, planOf } from './plan-content.ts';
 
 export interface PublisherListener {
   /** The lease, while this instance may act as its holder. */

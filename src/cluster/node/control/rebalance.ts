@@ -1,5 +1,6 @@
 import type { FleetTiming } from '../timing.ts';
-import { type Counts, FleetSpace, type PlannedDeployment, type PlannedMember, sum } from './planner.ts';
+import { FleetSpace, type PlannedMember } from './fleet-space.ts';
+import { type Counts, type PlannedDeployment, setOf, sum } from './planner.ts';
 
 /** Difference in replicas of a deployment from which two instances are balanced. */
 const MIN_DIFFERENCE = 2;
@@ -42,7 +43,8 @@ export class Rebalancer {
       const planned = byKey.get(deployment);
       if (planned === undefined || planned.isEnding || now - startedAt > this.#timing.moveTimeoutMs)
         return false;
-      return planned.hosts.includes(from) && planned.hosts.includes(to) && (planned.base.get(from) ?? 0) > 0;
+      const hosts = setOf(planned.hosts);
+      return hosts.has(from) && hosts.has(to) && (planned.base.get(from) ?? 0) > 0;
     });
   }
 
@@ -108,12 +110,10 @@ export class Rebalancer {
     const { key, hosts, wanted, isEnding, running } = deployment;
     if (isEnding || this.surge(key) > 0) return false;
     if (now - (this.#movedAt.get(key) ?? -Infinity) < this.#timing.moveEveryMs) return false;
-    const isAllHere = [...own].every(([id, count]) => count === 0 || hosts.includes(id));
-    return (
-      isAllHere &&
-      sum(own, hosts) === wanted &&
-      hosts.every((id) => (running.get(id) ?? 0) >= (own.get(id) ?? 0))
-    );
+    const here = setOf(hosts);
+    for (const [id, count] of own)
+      if (count > 0 && !(here.has(id) && (running.get(id) ?? 0) >= count)) return false;
+    return sum(own, hosts) === wanted;
   }
 }
 
@@ -121,11 +121,12 @@ type Pair = readonly [from: string, to: string];
 
 function byCount(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
   const { hosts, demand, maxPerInstance } = deployment;
-  const ranked = [...hosts].sort((a, b) => (own.get(a) ?? 0) - (own.get(b) ?? 0) || (a < b ? -1 : 1));
-  const from = ranked.at(-1);
-  const to = ranked.find((id) => (own.get(id) ?? 0) < maxPerInstance && space.fits(id, demand));
-  if (from === undefined || to === undefined) return undefined;
-  return (own.get(from) ?? 0) - (own.get(to) ?? 0) >= MIN_DIFFERENCE ? [from, to] : undefined;
+  const countOf = (id: string): number => own.get(id) ?? 0;
+  const from = last(hosts, countOf);
+  if (from === undefined || countOf(from) < MIN_DIFFERENCE) return undefined;
+  const most = Math.min(maxPerInstance - 1, countOf(from) - MIN_DIFFERENCE);
+  const to = first(hosts, countOf, (id) => countOf(id) <= most && space.fits(id, demand));
+  return to === undefined ? undefined : [from, to];
 }
 
 /**
@@ -135,14 +136,40 @@ function byCount(deployment: PlannedDeployment, own: Counts, space: FleetSpace):
 function byCpu(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
   const { hosts, demand, maxPerInstance } = deployment;
   if ((demand.amounts['cpus'] ?? 0) === 0) return undefined;
-  const ranked = [...hosts].sort((a, b) => space.cpuShare(a) - space.cpuShare(b) || (a < b ? -1 : 1));
-  const [to, from] = [ranked[0], ranked.at(-1)];
+  const shareOf = (id: string): number => space.cpuShare(id);
+  const [to, from] = [first(hosts, shareOf), last(hosts, shareOf)];
   if (to === undefined || from === undefined) return undefined;
   const difference = space.cpuShare(from) - space.cpuShare(to);
   const count = own.get(to) ?? 0;
   if (difference <= MAX_CPU_DIFFERENCE || (own.get(from) ?? 0) <= count) return undefined;
   if (count >= maxPerInstance || !space.fits(to, demand)) return undefined;
   return isBetterAfter(from, to, demand.amounts['cpus'] ?? 0, space, difference) ? [from, to] : undefined;
+}
+
+/** The id with the lowest value; among equals the first one by name. */
+function first(
+  ids: readonly string[],
+  rankOf: (id: string) => number,
+  isAllowed: (id: string) => boolean = () => true,
+): string | undefined {
+  let [best, least] = [undefined as string | undefined, Infinity];
+  for (const id of ids) {
+    const value = rankOf(id);
+    if (value > least || (value === least && best !== undefined && id >= best) || !isAllowed(id)) continue;
+    [best, least] = [id, value];
+  }
+  return best;
+}
+
+/** The id with the highest value; among equals the last one by name. */
+function last(ids: readonly string[], rankOf: (id: string) => number): string | undefined {
+  let [best, most] = [undefined as string | undefined, -Infinity];
+  for (const id of ids) {
+    const value = rankOf(id);
+    if (value < most || (value === most && best !== undefined && id <= best)) continue;
+    [best, most] = [id, value];
+  }
+  return best;
 }
 
 function isBetterAfter(

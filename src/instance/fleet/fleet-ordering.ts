@@ -1,0 +1,98 @@
+import type { FleetView } from '../../cluster/member/fleet-view.ts';
+import type { ConfigOrder, OverrideChange } from '../../cluster/node/overrides.ts';
+import { namesCount } from '../../cluster/node/overrides.ts';
+import type { AutoscalingConfig } from '../../deployment/options/autoscaling-config.ts';
+import type { DeploymentOptions } from '../../deployment/options/deployment-options.ts';
+import { ServeError } from '../../errors.ts';
+import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory.ts';
+import type { TrafficSplitConfig } from '../../handle/routing/traffic-split.ts';
+import type { Logger } from '../../observe/logger.ts';
+import { entryOf } from '../../store/snapshot.ts';
+import type { Change } from '../../store/store.ts';
+import type { FleetControl } from '../control.ts';
+import { fleetChange } from './fleet-commands.ts';
+import type { OrderFollower } from './fleet-orders.ts';
+
+/** The membership, as far as orders need it. */
+export interface OrderingMembership {
+  readonly view: FleetView | undefined;
+  command(change: OverrideChange): Promise<void>;
+  /** Resolves with whether the fleet's Redis answers: at the latest once the instance decides alone. */
+  reached(): Promise<boolean>;
+}
+
+/** What an instance orders of its whole fleet. */
+export class FleetOrdering implements FleetControl {
+  readonly #membership: OrderingMembership;
+  readonly #follower: OrderFollower;
+  readonly #log: Logger;
+
+  constructor(membership: OrderingMembership, follower: OrderFollower, log: Logger) {
+    this.#membership = membership;
+    this.#follower = follower;
+    this.#log = log;
+  }
+
+  change(change: Change): Promise<void> | undefined {
+    const sent = fleetChange(change);
+    return sent && this.#membership.command(sent);
+  }
+
+  async order(change: OverrideChange): Promise<void> {
+    await this.#membership.command(change);
+    if (change.kind === 'delete') this.#follower.deleted(change.app, this.#membership.view?.generation ?? 0);
+    if (change.kind === 'verdict' || change.kind === 'rollback')
+      await this.#follower.done(`${change.kind} ${change.app}`);
+  }
+
+  async configure(order: ConfigOrder, isNew: boolean): Promise<boolean> {
+    const isReached = await this.#membership.reached();
+    if (!isReached && !isNew)
+      throw new ServeError(
+        'SERVE_UNAVAILABLE',
+        'the store of the fleet is not reachable: nothing was changed',
+      );
+    try {
+      if (isReached) await this.#membership.command({ kind: 'deploy', ...order });
+      if (isReached) for (const app of order.deleted) this.#follower.deleted(app, this.#generation);
+      return isReached;
+    } catch (error) {
+      if (!isNew) throw error;
+      this.#log.warn(
+        { err: error },
+        'the config holds for this instance only: the fleet cannot be told of it',
+      );
+      return false;
+    }
+  }
+
+  optionsOf(app: string, deployment: string, own: DeploymentOptions): DeploymentOptions {
+    return this.#follower.optionsOf(app, deployment, own);
+  }
+
+  autoscalingOf(key: RouteKey): AutoscalingConfig | undefined {
+    const counts = entryOf(this.#follower.orders.configs, key)?.counts;
+    return counts !== undefined && namesCount(counts) ? counts.autoscaling : undefined;
+  }
+
+  async verdictOn(app: string, seed: number): Promise<'promoted' | 'rolled back' | undefined> {
+    await this.#membership.reached();
+    const verdict = entryOf(this.#follower.orders.verdicts, app);
+    if (verdict?.seed !== seed) return undefined;
+    return verdict.isPromoted ? 'promoted' : 'rolled back';
+  }
+
+  trialOf(app: string): TrafficSplitConfig | undefined {
+    return entryOf(this.#membership.view?.trials ?? {}, app);
+  }
+
+  hasElsewhere(app: string, deployment?: string): boolean {
+    const totals = this.#membership.view?.totals ?? {};
+    if (deployment !== undefined) return Object.hasOwn(totals, routeKey(app, deployment));
+    return Object.keys(totals).some((key) => namesOf(key as RouteKey)[0] === app);
+  }
+
+  get #generation(): number {
+    return this.#membership.view?.generation ?? 0;
+  }
+}

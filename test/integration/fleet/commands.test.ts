@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { type Clock, utc } from '../../fixtures/updates/configured.ts';
+import { type Release, release } from '../../fixtures/updates/releases.ts';
+import type { FleetInstance } from '../../support/fleet/instances.ts';
+import { clockConfig, labels, pair, running, total } from '../../support/fleet/ordering.ts';
+import { RedisFleet } from '../../support/fleet/redis-fleet.ts';
+import { HAS_REDIS } from '../../support/fleet/redis-server.ts';
+import { eventually } from '../../support/until.ts';
+
+if (!HAS_REDIS)
+  console.warn('redis-server is not installed and cannot be: the tests of a fleet on Redis are skipped');
+
+describe.skipIf(!HAS_REDIS)('orders to a fleet', () => {
+  test('a config that is deployed on one instance holds on all, also on those that come later', async () => {
+    await using fleet = await RedisFleet.start();
+    const all = await pair(fleet, (serve) => serve.run(utc, { name: 'clock', routePrefix: '/clock' }));
+    const [one, other] = all;
+    await one.serve.deploy(clockConfig({ name: 'Clock', numReplicas: 4, userConfig: { tick: 1 } }));
+    await eventually(() => all.every((instance) => running(instance, 'clock', 'Clock') === 2));
+    const configs = async ({ serve }: FleetInstance): Promise<unknown[]> => {
+      const handle = serve.handle<typeof Clock>('clock').options({ preferLocal: true });
+      return [(await handle.remote()).config];
+    };
+    for (const instance of all) await eventually(async () => Object(await configs(instance))[0]?.tick === 1);
+
+    const late = await fleet.add({ version: '1' });
+    await late.serve.run(utc, { name: 'clock', routePrefix: '/clock' });
+    await other.serve.scale('clock', 'Clock', 6);
+    await eventually(() => [...all, late].every((instance) => running(instance, 'clock', 'Clock') === 2));
+    await eventually(async () => Object(await configs(late))[0]?.tick === 1);
+
+    // What the next config leaves out is again as the code says.
+    await other.serve.deploy(clockConfig({ name: 'Clock', numReplicas: 3 }));
+    await eventually(() => total([...all, late], 'clock', 'Clock') === 3);
+    for (const instance of [...all, late])
+      await eventually(async () => (await configs(instance))[0] === undefined);
+    expect([...all, late].flatMap(({ log }) => log.records).filter(({ level }) => level === 'error')).toEqual(
+      [],
+    );
+  });
+
+  test('a config for a fleet has no secrets and no functions', async () => {
+    await using fleet = await RedisFleet.start();
+    const { serve } = await fleet.add();
+    const refused = [{ env: { KEY: 'secret' } }, { autoscaling: { maxReplicas: 2, policy: () => 1 } }];
+    for (const options of refused)
+      await expect(serve.deploy(clockConfig({ name: 'Clock', ...options }))).rejects.toMatchObject({
+        code: 'SERVE_INVALID_OPTION',
+      });
+  });
+
+  test('a canary of one instance gets its share of the calls of all, and is promoted from another', async () => {
+    await using fleet = await RedisFleet.start();
+    const app = release.options({ numReplicas: 2 });
+    const all = await pair(fleet, (serve) => serve.run(app.bind({ label: 'v1' }), { name: 'app' }));
+    const [one, other] = all;
+    await one.serve.run(app.bind({ label: 'v2' }), { name: 'app', canary: 0.5 });
+    for (const instance of all) await eventually(async () => (await labels(instance, 20)).has('v2'));
+    await other.serve.promote('app');
+    // The instance that has the new version runs it; the other one has only its own code, and no trial any more.
+    await eventually(() => Object.keys(one.serve.status().apps).join() === 'app');
+    const here = one.serve.handle<typeof Release>('app').options({ preferLocal: true });
+    await eventually(async () => (await here.remote()).label === 'v2');
+    const there = other.serve.handle<typeof Release>('app').options({ preferLocal: true });
+    await eventually(async () => (await there.remote()).label === 'v1');
+  });
+});
