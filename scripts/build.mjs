@@ -91,9 +91,10 @@ async function bundleFleet() {
  */
 async function bundleHost() {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const entryPoints = Object.values(exports).flatMap((entry) =>
-    typeof entry === 'object' ? [relative(dist, join(root, entry.default))] : [],
-  );
+  const entryPoints = Object.values(exports)
+    .flatMap((entry) => (typeof entry === 'object' ? [relative(dist, join(root, entry.default))] : []))
+    // That of the fleet thread is bundled already.
+    .filter((path) => dirname(path) !== 'fleet');
   const outdir = join(dist, '.bundle');
   await build({
     ...BUNDLE,

@@ -37,6 +37,8 @@ export interface ServeOptions {
   dev?: boolean;
   /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
   workerEntry?: string;
+  /** File (path or `file:` URL) of the fleet thread's entry, for bundled apps. Default: the package's own. */
+  fleetEntry?: string;
   /**
    * `'inline'` runs every deployment on the event loop of its caller, through the module loader and the mocks of a test;
    * values are still copied as for a thread. Numbers of replicas, autoscaling, resources and hedging are ignored. For tests.
@@ -63,6 +65,7 @@ export const SERVE_FIELDS: Fields<ServeOptions> = {
   version: string(),
   dev: boolean(),
   workerEntry: string(),
+  fleetEntry: string(),
   isolation: oneOf('inline'),
   redis: REDIS_FIELD,
   fleet: object<FleetSettings>(FLEET_FIELDS),

@@ -72,11 +72,12 @@ export interface OpenApiOptions {
 }
 
 /** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_MISSING_DEPENDENCY` */
-function fleetPart({ redis, fleet }: ServeOptions): FleetPart | undefined {
+function fleetPart({ redis, fleet, fleetEntry: given }: ServeOptions): FleetPart | undefined {
   if (redis === undefined) return undefined;
   const options = fleetOptions(redis, fleet);
-  assertRedisClient();
-  return { options, entry: fleetEntry() };
+  // An entry of a bundled app has the client in it.
+  if (given === undefined) assertRedisClient();
+  return { options, entry: fleetEntry(given) };
 }
 
 /** The fleet thread loads the client, where its absence would be known too late. */
@@ -390,7 +391,7 @@ export class Serve implements AsyncDisposable {
 export async function createFleetServe(
   options: ServeOptions,
   fleet: FleetOptions,
-  entry: string = fleetEntry(),
+  entry: string = fleetEntry(options.fleetEntry),
 ): Promise<{ serve: Serve; fleet: FleetHost }> {
   const serve = new Serve(parseOptions<ServeOptions>(options, SERVE_FIELDS, 'createServe'), {
     options: fleet,

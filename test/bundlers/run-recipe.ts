@@ -164,7 +164,7 @@ export function run(command: string, cwd: string): void {
   if (status !== 0) throw new Error(`${command}\n${error?.message ?? ''}${stdout}${stderr}`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0);
   await once(server, 'listening');
   const address = server.address();
@@ -178,9 +178,10 @@ export async function check(
   command: string,
   cwd: string,
   { path = '/', fails }: RecipeOptions = {},
+  more: Record<string, string> = {},
 ): Promise<void> {
   const port = await freePort();
-  const env = environment(cwd, { PORT: String(port), HOST: '127.0.0.1' });
+  const env = environment(cwd, { PORT: String(port), HOST: '127.0.0.1', ...more });
   const child = spawn(`exec ${command}`, { cwd, shell: true, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BUNDLERS_PAGE, invalidOption } from '../../errors.ts';
+import { entryFile } from '../../validation/entry-file.ts';
 
 const EXPECTED =
   "a file that is built from 'inserve/worker'. If a bundler put inserve into the bundle, keep it external, or build " +
@@ -14,9 +13,7 @@ const EXPECTED =
  * @throws ServeError `SERVE_INVALID_OPTION` if it is not there, or if a bundler separated it from its chunks
  */
 export function workerEntry(given: string | undefined): string {
-  const entry = given === undefined ? ownEntry() : toPath(given);
-  if (existsSync(entry)) return entry;
-  throw invalidOption('createServe.workerEntry', entry, EXPECTED);
+  return entryFile('createServe.workerEntry', given, ownEntry, EXPECTED);
 }
 
 function ownEntry(): string {
@@ -29,8 +26,4 @@ function ownEntry(): string {
   // Webpack copies the file under another name, and without the chunk that it imports.
   if (href.endsWith('/thread/worker.js')) return fileURLToPath(href);
   throw invalidOption('createServe.workerEntry', href, EXPECTED);
-}
-
-function toPath(given: string): string {
-  return given.startsWith('file:') ? fileURLToPath(given) : resolve(given);
 }
