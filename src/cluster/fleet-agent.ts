@@ -7,10 +7,12 @@ import { DeploymentLoad } from '../load/deployment-load.ts';
 import { ReplicaLoad } from '../load/load-table.ts';
 import { unpackEvent } from '../replica/packed-event.ts';
 import { time } from '../time/clock.ts';
+import { messageOf } from '../values/describe-value.ts';
 import { packError } from '../values/pack.ts';
 import type { Session } from '../wire/handshake.ts';
 import type { LinkSocket } from '../wire/link.ts';
 import { type LinkListener, listenForLinks } from '../wire/listener.ts';
+import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetInit, FromFleet, ToFleet } from './fleet-control.ts';
 import type { PeerAddress } from './fleet-options.ts';
 import { MemberAgent } from './member/member-agent.ts';
@@ -21,6 +23,7 @@ import { Lateness } from './peers/lateness.ts';
 import { PeerClient } from './peers/peer-client.ts';
 import { Relay } from './peers/relay.ts';
 import { ServedDeployments } from './peers/served-deployments.ts';
+import { CertificateFiles } from './tls/certificate-files.ts';
 
 /** The period at which counted calls are shipped to the host, in ms. */
 const STATS_MS = 1_000;
@@ -51,6 +54,7 @@ export class FleetAgent {
     down: (instance, cause) => this.#member.linkDown(instance, cause),
   });
   readonly #lateness = new Lateness();
+  #certificates: CertificateFiles | undefined = undefined;
   #isDraining = false;
   #listener: LinkListener | undefined = undefined;
 
@@ -79,6 +83,7 @@ export class FleetAgent {
       links: this.#members,
       post: (message) => this.#post(message),
     });
+    if (options.tls !== undefined) this.#certificates = this.#followFiles(options.tls);
     control.on('message', (message: ToFleet) => this.#receive(message));
     time.every(STATS_MS, () => this.#shipStats()).unref();
   }
@@ -126,6 +131,22 @@ export class FleetAgent {
         this.#member.receive(message);
         return;
     }
+  }
+
+  /** Follows certificates that are given as files. */
+  #followFiles(tls: LinkCertificates): CertificateFiles {
+    const { security } = this.#dialling;
+    return new CertificateFiles(
+      tls,
+      (renewed) => {
+        security.renew(renewed);
+        this.#listener?.secureWith(security);
+      },
+      (error) => {
+        const message = `the certificates of the fleet have changed and cannot be used: ${messageOf(error)}`;
+        this.#post({ type: 'fault', cause: 'certificates', message });
+      },
+    );
   }
 
   #follow(event: DirectoryEvent): void {
@@ -252,6 +273,7 @@ export class FleetAgent {
     this.#shipStats();
     const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
     this.#lateness.close();
+    this.#certificates?.close();
     this.#served.close();
     this.#router.close(error);
     this.#member.close();

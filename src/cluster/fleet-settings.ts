@@ -17,6 +17,7 @@ import { AddressFilter, type AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetOptions } from './fleet-options.ts';
 import type { RedisSettings } from './redis/settings.ts';
+import { readCertificates } from './tls/certificates.ts';
 
 /** Minimum length of a secret: a shorter one could be guessed. */
 const MIN_SECRET_BYTES = 32;
@@ -47,7 +48,10 @@ export interface FleetSettings {
   advertise?: string;
   /** Shared by all instances, at least 32 bytes; of a list the first one is used and all are accepted, so that secrets rotate. */
   secret?: string | string[];
-  /** Certificates in place of keys that are derived from the secret. */
+  /**
+   * Certificates in place of keys that are derived from the secret: PEM, or paths or `file:` URLs of files with it. Files are read
+   * again when they change; links that are open stay.
+   */
   tls?: LinkCertificates;
   /** Networks that may be dialled, such as `10.0.0.0/8`, and ports. Default: the class of the own address, never link-local. */
   allow?: string[] | AddressRules;
@@ -76,7 +80,7 @@ const secrets = instanceOf<string[]>(
     value.every((one) => typeof one === 'string' && Buffer.byteLength(one) >= MIN_SECRET_BYTES),
 );
 const pem = instanceOf<string | Buffer>(
-  'PEM as text or bytes',
+  'PEM as text or bytes, or the path of a file',
   (value) => typeof value === 'string' || Buffer.isBuffer(value),
 );
 
@@ -110,7 +114,7 @@ type FleetVariable = 'NAME' | 'LISTEN' | 'ADVERTISE' | 'ALLOW' | 'ZONE' | 'SECRE
  * @internal Fills the settings of a fleet from the environment where they are not given: `INSERVE_FLEET_NAME`, `_LISTEN` (`host:port`,
  * IPv6 in brackets), `_ADVERTISE`, `_ALLOW` (networks with commas), `_SECRET` (one per line), `_ZONE`.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` without a secret, and for networks that are none
+ * @throws ServeError `SERVE_INVALID_OPTION` without a secret, for networks that are none, and for certificates that cannot be read
  */
 export function fleetOptions(
   redis: RedisOption,
@@ -137,6 +141,7 @@ export function fleetOptions(
   const rules = Array.isArray(allow) ? { networks: allow } : allow;
   // Made for its checks: what cannot be dialled must be known now.
   if (rules !== undefined) new AddressFilter(rules);
+  if (tls !== undefined) readCertificates(tls);
   return {
     name,
     secrets: typeof settings.secret === 'string' ? [settings.secret] : settings.secret,

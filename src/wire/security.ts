@@ -2,7 +2,7 @@ import { constants } from 'node:crypto';
 import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
 import { type LinkKeys, linkKeys } from './keys.ts';
 
-/** Certificates of `fleet.tls`, in PEM. */
+/** Certificates of `fleet.tls`, in PEM; `fleet.tls` also takes paths or `file:` URLs of files, which are read before they come here. */
 export interface LinkCertificates {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
@@ -45,7 +45,7 @@ export class LinkSecurity {
   readonly mode: LinkMode;
   readonly fleet: string;
   readonly #keys: readonly LinkKeys[];
-  readonly #tls: LinkCertificates | undefined;
+  #tls: LinkCertificates | undefined;
   /** Connections that named a key and then used it. */
   readonly #withKey = new WeakSet<TLSSocket>();
 
@@ -56,6 +56,11 @@ export class LinkSecurity {
     this.#tls = tls;
     if (tls !== undefined) this.mode = LINK_MODE.certificates;
     else this.mode = trustNetwork ? LINK_MODE.plain : LINK_MODE.preShared;
+  }
+
+  /** Replaces the certificates, in the mode `certificates`, for links that are dialled from now on. */
+  renew(certificates: LinkCertificates): void {
+    this.#tls = certificates;
   }
 
   /** Keys that this instance proves. */

@@ -5,6 +5,7 @@ import { MAX_PAYLOAD_BYTES } from '../../wire/link.ts';
 import { LinkSecurity } from '../../wire/security.ts';
 import type { FleetOptions } from '../fleet-options.ts';
 import { ownAddresses } from '../own-address.ts';
+import { readCertificates } from '../tls/certificates.ts';
 
 /** The part of a dial that is the same for all peers. */
 export type CommonDialOptions = Pick<DialOptions, 'allow' | 'security' | 'self'>;
@@ -20,7 +21,7 @@ export function dialOptions(options: FleetOptions, instance: string, epoch: numb
     security: new LinkSecurity({
       fleet: name,
       secrets,
-      ...(tls !== undefined && { tls }),
+      ...(tls !== undefined && { tls: readCertificates(tls) }),
       ...(trustNetwork !== undefined && { trustNetwork }),
     }),
   };
