@@ -198,6 +198,11 @@ export abstract class CallerEnd {
     return call;
   }
 
+  /** Names a replica of another instance by what its answers say of it: a relay says the name. */
+  protected replicaOf(said: unknown): string | undefined {
+    return typeof said === 'string' ? said : undefined;
+  }
+
   /** Places may have become free. */
   protected freed(): void {
     this.#onFreed();
@@ -291,6 +296,19 @@ export abstract class CallerEnd {
       case FRAME.ran:
         call.ranMs = (frames[at + 2] as number) / RAN_UNITS_PER_MS;
         return;
+      case FRAME.answer:
+        this.#finish(call);
+        this.#ranAt(call, frames, at + 3);
+        call.succeeded(frames[at + 2]);
+        return;
+      case FRAME.answerMarked:
+        this.#finish(call);
+        this.#ranAt(call, frames, at + 4);
+        this.#revived(call, frames[at + 2], frames[at + 3], (value, raw) => call.succeeded(value, raw));
+        return;
+      case FRAME.ranAt:
+        this.#ranAt(call, frames, at + 2);
+        return;
       case FRAME.lost:
         this.#finish(call);
         this.#revived(call, frames[at + 2], frames[at + 3], (error) => call.orphaned(true, error));
@@ -330,6 +348,14 @@ export abstract class CallerEnd {
       return;
     }
     then(revived);
+  }
+
+  /** @param at index of the replica, behind which the times stand */
+  #ranAt(call: OutboundCall, frames: readonly unknown[], at: number): void {
+    const ran = frames[at + 2] as number;
+    if (ran !== 0) call.ranMs = ran / RAN_UNITS_PER_MS;
+    const waitedMs = (frames[at + 1] as number) / RAN_UNITS_PER_MS;
+    call.peerRun = { replica: this.replicaOf(frames[at]), waitedMs };
   }
 
   #finish(call: OutboundCall): void {

@@ -9,6 +9,7 @@ import {
   type FrameKind,
   frameLength,
   type PackedMeta,
+  RAN_UNITS_PER_MS,
   unpackMeta,
 } from './frames.ts';
 import type { InboundCall, InboundListener, RawArguments } from './inbound-call.ts';
@@ -184,6 +185,12 @@ export class ChannelCall implements InboundCall, ArrivedCall {
     this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
     this.#channel.outbox.frames.push(FRAME.returned, this.#id);
     this.#channel.outbox.commit(0, undefined, true);
+  }
+
+  /** The call ran in another instance: ahead of its last frame. */
+  ranAt(replica: string | undefined, waitedMs: number, ranMs: number | undefined): void {
+    const [waited, ran] = [waitedMs, ranMs ?? 0].map((ms) => Math.ceil(ms * RAN_UNITS_PER_MS));
+    this.#channel.outbox.frames.push(FRAME.ranAt, this.#id, replica, waited, ran);
   }
 
   open(value: unknown, { marks, bytes, transfer }: EncodedValue): void {

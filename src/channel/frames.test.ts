@@ -37,6 +37,9 @@ const FIELDS: ReadonlyArray<readonly [number, number]> = [
   [FRAME.ran, 2],
   [FRAME.lost, 3],
   [FRAME.returned, 1],
+  [FRAME.answer, 5],
+  [FRAME.answerMarked, 6],
+  [FRAME.ranAt, 4],
 ];
 
 const fixed = fc

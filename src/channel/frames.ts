@@ -39,6 +39,18 @@ export const FRAME = {
   lost: 14,
   /** id. The last frame of a call that a relay gives back: the call has not begun. */
   returned: 15,
+  /**
+   * id, value, replica, waited, ran: the last frame of a unary call that ran in another instance, with what `ranAt` says. Only
+   * between instances.
+   */
+  answer: 16,
+  /** id, value, marks, replica, waited, ran: the same with marked values */
+  answerMarked: 17,
+  /**
+   * id, replica, waited, ran: the call runs, or has run, at this replica of another instance, and waited there; both times in
+   * units of 10 µs, 0 = not timed. The replica is its number in the peer's description over a link, its id from a relay.
+   */
+  ranAt: 18,
 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
@@ -66,6 +78,8 @@ export interface CallMeta {
   params?: Readonly<Record<string, string>>;
   ip?: string;
   mountPath?: string;
+  /** The call is for every replica of the instance that it reaches, which answers with all outcomes (`fan-out.ts`). */
+  fanOut?: true;
   /** The caller streams a body along with the call (chunks, then `end`): at once, or once the replica asks for it. */
   upload?: 'eager' | 'lazy';
 }
@@ -101,7 +115,7 @@ export function unpackMeta(packed: PackedMeta): CallMeta | undefined {
   return meta;
 }
 
-/** Units of the time in a `ran` frame. */
+/** Units of the times in the frames `ran`, `answer` and `ranAt`. */
 export const RAN_UNITS_PER_MS = 100;
 
 const CALL_FIXED = 6;
@@ -126,7 +140,12 @@ export function frameLength(frames: readonly unknown[], at: number): number {
     case FRAME.lost:
       return 4;
     case FRAME.chunkMarked:
+    case FRAME.ranAt:
       return 5;
+    case FRAME.answer:
+      return 6;
+    case FRAME.answerMarked:
+      return 7;
     case FRAME.end:
     case FRAME.slots:
     case FRAME.returned:

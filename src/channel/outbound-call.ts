@@ -9,6 +9,14 @@ export interface UploadedChunk {
   readonly bytes: number;
 }
 
+/** Where a call ran in another instance. */
+export interface PeerRun {
+  /** Undefined if the instance has not described the replica. */
+  readonly replica: string | undefined;
+  /** Time that the call waited there for a replica, in ms. */
+  readonly waitedMs: number;
+}
+
 /**
  * A call as its channel sees it: the data to send, and the events to report. It is the caller's side of every call;
  * handle/call/call.ts adds its lifecycle (queue, deadline, cancellation).
@@ -27,6 +35,8 @@ export abstract class OutboundCall extends Expiring {
   batchSize: number | undefined = undefined;
   /** Time that the replica ran the call, in ms; undefined if the replica did not report it. */
   ranMs: number | undefined = undefined;
+  /** Set by the answer of a call that ran in another instance. */
+  peerRun: PeerRun | undefined = undefined;
 
   /**
    * The async context in which the call was made, kept where more than a promise continues in it; undefined = not kept.

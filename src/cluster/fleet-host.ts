@@ -1,5 +1,6 @@
 import type { CallChannel } from '../channel/call-channel.ts';
 import { type CrashHistory, nextStartAt, recordCrash } from '../controller/back-off.ts';
+import type { TenantsOptions } from '../handle/queue/tenants.ts';
 import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { CallerPort, EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { PeerLink } from '../handle/routing/link.ts';
@@ -9,11 +10,14 @@ import { packEvent } from '../replica/packed-event.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
 import { unpack } from '../values/pack.ts';
+import type { LinkCertificates } from '../wire/security.ts';
 import type { FromFleet, FromMember, ToFleet } from './fleet-control.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import { FleetWorker } from './fleet-worker.ts';
 import { dialOptions } from './peers/dial-options.ts';
 import { HostPeers } from './peers/host-peers.ts';
+import type { RelayThread } from './peers/peer-replicas.ts';
+import { CertificateFiles } from './tls/certificate-files.ts';
 
 /** After three deaths within a minute the thread is started every 30 s only. */
 const RESTART = { maxCrashes: 3, windowMs: 60_000, maxDelayMs: 30_000 };
@@ -26,6 +30,8 @@ export interface FleetNeeds {
   readonly log: Logger;
   /** File of the fleet thread's entry. */
   readonly entry: string;
+  /** Weights of tenants, which calls to deployments of peers have here as well. */
+  readonly tenants: TenantsOptions | undefined;
   nextCallerIndex(): number;
   /** Takes the counts of the thread's calls. */
   count(calls: readonly CountedCalls[]): void;
@@ -158,6 +164,10 @@ export class FleetHost {
       case 'subscribe':
       case 'lost':
         return;
+      case 'fault':
+        if (this.#member === undefined) this.#fault(message.cause, new Error(message.message));
+        else this.#member.received(message);
+        return;
       default:
         this.#member?.received(message);
         return;
@@ -194,9 +204,10 @@ class FleetLife {
   readonly peers: HostPeers;
   readonly #registry: EndpointRegistry;
   readonly #caller: CallerPort;
+  readonly #certificates: CertificateFiles | undefined;
 
   constructor(
-    { registry, instanceId, entry, nextCallerIndex }: FleetNeeds,
+    { registry, instanceId, entry, tenants, nextCallerIndex }: FleetNeeds,
     { epoch, options }: { readonly epoch: number; readonly options: FleetOptions },
     receive: (message: FromFleet) => void,
   ) {
@@ -211,10 +222,12 @@ class FleetLife {
       else if (message.type === 'lost') registry.lost(this.#caller, message.replicaId, message.calls);
       else receive(message);
     });
-    this.peers = new HostPeers(registry, dialOptions(options, instanceId, epoch), {
-      callerIndex,
-      post: (message, transfer) => this.worker.post(message, transfer),
-    });
+    const dialling = dialOptions(options, instanceId, epoch);
+    // The fleet thread follows the files as well, and says what is wrong with them.
+    const renew = (certificates: LinkCertificates): void => dialling.security.renew(certificates);
+    this.#certificates = options.tls && new CertificateFiles(options.tls, renew, () => {});
+    const post: RelayThread['post'] = (message, transfer) => this.worker.post(message, transfer);
+    this.peers = new HostPeers(registry, dialling, { callerIndex, post }, tenants);
     registry.addCaller(this.#caller);
     registry.observe({
       configured: (key, config, maxQueued) => {
@@ -233,6 +246,7 @@ class FleetLife {
 
   /** Gives back what the thread held: its places, and those in queues. */
   end(): void {
+    this.#certificates?.close();
     this.#registry.observe(undefined);
     this.#registry.removeCaller(this.#caller);
     this.peers.close();

@@ -145,7 +145,7 @@ export class Instance {
     this.#dev = options.isDev
       ? new DevReload((name) => this.#plane.deployer.reload(name, false), this.log)
       : undefined;
-    this.fleet = options.fleet && this.#joinFleet(options.fleet);
+    this.fleet = options.fleet && this.#joinFleet(options.fleet, options.tenants);
     this.#plane = new ControlPlane({
       store: new MemoryStore(),
       instanceId: this.id,
@@ -180,12 +180,13 @@ export class Instance {
     });
   }
 
-  #joinFleet(part: FleetPart): InstanceFleet {
+  #joinFleet(part: FleetPart, tenants: TenantsOptions | undefined): InstanceFleet {
     return new InstanceFleet(part, {
       instanceId: this.id,
       registry: this.#registry,
       events: this.events,
       log: this.log,
+      tenants,
       resources: this.#resources,
       nextCallerIndex: () => ++this.#callers,
       count: (calls) => {

@@ -31,6 +31,8 @@ export interface CallLinkEvents {
 /** The dialer's end of a link. It carries the calls of several channels, whose ids are unique on the link. */
 export class CallLink implements LinkEvents {
   readonly session: Session;
+  /** Half of the round trip, in ms; 0 = unknown. */
+  halfTripMs = 0;
   readonly #events: CallLinkEvents;
   readonly #link: Link;
   /** Channel and slot of each open call, by id. */
@@ -183,6 +185,8 @@ function isLast(kind: number): boolean {
     case FRAME.error:
     case FRAME.end:
     case FRAME.lost:
+    case FRAME.answer:
+    case FRAME.answerMarked:
       return true;
     default:
       return kind >= PEER_FRAME.hello;

@@ -2,6 +2,13 @@ import { type RouteConfig, UNKNOWN_CONFIG } from '../../handle/call/route-config
 import { isPlainObject } from '../../validation/fields.ts';
 import { WireError } from '../../wire/wire-error.ts';
 
+/** A replica of a peer. */
+export interface PeerReplica {
+  /** Number of the replica in answers, from 1 on; never used again for another replica of the deployment. */
+  readonly number: number;
+  readonly id: string;
+}
+
 /** A deployment of an instance, as its peers know it. */
 export interface PeerEndpoint {
   /** Number of the endpoint in the frames of calls; never used again in one life of the instance. */
@@ -13,6 +20,7 @@ export interface PeerEndpoint {
   readonly methods: readonly string[];
   /** Sum of the limits of the replicas. */
   readonly places: number;
+  readonly replicas: readonly PeerReplica[];
   /** Whether calls to the app go to this deployment. */
   readonly isIngress: boolean;
   /** Options that callers act on, for instances that do not have the deployment. */
@@ -50,10 +58,8 @@ export function readEndpoints(value: unknown): EndpointsStatus | undefined {
 
 function isEndpoint(value: unknown): value is PeerEndpoint {
   if (!isPlainObject(value)) return false;
-  const { number, app, deployment, version, methods, places, isIngress, config, maxQueued } = value as Record<
-    string,
-    unknown
-  >;
+  const { number, app, deployment, version, methods, places, replicas, isIngress, config, maxQueued } =
+    value as Record<string, unknown>;
   return (
     isCount(number) &&
     isCount(places) &&
@@ -64,8 +70,14 @@ function isEndpoint(value: unknown): value is PeerEndpoint {
     isText(deployment) &&
     isText(version) &&
     Array.isArray(methods) &&
-    methods.every(isText)
+    methods.every(isText) &&
+    Array.isArray(replicas) &&
+    replicas.every(isReplica)
   );
+}
+
+function isReplica(value: unknown): value is PeerReplica {
+  return isPlainObject(value) && isCount(value['number']) && isText(value['id']);
 }
 
 /** Whether the options have the types that a route relies on. */

@@ -1,5 +1,6 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 import { ServeError } from '../../errors.ts';
+import type { TenantsOptions } from '../../handle/queue/tenants.ts';
 import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { PeerLink } from '../../handle/routing/link.ts';
@@ -31,6 +32,7 @@ export class HostPeers {
   readonly #registry: EndpointRegistry;
   readonly #dialling: CommonDialOptions;
   readonly #thread: RelayThread;
+  readonly #tenants: TenantsOptions | undefined;
   #lives = 0;
   /** Peers by address. */
   readonly #peers = new Map<string, Peer>();
@@ -41,8 +43,15 @@ export class HostPeers {
   /** The foreign deployment that is being registered. */
   #adding: RouteKey | undefined = undefined;
 
-  constructor(registry: EndpointRegistry, dialling: CommonDialOptions, thread: RelayThread) {
+  /** @param tenants weights of tenants in this instance: those of a peer are its own */
+  constructor(
+    registry: EndpointRegistry,
+    dialling: CommonDialOptions,
+    thread: RelayThread,
+    tenants: TenantsOptions | undefined,
+  ) {
     this.#registry = registry;
+    this.#tenants = tenants;
     this.#dialling = dialling;
     this.#thread = thread;
   }
@@ -117,7 +126,7 @@ export class HostPeers {
       const replicas = endpoints.get(endpoint);
       if (instance !== instanceId || replicas?.replicaId !== replicaId) continue;
       const channel = client.channel({ endpoint, methods }, onGone);
-      channel.update(replicas.endpoint.places);
+      channel.update(replicas.endpoint);
       replicas.channel = channel;
       return channel;
     }
@@ -150,7 +159,7 @@ export class HostPeers {
     const { app, deployment, isIngress, config, maxQueued } = replicas.endpoint;
     this.#foreign.add(key);
     this.#adding = key;
-    this.#registry.configure(key, config, maxQueued);
+    this.#registry.configure(key, { ...config, tenants: this.#tenants }, maxQueued);
     this.#adding = undefined;
     if (isIngress) this.#registry.setIngress(app, deployment);
   }

@@ -6,6 +6,7 @@ import type { Destination } from '../../handle/call/destination.ts';
 import { ADMISSION } from '../../handle/queue/admission-control.ts';
 import type { Route } from '../../handle/routing/route.ts';
 import type { Marks } from '../../values/marks.ts';
+import type { EncodedValue } from '../../values/transfer.ts';
 
 /** The answers to a peer's call. Exactly one of `result`, `error`, `end`, `lost` and `givenBack` is the last one. */
 export interface InboundAnswers {
@@ -25,11 +26,19 @@ export interface InboundAnswers {
   takenBack(): void;
 }
 
+/** A call of a peer that has no last frame yet, as its link sees it. */
+export interface OpenInboundCall {
+  cancelled(code: CancelCode): void;
+  upload?(value: unknown, encoded: EncodedValue): void;
+  endUpload?(): void;
+  credit?(chunks: number): void;
+}
+
 /**
  * A call of a peer on its way to a replica of this instance. A call that has not begun may move to another replica here;
  * whether a call is repeated is decided where it entered the fleet. Values pass as they crossed the link.
  */
-export class InboundPeerCall extends Call {
+export class InboundPeerCall extends Call implements OpenInboundCall {
   /** Id of the call on its link. */
   readonly id: number;
   readonly #answers: InboundAnswers;

@@ -11,7 +11,8 @@ import type { Frame } from '../../wire/large-receiver.ts';
 import { Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
-import { InboundPeerCall } from './inbound-call.ts';
+import { InboundBroadcast } from './inbound-broadcast.ts';
+import { InboundPeerCall, type OpenInboundCall } from './inbound-call.ts';
 import { InboundPort } from './inbound-port.ts';
 import { methodAt } from './served-deployment.ts';
 import type { ServedDeployments } from './served-deployments.ts';
@@ -42,7 +43,7 @@ export class InboundLink implements LinkEvents {
   readonly #pace: LinkPace;
   readonly #listener: InboundLinkListener;
   /** Open calls by id. */
-  readonly #calls: Array<InboundPeerCall | undefined> = [];
+  readonly #calls: Array<OpenInboundCall | undefined> = [];
   readonly #ports = new Map<number, InboundPort>();
 
   constructor(
@@ -105,13 +106,13 @@ export class InboundLink implements LinkEvents {
         this.#cancel(id, frame[2] as CancelCode);
         return;
       case FRAME.chunk:
-        this.#calls[id]?.upload(frame[2], { ...NO_ENCODING, bytes: frame[3] as number });
+        this.#calls[id]?.upload?.(frame[2], { ...NO_ENCODING, bytes: frame[3] as number });
         return;
       case FRAME.end:
-        this.#calls[id]?.endUpload();
+        this.#calls[id]?.endUpload?.();
         return;
       case FRAME.credit:
-        this.#calls[id]?.credit(frame[2] as number);
+        this.#calls[id]?.credit?.(frame[2] as number);
         return;
       case PEER_FRAME.window:
         this.#ports.get(id)?.declined();
@@ -140,8 +141,21 @@ export class InboundLink implements LinkEvents {
       this.#link.post([PEER_FRAME.moved, id]);
       return;
     }
-    if (remaining > 0 && remaining <= this.#pace.lateMs) {
+    const { lateMs } = this.#pace;
+    if (remaining !== 0 && remaining <= lateMs) {
       this.#expired(id);
+      return;
+    }
+    const deadlineAt = remaining === 0 ? 0 : now() + remaining - lateMs;
+    if (meta?.fanOut === true) {
+      const marks = frame[end + 1] as Marks | undefined;
+      this.#calls[id] = new InboundBroadcast(this.#link, port, method, {
+        id,
+        args: frame.slice(6, end),
+        meta,
+        marks,
+        deadlineAt,
+      });
       return;
     }
     const refusal = port.admit();
@@ -162,7 +176,7 @@ export class InboundLink implements LinkEvents {
     // Parts of the body wait until a replica takes the call.
     if (meta?.upload !== undefined) call.uploaded = [];
     this.#calls[id] = call;
-    route.begin(call, remaining === 0 ? 0 : now() + Math.max(1, remaining - this.#pace.lateMs));
+    route.begin(call, deadlineAt);
     route.dispatchAccepted(call);
   }
 
@@ -190,7 +204,7 @@ export class InboundLink implements LinkEvents {
       number,
       this.#link,
       () => this.#pace.rttMs,
-      ({ id }) => {
+      (id) => {
         this.#calls[id] = undefined;
       },
     );
@@ -203,7 +217,11 @@ export class InboundLink implements LinkEvents {
 function isMeta(meta: unknown): boolean {
   if (meta === undefined) return true;
   if (!isPlainObject(meta)) return false;
-  const { requestId, tenant, sessionId, multiplexedModelId, priority } = meta as Record<string, unknown>;
+  const { requestId, tenant, sessionId, multiplexedModelId, priority, fanOut } = meta as Record<
+    string,
+    unknown
+  >;
+  if (fanOut !== undefined && fanOut !== true) return false;
   const isRank = priority === undefined || PRIORITIES[priority as number] !== undefined;
   return isRank && [requestId, tenant, sessionId, multiplexedModelId].every(isOptionalText);
 }

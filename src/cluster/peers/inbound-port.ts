@@ -15,7 +15,7 @@ export class InboundPort implements InboundAnswers, Collector {
   readonly #number: number;
   readonly #link: Link;
   readonly #caller: HostCaller;
-  readonly #onOver: (call: InboundPeerCall) => void;
+  readonly #onOver: (id: number) => void;
   #isCollected = false;
   /** Number of calls without a last frame. */
   #open = 0;
@@ -27,7 +27,7 @@ export class InboundPort implements InboundAnswers, Collector {
     number: number,
     link: Link,
     rttMs: () => number,
-    onOver: (call: InboundPeerCall) => void,
+    onOver: (id: number) => void,
   ) {
     this.served = served;
     this.#number = number;
@@ -46,6 +46,19 @@ export class InboundPort implements InboundAnswers, Collector {
     if (!windows.admit(this.#caller)) return windows.refusedWith(this.#caller);
     this.#open++;
     return undefined;
+  }
+
+  /** A call for all replicas came, which needs no room here. */
+  entered(): void {
+    this.#open++;
+    this.#caller.inFlight++;
+  }
+
+  /** The last frame of a call for all replicas was posted. */
+  left(id: number): void {
+    this.#caller.inFlight--;
+    this.#tellSoon();
+    this.#over(id);
   }
 
   /** The caller has no call for the room that is kept for it. */
@@ -71,9 +84,12 @@ export class InboundPort implements InboundAnswers, Collector {
 
   result(call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
     const { id } = call;
+    const [replica, waited, ran] = this.#whereRan(call);
     this.#last(
       call,
-      marks === undefined ? [FRAME.result, id, value] : [FRAME.resultMarked, id, value, marks],
+      marks === undefined
+        ? [FRAME.answer, id, value, replica, waited, ran]
+        : [FRAME.answerMarked, id, value, marks, replica, waited, ran],
     );
   }
 
@@ -141,18 +157,31 @@ export class InboundPort implements InboundAnswers, Collector {
     const { windows } = this.served;
     windows.ended(this.#caller, call.hasBegun);
     this.#tellSoon();
-    const { id, batchSize, ranMs } = call;
+    const { id, batchSize } = call;
     if (batchSize !== undefined) this.#link.post([FRAME.batched, id, batchSize]);
-    if (ranMs !== undefined) this.#link.post([FRAME.ran, id, Math.round(ranMs * RAN_UNITS_PER_MS)]);
+    // Results say it themselves, in a frame less.
+    if (frame[0] === FRAME.error || frame[0] === FRAME.end)
+      this.#link.post([FRAME.ranAt, id, ...this.#whereRan(call)]);
     try {
       this.#link.post(frame);
     } catch (error) {
       const { value, marks } = packError(error);
       this.#link.post([FRAME.error, id, value, marks]);
     }
-    this.#onOver(call);
+    this.#over(id);
+  }
+
+  #over(id: number): void {
+    this.#onOver(id);
     this.#open--;
-    if (this.#isClosed && this.#open === 0) windows.leave(this.#caller);
+    if (this.#isClosed && this.#open === 0) this.served.windows.leave(this.#caller);
+  }
+
+  /** The replica's number, how long the call waited here, and how long it ran; see `FRAME.ranAt`. */
+  #whereRan({ endpoint, queuedMs, ranMs = 0 }: InboundPeerCall): [number, number, number] {
+    const waited = queuedMs === 0 ? 0 : Math.ceil(queuedMs * RAN_UNITS_PER_MS);
+    const ran = ranMs === 0 ? 0 : Math.ceil(ranMs * RAN_UNITS_PER_MS);
+    return [this.served.numberOf(endpoint?.replicaId), waited, ran];
   }
 
   #tellSoon(): void {

@@ -9,6 +9,7 @@ import { ReplicaTally } from '../../load/replica-tally.ts';
 import { beginBatch } from '../../time/clock.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { CallLink } from './call-link.ts';
+import type { PeerEndpoint } from './endpoint-table.ts';
 import { HandoverLedger } from './handover-ledger.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
 import { CallerWindow } from './windows/caller-window.ts';
@@ -68,6 +69,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   #reserved = 0;
   #served = 0;
   #isRetired = false;
+  /** Ids of the replicas by the numbers that answers give. */
+  readonly #replicas = new Map<unknown, string>();
   #link: CallLink | undefined = undefined;
   #onIdle: (() => void) | undefined = undefined;
   #onWindow: (window: number) => void = () => {};
@@ -145,8 +148,10 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   }
 
   /** The peer described the deployment anew. */
-  update(places: number): void {
+  update({ places, replicas }: Pick<PeerEndpoint, 'places' | 'replicas'>): void {
     this.#places = places;
+    this.#replicas.clear();
+    for (const { number, id } of replicas) this.#replicas.set(number, id);
   }
 
   /** The peer says how many calls may be under way. */
@@ -233,6 +238,10 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     const call = this.end(slot);
     if (call !== undefined) this.#return(call, slot);
     this.#checkIdle();
+  }
+
+  protected override replicaOf(said: unknown): string | undefined {
+    return this.#replicas.get(said);
   }
 
   protected override onLost(): void {}

@@ -3,8 +3,9 @@ import { inRootContext } from '../../time/root-context.ts';
 import { type DialOptions, dialLink } from '../../wire/dialer.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { CallLink } from './call-link.ts';
-import type { EndpointsStatus } from './endpoint-table.ts';
+import type { EndpointsStatus, PeerEndpoint } from './endpoint-table.ts';
 import { LinkPulse } from './health/link-pulse.ts';
+import { RoundTrip } from './health/round-trip.ts';
 import { PeerChannel, type PeerState, type PeerTarget } from './peer-channel.ts';
 import { redialPauseMs } from './redial.ts';
 
@@ -39,11 +40,14 @@ export class PeerClient implements PeerState {
   readonly #options: PeerClientOptions;
   readonly #events: PeerEvents;
   readonly #channels = new Map<number, PeerChannel>();
+  /** The deployments of the peer as it described them last, over the link that is open. */
+  readonly #described = new Map<number, PeerEndpoint>();
   #instance: string;
   #link: CallLink | undefined = undefined;
   #isDialling = false;
   #isDown = false;
   #pulse: LinkPulse | undefined = undefined;
+  #trip: RoundTrip | undefined = undefined;
   #isClosed = false;
   #failures = 0;
   #redial: Timer | undefined = undefined;
@@ -83,6 +87,8 @@ export class PeerClient implements PeerState {
       onClosed();
     });
     this.#channels.set(target.endpoint, channel);
+    const described = this.#described.get(target.endpoint);
+    if (described !== undefined) channel.update(described);
     if (this.#link !== undefined) channel.linked(this.#link);
     return channel;
   }
@@ -115,12 +121,12 @@ export class PeerClient implements PeerState {
     try {
       await dialLink({ ...options, keepsAlive: false }, (session, socket) => {
         const link = new CallLink(session, socket, options.self.maxPayload, {
-          endpoints: (status) => this.#described(status),
+          endpoints: (status) => this.#update(status),
           window: (endpoint, calls) => this.#channels.get(endpoint)?.open(calls),
           draining: () => {
             for (const channel of this.#channels.values()) channel.stop();
           },
-          pong: (number) => this.#pulse?.pong(number),
+          pong: (number) => this.#pong(link, number),
           closed: (error) => this.#closed(link, error),
         });
         if (this.#isClosed) link.close();
@@ -144,6 +150,7 @@ export class PeerClient implements PeerState {
     this.#link = link;
     this.#instance = instance;
     this.#events.up(instance, epoch);
+    this.#trip = new RoundTrip((number) => link.post([PEER_FRAME.ping, number]), now);
     for (const channel of this.#channels.values()) channel.linked(link);
     for (const channel of this.#channels.values()) channel.reachable();
     if (this.#options.isKept) this.#watchPulse(link);
@@ -165,8 +172,21 @@ export class PeerClient implements PeerState {
     );
   }
 
-  #described(status: EndpointsStatus): void {
-    for (const { number, places } of status.endpoints) this.#channels.get(number)?.update(places);
+  #pong(link: CallLink, number: number): void {
+    this.#trip?.pong(number);
+    if (number > 0) {
+      this.#pulse?.pong(number);
+      this.#trip?.measure();
+    }
+    link.halfTripMs = this.#trip?.halfMs ?? 0;
+  }
+
+  #update(status: EndpointsStatus): void {
+    for (const number of status.gone) this.#described.delete(number);
+    for (const endpoint of status.endpoints) {
+      this.#described.set(endpoint.number, endpoint);
+      this.#channels.get(endpoint.number)?.update(endpoint);
+    }
     this.#events.endpoints(status);
   }
 
@@ -199,6 +219,7 @@ export class PeerClient implements PeerState {
   }
 
   #unlink(error: Error | undefined): void {
+    this.#described.clear();
     for (const channel of [...this.#channels.values()]) channel.unlinked(error);
   }
 
@@ -219,6 +240,7 @@ export class PeerClient implements PeerState {
     }
     if (outstanding > 0 || calls !== this.#lastCalls) this.#idleSince = at;
     this.#lastCalls = calls;
+    this.#trip?.measure();
     if (at - this.#idleSince >= IDLE_MS) this.#rest();
   }
 

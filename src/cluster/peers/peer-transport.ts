@@ -5,6 +5,9 @@ import { now } from '../../time/clock.ts';
 import type { CallLink, LinkUser } from './call-link.ts';
 import type { HandoverLedger } from './handover-ledger.ts';
 
+/** The remaining time of a call whose deadline passes on the way: the peer answers that it is late. */
+const EXPIRED = -1;
+
 /** What a peer says of calls beside their answers. */
 export interface PeerAnswers {
   /** The call in a slot could not be sent. */
@@ -149,8 +152,9 @@ export class PeerTransport implements FrameTransport, LinkUser {
     const number = frame[2];
     const expiresAt = frame[4] as number;
     frame[2] = this.#endpoint;
-    // Instances have no clock in common, so the remaining time travels.
-    frame[4] = expiresAt === 0 ? 0 : Math.max(1, Math.ceil(expiresAt - now()));
+    // Instances have no clock in common, so the time travels that will remain when the call arrives.
+    const remaining = Math.ceil(expiresAt - now() - link.halfTripMs);
+    frame[4] = expiresAt === 0 ? 0 : remaining > 0 ? remaining : EXPIRED;
     try {
       this.#ids[slot] = link.open(this, frame);
     } catch (error) {

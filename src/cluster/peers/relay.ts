@@ -7,7 +7,7 @@ import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-na
 import { PortTransport } from '../../channel/port-transport.ts';
 import { ReplicaChannel } from '../../channel/replica-channel.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import { RESERVED, type ReplicaLoad } from '../../load/load-table.ts';
+import { RESERVED, type ReplicaLoad, type Reservation } from '../../load/load-table.ts';
 import { now } from '../../time/clock.ts';
 import { type EventLoop, loop } from '../../time/loop.ts';
 import type { PeerChannel } from './peer-channel.ts';
@@ -86,7 +86,10 @@ export class Relay implements Intake {
 
   #pass(call: ChannelCall): void {
     const method = this.#methodAt(call.method);
-    if (method === undefined || this.#channel.reserve() !== RESERVED.ok) call.returned();
+    const isForAll = call.meta?.fanOut === true;
+    const reserve = (): Reservation =>
+      isForAll ? this.#channel.reserveBeyondLimit() : this.#channel.reserve();
+    if (method === undefined || reserve() !== RESERVED.ok) call.returned();
     else this.#channel.send(new RelayedCall(call, method, this.#channel));
   }
 

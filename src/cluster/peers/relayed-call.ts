@@ -59,6 +59,7 @@ export class RelayedCall extends OutboundCall {
   }
 
   override ended(): void {
+    this.#report();
     this.#inbound.end();
   }
 
@@ -83,6 +84,8 @@ export class RelayedCall extends OutboundCall {
 
   #report(): void {
     if (this.batchSize !== undefined) this.#inbound.batched(this.batchSize);
+    if (this.peerRun !== undefined)
+      this.#inbound.ranAt(this.peerRun.replica, this.peerRun.waitedMs, this.ranMs);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Route } from '../../handle/routing/route.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import { REPLICA_STATE, type ReplicaLoad } from '../../load/load-table.ts';
 import { time } from '../../time/clock.ts';
-import type { PeerEndpoint } from './endpoint-table.ts';
+import type { PeerEndpoint, PeerReplica } from './endpoint-table.ts';
 import { type HostPlaces, HostWindows } from './windows/host-windows.ts';
 
 /** A deployment of this instance that peers call. */
@@ -19,6 +19,9 @@ export class ServedDeployment implements HostPlaces {
   /** Tables that all threads of the instance share. */
   #shared: { readonly load: DeploymentLoad; readonly ledger: QueueLedger } | undefined = undefined;
   #isWatching = false;
+  /** Numbers by which answers name the replicas. */
+  readonly #numbers = new Map<string, number>();
+  #lastNumber = 0;
 
   /** @param loads of the replicas of this instance, by id */
   constructor(route: Route, loads: ReadonlyMap<string, ReplicaLoad>, config: RouteConfig, maxQueued: number) {
@@ -58,10 +61,17 @@ export class ServedDeployment implements HostPlaces {
       version: newest.version,
       methods: [...methods],
       places,
+      replicas: this.#describeReplicas(),
       isIngress,
-      config,
+      // The weights of tenants are those of the instance where a call enters.
+      config: { ...config, tenants: undefined },
       maxQueued,
     };
+  }
+
+  /** Returns the number by which answers name a replica; 0 = unknown. */
+  numberOf(replicaId: string | undefined): number {
+    return replicaId === undefined ? 0 : (this.#numbers.get(replicaId) ?? 0);
   }
 
   adopt(load: SharedArrayBuffer, ledger: SharedArrayBuffer): void {
@@ -72,6 +82,16 @@ export class ServedDeployment implements HostPlaces {
   close(): void {
     this.windows.close();
     this.#shared?.load.endWaits();
+  }
+
+  #describeReplicas(): PeerReplica[] {
+    const ids = this.route.endpoints.map(({ replicaId }) => replicaId);
+    for (const known of this.#numbers.keys()) if (!ids.includes(known)) this.#numbers.delete(known);
+    return ids.map((id) => {
+      const number = this.#numbers.get(id) ?? ++this.#lastNumber;
+      this.#numbers.set(id, number);
+      return { number, id };
+    });
   }
 
   /** Awaits places that other threads free, while callers wait for them. */

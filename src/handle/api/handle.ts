@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import type { CallMeta } from '../../channel/frames.ts';
 import { ServeError } from '../../errors.ts';
-import { RESERVED } from '../../load/load-table.ts';
 import { now } from '../../time/clock.ts';
 import { isInstance } from '../../validation/peek.ts';
 import { Capture } from '../../values/capture.ts';
@@ -15,6 +14,7 @@ import { priorityRank } from '../queue/priority.ts';
 import { routeKey } from '../routing/directory.ts';
 import type { Route } from '../routing/route.ts';
 import type { Router } from '../routing/router.ts';
+import { BroadcastCall, broadcast } from './broadcast.ts';
 import { parseHandleOptions } from './handle-options.ts';
 import type { BroadcastResponse, DeploymentHandle, HandleOptions, MapOptions } from './handle-types.ts';
 import { KeyedCall } from './keyed-call.ts';
@@ -163,12 +163,16 @@ class HandleTarget {
     else this.route.dispatchOnce(call as KeyedCall, idempotencyKey);
   }
 
-  /** Creates a call with its deadline and meta, tied to its signal and parent call. */
-  #prepare(method: string, isBroadcast = false): PromiseCall {
+  #prepare(method: string): PromiseCall {
+    const { route } = this;
+    const isKeyed = this.#options.idempotencyKey !== undefined;
+    return this.#begin(isKeyed ? new KeyedCall(route, method) : new PromiseCall(route, method));
+  }
+
+  /** Gives a call its deadline and meta, and ties it to its signal and parent call. */
+  #begin<C extends PromiseCall>(call: C): C {
     const { route } = this;
     const options = this.#options;
-    const isKeyed = options.idempotencyKey !== undefined && !isBroadcast;
-    const call = isKeyed ? new KeyedCall(route, method) : new PromiseCall(route, method);
     const scope = callScope.getStore();
     call.meta = scope === undefined ? this.#meta : inherit(this.#meta, scope);
     call.priorityRank =
@@ -210,26 +214,12 @@ class HandleTarget {
   }
 
   #broadcast(method: string, args: unknown[]): BroadcastResponse<unknown> {
-    const responses: Promise<unknown>[] = [];
-    for (const endpoint of [...this.route.endpoints]) {
-      // Replicas that are not ready are skipped.
-      if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
-      const call = this.#prepare(method, true);
-      if (!call.isSettled && takeArguments(call, args)) this.route.dispatchTo(call, endpoint);
-      else endpoint.channel.unreserve();
-      responses.push(call.response);
-    }
-    const { app, deployment } = this.route;
-    const none = new ServeError('SERVE_UNAVAILABLE', `${deployment}: no replica is running`, {
-      app,
-      deployment,
-    });
-    const all: Promise<unknown[]> = responses.length === 0 ? Promise.reject(none) : Promise.all(responses);
-    // The caller may observe `settled()` only.
-    all.catch(() => {});
-    return Object.assign(all, {
-      settled: () => (responses.length === 0 ? Promise.reject(none) : Promise.allSettled(responses)),
-    });
+    return broadcast(
+      this.route,
+      this.#router.instanceId,
+      () => this.#begin(new BroadcastCall(this.route, method)),
+      (call) => takeArguments(call, args),
+    );
   }
 }
 

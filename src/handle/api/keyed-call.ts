@@ -14,8 +14,9 @@ export class KeyedCall extends PromiseCall implements FlightCall {
   override explain(): CallExplanation {
     const own = super.explain();
     if (this.#run === undefined) return own;
-    const { state, queuedMs, replica, instance, batchSize, attempts, hedged } = explainCall(this.#run, '');
-    const shared = { queuedMs, replica, instance, batchSize, attempts, hedged };
+    const { state, queuedMs, peerQueuedMs, replica, instance, batchSize, attempts, hedged, ranMs } =
+      explainCall(this.#run, '');
+    const shared = { queuedMs, peerQueuedMs, replica, instance, batchSize, attempts, hedged, ranMs };
     return { ...own, ...shared, state: this.isSettled ? own.state : state };
   }
 

@@ -117,6 +117,7 @@ export abstract class CallProgress extends OutboundCall {
     this.#endpoint = undefined;
     this.batchSize = undefined;
     this.ranMs = undefined;
+    this.peerRun = undefined;
   }
 
   /** The call was taken back before it began: it waits again, as if it had never left the queue. */

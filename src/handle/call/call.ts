@@ -370,7 +370,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
 
   #endTrace(trace: CallTrace, outcome: Outcome, error: unknown): void {
     trace.outcome = outcome;
-    if (this.endpoint !== undefined) trace.replica = this.endpoint.replicaId;
+    if (this.endpoint !== undefined) trace.replica = this.peerRun?.replica ?? this.endpoint.replicaId;
     if (error !== undefined) trace.error = error;
     this.keepOrigin().runInAsyncScope(endTrace<CallTrace>, undefined, callTraces, trace);
   }

@@ -12,6 +12,11 @@ export interface CallExplanation {
   state: string;
   /** Time in the wait queue over all attempts, in ms, without the time to resolve arguments. */
   queuedMs: number;
+  /**
+   * Time that the call waited for a replica in another instance that answered it, in ms; undefined for a call that ran in this
+   * instance, or has no answer yet.
+   */
+  peerQueuedMs: number | undefined;
   /** The replica that the call was sent to last. */
   replica: string | undefined;
   /** The instance of that replica. */
@@ -34,7 +39,7 @@ export interface CallExplanation {
 
 /** @param ending how the call ended; of interest only once it is settled */
 export function explainCall(call: Call, ending: string): CallExplanation {
-  const { attempts, endpoint, ranMs, queuedAt } = call;
+  const { attempts, endpoint, ranMs, peerRun, queuedAt } = call;
   const fresh = attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';
   const states = [fresh, 'queued', 'running', 'streaming'];
   return {
@@ -43,7 +48,8 @@ export function explainCall(call: Call, ending: string): CallExplanation {
     method: call.method,
     state: call.state === CALL_STATE.settled ? ending : (states[call.state] ?? ''),
     queuedMs: call.queuedMs + (queuedAt === 0 ? 0 : now() - queuedAt),
-    replica: endpoint?.replicaId,
+    peerQueuedMs: peerRun?.waitedMs,
+    replica: peerRun?.replica ?? endpoint?.replicaId,
     instance: endpoint?.instanceId,
     batchSize: call.batchSize,
     attempts,

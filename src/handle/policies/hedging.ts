@@ -191,6 +191,7 @@ export class Hedge extends OutboundCall implements HedgeCopy {
     this.#hedging.won();
     this.call.batchSize = this.batchSize;
     this.call.ranMs = this.ranMs;
+    this.call.peerRun = this.peerRun;
     // The slower call is still running; its duration so far is a lower bound.
     const ms = batchTime - this.firstSentAt;
     this.first.observeAtLeast(ms, batchTime);

@@ -66,7 +66,7 @@ export class Retries {
 
   /** A call was sent. */
   watch(call: Call, endpoint: Endpoint): void {
-    if (!this.isIdempotent(call.method)) return;
+    if (call.isPinned || !this.isIdempotent(call.method)) return;
     if (call.attempts === 1) this.#budget.deposit(1, call.sentAt);
     this.#hedging?.watch(call, endpoint);
   }
@@ -79,7 +79,7 @@ export class Retries {
   pauseBeforeRetry(call: Call, started: boolean, at: number): number | undefined {
     // Moved or uploaded data is gone with the dead replica.
     const isGone = call.transfer !== undefined || call.meta?.upload !== undefined;
-    if (isGone || call.attempts >= MAX_ATTEMPTS) return undefined;
+    if (call.isPinned || isGone || call.attempts >= MAX_ATTEMPTS) return undefined;
     if (!started) {
       this.#counters.add('retries');
       return 0;
