@@ -182,10 +182,12 @@ export class FleetAgent {
         return rttMs();
       },
     };
-    const link = new InboundLink(session, socket, maxPayload, this.#served, pace, {
-      control: (from, document) => this.#control(from, document),
+    const listener = {
+      control: (from: string, document: unknown) => this.#control(from, document),
       closed: () => this.#links.delete(link),
-    });
+    };
+    const counts = this.#listener?.counts;
+    const link = new InboundLink(session, socket, maxPayload, this.#served, pace, listener, counts);
     this.#links.add(link);
     if (this.#isDraining) link.drain();
   }

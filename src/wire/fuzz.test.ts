@@ -116,7 +116,7 @@ describe('what claims more than there is', () => {
     ['the key __proto__', [0x91, 0x81, 0xa9, ...Buffer.from('__proto__'), 0x80], 'malformed'],
     ['no array', [0x80], 'malformed'],
     ['nothing', [], 'malformed'],
-  ])('is refused before anything is built: %s', (_what, bytes, fault) => {
+  ])('security row 18: is refused before anything is built: %s', (_what, bytes, fault) => {
     const before = process.memoryUsage();
     expect(() => codec.decode(Uint8Array.from(bytes))).toThrow(expect.objectContaining({ fault }));
     const after = process.memoryUsage();
@@ -175,7 +175,7 @@ describe('extensions that mean nothing', () => {
     ['a Buffer of floats', [0x91, ...extension(EXTENSION.view, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)]],
     ['half a character', [0x91, ...extension(EXTENSION.text, 1)]],
     ['a bigint without a sign', [0x91, ...extension(EXTENSION.bigint, 7, 0, 0, 0, 0, 0, 0, 0, 1)]],
-  ])('are refused: %s', (_what, bytes) => {
+  ])('security row 18: are refused: %s', (_what, bytes) => {
     expect(() => codec.decode(Uint8Array.from(bytes))).toThrow(WireError);
   });
 });

@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { introduction, security } from '../../test/support/wire/links.ts';
 import { streamPair } from '../../test/support/wire/pair.ts';
+import { FRAME } from '../channel/frames.ts';
+import { Codec } from './codec.ts';
 import { commonVersion, type Session, shakeHands } from './handshake.ts';
 import type { LinkSocket, LinkSocketEvents } from './link.ts';
+import { messageHead } from './message.ts';
 import type { LinkSecurity } from './security.ts';
 import { StreamLinkSocket } from './stream-link.ts';
 import type { Fault } from './wire-error.ts';
@@ -55,6 +58,12 @@ async function meeting(
   return { dialer, listener };
 }
 
+function nested(levels: number): unknown {
+  let value: unknown = 1;
+  for (let level = 0; level < levels; level++) value = [value];
+  return value;
+}
+
 test('both ends know each other', async () => {
   const { dialer, listener } = await meeting();
   expect(dialer).toMatchObject({ session: { instance: 'listener', role: 'dialer', version: 1 } });
@@ -81,7 +90,7 @@ describe('messages that are not those that were sent', () => {
   test.each(['dialer', 'listener'] as const)('open no link, cut at any byte: of the %s', async (role) => {
     await meeting({ [role]: record(role) });
     for (const [index, { length }] of whole[role].entries()) {
-      for (let end = 4; end < length; end += end > 40 && end < length - 8 ? 7 : 1) {
+      for (let end = 4; end < length; end++) {
         const cut: Tamper = (message, at) => (at === index ? message.subarray(0, end) : message);
         const outcome = await meeting({ [role]: cut });
         expect('fault' in outcome[role === 'dialer' ? 'listener' : 'dialer']).toBe(true);
@@ -113,6 +122,38 @@ describe('messages that are not those that were sent', () => {
         },
       ),
       { seed: SEED, numRuns: 400 },
+    );
+  });
+
+  /** Slots of a message of the handshake in place of its own: kind, count, fields. */
+  const REWRITTEN: ReadonlyArray<readonly [string, (slots: unknown[]) => unknown[]]> = [
+    ['one field too many', ([kind, count, ...fields]) => [kind, (count as number) + 1, ...fields, 'more']],
+    [
+      'one field too few',
+      ([kind, count, ...fields]) => [kind, (count as number) - 1, ...fields.slice(0, -1)],
+    ],
+    ['a count that is too high', ([kind, count, ...fields]) => [kind, (count as number) + 1, ...fields]],
+    ['a count that is none', ([kind, , ...fields]) => [kind, 'x', ...fields]],
+    ['a frame that is not known', ([, count, ...fields]) => [99, count, ...fields]],
+    ['a call', () => [FRAME.call, 0, 0, 1, 0, 0]],
+    ['nothing', () => []],
+    ['a first field that is too deep', ([kind, count, , ...rest]) => [kind, count, nested(900), ...rest]],
+    ['a text where a number belongs', ([kind, count, , ...rest]) => [kind, count, { length: 1 }, ...rest]],
+  ];
+
+  test.each(
+    (['dialer', 'listener'] as const).flatMap((role) =>
+      [0, 1].flatMap((index) => REWRITTEN.map(([what, rewrite]) => [what, index, role, rewrite] as const)),
+    ),
+  )('open no link: %s in message %s of the %s', async (_what, index, role, rewrite) => {
+    const change: Tamper = (message, at) =>
+      at === index
+        ? messageHead(new Codec().encode(rewrite(new Codec().decode(message.subarray(4)))))
+        : message;
+    const outcome = await meeting({ [role]: change });
+    const other = outcome[role === 'dialer' ? 'listener' : 'dialer'];
+    expect('fault' in other && ['malformed', 'unauthorized', 'limit', 'depth']).toContain(
+      'fault' in other ? other.fault : undefined,
     );
   });
 

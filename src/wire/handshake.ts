@@ -223,7 +223,8 @@ class Handshake {
     return proofOf(key.proof, ['inserve link', role, security.mode, dialer.key, ...parts, binding]);
   }
 
-  #check([given]: readonly unknown[], role: 'dialer' | 'listener'): void {
+  #check([given, ...more]: readonly unknown[], role: 'dialer' | 'listener'): void {
+    if (more.length > 0) throw malformed('a proof has more than one field');
     if (typeof given !== 'string' || !isSameProof(given, this.#proofOf(role)))
       throw new WireError(FAULT.unauthorized, 'the peer does not know the secret');
   }
@@ -294,6 +295,7 @@ function codeOf(fault: Fault): number {
 
 /** Returns the fault that a closing peer reports of this side. */
 function faultOf(error: Error | undefined): Fault {
+  if (error instanceof WireError) return error.fault;
   const code: unknown = error === undefined ? undefined : Reflect.get(error, 'code');
   if (code === CLOSE_CODE.version) return FAULT.version;
   return code === CLOSE_CODE.unauthorized ? FAULT.unauthorized : FAULT.malformed;

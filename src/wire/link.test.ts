@@ -247,7 +247,7 @@ describe('what breaks the protocol closes the link, and is counted', () => {
     expect(await pair.inboxA.ended).not.toBe(null);
   });
 
-  test('a message that is too long, before anything is reserved for it', async () => {
+  test('security row 17: a message that is too long, before anything is reserved for it', async () => {
     using pair = linkPair();
     pair.streams[0].write(Buffer.from([0xff, 0xff, 0xff, 0xff, 1, 2]));
     expect(await pair.inboxB.ended).toMatchObject({ fault: 'limit' });

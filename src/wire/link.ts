@@ -119,7 +119,11 @@ export class Link implements Collector {
     );
     socket.listen({
       message: (pieces) => this.#receive(pieces),
-      closed: (error) => this.#ended(error),
+      closed: (error) => {
+        // The bytes were no messages.
+        if (error instanceof WireError && !this.#isClosed) this.#counts.add(error.fault);
+        this.#ended(error);
+      },
     });
   }
 

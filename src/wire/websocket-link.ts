@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { TickCork } from '../time/tick-cork.ts';
 import { type LinkSocket, type LinkSocketEvents, MAX_MESSAGE_BYTES } from './link.ts';
+import { FAULT, malformed, WireError } from './wire-error.ts';
 
 /** Time limit of a peer's answer to a close, in ms. */
 const CLOSE_TIMEOUT_MS = 3_000;
@@ -48,7 +49,7 @@ class WebSocketLinkSocket implements LinkSocket {
     ws.binaryType = 'fragments';
     ws.on('message', (data, isBinary) => this.#received(data as Buffer[], isBinary));
     ws.on('error', (error) => {
-      this.#error = error;
+      this.#error = faultIn(error);
     });
     ws.on('close', (code, reason) => this.#closed(code, reason.toString()));
   }
@@ -83,15 +84,28 @@ class WebSocketLinkSocket implements LinkSocket {
   }
 
   #received(pieces: readonly Uint8Array[], isBinary: boolean): void {
-    if (!isBinary) this.#ws.close(1003, 'text');
+    if (!isBinary) this.#refuseText();
     else if (this.#events === undefined) this.#early.push(pieces);
     else this.#events.message(pieces);
+  }
+
+  #refuseText(): void {
+    this.#error = malformed('a link carries no text messages');
+    this.#ws.close(1003, 'text');
   }
 
   #closed(code: number, reason: string): void {
     const error = ORDERLY.has(code) ? undefined : (this.#error ?? new LinkClosedError(code, reason));
     this.#events?.closed(error);
   }
+}
+
+/** The fault that the library found in the bytes of the peer; any other error as it is. */
+function faultIn(error: Error): Error {
+  const code: unknown = Reflect.get(error, 'code');
+  if (typeof code !== 'string' || !code.startsWith('WS_ERR_')) return error;
+  const isLimit = /MESSAGE_LENGTH|PAYLOAD_LENGTH|TOO_MANY/.test(code);
+  return new WireError(isLimit ? FAULT.limit : FAULT.malformed, error.message);
 }
 
 /** Reports only written messages, not messages that a closed connection dropped. */

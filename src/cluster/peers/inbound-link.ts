@@ -8,7 +8,7 @@ import { packError } from '../../values/pack.ts';
 import { NO_ENCODING } from '../../values/transfer.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { Frame } from '../../wire/large-receiver.ts';
-import { Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
+import { type FaultCounts, Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
 import { InboundBroadcast } from './inbound-broadcast.ts';
@@ -46,6 +46,7 @@ export class InboundLink implements LinkEvents {
   readonly #calls: Array<OpenInboundCall | undefined> = [];
   readonly #ports = new Map<number, InboundPort>();
 
+  /** @param counts counts what is refused */
   constructor(
     session: Session,
     socket: LinkSocket,
@@ -53,13 +54,14 @@ export class InboundLink implements LinkEvents {
     served: ServedDeployments,
     pace: LinkPace,
     listener: InboundLinkListener,
+    counts?: FaultCounts,
   ) {
     this.session = session;
     this.#served = served;
     this.#pace = pace;
     this.#listener = listener;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
-    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews });
+    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, ...(counts && { counts }) });
     this.tell(served.describe());
   }
 

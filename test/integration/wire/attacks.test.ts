@@ -45,6 +45,18 @@ async function closed(socket: Socket): Promise<string> {
   return Buffer.concat(pieces).toString('latin1');
 }
 
+/** A server that passes connections on, and tells the socket to the target: bytes can be slipped in. */
+function connectThrough(tell: (socket: Socket) => void): (port: number) => Server {
+  return (port) =>
+    createServer((client) => {
+      const target = connect(port, '127.0.0.1');
+      tell(target);
+      for (const socket of [client, target]) socket.on('error', () => {});
+      client.pipe(target);
+      target.pipe(client);
+    });
+}
+
 function message(...slots: unknown[]): Buffer {
   return messageHead(new Codec().encode(slots));
 }
@@ -65,13 +77,13 @@ async function raw(
 }
 
 describe('a server that is none of the fleet', () => {
-  test('is not trusted for a certificate, however good', async () => {
+  test('security link 1: is not trusted for a certificate, however good', async () => {
     const { cert, key } = certificates('fleet');
     await using server = await serving(createTlsServer({ cert, key, minVersion: 'TLSv1.3' }));
     await expect(dialling(server.port)).rejects.toMatchObject({ name: 'ServeError' });
   });
 
-  test('is not trusted for a certificate of an authority that this process trusts', async () => {
+  test('security link 1: is not trusted for a certificate of an authority that this process trusts', async () => {
     const { cert, key, ca } = certificates('fleet');
     // What `NODE_EXTRA_CA_CERTS` does: the authority is one of those that OpenSSL takes by default.
     await using server = await serving(createTlsServer({ cert, key, minVersion: 'TLSv1.3' }));
@@ -87,7 +99,7 @@ describe('a server that is none of the fleet', () => {
     });
   });
 
-  test('with another secret is refused, with and without certificates', async () => {
+  test('security link 4: with another secret is refused, with and without certificates', async () => {
     for (const options of [{}, { tls: certificates('fleet') }, PLAIN]) {
       await using server = await listening({ security: security({ ...options, secrets: [OTHER_SECRET] }) });
       await expect(dialling(server.listener.port, { security: security(options) })).rejects.toMatchObject({
@@ -97,7 +109,7 @@ describe('a server that is none of the fleet', () => {
     }
   });
 
-  test('with a certificate of another authority is refused', async () => {
+  test('security link 1: with a certificate of another authority is refused', async () => {
     await using server = await listening({ security: security({ tls: certificates('other') }) });
     const dialled = dialling(server.listener.port, {
       security: security({ tls: certificates('fleet', 'other') }),
@@ -108,7 +120,7 @@ describe('a server that is none of the fleet', () => {
     expect(server.links).toEqual([]);
   });
 
-  test('that says what was said to it proves nothing', async () => {
+  test('security link 2: that says what was said to it proves nothing', async () => {
     const upgrade = await createUpgrade();
     const http = createHttpServer();
     http.on('upgrade', (req, socket, head) =>
@@ -131,7 +143,7 @@ describe('a server that is none of the fleet', () => {
     });
   });
 
-  test('that gives back the proof of who dials is refused: proofs say whose they are', async () => {
+  test('security link 2: that gives back the proof of who dials is refused: proofs say whose they are', async () => {
     const upgrade = await createUpgrade();
     const http = createHttpServer();
     http.on('upgrade', (req, socket, head) =>
@@ -169,7 +181,7 @@ describe('a server that is none of the fleet', () => {
     });
   });
 
-  test('that passes a link with certificates on to a member is refused: the proof belongs to one connection', async () => {
+  test('security link 2: that passes a link with certificates on to a member is refused: the proof belongs to one connection', async () => {
     const tls = certificates('fleet');
     await using member = await listening({ security: security({ tls }) });
     // In between, with a certificate of the fleet's authority, and without the secret.
@@ -206,8 +218,32 @@ describe('a server that is none of the fleet', () => {
   });
 });
 
+describe('a peer that has proved itself, and breaks the protocol', () => {
+  test.each<[string, Buffer, string]>([
+    ['a message of 4 GiB', Buffer.from([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]), 'limit'],
+    ['text', Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61]), 'malformed'],
+    ['garbage', Buffer.from([0x82, 0x85, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1]), 'malformed'],
+    ['an empty message', Buffer.from([0x82, 0x80, 0, 0, 0, 0]), 'malformed'],
+    ['an unknown opcode', Buffer.from([0x8b, 0x80, 0, 0, 0, 0]), 'malformed'],
+  ])('security row 17: is cut off for %s, and counted', async (_what, bytes, fault) => {
+    await using server = await listening({ security: security(PLAIN) });
+    const accepted = server.next();
+    let tcp: Socket | undefined;
+    const peer = connectThrough((socket) => {
+      tcp = socket;
+    });
+    await using relay = await serving(peer(server.listener.port));
+    using link = await dialling(relay.port, { security: security(PLAIN) });
+    const { inbox } = await accepted;
+    tcp?.write(bytes);
+    expect(await inbox.ended).toBeInstanceOf(Error);
+    await link.inbox.ended;
+    await eventually(() => server.counts.of(fault as 'limit') === 1);
+  });
+});
+
 describe('a client that is none of the fleet', () => {
-  test('without a key gets nothing from a listener with TLS', async () => {
+  test('security link 4: without a key gets nothing from a listener with TLS', async () => {
     await using server = await listening();
     const tls = connectTls({ port: server.listener.port, host: '127.0.0.1', rejectUnauthorized: false });
     expect(await closed(tls)).toBe('');
@@ -218,7 +254,7 @@ describe('a client that is none of the fleet', () => {
     expect(server.listener.unproved).toBe(0);
   });
 
-  test('cannot talk it into an older TLS', async () => {
+  test('security link 3: cannot talk it into an older TLS', async () => {
     await using server = await listening();
     const { id, preShared } = linkKeys(SECRET, 'test');
     const old = connectTls({
@@ -237,7 +273,7 @@ describe('a client that is none of the fleet', () => {
     expect(isSecure).toBe(false);
   });
 
-  test('cannot talk a fleet with TLS out of it, either way', async () => {
+  test('security link 3: cannot talk a fleet with TLS out of it, either way', async () => {
     await using secured = await listening();
     await expect(dialling(secured.listener.port, { security: security(PLAIN) })).rejects.toMatchObject({
       name: 'ServeError',
@@ -248,7 +284,7 @@ describe('a client that is none of the fleet', () => {
   });
 
   test.each(['GET / HTTP/1.1', 'POST /-/healthz HTTP/1.1', 'GET /inserve HTTP/1.1'])(
-    'is answered 401: %s',
+    'security row 13: is answered 401: %s',
     async (line) => {
       await using server = await listening({ security: security(PLAIN) });
       const socket = connect(server.listener.port, '127.0.0.1');
@@ -258,7 +294,7 @@ describe('a client that is none of the fleet', () => {
     },
   );
 
-  test('is answered 401 for an upgrade elsewhere', async () => {
+  test('security row 13: is answered 401 for an upgrade elsewhere', async () => {
     await using server = await listening({ security: security(PLAIN) });
     const socket = connect(server.listener.port, '127.0.0.1');
     socket.write('GET /other HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
@@ -271,7 +307,7 @@ describe('a client that is none of the fleet', () => {
     ['a welcome', [PEER_FRAME.welcome, 1, '']],
     ['a challenge', [PEER_FRAME.challenge, 7, 1, 'x', 1, 'n'.repeat(32), 1, 12, 'k']],
     ['a key that is not known', [PEER_FRAME.hello, 7, 1, 'x', 1, 'n'.repeat(32), 1, 12, '0123456789abcdef']],
-  ])('is closed with 4401 for %s', async (_what, slots) => {
+  ])('security row 13: is closed with 4401 for %s', async (_what, slots) => {
     await using server = await listening({ security: security(PLAIN) });
     const { socket, closed } = await raw(server.listener.port);
     socket.send([message(...slots)]);
@@ -280,7 +316,7 @@ describe('a client that is none of the fleet', () => {
   });
 
   test.each(['', '00', 'f'.repeat(64), 'f'.repeat(600), 7])(
-    'is closed with 4401 for the proof %j',
+    'security row 14: is closed with 4401 for the proof %j',
     async (given) => {
       await using server = await listening({ security: security(PLAIN) });
       const { socket, closed, first } = await raw(server.listener.port);
@@ -290,6 +326,29 @@ describe('a client that is none of the fleet', () => {
       socket.send([message(PEER_FRAME.proof, 1, given)]);
       expect(await closed).toMatchObject({ code: 4401 });
       expect(server.links).toEqual([]);
+    },
+  );
+
+  test.each<[string, number[], string]>([
+    ['4 GiB', [0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0], 'limit'],
+    ['2^53 bytes', [0x82, 0xff, 0, 0x20, 0, 0, 0, 0, 0, 0], 'limit'],
+    ['more than 2^63 bytes', [0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 'limit'],
+    ['an unknown opcode', [0x8b, 0x80, 0, 0, 0, 0], 'malformed'],
+    ['no mask', [0x82, 0x01, 0], 'malformed'],
+    ['reserved bits', [0xf2, 0x80, 0, 0, 0, 0], 'malformed'],
+  ])(
+    'security row 17: is closed for a frame of %s, before anything is reserved',
+    async (_what, bytes, fault) => {
+      await using server = await listening({ security: security(PLAIN) });
+      const tcp = connect(server.listener.port, '127.0.0.1');
+      const socket = await openWebSocket(tcp, `127.0.0.1:${server.listener.port}`);
+      const end = Promise.withResolvers<unknown>();
+      socket.listen({ message() {}, closed: (error) => end.resolve(error) });
+      const before = process.memoryUsage().arrayBuffers;
+      tcp.write(Buffer.from(bytes));
+      await end.promise;
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+      await eventually(() => server.counts.of(fault as 'limit') === 1);
     },
   );
 
