@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,6 +87,33 @@ test('a slow reader stops the producer at the peer', async () => {
   for (let read = 0; read < 100; read++) await reader.next();
   await eventually(async () => (await handle.produced.remote()) > 90);
   await reader.return?.();
+});
+
+test('31: a client that leaves an HTTP stream ends it at the peer, and its place is free', async () => {
+  const ends = join(folder, 'ends');
+  writeFileSync(ends, '');
+  const leaves = async (): Promise<void> => {
+    const controller = new AbortController();
+    const { body } = await fetch(`http://127.0.0.1:${port}/endless?log=${encodeURIComponent(ends)}`, {
+      signal: controller.signal,
+    });
+    const reader = body?.getReader();
+    await reader?.read();
+    // It reads no more: the producer stops.
+    const handle = caller.serve.handle<Probe>('probe');
+    let before = -1;
+    await eventually(async () => {
+      const produced = await handle.produced.remote();
+      const isSteady = produced === before;
+      before = produced;
+      return isSteady;
+    });
+    controller.abort();
+    await reader?.closed.catch(() => {});
+  };
+  // The peer has eight places.
+  for (let time = 0; time < 9; time++) await leaves();
+  await eventually(() => readFileSync(ends, 'utf8').split('ended').length === 10);
 });
 
 test('a body is uploaded through two hops', async () => {
