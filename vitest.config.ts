@@ -19,6 +19,9 @@ const ALONE = [
  */
 const IN_PROCESSES = 'test/conformance/{batching,composition,deploy,drain,health,ranks,streaming}.test.ts';
 
+/** Faults of processes and networks that take minutes. */
+const LONG = process.env['INSERVE_TEST_FAULT'] === '1' ? [] : ['test/fault/long/**'];
+
 /** Where the default isolation stands, and what it becomes. */
 const DEFAULT_ISOLATION = {
   file: 'src/deployment/options/deployment-options.ts',
@@ -80,7 +83,13 @@ export default defineConfig({
           },
           {
             extends: true,
-            test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+            test: {
+              name: 'alone',
+              include: ALONE,
+              exclude: ['**/node_modules/**', ...LONG],
+              maxWorkers: 1,
+              sequence: { groupOrder: 1 },
+            },
           },
         ],
   },

@@ -18,7 +18,7 @@ import type { PeerAddress } from './fleet-options.ts';
 import { MemberAgent } from './member/member-agent.ts';
 import { MemberPeers } from './member/member-peers.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
-import { InboundLink } from './peers/inbound-link.ts';
+import { InboundLink } from './peers/inbound/inbound-link.ts';
 import { Lateness } from './peers/lateness.ts';
 import { PeerClient } from './peers/peer-client.ts';
 import { Relay } from './peers/relay.ts';

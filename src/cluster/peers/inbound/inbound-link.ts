@@ -1,21 +1,21 @@
-import { CANCEL_CODE, type CancelCode, FRAME, type PackedMeta, unpackMeta } from '../../channel/frames.ts';
-import { ServeError } from '../../errors.ts';
-import { PRIORITIES } from '../../handle/queue/priority.ts';
-import { now } from '../../time/clock.ts';
-import { isPlainObject } from '../../validation/fields.ts';
-import type { Marks } from '../../values/marks.ts';
-import { packError } from '../../values/pack.ts';
-import { NO_ENCODING } from '../../values/transfer.ts';
-import type { Session } from '../../wire/handshake.ts';
-import type { Frame } from '../../wire/large-receiver.ts';
-import { type FaultCounts, Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
-import { PEER_FRAME } from '../../wire/peer-frames.ts';
-import type { EndpointsStatus } from './endpoint-table.ts';
+import { CANCEL_CODE, type CancelCode, FRAME, type PackedMeta, unpackMeta } from '../../../channel/frames.ts';
+import { ServeError } from '../../../errors.ts';
+import { PRIORITIES } from '../../../handle/queue/priority.ts';
+import { now } from '../../../time/clock.ts';
+import { isPlainObject } from '../../../validation/fields.ts';
+import type { Marks } from '../../../values/marks.ts';
+import { packError } from '../../../values/pack.ts';
+import { NO_ENCODING } from '../../../values/transfer.ts';
+import type { Session } from '../../../wire/handshake.ts';
+import type { Frame } from '../../../wire/large-receiver.ts';
+import { type FaultCounts, Link, type LinkEvents, type LinkSocket } from '../../../wire/link.ts';
+import { PEER_FRAME } from '../../../wire/peer-frames.ts';
+import type { EndpointsStatus } from '../endpoint-table.ts';
+import { methodAt } from '../served-deployment.ts';
+import type { ServedDeployments } from '../served-deployments.ts';
 import { InboundBroadcast } from './inbound-broadcast.ts';
 import { InboundPeerCall, type OpenInboundCall } from './inbound-call.ts';
 import { InboundPort } from './inbound-port.ts';
-import { methodAt } from './served-deployment.ts';
-import type { ServedDeployments } from './served-deployments.ts';
 
 /** Rank of a call that names no priority, as of `normal`. */
 const NORMAL_RANK = 1;

@@ -1,13 +1,13 @@
-import { FRAME, RAN_UNITS_PER_MS } from '../../channel/frames.ts';
-import { type Collector, loop } from '../../time/loop.ts';
-import type { Marks } from '../../values/marks.ts';
-import { packError } from '../../values/pack.ts';
-import type { Link } from '../../wire/link.ts';
-import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import { FRAME, RAN_UNITS_PER_MS } from '../../../channel/frames.ts';
+import { type Collector, loop } from '../../../time/loop.ts';
+import type { Marks } from '../../../values/marks.ts';
+import { packError } from '../../../values/pack.ts';
+import type { Link } from '../../../wire/link.ts';
+import { PEER_FRAME } from '../../../wire/peer-frames.ts';
+import { rawError } from '../raw-error.ts';
+import type { ServedDeployment } from '../served-deployment.ts';
+import type { HostCaller } from '../windows/host-caller.ts';
 import type { InboundAnswers, InboundPeerCall } from './inbound-call.ts';
-import { rawError } from './raw-error.ts';
-import type { ServedDeployment } from './served-deployment.ts';
-import type { HostCaller } from './windows/host-caller.ts';
 
 /** One endpoint as one link sees it: answers the calls that arrive there, and tells the caller its window. */
 export class InboundPort implements InboundAnswers, Collector {

@@ -1,12 +1,12 @@
-import { CANCEL_CODE, type CancelCode } from '../../channel/frames.ts';
-import { ServeError } from '../../errors.ts';
-import { Call } from '../../handle/call/call.ts';
-import { callError } from '../../handle/call/call-errors.ts';
-import type { Destination } from '../../handle/call/destination.ts';
-import { ADMISSION } from '../../handle/queue/admission-control.ts';
-import type { Route } from '../../handle/routing/route.ts';
-import type { Marks } from '../../values/marks.ts';
-import type { EncodedValue } from '../../values/transfer.ts';
+import { CANCEL_CODE, type CancelCode } from '../../../channel/frames.ts';
+import { ServeError } from '../../../errors.ts';
+import { Call } from '../../../handle/call/call.ts';
+import { callError } from '../../../handle/call/call-errors.ts';
+import type { Destination } from '../../../handle/call/destination.ts';
+import { ADMISSION } from '../../../handle/queue/admission-control.ts';
+import type { Route } from '../../../handle/routing/route.ts';
+import type { Marks } from '../../../values/marks.ts';
+import type { EncodedValue } from '../../../values/transfer.ts';
 
 /** The answers to a peer's call. Exactly one of `result`, `error`, `end`, `lost` and `givenBack` is the last one. */
 export interface InboundAnswers {
