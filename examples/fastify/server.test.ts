@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import { expectConsole } from '../../test/support/docs/console.ts';
 import { startExample } from '../../test/support/example.ts';
 
 test('finds, as lines of JSON and from a route of the host', async () => {
   await using example = await startExample('fastify');
+  await expectConsole('examples/fastify/README.md', example.url);
   const lines = async (path: string, headers = {}) => {
     const text = await (await fetch(example.url + path, { headers })).text();
     return text

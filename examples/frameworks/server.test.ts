@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectConsole } from '../../test/support/docs/console.ts';
 import { startExample } from '../../test/support/example.ts';
 import { draw, randomFrom } from './drawing.ts';
 import type { Reading } from './schemas.ts';
@@ -56,6 +57,9 @@ describe('one network in three frameworks', () => {
     expect(await answer.json()).toMatchObject({ code: 'SERVE_VALIDATION', issues: expect.any(Array) });
     expect((await post(framework, {})).status).toBe(422);
   });
+
+  test('they answer what the README shows', () =>
+    expectConsole('examples/frameworks/README.md', example.url));
 
   test('the drawing to try it with, and the document', async () => {
     const drawing = await (await fetch(`${example.url}/drawings/7`)).json();

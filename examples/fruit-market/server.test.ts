@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ServeConfig, StatusReport } from '../../src/index.ts';
+import { expectConsole } from '../../test/support/docs/console.ts';
 import { startExample } from '../../test/support/example.ts';
 import { eventually } from '../../test/support/until.ts';
 
@@ -20,6 +21,7 @@ test('fruit: orders find their stand; prices change in place; a bad config chang
     write(3);
     await using example = await startExample('fruit-market', { CONFIG: file });
     await eventually(() => example.output().includes('kill -HUP'));
+    await expectConsole('examples/fruit-market/README.md', example.url);
     const pid = Number(/kill -HUP (\d+)/.exec(example.output())?.[1]);
     const order = async (fruit: string): Promise<unknown> => {
       const body = JSON.stringify({ fruit, amount: 2 });

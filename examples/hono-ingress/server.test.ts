@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import { expectConsole } from '../../test/support/docs/console.ts';
 import { startExample } from '../../test/support/example.ts';
 
 test('Hono routes, validates and describes; a new deployment begins anew', async () => {
   await using example = await startExample('hono-ingress');
+  await expectConsole('examples/hono-ingress/README.md', example.url);
   const get = async (path: string) => await (await fetch(example.url + path)).json();
   expect(await get('/Counter')).toEqual({ count: 0 });
   expect(await get('/Counter/incr')).toEqual({ count: 1 });
@@ -14,6 +16,6 @@ test('Hono routes, validates and describes; a new deployment begins anew', async
     servers: [{ url: '/Counter' }],
     paths: { '/incr': { get: { parameters: [{ name: 'by', in: 'query' }] } } },
   });
-  expect(await (await fetch(`${example.url}/deploy`, { method: 'POST' })).json()).toEqual({ version: 2 });
+  expect(await (await fetch(`${example.url}/deploy`, { method: 'POST' })).json()).toEqual({ version: 3 });
   expect(await get('/Counter')).toEqual({ count: 0 });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { codeBlocksOf } from '../../test/support/docs/code-blocks.ts';
 import { type RunningExample, startExample } from '../../test/support/example.ts';
 import { identify } from './language.ts';
 
@@ -33,6 +34,14 @@ describe('examples/text-graph', () => {
     const [happy, sad] = sentiment.sentences;
     expect(happy?.score).toBeGreaterThan(0);
     expect(sad?.score).toBeLessThan(0);
+  });
+
+  test('the text of the README is answered as it shows', async () => {
+    const blocks = codeBlocksOf('examples/text-graph/README.md');
+    const command = blocks.find(({ language }) => language === 'sh')?.code ?? '';
+    const shown = blocks.find(({ language }) => language === 'json')?.code ?? '';
+    const answer = await analyse(JSON.parse(/--json '(.*)'$/m.exec(command)?.[1] ?? ''));
+    expect(await answer.json()).toEqual(JSON.parse(shown));
   });
 
   test('another language is told, and not judged by an English model', async () => {
