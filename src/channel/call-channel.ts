@@ -1,6 +1,7 @@
 import type { Holding } from '../load/holding.ts';
 import type { Reservation } from '../load/load-table.ts';
 import type { ReplicaModels } from '../load/model-table.ts';
+import type { ReplicaHashes } from '../load/replica-hashes.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { CancelCode } from './frames.ts';
@@ -24,6 +25,8 @@ export interface CallChannel {
   readonly free: number;
   /** The replica's multiplexed models. */
   readonly models: ReplicaModels;
+  /** Hashes of the replicas behind a channel to another instance; undefined for a single replica. */
+  readonly replicaHashes?: ReplicaHashes | undefined;
   /** Number of calls of all callers that the replica ended (wraps with 32 bits). */
   readonly served: number;
   /** Number of calls of this thread that were sent and have not ended. */

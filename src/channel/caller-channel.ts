@@ -1,5 +1,6 @@
 import { REPLICA_STATE, RESERVED, type ReplicaLoad, type Reservation } from '../load/load-table.ts';
 import type { ReplicaModels } from '../load/model-table.ts';
+import type { ReplicaHashes } from '../load/replica-hashes.ts';
 import type { ReplicaTally } from '../load/replica-tally.ts';
 import { type Limit, limit } from '../time/timeout.ts';
 import type { CallChannel } from './call-channel.ts';
@@ -16,13 +17,16 @@ export interface RemoteReplica {
   readonly load: ReplicaLoad;
   readonly tally: ReplicaTally;
   readonly methods: MethodTable;
+  /** Hashes of the replicas of another instance, to which the replica is a relay. */
+  readonly replicaHashes?: ReplicaHashes | undefined;
 }
 
 /** The caller's end of a channel to one replica of this process: it reserves places in the load table that all threads share. */
 export class CallerChannel extends CallerEnd implements CallChannel {
   readonly isInline = false;
-  readonly tier = 'local';
+  readonly tier: 'local' | 'peer';
   readonly tally: ReplicaTally;
+  readonly replicaHashes: ReplicaHashes | undefined;
   readonly #load: ReplicaLoad;
   readonly #ledger: LinkLedger;
   readonly #deathReasonMs: number;
@@ -36,7 +40,7 @@ export class CallerChannel extends CallerEnd implements CallChannel {
   constructor(
     transport: FrameTransport,
     ledger: LinkLedger,
-    { load, tally, methods }: RemoteReplica,
+    { load, tally, methods, replicaHashes }: RemoteReplica,
     onClosed: () => void,
     deathReasonMs: number = DEATH_REASON_MS,
   ) {
@@ -44,6 +48,8 @@ export class CallerChannel extends CallerEnd implements CallChannel {
     this.#load = load;
     this.#ledger = ledger;
     this.tally = tally;
+    this.replicaHashes = replicaHashes;
+    this.tier = replicaHashes === undefined ? 'local' : 'peer';
     this.#onClosed = onClosed;
     this.#deathReasonMs = deathReasonMs;
   }

@@ -5,6 +5,7 @@ import { Router } from '../handle/routing/router.ts';
 import { threadConnector } from '../handle/routing/thread-link.ts';
 import { DeploymentLoad } from '../load/deployment-load.ts';
 import { ReplicaLoad } from '../load/load-table.ts';
+import { ReplicaHashTable } from '../load/replica-hashes.ts';
 import { unpackEvent } from '../replica/packed-event.ts';
 import { time } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
@@ -20,6 +21,7 @@ import { MemberPeers } from './member/member-peers.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
 import { InboundLink } from './peers/inbound/inbound-link.ts';
 import { Lateness } from './peers/lateness.ts';
+import { ModelWatch } from './peers/model-watch.ts';
 import { PeerClient } from './peers/peer-client.ts';
 import { Relay } from './peers/relay.ts';
 import { ServedDeployments } from './peers/served-deployments.ts';
@@ -42,6 +44,7 @@ export class FleetAgent {
   readonly #served = new ServedDeployments(this.#loads, (status) => {
     for (const link of this.#links) link.tell(status);
   });
+  readonly #models = new ModelWatch((replicaId) => this.#served.modelsChanged(replicaId));
   readonly #links = new Set<InboundLink>();
   readonly #peers = new Map<string, PeerClient>();
   /** Relays to deployments of peers, with the peers' addresses. */
@@ -157,9 +160,12 @@ export class FleetAgent {
 
   #connect(link: ThreadLink, onGone: () => void) {
     const { replicaId, load } = link;
-    this.#loads.set(replicaId, new ReplicaLoad(load));
+    const replica = new ReplicaLoad(load);
+    this.#loads.set(replicaId, replica);
+    this.#models.add(replicaId, replica.models);
     return threadConnector.connect(link, () => {
       this.#loads.delete(replicaId);
+      this.#models.remove(replicaId);
       onGone();
       this.#served.lookAll();
     });
@@ -205,7 +211,7 @@ export class FleetAgent {
 
   /** Connects a replica of this instance with a deployment of a peer. */
   #relay({ address, callerName, port, ledger, ...target }: RelayMessage): void {
-    const { replicaId, epoch, endpoint, methods, load, deploymentLoad } = target;
+    const { replicaId, epoch, endpoint, methods } = target;
     const client = this.#peers.get(nameOf(address)) ?? this.#members.at(address);
     let relay = this.#relays.get(replicaId)?.relay;
     if (client?.epoch !== epoch) {
@@ -215,7 +221,11 @@ export class FleetAgent {
     }
     if (relay === undefined) {
       const channel = client.channel({ endpoint, methods }, () => this.#relays.delete(replicaId));
-      relay = new Relay(channel, methods, new ReplicaLoad(load), new DeploymentLoad(deploymentLoad));
+      relay = new Relay(channel, methods, {
+        load: new ReplicaLoad(target.load),
+        deploymentLoad: new DeploymentLoad(target.deploymentLoad),
+        replicaHashes: new ReplicaHashTable(target.replicaHashes),
+      });
       this.#relays.set(replicaId, { relay, address: nameOf(address) });
     }
     relay.attach(callerName, port, ledger);
@@ -276,6 +286,7 @@ export class FleetAgent {
     const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
     this.#lateness.close();
     this.#certificates?.close();
+    this.#models.close();
     this.#served.close();
     this.#router.close(error);
     this.#member.close();

@@ -38,6 +38,8 @@ export interface RelayTarget {
   /** The relay's row in the load table. */
   readonly load: SharedArrayBuffer;
   readonly deploymentLoad: SharedArrayBuffer;
+  /** Table in which the relay writes down which replicas it leads to. */
+  readonly replicaHashes: SharedArrayBuffer;
 }
 
 /** From the host to its fleet thread. */

@@ -1,7 +1,10 @@
+import { time } from '../time/clock.ts';
+
 const M_COUNT = 0;
 const M_LOAD = 1;
 const M_STALEST = 2;
 const M_KEEPS = 3;
+const M_REVISION = 4;
 /** First word of the models' hashes, which stand on cache lines of their own. */
 const M_FIRST = 16;
 /** Maximum number of a replica's models that callers know of: the last ones loaded. */
@@ -50,6 +53,22 @@ export class ModelTable implements ReplicaModels {
 
   set keepsModels(keeps: boolean) {
     Atomics.store(this.#words, M_KEEPS, Number(keeps));
+    this.#changed();
+  }
+
+  /** Number of changes so far (wraps with 32 bits), other than those of `stalestAt`. */
+  get revision(): number {
+    return Atomics.load(this.#words, M_REVISION);
+  }
+
+  /** Resolves once the revision is another one, or at `endWaits`. Does not keep the process alive. */
+  waitChanged(seen: number): Promise<unknown> {
+    return time.wait(this.#words, M_REVISION, seen);
+  }
+
+  /** Ends the waits of `waitChanged`: the replica is gone. */
+  endWaits(): void {
+    Atomics.notify(this.#words, M_REVISION);
   }
 
   get count(): number {
@@ -87,6 +106,7 @@ export class ModelTable implements ReplicaModels {
     }
     for (const hash of coming) Atomics.store(words, M_FIRST + known++, hash);
     Atomics.store(words, M_COUNT, hashes.length);
+    this.#changed();
   }
 
   get loadMs(): number {
@@ -95,6 +115,7 @@ export class ModelTable implements ReplicaModels {
 
   set loadMs(ms: number) {
     Atomics.store(this.#words, M_LOAD, Math.min(Math.max(1, Math.round(ms * UNITS)), MAX_WORD));
+    this.#changed();
   }
 
   get stalestAt(): number {
@@ -103,5 +124,10 @@ export class ModelTable implements ReplicaModels {
 
   set stalestAt(at: number) {
     Atomics.store(this.#words, M_STALEST, at | 0);
+  }
+
+  #changed(): void {
+    Atomics.add(this.#words, M_REVISION, 1);
+    Atomics.notify(this.#words, M_REVISION);
   }
 }

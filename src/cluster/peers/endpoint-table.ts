@@ -1,6 +1,7 @@
 import { type RouteConfig, UNKNOWN_CONFIG } from '../../handle/call/route-config.ts';
 import { isPlainObject } from '../../validation/fields.ts';
 import { WireError } from '../../wire/wire-error.ts';
+import type { ModelsStatus } from './peer-models.ts';
 
 /** A replica of a peer. */
 export interface PeerReplica {
@@ -18,9 +19,13 @@ export interface PeerEndpoint {
   readonly version: string;
   /** Methods of the replicas; frames of calls give the index. */
   readonly methods: readonly string[];
+  /** Number of the description: of two with one endpoint's number the greater counts. */
+  readonly revision: number;
   /** Sum of the limits of the replicas. */
   readonly places: number;
   readonly replicas: readonly PeerReplica[];
+  /** Models that the replicas hold; undefined if they keep none. */
+  readonly models?: ModelsStatus | undefined;
   /** Whether calls to the app go to this deployment. */
   readonly isIngress: boolean;
   /** Options that callers act on, for instances that do not have the deployment. */
@@ -58,11 +63,16 @@ export function readEndpoints(value: unknown): EndpointsStatus | undefined {
 
 function isEndpoint(value: unknown): value is PeerEndpoint {
   if (!isPlainObject(value)) return false;
-  const { number, app, deployment, version, methods, places, replicas, isIngress, config, maxQueued } =
-    value as Record<string, unknown>;
+  const { number, app, deployment, version, methods, revision, places, replicas, models } = value as Record<
+    string,
+    unknown
+  >;
+  const { isIngress, config, maxQueued } = value;
   return (
     isCount(number) &&
+    isCount(revision) &&
     isCount(places) &&
+    (models === undefined || isModels(models)) &&
     Number.isSafeInteger(maxQueued) &&
     typeof isIngress === 'boolean' &&
     isConfig(config) &&
@@ -80,6 +90,12 @@ function isReplica(value: unknown): value is PeerReplica {
   return isPlainObject(value) && isCount(value['number']) && isText(value['id']);
 }
 
+function isModels(value: unknown): value is ModelsStatus {
+  if (!isPlainObject(value)) return false;
+  const { hashes, count, loadMs, idleMs } = value as Record<string, unknown>;
+  return Array.isArray(hashes) && hashes.every(isCount) && [count, loadMs, idleMs].every(isAmount);
+}
+
 /** Whether the options have the types that a route relies on. */
 function isConfig(value: unknown): value is RouteConfig {
   if (!isPlainObject(value)) return false;
@@ -90,6 +106,10 @@ function isConfig(value: unknown): value is RouteConfig {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isAmount(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value);
 }
 
 function isText(value: unknown): value is string {

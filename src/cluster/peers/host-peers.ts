@@ -105,7 +105,10 @@ export class HostPeers {
     }
     for (const endpoint of endpoints) {
       const known = peer.endpoints.get(endpoint.number);
-      if (known !== undefined) continue;
+      if (known !== undefined) {
+        known.update(endpoint);
+        continue;
+      }
       const key = routeKey(endpoint.app, endpoint.deployment);
       const load = (): DeploymentLoad | undefined => this.#registry.load(key);
       const replicas = new PeerReplicas(peer, peer.life, endpoint, this.#thread, load);
@@ -159,7 +162,9 @@ export class HostPeers {
     const { app, deployment, isIngress, config, maxQueued } = replicas.endpoint;
     this.#foreign.add(key);
     this.#adding = key;
-    this.#registry.configure(key, { ...config, tenants: this.#tenants }, maxQueued);
+    // There is no version of this instance's own, which would go first.
+    const own = { tenants: this.#tenants, version: undefined };
+    this.#registry.configure(key, { ...config, ...own }, maxQueued);
     this.#adding = undefined;
     if (isIngress) this.#registry.setIngress(app, deployment);
   }

@@ -2,15 +2,17 @@ import type { CallChannel } from '../../channel/call-channel.ts';
 import { CallerEnd } from '../../channel/caller-end.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
 import { ServeError } from '../../errors.ts';
+import { hash } from '../../load/hash.ts';
 import { HOLDS_NOTHING } from '../../load/holding.ts';
 import { RESERVED, type Reservation } from '../../load/load-table.ts';
-import type { ReplicaModels } from '../../load/model-table.ts';
+import type { ReplicaHashes } from '../../load/replica-hashes.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
-import { beginBatch } from '../../time/clock.ts';
+import { beginBatch, now } from '../../time/clock.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { CallLink } from './call-link.ts';
 import type { PeerEndpoint } from './endpoint-table.ts';
 import { HandoverLedger } from './handover-ledger.ts';
+import { PeerModels } from './peer-models.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
 import { CallerWindow } from './windows/caller-window.ts';
 
@@ -21,14 +23,7 @@ const AT_ONCE = {
   collect: (collector: { flush(): void }) => collector.flush(),
 };
 
-const NO_MODELS: ReplicaModels = {
-  keepsModels: false,
-  count: 0,
-  loadMs: 0,
-  stalestAt: 0,
-  holds: () => false,
-  at: () => undefined,
-};
+const NO_HASHES: ReplicaHashes = { count: 0, at: () => 0 };
 
 /** The peer that a channel leads to, as the channel sees it. */
 export interface PeerState {
@@ -55,7 +50,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   readonly tier = 'peer';
   readonly tally = new ReplicaTally();
   readonly holding = HOLDS_NOTHING;
-  readonly models = NO_MODELS;
+  readonly models = new PeerModels();
+  replicaHashes: ReplicaHashes = NO_HASHES;
   readonly isStuck = false;
   readonly endpoint: number;
   readonly #peer: PeerState;
@@ -65,6 +61,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   readonly #window = new CallerWindow(1);
   /** Sum of the limits of the replicas. */
   #places = 1;
+  /** Number of the last description of the endpoint. */
+  #revision = -1;
   /** Reserved places whose calls are not sent yet. */
   #reserved = 0;
   #served = 0;
@@ -74,6 +72,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   #link: CallLink | undefined = undefined;
   #onIdle: (() => void) | undefined = undefined;
   #onWindow: (window: number) => void = () => {};
+  #onDescribed: () => void = () => {};
   #hasWaiting: () => boolean = () => false;
 
   /** @param onClosed the channel is closed */
@@ -147,11 +146,19 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     if (this.#reserved === reserved) this.unreserve();
   }
 
-  /** The peer described the deployment anew. */
-  update({ places, replicas }: Pick<PeerEndpoint, 'places' | 'replicas'>): void {
+  /** The peer described the deployment. Descriptions over several links arrive in any order. */
+  update({ revision, places, replicas, models }: PeerEndpoint): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
     this.#places = places;
     this.#replicas.clear();
     for (const { number, id } of replicas) this.#replicas.set(number, id);
+    const hashes = replicas.map(({ id }) => hash(id));
+    this.replicaHashes = { count: hashes.length, at: (index) => hashes[index] as number };
+    this.models.update(models, now());
+    this.#onDescribed();
+    // Calls that wait for a model may go elsewhere.
+    if (models !== undefined) this.freed();
   }
 
   /** The peer says how many calls may be under way. */
@@ -171,6 +178,11 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   /** Calls the listener with each new window. */
   onWindow(listener: (window: number) => void): void {
     this.#onWindow = listener;
+  }
+
+  /** Calls the listener with each description of the endpoint. */
+  onDescribed(listener: () => void): void {
+    this.#onDescribed = listener;
   }
 
   /** @param hasWaiting whether calls wait in other threads, which take a turn only later */

@@ -5,6 +5,7 @@ import type { Caller } from '../../handle/routing/router.ts';
 import { openThreadLink } from '../../handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import { REPLICA_STATE, ReplicaLoad } from '../../load/load-table.ts';
+import { ReplicaHashTable } from '../../load/replica-hashes.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
 import type { RelayTarget, ToFleet } from '../fleet-control.ts';
 import type { PeerAddress } from '../fleet-options.ts';
@@ -31,10 +32,11 @@ export interface PeerIdentity {
 /** The replicas of one deployment in another instance, as one endpoint for the callers of this instance. */
 export class PeerReplicas implements Reachable {
   readonly replicaId: string;
-  readonly endpoint: PeerEndpoint;
+  #endpoint: PeerEndpoint;
   /** Row of the relay in the load table. */
   readonly #load = new ReplicaLoad();
   readonly #tally = new ReplicaTally();
+  readonly #replicaHashes = new ReplicaHashTable();
   readonly #instanceId: string;
   readonly #epoch: number;
   readonly #address: PeerAddress;
@@ -56,12 +58,23 @@ export class PeerReplicas implements Reachable {
     this.#instanceId = instance;
     this.#epoch = epoch;
     this.#address = address;
-    this.endpoint = endpoint;
+    this.#endpoint = endpoint;
     this.#thread = thread;
     this.#deploymentLoad = deploymentLoad;
     this.replicaId = `${endpoint.deployment}@${instance}.${life}.${endpoint.number}`;
     this.#load.limit = 1;
     this.#load.setState(REPLICA_STATE.ready);
+  }
+
+  /** The endpoint as the peer last described it. */
+  get endpoint(): PeerEndpoint {
+    return this.#endpoint;
+  }
+
+  /** The peer described the endpoint anew. */
+  update(endpoint: PeerEndpoint): void {
+    this.#endpoint = endpoint;
+    this.channel?.update(endpoint);
   }
 
   link({ index, name }: Caller): Link | undefined {
@@ -73,7 +86,7 @@ export class PeerReplicas implements Reachable {
     // The calls of peers are not passed on to other peers.
     if (index === this.#thread.callerIndex || deploymentLoad === undefined) return undefined;
     this.#isRelayed = true;
-    const [load, tally] = [this.#load, this.#tally];
+    const [load, tally, replicaHashes] = [this.#load, this.#tally, this.#replicaHashes];
     const target: RelayTarget = {
       replicaId,
       epoch: this.#epoch,
@@ -81,8 +94,9 @@ export class PeerReplicas implements Reachable {
       methods,
       load: load.shared,
       deploymentLoad: deploymentLoad.shared,
+      replicaHashes: replicaHashes.shared,
     };
-    return openThreadLink({ ...identity, load, tally }, (port, ledger) =>
+    return openThreadLink({ ...identity, load, tally, replicaHashes }, (port, ledger) =>
       this.#thread.post(
         { type: 'relay', address: this.#address, callerName: name, port, ledger, ...target },
         [port],

@@ -8,10 +8,19 @@ import { PortTransport } from '../../channel/port-transport.ts';
 import { ReplicaChannel } from '../../channel/replica-channel.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import { RESERVED, type ReplicaLoad, type Reservation } from '../../load/load-table.ts';
+import type { ReplicaHashTable } from '../../load/replica-hashes.ts';
 import { now } from '../../time/clock.ts';
 import { type EventLoop, loop } from '../../time/loop.ts';
 import type { PeerChannel } from './peer-channel.ts';
 import { RelayedCall } from './relayed-call.ts';
+
+/** Tables of a relay, which callers read. */
+export interface RelayTables {
+  /** The relay's row in the load table, which the host made. */
+  readonly load: ReplicaLoad;
+  readonly deploymentLoad: DeploymentLoad;
+  readonly replicaHashes: ReplicaHashTable;
+}
 
 /**
  * Stands for a deployment of a peer towards the replicas of this instance: to them it is a replica whose limit is the window
@@ -25,12 +34,10 @@ export class Relay implements Intake {
   readonly #load: ReplicaLoad;
   readonly #deploymentLoad: DeploymentLoad;
 
-  /** @param load the relay's row in the load table, which the host made */
   constructor(
     channel: PeerChannel,
     methods: readonly string[],
-    load: ReplicaLoad,
-    deploymentLoad: DeploymentLoad,
+    { load, deploymentLoad, replicaHashes }: RelayTables,
   ) {
     this.#channel = channel;
     this.#methods = methods;
@@ -40,6 +47,13 @@ export class Relay implements Intake {
     channel.onFreed(() => deploymentLoad.announceFreed());
     channel.mindWaiting(() => deploymentLoad.queued > 0);
     this.#resize(channel.window);
+    const describe = (): void => {
+      channel.models.copyTo(load.models);
+      const { count, at } = channel.replicaHashes;
+      replicaHashes.write(Array.from({ length: count }, (_, index) => at(index)));
+    };
+    channel.onDescribed(describe);
+    describe();
   }
 
   /** Connects one caller thread of this instance. */

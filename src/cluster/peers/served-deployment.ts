@@ -4,8 +4,10 @@ import type { RouteConfig } from '../../handle/call/route-config.ts';
 import type { Route } from '../../handle/routing/route.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import { REPLICA_STATE, type ReplicaLoad } from '../../load/load-table.ts';
-import { time } from '../../time/clock.ts';
+import type { ModelTable } from '../../load/model-table.ts';
+import { now, time } from '../../time/clock.ts';
 import type { PeerEndpoint, PeerReplica } from './endpoint-table.ts';
+import { describeModels } from './peer-models.ts';
 import { type HostPlaces, HostWindows } from './windows/host-windows.ts';
 
 /** A deployment of this instance that peers call. */
@@ -22,6 +24,8 @@ export class ServedDeployment implements HostPlaces {
   /** Numbers by which answers name the replicas. */
   readonly #numbers = new Map<string, number>();
   #lastNumber = 0;
+  /** Sum of the revisions of the replicas' models, as last described. */
+  #modelsRevision = 0;
 
   /** @param loads of the replicas of this instance, by id */
   constructor(route: Route, loads: ReadonlyMap<string, ReplicaLoad>, config: RouteConfig, maxQueued: number) {
@@ -47,21 +51,30 @@ export class ServedDeployment implements HostPlaces {
     return Math.max(0, free - (this.#shared?.load.queued ?? 0));
   }
 
+  /** Whether the replicas hold other models than were described. */
+  get hasModelNews(): boolean {
+    return revisionOf(this.#models) !== this.#modelsRevision;
+  }
+
   /** Describes the deployment for peers; undefined while it has no replica. */
-  describe(number: number): PeerEndpoint | undefined {
+  describe(number: number, revision: number): PeerEndpoint | undefined {
     const { endpoints, app, deployment } = this.route;
     const newest = endpoints.at(-1);
     if (newest === undefined) return undefined;
     const methods = new Set(endpoints.flatMap(({ channel }) => [...channel.methods.keys()]));
     const { places, isIngress, config, maxQueued } = this;
+    const models = this.#models;
+    this.#modelsRevision = revisionOf(models);
     return {
       number,
       app,
       deployment,
       version: newest.version,
       methods: [...methods],
+      revision,
       places,
       replicas: this.#describeReplicas(),
+      models: describeModels(models, now()),
       isIngress,
       // The weights of tenants are those of the instance where a call enters.
       config: { ...config, tenants: undefined },
@@ -94,6 +107,10 @@ export class ServedDeployment implements HostPlaces {
     });
   }
 
+  get #models(): ModelTable[] {
+    return this.route.endpoints.flatMap(({ replicaId }) => this.#loads.get(replicaId)?.models ?? []);
+  }
+
   /** Awaits places that other threads free, while callers wait for them. */
   #watch(): void {
     if (this.#isWatching || this.#shared === undefined) return;
@@ -113,6 +130,10 @@ export class ServedDeployment implements HostPlaces {
     // The windows may be in the middle of a change.
     time.soon(look);
   }
+}
+
+function revisionOf(models: readonly ModelTable[]): number {
+  return models.reduce((sum, { revision }) => (sum + revision) | 0, models.length);
 }
 
 /** Returns the name of a method that a peer gives by its index; undefined if the index is unknown. */

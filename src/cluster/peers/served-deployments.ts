@@ -1,5 +1,5 @@
 import type { RouteConfig } from '../../handle/call/route-config.ts';
-import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
+import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { Route } from '../../handle/routing/route.ts';
 import type { ReplicaLoad } from '../../load/load-table.ts';
 import type { EndpointsStatus, PeerEndpoint } from './endpoint-table.ts';
@@ -22,6 +22,8 @@ export class ServedDeployments {
   /** The deployment to which calls to each app go. */
   readonly #ingress = new Map<string, string>();
   #last = 0;
+  /** Number of the last description. */
+  #revision = 0;
 
   /**
    * @param loads of the replicas of this instance, by id
@@ -74,18 +76,31 @@ export class ServedDeployments {
     if (served === undefined) return;
     const number = this.#numbers.get(served);
     const before = number === undefined ? undefined : this.#byNumber.get(number)?.endpoint;
-    const endpoint = served.describe(number ?? this.#last + 1);
+    const endpoint = served.describe(number ?? this.#last + 1, this.#revision + 1);
     if (endpoint === undefined) {
       this.#withdraw(served);
     } else if (before === undefined || number === undefined) {
       this.#offer(served, endpoint, []);
     } else if (isOther(before, endpoint)) {
       this.#offer(served, { ...endpoint, number: this.#last + 1 }, [number]);
-    } else if (JSON.stringify(before) !== JSON.stringify(endpoint)) {
+    } else if (contentOf(before) !== contentOf(endpoint)) {
+      this.#revision = endpoint.revision;
       this.#byNumber.set(number, { served, endpoint });
       this.#onChange({ kind: 'endpoints', endpoints: [endpoint], gone: [] });
     }
     served.windows.freed();
+  }
+
+  /** A replica may hold other models: peers are told. */
+  lookAtModels({ route, hasModelNews }: ServedDeployment): void {
+    if (hasModelNews) this.look(routeKey(route.app, route.deployment));
+  }
+
+  /** The models of a replica have changed. */
+  modelsChanged(replicaId: string): void {
+    for (const served of this.#byKey.values())
+      if (served.route.endpoints.some((endpoint) => endpoint.replicaId === replicaId))
+        this.lookAtModels(served);
   }
 
   endpoint(number: number): PeerEndpoint | undefined {
@@ -116,6 +131,7 @@ export class ServedDeployments {
 
   #offer(served: ServedDeployment, endpoint: PeerEndpoint, gone: readonly number[]): void {
     this.#last = endpoint.number;
+    this.#revision = endpoint.revision;
     for (const number of gone) this.#byNumber.delete(number);
     this.#byNumber.set(endpoint.number, { served, endpoint });
     this.#numbers.set(served, endpoint.number);
@@ -129,6 +145,13 @@ export class ServedDeployments {
     this.#byNumber.delete(number);
     this.#onChange({ kind: 'endpoints', endpoints: [], gone: [number] });
   }
+}
+
+/** What callers act on in a description, for comparison: the rest changes all the time. */
+function contentOf(endpoint: PeerEndpoint): string {
+  return JSON.stringify(endpoint, (key, value: unknown) =>
+    key === 'revision' || key === 'idleMs' ? undefined : value,
+  );
 }
 
 /** Whether callers need another channel: they read methods by their index. */

@@ -22,6 +22,8 @@ export interface RouteConfig {
   readonly hedge: HedgeConfig | undefined;
   /** Whether each HTTP request is logged. */
   readonly accessLog: boolean;
+  /** Version of the deployment in this instance; undefined if only other instances have it. */
+  readonly version?: string | undefined;
   /** Weights of tenants that wait for the same replicas. */
   readonly tenants: TenantsOptions | undefined;
 }

@@ -2,13 +2,13 @@ import { methodIndex } from '../../channel/method-names.ts';
 import { RESERVED } from '../../load/load-table.ts';
 import type { Call } from '../call/call.ts';
 import type { Outcome } from '../call/call-stats.ts';
+import { Candidates } from './candidates.ts';
 import type { Endpoint } from './endpoint.ts';
 import { reservePlace } from './load-balancing.ts';
 import { isSkewed, supporting } from './method-compatibility.ts';
 import type { ModelAffinity } from './model-affinity.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { SessionAffinity } from './session-affinity.ts';
-import { Tiers } from './tiers.ts';
 
 /** Interval between inspections of the replicas while calls come, in ms. */
 const LOOK_MS = 50;
@@ -28,8 +28,9 @@ export class EndpointSet {
   /** Set while two versions with different methods run side by side. */
   #isSkewed = false;
   /** Set while some endpoints are in other instances. */
-  #tiers: Tiers | undefined = undefined;
+  #candidates: Candidates | undefined = undefined;
   #isMixed = false;
+  #version: string | undefined = undefined;
   readonly #ejection = new OutlierEjection<Endpoint>();
   #medianMs = 0;
   #lookedAt = 0;
@@ -41,6 +42,13 @@ export class EndpointSet {
   /** The endpoints that are not ejected. */
   get inService(): readonly Endpoint[] {
     return this.#inService;
+  }
+
+  /** Sets the version of the deployment in this instance; undefined if only other instances have it. */
+  set version(version: string | undefined) {
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#changed();
   }
 
   add(endpoint: Endpoint): void {
@@ -112,22 +120,18 @@ export class EndpointSet {
     except: Endpoint | undefined,
     models: ModelAffinity | undefined,
   ): Endpoint | undefined {
-    const { modelKey, meta } = call;
-    const endpoints = this.#isSkewed ? this.#supporting(call.method) : this.#inService;
-    if (modelKey !== undefined && models !== undefined)
-      return models.reserve(call, modelKey, endpoints, except, at);
-    // Sessions keep their own replicas, in whichever instance.
-    if (this.#tiers === undefined || meta?.sessionId !== undefined)
-      return reservePlace(call, endpoints, except, at, this.sessions);
-    const tiers = this.#isSkewed ? new Tiers(endpoints) : this.#tiers;
-    return tiers.reserve(call.preferLocal, except, at);
+    const candidates =
+      this.#candidates === undefined || this.#isSkewed
+        ? new Candidates(this.#supporting(call.method), this.#version)
+        : this.#candidates;
+    return candidates.reserve(call, except, at, this.sessions, models);
   }
 
   /** A call has ended. @param wasSent the call was sent and no part of its answer had arrived */
   settled(call: Call, wasSent: boolean, outcome: Outcome, at: number): void {
     if (wasSent) this.answered(call, outcome, at);
     const session = call.meta?.sessionId;
-    if (session !== undefined && call.endpoint !== undefined)
+    if (session !== undefined && call.endpoint?.channel.tier === 'local')
       this.sessions.worked(session, call.ranUntil(at));
   }
 
@@ -180,7 +184,7 @@ export class EndpointSet {
     const inService = this.#all.filter((endpoint) => !this.#ejection.isOut(endpoint));
     this.#inService = inService.length === this.#all.length ? this.#all : inService;
     const hasPeers = inService.some(({ channel }) => channel.tier === 'peer');
-    this.#tiers = hasPeers ? new Tiers([...inService]) : undefined;
+    this.#candidates = hasPeers ? new Candidates([...inService], this.#version) : undefined;
     this.#isMixed = this.#isSkewed || hasPeers;
   }
 }

@@ -1,5 +1,5 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
-import { hash } from '../../load/hash.ts';
+import { hash, mix } from '../../load/hash.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
 import type { Destination } from '../call/destination.ts';
 import { PeakLatency } from './peak-latency.ts';
@@ -49,6 +49,19 @@ export class Endpoint implements Destination {
    */
   get score(): number {
     return (this.channel.ongoing + 1) * this.#costMs;
+  }
+
+  /**
+   * Weight by which a key ranks the replica (`rendezvous.ts`). An endpoint for the replicas of another instance has that of the
+   * best of them, so that all instances rank alike.
+   */
+  weight(key: number): number {
+    const { replicaHashes } = this.channel;
+    if (replicaHashes === undefined || replicaHashes.count === 0) return mix(key ^ this.affinityHash);
+    let best = 0;
+    for (let index = 0; index < replicaHashes.count; index++)
+      best = Math.max(best, mix(key ^ replicaHashes.at(index)));
+    return best;
   }
 
   get latencyMs(): number {

@@ -1,4 +1,3 @@
-import { mix } from '../../load/hash.ts';
 import { RESERVED } from '../../load/load-table.ts';
 import type { Call } from '../call/call.ts';
 import type { Outcome } from '../call/call-stats.ts';
@@ -244,5 +243,5 @@ function isBetterForLoad(endpoint: Endpoint, than: Endpoint, key: number): boole
     a.stalestAt === 0 || b.stalestAt === 0
       ? Number(a.stalestAt !== 0) - Number(b.stalestAt !== 0) || a.count - b.count
       : (a.stalestAt - b.stalestAt) | 0;
-  return later === 0 ? mix(key ^ endpoint.affinityHash) > mix(key ^ than.affinityHash) : later < 0;
+  return later === 0 ? endpoint.weight(key) > than.weight(key) : later < 0;
 }

@@ -1,4 +1,3 @@
-import { mix } from '../../load/hash.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /**
@@ -9,7 +8,7 @@ export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): E
   let [best] = endpoints as [Endpoint];
   let bestWeight = -1;
   for (const endpoint of endpoints) {
-    const weight = mix(key ^ endpoint.affinityHash);
+    const weight = endpoint.weight(key);
     if (weight <= bestWeight) continue;
     best = endpoint;
     bestWeight = weight;
@@ -19,6 +18,5 @@ export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): E
 
 /** All replicas in the order of a key's ranking. */
 export function rankByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint[] {
-  const weightOf = ({ affinityHash }: Endpoint): number => mix(key ^ affinityHash);
-  return endpoints.toSorted((a, b) => weightOf(b) - weightOf(a));
+  return endpoints.toSorted((a, b) => b.weight(key) - a.weight(key));
 }

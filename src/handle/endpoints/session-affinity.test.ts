@@ -120,6 +120,57 @@ describe('sessions', () => {
     expect(names(100).filter((session) => homeOf(affinity, session, endpoints) === home)).toEqual([]);
   });
 
+  test('end at the same replica, whichever instance of a fleet they enter', () => {
+    const ids = [['a0', 'a1', 'a2'], ['b0'], ['c0', 'c1']];
+    /** The endpoints as the instance of this index sees them: its replicas, and one endpoint for each other instance. */
+    const seenBy = (instance: number): Endpoint[] =>
+      ids.flatMap((own, index) => {
+        if (index === instance) return own.map((id) => new FakeReplica(id, 16).endpoint);
+        // Each instance knows the others under a name of its own.
+        const peer = new FakeReplica(`peer-${index}-of-${instance}`, 16, 'peer');
+        peer.standFor(own);
+        return [peer.endpoint];
+      });
+    const affinity = new SessionAffinity();
+    const views = ids.map((_, instance) => seenBy(instance));
+    const inside = ids.map((own) => own.map((id) => new FakeReplica(id, 16).endpoint));
+    const replicaOf = (session: string, instance: number): string => {
+      const home = [...affinity.rank(session, views[instance] as Endpoint[])][0] as Endpoint;
+      if (home.channel.tier === 'local') return home.replicaId;
+      // The peer's fleet thread sees the replicas of its own instance only.
+      return homeOf(affinity, session, inside[Number(home.replicaId.split('-')[1])] as Endpoint[]);
+    };
+    const places = names(300).map((session) => ids.map((_, instance) => replicaOf(session, instance)));
+    for (const place of places) expect(new Set(place).size).toBe(1);
+    for (const id of ids.flat()) expect(places.filter(([place]) => place === id).length).toBeGreaterThan(25);
+    // Without an instance only its own sessions move.
+    const [, , third] = views as [Endpoint[], Endpoint[], Endpoint[]];
+    const left = third.filter(({ replicaId }) => !replicaId.startsWith('peer-1-'));
+    for (const [index, session] of names(300).entries()) {
+      const [before] = places[index] as [string];
+      const home = [...affinity.rank(session, left)][0] as Endpoint;
+      if (before === 'b0') continue;
+      expect(home.channel.tier).toBe(before.startsWith('c') ? 'local' : 'peer');
+    }
+  });
+
+  test('that an instance has moved to another of its replicas have that one for its peers as well', () => {
+    const affinity = new SessionAffinity();
+    const own = replicas(3);
+    const peer = new FakeReplica('peer', 16, 'peer');
+    peer.standFor(['x0', 'x1']);
+    const all = [...own, peer.endpoint];
+    affinity.balance(1_000, all);
+    const here = names(200).filter((session) => homeOf(affinity, session, all) !== 'peer');
+    for (const session of here) work(affinity, session, 4, homeOf(affinity, session, own) === 'r0' ? 90 : 10);
+    affinity.balance(1_600, all);
+    const homes = here.map((session) => homeOf(affinity, session, own));
+    expect(homes).not.toEqual(here.map((session) => homeOf(new SessionAffinity(), session, own)));
+    expect(here.map((session) => homeOf(affinity, session, all))).toEqual(homes);
+    for (const session of names(200).filter((name) => !here.includes(name)))
+      expect(homeOf(affinity, session, all)).toBe('peer');
+  });
+
   test.each([
     [4, 400, 64, 1.5],
     [8, 400, 64, 1.5],

@@ -23,6 +23,9 @@ const MOST_UNITS = 10_000 / UNIT_MS;
  * sessions of that replica. A replica whose sessions made more than their share of the work of the last 10 s gives some
  * of them to the next one in their order that has room, for good: a session that has moved stays where it is.
  *
+ * In a fleet each session ranks the replicas of all instances, so that its calls end at the same instance wherever they
+ * enter. Inside its own, each instance moves sessions as above, for the calls of its peers as well.
+ *
  * The bound applies to the work of the last seconds, not to the calls that run now: those calls change so fast that
  * sessions would move all the time (stickiness 0.6).
  */
@@ -42,21 +45,22 @@ export class SessionAffinity {
   /** All replicas, the session's own first, then in the order in which its calls overflow when that replica is full. */
   *rank(session: string, endpoints: readonly Endpoint[]): Generator<Endpoint> {
     const bucket = bucketOf(session);
-    const home = this.#locate(bucket, endpoints);
+    const home = this.#home(bucket, endpoints);
     yield home;
     for (const endpoint of rankByRendezvous(keyOf(bucket), endpoints)) if (endpoint !== home) yield endpoint;
   }
 
-  /** A call of the session has ended. @param ms duration of the call */
+  /** A call of the session has ended at a replica of this instance. @param ms duration of the call */
   worked(session: string, ms: number): void {
     this.#table.add(bucketOf(session), Math.min(MOST_UNITS, Math.ceil(Math.max(ms, UNIT_MS) / UNIT_MS)));
   }
 
   /** Called every 50 ms while calls come: moves sessions away from replicas that have too much work. */
-  balance(at: number, endpoints: readonly Endpoint[]): void {
+  balance(at: number, all: readonly Endpoint[]): void {
     const table = this.#shared;
     if (table === undefined) return;
     table.advance(at);
+    const endpoints = localOf(all);
     const isDue = endpoints.length > 1 && table.calls >= LEAST_CALLS * endpoints.length;
     if (!isDue || !table.claimBalancing(at, BALANCE_MS)) return;
     const shares = new Map(endpoints.map((endpoint) => [endpoint, new Share()]));
@@ -89,6 +93,16 @@ export class SessionAffinity {
     }
   }
 
+  /** The replica to which the sessions of a bucket belong, or the instance of that replica. */
+  #home(bucket: number, endpoints: readonly Endpoint[]): Endpoint {
+    const local = localOf(endpoints);
+    if (local !== endpoints) {
+      const best = bestByRendezvous(keyOf(bucket), endpoints);
+      if (best.channel.tier === 'peer') return best;
+    }
+    return this.#locate(bucket, local);
+  }
+
   #locate(bucket: number, endpoints: readonly Endpoint[]): Endpoint {
     const place = this.#table.place(bucket);
     const moved =
@@ -115,6 +129,12 @@ class Share {
   buckets(): readonly { readonly bucket: number; readonly work: number }[] {
     return this.#buckets.toSorted((a, b) => b.work - a.work || a.bucket - b.bucket);
   }
+}
+
+/** The replicas of this instance; the list itself if there are no others. */
+function localOf(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const isLocal = ({ channel }: Endpoint): boolean => channel.tier === 'local';
+  return endpoints.every(isLocal) ? endpoints : endpoints.filter(isLocal);
 }
 
 function bucketOf(session: string): number {

@@ -99,6 +99,7 @@ export class Route implements CallOwner {
 
   configure(config: RouteConfig): void {
     this.config = config;
+    this.#dispatcher.endpoints.version = config.version;
     this.#dispatcher.retries.configure(config);
     this.runs.isLearning ||= config.hedge !== undefined;
     this.#rejection = undefined;

@@ -3,6 +3,7 @@ import { CallerChannel } from '../../channel/caller-channel.ts';
 import { LinkLedger } from '../../channel/link-ledger.ts';
 import { PortTransport } from '../../channel/port-transport.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
+import { ReplicaHashTable } from '../../load/replica-hashes.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import type { Connector } from './connector.ts';
@@ -22,27 +23,35 @@ export interface ThreadReplica {
   readonly load: ReplicaLoad;
   readonly tally: ReplicaTally;
   readonly methods: readonly string[];
+  /** Set for a relay to the replicas of another instance. */
+  readonly replicaHashes?: ReplicaHashTable;
 }
 
 /** Makes a channel to a replica. @param attach gives the replica its end */
 export function openThreadLink(
-  { replicaId, instanceId, version, load, tally, methods }: ThreadReplica,
+  { replicaId, instanceId, version, load, tally, methods, replicaHashes }: ThreadReplica,
   attach: (port: MessagePort, ledger: SharedArrayBuffer) => void,
 ): ThreadLink {
   const { port1, port2 } = inRootContext(() => new MessageChannel());
   const ledger = new LinkLedger();
   attach(port2, ledger.shared);
-  const shared = { load: load.shared, ledger: ledger.shared, tally: tally.shared };
+  const shared = {
+    load: load.shared,
+    ledger: ledger.shared,
+    tally: tally.shared,
+    replicaHashes: replicaHashes?.shared,
+  };
   return { kind: 'thread', replicaId, instanceId, version, port: port1, ...shared, methods };
 }
 
 /** Connects a caller to a replica in a thread. */
 export const threadConnector: Connector<'thread'> = {
-  connect({ port, load, ledger, tally, methods }, onGone) {
+  connect({ port, load, ledger, tally, methods, replicaHashes }, onGone) {
     const replica = {
       load: new ReplicaLoad(load),
       tally: new ReplicaTally(tally),
       methods: new Map(methods.map((name, index) => [name, index])),
+      replicaHashes: replicaHashes && new ReplicaHashTable(replicaHashes),
     };
     return new CallerChannel(
       new PortTransport(port),

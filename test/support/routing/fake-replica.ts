@@ -3,9 +3,11 @@ import type { OutboundCall } from '../../../src/channel/outbound-call.ts';
 import { KeyedCall } from '../../../src/handle/api/keyed-call.ts';
 import { Call } from '../../../src/handle/call/call.ts';
 import { Endpoint } from '../../../src/handle/endpoints/endpoint.ts';
+import { hash } from '../../../src/load/hash.ts';
 import { HOLDS_NOTHING } from '../../../src/load/holding.ts';
 import { RESERVED, type Reservation } from '../../../src/load/load-table.ts';
 import { MODEL_TABLE_BYTES, ModelTable } from '../../../src/load/model-table.ts';
+import type { ReplicaHashes } from '../../../src/load/replica-hashes.ts';
 import { ReplicaTally } from '../../../src/load/replica-tally.ts';
 import { beginBatch } from '../../../src/time/clock.ts';
 
@@ -26,12 +28,20 @@ export class FakeReplica implements CallChannel {
   readonly tally = new ReplicaTally();
   readonly ended = Promise.resolve();
   readonly models = new ModelTable(new SharedArrayBuffer(MODEL_TABLE_BYTES), 0);
+  /** Hashes of the replicas of a peer. */
+  replicaHashes: ReplicaHashes | undefined = undefined;
   readonly #listeners: Array<() => void> = [];
 
-  constructor(name: string, limit: number, tier: 'local' | 'peer' = 'local') {
+  constructor(name: string, limit: number, tier: 'local' | 'peer' = 'local', version = 'v1') {
     this.limit = limit;
     this.tier = tier;
-    this.endpoint = new Endpoint(name, 'instance', 'v1', this);
+    this.endpoint = new Endpoint(name, 'instance', version, this);
+  }
+
+  /** It stands for these replicas of a peer. */
+  standFor(replicaIds: readonly string[]): void {
+    const hashes = replicaIds.map(hash);
+    this.replicaHashes = { count: hashes.length, at: (index) => hashes[index] as number };
   }
 
   get free(): number {

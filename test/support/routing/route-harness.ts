@@ -42,8 +42,8 @@ export class Harness {
     this.route.adopt(this.load, this.ledger, { ...CONFIG, tenants, ...config });
   }
 
-  start(limit = 1, tier: 'local' | 'peer' = 'local'): FakeReplica {
-    const replica = new FakeReplica(`r${this.replicas.length}`, limit, tier);
+  start(limit = 1, tier: 'local' | 'peer' = 'local', version = 'v1'): FakeReplica {
+    const replica = new FakeReplica(`r${this.replicas.length}`, limit, tier, version);
     this.replicas.push(replica);
     this.route.add(replica.endpoint);
     return replica;

@@ -206,6 +206,7 @@ export class InboundLink implements LinkEvents {
       number,
       this.#link,
       () => this.#pace.rttMs,
+      () => this.#served.lookAtModels(served),
       (id) => {
         this.#calls[id] = undefined;
       },

@@ -15,23 +15,29 @@ export class InboundPort implements InboundAnswers, Collector {
   readonly #number: number;
   readonly #link: Link;
   readonly #caller: HostCaller;
+  readonly #onModel: () => void;
   readonly #onOver: (id: number) => void;
   #isCollected = false;
   /** Number of calls without a last frame. */
   #open = 0;
   #isClosed = false;
 
-  /** @param onOver the last frame of a call was posted */
+  /**
+   * @param onModel a call that named a model is about to be answered
+   * @param onOver the last frame of a call was posted
+   */
   constructor(
     served: ServedDeployment,
     number: number,
     link: Link,
     rttMs: () => number,
+    onModel: () => void,
     onOver: (id: number) => void,
   ) {
     this.served = served;
     this.#number = number;
     this.#link = link;
+    this.#onModel = onModel;
     this.#onOver = onOver;
     this.#caller = served.windows.join((window) => this.#tell(window), rttMs);
   }
@@ -155,6 +161,8 @@ export class InboundPort implements InboundAnswers, Collector {
   /** Posts the last frame of a call. */
   #last(call: InboundPeerCall, frame: readonly unknown[]): void {
     const { windows } = this.served;
+    // The caller learns before the answer where its next call for the model is quick.
+    if (call.modelKey !== undefined) this.#onModel();
     windows.ended(this.#caller, call.hasBegun);
     this.#tellSoon();
     const { id, batchSize } = call;

@@ -253,9 +253,9 @@ export class InlineDeployment implements RunningDeployment {
   }
 
   #configure(): void {
-    const { options } = this.#spec;
     const { registry, tenants } = this.#options;
-    registry.configure(this.#key, routeConfig(options, tenants), options.maxQueuedRequests);
+    const { maxQueuedRequests } = this.#spec.options;
+    registry.configure(this.#key, routeConfig(this.#spec, tenants), maxQueuedRequests);
   }
 
   async #make(spec: HostedDeployment, group: UpdateBarrier): Promise<InlineVersion> {

@@ -236,9 +236,9 @@ export class ReplicatedDeployment implements RunningDeployment, ScalableDeployme
   }
 
   #configureRoutes(): void {
-    const { options } = this.#spec;
+    const { maxQueuedRequests } = this.#spec.options;
     this.#refusal.forget();
-    this.#registry.configure(this.#key, routeConfig(options, this.#tenants), options.maxQueuedRequests);
+    this.#registry.configure(this.#key, routeConfig(this.#spec, this.#tenants), maxQueuedRequests);
   }
 
   /** @param reconfigured resolves when the running replicas have the new config */
