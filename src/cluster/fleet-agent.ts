@@ -21,7 +21,7 @@ import { MemberPeers } from './member/member-peers.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
 import { InboundLink } from './peers/inbound/inbound-link.ts';
 import { Lateness } from './peers/lateness.ts';
-import { ModelWatch } from './peers/model-watch.ts';
+import { ModelWatch } from './peers/models/model-watch.ts';
 import { PeerClient } from './peers/peer-client.ts';
 import { Relay } from './peers/relay.ts';
 import { ServedDeployments } from './peers/served-deployments.ts';

@@ -1,7 +1,7 @@
 import { type RouteConfig, UNKNOWN_CONFIG } from '../../handle/call/route-config.ts';
 import { isPlainObject } from '../../validation/fields.ts';
 import { WireError } from '../../wire/wire-error.ts';
-import type { ModelsStatus } from './peer-models.ts';
+import type { ModelsStatus } from './models/peer-models.ts';
 
 /** A replica of a peer. */
 export interface PeerReplica {

@@ -24,6 +24,20 @@ describe('a channel to a peer', () => {
     expect(peer.channel.room()).toBe(RESERVED.gone);
   });
 
+  test('sends calls beyond the window that have to run there, until one is refused', () => {
+    const peer = new LinkedChannel();
+    peer.describe(3);
+    const room = (): number => peer.channel.reserveToWait();
+    expect([peer.send(), peer.send()]).toEqual([expect.anything(), undefined]);
+    expect([room(), room(), room()]).toEqual([RESERVED.ok, RESERVED.ok, RESERVED.full]);
+    peer.channel.unreserve();
+    peer.refuse(0, 1);
+    expect(room()).toBe(RESERVED.full);
+    peer.channel.unreserve();
+    peer.open(1);
+    expect([room(), room()]).toEqual([RESERVED.ok, RESERVED.ok]);
+  });
+
   test('gives a refused call back', () => {
     const peer = new LinkedChannel();
     const call = peer.send();

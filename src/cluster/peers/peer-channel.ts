@@ -12,7 +12,7 @@ import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { CallLink } from './call-link.ts';
 import type { PeerEndpoint } from './endpoint-table.ts';
 import { HandoverLedger } from './handover-ledger.ts';
-import { PeerModels } from './peer-models.ts';
+import { PeerModels } from './models/peer-models.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
 import { CallerWindow } from './windows/caller-window.ts';
 
@@ -125,8 +125,18 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     return room;
   }
 
+  /** A call that has to run here may be sent beyond the window: the peer lets it wait there, or refuses it. */
   reserveToWait(): Reservation {
-    return this.reserve();
+    const room = this.room();
+    if (room === RESERVED.gone || (room === RESERVED.full && !this.mayExceed)) return room;
+    this.#reserved++;
+    return RESERVED.ok;
+  }
+
+  /** Whether a call may be sent beyond the window. After a refusal none may, until the peer gives a turn. */
+  get mayExceed(): boolean {
+    const { awaitsTurn } = this.#window;
+    return !awaitsTurn && this.#underWay < this.#places && this.#link?.isSaturated === false;
   }
 
   reserveBeyondLimit(): Reservation {

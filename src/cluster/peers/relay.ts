@@ -7,7 +7,7 @@ import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-na
 import { PortTransport } from '../../channel/port-transport.ts';
 import { ReplicaChannel } from '../../channel/replica-channel.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import { RESERVED, type ReplicaLoad, type Reservation } from '../../load/load-table.ts';
+import { RESERVED, type ReplicaLoad } from '../../load/load-table.ts';
 import type { ReplicaHashTable } from '../../load/replica-hashes.ts';
 import { now } from '../../time/clock.ts';
 import { type EventLoop, loop } from '../../time/loop.ts';
@@ -46,11 +46,11 @@ export class Relay implements Intake {
     channel.onWindow((window) => this.#resize(window));
     channel.onFreed(() => deploymentLoad.announceFreed());
     channel.mindWaiting(() => deploymentLoad.queued > 0);
-    this.#resize(channel.window);
     const describe = (): void => {
       channel.models.copyTo(load.models);
       const { count, at } = channel.replicaHashes;
       replicaHashes.write(Array.from({ length: count }, (_, index) => at(index)));
+      this.#resize(channel.window);
     };
     channel.onDescribed(describe);
     describe();
@@ -100,11 +100,15 @@ export class Relay implements Intake {
 
   #pass(call: ChannelCall): void {
     const method = this.#methodAt(call.method);
-    const isForAll = call.meta?.fanOut === true;
-    const reserve = (): Reservation =>
-      isForAll ? this.#channel.reserveBeyondLimit() : this.#channel.reserve();
-    if (method === undefined || reserve() !== RESERVED.ok) call.returned();
+    if (method === undefined || !this.#reserve(call)) call.returned();
     else this.#channel.send(new RelayedCall(call, method, this.#channel));
+  }
+
+  #reserve({ meta }: ChannelCall): boolean {
+    const channel = this.#channel;
+    if (meta?.fanOut === true) return channel.reserveBeyondLimit() === RESERVED.ok;
+    const room = meta?.sessionId === undefined ? channel.reserve() : channel.reserveToWait();
+    return room === RESERVED.ok;
   }
 
   #methodAt(index: number): string | undefined {
@@ -113,7 +117,8 @@ export class Relay implements Intake {
   }
 
   #resize(window: number): void {
-    this.#load.limit = window;
+    // Calls that have to run there may be more than the window says.
+    this.#load.limit = this.#channel.mayExceed ? Math.max(window, this.#channel.limit) : window;
     if (this.#load.setOpen(window, window)) this.#deploymentLoad.announceFreed();
   }
 }

@@ -7,7 +7,7 @@ import { REPLICA_STATE, type ReplicaLoad } from '../../load/load-table.ts';
 import type { ModelTable } from '../../load/model-table.ts';
 import { now, time } from '../../time/clock.ts';
 import type { PeerEndpoint, PeerReplica } from './endpoint-table.ts';
-import { describeModels } from './peer-models.ts';
+import { describeModels } from './models/peer-models.ts';
 import { type HostPlaces, HostWindows } from './windows/host-windows.ts';
 
 /** A deployment of this instance that peers call. */

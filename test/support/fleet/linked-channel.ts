@@ -1,5 +1,6 @@
 import { CallLink } from '../../../src/cluster/peers/call-link.ts';
 import { PeerChannel } from '../../../src/cluster/peers/peer-channel.ts';
+import { UNKNOWN_CONFIG } from '../../../src/handle/call/route-config.ts';
 import { RESERVED } from '../../../src/load/load-table.ts';
 import { loop } from '../../../src/time/loop.ts';
 import { Codec } from '../../../src/wire/codec.ts';
@@ -51,6 +52,23 @@ export class LinkedChannel {
       closed: (error) => this.channel.unlinked(error),
     });
     this.channel.linked(this.link);
+  }
+
+  /** The peer describes replicas with so many places. */
+  describe(places: number): void {
+    this.channel.update({
+      number: ENDPOINT,
+      app: 'app',
+      deployment: 'Model',
+      version: 'v1',
+      methods: METHODS,
+      revision: 1,
+      places,
+      replicas: [{ number: 1, id: 'Model#1' }],
+      isIngress: true,
+      config: UNKNOWN_CONFIG,
+      maxQueued: -1,
+    });
   }
 
   /** Sends a call, if the channel has room. */

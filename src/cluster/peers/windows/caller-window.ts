@@ -18,6 +18,11 @@ export class CallerWindow {
     return this.#size;
   }
 
+  /** Whether a call of this caller was refused, and has had no turn since. */
+  get awaitsTurn(): boolean {
+    return this.#awaitsTurn;
+  }
+
   /** Number of further calls that fit. @param underWay calls that hold a place */
   free(underWay: number): number {
     return Math.max(0, this.#size - underWay);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MODEL_TABLE_BYTES, ModelTable } from '../../load/model-table.ts';
+import { MODEL_TABLE_BYTES, ModelTable } from '../../../load/model-table.ts';
 import { describeModels, PeerModels } from './peer-models.ts';
 
 /** A replica that holds these models. @param stalestAt 0: it has room for another one */

@@ -1,4 +1,4 @@
-import { MAX_KNOWN_MODELS, type ModelTable, type ReplicaModels } from '../../load/model-table.ts';
+import { MAX_KNOWN_MODELS, type ModelTable, type ReplicaModels } from '../../../load/model-table.ts';
 
 /** The multiplexed models of a deployment's replicas, as its instance tells its peers. */
 export interface ModelsStatus {

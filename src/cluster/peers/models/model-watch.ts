@@ -1,5 +1,5 @@
-import type { ModelTable } from '../../load/model-table.ts';
-import { time } from '../../time/clock.ts';
+import type { ModelTable } from '../../../load/model-table.ts';
+import { time } from '../../../time/clock.ts';
 
 /** Minimum time between two reports about one replica, in ms. */
 const PAUSE_MS = 20;
