@@ -136,6 +136,11 @@ export class Link implements Collector {
     return this.#socket.unsent + this.#sender.unsent;
   }
 
+  /** Whether no frame waits here: a message that is sent past the link now overtakes none. */
+  get isIdle(): boolean {
+    return this.#slots.length === 0 && this.#sender.unsent === 0;
+  }
+
   /**
    * Sends a frame of `channel/frames.ts` or of `PEER_FRAME`. Values must be captured; they are not changed, and are
    * read before `post` returns, except for large binaries. A closed link ignores the frame.

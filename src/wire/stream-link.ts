@@ -4,6 +4,12 @@ import { FAULT, WireError } from './wire-error.ts';
 
 const PREFIX_BYTES = 4;
 
+/** Size of the memory that short texts share, and the largest number of bytes that a character takes in it. */
+const SLAB_BYTES = 65_536;
+const UTF8_BYTES = 3;
+
+const NOTHING = Buffer.alloc(0);
+
 /** Carries messages over a stream of bytes, each after its length (4 bytes, big endian). Used for child processes. */
 export class StreamLinkSocket implements LinkSocket {
   readonly #stream: Duplex;
@@ -11,6 +17,8 @@ export class StreamLinkSocket implements LinkSocket {
   readonly #framer: Framer;
   #error: Error | undefined = undefined;
   #isEnded = false;
+  #slab: Buffer = NOTHING;
+  #slabFill = 0;
 
   constructor(stream: Duplex) {
     this.#stream = stream;
@@ -51,6 +59,21 @@ export class StreamLinkSocket implements LinkSocket {
     process.nextTick(uncork, stream);
   }
 
+  /** Sends a short text as one message, without memory of its own. */
+  sendText(text: string): void {
+    if (!this.#stream.writable) return;
+    const most = PREFIX_BYTES + UTF8_BYTES * text.length;
+    if (this.#slab.length - this.#slabFill < most) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, most));
+      this.#slabFill = 0;
+    }
+    const start = this.#slabFill;
+    const length = this.#slab.write(text, start + PREFIX_BYTES);
+    this.#slab.writeUInt32BE(length, start);
+    this.#slabFill = start + PREFIX_BYTES + length;
+    this.#stream.write(this.#slab.subarray(start, this.#slabFill));
+  }
+
   close(): void {
     this.#stream.end();
   }
@@ -84,7 +107,7 @@ function uncork(stream: Duplex): void {
  */
 class Framer {
   readonly #onMessage: (pieces: readonly Uint8Array[]) => void;
-  #prefix: Buffer = Buffer.alloc(0);
+  #prefix: Buffer = NOTHING;
   #pieces: Uint8Array[] = [];
   /** Number of bytes that the message still lacks; undefined while its length is unknown. */
   #missing: number | undefined = undefined;
@@ -102,6 +125,11 @@ class Framer {
   push(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) {
       if (this.#missing === undefined) {
+        if (this.#prefix.length === 0 && bytes.length - at >= PREFIX_BYTES) {
+          this.#begin(bytes.readUInt32BE(at));
+          at += PREFIX_BYTES;
+          continue;
+        }
         const needed = PREFIX_BYTES - this.#prefix.length;
         this.#prefix = Buffer.concat([this.#prefix, bytes.subarray(at, at + needed)]);
         at += needed;
@@ -117,7 +145,7 @@ class Framer {
   }
 
   #begin(length: number): void {
-    this.#prefix = Buffer.alloc(0);
+    this.#prefix = NOTHING;
     if (length === 0 || length > MAX_MESSAGE_BYTES)
       throw new WireError(
         FAULT.limit,

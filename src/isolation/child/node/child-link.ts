@@ -3,9 +3,10 @@ import { deserialize, serialize } from 'node:v8';
 import { FRAME, frameLength } from '../../../channel/frames.ts';
 import type { FrameTransport } from '../../../channel/transport.ts';
 import type { Frame } from '../../../wire/large-receiver.ts';
-import { Link } from '../../../wire/link.ts';
+import { Link, type LinkSocket, type LinkSocketEvents } from '../../../wire/link.ts';
 import { CHILD_FRAME } from '../../../wire/peer-frames.ts';
 import { StreamLinkSocket } from '../../../wire/stream-link.ts';
+import { arePlainCalls, decodePlainCalls, encodePlainCalls } from './plain-calls.ts';
 
 /** Directions of the calls on one link: each has ids of its own, which are even or odd on the wire. */
 export const LANE = { toChild: 0, toParent: 1 } as const;
@@ -18,8 +19,8 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 export interface ChildLinkEvents {
   control(message: unknown): void;
   state(values: readonly number[]): void;
-  /** A call to the child arrived, and is delivered next. */
-  arrived(): void;
+  /** A call to the child arrived, and is delivered next. Only the child counts them. */
+  arrived?(): void;
   /** The other end is gone. Called once, as the last event. */
   closed(): void;
 }
@@ -27,6 +28,7 @@ export interface ChildLinkEvents {
 /** The link between a replica's thread and its child process: calls both ways, control messages, and the child's state. */
 export class ChildLink {
   readonly #stream: Duplex;
+  readonly #socket: PlainCallsSocket;
   readonly #events: ChildLinkEvents;
   readonly #link: Link;
   readonly #lanes: readonly [Lane, Lane];
@@ -40,8 +42,9 @@ export class ChildLink {
       new Lane((frames) => this.#postCalls(LANE.toChild, frames)),
       new Lane((frames) => this.#postCalls(LANE.toParent, frames)),
     ];
+    this.#socket = new PlainCallsSocket(stream, (message) => this.#receivePlain(message));
     this.#link = new Link(
-      new StreamLinkSocket(stream),
+      this.#socket,
       { frames: (frames) => this.#receive(frames), closed: () => this.#closed() },
       { maxPayload: NO_LIMIT, peerMaxPayload: NO_LIMIT },
     );
@@ -67,7 +70,15 @@ export class ChildLink {
     while (this.#stream.writableCorked > 0) this.#stream.uncork();
   }
 
+  /** Sends calls past the link, unless they are long or JSON cannot express them, or frames wait in the link. */
   #postCalls(lane: LaneNumber, frames: readonly unknown[]): void {
+    const state = this.takeState();
+    const text = this.#link.isIdle ? encodePlainCalls({ lane, state, frames }) : undefined;
+    if (text !== undefined) {
+      this.#socket.post(text);
+      return;
+    }
+    if (state !== undefined) this.postState(state);
     const split: Frame[] = [];
     for (let at = 0; at < frames.length; ) {
       const length = frameLength(frames, at);
@@ -79,9 +90,16 @@ export class ChildLink {
       }
       at += length;
     }
-    const state = this.takeState();
-    if (state !== undefined) split.unshift([CHILD_FRAME.state, state]);
     if (split.length > 0) this.#link.postAll(split);
+  }
+
+  #receivePlain(message: Buffer): void {
+    const { lane, state, frames } = decodePlainCalls(message);
+    if (state !== undefined) this.#events.state(state);
+    if (lane === LANE.toChild && this.#events.arrived !== undefined)
+      for (let at = 0; at < frames.length; at += frameLength(frames, at))
+        if (frames[at] === FRAME.call || frames[at] === FRAME.callExtra) this.#events.arrived();
+    this.#lanes[lane as LaneNumber].deliver(frames);
   }
 
   #receive(frames: readonly Frame[]): void {
@@ -98,7 +116,7 @@ export class ChildLink {
         const id = frame[1] as number;
         const lane = (id % LANES) as LaneNumber;
         if (lane === LANE.toChild && (kind === FRAME.call || kind === FRAME.callExtra))
-          this.#events.arrived();
+          this.#events.arrived?.();
         const own = calls[lane];
         own.push(kind, Math.floor(id / LANES));
         for (let index = 2; index < frame.length; index++) own.push(frame[index]);
@@ -115,6 +133,49 @@ export class ChildLink {
   #closed(): void {
     for (const lane of this.#lanes) lane.closed();
     this.#events.closed();
+  }
+}
+
+/** A stream whose messages are those of a link, and plain calls between them. */
+class PlainCallsSocket implements LinkSocket {
+  readonly #socket: StreamLinkSocket;
+  readonly #receive: (message: Buffer) => void;
+
+  constructor(stream: Duplex, receive: (message: Buffer) => void) {
+    this.#socket = new StreamLinkSocket(stream);
+    this.#receive = receive;
+  }
+
+  get unsent(): number {
+    return this.#socket.unsent;
+  }
+
+  listen(events: LinkSocketEvents): void {
+    this.#socket.listen({
+      message: (pieces) => {
+        const [first] = pieces;
+        if (first === undefined || !arePlainCalls(first)) events.message(pieces);
+        else this.#receive(pieces.length === 1 ? (first as Buffer) : Buffer.concat(pieces));
+      },
+      closed: (error) => events.closed(error),
+    });
+  }
+
+  /** @param text plain calls */
+  post(text: string): void {
+    this.#socket.sendText(text);
+  }
+
+  send(pieces: readonly Uint8Array[], onWritten?: () => void): void {
+    this.#socket.send(pieces, onWritten);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
   }
 }
 

@@ -83,7 +83,6 @@ export class Gateway {
     this.#link = new ChildLink(child.link, {
       control: (message) => this.#fromChild(message as FromChild),
       state: (values) => this.#reported(values),
-      arrived() {},
       // The exit of the process follows, and says why.
       closed() {},
     });

@@ -1,0 +1,117 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { streamPair } from '../../../../test/support/wire/pair.ts';
+import { FRAME } from '../../../channel/frames.ts';
+import { MARK } from '../../../values/marks.ts';
+import { ChildLink, LANE } from './child-link.ts';
+import { arePlainCalls, decodePlainCalls, encodePlainCalls } from './plain-calls.ts';
+
+/** Two ends of a link in memory, and the events of the second one in their order. */
+function linkPair(pieceBytes?: number) {
+  const [near, far] = streamPair(pieceBytes);
+  const events: unknown[] = [];
+  const quiet = { control() {}, state() {}, closed() {} };
+  const sender = new ChildLink(near, quiet);
+  const receiver = new ChildLink(far, {
+    control: (message) => events.push({ control: message }),
+    state: (values) => events.push({ state: values }),
+    arrived: () => events.push('arrived'),
+    closed() {},
+  });
+  receiver.lane(LANE.toChild).onFrames((frames) => events.push({ toChild: frames }));
+  receiver.lane(LANE.toParent).onFrames((frames) => events.push({ toParent: frames }));
+  const untilControl = async (wanted: object): Promise<unknown[]> => {
+    while (!events.some((event) => isDeepStrictEqual(event, { control: wanted }))) await turn();
+    return events;
+  };
+  return { sender, untilControl };
+}
+
+const call = (id: number, value: unknown): unknown[] => [FRAME.call, id, 7, 0, 1_000, 1, value];
+
+describe('plain calls', () => {
+  const plain = fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+
+  test('come back as they were, with what is undefined among them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(plain, fc.constant(undefined)), { maxLength: 30 }), (args) => {
+        const frames = [
+          FRAME.callExtra,
+          1,
+          7,
+          0,
+          0,
+          args.length,
+          ...args,
+          'id',
+          undefined,
+          FRAME.result,
+          2,
+          'x',
+        ];
+        const text = encodePlainCalls({ lane: 1, state: [1, 0.5], frames });
+        const bytes = Buffer.from(text ?? '');
+        expect(arePlainCalls(bytes)).toBe(true);
+        expect(decodePlainCalls(bytes)).toEqual({ lane: 1, state: [1, 0.5], frames });
+      }),
+      { seed: 16 },
+    );
+  });
+
+  test.each([
+    ['a number that JSON does not have', Number.NaN],
+    ['a negative zero', { a: [-0] }],
+    ['a bigint', 1n],
+    ['something undefined within a value', { a: undefined }],
+    ['a Date', new Date(0)],
+    ['memory', [Uint8Array.of(1)]],
+    ['a Map', new Map()],
+    ['an array with names', Object.assign([1], { index: 0 })],
+    ['a long text', 'x'.repeat(20_000)],
+    ['a deep value', Array.from({ length: 70 }).reduce<unknown>((inner) => [inner], 1)],
+  ])('are not those with %s', (_what, value) => {
+    expect(encodePlainCalls({ lane: 0, state: undefined, frames: call(1, value) })).toBeUndefined();
+  });
+
+  test('are not those with marks, which mean objects by their identity', () => {
+    const standIn = { name: 'TypeError' };
+    const frames = [FRAME.error, 1, standIn, [standIn, MARK.error]];
+    expect(encodePlainCalls({ lane: 0, state: undefined, frames })).toBeUndefined();
+  });
+});
+
+describe('a link to a child', () => {
+  test.each([undefined, 3])(
+    'delivers all in order, whatever way it goes (pieces of %s bytes)',
+    async (bytes) => {
+      const { sender, untilControl } = linkPair(bytes);
+      const lane = sender.lane(LANE.toChild);
+      const large = new Uint8Array(200_000).fill(5);
+      sender.postControl({ first: new Date(0) });
+      lane.post(call(1, { x: 'ü' }), undefined);
+      lane.post(call(2, new Map([[1, -0]])), undefined);
+      lane.post([...call(3, large), FRAME.chunk, 3, 'behind', 6], undefined);
+      lane.post([FRAME.cancel, 3, 0], undefined);
+      sender.lane(LANE.toParent).post([FRAME.result, 4, undefined], undefined);
+      sender.postState([1, 2]);
+      sender.postControl({ last: true });
+      const events = await untilControl({ last: true });
+      const frames = events.flatMap((event) =>
+        typeof event === 'object' && event !== null && 'toChild' in event ? (event.toChild as unknown[]) : [],
+      );
+      expect(frames).toEqual([
+        ...call(1, { x: 'ü' }),
+        ...call(2, new Map([[1, -0]])),
+        ...call(3, large),
+        ...[FRAME.chunk, 3, 'behind', 6],
+        ...[FRAME.cancel, 3, 0],
+      ]);
+      expect(events.filter((event) => event === 'arrived')).toHaveLength(3);
+      expect(events[0]).toEqual({ control: { first: new Date(0) } });
+      expect(events).toContainEqual({ toParent: [FRAME.result, 4, undefined] });
+      expect(events).toContainEqual({ state: [1, 2] });
+    },
+  );
+});
