@@ -9,7 +9,12 @@ const HOST_ONLY = /^--(?:inspect|watch|test|debug-port|cpu-prof|heap-prof)/;
 
 /** Flags of Node for a child: those of this thread, and the limits of its heap in MiB. */
 export function childFlags(execArgv: readonly string[], limits: ResourceLimits): string[] {
-  const flags = execArgv.filter((flag) => !HOST_ONLY.test(flag));
+  const flags = execArgv.filter((flag, index) => {
+    if (HOST_ONLY.test(flag)) return false;
+    // The value of such a flag may stand behind it.
+    const before = execArgv[index - 1] ?? '';
+    return flag.startsWith('-') || before.includes('=') || !HOST_ONLY.test(before);
+  });
   const { maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb } = limits;
   if (maxOldGenerationSizeMb !== undefined)
     flags.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`);
