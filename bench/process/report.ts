@@ -26,6 +26,7 @@ export const TABLES: readonly TableSpec[] = [
 
 export const RATIOS: readonly KeySpec[] = [
   { key: 'process.death_seen_ms', cell: 'death', metric: 'deathP99', of: 'process', goal: '≤ 5' },
+  { key: 'process.death_vs_floor', cell: 'death', metric: 'deathP50', of: 'process', against: 'stream' },
   {
     key: 'process.call_p50_vs_floors',
     cell: 'small@1',
