@@ -17,6 +17,8 @@ export interface CallChannel {
   readonly limit: number;
   /** Outcomes of the calls of all callers to the replica. */
   readonly tally: ReplicaTally;
+  /** Whether the channel leads to a thread that passes a broadcast on to every replica. */
+  readonly fansOut?: boolean;
   /** Remote methods of the replica. */
   readonly methods: ReadonlyMap<string, number>;
   /** Number of calls of all callers that hold a place at the replica. */

@@ -33,11 +33,11 @@ export function broadcast(
     // Replicas that are not ready are skipped.
     if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
     const call = prepare();
-    const isPeer = endpoint.instanceId !== instance;
-    if (isPeer) call.meta = { ...call.meta, fanOut: true };
+    const isFannedOut = endpoint.instanceId !== instance || endpoint.channel.fansOut === true;
+    if (isFannedOut) call.meta = { ...call.meta, fanOut: true };
     if (!call.isSettled && take(call)) route.dispatchTo(call, endpoint);
     else endpoint.channel.unreserve();
-    parts.push(call.response.then(isPeer ? outcomesOf : succeeded, failed));
+    parts.push(call.response.then(isFannedOut ? outcomesOf : succeeded, failed));
   }
   const { app, deployment } = route;
   const settled = Promise.all(parts).then((lists) => {

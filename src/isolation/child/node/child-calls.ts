@@ -12,6 +12,7 @@ import { Capture, RESULT } from '../../../values/capture.ts';
 import type { Marks } from '../../../values/marks.ts';
 import { revive } from '../../../values/revive.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
+import { broadcastFor } from './broadcast-for-child.ts';
 import type { CalledMethod } from './child-messages.ts';
 
 /** Makes the calls that the user's code in a child makes to other deployments: this thread's router finds their replicas. */
@@ -42,6 +43,10 @@ export class ChildCalls {
     if (called === undefined) throw new TypeError(`the child did not announce method ${inbound.method}`);
     const { app, deployment, method } = called;
     const route = this.#router.route(app, deployment, routeKey(app, deployment));
+    if (inbound.meta?.fanOut === true) {
+      broadcastFor(inbound, route, method, this.#router.instanceId);
+      return;
+    }
     const call = new ForwardedCall(route, method, inbound);
     call.priorityRank = inbound.meta?.priority ?? route.config.priorityRank;
     route.begin(call, inbound.deadline);

@@ -71,6 +71,7 @@ class AnnouncedMethods extends Map<string, number> {
 class ParentChannel extends CallerEnd implements CallChannel {
   readonly isInline = false;
   readonly tier = 'local';
+  readonly fansOut = true;
   readonly limit = PLACES;
   readonly ongoing = 0;
   readonly free = PLACES;

@@ -1,0 +1,124 @@
+import { type FanOutcome, outcomesOf, packOutcomes } from '../../../channel/fan-out.ts';
+import type { CallMeta } from '../../../channel/frames.ts';
+import type { InboundCall } from '../../../channel/inbound-call.ts';
+import { ServeError } from '../../../errors.ts';
+import { Call, type CallOwner } from '../../../handle/call/call.ts';
+import type { Route } from '../../../handle/routing/route.ts';
+import { RESERVED } from '../../../load/load-table.ts';
+import { Capture, RESULT } from '../../../values/capture.ts';
+import type { Marks } from '../../../values/marks.ts';
+import { revive } from '../../../values/revive.ts';
+import { NO_ENCODING } from '../../../values/transfer.ts';
+
+/**
+ * Passes a broadcast of a child on to every replica of a deployment: replicas of this instance get a call each, another
+ * instance gets one call. The child gets one answer with all outcomes.
+ *
+ * @param instance the instance that calls
+ */
+export function broadcastFor(inbound: InboundCall, route: Route, method: string, instance: string): void {
+  const { args, marks, meta } = inbound.raw();
+  const { fanOut: _, ...own } = meta ?? {};
+  const parts = new Map<PartCall, readonly FanOutcome[]>();
+  let open = 1;
+  const ended = (part: PartCall, outcomes: readonly FanOutcome[]): void => {
+    parts.set(part, outcomes);
+    if (--open === 0) answer();
+  };
+  const answer = (): void => {
+    inbound.listener = undefined;
+    const { value, marks: all } = packOutcomes([...parts.values()].flat());
+    inbound.result(value, { ...NO_ENCODING, marks: all });
+  };
+  const cancel = (): void => {
+    for (const part of parts.keys()) part.cancel();
+  };
+  inbound.listener = { cancelled: cancel, refused: cancel, credited() {}, uploaded() {}, uploadEnded() {} };
+  for (const endpoint of [...route.endpoints]) {
+    // Replicas that are not ready are skipped.
+    if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
+    const isPeer = endpoint.instanceId !== instance;
+    const part = new PartCall(route, method, isPeer, (outcomes) => ended(part, outcomes));
+    const metadata: CallMeta = isPeer ? { ...own, fanOut: true } : own;
+    part.prepare(args, marks, metadata);
+    parts.set(part, []);
+    open++;
+    route.begin(part, inbound.deadline);
+    route.dispatchTo(part, endpoint);
+  }
+  if (--open === 0) answer();
+}
+
+/** The part of a broadcast at one replica, or at all replicas of another instance. */
+class PartCall extends Call {
+  readonly #isPeer: boolean;
+  readonly #ended: (outcomes: readonly FanOutcome[]) => void;
+  /** Marks of a result that is passed on as it came. */
+  #marks: Marks | undefined = undefined;
+
+  constructor(
+    route: CallOwner,
+    method: string,
+    isPeer: boolean,
+    ended: (outcomes: readonly FanOutcome[]) => void,
+  ) {
+    super(route, method);
+    this.#isPeer = isPeer;
+    this.#ended = ended;
+  }
+
+  prepare(args: readonly unknown[], marks: Marks | undefined, meta: CallMeta): void {
+    this.args = args;
+    this.marks = marks;
+    this.meta = meta;
+  }
+
+  override get wantsRaw(): boolean {
+    return !this.#isPeer;
+  }
+
+  override succeeded(value: unknown, marks?: Marks): void {
+    this.#marks = marks;
+    super.succeeded(value);
+  }
+
+  /** Errors are revived, since the route judges calls by them. */
+  override failed(error: unknown, marks?: Marks): void {
+    super.failed(marks === undefined ? error : revive(error, marks));
+  }
+
+  override returned(): void {
+    this.orphaned(false, undefined);
+  }
+
+  protected override onResult(value: unknown): void {
+    if (!this.#isPeer) {
+      this.#ended([{ isOk: true, value, marks: this.#marks }]);
+      return;
+    }
+    this.#ended(
+      outcomesOf(value).map((outcome) =>
+        outcome.status === 'fulfilled' ? captured(true, outcome.value) : captured(false, outcome.reason),
+      ),
+    );
+  }
+
+  protected override onError(error: unknown): void {
+    this.#ended([captured(false, error)]);
+  }
+
+  protected override onOpen(): void {
+    const what = `${this.method} streams its result, which a broadcast of a process cannot carry`;
+    this.cancel(new ServeError('SERVE_INVALID_OPTION', what));
+  }
+
+  protected override onChunk(): void {}
+
+  protected override onEnd(): void {}
+}
+
+function captured(isOk: boolean, value: unknown): FanOutcome {
+  const capture = new Capture();
+  const taken = capture.take(value, '', RESULT);
+  return { isOk, value: taken, marks: capture.marks };
+}
