@@ -17,9 +17,13 @@ sys.path.remove(_OWN)
 
 
 def main() -> int:
-    """Runs the replica on the file descriptor that the host gives, which names its own process as well."""
-    fd, host = (int(argument) for argument in sys.argv[1:3])
+    """
+    Runs the replica on the file descriptor of the link, which the host gives together with the number of its process and the
+    file descriptor for stacks.
+    """
+    fd, host, stacks = (int(argument) for argument in sys.argv[1:4])
     _runner.die_with_parent(host)
+    _runner.write_stacks_to(stacks)
     return _runner.Runner(fd).run()
 
 

@@ -5,10 +5,37 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ._errors import ServeError
 
 _QUEUES = "_inserve_batch_queues"
+
+
+class Listener:
+    """Where the runner hears of changed options."""
+
+    changed: Callable[[str, Dict[str, Any]], None] = staticmethod(lambda name, options: None)
+
+
+class EndOfStream:
+    """Takes the place of an item's next value to end the stream of that item."""
+
+    def __inserve__(self) -> Tuple[str, None]:
+        return "o", None
+
+
+_END = EndOfStream()
+
+
+def with_ends(values: Any) -> Any:
+    """
+    The values that a batched generator yielded, one per item. The class ``StopIteration`` or ``StopAsyncIteration`` in an
+    item's place ends its stream.
+    """
+    if not isinstance(values, (list, tuple)):
+        return values
+    return [_END if value is StopIteration or value is StopAsyncIteration else value for value in values]
 
 
 def batch(
@@ -17,18 +44,22 @@ def batch(
     max_batch_size: int = 10,
     batch_wait_timeout_s: float = 0.01,
     max_concurrent_batches: int = 1,
+    batch_size_fn: Optional[Callable[[List[Any]], float]] = None,
     stack: bool = False,
 ) -> Any:
     """
     Makes a method that takes a list of items and returns a list of results callable with one item. Remote calls are
     collected into lists by the host; within Python ``await self.method(item)`` collects calls of this process.
 
-    A generator function yields lists, and each caller gets the stream of its own values. A result that is an exception
-    makes only its item fail. With ``stack=True`` items of one dtype and shape arrive as one array.
+    A generator function yields lists, and each caller gets the stream of its own values, which the class ``StopIteration``
+    in its place ends. A result that is an exception makes only its item fail. With ``stack=True`` items of one dtype and
+    shape arrive as one array. ``self.method.set_max_batch_size(n)`` and ``set_batch_wait_timeout_s(s)`` hold from the next
+    batch on.
 
     :param max_batch_size: the most items of a batch
     :param batch_wait_timeout_s: how long the first item waits for others, in seconds
     :param max_concurrent_batches: the most batches that run at a time
+    :param batch_size_fn: the weight of a list of one item; ``max_batch_size`` is then the greatest sum of the weights
     """
     if max_batch_size < 1 or batch_wait_timeout_s < 0 or max_concurrent_batches < 1:
         raise ValueError("batch: max_batch_size and max_concurrent_batches are at least 1, the wait at least 0")
@@ -37,15 +68,34 @@ def batch(
         @functools.wraps(inner)
         def call(*args: Any) -> Any:
             owner, item = args if len(args) == 2 else (None, args[0])
-            return _queue_of(owner, inner, options).add(item)
+            return _queue_of(owner, inner, options, batch_size_fn).add(item)
 
-        options = {
+        options: Dict[str, Any] = {
             "maxBatchSize": max_batch_size,
             "batchWaitTimeoutMs": batch_wait_timeout_s * 1000,
             "maxConcurrentBatches": max_concurrent_batches,
             "stack": stack,
         }
+        def change(**changes: Any) -> None:
+            options.update(changes)
+            Listener.changed("call" if inner.__name__ == "__call__" else inner.__name__, options)
+
+        def set_max_batch_size(size: int) -> None:
+            if size < 1:
+                raise ValueError("set_max_batch_size: the size is at least 1")
+            change(maxBatchSize=size)
+
+        def set_batch_wait_timeout_s(seconds: float) -> None:
+            if seconds < 0:
+                raise ValueError("set_batch_wait_timeout_s: the wait is at least 0")
+            change(batchWaitTimeoutMs=seconds * 1000)
+
+        if batch_size_fn is not None:
+            options["weighed"] = True
         call.inserve_batch = options  # type: ignore[attr-defined]
+        call.inserve_size_of = batch_size_fn  # type: ignore[attr-defined]
+        call.set_max_batch_size = set_max_batch_size  # type: ignore[attr-defined]
+        call.set_batch_wait_timeout_s = set_batch_wait_timeout_s  # type: ignore[attr-defined]
         return call
 
     return decorate if function is None else decorate(function)
@@ -63,36 +113,49 @@ def list_method(owner: Any, method: Any) -> Callable:
     return functools.partial(inner, owner) if inspect.ismethod(method) else inner
 
 
-def _queue_of(owner: Any, inner: Callable, options: Dict[str, Any]) -> "_Queue":
+def weight_of(method: Any, item: Any) -> float:
+    """The weight of an item of a method with ``batch_size_fn``."""
+    return method.inserve_size_of([item])
+
+
+def _queue_of(owner: Any, inner: Callable, options: Dict[str, Any], size_of: Optional[Callable]) -> "_Queue":
     holder = inner if owner is None else owner
     queues = holder.__dict__.setdefault(_QUEUES, {})
     queue = queues.get(inner)
     if queue is None:
-        queue = queues[inner] = _Queue(owner, inner, options)
+        queue = queues[inner] = _Queue(owner, inner, options, size_of)
     return queue
 
 
 class _Queue:
     """Collects the calls that code of this process makes. Lives on the event loop."""
 
-    def __init__(self, owner: Any, inner: Callable, options: Dict[str, Any]) -> None:
+    def __init__(
+        self, owner: Any, inner: Callable, options: Dict[str, Any], size_of: Optional[Callable[[List[Any]], float]]
+    ) -> None:
+        self._size_of = size_of
         self._call = inner if owner is None else functools.partial(inner, owner)
         self._options = options
-        self._items: List[Any] = []
+        # Items with their futures and weights.
+        self._items: List[Tuple[Any, asyncio.Future, float]] = []
         self._timer: Optional[asyncio.TimerHandle] = None
         self._running = 0
 
     async def add(self, item: Any) -> Any:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._items.append((item, future))
+        weight = 1 if self._size_of is None else self._size_of([item])
+        most = self._options["maxBatchSize"]
+        if weight > most:
+            raise ServeError("SERVE_INVALID_OPTION", f"an item of weight {weight} exceeds max_batch_size {most}")
+        self._items.append((item, future, weight))
         self._schedule(loop)
         return await future
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._running >= self._options["maxConcurrentBatches"] or not self._items:
             return
-        if len(self._items) >= self._options["maxBatchSize"]:
+        if sum(weight for _, _, weight in self._items) >= self._options["maxBatchSize"]:
             self._start(loop)
         elif self._timer is None:
             wait = self._options["batchWaitTimeoutMs"] / 1000
@@ -102,8 +165,8 @@ class _Queue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        size = self._options["maxBatchSize"]
-        waiting = [pair for pair in self._items if not pair[1].done()]
+        waiting = [entry for entry in self._items if not entry[1].done()]
+        size = self._fitting(waiting)
         items, self._items = waiting[:size], waiting[size:]
         if items:
             self._running += 1
@@ -111,23 +174,33 @@ class _Queue:
             task.add_done_callback(lambda _: self._ended(loop))
         self._schedule(loop)
 
+    def _fitting(self, waiting: List[Tuple[Any, asyncio.Future, float]]) -> int:
+        """The number of items that make the next batch."""
+        most = self._options["maxBatchSize"]
+        total = 0.0
+        for index, (_, _, weight) in enumerate(waiting):
+            total += weight
+            if total > most:
+                return max(1, index)
+        return len(waiting)
+
     def _ended(self, loop: asyncio.AbstractEventLoop) -> None:
         self._running -= 1
         self._schedule(loop)
 
-    async def _run(self, items: List[Any]) -> None:
+    async def _run(self, items: List[Tuple[Any, asyncio.Future, float]]) -> None:
         try:
-            results = self._call([item for item, _ in items])
+            results = self._call([item for item, _, _ in items])
             if inspect.isawaitable(results):
                 results = await results
             if not hasattr(results, "__len__") or len(results) != len(items):
                 raise wrong_length(results, len(items))
         except Exception as error:
-            for _, future in items:
+            for _, future, _ in items:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), result in zip(items, results):
+        for (_, future, _), result in zip(items, results):
             if future.done():
                 continue
             if isinstance(result, Exception):

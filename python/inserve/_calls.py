@@ -10,7 +10,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
-from ._batch import wrong_length
+from ._batch import with_ends, wrong_length
 from ._connection import Connection, Outbox
 from ._context import CallContext, current
 from ._errors import ServeError, to_envelope
@@ -340,7 +340,7 @@ class Executor:
 
     def _send_chunk(self, call: Call, value: Any) -> None:
         encoder = self._outbox.encoder
-        text, marks = self._encode(call, value, encoder)
+        text, marks = self._encode(call, with_ends(value) if "b" in call._meta else value, encoder)
         self._outbox.add(f"[{CHUNK},{call.id},{text},{marks}]" if marks else f"[{CHUNK},{call.id},{text}]")
 
     def _end(self, call: Call) -> None:

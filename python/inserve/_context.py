@@ -78,6 +78,16 @@ class CallContext:
         return self._meta.get("p", {})
 
     @property
+    def mount_path(self) -> str:
+        """Path below which the host serves the app; URLs in answers begin with it. Empty outside an HTTP request."""
+        return self._meta.get("mp", "")
+
+    @property
+    def ip(self) -> Optional[str]:
+        """Address of the HTTP client."""
+        return self._meta.get("ip")
+
+    @property
     def locals(self) -> Any:
         """What the host's ``locals(req)`` returned."""
         return self._meta.get("l")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import inspect
 import os
@@ -14,7 +15,7 @@ import time
 import traceback
 from typing import Any, Dict, List, Optional
 
-from . import _metrics, _multiplexed
+from . import _batch, _metrics, _multiplexed
 from ._calls import Call, Executor, encode_error
 from ._connection import Connection
 from ._context import CallContext
@@ -24,7 +25,7 @@ from ._logs import forward_logs
 from ._user_code import Method, construct, describe, find_target, methods_of
 from ._values import BadMessage, Decoder, NotSerializable, dumps
 from ._wire import (
-    ANSWER, ASK, CALL, CANCEL, CHILD_CHUNK, CHILD_END, CHILD_ERROR, CHILD_RESULT, CREDIT, HELLO, METRIC, MODELS,
+    ANSWER, ASK, BATCH, CALL, CANCEL, CHILD_CHUNK, CHILD_END, CHILD_ERROR, CHILD_RESULT, CREDIT, HELLO, METRIC, MODELS,
     PROTOCOL, REFUSAL, TICK,
 )
 
@@ -51,6 +52,16 @@ def die_with_parent(host: int) -> None:
         return
     if host not in (0, os.getppid()):
         os._exit(1)
+
+
+def write_stacks_to(fd: int) -> None:
+    """
+    Writes the stacks of all threads when the host asks by a signal, also while user code holds the interpreter, and to
+    standard error when a library crashes.
+    """
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR2, file=fd, all_threads=True)
 
 
 def resident_bytes() -> int:
@@ -198,6 +209,8 @@ class Runner:
             return await self._hook("check_health")
         if what == "stats":
             return await self._hook("record_autoscaling_stats")
+        if what == "weigh":
+            return _batch.weight_of(self._methods[value[0]].source, value[1])
         if what == "tick":
             self._tick_s = value / 1000
             return None
@@ -214,8 +227,13 @@ class Runner:
         _metrics.connect(lambda change: self._connection.send_frame(f"[{METRIC},{dumps(change)}]"))
         _multiplexed.listener.changed = lambda ids: self._connection.send_frame(f"[{MODELS},{dumps(ids)},0]")
         _multiplexed.listener.loaded = lambda ms: self._connection.send_frame(f"[{MODELS},0,{ms}]")
+        _batch.Listener.changed = self._batch_changed
         self._executor = Executor(self._loop, self._connection, init["threads"])
         self._target = find_target(init["target"])
+
+    def _batch_changed(self, name: str, options: Dict[str, Any]) -> None:
+        values = [name, options["maxBatchSize"], options["batchWaitTimeoutMs"]]
+        self._connection.send_frame(f"[{BATCH},{dumps(values)[1:-1]}]")
 
     async def _construct(self, values: List[Any]) -> Dict[str, Any]:
         args, kwargs = values

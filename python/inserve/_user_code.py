@@ -26,6 +26,8 @@ class Method:
     function: Callable
     kind: str  # 'sync', 'async', 'generator' or 'async generator'
     batch: Optional[Dict[str, Any]] = None
+    # The member itself, before ``@batch`` is taken off.
+    source: Any = None
     # Whether its last call took long; not known before the first.
     is_slow: bool = True
 
@@ -128,7 +130,7 @@ def _method(name: str, owner: Any, value: Callable) -> Method:
         kind = "generator"
     else:
         kind = "sync"
-    return Method(name, function, kind, options)
+    return Method(name, function, kind, options, value)
 
 
 def _arity(method: Method) -> int:

@@ -43,7 +43,7 @@ CHILD_CHUNK = 19
 CHILD_END = 20
 CHILD_CANCEL = 21
 CHILD_CREDIT = 22
-
+BATCH = 23
 
 
 def to_message(frames: Sequence[str], attachments: Sequence[Any]) -> List[Any]:

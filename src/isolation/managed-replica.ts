@@ -242,6 +242,7 @@ export class ManagedReplica implements Reachable, Draining {
         this.#childExited(unpack(message.error));
         return;
       case 'child':
+      case 'childStack':
         return;
       case 'lost':
         this.#membership.directory.lost(message.replicaId, message.calls);

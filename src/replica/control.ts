@@ -109,8 +109,13 @@ export type ToHost =
   | { type: 'replaced'; replicaId: string }
   /** The calls of this thread that a replica ran when it was lost. */
   | { type: 'lost'; replicaId: string; calls: readonly LostCall[] }
-  /** User code runs in a child process, which the replica's thread has just spawned. */
-  | { type: 'child'; pid: number }
+  /**
+   * User code runs in a child process, which the replica's thread has just spawned. A process that is sent `stackSignal` tells
+   * where its code stands, even while its loop is blocked.
+   */
+  | { type: 'child'; pid: number; stackSignal?: NodeJS.Signals | undefined }
+  /** The answer to `stackSignal`: lines as in `error.stack`. */
+  | { type: 'childStack'; frames: readonly string[] }
   /** The child process is gone: no call on it goes on. The thread ends next. */
   | { type: 'childExited'; error: Packed }
   /** User code ends this thread by `process.exit`. */

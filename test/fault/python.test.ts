@@ -72,6 +72,29 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     expect(await handle.echo.remote(2)).toBe(2);
   }, 180_000);
 
+  test('code that is blocked without a deadline is killed, and the error says where it stood', async () => {
+    await using serve = quietServe();
+    const options = { stuckAfterMs: 500, stuckTerminateMs: 1_000, requestTimeoutMs: 0 };
+    const handle = await serve.run(DyingDeployment.options(options).bind());
+    await expect(handle.hold_interpreter.remote()).rejects.toMatchObject({
+      code: 'SERVE_REPLICA_DIED',
+      message: expect.stringMatching(/was blocked for \d+ ms at hold_interpreter \(.*dying\.py:\d+\)/),
+      cause: { stack: expect.stringContaining('at hold_interpreter') },
+    });
+    expect(await handle.echo.remote(3)).toBe(3);
+  }, 60_000);
+
+  test('a library that crashes leaves a traceback as the last words', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(DyingDeployment.bind());
+    await expect(handle.crash_in_library.remote()).rejects.toMatchObject({
+      code: 'SERVE_REPLICA_DIED',
+      message: expect.stringContaining('SIGSEGV'),
+      cause: { signal: 'SIGSEGV', stderr: expect.stringMatching(/dying\.py", line \d+ in crash_in_library/) },
+    });
+    expect(await handle.echo.remote(4)).toBe(4);
+  }, 60_000);
+
   test('the processes that user code started end with it', async () => {
     const serve = quietServe();
     const handle = await serve.run(DyingDeployment.bind());

@@ -1,8 +1,15 @@
 import type { AgentControl } from '../../replica/control.ts';
+import { time } from '../../time/clock.ts';
 import { within } from '../../time/timeout.ts';
 import { packError } from '../../values/pack.ts';
 import { type ChildExit, ChildExitError } from './child-exit.ts';
 import type { ChildProcess } from './child-process.ts';
+
+/**
+ * Pause of this thread before it ends, in ms. Its end takes 5 ms of a core, which the host had just been woken up on: the
+ * calls of the process would learn of its death that much later.
+ */
+const PAUSE_MS = 10;
 
 /**
  * Ties a child process to the replica whose thread spawned it. The host learns of the process at once, so that it can end
@@ -16,14 +23,22 @@ export class ChildLife {
   /** What the user's code gave as the cause of the end. */
   #cause: unknown = undefined;
 
-  /** @param endThread ends this thread at once, after a child that was not told to end */
-  constructor(child: ChildProcess, control: Pick<AgentControl, 'post'>, endThread: () => void) {
+  /**
+   * @param endThread ends this thread at once, after a child that was not told to end
+   * @param stackSignal the signal on which the child tells where its code stands
+   */
+  constructor(
+    child: ChildProcess,
+    control: Pick<AgentControl, 'post'>,
+    endThread: () => void,
+    stackSignal?: NodeJS.Signals,
+  ) {
     this.#child = child;
     this.#control = control;
-    if (child.pid !== undefined) control.post({ type: 'child', pid: child.pid });
+    if (child.pid !== undefined) control.post({ type: 'child', pid: child.pid, stackSignal });
     void child.exited.then((exit) => {
       this.#report(exit);
-      if (!this.#isEnding) endThread();
+      if (!this.#isEnding) time.after(PAUSE_MS, endThread);
     });
   }
 

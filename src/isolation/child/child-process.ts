@@ -12,6 +12,8 @@ const LAST_OUTPUT_MS = 20;
 
 /** The file descriptor of the link in the child. */
 export const LINK_FD = 3;
+/** The file descriptor to which a child writes where its code stands. */
+export const STACKS_FD = 4;
 /** The file descriptor in the child that reads its end when this process, or the thread that spawned the child, is gone. */
 export const LIFELINE_FD = 4;
 
@@ -24,6 +26,8 @@ export interface ChildCommand {
   readonly cwd?: string;
   /** Whether the child gets a lifeline beside the link. */
   readonly hasLifeline?: boolean;
+  /** Whether the child writes its stacks to `STACKS_FD`. It has no lifeline then. */
+  readonly hasStacks?: boolean;
   /** Receives the output of the child as it comes. */
   onOutput(stream: 'stdout' | 'stderr', bytes: Buffer): void;
 }
@@ -39,14 +43,17 @@ export class ChildProcess {
   readonly link: Duplex;
   /** Resolves once the child is gone, and its last output and frames have arrived. Never rejects. */
   readonly exited: Promise<ChildExit>;
+  /** The stacks that the child writes; undefined if it writes none. */
+  readonly stacks: Readable | undefined;
   readonly #child: NodeChild;
   #isKilled = false;
   #isGone = false;
   #killedFor: string | undefined = undefined;
 
-  constructor({ file, args, env, cwd, hasLifeline = false, onOutput }: ChildCommand) {
+  constructor({ file, args, env, cwd, hasLifeline = false, hasStacks = false, onOutput }: ChildCommand) {
     const kills = oomKills();
-    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...(hasLifeline ? ['pipe' as const] : [])] as const;
+    const fourth = hasLifeline || hasStacks ? ['pipe' as const] : [];
+    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...fourth] as const;
     const options = { env, stdio: [...stdio], detached: true, windowsHide: true, ...(cwd && { cwd }) };
     // Loaded when it is needed: it costs every thread of a replica 2 ms and 380 KiB.
     const { spawn } = process.getBuiltinModule('node:child_process');
@@ -54,6 +61,7 @@ export class ChildProcess {
     this.#child = child;
     this.pid = child.pid;
     this.link = child.stdio[LINK_FD] as Duplex;
+    this.stacks = hasStacks ? (child.stdio[STACKS_FD] as Readable) : undefined;
     // A child that is gone resets its streams; the exit says what happened.
     for (const stream of child.stdio) stream?.on('error', () => {});
     const tail = new OutputTail();

@@ -8,7 +8,7 @@ import { ReplicaTally } from '../../load/replica-tally.ts';
 import type { ToHost, ToReplica } from '../../replica/control.ts';
 import { now } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
-import { within } from '../../time/timeout.ts';
+import { limit, within } from '../../time/timeout.ts';
 import { killGroup } from '../child/process-group.ts';
 import { processMemory } from '../child/process-memory.ts';
 import type { LinkedReplica, LoopStack, ReplicaHost, ReplicaPlace } from '../replica-host.ts';
@@ -19,6 +19,10 @@ import { unmadeThread } from './unmade-thread.ts';
 
 /** The inspector of this process sees no other process. */
 const IN_PROCESS: LoopStack = { frames: undefined, why: 'its code runs in a process of its own' };
+const NO_ANSWER: LoopStack = { frames: undefined, why: 'its process did not tell where its code stands' };
+
+/** Time in which a process tells where its code stands, in ms. */
+const STACK_MS = 1_000;
 
 /** Time in which a thread ends after its child process was killed, in ms. */
 const AFTER_CHILD_MS = 1_000;
@@ -32,6 +36,9 @@ export class ThreadHost implements ReplicaHost {
   readonly #control: MessagePort;
   /** The process that runs the user's code for the thread; undefined if there is none. */
   #childPid: number | undefined = undefined;
+  /** The signal on which that process tells where its code stands; undefined if it cannot. */
+  #stackSignal: NodeJS.Signals | undefined = undefined;
+  #onStack: (stack: LoopStack) => void = () => {};
   #receive: (message: ToHost) => void = () => {};
 
   constructor(pool: ThreadPool, spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad) {
@@ -61,8 +68,14 @@ export class ThreadHost implements ReplicaHost {
 
   listen(receive: (message: ToHost) => void): void {
     this.#receive = (message) => {
-      if (message.type === 'child') this.#childPid = message.pid;
-      else if (message.type === 'childExited') this.#childPid = undefined;
+      if (message.type === 'child') {
+        this.#childPid = message.pid;
+        this.#stackSignal = message.stackSignal;
+      } else if (message.type === 'childStack') {
+        this.#onStack({ frames: message.frames, call: undefined });
+      } else if (message.type === 'childExited') {
+        this.#childPid = undefined;
+      }
       receive(message);
     };
     inRootContext(() => this.#control.on('message', this.#receive));
@@ -93,8 +106,24 @@ export class ThreadHost implements ReplicaHost {
   }
 
   loopStack(): Promise<LoopStack> {
-    if (this.#childPid !== undefined) return Promise.resolve(IN_PROCESS);
-    return loopStack(this.#worker.threadId);
+    if (this.#childPid === undefined) return loopStack(this.#worker.threadId);
+    const signal = this.#stackSignal;
+    return signal === undefined ? Promise.resolve(IN_PROCESS) : this.#childStack(this.#childPid, signal);
+  }
+
+  /** The thread, which is not blocked, reads what the process writes. */
+  async #childStack(pid: number, signal: NodeJS.Signals): Promise<LoopStack> {
+    const { promise, resolve } = Promise.withResolvers<LoopStack>();
+    this.#onStack = resolve;
+    const timer = limit(STACK_MS, () => resolve(NO_ANSWER));
+    try {
+      process.kill(pid, signal);
+      return await promise;
+    } catch {
+      return NO_ANSWER;
+    } finally {
+      timer.cancel();
+    }
   }
 
   /**

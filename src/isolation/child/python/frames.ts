@@ -44,6 +44,8 @@ export const FRAME = {
   childEnd: 20,
   childCancel: 21,
   childCredit: 22,
+  /** `[kind, method, max batch size, wait in ms]`: other options of a batched method */
+  batch: 23,
 } as const;
 
 /** A frame as it arrives: a list that begins with its kind. */
@@ -59,6 +61,8 @@ export interface CallMeta {
   readonly s?: string | undefined;
   readonly p?: Readonly<Record<string, string>> | undefined;
   readonly l?: unknown;
+  readonly mp?: string | undefined;
+  readonly ip?: string | undefined;
   readonly route?: string | undefined;
   /** Set if the result answers an HTTP request. */
   readonly h?: 1 | undefined;

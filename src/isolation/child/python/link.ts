@@ -34,6 +34,8 @@ export interface LinkListener {
   /** The models that are loaded have changed. */
   models(ids: readonly string[]): void;
   modelLoaded(ms: number): void;
+  /** A batched method has other options from its next batch on. */
+  batchChanged(method: string, maxBatchSize: number, batchWaitTimeoutMs: number): void;
   /** The runner broke the protocol. */
   broken(error: Error): void;
 }
@@ -259,6 +261,9 @@ export class PythonLink {
         if (Array.isArray(frame[1])) listener.models(frame[1] as string[]);
         else listener.modelLoaded(Number(frame[2]));
         return;
+      case FRAME.batch:
+        listener.batchChanged(String(frame[1]), Number(frame[2]), Number(frame[3]));
+        return;
       default:
         throw new BadMessageError(`a frame of an unknown kind ${String(frame[0])}`);
     }
@@ -277,13 +282,15 @@ function metaOf(scope: CallScope | undefined, { isHttp, items }: CallOptions): C
 }
 
 function describe(context: ServeContext): CallMeta {
-  const { requestId, multiplexedModelId, tenant, sessionId, params, locals } = context;
+  const { requestId, multiplexedModelId, tenant, sessionId, params, locals, mountPath, ip } = context;
   return {
     ...(requestId !== '' && { r: requestId }),
     ...(multiplexedModelId !== '' && { m: multiplexedModelId }),
     ...(tenant !== undefined && { t: tenant }),
     ...(sessionId !== undefined && { s: sessionId }),
     ...(Object.keys(params).length > 0 && { p: params }),
+    ...(mountPath !== '' && { mp: mountPath }),
+    ...(ip !== undefined && { ip }),
     ...(locals !== undefined && { l: locals }),
   };
 }

@@ -1,4 +1,4 @@
-import { batch } from '../../../batching/batch.ts';
+import { type Batched, batch } from '../../../batching/batch.ts';
 import { BatchError } from '../../../batching/batch-error.ts';
 import type { BatchOptions } from '../../../batching/batch-options.ts';
 import { splitKwargs } from '../../../deployment/python/kwargs.ts';
@@ -17,9 +17,15 @@ import { RequestParts } from './values/encode.ts';
 export type MethodDescription = readonly [
   name: string,
   isStream: boolean,
-  batch: PythonBatchOptions | null,
+  batch: DecoratedBatch | null,
   arity: number,
 ];
+
+/** Options of `@batch`. */
+interface DecoratedBatch extends PythonBatchOptions {
+  /** Whether Python weighs the items, by its `batch_size_fn`. */
+  readonly weighed?: boolean;
+}
 
 /** What the runner answers once the instance is made. */
 export interface InstanceDescription {
@@ -42,6 +48,7 @@ const FOR_HTTP: DecodeOptions = { tensors: 'json' };
 export class PythonMethods {
   readonly #link: PythonLink;
   readonly #ingress: InstanceDescription['ingress'];
+  readonly #batched = new Map<string, Batched<unknown, unknown>>();
 
   constructor(link: PythonLink, ingress: InstanceDescription['ingress']) {
     this.#link = link;
@@ -51,9 +58,15 @@ export class PythonMethods {
   /** @param given batch options of the deployment, which override those of `@batch` */
   make([name, isStream, decorated, arity]: MethodDescription, given: PythonBatchOptions | undefined): Method {
     const options = given === undefined && decorated === null ? undefined : { ...decorated, ...given };
-    if (options !== undefined) return this.#batched(name, isStream, options);
+    if (options !== undefined) return this.#collected(name, isStream, options);
     const method = name === 'call' ? this.#call(isStream) : this.#plain(name, isStream);
     return Object.defineProperty(method, 'length', { value: Math.max(1, arity) });
+  }
+
+  /** Python has changed the options of a batched method. */
+  batchChanged(name: string, maxBatchSize: number, batchWaitTimeoutMs: number): void {
+    this.#batched.get(name)?.setMaxBatchSize(maxBatchSize);
+    this.#batched.get(name)?.setBatchWaitTimeoutMs(batchWaitTimeoutMs);
   }
 
   #plain(name: string, isStream: boolean): Method {
@@ -90,33 +103,57 @@ export class PythonMethods {
     return [BODILESS.includes(request.method) ? null : await jsonRequest(request)];
   }
 
-  #batched(name: string, isStream: boolean, { stack = false, ...options }: PythonBatchOptions): Method {
+  #collected(name: string, isStream: boolean, options: DecoratedBatch): Method {
+    const { stack = false, weighed = false, ...others } = options;
     const link = this.#link;
-    const makeOptions: BatchOptions = options;
+    const makeOptions: BatchOptions = weighed
+      ? { ...others, sizeOf: (item) => (item as Weighed).weight }
+      : others;
+    const itemsOf = (items: readonly unknown[]): readonly unknown[] =>
+      weighed ? items.map((item) => (item as Weighed).item) : items;
+    let batched: Batched<unknown, unknown>;
     if (isStream) {
       if (stack) throw invalidOption(`batch.${name}.stack`, stack, 'nothing for a generator method');
-      return batch(makeOptions, async function* (items: unknown[]) {
-        const chunks = link.call(name, [items], undefined, { isStream: true, items: contexts(items.length) });
+      batched = batch(makeOptions, async function* (items: unknown[]) {
+        const given = itemsOf(items);
+        const chunks = link.call(name, [given], undefined, { isStream: true, items: contexts(items.length) });
         for await (const chunk of chunks as AsyncIterable<unknown[]>) yield chunk.map(toSlot);
-      }) as Method;
+      });
+    } else {
+      batched = batch(makeOptions, (items: unknown[]) => this.#runBatch(name, stack, itemsOf(items)));
     }
-    const run = async (items: readonly unknown[], list: unknown): Promise<unknown[]> => {
-      const scopes = { isStream: false, items: contexts(items.length), decoding: { rows: true } };
-      const results = await link.call(name, [list], undefined, scopes);
+    this.#batched.set(name, batched);
+    const method = weighed ? this.#weighing(name, isStream, batched) : (batched as Method);
+    return name === 'call' ? this.#batchedIngress(method) : method;
+  }
+
+  async #runBatch(name: string, stack: boolean, items: readonly unknown[]): Promise<unknown[]> {
+    const run = async (part: readonly unknown[], list: unknown): Promise<unknown[]> => {
+      const scopes = { isStream: false, items: contexts(part.length), decoding: { rows: true } };
+      const results = await this.#link.call(name, [list], undefined, scopes);
       return (results as unknown[]).map(toSlot);
     };
-    const runBatch = stack
-      ? async (items: unknown[]): Promise<unknown[]> => {
-          const results = new Array<unknown>(items.length);
-          for (const { indices, list } of stackedGroups(items)) {
-            const part = await run(indices, list);
-            for (const [at, index] of indices.entries()) results[index] = part[at];
-          }
-          return results;
+    if (!stack) return run(items, items);
+    const results = new Array<unknown>(items.length);
+    for (const { indices, list } of stackedGroups(items)) {
+      const part = await run(indices, list);
+      for (const [at, index] of indices.entries()) results[index] = part[at];
+    }
+    return results;
+  }
+
+  /** Asks Python for the weight of an item before the item joins a batch. */
+  #weighing(name: string, isStream: boolean, batched: Batched<unknown, unknown>): Method {
+    const weigh = async (item: unknown): Promise<Weighed> => {
+      const weight = await this.#link.ask('weigh', [name, item]);
+      return { item, weight: Number(weight) };
+    };
+    const method: Method = isStream
+      ? async function* (item) {
+          yield* batched(await weigh(item)) as AsyncIterable<unknown>;
         }
-      : (items: unknown[]): Promise<unknown[]> => run(items, items);
-    const batched = batch(makeOptions, runBatch) as Method;
-    return name === 'call' ? this.#batchedIngress(batched) : batched;
+      : async (item) => batched(await weigh(item));
+    return Object.assign(method, batched);
   }
 
   /** The body of an HTTP request is the item. */
@@ -126,6 +163,12 @@ export class PythonMethods {
     const ingress: Method = (item) => (isRequest(item) ? answer(item) : batched(item));
     return Object.assign(ingress, batched);
   }
+}
+
+/** An item of a batch whose size is the sum of weights. */
+interface Weighed {
+  readonly item: unknown;
+  readonly weight: number;
 }
 
 /** A slot of a batch that holds an exception makes only its item fail. */

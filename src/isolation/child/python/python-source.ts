@@ -9,11 +9,12 @@ import { ServeError } from '../../../errors.ts';
 import type { ReplicaLoad } from '../../../load/load-table.ts';
 import type { CodeSource } from '../../../replica/code-source.ts';
 import type { AgentControl, ReplicaInit } from '../../../replica/control.ts';
-import { now } from '../../../time/clock.ts';
+import { now, time } from '../../../time/clock.ts';
 import { metrics } from '../../../user-metrics/metrics.ts';
 import { messageOf } from '../../../values/describe-value.ts';
 import { ChildLife } from '../child-life.ts';
-import { ChildProcess } from '../child-process.ts';
+import { ChildProcess, LINK_FD, STACKS_FD } from '../child-process.ts';
+import { blockedFrames, STACK_SIGNAL } from './blocked-stack.ts';
 import { pythonEnvironment } from './environment.ts';
 import { findInterpreter, type Interpreter } from './interpreter.ts';
 import { type LinkListener, type MetricChange, PythonLink } from './link.ts';
@@ -23,6 +24,9 @@ import { runnerFile } from './runner-file.ts';
 
 /** Time in which a process ends by itself once its destructor has run, in ms. */
 const END_GRACE_MS = 100;
+
+/** Time in which all of a stack arrives, in ms: it is written line by line, and nothing ends it. */
+const STACK_MS = 50;
 
 /** The oldest Python that the runner supports. */
 const MIN_MINOR = 9;
@@ -43,6 +47,7 @@ class PythonProcess implements CodeSource {
   readonly #load: ReplicaLoad;
   #life: ChildLife | undefined = undefined;
   #link: PythonLink | undefined = undefined;
+  #listener: ReplicaListener | undefined = undefined;
 
   constructor(plan: PythonSource, control: Pick<AgentControl, 'post'>, load: ReplicaLoad) {
     this.#plan = plan;
@@ -80,16 +85,22 @@ class PythonProcess implements CodeSource {
       stdout: new OutputLines((line) => log('info', line)),
       stderr: new OutputLines((line) => log('info', line)),
     };
+    const runner = runnerFile(process.env);
+    const numbers = [LINK_FD, process.pid, STACKS_FD].map(String);
     const child = new ChildProcess({
       file: interpreter.file,
-      args: [...(python.args ?? []), runnerFile(process.env), '3', String(process.pid)],
+      args: [...(python.args ?? []), runner, ...numbers],
       env: pythonEnvironment(process.env, this.#plan, availableParallelism()),
+      hasStacks: true,
       onOutput: (stream, bytes) => lines[stream].add(bytes),
     });
-    this.#life = new ChildLife(child, this.#control, () => process.exit());
+    const signal = process.platform === 'win32' ? undefined : STACK_SIGNAL;
+    this.#life = new ChildLife(child, this.#control, () => process.exit(), signal);
+    this.#reportStacks(child, runner);
     const listener = new ReplicaListener(this.#load, log, () => child.kill());
     const link = new PythonLink(child.link, listener);
     this.#link = link;
+    this.#listener = listener;
     const gone = child.exited.then((exit): never => {
       for (const output of Object.values(lines)) output.end();
       if (exit.failure === undefined)
@@ -110,6 +121,20 @@ class PythonProcess implements CodeSource {
       throw new ServeError('SERVE_INVALID_OPTION', `${found}: Python 3.${MIN_MINOR} or newer is needed`);
     }
     return link;
+  }
+
+  /** Tells the host where the code of the process stands, when the process says so. */
+  #reportStacks({ stacks }: ChildProcess, runner: string): void {
+    let text = '';
+    stacks?.on('data', (bytes: Buffer) => {
+      if (text === '') {
+        time.after(STACK_MS, () => {
+          this.#control.post({ type: 'childStack', frames: blockedFrames(text, runner) });
+          text = '';
+        });
+      }
+      text += bytes.toString();
+    });
   }
 
   async #import(link: PythonLink, init: ReplicaInit): Promise<void> {
@@ -143,6 +168,7 @@ class PythonProcess implements CodeSource {
     const description = (await link.ask('construct', [positional, named])) as InstanceDescription;
     const { batch: batches } = this.#plan;
     const made = new PythonMethods(link, description.ingress);
+    this.#listener?.follow(made);
     const members: Record<string | symbol, unknown> = {};
     for (const method of description.methods) {
       const [name] = method;
@@ -217,6 +243,7 @@ class ReplicaListener implements LinkListener {
   readonly #load: ReplicaLoad;
   readonly #log: SendLog;
   readonly #kill: () => void;
+  #methods: PythonMethods | undefined = undefined;
 
   constructor(load: ReplicaLoad, log: SendLog, kill: () => void) {
     this.#load = load;
@@ -250,6 +277,15 @@ class ReplicaListener implements LinkListener {
 
   modelLoaded(ms: number): void {
     modelsListener()?.loaded(ms);
+  }
+
+  /** The methods of the instance, whose batches may change. */
+  follow(methods: PythonMethods): void {
+    this.#methods = methods;
+  }
+
+  batchChanged(method: string, maxBatchSize: number, batchWaitTimeoutMs: number): void {
+    this.#methods?.batchChanged(method, maxBatchSize, batchWaitTimeoutMs);
   }
 
   broken(error: Error): void {

@@ -1,3 +1,4 @@
+import { END_OF_STREAM } from '../../../../batching/batch.ts';
 import { type ErrorEnvelope, fromErrorEnvelope } from '../../../../values/error-envelope.ts';
 import { BadMessageError } from '../message.ts';
 import {
@@ -122,6 +123,8 @@ function restore(
     case 'p':
       if (typeof place !== 'object' || place === null) break;
       return new PythonResponse(place as ResponseParts);
+    case 'o':
+      return END_OF_STREAM;
     case 'h':
       if (handle === undefined || typeof data !== 'number') break;
       return handle(data);
