@@ -22,6 +22,9 @@ const IN_PROCESSES = 'test/conformance/{batching,composition,deploy,drain,health
 /** Faults of processes and networks that take minutes. */
 const LONG = process.env['INSERVE_TEST_FAULT'] === '1' ? [] : ['test/fault/long/**'];
 
+/** The same cases against classes in Python, whose processes take a second each to start. */
+const IN_PYTHON = 'test/conformance/python/**/*.test.ts';
+
 /** Where the default isolation stands, and what it becomes. */
 const DEFAULT_ISOLATION = {
   file: 'src/deployment/options/deployment-options.ts',
@@ -55,7 +58,12 @@ const IN_PROCESSES_PROJECT = {
   },
 };
 
-/** `npm run test:processes` runs these alone, since they take a minute. */
+const IN_PYTHON_PROJECT = {
+  extends: true as const,
+  test: { name: 'in Python', include: [IN_PYTHON], testTimeout: 180_000, maxWorkers: 2 },
+};
+
+/** `npm run test:processes` runs these alone, since they take two minutes. */
 const HAS_PROCESSES = process.env['INSERVE_TEST_PROCESSES'] === '1';
 
 export default defineConfig({
@@ -69,14 +77,14 @@ export default defineConfig({
     hookTimeout: 60_000,
     expect: { poll: { timeout: 30_000 } },
     projects: HAS_PROCESSES
-      ? [IN_PROCESSES_PROJECT]
+      ? [IN_PROCESSES_PROJECT, IN_PYTHON_PROJECT]
       : [
           {
             extends: true,
             test: {
               name: 'side by side',
               include: ['{src,test,bench,sim,examples}/**/*.test.ts'],
-              exclude: ['**/node_modules/**', ...ALONE],
+              exclude: ['**/node_modules/**', IN_PYTHON, ...ALONE],
               maxWorkers: SIDE_BY_SIDE_WORKERS,
               sequence: { groupOrder: 0 },
             },
