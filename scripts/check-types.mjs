@@ -1,15 +1,16 @@
 /**
  * Compiles test/types against `dist`, as users of the package do: with the oldest and the newest TypeScript, in Node's
  * module resolution and in bundlers'. In test/types/messages.ts every `// error: …` says what the compilers must say
- * about the line below it ("…" stands for anything between); no other error may occur anywhere.
+ * about the line below it ("…" stands for anything between); no other error may occur anywhere. Every entry of the package is imported.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const COMPILERS = ['typescript-5.9', 'typescript'];
+/** Versions that must be behind these names of `package.json`. */
+const COMPILERS = { 'typescript-5.9': '5.9.', typescript: '7.' };
 const PROJECTS = ['tsconfig.json', 'tsconfig.bundler.json'];
 const MESSAGES = 'test/types/messages.ts';
 /** What the compilers may work out, as a stand-in for time that does not depend on the machine; now about 400 000. */
@@ -48,7 +49,7 @@ function problemsIn(output) {
   const missing = expectedMessages();
   const problems = parseErrors(output).filter(({ file, line, text }) => {
     // Others' declarations are not ours to mend: @types/koa 3.0.3 and content-disposition 2 do not fit.
-    if (file?.startsWith('node_modules/')) return false;
+    if (/(?:^|\/)node_modules\//.test(file ?? '')) return false;
     const parts = file === MESSAGES ? missing.get(line) : undefined;
     if (parts?.every((part) => text.includes(part)) !== true) return true;
     missing.delete(line);
@@ -62,7 +63,34 @@ function problemsIn(output) {
   ];
 }
 
-const runs = COMPILERS.flatMap((compiler) => PROJECTS.map((project) => ({ compiler, project })));
+function read(file) {
+  return readFileSync(join(root, file), 'utf8');
+}
+
+/** Compilers of another version than this check is about, and entries of the package that no file of test/types imports. */
+function oversights() {
+  const sources = globSync('test/types/*.{ts,cts}', { cwd: root }).map(read).join('');
+  const entries = Object.keys(JSON.parse(read('package.json')).exports).filter(
+    (entry) => !entry.endsWith('.json'),
+  );
+  return [
+    ...Object.entries(COMPILERS).flatMap(([name, wanted]) => {
+      const { version } = JSON.parse(read(`node_modules/${name}/package.json`));
+      return version.startsWith(wanted) ? [] : [`${name} is ${version}; it should be ${wanted}x`];
+    }),
+    ...entries
+      .map((entry) => `inserve${entry.slice(1)}`)
+      .filter((entry) => !sources.includes(`'${entry}'`))
+      .map((entry) => `test/types imports nothing of '${entry}'`),
+  ];
+}
+
+for (const oversight of oversights()) {
+  console.error(oversight);
+  process.exitCode = 1;
+}
+
+const runs = Object.keys(COMPILERS).flatMap((compiler) => PROJECTS.map((project) => ({ compiler, project })));
 await Promise.all(
   runs.map(async ({ compiler, project }) => {
     const problems = problemsIn(await compile(compiler, project));
