@@ -230,6 +230,10 @@ Object.defineProperty(ServeError.prototype, brand, { value: true });
 
 /** The page that errors about bundles refer to. */
 export const BUNDLERS_PAGE = 'docs/bundlers.md';
+/** The page that errors about imports in replicas refer to. */
+export const TESTING_PAGE = 'docs/testing.md';
+/** The page that errors about native addons refer to. */
+export const NATIVE_PAGE = 'docs/gpu-and-native.md';
 
 /** Builds every `SERVE_INVALID_OPTION`: the option, its value and the allowed values. */
 export function invalidOption(option: string, value: unknown, allowed: string): ServeError {

@@ -1,4 +1,4 @@
-import { BUNDLERS_PAGE, ServeError } from '../errors.ts';
+import { BUNDLERS_PAGE, ServeError, TESTING_PAGE } from '../errors.ts';
 import type { DeploymentSchemas } from '../validation/schema.ts';
 
 /** A registration by `deployment()`. Schemas cannot cross threads; like the target they come with the module. */
@@ -66,6 +66,7 @@ export async function loadTarget(module: string, name: string): Promise<Registra
       (there.length > 0 ? ` (its deployments are ${there.join(', ')})` : '') +
       ': call deployment() at the top level of that module, and pass `module: import.meta.url` if a wrapper calls it; ' +
       `if a bundler made the file, see ${BUNDLERS_PAGE}. ` +
-      "A replica imports by Node itself, not through vitest or jest: in their tests use createServe({ isolation: 'inline' })",
+      "A replica imports by Node itself, not through vitest or jest: in their tests use createServe({ isolation: 'inline' }), " +
+      `see ${TESTING_PAGE}`,
   );
 }

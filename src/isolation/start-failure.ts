@@ -1,5 +1,6 @@
 import { peek } from '../validation/peek.ts';
 import { messageOf } from '../values/describe-value.ts';
+import { importAdvice } from './import-advice.ts';
 import { isOwnFile } from './own-files.ts';
 
 /** Node puts the position of code that it cannot parse or link before the stack: `file:///app/model.ts:12`. */
@@ -8,12 +9,15 @@ const PARSED_AT = /^((?:file:\/\/|\/|[A-Za-z]:\\).*:\d+)$/;
 const FRAME = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/;
 
 /**
- * Describes why a replica did not start. For a module that could not be imported, with the file and the line:
- * `file:///app/model.ts:12: Unexpected token ';'`.
+ * Describes why a replica did not start. For a module that could not be imported, with the file and the line, and with advice
+ * where Node's module loader refused it: `file:///app/model.ts:12: Unexpected token ';'`.
  */
 export function startFailureReason(phase: string, error: unknown): string {
-  const place = phase === 'import' ? placeOf(error) : undefined;
-  return place === undefined ? messageOf(error) : `${place}: ${messageOf(error)}`;
+  if (phase !== 'import') return messageOf(error);
+  const place = placeOf(error);
+  const reason = place === undefined ? messageOf(error) : `${place}: ${messageOf(error)}`;
+  const advice = importAdvice(error);
+  return advice === '' ? reason : `${reason.replace(/\.$/, '')}; ${advice}`;
 }
 
 /** The first position outside of this package in the stack of an error. */
