@@ -49,7 +49,7 @@ class CallContext:
 
     @property
     def gpus(self) -> List[int]:
-        """Numbers of the devices that are reserved for the replica."""
+        """Numbers of the devices that are reserved for the replica, as its process counts them."""
         return self.replica.get("gpus", [])
 
     @property

@@ -1,6 +1,7 @@
 import type { ResourceLimits } from '../../../deployment/options/deployment-options.ts';
 import type { AgentControl, ReplicaInit } from '../../../replica/control.ts';
 import { clockEpoch } from '../../../time/clock.ts';
+import { gpusInChild } from '../child-environment.ts';
 import { ChildLife } from '../child-life.ts';
 import { ChildProcess } from '../child-process.ts';
 import { limitMemory } from '../memory-limit.ts';
@@ -38,5 +39,6 @@ export function startGateway(
   });
   if (memoryMb > 0) limitMemory(child, memoryMb);
   const life = new ChildLife(child, control, () => process.exit());
-  new Gateway({ ...init, epoch: clockEpoch(), maxOngoingRequests }, control, tables, child, life).start();
+  const gpus = gpusInChild(init.gpus);
+  new Gateway({ ...init, gpus, epoch: clockEpoch(), maxOngoingRequests }, control, tables, child, life).start();
 }

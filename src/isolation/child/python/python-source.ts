@@ -12,6 +12,7 @@ import type { AgentControl, ReplicaInit } from '../../../replica/control.ts';
 import { now, time } from '../../../time/clock.ts';
 import { metrics } from '../../../user-metrics/metrics.ts';
 import { messageOf } from '../../../values/describe-value.ts';
+import { gpusInChild } from '../child-environment.ts';
 import { ChildLife } from '../child-life.ts';
 import { ChildProcess, LINK_FD, STACKS_FD } from '../child-process.ts';
 import { blockedFrames, STACK_SIGNAL } from './blocked-stack.ts';
@@ -145,7 +146,7 @@ class PythonProcess implements CodeSource {
         target,
         path: python.path ?? [],
         threads: python.threads ?? 0,
-        replica: { app, deployment, replicaId, rank, gpus },
+        replica: { app, deployment, replicaId, rank, gpus: gpusInChild(gpus) },
         tickMs,
         logLevel,
       });
