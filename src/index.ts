@@ -79,7 +79,7 @@ export type { TenantPolicy, TenantsOptions } from './handle/queue/tenants.ts';
 export { bytesRequest, formRequest, type HttpAdapter, jsonRequest, textRequest } from './input/adapters.ts';
 export type { FormField, FormFields, FormFile } from './input/form.ts';
 export { type JsonTensor, jsonToTensor, type TensorArray, type TensorType } from './input/tensor.ts';
-export type { GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
+export type { GrowthWatchOptions } from './instance/guards/growth-watch-options.ts';
 export type { HostGuardOptions } from './instance/guards/overload-guard.ts';
 export type { FleetStatus, InstanceStatus, StatusReport } from './instance/instance-status.ts';
 export type { ResourceReport } from './instance/resources/resource-ledger.ts';

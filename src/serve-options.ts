@@ -4,7 +4,7 @@ import { FLEET_FIELDS, type FleetSettings, REDIS_FIELD, type RedisOption } from 
 import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
 import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
-import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/memory-growth-guard.ts';
+import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/growth-watch-options.ts';
 import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/overload-guard.ts';
 import type { InstanceOptions } from './instance/instance.ts';
 import { workerEntry } from './isolation/thread/worker-entry.ts';

@@ -17,7 +17,8 @@ import type { FleetTiming } from '../node/timing.ts';
 import type { FleetKeys } from '../redis/keys.ts';
 import type { Seal } from '../redis/seal.ts';
 import { StoreCalls } from '../store-calls.ts';
-import { type FleetView, viewOf } from './fleet-view.ts';
+import type { FleetView } from './fleet-view.ts';
+import { viewOf } from './view-of.ts';
 
 /** The period of the node's ticks, in ms. */
 const TICK_MS = 250;
