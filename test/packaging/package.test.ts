@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, test } from 'vitest';
+import { BUNDLERS_PAGE, NATIVE_PAGE, TESTING_PAGE } from '../../src/errors.ts';
 import { Consumer, packedFiles, root } from './consumer.ts';
 
 const consumer = new Consumer();
@@ -36,7 +37,7 @@ describe('the package', () => {
     const files = packedFiles();
     const unexpected = files.filter(
       ({ path }) =>
-        !/^(?:dist\/.+\.(?:js|d\.ts)|dist\/python\/(?:inserve\/)?\w+\.py|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(
+        !/^(?:dist\/.+\.(?:js|d\.ts)|dist\/python\/(?:inserve\/)?\w+\.py|docs\/(?:operations\/)?[\w-]+\.(?:md|svg)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(
           path,
         ),
     );
@@ -53,10 +54,24 @@ describe('the package', () => {
     ]) {
       expect(paths).toContain(needed);
     }
-    expect(paths.filter((path) => /test/.test(path) && !path.startsWith('dist/testing/'))).toEqual([]);
+    expect(paths.filter((path) => /^dist\/(?!testing\/).*test/.test(path))).toEqual([]);
     // A host loads few files: each costs time and memory.
     expect(filesLoadedBy(join(root, 'dist', 'index.js')).size).toBeLessThan(25);
     expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(2_500_000);
+  });
+
+  test('holds what its README links to', () => {
+    const paths = packedFiles().map(({ path }) => path);
+    const targets = [
+      ...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/\]\((?!https?:|#)([^)#\s]+)/g),
+    ];
+    expect(targets.length).toBeGreaterThan(20);
+    expect(targets.map(([, target]) => target).filter((target) => !paths.includes(target ?? ''))).toEqual([]);
+  });
+
+  test('holds the pages that its errors refer to', () => {
+    const paths = packedFiles().map(({ path }) => path);
+    expect([BUNDLERS_PAGE, NATIVE_PAGE, TESTING_PAGE].filter((page) => !paths.includes(page))).toEqual([]);
   });
 
   test('works for a consumer in ESM', () => {

@@ -1,0 +1,15 @@
+import { globSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+/** The blocks of pages that a comment before them says to be a file: page, file, and what the page shows. */
+const shown = [...globSync('docs/*.md'), 'README.md'].flatMap((page) =>
+  [
+    ...readFileSync(page, 'utf8').matchAll(/^<!-- (test\/fixtures\/pages\S+) -->\n```\w+\n([\s\S]*?)^```$/gm),
+  ].map(([, file = '', code = '']) => [page, file, code] as const),
+);
+
+test.each(shown)('%s shows %s as it is', (_page, file, code) => {
+  expect(code).toBe(readFileSync(file, 'utf8'));
+});
+
+test('there are many', () => expect(shown.length).toBeGreaterThan(10));
