@@ -40,5 +40,11 @@ export function startGateway(
   if (memoryMb > 0) limitMemory(child, memoryMb);
   const life = new ChildLife(child, control, () => process.exit());
   const gpus = gpusInChild(init.gpus);
-  new Gateway({ ...init, gpus, epoch: clockEpoch(), maxOngoingRequests }, control, tables, child, life).start();
+  new Gateway(
+    { ...init, gpus, epoch: clockEpoch(), maxOngoingRequests },
+    control,
+    tables,
+    child,
+    life,
+  ).start();
 }
