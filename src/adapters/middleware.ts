@@ -27,19 +27,19 @@ export interface ServeMiddleware {
   handle(exchange: HostExchange): void;
 }
 
-/** An answer that needs no app: text or JSON. */
+/** @internal An answer that needs no app: text or JSON. */
 export interface ControlAnswer {
   readonly status: number;
   readonly json: unknown;
 }
 
 /**
- * The destination of a request: an app, the answer of a control path, the error of an app that cannot be exposed, or none
+ * @internal The destination of a request: an app, the answer of a control path, the error of an app that cannot be exposed, or none
  * because there is no such app or the instance is closing.
  */
 export type Destination = HttpTarget | ControlAnswer | ServeError | 'unknown' | 'closing';
 
-/** Finds the destinations of the requests to one middleware. */
+/** @internal Finds the destinations of the requests to one middleware. */
 export interface Destinations {
   /** The mount of the middleware, which is kept alive by this reference. */
   readonly mount?: Mount | undefined;
@@ -56,6 +56,7 @@ export interface Destinations {
   ready(): Promise<void>;
 }
 
+/** @internal */
 export function createMiddleware(
   destinations: Destinations,
   options: ResolvedMiddlewareOptions,

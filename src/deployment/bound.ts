@@ -5,13 +5,13 @@ import { MARK, PORTABLE, type Portable } from '../values/marks.ts';
 import { copyArguments } from './bound-arguments.ts';
 import type { DeploymentDefinition } from './deployment-definition.ts';
 
-/** Names the deployments of an app. */
+/** @internal Names the deployments of an app. */
 export type Naming = (bound: BoundDeployment<unknown>) => HandleReference;
 
 /** Naming of the app that is being compiled. */
 let naming: Naming | undefined;
 
-/** Runs `work` while nested bound deployments turn into handle references. */
+/** @internal Runs `work` while nested bound deployments turn into handle references. */
 export function withNaming<R>(name: Naming, work: () => R): R {
   const outer = naming;
   naming = name;

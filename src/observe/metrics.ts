@@ -46,7 +46,7 @@ export const METRICS_FIELDS = {
   prefix: string('a metric name prefix', /^[a-zA-Z_:][a-zA-Z0-9_:]*$/),
 };
 
-/** The state of the host's event loop. */
+/** @internal The state of the host's event loop. */
 export interface HostSample {
   /** The p99 of its lag, in ms. */
   readonly lagMs: number;
@@ -81,7 +81,7 @@ class PulledMetric {
 
 const DEFAULT_PREFIX = 'serve_';
 
-/** Exposes an instance to Prometheus. The client library is loaded when the metrics are first read. */
+/** @internal Exposes an instance to Prometheus. The client library is loaded when the metrics are first read. */
 export class Metrics {
   readonly #options: MetricsOptions;
   readonly #sample: () => readonly DeploymentSample[];

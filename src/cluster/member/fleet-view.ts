@@ -3,7 +3,7 @@ import type { Overrides, Plan } from '../documents.ts';
 /** State of an instance as the others see it: a suspect lives by the store alone, a dead one by neither store nor link. */
 export type InstanceState = 'JOINING' | 'UP' | 'DRAINING' | 'SUSPECT' | 'DEAD';
 
-/** Another instance of the fleet, as plain data. */
+/** @internal Another instance of the fleet, as plain data. */
 export interface FleetPeer {
   readonly id: string;
   readonly address: string;
@@ -20,10 +20,10 @@ export interface FleetPeer {
   readonly running: Readonly<Record<string, number>>;
 }
 
-/** Orders of persons that each instance carries out with its own apps. */
+/** @internal Orders of persons that each instance carries out with its own apps. */
 export type FleetOrders = Pick<Overrides, 'configs' | 'verdicts' | 'rollbacks' | 'draining'>;
 
-/** What an instance knows about its fleet, as plain data: the fleet thread tells it to the host. */
+/** @internal What an instance knows about its fleet, as plain data: the fleet thread tells it to the host. */
 export interface FleetView {
   /** Address at which peers reach this instance. */
   readonly address: string;

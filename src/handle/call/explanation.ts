@@ -37,7 +37,7 @@ export interface CallExplanation {
   scheduling: string | undefined;
 }
 
-/** @param ending how the call ended; of interest only once it is settled */
+/** @internal @param ending how the call ended; of interest only once it is settled */
 export function explainCall(call: Call, ending: string): CallExplanation {
   const { attempts, endpoint, ranMs, peerRun, queuedAt } = call;
   const fresh = attempts === 0 ? 'resolving arguments' : 'waiting to be sent again';

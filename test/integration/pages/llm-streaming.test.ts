@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { createServe } from 'inserve';
 import { expect, onTestFinished, test } from 'vitest';
-import { chat } from '../../fixtures/pages/llm-streaming/chat.ts';
-import { engine } from '../../fixtures/pages/llm-streaming/engine.ts';
+import { chat } from '../../fixtures/docs/docs-llm-streaming/chat.ts';
+import { engine } from '../../fixtures/docs/docs-llm-streaming/engine.ts';
 import { startServer } from '../../support/example.ts';
 import { listen } from '../../support/http/listen.ts';
 import { Records } from '../../support/quiet.ts';
 
-const FOLDER = new URL('../../fixtures/pages/llm-streaming/', import.meta.url);
+const FOLDER = new URL('../../fixtures/docs/docs-llm-streaming/', import.meta.url);
 
 type Ask = (
   url: string,

@@ -6,7 +6,9 @@ const run = promisify(execFile);
 
 /** What a program of a page prints. */
 async function outputOf(program: string): Promise<string> {
-  const { stdout } = await run(process.execPath, [`test/fixtures/pages/${program}.ts`], { timeout: 60_000 });
+  const { stdout } = await run(process.execPath, [`test/fixtures/docs/docs-${program}.ts`], {
+    timeout: 60_000,
+  });
   return stdout;
 }
 

@@ -1,6 +1,6 @@
 import { createServe } from 'inserve';
 import { expect, test } from 'vitest';
-import { voice } from '../../fixtures/pages/gpu-and-native/voice.ts';
+import { voice } from '../../fixtures/docs/docs-gpu-and-native/voice.ts';
 import { Records } from '../../support/quiet.ts';
 
 test('the network of the page hears that nobody speaks', { timeout: 60_000 }, async () => {

@@ -12,7 +12,7 @@ Server.prototype.listen = function (_port, ...rest) {
 };`;
 
 test('the first example of the README answers', { timeout: 120_000 }, async () => {
-  const program = fileURLToPath(new URL('../../fixtures/pages/readme/server.ts', import.meta.url));
+  const program = fileURLToPath(new URL('../../fixtures/docs/README/server.ts', import.meta.url));
   const preload = `data:text/javascript,${encodeURIComponent(ON_A_FREE_PORT)}`;
   const server = await startServer(program, { NODE_OPTIONS: `--import=${preload}` });
   onTestFinished(() => server.kill());

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 /** The blocks of pages that a comment before them says to be a file: page, file, and what the page shows. */
 const shown = [...globSync('docs/*.md'), 'README.md'].flatMap((page) =>
   [
-    ...readFileSync(page, 'utf8').matchAll(/^<!-- (test\/fixtures\/pages\S+) -->\n```\w+\n([\s\S]*?)^```$/gm),
+    ...readFileSync(page, 'utf8').matchAll(/^<!-- (test\/fixtures\/docs\S+) -->\n```\w+\n([\s\S]*?)^```$/gm),
   ].map(([, file = '', code = '']) => [page, file, code] as const),
 );
 

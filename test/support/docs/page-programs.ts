@@ -60,7 +60,8 @@ function changed(file: readonly ProgramLine[], block: readonly ProgramLine[]): P
  *
  * - `<!-- given: app, type Order -->`: the block uses these names of `test/fixtures/docs/given.ts`;
  * - `<!-- continues -->`: the block goes on where the one before it on the page ends;
- * - `<!-- changes models.ts -->`: the block replaces the declarations of the same names in that file of the page.
+ * - `<!-- changes models.ts -->`: the block replaces the declarations of the same names in that file of the page;
+ * - `<!-- test/fixtures/docs/… -->`: the block is this file to the letter, which a test runs (test/integration/pages).
  *
  * Where a file changes, all named files of the page begin a new version in a folder of their own: every state that a reader has is
  * checked.
