@@ -73,7 +73,9 @@ export async function connector(
 
 async function loadIoredis(): Promise<Ioredis> {
   try {
-    return await import('ioredis');
+    const loaded: Partial<Ioredis> & { readonly default?: unknown } = await import('ioredis');
+    // It is CommonJS: the chunk of a bundle in which it is has nothing but a default export.
+    return (loaded.Redis === undefined ? loaded.default : loaded) as Ioredis;
   } catch (cause) {
     throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
   }
