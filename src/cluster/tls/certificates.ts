@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { invalidOption } from '../../errors.ts';
+import { isPem } from '../../wire/pem-file.ts';
 import type { LinkCertificates } from '../../wire/security.ts';
 
 /** PEM, or the path or `file:` URL of a file with it. */
@@ -19,7 +20,7 @@ export function listOf(ca: LinkCertificates['ca']): Part[] {
 
 /** The path of a file; undefined for PEM itself. */
 export function pathOf(part: Part): string | undefined {
-  if (typeof part !== 'string' || part.includes('-----BEGIN ')) return undefined;
+  if (typeof part !== 'string' || isPem(part)) return undefined;
   return part.startsWith('file:') ? fileURLToPath(part) : resolve(part);
 }
 
