@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { share } from '../test/support/long-run.ts';
 import { isMet, type Measured } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 /** A share of the full run: some seconds for all scenarios together. */
 const SCALE = 0.05;
 
+/** They take two thirds of the time. */
+const LONG: readonly string[] = ['goodput', 'adaptive', 'step'];
+const ALL = SCENARIOS.toSorted((a, b) => Number(LONG.includes(a.name)) - Number(LONG.includes(b.name)));
+
 describe('scheduling in virtual time', () => {
-  test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+  test.each(share(ALL.length - LONG.length, ALL).map((scenario) => [scenario.name, scenario] as const))(
     '%s',
     async (_name, scenario) => {
       const { measured, details } = await scenario.run({ seed: 2, scale: SCALE });

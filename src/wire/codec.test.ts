@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { makeView, VIEW_NAMES, valueGraph } from '../../test/arbitraries/value.ts';
 import { isSameGraph } from '../../test/support/graph.ts';
+import { quickOrWhole } from '../../test/support/long-run.ts';
 import { send } from '../../test/support/post.ts';
 import { decode, encode, sendToPeer } from '../../test/support/wire/codec.ts';
 import { Capture } from '../values/capture.ts';
@@ -29,7 +30,7 @@ describe('what arrives at another instance', () => {
         const original = recipe.make();
         return isSameGraph(send(original), sendToPeer(original));
       }),
-      { numRuns: 1_500 },
+      { numRuns: quickOrWhole(500, 1_500) },
     );
   });
 
@@ -200,7 +201,7 @@ describe('what arrives at another instance', () => {
         const { bytes } = encode(captured, capture.marks, lowering);
         expect(bytes.length).toBeLessThan(3 * lowering.bytes + 64);
       }),
-      { numRuns: 300 },
+      { numRuns: quickOrWhole(60, 300) },
     );
   });
 

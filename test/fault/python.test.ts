@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { DyingDeployment } from '../fixtures/python/dying.ts';
+import { share } from '../support/long-run.ts';
 import { HAS_PYTHON } from '../support/python.ts';
 import { quietServe } from '../support/quiet.ts';
 
@@ -105,7 +106,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     await expect.poll(() => [pid, ...helpers].map(isAlive)).toEqual([false, false, false]);
   }, 180_000);
 
-  test.each(['idle', 'spin', 'hold_interpreter'])(
+  test.each(share(1, ['spin', 'idle', 'hold_interpreter']))(
     'none outlives a host that is killed while it is in %s',
     async (method) => {
       const host = spawn(process.execPath, ['test/fixtures/python/host.ts', method], {

@@ -70,6 +70,17 @@ export async function underLoad(
   };
 }
 
+/** Two replicas: what happens to one must not reach the other. */
+export const PAIR = { numReplicas: 2, maxOngoingRequests: 32 };
+
+/** The code of a call's error, or `ok`. */
+export async function code(call: Promise<unknown>): Promise<string> {
+  return await call.then(
+    () => 'ok',
+    (error: ServeError) => error.code,
+  );
+}
+
 /** How many calls had an outcome. */
 export function count({ outcomes }: History, wanted: string): number {
   return [...outcomes.values()].filter((outcome) => outcome === wanted).length;

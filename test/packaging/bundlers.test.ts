@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { check, copyRecipe, run } from '../bundlers/run-recipe.ts';
+import { share } from '../support/long-run.ts';
 import { Consumer, root } from './consumer.ts';
 
 /** Outside of any `node_modules`, where the plugins look for no deployments. */
@@ -22,16 +23,18 @@ beforeAll(() => {
 });
 
 /** `npm run test:bundlers` runs all recipes, with the tools that they install. */
-test.each([
-  'esbuild',
+const RECIPES = [
   'esbuild-plugin',
-  'esbuild-whole',
-  'rollup',
   'rollup-plugin',
-  'vite-ssr',
   'vite-plugin',
   'vite-dev',
-])(
+  'esbuild',
+  'esbuild-whole',
+  'rollup',
+  'vite-ssr',
+];
+
+test.each(share(4, RECIPES))(
   'the recipe %s works',
   async (name) => {
     const project = join(directory, 'projects', name);

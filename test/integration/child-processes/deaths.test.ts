@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle, DeploymentOptions, Serve, ServeError } from '../../../src/index.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
 import { careful, type Fragile, fragile } from '../../fixtures/faulty/fragile.ts';
+import { share } from '../../support/long-run.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { event, eventually } from '../../support/until.ts';
 
@@ -33,11 +34,8 @@ function isAlive(pid: number): boolean {
 }
 
 describe('a process that dies', () => {
-  test.each<[string, (handle: Handle, pid: number) => Promise<unknown>, RegExp]>([
+  const ways: [string, (handle: Handle, pid: number) => Promise<unknown>, RegExp][] = [
     ['exits', (handle) => handle.exit.remote(3), /its process exited with code 3/],
-    ['aborts', (handle) => handle.abort.remote(), /its process was ended by SIGABRT/],
-    ['crashes', (handle) => handle.segfault.remote(), /its process was ended by SIGSEGV/],
-    ['throws outside a call', (handle) => handle.stray.remote(), /its process exited with code 1/],
     [
       'is killed',
       async (handle, pid) => {
@@ -49,26 +47,37 @@ describe('a process that dies', () => {
       },
       /its process was (?:ended by SIGKILL \(out of memory\?\)|killed by the system)/,
     ],
-  ])('%s: its own calls fail with the reason, and nothing else', async (_how, kill, message) => {
-    await using serve = quietServe();
-    const handle = await run(serve);
-    const other = await serve.run(basic.bind(), { name: 'other', routePrefix: null });
-    const pid = await handle.remote();
-    const bystander = other.echoLater.remote('unharmed', 300);
-    const hanging = Array.from({ length: 5 }, () => failure(handle.hang.remote()));
-    // Sent after the others over the same channel, so that they have begun before it.
-    await handle.remote();
-    const errors = await Promise.all([failure(kill(handle, pid)), ...hanging]);
-    for (const error of errors) {
-      expect(error).toMatchObject({ code: 'SERVE_REPLICA_DIED', statusCode: 500, retryable: false });
-      expect(error.message).toMatch(message);
-    }
-    expect(await bystander).toBe('unharmed');
-    const next = await handle.remote();
-    expect(next).not.toBe(pid);
-    expect(isAlive(pid)).toBe(false);
-    expect(serve.status().apps['Fragile']?.deployments['Fragile']).toMatchObject({ restarts: 1, queued: 0 });
-  });
+    ['crashes', (handle) => handle.segfault.remote(), /its process was ended by SIGSEGV/],
+    ['aborts', (handle) => handle.abort.remote(), /its process was ended by SIGABRT/],
+    ['throws outside a call', (handle) => handle.stray.remote(), /its process exited with code 1/],
+  ];
+
+  test.each(share(3, ways))(
+    '%s: its own calls fail with the reason, and nothing else',
+    async (_how, kill, message) => {
+      await using serve = quietServe();
+      const handle = await run(serve);
+      const other = await serve.run(basic.bind(), { name: 'other', routePrefix: null });
+      const pid = await handle.remote();
+      const bystander = other.echoLater.remote('unharmed', 300);
+      const hanging = Array.from({ length: 5 }, () => failure(handle.hang.remote()));
+      // Sent after the others over the same channel, so that they have begun before it.
+      await handle.remote();
+      const errors = await Promise.all([failure(kill(handle, pid)), ...hanging]);
+      for (const error of errors) {
+        expect(error).toMatchObject({ code: 'SERVE_REPLICA_DIED', statusCode: 500, retryable: false });
+        expect(error.message).toMatch(message);
+      }
+      expect(await bystander).toBe('unharmed');
+      const next = await handle.remote();
+      expect(next).not.toBe(pid);
+      expect(isAlive(pid)).toBe(false);
+      expect(serve.status().apps['Fragile']?.deployments['Fragile']).toMatchObject({
+        restarts: 1,
+        queued: 0,
+      });
+    },
+  );
 
   test('tells the exit code, and the end of its standard error', async () => {
     await using serve = quietServe();
@@ -110,10 +119,12 @@ describe('a process that dies', () => {
 });
 
 describe('a process that never lets go', () => {
-  test.each<[string, (handle: Handle) => Promise<unknown>]>([
-    ['of JavaScript', (handle) => handle.spin.remote()],
+  const holds: [string, (handle: Handle) => Promise<unknown>][] = [
     ['of native code', (handle) => handle.block.remote()],
-  ])('%s is killed when the deadline of its call has passed', async (_of, hold) => {
+    ['of JavaScript', (handle) => handle.spin.remote()],
+  ];
+
+  test.each(share(1, holds))('%s is killed when the deadline of its call has passed', async (_of, hold) => {
     await using serve = quietServe();
     const handle = await run(serve, { stuckAfterMs: 300 });
     const pid = await handle.remote();
@@ -161,7 +172,7 @@ describe('a process that grows', () => {
 });
 
 describe.runIf(process.platform !== 'win32')('a host that is killed', () => {
-  test.each(['hang', 'spin', 'block'])(
+  test.each(share(1, ['spin', 'hang', 'block']))(
     'leaves no process behind that does %s',
     async (what) => {
       const program = fileURLToPath(new URL('../../fixtures/programs/process-host.ts', import.meta.url));

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { probe } from '../../fixtures/http/probe.ts';
 import { send } from '../../support/http/client.ts';
 import { listen } from '../../support/http/listen.ts';
+import { share } from '../../support/long-run.ts';
 import { calmServe } from '../every-framework/setup.ts';
 import {
   bodies,
@@ -23,22 +24,23 @@ import {
 /** The middleware as a plain `node:http` request listener: no framework, nobody behind it. */
 const mountListener: Mount = ({ serve, app, options }) => listen(serve.middleware(app, options));
 
-for (const suite of [
+/** The middleware is that of Express; what nothing comes behind is run each time. */
+const SUITES = [
   bodies,
   disconnects,
+  requests,
+  routing,
   errors,
   identity,
   inline,
   methods,
-  requests,
   results,
-  routing,
   security,
   streaming,
   validation,
-]) {
-  suite(mountListener);
-}
+];
+
+for (const suite of share(4, SUITES)) suite(mountListener);
 
 test('nobody comes behind: passthrough and onError are answered here', async () => {
   await using serve = calmServe();

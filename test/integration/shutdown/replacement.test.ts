@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Balancer } from '../../support/http/balancer.ts';
 import { RawClient } from '../../support/http/client.ts';
+import { quickOrWhole } from '../../support/long-run.ts';
 import { steadyLoad } from '../../support/steady-load.ts';
 import { eventually } from '../../support/until.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../fixtures/programs/replaced-server.ts', import.meta.url));
 
 /** `npm run test:shutdown` asks for more. */
-const REQUESTS = Number(process.env['INSERVE_SHUTDOWN_REQUESTS'] ?? 4_000);
+const REQUESTS = Number(process.env['INSERVE_SHUTDOWN_REQUESTS'] ?? quickOrWhole(1_500, 4_000));
 
 interface Started extends Disposable {
   readonly child: ChildProcess;

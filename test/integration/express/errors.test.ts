@@ -1,4 +1,0 @@
-import { errors } from '../every-framework/suites.ts';
-import { mountExpress } from './mount.ts';
-
-errors(mountExpress);

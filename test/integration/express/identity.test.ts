@@ -1,4 +1,0 @@
-import { identity } from '../every-framework/suites.ts';
-import { mountExpress } from './mount.ts';
-
-identity(mountExpress);

@@ -1,4 +1,0 @@
-import { security } from '../every-framework/suites.ts';
-import { mountExpress } from './mount.ts';
-
-security(mountExpress);
