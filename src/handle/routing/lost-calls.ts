@@ -21,7 +21,7 @@ export interface LostCall {
   readonly since: number;
 }
 
-/** The calls of this thread that a replica has begun and not answered, as recorded by their channel. */
+/** @internal The calls of this thread that a replica has begun and not answered, as recorded by their channel. */
 export function lostCalls(channel: CallChannel): LostCall[] {
   const lost: LostCall[] = [];
   const epoch = Date.now() - now();
@@ -32,7 +32,7 @@ export function lostCalls(channel: CallChannel): LostCall[] {
   return lost;
 }
 
-/** Collects from all caller threads which calls ran in a replica that died. */
+/** @internal Collects from all caller threads which calls ran in a replica that died. */
 export class LostCalls {
   /** For each caller, the number of keys under which it has not answered yet. */
   readonly #outstanding = new Map<object, number>();
