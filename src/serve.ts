@@ -107,7 +107,7 @@ export class Serve implements AsyncDisposable {
         this.#instance.userMetrics,
         this.#instance.httpCounts,
         this.#instance.info,
-        () => this.#instance.fleet?.sample,
+        { fleet: () => this.#instance.fleet?.sample, peers: () => this.#instance.fleet?.peerSample },
       );
     } catch (error) {
       void this.#instance.close(0);

@@ -19,10 +19,12 @@ import type { PeerAddress } from './fleet-options.ts';
 import { MemberAgent } from './member/member-agent.ts';
 import { MemberPeers } from './member/member-peers.ts';
 import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
+import { PeerHealth } from './peers/health/peer-health.ts';
 import { InboundLink } from './peers/inbound/inbound-link.ts';
 import { Lateness } from './peers/lateness.ts';
 import { ModelWatch } from './peers/models/model-watch.ts';
 import { PeerClient } from './peers/peer-client.ts';
+import { PeerCounts } from './peers/peer-counts.ts';
 import { Relay } from './peers/relay.ts';
 import { ServedDeployments } from './peers/served-deployments.ts';
 import { CertificateFiles } from './tls/certificate-files.ts';
@@ -57,6 +59,10 @@ export class FleetAgent {
     down: (instance, cause) => this.#member.linkDown(instance, cause),
   });
   readonly #lateness = new Lateness();
+  readonly #counts = new PeerCounts();
+  readonly #health = new PeerHealth(time, () => this.#reportPeers());
+  /** The last report about the peers, as text. */
+  #reported = '';
   #certificates: CertificateFiles | undefined = undefined;
   #isDraining = false;
   #listener: LinkListener | undefined = undefined;
@@ -193,7 +199,8 @@ export class FleetAgent {
       closed: () => this.#links.delete(link),
     };
     const counts = this.#listener?.counts;
-    const link = new InboundLink(session, socket, maxPayload, this.#served, pace, listener, counts);
+    const served = this.#served;
+    const link = new InboundLink(session, socket, maxPayload, served, pace, listener, counts, this.#counts);
     this.#links.add(link);
     if (this.#isDraining) link.drain();
   }
@@ -258,14 +265,13 @@ export class FleetAgent {
   #dial(address: PeerAddress, expected?: string): PeerClient {
     return new PeerClient(
       { ...this.#dialling, ...address, isKept: true, ...(expected !== undefined && { expected }) },
+      { health: this.#health, counts: this.#counts },
       {
-        up: (instance, epoch) => {
-          this.#post({ type: 'peerUp', address, instance, epoch });
-          this.#members.up(instance);
-        },
+        opened: (instance) => this.#members.up(instance),
+        up: (instance, epoch) => this.#post({ type: 'peerUp', address, instance, epoch }),
         endpoints: (status) => this.#post({ type: 'endpoints', address, status }),
-        down: (error) => {
-          this.#down(address, error);
+        down: (error) => this.#down(address, error),
+        closed: () => {
           if (expected !== undefined) this.#members.down(expected, undefined);
         },
         failed: (error) => {
@@ -292,6 +298,7 @@ export class FleetAgent {
     this.#member.close();
     this.#members.close(error);
     for (const client of this.#peers.values()) client.close(error);
+    this.#health.close();
     for (const link of this.#links) link.close();
     await this.#listener?.close();
     this.#init.control.close();
@@ -300,6 +307,18 @@ export class FleetAgent {
   #shipStats(): void {
     const calls = this.#router.takeStats();
     if (calls.length > 0) this.#post({ type: 'stats', calls });
+    this.#reportPeers();
+  }
+
+  /** Tells the host how the peers are reached, if anything has changed. */
+  #reportPeers(): void {
+    const clients = [...this.#peers.values(), ...this.#members.clients()];
+    const peers = clients.map(({ instance, rttMs, ejection }) => ({ instance, rttMs, ejection }));
+    const report = { totals: { ...this.#counts, ejections: this.#health.ejections }, peers };
+    const text = JSON.stringify(report);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    this.#post({ type: 'peerReport', report });
   }
 
   #post(message: FromFleet): void {

@@ -13,6 +13,7 @@ import type { FleetView } from './member/fleet-view.ts';
 import type { Consultation, LocalLoads } from './node/events.ts';
 import type { OverrideChange } from './node/overrides.ts';
 import type { EndpointsStatus } from './peers/endpoint-table.ts';
+import type { PeerReport } from './peers/peer-report.ts';
 
 /** The data that the fleet thread starts with. */
 export interface FleetInit {
@@ -111,6 +112,8 @@ export type FromFleet =
   | { readonly type: 'peerDown'; readonly address: PeerAddress; readonly error: Packed }
   /** Calls since the last report. */
   | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] }
+  /** How the peers are reached, and what was sent to them. */
+  | { readonly type: 'peerReport'; readonly report: PeerReport }
   /** The numbers of replicas that the instance is to run. */
   | ({ readonly type: 'apply' } & AppliedTargets)
   | { readonly type: 'view'; readonly view: FleetView }

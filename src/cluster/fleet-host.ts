@@ -6,6 +6,7 @@ import type { CallerPort, EndpointRegistry } from '../handle/routing/endpoint-re
 import type { PeerLink } from '../handle/routing/link.ts';
 import type { Events } from '../observe/events.ts';
 import type { Logger } from '../observe/logger.ts';
+import type { PeerSample } from '../observe/peer-metrics.ts';
 import { packEvent } from '../replica/packed-event.ts';
 import { now, type Timer, time } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
@@ -16,7 +17,9 @@ import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import { FleetWorker } from './fleet-worker.ts';
 import { dialOptions } from './peers/dial-options.ts';
 import { HostPeers } from './peers/host-peers.ts';
+import type { PeerClientNeeds } from './peers/peer-client.ts';
 import type { RelayThread } from './peers/peer-replicas.ts';
+import { PeerWatch } from './peers/peer-watch.ts';
 import { CertificateFiles } from './tls/certificate-files.ts';
 
 /** After three deaths within a minute the thread is started every 30 s only. */
@@ -58,6 +61,7 @@ export class FleetHost {
   #crashes: CrashHistory = [];
   #restart: Timer | undefined = undefined;
   #member: MemberHostListener | undefined = undefined;
+  readonly #watch: PeerWatch;
   /** Bound port, which the next life of the thread listens at as well. */
   #port: number;
   #isClosed = false;
@@ -65,6 +69,7 @@ export class FleetHost {
   constructor(options: FleetOptions, needs: FleetNeeds) {
     this.#options = options;
     this.#needs = needs;
+    this.#watch = new PeerWatch(needs, () => this.#life?.peers.ejections ?? []);
     this.#port = options.listen.port;
     this.#peers = options.peers ?? [];
     // Whoever starts the fleet need not wait for it.
@@ -104,6 +109,16 @@ export class FleetHost {
     return this.#life?.peers.instances ?? [];
   }
 
+  /** The calls to peers, and how the peers are reached. */
+  get peerSample(): PeerSample {
+    return this.#watch.sample;
+  }
+
+  /** Why instances get no calls, by instance. */
+  get ejected(): ReadonlyMap<string, string> {
+    return this.#watch.ejected;
+  }
+
   /** Connects the host's router with a deployment of a peer. */
   link(link: PeerLink, onGone: () => void): CallChannel {
     if (this.#life === undefined) throw new TypeError('the fleet thread is gone');
@@ -132,7 +147,9 @@ export class FleetHost {
   #start(): void {
     const epoch = ++this.#epoch;
     const options = { ...this.#options, listen: { host: this.#options.listen.host, port: this.#port } };
-    const life = new FleetLife(this.#needs, { epoch, options }, (message) => this.#receive(message));
+    const life = new FleetLife(this.#needs, { epoch, options }, this.#watch, (message) =>
+      this.#receive(message),
+    );
     this.#life = life;
     life.worker.post({ type: 'peers', peers: this.#peers });
     this.#member?.started();
@@ -161,6 +178,9 @@ export class FleetHost {
       case 'stats':
         this.#needs.count(message.calls);
         return;
+      case 'peerReport':
+        this.#watch.reported(message.report);
+        return;
       case 'subscribe':
       case 'lost':
         return;
@@ -182,6 +202,7 @@ export class FleetHost {
   #ended(life: FleetLife, reason: unknown): void {
     life.end();
     this.#life = undefined;
+    this.#watch.threadEnded();
     if (this.#isClosed) return;
     const at = now();
     this.#crashes = recordCrash(this.#crashes, at);
@@ -209,6 +230,7 @@ class FleetLife {
   constructor(
     { registry, instanceId, entry, tenants, nextCallerIndex }: FleetNeeds,
     { epoch, options }: { readonly epoch: number; readonly options: FleetOptions },
+    needs: PeerClientNeeds,
     receive: (message: FromFleet) => void,
   ) {
     this.#registry = registry;
@@ -227,7 +249,7 @@ class FleetLife {
     const renew = (certificates: LinkCertificates): void => dialling.security.renew(certificates);
     this.#certificates = options.tls && new CertificateFiles(options.tls, renew, () => {});
     const post: RelayThread['post'] = (message, transfer) => this.worker.post(message, transfer);
-    this.peers = new HostPeers(registry, dialling, { callerIndex, post }, tenants);
+    this.peers = new HostPeers(registry, dialling, { callerIndex, post }, needs, tenants);
     registry.addCaller(this.#caller);
     registry.observe({
       configured: (key, config, maxQueued) => {

@@ -20,6 +20,8 @@ export interface InstanceStatus {
   readonly codeVersion?: string;
   /** Version of the protocol between instances; in a fleet only. */
   readonly protocol?: number;
+  /** Why this instance sends the other one no calls, because links to it fail; absent if it does. */
+  readonly ejected?: string;
 }
 
 /** The fleet, as this instance sees it. */
@@ -50,12 +52,14 @@ export interface StatusReport {
  * @internal
  * @param view undefined outside a fleet, and until the instance has joined
  * @param fleet name of the fleet
+ * @param ejected reasons why instances get no calls, by instance
  */
 export function statusReport(
   own: InstanceStatus,
   apps: Readonly<Record<string, AppReport>>,
   fleet: string | undefined,
   view: FleetView | undefined,
+  ejected: ReadonlyMap<string, string>,
 ): StatusReport {
   const { id } = own;
   if (fleet === undefined) return { instance: id, leader: id, instances: [own], apps };
@@ -64,7 +68,7 @@ export function statusReport(
     instance: id,
     leader: view.leader,
     fleet: fleetStatus(fleet, view),
-    instances: instanceStatuses(own, view),
+    instances: instanceStatuses(own, view, ejected),
     apps: withFleet(apps, id, view),
   };
 }
@@ -75,13 +79,19 @@ function fleetStatus(name: string, view: FleetView): FleetStatus {
 }
 
 /** @param own the status of this instance outside a fleet */
-function instanceStatuses(own: InstanceStatus, view: FleetView): InstanceStatus[] {
+function instanceStatuses(
+  own: InstanceStatus,
+  view: FleetView,
+  ejected: ReadonlyMap<string, string>,
+): InstanceStatus[] {
   const { address, codeVersion, state, protocol, peers } = view;
   const others = peers.map((peer): InstanceStatus => {
     const resources = Object.entries(peer.resources).map(
       ([name, units]) => [name, { total: fromUnits(units), reserved: 0 }] as const,
     );
     const { id, lagMs } = peer;
+    // An instance that was never reached is known by its address.
+    const reason = ejected.get(id) ?? ejected.get(peer.address);
     return {
       id,
       address: peer.address,
@@ -91,6 +101,7 @@ function instanceStatuses(own: InstanceStatus, view: FleetView): InstanceStatus[
       resources: Object.fromEntries(resources),
       codeVersion: peer.codeVersion,
       protocol: peer.protocol,
+      ...(reason !== undefined && { ejected: reason }),
     };
   });
   return [{ ...own, address, state, codeVersion, protocol }, ...others];

@@ -277,7 +277,7 @@ export class Instance {
     const state = isLeaving ? 'CLOSING' : 'ALIVE';
     const lagMs = Math.round(this.host.lagMs * 10) / 10;
     const own = { id, address: undefined, state, startedAt, lagMs, resources: this.resources() } as const;
-    return statusReport(own, this.report(), fleet?.name, fleet?.view);
+    return statusReport(own, this.report(), fleet?.name, fleet?.view, fleet?.ejected ?? new Map());
   }
 
   /** State of the host's own event loop. */

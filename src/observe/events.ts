@@ -23,8 +23,9 @@ export interface ServeEvents {
   leader: { instance: string | undefined };
   /**
    * Another instance of the fleet: `UP` and `DEAD` as the fleet judges it, `LINKED` and `UNLINKED` as this instance reaches it.
+   * `EJECTED`: it gets no calls of this instance, since links to it fail again and again, for this reason.
    */
-  peer: { instance: string; state: 'UP' | 'DEAD' | 'LINKED' | 'UNLINKED' };
+  peer: { instance: string; state: 'UP' | 'DEAD' | 'LINKED' | 'UNLINKED' | 'EJECTED'; reason?: string };
   /** A failure that was not reported to any caller. */
   fault: {
     app?: string;

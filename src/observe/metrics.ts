@@ -12,6 +12,7 @@ import { messageOf } from '../values/describe-value.ts';
 import { addFleetMetrics, type FleetSample } from './fleet-metrics.ts';
 import type { HttpCounts } from './http-counts.ts';
 import { ownVersion } from './own-version.ts';
+import { addPeerMetrics, type PeerSample } from './peer-metrics.ts';
 import { type MetricsRegister, Registered } from './register.ts';
 import { addReplicaMetrics } from './replica-metrics.ts';
 import {
@@ -53,6 +54,12 @@ export interface HostSample {
   readonly shedding: SheddingLevel;
 }
 
+/** What an instance knows of its fleet and its peers; undefined outside a fleet. */
+export interface FleetSamples {
+  fleet(): FleetSample | undefined;
+  peers(): PeerSample | undefined;
+}
+
 /** A metric that is computed when it is read, so that the call path only adds to plain numbers. */
 class PulledMetric {
   name: string;
@@ -89,7 +96,7 @@ export class Metrics {
   readonly #userMetrics: HostMetrics;
   readonly #http: HttpCounts;
   readonly #info: Readonly<Record<string, string>>;
-  readonly #fleet: () => FleetSample | undefined;
+  readonly #fleet: FleetSamples;
   /** The samples of the scrape that is being read. */
   #taken: readonly DeploymentSample[] | undefined = undefined;
   #register: Promise<MetricsRegister> | undefined = undefined;
@@ -103,7 +110,7 @@ export class Metrics {
     userMetrics: HostMetrics,
     http: HttpCounts,
     info: Readonly<Record<string, string>>,
-    fleet: () => FleetSample | undefined,
+    fleet: FleetSamples,
   ) {
     this.#options = options;
     this.#sample = sample;
@@ -237,7 +244,8 @@ export class Metrics {
     );
     addCounters(add);
     addReplicaMetrics(add, prefix);
-    addFleetMetrics(add, this.#fleet);
+    addFleetMetrics(add, () => this.#fleet.fleet());
+    addPeerMetrics(add, () => this.#fleet.peers());
     add('info', 'gauge', 'The instance and its versions: always 1.', () => [
       { value: 1, labels: { version: ownVersion(), ...this.#info } },
     ]);

@@ -77,7 +77,15 @@ export interface LinkOptions {
   /** Number of kinds of views that the peer knows, by its handshake. Default: the kinds of this process */
   readonly peerViews?: number;
   readonly counts?: FaultCounts;
+  /** Counts the bytes of messages. Several links may share it. */
+  readonly traffic?: LinkTraffic | undefined;
   readonly loop?: EventLoop;
+}
+
+/** Bytes of messages, before TLS. */
+export interface LinkTraffic {
+  sentBytes: number;
+  receivedBytes: number;
 }
 
 /**
@@ -89,6 +97,7 @@ export class Link implements Collector {
   readonly #events: LinkEvents;
   readonly #loop: EventLoop;
   readonly #counts: FaultCounts;
+  readonly #traffic: LinkTraffic;
   readonly #peerMaxPayload: number;
   readonly #codec = new Codec();
   readonly #lowering: Lowering;
@@ -112,6 +121,7 @@ export class Link implements Collector {
     this.#events = events;
     this.#loop = options.loop ?? loop;
     this.#counts = options.counts ?? new FaultCounts();
+    this.#traffic = options.traffic ?? { sentBytes: 0, receivedBytes: 0 };
     this.#peerMaxPayload = options.peerMaxPayload ?? MAX_PAYLOAD_BYTES;
     this.#lowering = new Lowering(options.peerViews);
     this.#receiver = new LargeReceiver(options.maxPayload ?? MAX_PAYLOAD_BYTES, (head, large, id) =>
@@ -288,7 +298,10 @@ export class Link implements Collector {
     this.#slots = [];
     this.#count = 0;
     this.#bytes = 0;
-    if (!this.#isClosed) this.#socket.send([messageHead(this.#codec.encode(slots))]);
+    if (this.#isClosed) return;
+    const message = messageHead(this.#codec.encode(slots));
+    this.#traffic.sentBytes += message.length;
+    this.#socket.send([message]);
   }
 
   /** Sends parts after small frames: collected frames leave before the next part. */
@@ -301,12 +314,15 @@ export class Link implements Collector {
       this.#slots = [];
       this.#count = 0;
       this.#bytes = 0;
+      this.#traffic.sentBytes += head.length + part.bytes;
       this.#socket.send([head, ...part.pieces], this.#sendParts);
     }
   };
 
   #receive(pieces: readonly Uint8Array[]): void {
     if (this.#isClosed) return;
+    for (let index = 0; index < pieces.length; index++)
+      this.#traffic.receivedBytes += (pieces[index] as Uint8Array).length;
     let ready: Frame[];
     try {
       ready = this.#read(pieces);

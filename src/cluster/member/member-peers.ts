@@ -47,6 +47,11 @@ export class MemberPeers implements MemberLinks {
     return undefined;
   }
 
+  /** The connections to all members. */
+  *clients(): Generator<PeerClient> {
+    for (const { client } of this.#peers.values()) yield client;
+  }
+
   /** Round trip to a member, in ms; 0 = unknown. */
   rttTo(peer: string): number {
     return this.#peers.get(peer)?.client.rttMs ?? 0;

@@ -1,7 +1,7 @@
 import { FRAME } from '../../channel/frames.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { Frame } from '../../wire/large-receiver.ts';
-import { Link, type LinkEvents, type LinkSocket } from '../../wire/link.ts';
+import { Link, type LinkEvents, type LinkSocket, type LinkTraffic } from '../../wire/link.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { type EndpointsStatus, readEndpoints } from './endpoint-table.ts';
 
@@ -42,11 +42,18 @@ export class CallLink implements LinkEvents {
   /** Ids of calls whose own frame was large: the peer may not know them yet. */
   readonly #large = new Set<number>();
 
-  constructor(session: Session, socket: LinkSocket, maxPayload: number, events: CallLinkEvents) {
+  /** @param traffic counts the bytes of the link */
+  constructor(
+    session: Session,
+    socket: LinkSocket,
+    maxPayload: number,
+    events: CallLinkEvents,
+    traffic?: LinkTraffic,
+  ) {
     this.session = session;
     this.#events = events;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
-    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews });
+    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, traffic });
   }
 
   /** Whether so much is unsent that calls should go elsewhere. */

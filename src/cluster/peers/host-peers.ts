@@ -10,7 +10,8 @@ import { inRootContext } from '../../time/root-context.ts';
 import type { PeerAddress } from '../fleet-options.ts';
 import type { CommonDialOptions } from './dial-options.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
-import { PeerClient } from './peer-client.ts';
+import type { Ejection } from './health/ejection.ts';
+import { PeerClient, type PeerClientNeeds } from './peer-client.ts';
 import { type PeerIdentity, PeerReplicas, type RelayThread } from './peer-replicas.ts';
 
 /** Time for which a deployment is remembered that only peers had, in ms: they may come back. */
@@ -32,6 +33,7 @@ export class HostPeers {
   readonly #registry: EndpointRegistry;
   readonly #dialling: CommonDialOptions;
   readonly #thread: RelayThread;
+  readonly #needs: PeerClientNeeds;
   readonly #tenants: TenantsOptions | undefined;
   #lives = 0;
   /** Peers by address. */
@@ -48,16 +50,25 @@ export class HostPeers {
     registry: EndpointRegistry,
     dialling: CommonDialOptions,
     thread: RelayThread,
+    needs: PeerClientNeeds,
     tenants: TenantsOptions | undefined,
   ) {
     this.#registry = registry;
     this.#tenants = tenants;
     this.#dialling = dialling;
     this.#thread = thread;
+    this.#needs = needs;
   }
 
   get instances(): string[] {
     return [...this.#peers.values()].map(({ instance }) => instance);
+  }
+
+  /** The peers that the host's own links eject. */
+  get ejections(): { readonly instance: string; readonly ejection: Ejection }[] {
+    return [...this.#peers.values()].flatMap(({ instance, client: { ejection } }) =>
+      ejection === undefined ? [] : [{ instance, ejection }],
+    );
   }
 
   /** The instance knows a deployment from now on. */
@@ -82,7 +93,8 @@ export class HostPeers {
     this.down(address, undefined);
     const client = new PeerClient(
       { ...this.#dialling, ...address, expected: instance, epoch, isKept: false },
-      { up() {}, endpoints() {}, down() {}, failed() {} },
+      this.#needs,
+      { opened() {}, up() {}, endpoints() {}, down() {}, closed() {}, failed() {} },
     );
     this.#peers.set(nameOf(address), {
       instance,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
 import { RESERVED } from '../../load/load-table.ts';
+import { loop } from '../../time/loop.ts';
 
 describe('a channel to a peer', () => {
   test('sends no more calls than the window says, one before the first word of the peer', () => {
@@ -41,9 +42,12 @@ describe('a channel to a peer', () => {
   test('gives a refused call back', () => {
     const peer = new LinkedChannel();
     const call = peer.send();
+    loop.flush();
     peer.refuse(0, 0);
     expect(call?.endings).toEqual([{ type: 'orphaned', started: false, error: undefined }]);
     expect([peer.channel.outstanding, peer.channel.room()]).toEqual([0, RESERVED.full]);
+    expect(peer.counts).toMatchObject({ calls: 1, refused: 1 });
+    expect(peer.counts.sentBytes).toBeGreaterThan(0);
   });
 
   test('declines the turn of a refused call that went elsewhere, once', () => {

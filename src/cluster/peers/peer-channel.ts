@@ -13,6 +13,7 @@ import type { CallLink } from './call-link.ts';
 import type { PeerEndpoint } from './endpoint-table.ts';
 import { HandoverLedger } from './handover-ledger.ts';
 import { PeerModels } from './models/peer-models.ts';
+import type { PeerCounts } from './peer-counts.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
 import { CallerWindow } from './windows/caller-window.ts';
 
@@ -28,8 +29,10 @@ const NO_HASHES: ReplicaHashes = { count: 0, at: () => 0 };
 /** The peer that a channel leads to, as the channel sees it. */
 export interface PeerState {
   readonly instance: string;
-  /** Whether the peer cannot be reached at the moment. */
+  /** Whether the peer takes no calls at the moment. */
   readonly isDown: boolean;
+  /** Counts of the calls to all peers. */
+  readonly counts: PeerCounts;
   /** Opens a link. */
   dial(): void;
 }
@@ -151,6 +154,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   override send(call: OutboundCall): void {
     const reserved = this.#reserved;
+    this.#peer.counts.calls++;
     super.send(call);
     // A call that could not be sent has given its place back.
     if (this.#reserved === reserved) this.unreserve();
@@ -254,6 +258,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
       // A call that is given back for good must not come again at once.
       this.#resize(0);
     } else {
+      this.#peer.counts.refused++;
       this.#window.refused(window);
       this.#onWindow(window);
     }

@@ -1,18 +1,33 @@
 import { now, type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import { type DialOptions, dialLink } from '../../wire/dialer.ts';
+import type { Session } from '../../wire/handshake.ts';
+import type { LinkSocket } from '../../wire/link.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { CallLink } from './call-link.ts';
 import type { EndpointsStatus, PeerEndpoint } from './endpoint-table.ts';
+import { type Ejection, STEADY_MS } from './health/ejection.ts';
 import { LinkPulse } from './health/link-pulse.ts';
+import type { PeerHealth, PeerStanding } from './health/peer-health.ts';
 import { RoundTrip } from './health/round-trip.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { PeerChannel, type PeerState, type PeerTarget } from './peer-channel.ts';
+import type { PeerCounts } from './peer-counts.ts';
 import { redialPauseMs } from './redial.ts';
 
-/** A link without calls is closed after this time, in ms. */
-const IDLE_MS = 60_000;
-/** Period at which idle links are looked for, in ms. */
-const IDLE_LOOK_MS = 10_000;
+/** Opens a link to a peer, as `dialLink` does. */
+export type Dial = (
+  options: DialOptions,
+  onOpen: (session: Session, socket: LinkSocket) => void,
+) => Promise<void>;
+
+/** What the connections of one thread to its peers have in common. */
+export interface PeerClientNeeds {
+  readonly health: PeerHealth;
+  readonly counts: PeerCounts;
+  /** Default: `dialLink` */
+  readonly dial?: Dial | undefined;
+}
 
 /** The peer and the way to it. */
 export interface PeerClientOptions extends Omit<DialOptions, 'keepsAlive'> {
@@ -24,26 +39,38 @@ export interface PeerClientOptions extends Omit<DialOptions, 'keepsAlive'> {
 
 /** The news of a peer. */
 export interface PeerEvents {
+  /** A link to the peer is open. */
+  opened(instance: string): void;
+  /** The peer takes calls. */
   up(instance: string, epoch: number): void;
   endpoints(status: EndpointsStatus): void;
-  /** No link to the peer is open any more. */
+  /** The peer takes no calls any more. */
   down(error: Error | undefined): void;
+  /** No link to the peer is open any more. */
+  closed(error: Error | undefined): void;
   /** The peer could not be dialled. */
   failed(error: Error): void;
 }
 
 /**
  * One caller thread's connection to a peer: it dials when a call needs a link, or always, and dials again with a back-off.
- * While no link can be had, the channels to the peer take no calls.
+ * While no link can be had, or the peer is ejected, the channels to the peer take no calls.
  */
 export class PeerClient implements PeerState {
+  readonly counts: PeerCounts;
   readonly #options: PeerClientOptions;
+  readonly #health: PeerHealth;
+  readonly #standing: PeerStanding;
+  readonly #dialLink: Dial;
   readonly #events: PeerEvents;
   readonly #channels = new Map<number, PeerChannel>();
   /** The deployments of the peer as it described them last, over the link that is open. */
   readonly #described = new Map<number, PeerEndpoint>();
   #instance: string;
   #link: CallLink | undefined = undefined;
+  #openedAt = 0;
+  /** Whether the channels may use the open link. */
+  #isUp = false;
   #isDialling = false;
   #isDown = false;
   #pulse: LinkPulse | undefined = undefined;
@@ -51,14 +78,20 @@ export class PeerClient implements PeerState {
   #isClosed = false;
   #failures = 0;
   #redial: Timer | undefined = undefined;
-  #idleLook: Timer | undefined = undefined;
-  #idleSince = 0;
-  #lastCalls = 0;
+  #idleWatch: IdleWatch | undefined = undefined;
 
-  constructor(options: PeerClientOptions, events: PeerEvents) {
+  constructor(
+    options: PeerClientOptions,
+    { health, counts, dial = dialLink }: PeerClientNeeds,
+    events: PeerEvents,
+  ) {
+    this.counts = counts;
     this.#options = options;
+    this.#health = health;
+    this.#dialLink = dial;
     this.#events = events;
     this.#instance = options.expected ?? `${options.host}:${options.port}`;
+    this.#standing = health.follow(() => this.#returned());
     if (options.isKept) this.dial();
   }
 
@@ -75,6 +108,11 @@ export class PeerClient implements PeerState {
     return this.#isDown;
   }
 
+  /** Why the peer gets no calls, even over an open link; undefined if the peer is not ejected. */
+  get ejection(): Ejection | undefined {
+    return this.#health.ejectionOf(this.#standing);
+  }
+
   /** Round trip of the link, in ms; 0 = unknown. Only links that are kept are measured. */
   get rttMs(): number {
     return this.#pulse?.rttMs ?? 0;
@@ -89,7 +127,7 @@ export class PeerClient implements PeerState {
     this.#channels.set(target.endpoint, channel);
     const described = this.#described.get(target.endpoint);
     if (described !== undefined) channel.update(described);
-    if (this.#link !== undefined) channel.linked(this.#link);
+    if (this.#link !== undefined && this.#isUp) channel.linked(this.#link);
     return channel;
   }
 
@@ -110,8 +148,8 @@ export class PeerClient implements PeerState {
     if (this.#isClosed) return;
     this.#isClosed = true;
     time.cancel(this.#redial);
-    time.cancel(this.#idleLook);
-    this.#pulse?.close();
+    this.#endWatches();
+    this.#health.forget(this.#standing);
     for (const channel of [...this.#channels.values()]) channel.close(error);
     this.#link?.close();
   }
@@ -119,16 +157,22 @@ export class PeerClient implements PeerState {
   async #dial(): Promise<void> {
     const { epoch, isKept: _, ...options } = this.#options;
     try {
-      await dialLink({ ...options, keepsAlive: false }, (session, socket) => {
-        const link = new CallLink(session, socket, options.self.maxPayload, {
-          endpoints: (status) => this.#update(status),
-          window: (endpoint, calls) => this.#channels.get(endpoint)?.open(calls),
-          draining: () => {
-            for (const channel of this.#channels.values()) channel.stop();
+      await this.#dialLink({ ...options, keepsAlive: false }, (session, socket) => {
+        const link = new CallLink(
+          session,
+          socket,
+          options.self.maxPayload,
+          {
+            endpoints: (status) => this.#update(status),
+            window: (endpoint, calls) => this.#channels.get(endpoint)?.open(calls),
+            draining: () => {
+              for (const channel of this.#channels.values()) channel.stop();
+            },
+            pong: (number) => this.#pong(link, number),
+            closed: (error) => this.#closed(link, error),
           },
-          pong: (number) => this.#pong(link, number),
-          closed: (error) => this.#closed(link, error),
-        });
+          this.counts,
+        );
         if (this.#isClosed) link.close();
         else if (epoch !== undefined && epoch !== session.epoch)
           link.destroy(new Error(`instance ${session.instance} has started anew`));
@@ -137,24 +181,39 @@ export class PeerClient implements PeerState {
     } catch (error) {
       this.#isDialling = false;
       if (this.#isClosed) return;
+      this.#health.failed(this.#standing);
       this.#events.failed(error as Error);
       this.#lost(error as Error);
     }
   }
 
   #opened(link: CallLink): void {
-    const { instance, epoch } = link.session;
     this.#isDialling = false;
-    this.#isDown = false;
-    this.#failures = 0;
     this.#link = link;
-    this.#instance = instance;
-    this.#events.up(instance, epoch);
+    this.#openedAt = now();
+    this.#instance = link.session.instance;
+    this.#events.opened(this.#instance);
     this.#trip = new RoundTrip((number) => link.post([PEER_FRAME.ping, number]), now);
-    for (const channel of this.#channels.values()) channel.linked(link);
-    for (const channel of this.#channels.values()) channel.reachable();
     if (this.#options.isKept) this.#watchPulse(link);
     else this.#watchIdle();
+    this.#health.opened(this.#standing);
+    if (!this.#standing.isOut && !this.#isUp) this.#takeCalls(link);
+  }
+
+  /** The peer is not ejected any more. */
+  #returned(): void {
+    if (this.#link !== undefined && !this.#isUp) this.#takeCalls(this.#link);
+  }
+
+  /** The channels use the link from now on. */
+  #takeCalls(link: CallLink): void {
+    this.#isUp = true;
+    this.#isDown = false;
+    this.#events.up(link.session.instance, link.session.epoch);
+    if (this.#described.size > 0)
+      this.#events.endpoints({ kind: 'endpoints', endpoints: [...this.#described.values()], gone: [] });
+    for (const channel of this.#channels.values()) channel.linked(link);
+    for (const channel of this.#channels.values()) channel.reachable();
   }
 
   /**
@@ -187,19 +246,23 @@ export class PeerClient implements PeerState {
       this.#described.set(endpoint.number, endpoint);
       this.#channels.get(endpoint.number)?.update(endpoint);
     }
-    this.#events.endpoints(status);
+    if (this.#isUp) this.#events.endpoints(status);
   }
 
   #closed(link: CallLink, error: Error | undefined): void {
     const wasOpen = this.#link === link;
     if (!wasOpen && !this.#isDialling) return;
     this.#isDialling = false;
-    this.#link = undefined;
-    this.#pulse?.close();
-    time.cancel(this.#idleLook);
+    const wasUp = this.#isUp;
+    this.#leave();
     if (this.#isClosed) return;
+    if (wasOpen) {
+      if (now() - this.#openedAt >= STEADY_MS) this.#failures = 0;
+      this.#health.closed(this.#standing, error !== undefined);
+    }
     this.#lost(error);
-    if (wasOpen) this.#events.down(error);
+    if (wasUp) this.#events.down(error);
+    if (wasOpen) this.#events.closed(error);
   }
 
   /** No link could be opened, or the link broke: calls go elsewhere until another one is open. */
@@ -224,33 +287,30 @@ export class PeerClient implements PeerState {
   }
 
   #watchIdle(): void {
-    time.cancel(this.#idleLook);
-    this.#idleSince = now();
-    this.#idleLook = time.every(IDLE_LOOK_MS, () => this.#lookIdle());
-    this.#idleLook.unref();
-  }
-
-  #lookIdle(): void {
-    const at = now();
-    let calls = 0;
-    let outstanding = 0;
-    for (const channel of this.#channels.values()) {
-      calls += channel.served;
-      outstanding += channel.outstanding;
-    }
-    if (outstanding > 0 || calls !== this.#lastCalls) this.#idleSince = at;
-    this.#lastCalls = calls;
-    this.#trip?.measure();
-    if (at - this.#idleSince >= IDLE_MS) this.#rest();
+    const channels = (): Iterable<PeerChannel> => this.#channels.values();
+    const look = (): void => this.#trip?.measure();
+    this.#idleWatch = new IdleWatch(channels, look, () => this.#rest());
   }
 
   /** Closes the link, which is dialled again when a call needs it. */
   #rest(): void {
     const link = this.#link;
     // No call is sent over a link that is about to close.
-    this.#link = undefined;
-    time.cancel(this.#idleLook);
+    this.#leave();
+    this.#health.closed(this.#standing, false);
     this.#unlink(undefined);
     link?.close();
+  }
+
+  /** The open link is not used any more. */
+  #leave(): void {
+    this.#link = undefined;
+    this.#isUp = false;
+    this.#endWatches();
+  }
+
+  #endWatches(): void {
+    this.#pulse?.close();
+    this.#idleWatch?.close();
   }
 }

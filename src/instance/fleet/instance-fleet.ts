@@ -7,6 +7,7 @@ import { FLEET_TIMING } from '../../cluster/node/timing.ts';
 import { ServeError } from '../../errors.ts';
 import type { PeerLink } from '../../handle/routing/link.ts';
 import type { FleetSample } from '../../observe/fleet-metrics.ts';
+import type { PeerSample } from '../../observe/peer-metrics.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import type { InstanceControl } from '../control.ts';
 import type { ResourceLedger } from '../resources/resource-ledger.ts';
@@ -75,6 +76,16 @@ export class InstanceFleet implements OrderingMembership {
     const { peers, desiredInstances, isLeading, refusedPlans } = view;
     const instances = 1 + peers.filter(({ state }) => state !== 'DEAD').length;
     return { instances, desiredInstances, isLeading, refusedPlans };
+  }
+
+  /** The calls to peers; undefined until the fleet thread is started. */
+  get peerSample(): PeerSample | undefined {
+    return this.#host?.peerSample;
+  }
+
+  /** Why instances get no calls, by instance. */
+  get ejected(): ReadonlyMap<string, string> {
+    return this.#host?.ejected ?? new Map();
   }
 
   start(needs: MembershipNeeds): void {

@@ -1,5 +1,6 @@
 import { CallLink } from '../../../src/cluster/peers/call-link.ts';
 import { PeerChannel } from '../../../src/cluster/peers/peer-channel.ts';
+import { PeerCounts } from '../../../src/cluster/peers/peer-counts.ts';
 import { UNKNOWN_CONFIG } from '../../../src/handle/call/route-config.ts';
 import { RESERVED } from '../../../src/load/load-table.ts';
 import { loop } from '../../../src/time/loop.ts';
@@ -16,6 +17,7 @@ const METHODS = ['first', 'second'];
 export class LinkedChannel {
   /** Slots of the messages that were sent, in order. */
   readonly sent: unknown[][] = [];
+  readonly counts = new PeerCounts();
   readonly channel: PeerChannel;
   readonly link: CallLink;
   /** Number of unsent bytes of the link. */
@@ -37,6 +39,7 @@ export class LinkedChannel {
     };
     const peer = {
       instance: 'peer',
+      counts: this.counts,
       get isDown() {
         return linked.isDown;
       },
@@ -44,13 +47,19 @@ export class LinkedChannel {
     };
     this.channel = new PeerChannel(peer, { endpoint: ENDPOINT, methods: METHODS }, () => {});
     const session = { role: 'dialer', version: 1, instance: 'peer', epoch: 1, views: 16, rttMs: 1 } as const;
-    this.link = new CallLink({ ...session, maxPayload: 1_000_000 }, socket, 1_000_000, {
-      endpoints() {},
-      window: (_endpoint, calls) => this.channel.open(calls),
-      draining: () => this.channel.stop(),
-      pong() {},
-      closed: (error) => this.channel.unlinked(error),
-    });
+    this.link = new CallLink(
+      { ...session, maxPayload: 1_000_000 },
+      socket,
+      1_000_000,
+      {
+        endpoints() {},
+        window: (_endpoint, calls) => this.channel.open(calls),
+        draining: () => this.channel.stop(),
+        pong() {},
+        closed: (error) => this.channel.unlinked(error),
+      },
+      this.counts,
+    );
     this.channel.linked(this.link);
   }
 

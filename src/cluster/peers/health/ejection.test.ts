@@ -20,7 +20,7 @@ describe('ejection of peers', () => {
     expect(ejection.isOut('peer-0', 0)).toBe(false);
     expect(fail(ejection, 'peer-0', 1, 0)).toBe(true);
     expect(ejection.isOut('peer-0', 29_999)).toBe(true);
-    expect(ejection.endsAt('peer-0')).toBe(30_000);
+    expect(ejection.ejectionOf('peer-0')?.until).toBe(30_000);
     expect(ejection.isOut('peer-0', 30_000)).toBe(false);
     expect(ejection.isOut('peer-1', 0)).toBe(false);
   });
@@ -39,20 +39,43 @@ describe('ejection of peers', () => {
     expect(ejection.isOut('peer-0', 1_000)).toBe(false);
   });
 
+  test('links that open and break soon eject a peer, and no handshake ends that', () => {
+    const ejection = peers(4);
+    const flap = (heldMs: number): boolean => {
+      ejection.proved('peer-0', 0);
+      return ejection.broke('peer-0', heldMs, 0);
+    };
+    expect([flap(1), flap(10), flap(100), flap(1_000)]).toEqual([false, false, false, false]);
+    expect(flap(9_999)).toBe(true);
+    expect(ejection.ejectionOf('peer-0')).toMatchObject({ cause: 'breaking', until: 30_000 });
+    expect(ejection.proved('peer-0', 1_000)).toBe(false);
+    expect(ejection.isOut('peer-0', 1_000)).toBe(true);
+    expect(ejection.held('peer-0', 12_000)).toBe(true);
+    expect(ejection.isOut('peer-0', 12_000)).toBe(false);
+  });
+
+  test('a link that held for a while makes up for those that broke before', () => {
+    const ejection = peers(4);
+    for (let link = 0; link < 4; link++) ejection.broke('peer-0', 1, 0);
+    expect(ejection.broke('peer-0', 10_000, 0)).toBe(false);
+    for (let link = 0; link < 3; link++) expect(ejection.broke('peer-0', 1, 0)).toBe(false);
+    expect(ejection.broke('peer-0', 1, 0)).toBe(true);
+  });
+
   test('further ejections take longer, up to 300 s, and time in service makes up for them', () => {
     const ejection = peers(4);
     let at = 0;
     const durations: number[] = [];
     for (let time = 0; time < 12; time++) {
       fail(ejection, 'peer-0', 5, at);
-      const end = ejection.endsAt('peer-0') ?? Number.NaN;
+      const end = ejection.ejectionOf('peer-0')?.until ?? Number.NaN;
       durations.push((end - at) / 1_000);
       at = end;
     }
     expect(durations).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]);
     at += 11 * 30_000;
     fail(ejection, 'peer-0', 5, at);
-    expect(ejection.endsAt('peer-0')).toBe(at + 60_000);
+    expect(ejection.ejectionOf('peer-0')?.until).toBe(at + 60_000);
   });
 
   test('at most half of the peers are ejected, and never the only one', () => {

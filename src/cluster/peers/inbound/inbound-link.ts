@@ -8,7 +8,13 @@ import { packError } from '../../../values/pack.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 import type { Session } from '../../../wire/handshake.ts';
 import type { Frame } from '../../../wire/large-receiver.ts';
-import { type FaultCounts, Link, type LinkEvents, type LinkSocket } from '../../../wire/link.ts';
+import {
+  type FaultCounts,
+  Link,
+  type LinkEvents,
+  type LinkSocket,
+  type LinkTraffic,
+} from '../../../wire/link.ts';
 import { PEER_FRAME } from '../../../wire/peer-frames.ts';
 import type { EndpointsStatus } from '../endpoint-table.ts';
 import { methodAt } from '../served-deployment.ts';
@@ -46,7 +52,10 @@ export class InboundLink implements LinkEvents {
   readonly #calls: Array<OpenInboundCall | undefined> = [];
   readonly #ports = new Map<number, InboundPort>();
 
-  /** @param counts counts what is refused */
+  /**
+   * @param counts counts what is refused
+   * @param traffic counts the bytes of the link
+   */
   constructor(
     session: Session,
     socket: LinkSocket,
@@ -55,13 +64,15 @@ export class InboundLink implements LinkEvents {
     pace: LinkPace,
     listener: InboundLinkListener,
     counts?: FaultCounts,
+    traffic?: LinkTraffic,
   ) {
     this.session = session;
     this.#served = served;
     this.#pace = pace;
     this.#listener = listener;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
-    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, ...(counts && { counts }) });
+    const sizes = { maxPayload, peerMaxPayload, peerViews };
+    this.#link = new Link(socket, this, { ...sizes, traffic, ...(counts && { counts }) });
     this.tell(served.describe());
   }
 
