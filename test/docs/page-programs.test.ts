@@ -1,9 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { codeBlocksOf } from '../support/docs/code-blocks.ts';
-import { programsOf } from '../support/docs/page-programs.ts';
+import { folderOf, type ProgramFile, programsOf } from '../support/docs/page-programs.ts';
 import { UserProject } from '../support/docs/user-project.ts';
 import { send } from '../support/http/client.ts';
 import { postJson } from '../support/http/post-json.ts';
@@ -27,11 +29,17 @@ let ports: Record<Name, number>;
 let printed = '';
 let log = '';
 
+/** Writes the files of a page into the project. */
+function write(page: string): ProgramFile[] {
+  const files = programsOf(codeBlocksOf(page).filter(({ language }) => language === 'ts'));
+  for (const { path, lines } of files) project.write(path, lines.map(({ text }) => text).join('\n'));
+  return files;
+}
+
 beforeAll(async () => {
   project = new UserProject();
   const paths = Object.values(PROGRAMS).map(({ page, part, name }) => {
-    const files = programsOf(codeBlocksOf(page).filter(({ language }) => language === 'ts'));
-    for (const { path, lines } of files) project.write(path, lines.map(({ text }) => text).join('\n'));
+    const files = write(page);
     const found = files.find(({ lines }) => lines.some(({ text }) => text.includes(part)));
     if (found === undefined) throw new Error(`${page} has no block with '${part}'`);
     return name === undefined ? found.path : `${found.path}#${name}`;
@@ -55,7 +63,7 @@ beforeAll(async () => {
     Name,
     number
   >;
-}, 60_000);
+}, 180_000);
 
 async function failure(): Promise<never> {
   await once(child, 'close');
@@ -110,3 +118,23 @@ test('docs/validation.md: wrong input is answered as the page shows', async () =
   const problem = JSON.parse(shown?.code ?? '');
   expect(JSON.parse(wrong.text)).toEqual({ ...problem, requestId: expect.stringMatching(/./) });
 });
+
+test('docs/testing.md: the tests of an app pass', async () => {
+  const folder = folderOf('docs/testing.md');
+  project.copy(join('test/fixtures/docs', folder), folder);
+  write('docs/testing.md');
+  const vitest = [
+    resolve('node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter',
+    'json',
+    '--outputFile',
+    'report.json',
+  ];
+  const cwd = join(project.directory, folder);
+  // By itself, and not as a part of this run.
+  const { VITEST: _, ...env } = process.env;
+  await promisify(execFile)(process.execPath, vitest, { cwd, env }).catch(() => {});
+  const report = JSON.parse(readFileSync(join(cwd, 'report.json'), 'utf8'));
+  expect(report).toMatchObject({ numPassedTests: 3, numFailedTests: 0, success: true });
+}, 180_000);
