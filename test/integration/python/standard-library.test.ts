@@ -18,6 +18,15 @@ describe.skipIf(!HAS_PYTHON)('the Python package (skipped without Python 3.9 or 
     expect(run(['-W', 'error', '-c', compile])).toEqual({ status: 0, output: '' });
   });
 
+  test('keeps to the grammar of Python 3.9', () => {
+    const parse = [
+      'import ast, pathlib',
+      'for path in pathlib.Path("python").rglob("*.py"):',
+      '    ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))',
+    ].join('\n');
+    expect(run(['-c', parse])).toEqual({ status: 0, output: '' });
+  });
+
   test('passes its own tests', () => {
     const { status, output } = run(['-W', 'error', '-m', 'unittest', 'discover', '-s', 'test/python']);
     expect(output).toMatch(/^OK/m);
