@@ -19,6 +19,7 @@ const BENCHES: Readonly<Record<string, Entry>> = {
   process: { load: async () => (await import('./process/bench.ts')).childProcess },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },
   python: { load: async () => (await import('./python/bench.ts')).pythonCalls },
+  'python-http': { load: async () => (await import('./python-http/bench.ts')).pythonHttp },
   onnx: { load: async () => (await import('./onnx/bench.ts')).onnx },
   start: { load: async () => (await import('./start/bench.ts')).start },
   http: { load: async () => (await import('./http/bench.ts')).http, compares: true },

@@ -30,12 +30,17 @@ const candidates = [
 const found = new Map();
 for (const candidate of candidates) {
   const described = describe(candidate);
-  if (described !== undefined && !found.has(described.version)) found.set(described.version, described.python);
+  if (described !== undefined && !found.has(described.version))
+    found.set(described.version, described.python);
 }
 
 let failures = 0;
 function run(command, args, env) {
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
   if (status !== 0) failures++;
 }
 

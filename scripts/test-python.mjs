@@ -1,6 +1,6 @@
 /**
  * Runs the tests that need packages of Python, in a virtual environment of their own: numpy, scikit-learn and onnxruntime.
- * `npm run test:python -- torch` adds torch, which is large.
+ * `npm run test:python -- torch keras` adds torch, and Keras on TensorFlow, which are large.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ const SUITES = {
   'scikit-learn': ['numpy', 'scikit-learn'],
   onnxruntime: ['onnxruntime', 'onnx'],
   torch: ['torch'],
+  keras: ['tensorflow-cpu', 'keras'],
 };
 const chosen = ['scikit-learn', 'onnxruntime', ...process.argv.slice(2).filter((name) => name in SUITES)];
 

@@ -86,3 +86,19 @@ describe.skipIf(!FRAMEWORKS.has('torch'))('torch (npm run test:python -- torch)'
     expect(await handle.threads.remote()).toBe(1);
   }, 180_000);
 });
+
+describe.skipIf(!FRAMEWORKS.has('keras'))('Keras on TensorFlow (npm run test:python -- keras)', () => {
+  test('answers with a tensor, and what it prints at its start is no error', async () => {
+    await using serve = quietServe();
+    const deployment = deploymentOf<{ sums(rows: Tensor): Tensor; about(): string }>('Keras');
+    const handle = await serve.run(deployment.bind());
+    const data = Float32Array.of(1, 2, 3, 4);
+    expect(await handle.sums.remote({ dtype: 'float32', shape: [2, 2], data })).toEqual({
+      dtype: 'float32',
+      shape: [2, 1],
+      data: Float32Array.of(3, 7),
+    });
+    expect(await handle.about.remote()).toBe('tensorflow');
+    expect(serve.log.records.filter(({ level }) => level === 'error')).toEqual([]);
+  }, 180_000);
+});
