@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 
+/** The server of inserve. */
+const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const FRAMEWORKS = fileURLToPath(
   new URL('../../node_modules/.cache/python-frameworks/bin/python', import.meta.url),
@@ -35,12 +37,12 @@ export const SERVERS: readonly ServerSpec[] = [
   {
     name: 'inserve',
     needs: 'sklearn',
-    command: (port) => [process.execPath, 'server.ts', `${port}`, 'plain'],
+    command: (port) => [process.execPath, SERVER, `${port}`, 'plain'],
   },
   {
     name: 'inserve batched',
     needs: 'sklearn',
-    command: (port) => [process.execPath, 'server.ts', `${port}`, 'batched'],
+    command: (port) => [process.execPath, SERVER, `${port}`, 'batched'],
   },
   {
     name: 'FastAPI',

@@ -5,7 +5,7 @@ export interface Measure {
 }
 
 /** A native library behind `ctypes`, each replica of which is a process of Python. */
-export const measure = pythonDeployment<Measure, []>('./measure.py:Measure').bind();
+export const measure = pythonDeployment<Measure, []>('./measure.py:Measure', { name: 'Measure' }).bind();
 
 /** Stands for an addon whose assertion fails: what it calls ends the whole process, which a thread could not survive. */
 export class Addon {
@@ -15,4 +15,4 @@ export class Addon {
   }
 }
 
-export const addon = deployment(Addon, { isolation: 'process' }).bind();
+export const addon = deployment(Addon, { name: 'Addon', isolation: 'process' }).bind();
