@@ -194,7 +194,7 @@ test(
     await using service = await start(command, directory);
     await eventually(async () => (await statusOf(service.port, '/readyz')) === 200, START_MS);
     expect(await curl(service.port)).toBe(ANSWER);
-    expect(service.log()).toContain("app 'Reviews' is ready");
+    await eventually(() => service.log().includes("app 'Reviews' is ready"), START_MS);
     await followLoad(service);
     await matchManifests(service);
     await endUnderLoad(service);

@@ -32,6 +32,8 @@ function commandsOf({ language, code }: CodeBlock): string {
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
 
+const cli = readFileSync('src/cli/main.ts', 'utf8');
+
 describe('code blocks', () => {
   test('are in a language that is checked, or are pictures', () => {
     const others = blocks.filter(
@@ -87,6 +89,8 @@ describe('code blocks', () => {
     expect(stderr).toBe('');
     for (const [, name = ''] of commands.matchAll(/\bnpm run (?:-s )?([\w:-]+)/g))
       expect(scripts).toHaveProperty([name]);
+    for (const [, name = ''] of commands.matchAll(/\bnpx inserve ([\w-]+)/g))
+      expect(cli).toContain(`'${name}'`);
     for (const [, file = ''] of commands.matchAll(/\bnode ((?:examples|scripts)\/\S+)/g))
       expect(existsSync(file), file).toBe(true);
   });
@@ -113,8 +117,8 @@ describe('code blocks', () => {
     using project = new UserProject();
     const [model] = of('python').filter(([place]) => place.startsWith('docs/python.md'));
     project.write('model.py', model?.[1].code ?? '');
-    const cli = resolve('dist/cli/main.js');
-    spawnSync(process.execPath, [cli, 'python-types', 'model.py'], { cwd: project.directory });
+    const command = resolve('dist/cli/main.js');
+    spawnSync(process.execPath, [command, 'python-types', 'model.py'], { cwd: project.directory });
     const written = readFileSync(join(project.directory, 'model.py.d.ts'), 'utf8');
     expect(written).toBe(readFileSync('test/fixtures/docs/docs-python/model.py.d.ts', 'utf8'));
   });
