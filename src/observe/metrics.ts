@@ -54,7 +54,7 @@ export interface HostSample {
   readonly shedding: SheddingLevel;
 }
 
-/** What an instance knows of its fleet and its peers; undefined outside a fleet. */
+/** @internal What an instance knows of its fleet and its peers; undefined outside a fleet. */
 export interface FleetSamples {
   fleet(): FleetSample | undefined;
   peers(): PeerSample | undefined;

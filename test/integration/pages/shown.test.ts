@@ -13,3 +13,9 @@ test.each(shown)('%s shows %s as it is', (_page, file, code) => {
 });
 
 test('there are many', () => expect(shown.length).toBeGreaterThan(10));
+
+test('the README names every page', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const pages = [...globSync('docs/*.md'), 'docs/operations/README.md'];
+  expect(pages.filter((page) => !readme.includes(page))).toEqual([]);
+});
