@@ -8,11 +8,14 @@ import { figureTable, table } from '../harness/table.ts';
 import { CELLS } from './cells.ts';
 import type { MeasureCell } from './child.ts';
 import { CONTENDERS } from './contenders.ts';
+import { faults } from './faults.ts';
 import { RATIOS, TABLES } from './report.ts';
 
 const CHILD = new URL('./child.ts', import.meta.url);
 const SERVER = new URL('./server.ts', import.meta.url);
 const START_TIMEOUT_MS = 30_000;
+/** How often a peer is killed under load. */
+const KILLS = 20;
 /** On top of a cell's own time: what is still in flight at its end. */
 const CELL_SLACK_MS = 15_000;
 
@@ -26,12 +29,21 @@ export const fleet: Bench = async ({ rounds = 7, ms = 400, only = '' }) => {
     rounds,
     progress: (line) => console.error(line),
   });
-  const rows = rowsOf(samples, CLOSED_LOOP_UNITS);
-  const figures = figuresOf(samples, RATIOS);
+  const faulty = 'faults'.includes(only)
+    ? await faults(KILLS, (line) => console.error(line))
+    : { figures: [], rows: [], notes: [] };
+  const rows = [...rowsOf(samples, CLOSED_LOOP_UNITS), ...faulty.rows];
+  const figures = [...figuresOf(samples, RATIOS), ...faulty.figures];
   const header = `fleet: Node ${process.version}, ${availableParallelism()} cores, ${rounds} rounds, ${ms} ms per cell.
 One process calls another over a connection of the loopback interface. Values: median (min–max) over the rounds.
 Ratios: taken within each round, then the median of the rounds' ratios.\n`;
-  const report = [header, ...TABLES.map((spec) => table(spec, rows)), figureTable(figures), ...notes]
+  const report = [
+    header,
+    ...TABLES.map((spec) => table(spec, rows)),
+    figureTable(figures),
+    ...notes,
+    ...faulty.notes,
+  ]
     .filter((part) => part !== '')
     .join('\n');
   return { report, ratios: figures.map(({ key, median }) => ({ key, value: median })), rows, failures };

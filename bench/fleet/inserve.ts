@@ -5,7 +5,8 @@ import { allRunning } from '../harness/all-running.ts';
 import { type Echo, EchoDeployment } from './deployments.ts';
 import type { Contender, Session } from './session.ts';
 
-const APP = 'echo';
+/** The app that the called instances have. */
+export const APP = 'echo';
 /** Time until the caller must know the deployments of its peer, in ms. */
 const LINK_MS = 10_000;
 
@@ -43,9 +44,14 @@ function fleetOf(options: { readonly trustNetwork: boolean }): Contender {
   };
 }
 
-interface FleetInstance {
+export interface FleetInstance {
   readonly serve: Serve;
-  readonly fleet: { readonly address: Promise<{ readonly port: number }> };
+  readonly fleet: {
+    readonly address: Promise<{ readonly port: number }>;
+    /** The instances to which links are open. */
+    readonly peers: readonly string[];
+    connect(peers: readonly { readonly host: string; readonly port: number }[]): void;
+  };
 }
 
 /** What applications cannot import yet. */
@@ -54,7 +60,7 @@ interface Internals {
 }
 
 /** An instance of a fleet whose members are known by their addresses. */
-async function instance(options: Partial<FleetOptions>): Promise<FleetInstance> {
+export async function instance(options: Partial<FleetOptions>): Promise<FleetInstance> {
   const { createFleetServe }: Internals = await import(new URL('../../dist/serve.js', import.meta.url).href);
   return createFleetServe(
     {},
