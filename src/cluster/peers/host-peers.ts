@@ -5,7 +5,7 @@ import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { PeerLink } from '../../handle/routing/link.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
-import { time } from '../../time/clock.ts';
+import { type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import type { PeerAddress } from '../fleet-options.ts';
 import type { CommonDialOptions } from './dial-options.ts';
@@ -42,6 +42,8 @@ export class HostPeers {
   readonly #known = new Set<RouteKey>();
   /** Deployments among them that only peers have. */
   readonly #foreign = new Set<RouteKey>();
+  /** Timers by which foreign deployments are forgotten. */
+  readonly #forgetting = new Map<RouteKey, Timer>();
   /** The foreign deployment that is being registered. */
   #adding: RouteKey | undefined = undefined;
 
@@ -186,8 +188,11 @@ export class HostPeers {
     if (!this.#foreign.has(key)) return;
     const hasKey = ({ endpoints }: Peer): boolean =>
       [...endpoints.values()].some((replicas) => keyOf(replicas) === key);
+    // The minute begins with the last of several peers that are lost.
+    time.cancel(this.#forgetting.get(key));
     const timer = inRootContext(() =>
       time.after(FORGET_MS, () => {
+        this.#forgetting.delete(key);
         if (!this.#foreign.has(key) || [...this.#peers.values()].some(hasKey)) return;
         const [app, deployment] = namesOf(key);
         const gone = `no instance of the fleet has a replica of '${deployment}' of app '${app}'`;
@@ -195,6 +200,7 @@ export class HostPeers {
       }),
     );
     timer.unref();
+    this.#forgetting.set(key, timer);
   }
 
   /** Removes an endpoint once its calls have ended. */

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { UNKNOWN_CONFIG } from '../../handle/call/route-config.ts';
+import { routeKey } from '../../handle/routing/directory.ts';
+import { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import { machineTime, type Timer, useTime } from '../../time/clock.ts';
+import { dialOptions } from './dial-options.ts';
+import type { EndpointsStatus } from './endpoint-table.ts';
+import { PeerHealth } from './health/peer-health.ts';
+import { HostPeers } from './host-peers.ts';
+import { PeerCounts } from './peer-counts.ts';
+
+const MINUTE_MS = 60_000;
+const LISTEN = { host: '127.0.0.1', port: 1 };
+
+/** Time that a test moves on. */
+let at = 0;
+const timers = new Map<Timer, { readonly dueAt: number; readonly run: () => void }>();
+let used: Disposable;
+
+function advance(ms: number): void {
+  at += ms;
+  for (const [timer, { dueAt, run }] of [...timers]) if (dueAt <= at && timers.delete(timer)) run();
+}
+
+beforeEach(() => {
+  at = 0;
+  timers.clear();
+  used = useTime({
+    ...machineTime,
+    now: () => at,
+    after(ms, run) {
+      const timer: Timer = { ref() {}, unref() {} };
+      timers.set(timer, { dueAt: at + ms, run });
+      return timer;
+    },
+    cancel: (timer) => void (timer && timers.delete(timer)),
+  });
+});
+
+afterEach(() => used[Symbol.dispose]());
+
+const MODEL: EndpointsStatus = {
+  kind: 'endpoints',
+  gone: [],
+  endpoints: [
+    {
+      number: 1,
+      app: 'app',
+      deployment: 'Model',
+      version: '1',
+      methods: ['predict'],
+      revision: 1,
+      places: 4,
+      replicas: [{ number: 1, id: 'Model#1' }],
+      isIngress: true,
+      config: UNKNOWN_CONFIG,
+      maxQueued: 10,
+    },
+  ],
+};
+
+test('a deployment that only peers had is forgotten a minute after the last of them was lost', () => {
+  const registry = new EndpointRegistry();
+  const options = { name: 'test', secrets: ['a secret of the fleet, for tests!'], listen: LISTEN };
+  const peers = new HostPeers(
+    registry,
+    dialOptions(options, 'here', 1),
+    { callerIndex: 1, post() {} },
+    { health: new PeerHealth(machineTime), counts: new PeerCounts() },
+    undefined,
+  );
+  registry.observe({ configured: (key) => peers.configured(key), removed() {}, ingress() {} });
+  const isKnown = (): boolean => registry.load(routeKey('app', 'Model')) !== undefined;
+  const [one, other] = [2, 3].map((port) => ({ host: '127.0.0.1', port })) as [typeof LISTEN, typeof LISTEN];
+  for (const [address, instance] of [
+    [one, 'one'],
+    [other, 'other'],
+  ] as const) {
+    peers.up(address, instance, 1);
+    peers.described(address, MODEL);
+  }
+  expect(isKnown()).toBe(true);
+  peers.down(one, undefined);
+  advance(MINUTE_MS - 10_000);
+  peers.down(other, undefined);
+  // A minute after the first one was lost, and 10 s after the last one.
+  advance(10_000);
+  expect(isKnown()).toBe(true);
+  advance(MINUTE_MS - 10_000);
+  expect(isKnown()).toBe(false);
+});
