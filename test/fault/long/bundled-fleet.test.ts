@@ -4,10 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { check, copyRecipe, freePort, run } from '../bundlers/run-recipe.ts';
-import { HAS_REDIS, RedisServer } from '../support/fleet/redis-server.ts';
-import { eventually } from '../support/until.ts';
-import { Consumer, root } from './consumer.ts';
+import { check, copyRecipe, freePort, run } from '../../bundlers/run-recipe.ts';
+import { Consumer, root } from '../../packaging/consumer.ts';
+import { HAS_REDIS, RedisServer } from '../../support/fleet/redis-server.ts';
+import { eventually } from '../../support/until.ts';
 
 /** Time limit of builds and of processes that start, on a busy machine. */
 const START_MS = 120_000;
