@@ -138,7 +138,8 @@ export class Serve implements AsyncDisposable {
 
   /**
    * Middleware for Express, Koa and middie, and a `node:http` request listener. With an app it deploys the app in the
-   * background and serves it. Without one it serves all running apps by their `routePrefix`, `/-/healthz` and `/-/routes`.
+   * background and serves it; with a name it serves the app of that name, in a fleet also one that only other instances have.
+   * Without one it serves all running apps by their `routePrefix`, `/-/healthz` and `/-/routes`.
    *
    * @throws ServeError `SERVE_INVALID_OPTION`
    */

@@ -23,7 +23,10 @@ export class Front implements UpgradeDestinations {
   readonly #labels = new WeakMap<AppRuntime, RouteLabels>();
   readonly #mounted: Targets = new WeakMap();
   readonly #prefixed: Targets = new WeakMap();
-  readonly #mounts = new Mounts((app) => this.#instance.app(app) !== undefined);
+  readonly #mounts = new Mounts((app) => this.#instance.ingressOf(app) !== undefined);
+  /** Targets of apps that only other instances of the fleet have, and the labels of their mount paths. */
+  readonly #foreign = new Map<string, KnownTarget>();
+  readonly #foreignLabels = new Map<string, RouteLabels>();
   /** The options of the apps that are served by their route prefix. */
   #options = parseMiddlewareOptions({});
   /** Apps for which the log has warned that their WebSockets arrive as plain requests. */
@@ -52,14 +55,13 @@ export class Front implements UpgradeDestinations {
       nextRequestId,
       unrouted,
       isLeaving: this.#isLeaving,
-      find: () =>
-        this.#instance.isClosing ? 'closing' : this.#target(this.#instance.app(name), '', this.#mounted),
+      find: () => (this.#instance.isClosing ? 'closing' : this.#targetOf(name, '', this.#mounted)),
       exposable: () => this.#exposable(name),
       ready: async () => {
-        const app = this.#instance.app(name);
-        if (app === undefined)
+        // A peer's app is known once a replica of it is ready.
+        if (this.#instance.ingressOf(name) === undefined)
           throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
-        await app.ready;
+        await this.#instance.app(name)?.ready;
         await this.#exposable(name);
       },
     };
@@ -91,7 +93,7 @@ export class Front implements UpgradeDestinations {
     if (best === undefined) return undefined;
     const { path: prefix, options } = best;
     const app = this.#instance.app(best.app);
-    const target = this.#instance.isClosing ? undefined : this.#target(app, prefix, new WeakMap());
+    const target = this.#instance.isClosing ? undefined : this.#targetOf(best.app, prefix, new WeakMap());
     return {
       target: typeof target === 'object' && 'route' in target ? target : undefined,
       options,
@@ -159,6 +161,29 @@ export class Front implements UpgradeDestinations {
       this.#instance.log.warn({ app: app.name }, `app '${app.name}' is not exposed: ${why.message}`);
     }
     return why !== undefined;
+  }
+
+  #targetOf(name: string, prefix: string, targets: Targets): Destination {
+    const app = this.#instance.app(name);
+    return app === undefined ? this.#foreignTarget(name, prefix) : this.#target(app, prefix, targets);
+  }
+
+  /** The target of an app that only other instances of the fleet have. */
+  #foreignTarget(name: string, prefix: string): Destination {
+    const ingress = this.#instance.ingressOf(name);
+    const route = this.#instance.ingressRoute(name);
+    if (ingress === undefined || route === undefined) return 'unknown';
+    const known = this.#foreign.get(name);
+    if (known?.route === route && known.prefix === prefix) return known;
+    const routes = this.#foreignLabels.get(name) ?? new RouteLabels();
+    this.#foreignLabels.set(name, routes);
+    const { log, httpCounts } = this.#instance;
+    const counts = httpCounts.of(name, ingress);
+    const { nextRequestId } = this;
+    const [isLeaving, missedUpgrade] = [this.#isLeaving, () => false];
+    const target = { ingress, route, prefix, log, counts, routes, nextRequestId, isLeaving, missedUpgrade };
+    this.#foreign.set(name, target);
+    return target;
   }
 
   #target(app: AppRuntime | undefined, prefix: string, targets: Targets): Destination {

@@ -225,10 +225,15 @@ export class Instance {
     return this.#apps;
   }
 
+  /** The ingress deployment of an app that this instance has, or that only other instances of its fleet have. */
+  ingressOf(name: string): string | undefined {
+    return this.#apps.get(name)?.serving.ingress ?? this.#registry.ingressOf(name);
+  }
+
   /** The route to the ingress of an app; undefined if the app does not exist. */
   ingressRoute(name: string): Route | undefined {
-    const app = this.#apps.get(name);
-    return app === undefined ? undefined : this.#route(name, app.serving.ingress);
+    const ingress = this.ingressOf(name);
+    return ingress === undefined ? undefined : this.#route(name, ingress);
   }
 
   /** A handle to a deployment of an app; without a deployment's name, to the app's ingress. */

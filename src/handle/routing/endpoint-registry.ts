@@ -169,6 +169,12 @@ export class EndpointRegistry {
     this.#ingress.delete(app);
   }
 
+  /** The deployment to which calls to an app go; undefined if the registry does not know the app. */
+  ingressOf(app: string): string | undefined {
+    const ingress = this.#ingress.get(app);
+    return ingress !== undefined && this.#entries.has(routeKey(app, ingress)) ? ingress : undefined;
+  }
+
   load(key: RouteKey): DeploymentLoad | undefined {
     return this.#entries.get(key)?.load;
   }
