@@ -28,7 +28,10 @@ export default async function setup(project: TestProject): Promise<void> {
 }
 
 async function provide(project: TestProject): Promise<void> {
-  project.provide('threadEntry', await bundleThreads());
+  const threadEntry = await bundleThreads();
+  project.provide('threadEntry', threadEntry);
+  // For programs that tests start; they inherit it.
+  process.env['INSERVE_TEST_THREAD_ENTRY'] = threadEntry;
   project.provide('fleetEntry', await bundleFleetThread());
 }
 
