@@ -22,7 +22,7 @@ const SHARED_OUT = [
   '{sim,test/simulation}/{fleet-seeds,instance,sim}.test.ts',
   'src/wire/codec.test.ts',
   'test/integration/child-processes/deaths.test.ts',
-  'test/integration/fastify/middie.test.ts',
+  'test/integration/{fastify,koa}/{koa,middie,plugin}.test.ts',
   'test/integration/node-http/listener.test.ts',
   'test/integration/shutdown/replacement.test.ts',
   'test/packaging/bundlers.test.ts',

@@ -1,7 +1,6 @@
 import Fastify from 'fastify';
 import { describe, expect, test } from 'vitest';
 import type { BoundDeployment } from '../../src/index.ts';
-import { createServe } from '../../src/index.ts';
 import { fastifyServe } from '../../src/shells/fastify.ts';
 import { asker, hidden, hiddenTalker, plain, plainInline } from '../fixtures/http/answering.ts';
 import { calmServe, recorder } from '../integration/every-framework/setup.ts';
@@ -89,7 +88,7 @@ describe('methods that a constructor makes', () => {
   });
 
   test('answer WebSockets', async () => {
-    await using serve = createServe({ hostGuard: { enabled: false } });
+    await using serve = calmServe();
     await serve.run(hiddenTalker.bind());
     await using host = await listen(serve.middleware());
     serve.attachWebSocket(host.server);

@@ -23,7 +23,7 @@ test.skipIf(process.platform === 'win32')(
     try {
       expect(await message(child)).toBe('ready');
       child.kill('SIGSTOP');
-      await sleep(5_000);
+      await sleep(15_000);
       const reported = message<PauseReport>(child);
       child.kill('SIGCONT');
       child.send('report');

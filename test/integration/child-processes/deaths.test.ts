@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { DeploymentHandle, DeploymentOptions, Serve, ServeError } from '../../../src/index.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
 import { careful, type Fragile, fragile } from '../../fixtures/faulty/fragile.ts';
 import { share } from '../../support/long-run.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { event, eventually } from '../../support/until.ts';
+
+// The last words of processes, which the library passes on.
+vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
 
 type Handle = DeploymentHandle<typeof Fragile>;
 

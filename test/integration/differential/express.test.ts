@@ -1,7 +1,11 @@
 import { Readable } from 'node:stream';
 import express from 'express';
+import { vi } from 'vitest';
 import { listen } from '../../support/http/listen.ts';
 import { type BuildHost, chunks, differential, LARGE } from './suite.ts';
+
+// Express writes the errors of its routes there.
+vi.spyOn(console, 'error').mockImplementation(() => {});
 
 const build: BuildHost = (ours, onLeft) => {
   // Otherwise its answers to errors hold their stacks.

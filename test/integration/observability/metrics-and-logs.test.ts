@@ -9,6 +9,7 @@ import { documentedMetrics, lintExposition, promtoolCheck } from '../../support/
 import { listen } from '../../support/http/listen.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { Shared } from '../../support/shared.ts';
+import { silent } from '../../support/silent.ts';
 import { eventually, status } from '../../support/until.ts';
 
 const PLACE = 'app="Observed",deployment="Observed"';
@@ -94,7 +95,7 @@ describe("users' metrics", () => {
 
   test('are registered in the registry of the app', async () => {
     const register = new Registry();
-    await using serve = createServe({ metrics: { register } });
+    await using serve = createServe({ logger: silent, metrics: { register } });
     metrics.counter('demo_host_total').inc(4);
     expect(serve.ready()).toBe(true);
     expect(await register.metrics()).toContain('demo_host_total{app="",deployment=""} 4');
