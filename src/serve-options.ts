@@ -46,8 +46,8 @@ export interface ServeOptions {
    */
   isolation?: 'inline';
   /**
-   * The Redis in which instances find each other and elect their controller: a URL, options of ioredis, or `{ module }` with a
-   * factory of clients. Needs `fleet.secret`, and the package `ioredis`. Default: none; the instance serves alone.
+   * The Redis in which instances find each other and elect their controller: a URL, options of ioredis, `{ module }` with a
+   * factory of clients, or a client. Needs `fleet.secret`, and the package `ioredis`. Default: none; the instance serves alone.
    */
   redis?: RedisOption;
   /** The instance's part in the fleet. Values that are not given come from `INSERVE_FLEET_…`. */

@@ -75,8 +75,9 @@ export interface OpenApiOptions {
 function fleetPart({ redis, fleet, fleetEntry: given }: ServeOptions): FleetPart | undefined {
   if (redis === undefined) return undefined;
   const options = fleetOptions(redis, fleet);
-  // An entry of a bundled app has the client in it.
-  if (given === undefined) assertRedisClient();
+  const { url, options: settings } = options.membership?.redis ?? {};
+  // An entry of a bundled app has ioredis in it; a module, and an app with a client, have their own.
+  if (given === undefined && (url !== undefined || settings !== undefined)) assertRedisClient();
   return { options, entry: fleetEntry(given) };
 }
 

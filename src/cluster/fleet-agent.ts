@@ -15,6 +15,7 @@ import type { LinkSocket } from '../wire/link.ts';
 import { type LinkListener, listenForLinks } from '../wire/listener.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetInit, FromFleet, ToFleet } from './fleet-control.ts';
+import { FleetTally } from './fleet-counts.ts';
 import type { PeerAddress } from './fleet-options.ts';
 import { MemberAgent } from './member/member-agent.ts';
 import { MemberPeers } from './member/member-peers.ts';
@@ -22,6 +23,7 @@ import { type CommonDialOptions, dialOptions } from './peers/dial-options.ts';
 import { PeerHealth } from './peers/health/peer-health.ts';
 import { InboundLink } from './peers/inbound/inbound-link.ts';
 import { Lateness } from './peers/lateness.ts';
+import { LinkLog } from './peers/link-log.ts';
 import { ModelWatch } from './peers/models/model-watch.ts';
 import { PeerClient } from './peers/peer-client.ts';
 import { PeerCounts } from './peers/peer-counts.ts';
@@ -63,13 +65,17 @@ export class FleetAgent {
   readonly #health = new PeerHealth(time, () => this.#reportPeers());
   /** The last report about the peers, as text. */
   #reported = '';
+  readonly #tally = new FleetTally();
+  readonly #log = new LinkLog((level, fields, message) =>
+    this.#post({ type: 'log', level, fields, message }),
+  );
   #certificates: CertificateFiles | undefined = undefined;
   #isDraining = false;
   #listener: LinkListener | undefined = undefined;
 
   constructor(init: FleetInit) {
     this.#init = init;
-    const { instanceId, callerIndex, epoch, options, control } = init;
+    const { instanceId, callerIndex, epoch, options, control, redis } = init;
     this.#dialling = dialOptions(options, instanceId, epoch);
     this.#router = new Router(
       { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
@@ -90,6 +96,8 @@ export class FleetAgent {
       epoch,
       fleet: options,
       links: this.#members,
+      tally: this.#tally,
+      redis,
       post: (message) => this.#post(message),
     });
     if (options.tls !== undefined) this.#certificates = this.#followFiles(options.tls);
@@ -102,7 +110,15 @@ export class FleetAgent {
     const { host, port } = this.#init.options.listen;
     const { security, self } = this.#dialling;
     const onLink = (session: Session, socket: LinkSocket): void => this.#accept(session, socket);
-    this.#listener = await listenForLinks({ host, port, security, self, onLink });
+    this.#listener = await listenForLinks({
+      host,
+      port,
+      security,
+      self,
+      onLink,
+      counts: this.#tally.faults,
+      onRefused: (address, fault) => this.#log.refused(address, fault),
+    });
     this.#post({ type: 'listening', port: this.#listener.port });
     this.#member.listening(this.#listener.port);
   }
@@ -271,10 +287,12 @@ export class FleetAgent {
         up: (instance, epoch) => this.#post({ type: 'peerUp', address, instance, epoch }),
         endpoints: (status) => this.#post({ type: 'endpoints', address, status }),
         down: (error) => this.#down(address, error),
-        closed: () => {
+        closed: (error) => {
+          this.#log.closed(expected ?? nameOf(address), address, error);
           if (expected !== undefined) this.#members.down(expected, undefined);
         },
-        failed: (error) => {
+        failed: (error, failures) => {
+          this.#log.failed(expected ?? nameOf(address), address, error, failures);
           if (expected !== undefined) this.#members.down(expected, error);
         },
       },
@@ -291,6 +309,7 @@ export class FleetAgent {
     this.#shipStats();
     const error = new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
     this.#lateness.close();
+    this.#log.close();
     this.#certificates?.close();
     this.#models.close();
     this.#served.close();
@@ -307,6 +326,7 @@ export class FleetAgent {
   #shipStats(): void {
     const calls = this.#router.takeStats();
     if (calls.length > 0) this.#post({ type: 'stats', calls });
+    this.#post({ type: 'counts', counts: this.#tally.read() });
     this.#reportPeers();
   }
 

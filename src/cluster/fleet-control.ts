@@ -7,6 +7,7 @@ import type { LostCall } from '../handle/routing/lost-calls.ts';
 import type { PackedEvent } from '../replica/packed-event.ts';
 import type { Packed } from '../values/pack.ts';
 import type { Declaration } from './documents.ts';
+import type { FleetCounts } from './fleet-counts.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import type { AppliedTargets } from './member/fleet-member.ts';
 import type { FleetView } from './member/fleet-view.ts';
@@ -26,6 +27,8 @@ export interface FleetInit {
   /** Number of the thread's life: it rises each time that the thread starts anew. */
   readonly epoch: number;
   readonly options: FleetOptions;
+  /** Lends the client of Redis that the app has made. */
+  readonly redis?: MessagePort;
 }
 
 /** The deployment of a peer that a relay leads to. */
@@ -112,6 +115,15 @@ export type FromFleet =
   | { readonly type: 'peerDown'; readonly address: PeerAddress; readonly error: Packed }
   /** Calls since the last report. */
   | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] }
+  /** What failed since the thread's start. */
+  | { readonly type: 'counts'; readonly counts: FleetCounts }
+  /** A record for the log, which is limited already. */
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    }
   /** How the peers are reached, and what was sent to them. */
   | { readonly type: 'peerReport'; readonly report: PeerReport }
   /** The numbers of replicas that the instance is to run. */

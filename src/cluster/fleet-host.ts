@@ -5,6 +5,7 @@ import type { CountedCalls } from '../handle/routing/ended-counts.ts';
 import type { CallerPort, EndpointRegistry } from '../handle/routing/endpoint-registry.ts';
 import type { PeerLink } from '../handle/routing/link.ts';
 import type { Events } from '../observe/events.ts';
+import { LogLimiter } from '../observe/log-limiter.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { PeerSample } from '../observe/peer-metrics.ts';
 import { packEvent } from '../replica/packed-event.ts';
@@ -12,7 +13,8 @@ import { now, type Timer, time } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
 import { unpack } from '../values/pack.ts';
 import type { LinkCertificates } from '../wire/security.ts';
-import type { FromFleet, FromMember, ToFleet } from './fleet-control.ts';
+import type { FleetInit, FromFleet, FromMember, ToFleet } from './fleet-control.ts';
+import { type FleetCounts, sumOfCounts } from './fleet-counts.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import { FleetWorker } from './fleet-worker.ts';
 import { dialOptions } from './peers/dial-options.ts';
@@ -20,6 +22,7 @@ import { HostPeers } from './peers/host-peers.ts';
 import type { PeerClientNeeds } from './peers/peer-client.ts';
 import type { RelayThread } from './peers/peer-replicas.ts';
 import { PeerWatch } from './peers/peer-watch.ts';
+import { RedisLender } from './redis/lender.ts';
 import { CertificateFiles } from './tls/certificate-files.ts';
 
 /** After three deaths within a minute the thread is started every 30 s only. */
@@ -62,6 +65,11 @@ export class FleetHost {
   #restart: Timer | undefined = undefined;
   #member: MemberHostListener | undefined = undefined;
   readonly #watch: PeerWatch;
+  readonly #log: LogLimiter;
+  readonly #lender: RedisLender | undefined;
+  /** Counts of the thread's present life, and of its former ones. */
+  #counts: FleetCounts = {};
+  #formerCounts: FleetCounts = {};
   /** Bound port, which the next life of the thread listens at as well. */
   #port: number;
   #isClosed = false;
@@ -70,6 +78,10 @@ export class FleetHost {
     this.#options = options;
     this.#needs = needs;
     this.#watch = new PeerWatch(needs, () => this.#life?.peers.ejections ?? []);
+    this.#log = new LogLimiter(needs.log);
+    const client = options.membership?.redis.client;
+    this.#lender =
+      client && new RedisLender(client, (error) => this.#fault('the client of Redis cannot be used', error));
     this.#port = options.listen.port;
     this.#peers = options.peers ?? [];
     // Whoever starts the fleet need not wait for it.
@@ -114,6 +126,11 @@ export class FleetHost {
     return this.#watch.sample;
   }
 
+  /** What failed in Redis and at the door. */
+  get counts(): FleetCounts {
+    return sumOfCounts(this.#formerCounts, this.#counts);
+  }
+
   /** Why instances get no calls, by instance. */
   get ejected(): ReadonlyMap<string, string> {
     return this.#watch.ejected;
@@ -140,16 +157,23 @@ export class FleetHost {
     this.#isClosed = true;
     time.cancel(this.#restart);
     this.#needs.registry.observe(undefined);
+    this.#log.close();
+    this.#watch.close();
+    this.#lender?.close();
     this.#listening.reject(new Error('the instance is closed'));
     await this.#life?.worker.close();
   }
 
   #start(): void {
     const epoch = ++this.#epoch;
-    const options = { ...this.#options, listen: { host: this.#options.listen.host, port: this.#port } };
-    const life = new FleetLife(this.#needs, { epoch, options }, this.#watch, (message) =>
-      this.#receive(message),
-    );
+    const { membership, listen } = this.#options;
+    const options = { ...this.#options, listen: { host: listen.host, port: this.#port } };
+    // A client cannot go to another thread.
+    if (membership !== undefined && this.#lender !== undefined)
+      options.membership = { ...membership, redis: {} };
+    const redis = this.#lender?.lend();
+    const init = { epoch, options, ...(redis && { redis }) };
+    const life = new FleetLife(this.#needs, init, this.#watch, (message) => this.#receive(message));
     this.#life = life;
     life.worker.post({ type: 'peers', peers: this.#peers });
     this.#member?.started();
@@ -178,6 +202,12 @@ export class FleetHost {
       case 'stats':
         this.#needs.count(message.calls);
         return;
+      case 'counts':
+        this.#counts = message.counts;
+        return;
+      case 'log':
+        this.#needs.log[message.level](message.fields, message.message);
+        return;
       case 'peerReport':
         this.#watch.reported(message.report);
         return;
@@ -203,19 +233,21 @@ export class FleetHost {
     life.end();
     this.#life = undefined;
     this.#watch.threadEnded();
+    this.#formerCounts = this.counts;
+    this.#counts = {};
     if (this.#isClosed) return;
     const at = now();
     this.#crashes = recordCrash(this.#crashes, at);
     const pause = Math.max(0, nextStartAt(this.#crashes, RESTART, at) - at);
-    this.#fault(`the fleet thread ended, and starts again in ${Math.round(pause)} ms`, reason);
+    this.#fault('the fleet thread ended', reason, `, and starts again in ${Math.round(pause)} ms`);
     this.#restart = time.after(pause, () => this.#start());
     this.#restart.unref();
   }
 
-  #fault(what: string, error: unknown): void {
-    const { log, events } = this.#needs;
-    log.error({ err: error }, `${what}: ${messageOf(error)}`);
-    events.emit('fault', { reason: what, error });
+  /** @param rest of the message, which differs each time */
+  #fault(what: string, error: unknown, rest = ''): void {
+    this.#log.write('error', [what], { err: error }, `${what}${rest}: ${messageOf(error)}`);
+    this.#needs.events.emit('fault', { reason: `${what}${rest}`, error });
   }
 }
 
@@ -229,7 +261,7 @@ class FleetLife {
 
   constructor(
     { registry, instanceId, entry, tenants, nextCallerIndex }: FleetNeeds,
-    { epoch, options }: { readonly epoch: number; readonly options: FleetOptions },
+    { epoch, options, redis }: Pick<FleetInit, 'epoch' | 'options' | 'redis'>,
     needs: PeerClientNeeds,
     receive: (message: FromFleet) => void,
   ) {
@@ -239,7 +271,8 @@ class FleetLife {
       caller: { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       send: (event, transfer) => this.worker.post({ type: 'directory', ...packEvent(event) }, transfer),
     };
-    this.worker = new FleetWorker(entry, { instanceId, callerIndex, epoch, options }, (message) => {
+    const init = { instanceId, callerIndex, epoch, options, ...(redis && { redis }) };
+    this.worker = new FleetWorker(entry, init, (message) => {
       if (message.type === 'subscribe') registry.subscribe(this.#caller, message.key);
       else if (message.type === 'lost') registry.lost(this.#caller, message.replicaId, message.calls);
       else receive(message);

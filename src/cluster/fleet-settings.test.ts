@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { object, parseOptions } from '../validation/fields.ts';
 import { FLEET_FIELDS, type FleetSettings, fleetOptions, REDIS_FIELD } from './fleet-settings.ts';
@@ -86,7 +87,20 @@ describe('the settings of a fleet', () => {
     expect(fleetOptions(parsed, { secret: SECRET }, {}).membership?.redis).toEqual(settings);
   });
 
-  test.each(['http://x', 6379, { retryStrategy: () => 1 }, { nested: { on: () => {} } }])(
+  test('take a client of the app', () => {
+    const client = new Redis({ lazyConnect: true });
+    const parsed = REDIS_FIELD.parse(client, 'createServe.redis');
+    expect(fleetOptions(parsed, { secret: SECRET }, {}).membership?.redis).toEqual({ client });
+  });
+
+  test('say what to write in place of options with functions', () => {
+    const redis = { host: 'a', retryStrategy: () => 1 };
+    expect(() => REDIS_FIELD.parse(redis, 'createServe.redis')).toThrow(
+      /options of ioredis without functions, a client of ioredis, or \{ module \} that makes one/,
+    );
+  });
+
+  test.each(['http://x', 6379, { cluster: [] }, { cluster: ['a:1'] }, { nested: { on: () => {} } }])(
     'refuse %o as Redis',
     (redis) => {
       expect(() => object({ redis: REDIS_FIELD }).parse({ redis }, 'createServe')).toThrow(

@@ -16,7 +16,7 @@ import {
 import { AddressFilter, type AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetOptions } from './fleet-options.ts';
-import type { RedisSettings } from './redis/settings.ts';
+import { isReadyClient, type ReadyClient, type RedisSettings } from './redis/settings.ts';
 import { readCertificates } from './tls/certificates.ts';
 
 /** Minimum length of a secret: a shorter one could be guessed. */
@@ -28,7 +28,17 @@ export type RedisOption =
   | string
   /** URL of a module whose default export makes an ioredis client from given options, for credentials that rotate. */
   | { readonly module: string }
-  /** Options of ioredis without functions, such as those for Sentinel: they go to another thread. */
+  /** Nodes of a Cluster, beside options of ioredis for it. */
+  | { readonly cluster: ReadonlyArray<{ readonly host: string; readonly port: number }> }
+  /**
+   * A client of ioredis, whose settings are used for connections on the host's thread: while its event loop is blocked, the
+   * instance looks dead to the others.
+   */
+  | ReadyClient
+  /**
+   * Options of ioredis without functions, such as those for Sentinel: they go to another thread. In `tls`, `ca`, `cert` and
+   * `key` may be paths of files, which are read for each connection.
+   */
   | Readonly<Record<string, unknown>>;
 
 export interface FleetListenOptions {
@@ -87,8 +97,8 @@ const pem = instanceOf<string | Buffer>(
 export const REDIS_FIELD: Field<RedisOption> = either(
   string('a URL such as redis://127.0.0.1:6379', /^rediss?:\/\//),
   instanceOf<Readonly<Record<string, unknown>>>(
-    'plain options of ioredis, or { module }',
-    (value) => isPlainObject(value) && isPlain(value),
+    'options of ioredis without functions, a client of ioredis, or { module } that makes one',
+    (value) => isReadyClient(value) || (isPlainObject(value) && isPlain(value) && hasNodes(value)),
   ),
 );
 
@@ -160,8 +170,9 @@ export function fleetOptions(
 
 function redisSettings(redis: RedisOption): RedisSettings {
   if (typeof redis === 'string') return { url: redis };
-  const { module } = redis;
-  return typeof module === 'string' ? { module } : { options: redis };
+  if (isReadyClient(redis)) return { client: redis };
+  const { module } = redis as { readonly module?: unknown };
+  return typeof module === 'string' ? { module } : { options: redis as Readonly<Record<string, unknown>> };
 }
 
 function fromEnvironment(variable: (name: FleetVariable) => string | undefined): FleetSettings {
@@ -199,6 +210,12 @@ function listenAt(text: string): FleetListenOptions {
     ...(host !== '' && { host }),
     ...(digits !== undefined && { port: Number(digits) }),
   };
+}
+
+/** Whether `cluster`, if it is given, is a list of nodes. */
+function hasNodes({ cluster }: Readonly<Record<string, unknown>>): boolean {
+  if (cluster === undefined) return true;
+  return Array.isArray(cluster) && cluster.length > 0 && cluster.every(isPlainObject);
 }
 
 /** Whether options can go to another thread. */

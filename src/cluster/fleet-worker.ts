@@ -29,7 +29,7 @@ export class FleetWorker {
       () =>
         new Worker(entry, {
           workerData,
-          transferList: [port2],
+          transferList: init.redis === undefined ? [port2] : [port2, init.redis],
           name: 'inserve fleet',
           ...(execArgv && { execArgv }),
         }),

@@ -1,5 +1,5 @@
 import type { DocumentCodec } from './document-codec.ts';
-import { declarationHash, type Opened, revisionOf, tagOf } from './document-codec.ts';
+import { declarationHash, type Opened, revisionOf, tagOf, type Unreadable } from './document-codec.ts';
 import type { ReadAnswer, StoreOperation, StoreOperations } from './fleet-store.ts';
 import type { StoreAnswer, StoreRequest } from './node/events.ts';
 import type { FleetTiming } from './node/timing.ts';
@@ -14,9 +14,19 @@ export class StoreCalls {
   readonly #id: string;
   readonly #codec: DocumentCodec;
   readonly #timing: FleetTiming;
+  readonly #onUnreadable: (reason: Unreadable) => void;
 
-  /** @param id of the instance that calls */
-  constructor(id: string, codec: DocumentCodec, timing: FleetTiming) {
+  /**
+   * @param id of the instance that calls
+   * @param onUnreadable a stored document cannot be used
+   */
+  constructor(
+    id: string,
+    codec: DocumentCodec,
+    timing: FleetTiming,
+    onUnreadable: (reason: Unreadable) => void = () => {},
+  ) {
+    this.#onUnreadable = onUnreadable;
     this.#id = id;
     this.#codec = codec;
     this.#timing = timing;
@@ -121,6 +131,7 @@ export class StoreCalls {
     const opened = <T>(name: string, found: Opened<T>): T | undefined => {
       if ('document' in found) return found.document;
       unreadable.push(name);
+      this.#onUnreadable(found.unreadable);
       return undefined;
     };
     const records = Object.entries(members).flatMap(([id, value]) => {

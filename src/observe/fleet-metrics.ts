@@ -1,4 +1,4 @@
-import type { Add } from './samples.ts';
+import type { Add, Sample } from './samples.ts';
 
 /** What an instance knows of its fleet, for its metrics. */
 export interface FleetSample {
@@ -9,6 +9,8 @@ export interface FleetSample {
   readonly isLeading: boolean;
   /** Plans that the instance refused. */
   readonly refusedPlans: number;
+  /** Counters of what fails by kind and reason, such as `redis_timeout`. */
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 /** Adds the metrics of a fleet; they have no samples outside one. */
@@ -31,4 +33,18 @@ export function addFleetMetrics(add: Add, read: () => FleetSample | undefined): 
   each('leader', 'gauge', 'Whether the instance leads the fleet.', ({ isLeading }) => Number(isLeading));
   const refused = 'Plans of a leader that the instance refused to follow.';
   each('plan_refused_total', 'counter', refused, ({ refusedPlans }) => refusedPlans);
+  const byReason = (name: string, kind: string, help: string): void =>
+    add(name, 'counter', help, () => reasonsOf(kind, read()?.counts ?? {}));
+  const faults = 'Links that were refused or closed since the other side broke the protocol, by reason.';
+  byReason('peer_faults_total', 'faults', faults);
+  const redis =
+    'Operations of the fleet on Redis that failed, and documents there that cannot be used, by reason.';
+  byReason('redis_errors_total', 'redis', redis);
+}
+
+function reasonsOf(kind: string, counts: FleetSample['counts']): Sample[] {
+  return Object.entries(counts).flatMap(([name, value]): Sample[] => {
+    const [own, reason = ''] = name.split('_');
+    return own === kind ? [{ value, labels: { reason } }] : [];
+  });
 }

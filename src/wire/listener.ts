@@ -13,7 +13,7 @@ import { FaultCounts, type LinkSocket } from './link.ts';
 import { LINK_MODE, type LinkSecurity } from './security.ts';
 import { MAX_REQUEST_BYTES, UnprovedSockets } from './unproved-sockets.ts';
 import { createUpgrade, type Upgrade } from './websocket-link.ts';
-import { FAULT } from './wire-error.ts';
+import { FAULT, type Fault } from './wire-error.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -24,6 +24,8 @@ export interface ListenOptions {
   /** Creates the handler of a link before the next message is read. */
   readonly onLink: (session: Session, socket: LinkSocket) => void;
   readonly counts?: FaultCounts;
+  /** A connection from an address was refused. */
+  readonly onRefused?: (address: string, fault: Fault) => void;
 }
 
 /** Accepts links of proven peers only. */
@@ -41,7 +43,7 @@ export class LinkListener {
     this.#security = options.security;
     this.counts = options.counts ?? new FaultCounts();
     this.#upgrade = upgrade;
-    this.#unproved = new UnprovedSockets((fault) => this.counts.add(fault));
+    this.#unproved = new UnprovedSockets((fault, socket) => this.#count(fault, socket));
     const settings = { maxHeaderSize: MAX_REQUEST_BYTES, keepAlive: false };
     const { serverOptions } = options.security;
     this.#http =
@@ -50,7 +52,7 @@ export class LinkListener {
         : createTlsServer({ ...settings, ...serverOptions, ...this.#preShared });
     this.#http.on('upgrade', (req, socket, head) => this.#upgraded(req, socket, head));
     this.#http.on('request', (req, res) => {
-      this.counts.add(FAULT.unauthorized);
+      this.#count(FAULT.unauthorized, req.socket);
       res.writeHead(401, { connection: 'close' }).end();
       req.socket.destroySoon();
     });
@@ -104,8 +106,13 @@ export class LinkListener {
     return { pskCallback: (socket, id) => this.#security.preSharedKeyOf(socket, id) };
   }
 
+  #count(fault: Fault, socket: Duplex): void {
+    this.counts.add(fault);
+    this.#options.onRefused?.(addressOf(socket), fault);
+  }
+
   #refuse(socket: Duplex): void {
-    this.counts.add(FAULT.unauthorized);
+    this.#count(FAULT.unauthorized, socket);
     socket.destroy();
   }
 
@@ -117,7 +124,7 @@ export class LinkListener {
       return;
     }
     if (req.url !== '/inserve') {
-      this.counts.add(FAULT.unauthorized);
+      this.#count(FAULT.unauthorized, socket);
       socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
       return;
     }
@@ -136,9 +143,15 @@ export class LinkListener {
         this.#unproved.proved(socket);
         onLink(session, link);
       },
-      onFailed: (_error, fault) => this.counts.add(fault),
+      onFailed: (_error, fault) => this.#count(fault, socket),
     });
   }
+}
+
+/** Address from which a connection comes; a TLS connection that failed early may not tell it any more. */
+function addressOf(socket: Duplex): string {
+  const address: unknown = Reflect.get(socket, 'remoteAddress');
+  return typeof address === 'string' ? address : 'an unknown address';
 }
 
 /** Listens for peers. */

@@ -18,10 +18,10 @@ const HANDSHAKE_RECORD = 22;
 
 /** Limits unproved connections, which anyone may open, in number, time and bytes read. */
 export class UnprovedSockets {
-  readonly #onFault: (fault: Fault) => void;
+  readonly #onFault: (fault: Fault, socket: Socket) => void;
   readonly #sockets = new Map<string, { socket: Socket; timer: Limit }>();
 
-  constructor(onFault: (fault: Fault) => void) {
+  constructor(onFault: (fault: Fault, socket: Socket) => void) {
     this.#onFault = onFault;
   }
 
@@ -78,7 +78,7 @@ export class UnprovedSockets {
   }
 
   #refuse(socket: Socket, fault: Fault): void {
-    this.#onFault(fault);
+    this.#onFault(fault, socket);
     socket.destroy();
   }
 

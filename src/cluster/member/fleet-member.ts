@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { now, type Timer, time } from '../../time/clock.ts';
+import { messageOf } from '../../values/describe-value.ts';
 import { DocumentCodec, declarationHash } from '../document-codec.ts';
 import type { Declaration } from '../documents.ts';
+import type { FleetTally } from '../fleet-counts.ts';
 import { type FleetStore, FleetStoreError, type StoreFailure } from '../fleet-store.ts';
 import type {
   Consultation,
@@ -57,6 +59,7 @@ export interface FleetMemberOptions {
   readonly timing: FleetTiming;
   readonly links: MemberLinks;
   readonly listener: MemberListener;
+  readonly tally: FleetTally;
 }
 
 /**
@@ -69,17 +72,21 @@ export class FleetMember {
   readonly #calls: StoreCalls;
   readonly #links: MemberLinks;
   readonly #listener: MemberListener;
+  readonly #tally: FleetTally;
   readonly #tick: Timer;
   readonly #unhint: () => void;
   #view: FleetView | undefined = undefined;
   #isClosed = false;
 
   constructor(options: FleetMemberOptions) {
-    const { identity, declaration, store, keys, seal, timing, links, listener } = options;
+    const { identity, declaration, store, keys, seal, timing, links, listener, tally } = options;
     this.#store = store;
     this.#links = links;
     this.#listener = listener;
-    this.#calls = new StoreCalls(identity.id, new DocumentCodec(keys, seal), timing);
+    this.#tally = tally;
+    this.#calls = new StoreCalls(identity.id, new DocumentCodec(keys, seal), timing, (reason) =>
+      tally.redisFailed(reason),
+    );
     this.#node = new FleetNode({
       identity,
       declaration,
@@ -183,7 +190,9 @@ export class FleetMember {
       const answer = await run.call(this.#store, encoded.request);
       event = { type: 'stored', call, answer: this.#calls.decode(request, encoded, answer) };
     } catch (error) {
-      event = { type: 'storeFailed', call, failure: failureOf(error) };
+      const failure = failureOf(error);
+      this.#tally.redisFailed(failure);
+      event = { type: 'storeFailed', call, failure, detail: messageOf(error) };
     }
     this.handle(event);
   }

@@ -1,7 +1,10 @@
+import type { MessagePort } from 'node:worker_threads';
 import { ServeError } from '../../errors.ts';
+import { type Timer, time } from '../../time/clock.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import type { Declaration } from '../documents.ts';
 import type { FromFleet, ToFleet } from '../fleet-control.ts';
+import type { FleetTally } from '../fleet-counts.ts';
 import type { FleetOptions, MembershipOptions } from '../fleet-options.ts';
 import type { LinkEnd } from '../node/events.ts';
 import type { MemberPeers } from './member-peers.ts';
@@ -13,11 +16,18 @@ export type ToMember = Extract<
   { type: 'declare' | 'report' | 'demand' | 'command' | 'advice' | 'leave' }
 >;
 
+/** First and longest pause after a failure to join, in ms: what makes the client may need a service that is away. */
+const RETRY_MS = 1_000;
+const MAX_RETRY_MS = 30_000;
+
 export interface MemberAgentOptions {
   readonly instanceId: string;
   readonly epoch: number;
   readonly fleet: FleetOptions;
   readonly links: MemberPeers;
+  readonly tally: FleetTally;
+  /** Lends the client of Redis that the app has made. */
+  readonly redis: MessagePort | undefined;
   post(message: FromFleet): void;
 }
 
@@ -35,6 +45,8 @@ export class MemberAgent {
   #open: OpenMember | undefined = undefined;
   /** Links that are open: the member hears of those before it. */
   readonly #linked = new Set<string>();
+  #failures = 0;
+  #retry: Timer | undefined = undefined;
   #isClosed = false;
 
   constructor(options: MemberAgentOptions) {
@@ -82,6 +94,7 @@ export class MemberAgent {
 
   close(): void {
     this.#isClosed = true;
+    time.cancel(this.#retry);
     this.#open?.close();
   }
 
@@ -124,7 +137,18 @@ export class MemberAgent {
     } catch (error) {
       const cause = error instanceof ServeError ? error.code : 'membership';
       post({ type: 'fault', cause, message: `the fleet cannot be joined: ${messageOf(error)}` });
+      this.#joinLater();
     }
+  }
+
+  #joinLater(): void {
+    if (this.#isClosed) return;
+    const pause = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** this.#failures++);
+    this.#retry = time.after(pause, () => {
+      this.#isOpening = false;
+      this.#joinOnce();
+    });
+    this.#retry.unref();
   }
 
   #tell({ member }: OpenMember, message: ToMember): void {

@@ -1,5 +1,6 @@
 import type { PeerAddress } from '../fleet-options.ts';
 import type { FleetFrame, LinkEnd } from '../node/events.ts';
+import { causeOf } from '../peers/health/dial-failure.ts';
 import type { PeerClient } from '../peers/peer-client.ts';
 import type { MemberLinks } from './fleet-member.ts';
 
@@ -67,7 +68,7 @@ export class MemberPeers implements MemberLinks {
 
   /** @param error undefined: the link was open, and broke */
   down(peer: string, error: Error | undefined): void {
-    this.#options.down(peer, error === undefined ? 'closed' : isRefusal(error) ? 'refused' : 'timeout');
+    this.#options.down(peer, error === undefined ? 'closed' : causeOf(error));
   }
 
   /** An instance that calls is called back at once, as long as no link leads there. */
@@ -97,8 +98,4 @@ function addressOf(text: string): PeerAddress | undefined {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   return host === undefined ? undefined : { host, port: Number(port) };
-}
-
-function isRefusal(error: Error): boolean {
-  return 'code' in error && error.code === 'ECONNREFUSED';
 }

@@ -1,10 +1,14 @@
 import { isIP } from 'node:net';
+import type { MessagePort } from 'node:worker_threads';
 import type { Declaration } from '../documents.ts';
+import type { FleetTally } from '../fleet-counts.ts';
 import type { FleetOptions, MembershipOptions } from '../fleet-options.ts';
 import { FLEET_TIMING } from '../node/timing.ts';
 import { isWildcard, machineAddress } from '../own-address.ts';
 import { openRedis, type RedisClient } from '../redis/client.ts';
+import { EvictionCheck } from '../redis/eviction.ts';
 import { FleetKeys } from '../redis/keys.ts';
+import { borrowRedis } from '../redis/lent-client.ts';
 import { RedisFleetStore } from '../redis/redis-store.ts';
 import { Seal } from '../redis/seal.ts';
 import { FleetMember, type MemberLinks, type MemberListener } from './fleet-member.ts';
@@ -22,6 +26,9 @@ export interface OpenMemberOptions {
   readonly declaration: Declaration;
   readonly links: MemberLinks;
   readonly listener: MemberListener;
+  readonly tally: FleetTally;
+  /** Lends the client of Redis that the app has made. */
+  readonly redis: MessagePort | undefined;
 }
 
 /** A membership with its connection to Redis. */
@@ -36,10 +43,13 @@ export interface OpenMember {
  * @throws ServeError `SERVE_MISSING_DEPENDENCY` without ioredis; what the module of a client throws
  */
 export async function openMember(options: OpenMemberOptions): Promise<OpenMember> {
-  const { instanceId, epoch, fleet, membership, port, declaration, links, listener } = options;
-  const { redis, resources = {}, gpus = 0, zone, timing = FLEET_TIMING } = membership;
-  const client = await openRedis(redis);
+  const { instanceId, epoch, fleet, membership, port, declaration, links, listener, tally } = options;
+  const { resources = {}, gpus = 0, zone, timing = FLEET_TIMING } = membership;
+  const client = await (options.redis === undefined
+    ? openRedis(membership.redis)
+    : borrowRedis(options.redis));
   const keys = new FleetKeys(fleet.name);
+  const eviction = new EvictionCheck(client, keys, (advice) => listener.fault('eviction', advice));
   const member = new FleetMember({
     identity: {
       id: instanceId,
@@ -60,7 +70,14 @@ export async function openMember(options: OpenMemberOptions): Promise<OpenMember
     seal: new Seal(fleet.secrets),
     timing,
     links,
-    listener,
+    listener: {
+      ...listener,
+      changed(view) {
+        listener.changed(view);
+        eviction.see(view.isStoreUp);
+      },
+    },
+    tally,
   });
   const close = (): void => {
     member.close();

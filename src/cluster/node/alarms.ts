@@ -1,9 +1,13 @@
-/** Lets one alarm of each cause through per period, and counts all alarms. */
+/** Number of causes that are told apart; a writer of forged documents could invent any number of them. */
+const MAX_CAUSES = 128;
+const OTHERS = 'others';
+
+/** Lets one alarm of each cause through per period. */
 export class Alarms {
   readonly #periodMs: number;
   readonly #raise: (cause: string, message: string) => void;
+  /** Times of the last alarms, the oldest first. */
   readonly #raisedAt = new Map<string, number>();
-  readonly #counts = new Map<string, number>();
 
   constructor(periodMs: number, raise: (cause: string, message: string) => void) {
     this.#periodMs = periodMs;
@@ -11,14 +15,13 @@ export class Alarms {
   }
 
   raise(cause: string, message: string, now: number): void {
-    this.#counts.set(cause, this.count(cause) + 1);
-    const last = this.#raisedAt.get(cause);
-    if (last !== undefined && now - last < this.#periodMs) return;
-    this.#raisedAt.set(cause, now);
+    for (const [known, at] of this.#raisedAt) {
+      if (now - at < this.#periodMs) break;
+      this.#raisedAt.delete(known);
+    }
+    const key = this.#raisedAt.size < MAX_CAUSES || this.#raisedAt.has(cause) ? cause : OTHERS;
+    if (this.#raisedAt.has(key)) return;
+    this.#raisedAt.set(key, now);
     this.#raise(cause, message);
-  }
-
-  count(cause: string): number {
-    return this.#counts.get(cause) ?? 0;
   }
 }

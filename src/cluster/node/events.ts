@@ -111,7 +111,13 @@ export type LinkEnd = 'refused' | 'closed' | 'timeout';
 export type FleetEvent =
   | { readonly type: 'tick' }
   | { readonly type: 'stored'; readonly call: number; readonly answer: StoreAnswer }
-  | { readonly type: 'storeFailed'; readonly call: number; readonly failure: StoreFailure }
+  /** @param detail the error as the store words it */
+  | {
+      readonly type: 'storeFailed';
+      readonly call: number;
+      readonly failure: StoreFailure;
+      readonly detail?: string;
+    }
   | { readonly type: 'hint'; readonly hint: Hint }
   | { readonly type: 'linkUp'; readonly peer: string }
   | { readonly type: 'linkDown'; readonly peer: string; readonly cause: LinkEnd }

@@ -98,7 +98,7 @@ export class FleetNode {
         this.#parts.sync.settle(event.call, event.answer, undefined, now);
         break;
       case 'storeFailed':
-        this.#parts.sync.settle(event.call, undefined, event.failure, now);
+        this.#parts.sync.settle(event.call, undefined, event, now);
         break;
       case 'hint':
         this.#parts.sync.hint(event.hint, now);

@@ -10,6 +10,7 @@ import { Links } from './links.ts';
 import { type InstanceIdentity, LocalInstance } from './local-instance.ts';
 import { Membership } from './membership.ts';
 import { Reporter } from './reports.ts';
+import { storeAlarm } from './store-alarms.ts';
 import { type StoreListener, StoreSync } from './store-sync.ts';
 import type { FleetTiming } from './timing.ts';
 
@@ -68,8 +69,8 @@ export function assemble(
     },
     isPlanUnknown: (answer) => isPlanUnknown(answer, follower),
     read,
-    failed: (failure, op, now) =>
-      alarms.raise(`store ${failure}`, `the store of the fleet failed (${op}): ${failure}`, now),
+    failed: ({ failure, detail = '' }, op, now) =>
+      alarms.raise(`store ${failure}`, storeAlarm(failure, op, detail), now),
   };
   const sync = new StoreSync(timing, listener, (call, request) => emit({ type: 'store', call, request }));
   const links = new Links(self, membership, timing, emit);

@@ -9,9 +9,16 @@ type ReadAnswer = AnswerOf<'read'>;
 /** The documents to read. */
 type Wanted = Omit<Extract<StoreRequest, { op: 'read' }>, 'op'>;
 
+/** A failure as the store reports it. */
+export interface FailedCall {
+  readonly failure: StoreFailure;
+  /** The error as the store words it. */
+  readonly detail?: string;
+}
+
 interface Pending {
   readonly sentAt: number;
-  settle(answer: StoreAnswer | undefined, failure: StoreFailure | undefined): void;
+  settle(answer: StoreAnswer | undefined, failed: FailedCall | undefined): void;
 }
 
 /** The node's handlers for the store's answers. */
@@ -32,7 +39,7 @@ export interface StoreListener {
   isPlanUnknown(answer: BeatAnswer): boolean;
   /** @returns hashes of declarations that must be read */
   read(answer: ReadAnswer, now: number): readonly string[];
-  failed(failure: StoreFailure, op: StoreRequest['op'], now: number): void;
+  failed(failed: FailedCall, op: StoreRequest['op'], now: number): void;
 }
 
 /**
@@ -89,18 +96,13 @@ export class StoreSync {
     this.#send(call, request);
   }
 
-  settle(
-    call: number,
-    answer: StoreAnswer | undefined,
-    failure: StoreFailure | undefined,
-    now: number,
-  ): void {
+  settle(call: number, answer: StoreAnswer | undefined, failed: FailedCall | undefined, now: number): void {
     const pending = this.#pending.get(call);
     if (pending === undefined) return;
     this.#pending.delete(call);
     this.#isFailing = answer === undefined;
     if (answer !== undefined) this.#answeredAt = now;
-    pending.settle(answer, failure);
+    pending.settle(answer, failed);
   }
 
   tick(now: number): void {
@@ -120,11 +122,11 @@ export class StoreSync {
     this.#isJoined = true;
     this.#beatAt = now;
     const request = this.#listener.joining();
-    this.call(request, now, (answer, failure) => {
+    this.call(request, now, (answer, failed) => {
       this.#isJoining = false;
       if (answer?.op !== 'join') {
         this.#isJoined = false;
-        this.#fail(failure, 'join', now);
+        this.#fail(failed, 'join', now);
         return;
       }
       this.#learn(answer.versions);
@@ -139,10 +141,10 @@ export class StoreSync {
     const lease = this.#listener.renewing();
     const slice = this.#slice;
     const { declaration } = this.#listener.joining().record;
-    this.call({ op: 'beat', lease, slice, declaration }, now, (answer, failure) => {
+    this.call({ op: 'beat', lease, slice, declaration }, now, (answer, failed) => {
       this.#isBeating = false;
       if (answer?.op !== 'beat') {
-        this.#fail(failure, 'beat', now);
+        this.#fail(failed, 'beat', now);
         return;
       }
       this.#onBeat(answer.answer, lease, slice, now);
@@ -161,10 +163,10 @@ export class StoreSync {
     if (this.#isReading) return;
     this.#isReading = true;
     const request = { op: 'read' as const, members, declarations, overrides, plan, versions };
-    this.call(request, now, (answer, failure) => {
+    this.call(request, now, (answer, failed) => {
       this.#isReading = false;
       if (answer?.op !== 'read') {
-        this.#fail(failure, 'read', now);
+        this.#fail(failed, 'read', now);
         return;
       }
       this.#learn(answer.versions);
@@ -185,10 +187,10 @@ export class StoreSync {
     now: number,
     done: (isAccepted: boolean, failure?: StoreFailure) => void,
   ): void {
-    this.call({ op: 'override', expected, document }, now, (answer, failure) => {
+    this.call({ op: 'override', expected, document }, now, (answer, failed) => {
       if (answer?.op !== 'override') {
-        this.#fail(failure, 'override', now);
-        done(false, failure);
+        this.#fail(failed, 'override', now);
+        done(false, failed?.failure);
         return;
       }
       if (answer.isAccepted) {
@@ -245,8 +247,8 @@ export class StoreSync {
     this.versions = known;
   }
 
-  #fail(failure: StoreFailure | undefined, op: StoreRequest['op'], now: number): void {
-    this.#listener.failed(failure ?? 'other', op, now);
+  #fail(failed: FailedCall | undefined, op: StoreRequest['op'], now: number): void {
+    this.#listener.failed(failed ?? { failure: 'other' }, op, now);
   }
 }
 

@@ -48,8 +48,8 @@ export interface PeerEvents {
   down(error: Error | undefined): void;
   /** No link to the peer is open any more. */
   closed(error: Error | undefined): void;
-  /** The peer could not be dialled. */
-  failed(error: Error): void;
+  /** The peer could not be dialled. @param failures number of failures in a row */
+  failed(error: Error, failures: number): void;
 }
 
 /**
@@ -182,7 +182,7 @@ export class PeerClient implements PeerState {
       this.#isDialling = false;
       if (this.#isClosed) return;
       this.#health.failed(this.#standing);
-      this.#events.failed(error as Error);
+      this.#events.failed(error as Error, this.#failures + 1);
       this.#lost(error as Error);
     }
   }

@@ -1,4 +1,5 @@
 import type { Events } from '../../observe/events.ts';
+import { LogLimiter } from '../../observe/log-limiter.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { PeerSample } from '../../observe/peer-metrics.ts';
 import { now, time } from '../../time/clock.ts';
@@ -15,7 +16,7 @@ export class PeerWatch implements PeerClientNeeds {
   readonly health: PeerHealth = new PeerHealth(time, () => this.#tell());
   readonly counts: PeerCounts = new PeerCounts();
   readonly #events: Events;
-  readonly #log: Logger;
+  readonly #log: LogLimiter;
   readonly #ownEjections: () => Iterable<{ readonly instance: string; readonly ejection: Ejection }>;
   #report = NOTHING;
   /** Totals of earlier lives of the fleet thread. */
@@ -28,7 +29,7 @@ export class PeerWatch implements PeerClientNeeds {
     ownEjections: () => Iterable<{ readonly instance: string; readonly ejection: Ejection }>,
   ) {
     this.#events = events;
-    this.#log = log;
+    this.#log = new LogLimiter(log);
     this.#ownEjections = ownEjections;
   }
 
@@ -47,6 +48,10 @@ export class PeerWatch implements PeerClientNeeds {
     for (const { instance, ejection } of this.#report.peers)
       if (ejection !== undefined) reasons.set(instance, reasonOf(ejection, at));
     return reasons;
+  }
+
+  close(): void {
+    this.#log.close();
   }
 
   /** The fleet thread reports. */
@@ -68,10 +73,14 @@ export class PeerWatch implements PeerClientNeeds {
     this.#told = ejected;
     for (const [instance, reason] of ejected) {
       if (before.has(instance)) continue;
-      this.#log.warn({ instance, reason }, `instance ${instance} gets no calls: ${reason}`);
+      const message = `instance ${instance} gets no calls: ${reason}`;
+      this.#log.write('warn', ['ejected', instance], { instance, reason }, message);
       this.#events.emit('peer', { instance, state: 'EJECTED', reason });
     }
     for (const instance of before.keys())
-      if (!ejected.has(instance)) this.#log.info({ instance }, `instance ${instance} may get calls again`);
+      if (!ejected.has(instance)) {
+        const message = `instance ${instance} may get calls again`;
+        this.#log.write('info', ['back', instance], { instance }, message);
+      }
   }
 }

@@ -19,3 +19,33 @@ export async function evictionAdvice(client: RedisClient, keys: FleetKeys): Prom
     `set 'maxmemory-policy ${SAFE}' in redis.conf, or use a Redis of its own for the fleet`
   );
 }
+
+/** Looks at the policy whenever Redis comes, since another server may have taken over, and gives its advice once. */
+export class EvictionCheck {
+  readonly #client: RedisClient;
+  readonly #keys: FleetKeys;
+  readonly #advise: (advice: string) => void;
+  #isUp = false;
+  #isDone = false;
+
+  constructor(client: RedisClient, keys: FleetKeys, advise: (advice: string) => void) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#advise = advise;
+  }
+
+  /** @param isUp whether Redis answers */
+  see(isUp: boolean): void {
+    const hasCome = isUp && !this.#isUp;
+    this.#isUp = isUp;
+    if (hasCome && !this.#isDone) void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    // An answer that does not come is looked for again when Redis does.
+    const advice = await evictionAdvice(this.#client, this.#keys).catch(() => undefined);
+    if (advice === undefined || this.#isDone) return;
+    this.#isDone = true;
+    this.#advise(advice);
+  }
+}

@@ -9,6 +9,7 @@ import { ServeError } from '../../errors.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import type { Events } from '../../observe/events.ts';
+import { LogLimiter } from '../../observe/log-limiter.ts';
 import type { Logger } from '../../observe/logger.ts';
 import { entryOf, type Snapshot } from '../../store/snapshot.ts';
 import { type Timer, time } from '../../time/clock.ts';
@@ -50,6 +51,7 @@ export interface FleetMembershipOptions {
 export class FleetMembership {
   readonly #options: FleetMembershipOptions;
   readonly #loads: LocalLoads;
+  readonly #log: LogLimiter;
   readonly #commands = new Map<number, PromiseWithResolvers<void>>();
   readonly #left = Promise.withResolvers<void>();
   readonly #policies: FleetPolicies;
@@ -67,6 +69,7 @@ export class FleetMembership {
     this.#options = options;
     this.#loads = new LocalLoads(options.registry);
     this.#policies = new FleetPolicies(options);
+    this.#log = new LogLimiter(options.log);
     options.thread.onMember({
       started: () => {
         // Orders to an earlier life of the thread are not answered any more.
@@ -143,6 +146,7 @@ export class FleetMembership {
   close(): void {
     time.cancel(this.#reports);
     time.cancel(this.#silence);
+    this.#log.close();
     this.#left.resolve();
     this.#reached.resolve();
     this.#failCommands('the instance is closed');
@@ -164,7 +168,7 @@ export class FleetMembership {
   }
 
   #receive(message: FromMember): void {
-    const { targets, targetsChanged, events, log } = this.#options;
+    const { targets, targetsChanged, events } = this.#options;
     switch (message.type) {
       case 'apply':
         time.cancel(this.#silence);
@@ -179,7 +183,9 @@ export class FleetMembership {
         this.#consult(message.consultations);
         return;
       case 'member':
-        log.info(
+        this.#log.write(
+          'info',
+          [message.isAlive ? 'up' : 'gone', message.id],
           { instance: message.id },
           `instance ${message.id} ${message.isAlive ? 'is part of the fleet' : 'is gone from the fleet'}`,
         );
@@ -192,7 +198,7 @@ export class FleetMembership {
         return;
       }
       case 'fault':
-        log.warn({ reason: message.cause }, message.message);
+        this.#log.write('warn', ['fault', message.cause], { reason: message.cause }, message.message);
         events.emit('fault', { reason: message.cause, error: new Error(message.message) });
         return;
       case 'left':
@@ -202,11 +208,12 @@ export class FleetMembership {
   }
 
   #see(view: FleetView): void {
-    const { events, log, orders } = this.#options;
+    const { events, orders } = this.#options;
     const before = this.#view;
     this.#view = view;
     if (view.leader !== before?.leader) {
-      log.info({ leader: view.leader }, `instance ${view.leader ?? '(none)'} leads the fleet`);
+      const message = `instance ${view.leader ?? '(none)'} leads the fleet`;
+      this.#log.write('info', ['leader', view.leader ?? ''], { leader: view.leader }, message);
       events.emit('leader', { instance: view.leader });
     }
     if (view.isStoreUp) this.#reached.resolve();

@@ -75,7 +75,8 @@ export class InstanceFleet implements OrderingMembership {
     if (view === undefined) return undefined;
     const { peers, desiredInstances, isLeading, refusedPlans } = view;
     const instances = 1 + peers.filter(({ state }) => state !== 'DEAD').length;
-    return { instances, desiredInstances, isLeading, refusedPlans };
+    const counts = this.#host?.counts ?? {};
+    return { instances, desiredInstances, isLeading, refusedPlans, counts };
   }
 
   /** The calls to peers; undefined until the fleet thread is started. */

@@ -1,0 +1,41 @@
+import { FaultCounts } from '../wire/link.ts';
+import { FAULT, type Fault } from '../wire/wire-error.ts';
+import type { Unreadable } from './document-codec.ts';
+import type { StoreFailure } from './fleet-store.ts';
+
+/** Names of the counters of what fails: the kind, and the reason. */
+export type FleetCount = `faults_${Fault}` | `redis_${StoreFailure | Unreadable}`;
+
+/** Totals since the start; a counter that never counted is absent. */
+export type FleetCounts = Partial<Record<FleetCount, number>>;
+
+/** What the fleet thread counts of refused peers and of Redis. */
+export class FleetTally {
+  /** Links that were refused, or closed because the peer broke the protocol. */
+  readonly faults: FaultCounts = new FaultCounts();
+  readonly #redis: Partial<Record<FleetCount, number>> = {};
+
+  /** An operation on Redis failed, or a document there cannot be used. */
+  redisFailed(reason: StoreFailure | Unreadable): void {
+    const name = `redis_${reason}` as const;
+    this.#redis[name] = (this.#redis[name] ?? 0) + 1;
+  }
+
+  read(): FleetCounts {
+    const counts: Partial<Record<FleetCount, number>> = { ...this.#redis };
+    for (const fault of Object.values(FAULT)) {
+      const count = this.faults.of(fault);
+      if (count > 0) counts[`faults_${fault}`] = count;
+    }
+    return counts;
+  }
+}
+
+export function sumOfCounts(...all: readonly FleetCounts[]): FleetCounts {
+  const sum: Partial<Record<FleetCount, number>> = {};
+  for (const counts of all) {
+    for (const [name, count] of Object.entries(counts) as [FleetCount, number][])
+      sum[name] = (sum[name] ?? 0) + count;
+  }
+  return sum;
+}

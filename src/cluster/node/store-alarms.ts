@@ -1,0 +1,22 @@
+import type { StoreFailure } from '../fleet-store.ts';
+
+/** What a failure of the store means, and what to do about it. */
+const MEANING: Readonly<Record<StoreFailure, string>> = {
+  timeout: 'Redis does not answer in time',
+  unreachable: 'Redis cannot be reached',
+  'out-of-memory': 'Redis is out of memory: no instance can join and no plan can change until it has more',
+  'read-only':
+    'Redis takes no writes, since it is a replica: connect to the primary, or let Sentinel find it',
+  'no-permission': 'the user of Redis may not do what a fleet needs: the page on fleets has the access list',
+  'no-authentication': 'Redis refuses the user or the password of the option redis',
+  'wrong-type': 'a key of the fleet holds something else: delete it',
+  misconfigured: 'Redis refuses writes because it cannot save its data',
+  loading: 'Redis is not ready: it loads its data, or its Cluster is incomplete',
+  other: 'Redis fails',
+};
+
+/** The alarm of a failed operation. @param detail the error of Redis; empty if it is not known */
+export function storeAlarm(failure: StoreFailure, op: string, detail: string): string {
+  const error = detail === '' ? '' : `, ${detail}`;
+  return `${MEANING[failure]} (${op}${error}); the instance goes on by the last plan`;
+}
