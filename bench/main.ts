@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, Entry>> = {
   compute: { load: async () => (await import('./compute/bench.ts')).compute, compares: true },
   control: { load: async () => (await import('./control/bench.ts')).control },
   fleet: { load: async () => (await import('./fleet/bench.ts')).fleet },
+  'fleet-redis': { load: async () => (await import('./fleet-redis/bench.ts')).fleetRedis },
   graph: { load: async () => (await import('./graph/bench.ts')).graph },
   process: { load: async () => (await import('./process/bench.ts')).childProcess },
   threads: { load: async () => (await import('./threads/bench.ts')).threads, compares: true },

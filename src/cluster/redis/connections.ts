@@ -1,7 +1,7 @@
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { invalidOption, ServeError } from '../../errors.ts';
-import { isPem, PemFile } from '../../wire/pem-file.ts';
 import type { ReadyClient, RedisSettings } from './settings.ts';
+import { withFiles } from './tls-files.ts';
 
 /** Time after which an unanswered command has failed, in ms: nothing waits for Redis. */
 export const COMMAND_TIMEOUT_MS = 1_000;
@@ -102,29 +102,4 @@ function duplicateOf(client: ReadyClient): Connection {
 function clusterOptions(options: Readonly<Record<string, unknown>>): ClusterOptions {
   const { redisOptions } = options as ClusterOptions;
   return { ...options, ...CLUSTER, redisOptions: { ...withFiles({ ...redisOptions }), ...SERVER } };
-}
-
-/** Options of TLS in which a certificate, a key or an authority may be the path of a file. */
-const TLS_OPTIONS = ['tls', 'sentinelTLS'];
-const TLS_FILES = ['ca', 'cert', 'key'];
-
-/** Replaces paths of files by their contents, which are read again for each connection. */
-function withFiles(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const result: Record<string, unknown> = { ...options };
-  for (const name of TLS_OPTIONS) {
-    const tls = options[name];
-    if (typeof tls === 'object' && tls !== null) result[name] = tlsWithFiles({ ...tls });
-  }
-  return result;
-}
-
-/** ioredis copies the options of TLS at each attempt to connect, so that a getter is asked then. */
-function tlsWithFiles(tls: Record<string, unknown>): Record<string, unknown> {
-  for (const name of TLS_FILES) {
-    const given = tls[name];
-    if (typeof given !== 'string' || isPem(given)) continue;
-    const file = new PemFile(given, `redis.tls.${name}`);
-    Object.defineProperty(tls, name, { enumerable: true, get: () => file.read() });
-  }
-  return tls;
 }

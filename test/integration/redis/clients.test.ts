@@ -18,7 +18,8 @@ import { adminOf, RedisCluster } from '../../support/fleet/redis-topologies.ts';
 /** Time limit where servers start, on a busy machine. */
 const START_MS = 120_000;
 
-const fixture = (name: string): string => new URL(`../../fixtures/redis/${name}`, import.meta.url).href;
+const ROTATING = new URL('../../fixtures/redis/rotating-client.ts', import.meta.url).href;
+const OF_6 = new URL('../../fixtures/redis/client-of-6.ts', import.meta.url).href;
 const pem = (name: string): string => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
 
 /** A folder that goes with the test. */
@@ -86,7 +87,7 @@ describeWithRedis('a client of Redis', () => {
       vi.stubEnv('TEST_REDIS_CREDENTIALS', file);
       write('first');
       await allow('first');
-      using own = await storeOf({ module: fixture('rotating-client.ts') });
+      using own = await storeOf({ module: ROTATING });
       await own.store.join(joinOf('a'));
       await expectHint(own);
 
@@ -109,7 +110,7 @@ describeWithRedis('a client of Redis', () => {
 
   test('of a module may be of another major', async () => {
     vi.stubEnv('TEST_REDIS_URL', server.url);
-    using own = await storeOf({ module: fixture('client-of-6.ts') });
+    using own = await storeOf({ module: OF_6 });
     await own.store.join(joinOf('a'));
     await expectHint(own);
   });

@@ -18,11 +18,6 @@ export function freshKeys(): FleetKeys {
   return new FleetKeys(`fleet-${process.pid}-${++fleets}`);
 }
 
-export async function openStore(redis: RedisSettings | string): Promise<FreshStore> {
-  const client = await openRedis(redis);
-  return freshStore(client, () => client.close());
-}
-
 function freshStore(client: RedisClient, close: () => void): FreshStore {
   return {
     store: new RedisFleetStore(client, freshKeys()),
