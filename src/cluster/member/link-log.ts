@@ -1,7 +1,7 @@
-import { type LimitedLevel, LogLimiter } from '../../../observe/log-limiter.ts';
-import { messageOf } from '../../../values/describe-value.ts';
-import { FAULT, type Fault } from '../../../wire/wire-error.ts';
-import type { PeerAddress } from '../../fleet-options.ts';
+import { type LimitedLevel, LogLimiter } from '../../observe/log-limiter.ts';
+import { messageOf } from '../../values/describe-value.ts';
+import { FAULT, type Fault } from '../../wire/wire-error.ts';
+import type { PeerAddress } from '../fleet-options.ts';
 
 /** Failed dials in a row from which they are logged: an instance that has ended is dialled until the fleet knows it. */
 const LOGGED_FAILURES = 3;
