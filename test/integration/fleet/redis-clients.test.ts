@@ -179,7 +179,9 @@ describeWithRedis('a fleet on Redis', () => {
       await own.stop();
       const count = async (): Promise<number> =>
         Number(
-          /serve_redis_errors_total\{reason="unreachable"\} (\d+)/.exec(await instance.serve.metrics())?.[1] ?? 0,
+          /serve_redis_errors_total\{reason="unreachable"\} (\d+)/.exec(
+            await instance.serve.metrics(),
+          )?.[1] ?? 0,
         );
       await eventually(async () => (await count()) >= 3, LONG_MS);
       const lines = instance.log.records.filter(({ message }) => message.includes('Redis cannot be reached'));
