@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { codeBlocksOf } from '../support/docs/code-blocks.ts';
 import { folderOf, type ProgramFile, programsOf } from '../support/docs/page-programs.ts';
 import { UserProject } from '../support/docs/user-project.ts';
-import { send } from '../support/http/client.ts';
+import { type Answer, send } from '../support/http/client.ts';
+import { whenAdmitted } from '../support/http/patient.ts';
 import { postJson } from '../support/http/post-json.ts';
 import { SocketClient } from '../support/http/socket-client.ts';
 import { eventually } from '../support/until.ts';
@@ -80,17 +81,20 @@ afterAll(async () => {
   expect(await closed, log).toEqual([0, null]);
 });
 
+function post(port: number, path: string, value: unknown): Promise<Answer> {
+  return whenAdmitted(() => postJson(port, path, value));
+}
+
 test('docs/http.md: the ingress answers', async () => {
-  const answer = await postJson(ports.greeter, '/', { name: 'Ada' });
+  const answer = await post(ports.greeter, '/', { name: 'Ada' });
   expect(JSON.parse(answer.text)).toEqual({ hello: 'Ada' });
 });
 
 test('docs/computing.md: a method that computes answers, and says how it went', async () => {
-  const hash = await send(ports.passwords, '/hash', {
-    method: 'POST',
-    headers: { 'content-type': 'text/plain' },
-    body: 'correct horse',
-  });
+  const headers = { 'content-type': 'text/plain' };
+  const hash = await whenAdmitted(() =>
+    send(ports.passwords, '/hash', { method: 'POST', headers, body: 'correct horse' }),
+  );
   expect(JSON.parse(hash.text)).toMatch(/^[0-9a-f]{32}:[0-9a-f]{128}$/);
   await eventually(() => printed.split('\n').length > 2, 60_000);
   const [line, report] = printed.split('\n');
@@ -99,7 +103,7 @@ test('docs/computing.md: a method that computes answers, and says how it went', 
 });
 
 test('docs/graphs.md: the graph answers what the page says', async () => {
-  const answer = await postJson(ports.analyse, '/analyse', { text: 'Great, Paris!' });
+  const answer = await post(ports.analyse, '/analyse', { text: 'Great, Paris!' });
   expect(JSON.parse(answer.text)).toEqual({ score: 1, topics: ['Great', 'Paris'] });
 });
 
@@ -113,9 +117,9 @@ test('docs/websocket.md: the room passes messages on', async () => {
 });
 
 test('docs/validation.md: wrong input is answered as the page shows', async () => {
-  const right = await postJson(ports.iris, '/', { sepal: [5.1, 3.5], petal: [1.4, 0.2] });
+  const right = await post(ports.iris, '/', { sepal: [5.1, 3.5], petal: [1.4, 0.2] });
   expect(JSON.parse(right.text)).toEqual({ species: 'setosa', certainty: 0.9 });
-  const wrong = await postJson(ports.iris, '/', { sepal: [5.1, 3.5], petal: [1.4, 'wide'] });
+  const wrong = await post(ports.iris, '/', { sepal: [5.1, 3.5], petal: [1.4, 'wide'] });
   const [shown] = codeBlocksOf('docs/validation.md').filter(({ language }) => language === 'json');
   const problem = JSON.parse(shown?.code ?? '');
   expect(JSON.parse(wrong.text)).toEqual({ ...problem, requestId: expect.stringMatching(/./) });
