@@ -4,7 +4,7 @@ import { type Call, CLOSED_LOOP_UNITS, closedLoop } from '../harness/closed-loop
 import { type Metrics, rowsOf, type Sample } from '../harness/samples.ts';
 import { median } from '../harness/statistics.ts';
 import { align, short, table } from '../harness/table.ts';
-import { javascript, python } from './deployments.ts';
+import { javascript, python, slow } from './deployments.ts';
 import { Floor } from './floor.ts';
 
 const VALUE = { label: 'setosa', score: 0.5, tags: ['a', 'b'] };
@@ -55,6 +55,11 @@ const KEYS: readonly { readonly key: string; readonly goal: string; readonly of:
     of: (at) => metric(at('Python', 'many'), 'cpu') / metric(at('JavaScript', 'many'), 'cpu'),
   },
   {
+    key: 'python.host_cpu_vs_slow_javascript',
+    goal: '≤ 1.2',
+    of: (at) => metric(at('Python', 'many'), 'cpu') / metric(at('slow JavaScript', 'many'), 'cpu'),
+  },
+  {
     key: 'python.floats10000_python_cpu_us',
     goal: '≤ 1000',
     of: (at) => metric(at('Python', 'floats'), 'server'),
@@ -80,11 +85,13 @@ export const pythonCalls: Bench = async ({ rounds = 5, ms = 1_500 }) => {
   try {
     const replica = await serve.run(python, { routePrefix: null });
     const thread = await serve.run(javascript, { routePrefix: null });
+    const slowThread = await serve.run(slow, { routePrefix: null });
     const pid = await replica.pid.remote();
     const contenders: readonly Contender[] = [
       { name: 'floor', pid: floors.echo.pid, echo: (value) => floors.echo.echo(value) },
       { name: 'task floor', pid: floors.tasks.pid, echo: (value) => floors.tasks.echo(value) },
       { name: 'JavaScript', pid: undefined, echo: (value) => thread.echo.remote(value) },
+      { name: 'slow JavaScript', pid: undefined, echo: (value) => slowThread.echo.remote(value) },
       { name: 'Python', pid, echo: (value) => replica.echo.remote(value) },
     ];
     const measure = async (
