@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { fleetOptions } from '../../../src/cluster/fleet-settings.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
+import { quietServe } from '../../support/quiet.ts';
 import { event, eventually } from '../../support/until.ts';
 import { dialling, SECRET, security } from '../../support/wire/links.ts';
 
@@ -49,5 +51,13 @@ describe('the fleet thread', () => {
     expect(fault.error).toMatchObject({ code: 'EADDRINUSE' });
     const handle = await second.serve.run(basic.bind());
     expect(await handle.echo.remote(2)).toBe(2);
+  });
+
+  test('security row 13: nothing listens in an instance without a fleet, and only loopback in one without an address', async () => {
+    await using alone = quietServe();
+    await alone.run(basic.bind());
+    expect(alone.fleet).toBe(undefined);
+    const { listen } = fleetOptions('redis://127.0.0.1:6379', { secret: SECRET }, {});
+    expect(listen).toEqual({ host: '127.0.0.1', port: 0 });
   });
 });
