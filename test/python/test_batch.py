@@ -1,0 +1,70 @@
+"""Batches of calls within Python."""
+
+from __future__ import annotations
+
+import asyncio
+import unittest
+from typing import Any, Dict, List
+
+import support  # noqa: F401
+from inserve import ServeError, batch
+from inserve._batch import EndOfStream, Listener, batch_options, weight_of, with_ends
+
+
+class Weights:
+    def __init__(self) -> None:
+        self.batches: List[List[int]] = []
+
+    @batch(max_batch_size=10, batch_wait_timeout_s=0.01, batch_size_fn=sum)
+    def add(self, items: List[int]) -> List[int]:
+        self.batches.append(items)
+        return [item + 1 for item in items]
+
+    @batch(max_batch_size=4, batch_wait_timeout_s=0.01)
+    async def pairs(self, items: List[int]) -> List[int]:
+        self.batches.append(items)
+        return items
+
+
+async def _all(calls: List[Any]) -> List[Any]:
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+class Batch(unittest.TestCase):
+    def test_no_batch_exceeds_the_weight_and_an_item_that_does_fails_alone(self) -> None:
+        weights = Weights()
+        results = asyncio.run(_all([weights.add(item) for item in (6, 4, 7, 11, 3)]))
+        self.assertEqual([6 + 1, 4 + 1, 7 + 1, 3 + 1], results[:3] + results[4:])
+        self.assertIsInstance(results[3], ServeError)
+        self.assertEqual([[6, 4], [7, 3]], weights.batches)
+        self.assertEqual(5, weight_of(Weights.add, 5))
+        self.assertTrue((batch_options(Weights.add) or {})["weighed"])
+
+    def test_another_size_holds_from_the_next_batch_on_and_is_told(self) -> None:
+        told: List[Any] = []
+
+        def changed(name: str, options: Dict[str, Any]) -> None:
+            told.append((name, options["maxBatchSize"], options["batchWaitTimeoutMs"]))
+
+        before, Listener.changed = Listener.changed, staticmethod(changed)
+        try:
+            weights = Weights()
+            weights.pairs.set_max_batch_size(2)
+            weights.pairs.set_batch_wait_timeout_s(0.02)
+            self.assertEqual([1, 2, 3, 4], asyncio.run(_all([weights.pairs(item) for item in (1, 2, 3, 4)])))
+            self.assertEqual([[1, 2], [3, 4]], weights.batches)
+            self.assertEqual([("pairs", 2, 10), ("pairs", 2, 20)], told)
+            with self.assertRaises(ValueError):
+                weights.pairs.set_max_batch_size(0)
+        finally:
+            Listener.changed = before
+
+    def test_the_class_of_an_ended_iterator_ends_the_stream_of_its_item(self) -> None:
+        first, second, third = with_ends([1, StopIteration, StopAsyncIteration])
+        self.assertEqual((1, ("o", None)), (first, second.__inserve__()))
+        self.assertIsInstance(third, EndOfStream)
+        self.assertEqual("text", with_ends("text"))
+
+
+if __name__ == "__main__":
+    unittest.main()
