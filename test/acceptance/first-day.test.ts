@@ -206,15 +206,17 @@ test(
     await matchManifests(service);
     await endUnderLoad(service);
   },
-  5 * START_MS,
+  8 * START_MS,
 );
 
 /** Batches and replicas under the load of the page, as its metrics show them. */
 async function followLoad(service: Service): Promise<void> {
-  await shell(codeOf('sh', 'autocannon'), service.port);
-  // On a busy machine a replica may still be starting; it stays for a minute.
+  // On a busy machine the load may have to go on for longer, and a replica may still be starting after it.
   const replicas = /^serve_replicas\{.*Sentiment.*RUNNING.*\} [2-4]$/m;
-  await eventually(async () => replicas.test((await send(service.port, '/metrics')).text), START_MS);
+  await eventually(async () => {
+    await shell(codeOf('sh', 'autocannon'), service.port);
+    return replicas.test((await send(service.port, '/metrics')).text);
+  }, 4 * START_MS);
   const metric = await metricsOf(service);
   expect(metric(/^serve_replicas\{.*Sentiment.*RUNNING/)).toBeGreaterThan(1);
   const calls = metric(/^serve_requests_total\{.*Sentiment.*score.*ok/);
