@@ -39,6 +39,7 @@ export class CallLink implements LinkEvents {
   readonly #users: Array<LinkUser | undefined> = [];
   readonly #slots: number[] = [];
   readonly #free: number[] = [];
+  #heard = 0;
   /** Ids of calls whose own frame was large: the peer may not know them yet. */
   readonly #large = new Set<number>();
 
@@ -59,6 +60,11 @@ export class CallLink implements LinkEvents {
   /** Whether so much is unsent that calls should go elsewhere. */
   get isSaturated(): boolean {
     return this.#link.unsent > SATURATED_BYTES;
+  }
+
+  /** Number of messages that arrived. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** Number of open calls. */
@@ -109,6 +115,7 @@ export class CallLink implements LinkEvents {
   }
 
   frames(frames: readonly Frame[]): void {
+    this.#heard++;
     let user: LinkUser | undefined;
     let batch: unknown[] = [];
     const deliver = (): void => {

@@ -113,7 +113,7 @@ export class PeerClient implements PeerState {
     return this.#health.ejectionOf(this.#standing);
   }
 
-  /** Round trip of the link, in ms; 0 = unknown. Only links that are kept are measured. */
+  /** Round trip of the link, in ms; 0 = unknown. */
   get rttMs(): number {
     return this.#pulse?.rttMs ?? 0;
   }
@@ -194,8 +194,8 @@ export class PeerClient implements PeerState {
     this.#instance = link.session.instance;
     this.#events.opened(this.#instance);
     this.#trip = new RoundTrip((number) => link.post([PEER_FRAME.ping, number]), now);
-    if (this.#options.isKept) this.#watchPulse(link);
-    else this.#watchIdle();
+    this.#watchPulse(link);
+    if (!this.#options.isKept) this.#watchIdle();
     this.#health.opened(this.#standing);
     if (!this.#standing.isOut && !this.#isUp) this.#takeCalls(link);
   }
@@ -217,13 +217,21 @@ export class PeerClient implements PeerState {
   }
 
   /**
-   * Pings the peer: a process that is frozen closes no link. Only links between fleet threads are judged by that, since a
-   * blocked host cannot answer and need not. They are judged all the time, for the calls of the host go over a link of its own.
+   * Pings the peer: a process that is frozen closes no link. A kept link is judged all the time, since the calls of the host go
+   * over a link of its own; that one while calls are under way. Only the dialler judges: a host that is blocked could not
+   * answer, and must not lose its calls for that.
    */
   #watchPulse(link: CallLink): void {
+    const { isKept } = this.#options;
+    const channels = this.#channels;
     this.#pulse = new LinkPulse(
       {
-        isBusy: true,
+        get isBusy() {
+          return isKept || [...channels.values()].some(({ outstanding }) => outstanding > 0);
+        },
+        get heard() {
+          return link.heard;
+        },
         ping: (number) => link.post([PEER_FRAME.ping, number]),
         silent: () => link.destroy(new Error(`instance ${this.#instance} did not answer a ping in time`)),
       },

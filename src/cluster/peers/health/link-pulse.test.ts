@@ -10,6 +10,7 @@ import { LinkPulse, type PulseTime } from './link-pulse.ts';
 class Link {
   readonly world = new World(1);
   isBusy = false;
+  heard = 0;
   answersAfterMs: number | undefined = 2;
   readonly pings: number[] = [];
   silentAt: number | undefined = undefined;
@@ -50,6 +51,20 @@ describe('the pulse of a link', () => {
     link.answersAfterMs = 6;
     link.world.run(5_000);
     expect(link.pulse.rttMs).toBe(3);
+  });
+
+  test('a peer whose messages come is not silent, though the answer waits behind them', () => {
+    const link = new Link();
+    link.world.run(1_000);
+    link.isBusy = true;
+    link.answersAfterMs = undefined;
+    for (let second = 0; second < 20; second++) {
+      link.heard++;
+      link.world.run(1_000);
+    }
+    expect([link.pings.length, link.silentAt]).toEqual([2, undefined]);
+    link.world.run(6_001);
+    expect(link.silentAt).toBeGreaterThan(20_000);
   });
 
   test('a silent peer is found out within 8 s', () => {
@@ -107,7 +122,12 @@ describe('the pulse of a link', () => {
     await new Promise((resolve) => setImmediate(resolve));
     const { promise, resolve } = Promise.withResolvers<string>();
     const pulse = new LinkPulse(
-      { isBusy: false, ping: (number) => peer.postMessage(number), silent: () => resolve('silent') },
+      {
+        isBusy: false,
+        heard: 0,
+        ping: (number) => peer.postMessage(number),
+        silent: () => resolve('silent'),
+      },
       // The limit of 3 s is 30 ms here.
       { ...machineTime, after: (ms, run) => machineTime.after(ms / 100, run) },
     );

@@ -11,6 +11,8 @@ const NEWEST = 0.25;
 export interface PulseLink {
   /** Whether calls are under way over the link. */
   readonly isBusy: boolean;
+  /** Number of messages that came over the link. */
+  readonly heard: number;
   /** Sends a frame `ping`. */
   ping(number: number): void;
   /** The peer is silent: the link is to be destroyed. Called once. */
@@ -30,6 +32,8 @@ export class LinkPulse {
   readonly #ticker: Timer;
   #limit: Timer | undefined = undefined;
   #number = 0;
+  /** Messages that had come when the time limit of the open ping began. */
+  #heard = 0;
   /** Time at which the open ping was sent; undefined = each ping was answered. */
   #sentAt: number | undefined = undefined;
   #rttMs: number | undefined = undefined;
@@ -70,16 +74,26 @@ export class LinkPulse {
     if (this.#sentAt !== undefined) return;
     this.#sentAt = this.#time.now();
     const number = ++this.#number;
+    this.#await(number);
+    this.#link.ping(number);
+  }
+
+  #await(number: number): void {
+    this.#heard = this.#link.heard;
     // After a block of the loop timers fire before sockets are read: a pong counts as missing only once they were read.
     this.#limit = this.#time.after(PONG_MS, () => {
       this.#limit = this.#time.soon(() => this.#expired(number));
     });
     this.#limit.unref();
-    this.#link.ping(number);
   }
 
   #expired(number: number): void {
     if (this.#sentAt === undefined || number !== this.#number) return;
+    // The pong waits behind other messages.
+    if (this.#link.heard !== this.#heard) {
+      this.#await(number);
+      return;
+    }
     this.close();
     this.#link.silent();
   }

@@ -115,6 +115,12 @@ export class DataPlane {
     this.pick(open)?.cut();
   }
 
+  /** A connection of the instance loses all that is sent from now on, and nobody is told. */
+  mute(instance: DataInstance): void {
+    const socket = this.pick([...instance.sockets].filter(({ isEnded }) => !isEnded));
+    for (const end of [socket, socket?.other]) if (end !== undefined) end.isMuted = true;
+  }
+
   /** Nothing passes between two instances for a while; connections stay open. */
   partition(one: DataInstance, other: DataInstance, ms: number): void {
     const pair = pairOf(one.options.address, other.options.address);
@@ -255,6 +261,7 @@ export function runDataPlane(seed: number, calls: number): Promise<DataOutcome> 
       const kind = plane.pick([
         'cut',
         'cut',
+        'mute',
         'partition',
         'restart',
         'replica dies',
@@ -266,6 +273,7 @@ export function runDataPlane(seed: number, calls: number): Promise<DataOutcome> 
         script.push(`${at.toFixed(1)}: ${kind} ${instance.options.name} ${ms.toFixed(1)}`);
         if (!instance.isAlive) return;
         if (kind === 'cut') plane.cut(instance);
+        else if (kind === 'mute') plane.mute(instance);
         else if (kind === 'partition')
           plane.partition(
             instance,
