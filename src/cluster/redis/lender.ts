@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { inRootContext } from '../../time/root-context.ts';
-import type { RedisClient } from './client.ts';
+import { openRedis, type RedisClient } from './client.ts';
+import { lendRedis } from './lent-client.ts';
 import type { ReadyClient } from './settings.ts';
 
 /** Lends connections with the settings of a client that the app has made to each life of the fleet thread. */
@@ -31,8 +32,7 @@ export class RedisLender {
 
   async #serve(port: MessagePort): Promise<void> {
     try {
-      const { lendRedis } = await import('./lent-client.ts');
-      this.#client ??= import('./client.ts').then(({ openRedis }) => openRedis({ client: this.#given }));
+      this.#client ??= openRedis({ client: this.#given });
       lendRedis(await this.#client, port);
     } catch (error) {
       this.#onError(error);
