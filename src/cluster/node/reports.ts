@@ -52,6 +52,8 @@ interface Known {
 export class Reports {
   readonly #timing: FleetTiming;
   readonly #known = new Map<string, Known>();
+  /** The loads that are not idle, by deployment and instance: few of the instances have replicas of a deployment. */
+  readonly #active = new Map<string, Map<string, LocalLoad>>();
   readonly #ended = new Map<string, number>();
 
   constructor(timing: FleetTiming) {
@@ -67,12 +69,28 @@ export class Reports {
       const more = load.ended >= before ? load.ended - before : load.ended;
       this.#ended.set(key, (this.#ended.get(key) ?? 0) + more);
     }
+    if (isFull)
+      for (const key in known?.loads) if (!Object.hasOwn(loads, key)) this.#active.get(key)?.delete(id);
+    for (const [key, load] of Object.entries(loads)) this.#note(id, key, load);
     const next = isFull ? { ...loads } : { ...known?.loads, ...loads };
     this.#known.set(id, { at: now, loads: next });
   }
 
   drop(id: string): void {
     this.#known.delete(id);
+    for (const byInstance of this.#active.values()) byInstance.delete(id);
+  }
+
+  /** The instances where a deployment has or wants replicas, has calls, or failed to start. */
+  active(deployment: string): ReadonlyMap<string, LocalLoad> {
+    return this.#active.get(deployment) ?? NONE;
+  }
+
+  #note(id: string, key: string, load: LocalLoad): void {
+    const byInstance = this.#active.get(key);
+    if (isIdle(load)) byInstance?.delete(id);
+    else if (byInstance === undefined) this.#active.set(key, new Map([[id, load]]));
+    else byInstance.set(id, load);
   }
 
   has(id: string): boolean {
@@ -90,17 +108,22 @@ export class Reports {
   }
 
   /** Sums the load over live members; a silent member keeps its last numbers. */
-  sum(deployment: string, members: readonly string[]): FleetLoad {
+  sum(deployment: string, members: ReadonlySet<string>): FleetLoad {
     let [running, queued, ongoing] = [0, 0, 0];
-    for (const id of members) {
-      const load = this.load(id, deployment);
-      if (load === undefined) continue;
+    for (const [id, load] of this.active(deployment)) {
+      if (!members.has(id)) continue;
       running += load.running;
       queued += load.queued;
       ongoing += load.ongoing;
     }
     return { running, queued, ongoing, ended: this.#ended.get(deployment) ?? 0 };
   }
+}
+
+const NONE: ReadonlyMap<string, LocalLoad> = new Map();
+
+function isIdle({ target, running, starting, queued, ongoing, failures }: LocalLoad): boolean {
+  return target + running + starting + queued + ongoing + failures === 0;
 }
 
 function isSame(a: LocalLoad, b: LocalLoad | undefined): boolean {

@@ -1,8 +1,11 @@
+import type { LocalLoad } from '../events.ts';
 import type { Reports } from '../reports.ts';
 import type { FleetTiming } from '../timing.ts';
 import type { DesiredDeployment } from './merge.ts';
 
 interface Failures {
+  readonly id: string;
+  readonly key: string;
   /** Number of counted failed starts. */
   failures: number;
   times: number;
@@ -19,27 +22,21 @@ export class Barred {
   }
 
   update(
-    ids: readonly string[],
+    ids: ReadonlySet<string>,
     deployments: readonly DesiredDeployment[],
     reports: Reports,
     now: number,
   ): void {
+    for (const record of this.#records.values()) {
+      const load = ids.has(record.id) ? reports.load(record.id, record.key) : undefined;
+      if (load !== undefined) this.#recount(record, load, now);
+    }
     for (const { key } of deployments) {
-      for (const id of ids) {
-        const load = reports.load(id, key);
-        if (load === undefined) continue;
-        if (load.failures === 0 && this.#records.size === 0) continue;
-        const name = `${id} ${key}`;
-        const record = this.#records.get(name);
-        if (load.failures === 0 && record === undefined) continue;
-        if (load.running > 0) {
-          this.#records.set(name, { failures: load.failures, times: 0, until: -Infinity });
-          continue;
-        }
-        if (record === undefined) this.#records.set(name, this.#bar(load.failures, 1, now));
-        else if (load.failures > record.failures && now >= record.until)
-          this.#records.set(name, this.#bar(load.failures, record.times + 1, now));
-        else if (load.failures < record.failures) record.failures = load.failures;
+      for (const [id, { failures, running }] of reports.active(key)) {
+        if (failures === 0 || !ids.has(id) || this.#records.has(nameOf(id, key))) continue;
+        const record = { id, key, failures, times: 0, until: -Infinity };
+        this.#records.set(nameOf(id, key), record);
+        if (running === 0) this.#bar(record, now);
       }
     }
   }
@@ -51,10 +48,26 @@ export class Barred {
   }
 
   has(deployment: string, id: string, now: number): boolean {
-    return (this.#records.get(`${id} ${deployment}`)?.until ?? -Infinity) > now;
+    return (this.#records.get(nameOf(id, deployment))?.until ?? -Infinity) > now;
   }
 
-  #bar(failures: number, times: number, now: number): Failures {
-    return { failures, times, until: now + times * this.#timing.barredMs };
+  #recount(record: Failures, { failures, running }: LocalLoad, now: number): void {
+    if (running > 0) {
+      record.failures = failures;
+      record.times = 0;
+      record.until = -Infinity;
+    } else if (failures > record.failures && now >= record.until) {
+      record.failures = failures;
+      this.#bar(record, now);
+    } else if (failures < record.failures) record.failures = failures;
   }
+
+  #bar(record: Failures, now: number): void {
+    record.times++;
+    record.until = now + record.times * this.#timing.barredMs;
+  }
+}
+
+function nameOf(id: string, key: string): string {
+  return `${id} ${key}`;
 }

@@ -17,24 +17,35 @@ export function desiredInstances(
 ): number {
   const wanted = deployments.reduce((sum, deployment) => sum + deployment.wanted, 0);
   const cpus = median(members.map(({ resources }) => resources['cpus'] ?? 0)) * MAX_RESERVED_SHARE;
-  const sizes = deployments.flatMap(({ wanted: count, demand }) => {
+  const sizes = new Map<number, number>();
+  for (const { wanted: count, demand } of deployments) {
     const size = demand.amounts['cpus'] ?? 0;
-    return size === 0 ? [] : Array.from({ length: count }, () => size);
-  });
-  if (sizes.length > 0 && cpus > 0) return Math.max(1, packed(sizes, cpus));
+    if (size > 0 && count > 0) sizes.set(size, (sizes.get(size) ?? 0) + count);
+  }
+  if (sizes.size > 0 && cpus > 0) return Math.max(1, packed(sizes, cpus));
   const perInstance = median(
     members.map(({ id }) => deployments.reduce((sum, { base }) => sum + (base.get(id) ?? 0), 0)),
   );
   return perInstance === 0 ? Math.max(1, members.length) : Math.max(1, Math.ceil(wanted / perInstance));
 }
 
-/** First fit of the largest first, which needs at most 11/9 of the best number of bins (Johnson 1973). */
-function packed(sizes: readonly number[], space: number): number {
+/**
+ * First fit of the largest first, which needs at most 11/9 of the best number of bins (Johnson 1973).
+ *
+ * @param counts by size
+ */
+function packed(counts: ReadonlyMap<number, number>, space: number): number {
   const free: number[] = [];
-  for (const size of sizes.toSorted((a, b) => b - a)) {
-    const at = free.findIndex((left) => left >= size);
-    if (at === -1) free.push(Math.max(0, space - size));
-    else free[at] = (free[at] as number) - size;
+  for (const [size, count] of [...counts].sort(([a], [b]) => b - a)) {
+    let left = count;
+    for (let bin = 0; bin < free.length && left > 0; bin++) {
+      const fitting = Math.min(left, Math.floor((free[bin] as number) / size));
+      free[bin] = (free[bin] as number) - fitting * size;
+      left -= fitting;
+    }
+    // A replica that is larger than an instance takes one of its own.
+    const each = Math.max(1, Math.floor(space / size));
+    for (; left > 0; left -= each) free.push(Math.max(0, space - Math.min(left, each) * size));
   }
   return free.length;
 }

@@ -16,6 +16,12 @@ interface Room {
   gpusTaken: number;
 }
 
+interface Extremes {
+  readonly taken: number;
+  least: string | undefined;
+  most: string | undefined;
+}
+
 /** Instances chosen for replicas, and those for which there was no room. */
 export interface Spread {
   readonly ids: readonly string[];
@@ -26,6 +32,9 @@ export interface Spread {
 export class FleetSpace {
   readonly #rooms: ReadonlyMap<string, Room>;
   readonly #hasZones: boolean;
+  /** The instances with the least and the most reserved cpus, by list of instances, until something is taken. */
+  readonly #extremes = new WeakMap<readonly string[], Extremes>();
+  #taken = 0;
 
   constructor(members: readonly PlannedMember[]) {
     this.#rooms = new Map(
@@ -39,6 +48,7 @@ export class FleetSpace {
     if (room === undefined) return;
     for (const name in amounts) room.free[name] = (room.free[name] ?? 0) - (amounts[name] as number) * count;
     room.gpusTaken += gpus * count;
+    this.#taken++;
   }
 
   fits(id: string, demand: Demand): boolean {
@@ -58,6 +68,23 @@ export class FleetSpace {
   cpuShare(id: string): number {
     const all = this.cpusOf(id);
     return all === 0 ? 0 : 1 - (this.#rooms.get(id)?.free['cpus'] ?? 0) / all;
+  }
+
+  /** The instances with the least and the most reserved share of their cpus; among equals the first and the last by name. */
+  extremes(ids: readonly string[]): Omit<Extremes, 'taken'> {
+    const known = this.#extremes.get(ids);
+    if (known?.taken === this.#taken) return known;
+    const found: Extremes = { taken: this.#taken, least: undefined, most: undefined };
+    let [lowest, highest] = [Infinity, -Infinity];
+    for (const id of ids) {
+      const share = this.cpuShare(id);
+      if (share < lowest || (share === lowest && id < (found.least ?? '')))
+        [found.least, lowest] = [id, share];
+      if (share > highest || (share === highest && id > (found.most ?? '')))
+        [found.most, highest] = [id, share];
+    }
+    this.#extremes.set(ids, found);
+    return found;
   }
 
   /**

@@ -13,7 +13,6 @@ import {
   type MemberState,
   type Overrides,
   type Plan,
-  plannedCount,
   positionIn,
   totalOf,
 } from '../../documents.ts';
@@ -109,10 +108,11 @@ export class Leader {
     const ids = members.map(({ record }) => record.id).sort();
     const known: KnownMembers = {
       ids,
+      unplanned: ids.filter((id) => plan === undefined || positionIn(plan, id) === undefined),
       areAll: members.length === view.members.length,
       silent: ids.find((id) => this.reports.isSilent(id, now)),
     };
-    this.#barred.update(ids, view.merged.deployments, this.reports, now);
+    this.#barred.update(setOf(ids), view.merged.deployments, this.reports, now);
     const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, known, now));
     const planned = members.map(({ record }) => spaceOf(record));
     this.desiredInstances = desiredInstances(deployments, planned);
@@ -157,24 +157,31 @@ export class Leader {
    */
   #replicasOf(
     key: string,
-    ids: readonly string[],
+    { ids, unplanned }: KnownMembers,
     plan: Plan | undefined,
     now: number,
   ): { readonly base: Map<string, number>; readonly running: Map<string, number>; readonly present: number } {
+    const members = setOf(ids);
+    const active = this.reports.active(key);
     const base = new Map<string, number>();
-    const running = new Map<string, number>();
     let present = 0;
-    const isNone = plan?.counts[key]?.every((count) => count === 0) === true;
+    const add = (id: string, count: number): void => {
+      if (count === 0 || !members.has(id)) return;
+      base.set(id, count);
+      present += count;
+    };
+    const counts = plan?.counts[key];
+    const isNone = counts?.every((count) => count === 0) === true;
     // Reports from before the last replica stopped are still on their way.
     const isRecent = now - (this.#endedAt.get(key) ?? -Infinity) < this.#timing.silentMs;
-    const planned = isNone && !isRecent ? undefined : plan;
-    for (const id of ids) {
-      const load = this.reports.load(id, key);
-      const count = plannedCount(planned, key, id) ?? load?.target ?? 0;
-      if (count > 0) base.set(id, count);
-      if (load !== undefined && load.running > 0) running.set(id, load.running);
-      present += count;
+    if (plan === undefined || counts === undefined || (isNone && !isRecent))
+      for (const [id, { target }] of active) add(id, target);
+    else {
+      for (const [index, id] of plan.instances.entries()) add(id, counts[index] ?? 0);
+      for (const id of unplanned) add(id, active.get(id)?.target ?? 0);
     }
+    const running = new Map<string, number>();
+    for (const [id, load] of active) if (load.running > 0 && members.has(id)) running.set(id, load.running);
     return { base, running, present };
   }
 
@@ -190,7 +197,7 @@ export class Leader {
     const fit = this.#barred.allowed(key, here, now);
     // If the deployment starts nowhere, no instance is better than another.
     const hosts = fit.length > 0 ? fit : here;
-    const { base, running, present } = this.#replicasOf(key, ids, view.plan, now);
+    const { base, running, present } = this.#replicasOf(key, known, view.plan, now);
     const asking = this.#asking.get(key);
     const target = desired.isDeleted ? 0 : this.#target(desired, present, view, known, now);
     if (target === 0 && this.#targets.get(key) !== 0) this.#endedAt.set(key, now);
@@ -233,7 +240,7 @@ export class Leader {
     const scaler = this.#scalers.get(key) ?? new LoadScaler(autoscaling, target);
     this.#scalers.set(key, scaler);
     scaler.follow(autoscaling);
-    const load = this.reports.sum(key, known.ids);
+    const load = this.reports.sum(key, setOf(known.ids));
     const asking = this.#asking.get(key);
     const isAsked = load.running === 0 && asking !== undefined && now - asking.at < this.#timing.silentMs;
     scaler.sample(
@@ -282,7 +289,10 @@ export class Leader {
     ids: readonly string[],
     now: number,
   ): Wish {
-    const replicas = Object.assign({}, ...ids.map((id) => this.reports.load(id, deployment)?.replicas));
+    const replicas = Object.assign(
+      {},
+      ...[...this.reports.active(deployment)].map(([id, load]) => (setOf(ids).has(id) ? load.replicas : {})),
+    );
     this.consultations.push({ deployment, config, target, inputs, replicas });
     const advice = this.#advice.get(deployment);
     if (advice === undefined || now - advice.at > this.#timing.silentMs)
@@ -301,6 +311,8 @@ export class Leader {
 /** The members whose replicas are known. */
 interface KnownMembers {
   readonly ids: readonly string[];
+  /** Those that the plan leaves out. */
+  readonly unplanned: readonly string[];
   /** Whether they are all members. */
   readonly areAll: boolean;
   /** One of them whose reports are missing. */

@@ -122,10 +122,10 @@ type Pair = readonly [from: string, to: string];
 function byCount(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
   const { hosts, demand, maxPerInstance } = deployment;
   const countOf = (id: string): number => own.get(id) ?? 0;
-  const from = last(hosts, countOf);
+  const from = fullest(own, setOf(hosts));
   if (from === undefined || countOf(from) < MIN_DIFFERENCE) return undefined;
   const most = Math.min(maxPerInstance - 1, countOf(from) - MIN_DIFFERENCE);
-  const to = first(hosts, countOf, (id) => countOf(id) <= most && space.fits(id, demand));
+  const to = emptiest(hosts, countOf, (id) => countOf(id) <= most && space.fits(id, demand));
   return to === undefined ? undefined : [from, to];
 }
 
@@ -136,8 +136,7 @@ function byCount(deployment: PlannedDeployment, own: Counts, space: FleetSpace):
 function byCpu(deployment: PlannedDeployment, own: Counts, space: FleetSpace): Pair | undefined {
   const { hosts, demand, maxPerInstance } = deployment;
   if ((demand.amounts['cpus'] ?? 0) === 0) return undefined;
-  const shareOf = (id: string): number => space.cpuShare(id);
-  const [to, from] = [first(hosts, shareOf), last(hosts, shareOf)];
+  const { least: to, most: from } = space.extremes(hosts);
   if (to === undefined || from === undefined) return undefined;
   const difference = space.cpuShare(from) - space.cpuShare(to);
   const count = own.get(to) ?? 0;
@@ -146,28 +145,27 @@ function byCpu(deployment: PlannedDeployment, own: Counts, space: FleetSpace): P
   return isBetterAfter(from, to, demand.amounts['cpus'] ?? 0, space, difference) ? [from, to] : undefined;
 }
 
-/** The id with the lowest value; among equals the first one by name. */
-function first(
+/** The allowed id with the lowest count; among equals the first one by name. */
+function emptiest(
   ids: readonly string[],
-  rankOf: (id: string) => number,
-  isAllowed: (id: string) => boolean = () => true,
+  countOf: (id: string) => number,
+  isAllowed: (id: string) => boolean,
 ): string | undefined {
   let [best, least] = [undefined as string | undefined, Infinity];
   for (const id of ids) {
-    const value = rankOf(id);
-    if (value > least || (value === least && best !== undefined && id >= best) || !isAllowed(id)) continue;
-    [best, least] = [id, value];
+    const count = countOf(id);
+    if (count > least || (count === least && best !== undefined && id >= best) || !isAllowed(id)) continue;
+    [best, least] = [id, count];
   }
   return best;
 }
 
-/** The id with the highest value; among equals the last one by name. */
-function last(ids: readonly string[], rankOf: (id: string) => number): string | undefined {
-  let [best, most] = [undefined as string | undefined, -Infinity];
-  for (const id of ids) {
-    const value = rankOf(id);
-    if (value < most || (value === most && best !== undefined && id <= best)) continue;
-    [best, most] = [id, value];
+/** The host with the highest count; among equals the last one by name. */
+function fullest(own: Counts, hosts: ReadonlySet<string>): string | undefined {
+  let [best, most] = [undefined as string | undefined, 0];
+  for (const [id, count] of own) {
+    if (count < most || (count === most && id <= (best ?? '')) || !hosts.has(id)) continue;
+    [best, most] = [id, count];
   }
   return best;
 }
