@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
+import { Secret } from 'kubernetes-models/v1/Secret';
 import { Service } from 'kubernetes-models/v1/Service';
 import { parseAllDocuments } from 'yaml';
 
@@ -20,6 +22,11 @@ interface Kind {
 /** The schemas of Kubernetes' own API. */
 const KINDS: Readonly<Record<string, Kind>> = {
   'apps/v1 Deployment': { Schema: Deployment, module: 'kubernetes-models/apps/v1/Deployment' },
+  'v1 Secret': { Schema: Secret, module: 'kubernetes-models/v1/Secret' },
+  'networking.k8s.io/v1 NetworkPolicy': {
+    Schema: NetworkPolicy,
+    module: 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy',
+  },
   'v1 Service': { Schema: Service, module: 'kubernetes-models/v1/Service' },
   'policy/v1 PodDisruptionBudget': {
     Schema: PodDisruptionBudget,

@@ -12,7 +12,7 @@ import { eventually } from '../../support/until.ts';
 if (!HAS_REDIS)
   console.warn('redis-server is not installed and cannot be: the tests of a fleet on Redis are skipped');
 
-describe.skipIf(!HAS_REDIS || process.env['INSERVE_TEST_FAULT'] !== '1')('orders to a fleet', () => {
+describe.skipIf(!HAS_REDIS)('orders to a fleet', () => {
   test('an instance that starts with a config while Redis is away serves by it; one that runs refuses it', async () => {
     await using fleet = await RedisFleet.start();
     await fleet.redis.stop();

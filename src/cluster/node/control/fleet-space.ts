@@ -98,7 +98,13 @@ export class FleetSpace {
     count: number,
     maxPerInstance: number,
   ): Spread {
-    const spaces = hosts.flatMap((id) => this.#space(id, own.get(id) ?? 0));
+    const spaces: InstanceSpace[] = [];
+    for (const id of hosts) {
+      const room = this.#rooms.get(id);
+      if (room === undefined) continue;
+      const { member, free, gpusTaken } = room;
+      spaces.push({ id, free, gpus: freeGpus(member.gpus, gpusTaken), replicas: own.get(id) ?? 0 });
+    }
     const zones = this.#hasZones
       ? [...Map.groupBy(spaces, ({ id }) => this.#rooms.get(id)?.member.zone ?? '').values()]
       : [];
@@ -106,17 +112,13 @@ export class FleetSpace {
     const placed = place({ demand, count, maxPerInstance }, spaces);
     return { ids: placed.placements.map(({ instance }) => instance), pending: placed.pending };
   }
-
-  #space(id: string, replicas: number): InstanceSpace[] {
-    const room = this.#rooms.get(id);
-    if (room === undefined) return [];
-    const { member, free, gpusTaken } = room;
-    return [{ id, free, gpus: freeGpus(member.gpus, gpusTaken), replicas }];
-  }
 }
 
+const NO_GPUS: readonly number[] = [];
+
 /** Free devices, as if the replicas were packed; the instance decides which device a replica gets. */
-function freeGpus(devices: number, taken: number): number[] {
+function freeGpus(devices: number, taken: number): readonly number[] {
+  if (devices === 0) return NO_GPUS;
   return Array.from({ length: devices }, (_, index) =>
     Math.max(0, Math.min(WHOLE, (index + 1) * WHOLE - taken)),
   );
