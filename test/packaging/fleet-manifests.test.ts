@@ -104,6 +104,18 @@ describe(FOLDER, () => {
   });
 });
 
+test('every row of the page on what happens names tests that exist', () => {
+  const [, table = ''] = /## What happens when\n([\s\S]*?)\n\n[^|\n]/.exec(PAGE) ?? [];
+  const rows = table.trim().split('\n').slice(2);
+  expect(rows.length).toBeGreaterThan(20);
+  for (const row of rows) {
+    const named = [...(row.split('|').at(-2) ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+    expect(named, row).not.toEqual([]);
+    for (const name of named)
+      expect(globSync([`test/${name}.test.ts`, `test/${name}/*.test.ts`]), name).not.toEqual([]);
+  }
+});
+
 interface Compose {
   readonly services: Readonly<
     Record<string, { readonly environment?: Record<string, string>; readonly stop_grace_period?: string }>

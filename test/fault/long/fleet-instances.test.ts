@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { APPS_TIMING, type FleetApp, FleetApps, underRequests } from '../../support/fleet/apps.ts';
-import { HAS_REDIS, RedisServer } from '../../support/fleet/redis-server.ts';
+import { describeWithRedis, RedisServer } from '../../support/fleet/redis-server.ts';
 import { eventually } from '../../support/until.ts';
 
-const LIMIT_MS = 300_000;
-
 /** Faults of whole instances, rows 10–14 and 34 of the fault table, with processes. Times of the protocol are a fifth. */
-describe.skipIf(!HAS_REDIS)('instances of a fleet', { timeout: LIMIT_MS }, () => {
+describeWithRedis('instances of a fleet', () => {
   let redis: RedisServer;
 
   beforeAll(async () => {

@@ -1,18 +1,15 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { AutoscalingContext, Serve } from '../../../src/index.ts';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { ELASTIC, reporting } from '../../fixtures/load/autoscaling.ts';
 import { release } from '../../fixtures/updates/releases.ts';
 import { clockConfig, labels, pair, running, total } from '../../support/fleet/ordering.ts';
 import { RedisFleet } from '../../support/fleet/redis-fleet.ts';
-import { HAS_REDIS } from '../../support/fleet/redis-server.ts';
+import { describeWithRedis } from '../../support/fleet/redis-server.ts';
 import { Shared } from '../../support/shared.ts';
 import { eventually } from '../../support/until.ts';
 
-if (!HAS_REDIS)
-  console.warn('redis-server is not installed and cannot be: the tests of a fleet on Redis are skipped');
-
-describe.skipIf(!HAS_REDIS)('orders to a fleet', () => {
+describeWithRedis('orders to a fleet', () => {
   test('an instance that starts with a config while Redis is away serves by it; one that runs refuses it', async () => {
     await using fleet = await RedisFleet.start();
     await fleet.redis.stop();

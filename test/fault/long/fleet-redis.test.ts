@@ -1,12 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { chaosProxy } from '../../../src/testing/chaos-proxy.ts';
 import { type FleetApp, FleetApps, underRequests } from '../../support/fleet/apps.ts';
-import { HAS_REDIS } from '../../support/fleet/redis-server.ts';
+import { describeWithRedis } from '../../support/fleet/redis-server.ts';
 import { RestartingRedis } from '../../support/fleet/restarting-redis.ts';
 import type { Outcomes } from '../../support/steady-load.ts';
 import { eventually } from '../../support/until.ts';
-
-const LIMIT_MS = 300_000;
 
 interface Scene extends AsyncDisposable {
   readonly redis: RestartingRedis;
@@ -67,7 +65,7 @@ async function undisturbed(at: Scene, fault: (outcomes: Outcomes) => Promise<unk
 }
 
 /** What becomes of Redis, rows 15–23 of the fault table, with processes. Times of the protocol are a fifth. */
-describe.skipIf(!HAS_REDIS)('the Redis of a fleet', { timeout: LIMIT_MS }, () => {
+describeWithRedis('the Redis of a fleet', () => {
   test('is frozen: all serve on, orders fail soon, and work again once it thaws', async () => {
     await using at = await scene();
     await undisturbed(at, async () => {

@@ -1,16 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Clock, utc } from '../../fixtures/updates/configured.ts';
 import { type Release, release } from '../../fixtures/updates/releases.ts';
 import type { FleetInstance } from '../../support/fleet/instances.ts';
 import { clockConfig, labels, pair, running, total } from '../../support/fleet/ordering.ts';
 import { RedisFleet } from '../../support/fleet/redis-fleet.ts';
-import { HAS_REDIS } from '../../support/fleet/redis-server.ts';
+import { describeWithRedis } from '../../support/fleet/redis-server.ts';
 import { eventually } from '../../support/until.ts';
 
-if (!HAS_REDIS)
-  console.warn('redis-server is not installed and cannot be: the tests of a fleet on Redis are skipped');
-
-describe.skipIf(!HAS_REDIS)('orders to a fleet', () => {
+describeWithRedis('orders to a fleet', () => {
   test('a config that is deployed on one instance holds on all, also on those that come later', async () => {
     await using fleet = await RedisFleet.start();
     const all = await pair(fleet, (serve) => serve.run(utc, { name: 'clock', routePrefix: '/clock' }));
