@@ -2,6 +2,7 @@ import type { Cell } from './cell.ts';
 import { coldStart } from './cells/cold-start.ts';
 import { decision } from './cells/decision.ts';
 import { fleetDecision } from './cells/fleet-decision.ts';
+import { fleetOfStubs } from './cells/fleet-of-stubs.ts';
 import { metrics } from './cells/metrics.ts';
 import { overload } from './cells/overload.ts';
 import { start } from './cells/start.ts';
@@ -15,6 +16,7 @@ export const CELLS: readonly Cell[] = [
   step,
   decision,
   fleetDecision,
+  fleetOfStubs,
   metrics,
   overload,
   updates,

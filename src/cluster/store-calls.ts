@@ -128,10 +128,12 @@ export class StoreCalls {
     versions,
   }: ReadAnswer): Extract<StoreAnswer, { op: 'read' }> {
     const unreadable: string[] = [];
+    const newer: string[] = [];
     const opened = <T>(name: string, found: Opened<T>): T | undefined => {
       if ('document' in found) return found.document;
       unreadable.push(name);
       this.#onUnreadable(found.unreadable);
+      if (found.unreadable === 'newer-format') newer.push(name);
       return undefined;
     };
     const records = Object.entries(members).flatMap(([id, value]) => {
@@ -156,6 +158,7 @@ export class StoreCalls {
       plan: plan && opened('plan', this.#codec.openPlan(plan.number, plan.value)),
       versions,
       unreadable,
+      newer,
     };
   }
 }

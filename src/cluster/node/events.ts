@@ -54,6 +54,8 @@ export type StoreAnswer =
       readonly versions: Readonly<Record<string, number>>;
       /** Names of the unusable documents, with the reasons. */
       readonly unreadable: readonly string[];
+      /** Those of them that newer code wrote, in a format that this code does not know. */
+      readonly newer: readonly string[];
     }
   | { readonly op: 'leave' };
 

@@ -243,7 +243,9 @@ export class FleetNode {
     for (const name of answer.unreadable)
       this.#parts.alarms.raise(
         `unreadable ${name}`,
-        `the store holds a document that cannot be used: ${name}`,
+        answer.newer.includes(name)
+          ? `the store holds a document that newer code wrote: ${name}`
+          : `the store holds a document that cannot be used: ${name}`,
         now,
       );
     return missingDeclarations(this.#parts);

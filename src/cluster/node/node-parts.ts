@@ -80,7 +80,7 @@ export function assemble(
   const commands = new Commands(
     timing,
     sync,
-    () => ({ by: self.id, at: timestamp(), ...control.versionTimes }),
+    () => ({ by: self.id, at: timestamp(), ...control.orderContext }),
     (command, failure) => emit({ type: 'commandDone', command, failure }),
   );
   const reporter = new Reporter(timing);

@@ -9,6 +9,7 @@ const OLD: ChangeContext = {
   newestVersionAt: 20,
   ownVersionAt: 10,
   liveVersionsAt: [10, 20],
+  format: 1,
 };
 const NEW: ChangeContext = { ...OLD, by: 'new', ownVersionAt: 20 };
 

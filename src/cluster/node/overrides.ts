@@ -42,6 +42,8 @@ export interface ChangeContext {
   readonly ownVersionAt: number;
   /** The same for every version of the code that runs in the fleet. */
   readonly liveVersionsAt: readonly number[];
+  /** Format that every member reads. */
+  readonly format: number;
 }
 
 /** Longest list of instances that are being drained: the last ones stay. */
@@ -49,8 +51,8 @@ const MAX_DRAINING = 100;
 
 /** Returns the next generation of the overrides; the same overrides if a config changes nothing. */
 export function withChange(overrides: Overrides, change: OverrideChange, context: ChangeContext): Overrides {
-  const { by, at, newestVersionAt: versionAt } = context;
-  const next = { ...overrides, generation: overrides.generation + 1, by, at };
+  const { by, at, format, newestVersionAt: versionAt } = context;
+  const next = { ...overrides, format, generation: overrides.generation + 1, by, at };
   const { generation } = next;
   switch (change.kind) {
     case 'scale':
@@ -59,7 +61,7 @@ export function withChange(overrides: Overrides, change: OverrideChange, context
       const deployed = withConfig(overrides, change, context);
       return isDeepStrictEqual(deployed, overrides)
         ? overrides
-        : { ...next, ...deployed, generation, by, at };
+        : { ...next, ...deployed, format, generation, by, at };
     }
     case 'delete':
       return { ...next, tombstones: { ...overrides.tombstones, [change.app]: { generation, versionAt } } };

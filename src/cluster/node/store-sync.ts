@@ -65,6 +65,8 @@ export class StoreSync {
    * kept.
    */
   versions: Readonly<Record<string, number>> = {};
+  /** Number that changes with the versions. */
+  versionsRevision = 0;
   overrides: Tagged<Overrides> = { document: NO_OVERRIDES, tag: '' };
   /** Generation of the overrides that the store holds. */
   storedGeneration = 0;
@@ -173,7 +175,8 @@ export class StoreSync {
       if (answer.overrides !== undefined) {
         this.storedGeneration = answer.overrides.document.generation;
         this.#takeOverrides(answer.overrides);
-      } else if (overrides && answer.unreadable.includes('overrides')) this.#repair(now);
+      } else if (overrides && answer.unreadable.includes('overrides') && !answer.newer.includes('overrides'))
+        this.#repair(now);
       if (answer.plan !== undefined) this.stored = answer.plan;
       const missing = this.#listener.read(answer, this.#answeredAt ?? now);
       if (members.length > 0) this.read({ declarations: missing }, this.#answeredAt ?? now);
@@ -243,7 +246,11 @@ export class StoreSync {
 
   #learn(versions: Readonly<Record<string, number>>): void {
     const known: Record<string, number> = { ...this.versions };
-    for (const [key, at] of Object.entries(versions)) known[key] = Math.max(known[key] ?? 0, at);
+    for (const [key, at] of Object.entries(versions)) {
+      if (at <= (known[key] ?? 0)) continue;
+      known[key] = at;
+      this.versionsRevision++;
+    }
     this.versions = known;
   }
 

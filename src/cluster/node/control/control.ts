@@ -1,4 +1,4 @@
-import { isNewer, type MemberRecord, type Plan } from '../../documents.ts';
+import { DOCUMENT_FORMAT, isNewer, type MemberRecord, type Plan } from '../../documents.ts';
 import type { BeatAnswer, Lease } from '../../fleet-store.ts';
 import type { Alarms } from '../alarms.ts';
 import type { Declarations } from '../declaration.ts';
@@ -80,11 +80,12 @@ export class Control {
     return this.#known;
   }
 
-  /** Times at which versions of the code were first seen. */
-  get versionTimes(): Pick<ChangeContext, 'newestVersionAt' | 'ownVersionAt' | 'liveVersionsAt'> {
+  /** What the members of the fleet mean for an order. */
+  get orderContext(): Omit<ChangeContext, 'by' | 'at'> {
     const { seen, newestAt } = this.#versions;
+    const format = formatFor(this.#members());
     const ownVersionAt = seen.get(this.#parts.self.record.codeVersion) ?? newestAt;
-    return { newestVersionAt: newestAt, ownVersionAt, liveVersionsAt: [...seen.values()] };
+    return { newestVersionAt: newestAt, ownVersionAt, liveVersionsAt: [...seen.values()], format };
   }
 
   /** The controller of this instance, while it leads or acts alone. */
@@ -127,7 +128,7 @@ export class Control {
     const { plan } = follower;
     if (this.lease() === undefined || plan === undefined || follower.isAlone || this.#isReading()) return;
     const isStored = answer.planNumber === plan.number && answer.planToken === plan.token;
-    if (!isStored) this.#publisher.republish(plan, now);
+    if (!isStored) this.#publisher.republish(plan, formatFor(this.#members()), now);
   }
 
   /** The stored plan was read and was not written with the secret. */
@@ -218,10 +219,10 @@ export class Control {
     const members = this.#members();
     const view = { members, merged: this.#merge(members), overrides: sync.overrides.document, plan };
     const content = leader.decide({ ...view, changedAt: membership.changedAt }, now);
-    const format = Math.min(...members.map(({ record }) => record.format));
+    const format = formatFor(members);
     if (content !== undefined) this.#publisher.publish(content, plan, format, now);
-    else if (plan !== undefined && plan.token !== this.election.held?.token)
-      this.#publisher.republish(plan, now);
+    else if (plan !== undefined && (plan.token !== this.election.held?.token || plan.format > format))
+      this.#publisher.republish(plan, format, now);
   }
 
   /** Acts as a fleet of one, with neither a store nor a peer in reach. */
@@ -287,6 +288,7 @@ export class Control {
       ids,
       membership.revision,
       this.#versions.revision,
+      sync.versionsRevision,
       document.generation,
       tag,
       self.version,
@@ -306,6 +308,11 @@ export class Control {
     for (const [cause, message] of this.#merged.faults) alarms.raise(cause, message, this.#now);
     return this.#merged;
   }
+}
+
+/** The format that every member reads. */
+function formatFor(members: readonly LeaderMember[]): number {
+  return Math.min(DOCUMENT_FORMAT, ...members.map(({ record }) => record.format));
 }
 
 /** Whether a heartbeat shows a plan that the instance should read. */

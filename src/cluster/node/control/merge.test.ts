@@ -44,7 +44,7 @@ function merged(codes: readonly Code[], overrides: Overrides = NO_OVERRIDES): Me
   });
 }
 
-const context = { by: 'a', at: 0, newestVersionAt: 10, ownVersionAt: 10, liveVersionsAt: [10] };
+const context = { by: 'a', at: 0, newestVersionAt: 10, ownVersionAt: 10, liveVersionsAt: [10], format: 1 };
 
 function config(counts: ConfiguredCounts): OverrideChange {
   const configs = { 'shop/x': { options: {}, counts } };

@@ -38,13 +38,15 @@ export class Publisher {
   }
 
   /** Writes the plan in force once more: the store has lost the plan, or holds an unreadable one. */
-  republish(current: Plan, now: number): void {
+  republish(current: Plan, format: number, now: number): void {
     const lease = this.#listener.lease();
     if (lease === undefined || this.#isWriting) return;
     const { stored } = this.#sync;
-    if (current.token === lease.token && current.number > stored.number) this.#write(current, now);
+    const isReadable = current.format <= format;
+    if (isReadable && current.token === lease.token && current.number > stored.number)
+      this.#write(current, now);
     else {
-      const { format, number, token, owner, ...content } = current;
+      const { format: _, number, token, owner, ...content } = current;
       this.publish(content, current, format, now);
     }
   }
