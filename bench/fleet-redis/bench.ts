@@ -8,7 +8,7 @@ import { listing } from '../harness/table.ts';
 const CHILD = new URL('./child.ts', import.meta.url);
 const SIZES = [3, 20];
 const START_TIMEOUT_MS = 20_000;
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 400_000;
 /** A multiple of the beat, and time for an order. */
 const WINDOW_MS = 20_000;
 const GOAL = 1.5;

@@ -36,8 +36,8 @@ test('a peer that flaps for ten minutes has one line a minute for each cause, an
   const gone = lines().filter((line) => line.includes('gone'));
   expect([up.length, gone.length]).toEqual([11, 11]);
   expect(up[0]).toBe('info a is up at 0');
-  expect(up[1]).toBe('info a is up at 59 (59 times within a minute)');
-  expect(up.at(-1)).toBe('info a is up at 599 (60 times within a minute)');
+  expect(up[1]).toBe('info a is up at 59 (59 more within a minute)');
+  expect(up.at(-1)).toBe('info a is up at 599 (60 more within a minute)');
 });
 
 test('other peers, other causes and later minutes have lines of their own, at once', () => {

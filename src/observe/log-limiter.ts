@@ -41,7 +41,7 @@ export class LogLimiter {
     }
     recent.heldBack++;
     const count = recent.heldBack;
-    recent.held = () => this.#log[level](fields, `${message} (${count} times within a minute)`);
+    recent.held = () => this.#log[level](fields, `${message} (${count} more within a minute)`);
   }
 
   /** Drops what is held back. */

@@ -12,10 +12,10 @@ const REFUSED: Readonly<Record<Fault, string>> = {
   [FAULT.version]: 'it speaks another version of the protocol',
   [FAULT.late]: 'it did not prove itself in time',
   [FAULT.limit]: 'it sent too much, or too many connections are open that have proved nothing',
-  [FAULT.malformed]: 'it sent no handshake',
-  [FAULT.depth]: 'it sent no handshake',
-  [FAULT.extension]: 'it sent no handshake',
-  [FAULT.frame]: 'it sent no handshake',
+  [FAULT.malformed]: 'it sent no complete handshake',
+  [FAULT.depth]: 'it sent no complete handshake',
+  [FAULT.extension]: 'it sent no complete handshake',
+  [FAULT.frame]: 'it sent no complete handshake',
 };
 
 /** Logs what happens to links, each kind at most once a minute for each peer, also while somebody hammers at the door. */
