@@ -21,6 +21,8 @@ const LONG_RUNS = 'test/fault/long/**/*.test.ts';
 const SHARED_OUT = [
   '{sim,test/simulation}/{fleet-seeds,instance,sim}.test.ts',
   'src/wire/codec.test.ts',
+  'test/acceptance/first-day.test.ts',
+  'test/conformance/updates.test.ts',
   'test/integration/child-processes/deaths.test.ts',
   'test/integration/{fastify,koa}/{koa,middie,plugin}.test.ts',
   'test/integration/node-http/listener.test.ts',
@@ -174,6 +176,8 @@ export default defineConfig({
   test: {
     // Poolifier refuses to make pools inside a worker thread.
     pool: 'forks',
+    // The inspector tells its address by HTTP alone, not on stderr.
+    execArgv: ['--inspect-publish-uid=http'],
     globalSetup: 'test/support/threads/bundle.ts',
     setupFiles: process.env['INSERVE_TEST_CPU'] === undefined ? [] : ['test/support/cpu-report.ts'],
     // Limits against hangs only: a busy machine may be ten times slower than an idle one.

@@ -13,6 +13,7 @@ import { versionsOf } from '../support/docs/page-programs.ts';
 import { UserProject } from '../support/docs/user-project.ts';
 import { send } from '../support/http/client.ts';
 import { type Manifest, manifestsIn, validate } from '../support/kubernetes.ts';
+import { IS_LONG_RUN } from '../support/long-run.ts';
 import { steadyLoad } from '../support/steady-load.ts';
 import { eventually } from '../support/until.ts';
 
@@ -193,21 +194,22 @@ async function metricsOf({ port }: Service): Promise<(pattern: RegExp) => number
     );
 }
 
-test(
-  'the last service batches, scales, shows it, fits its manifests, and loses no request',
-  async () => {
-    for (const [name, code] of versions.at(-1) ?? []) project.write(name, code);
-    const { directory, command } = buildImage();
-    await using service = await start(command, directory);
-    await eventually(async () => (await statusOf(service.port, '/readyz')) === 200, START_MS);
-    expect(await curl(service.port)).toBe(ANSWER);
-    await eventually(() => service.log().includes("app 'Reviews' is ready"), START_MS);
-    await followLoad(service);
-    await matchManifests(service);
-    await endUnderLoad(service);
-  },
-  8 * START_MS,
-);
+if (IS_LONG_RUN)
+  test(
+    'the last service batches, scales, shows it, fits its manifests, and loses no request',
+    async () => {
+      for (const [name, code] of versions.at(-1) ?? []) project.write(name, code);
+      const { directory, command } = buildImage();
+      await using service = await start(command, directory);
+      await eventually(async () => (await statusOf(service.port, '/readyz')) === 200, START_MS);
+      expect(await curl(service.port)).toBe(ANSWER);
+      await eventually(() => service.log().includes("app 'Reviews' is ready"), START_MS);
+      await followLoad(service);
+      await matchManifests(service);
+      await endUnderLoad(service);
+    },
+    8 * START_MS,
+  );
 
 /** Batches and replicas under the load of the page, as its metrics show them. */
 async function followLoad(service: Service): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DeploymentOptions, DeploymentReport, ReplicaStatus, Serve } from '../../src/index.ts';
 import { LOOPER, looper, RELEASE, type Release, release, storefront } from '../fixtures/updates/releases.ts';
+import { share } from '../support/long-run.ts';
 import { quietServe } from '../support/quiet.ts';
 import { Shared } from '../support/shared.ts';
 import { steadyLoad } from '../support/steady-load.ts';
@@ -201,57 +202,72 @@ describe('rolling updates', () => {
     expect(shared.get(LOOPER.errors)).toBe(0);
   });
 
-  test.each<[string, Parameters<typeof release.bind>[0], string, RegExp]>([
+  const badVersions: [string, Parameters<typeof release.bind>[0], string, RegExp][] = [
     ['does not start', { label: 'v2', start: 'throws' }, 'v2: no weights', /construct failed/],
     ['fails every other call', { label: 'v2', failing: 0.5 }, 'calls failed', /new version rejected/],
     ['is ten times slower', { label: 'v2', takes: 20 }, 'medians', /new version rejected/],
-  ])('a version that %s is taken back, and the old one never stopped', async (_what, bad, cause, message) => {
-    await using serve = quietServe();
-    const at = (args: Parameters<typeof release.bind>[0]) => release.options({ numReplicas: 2 }).bind(args);
-    const handle = await serve.run(at({ label: 'v1' }), APP);
-    await status(serve, 'app', 'Release', 'HEALTHY');
-    const before = ids(report(serve).replicas);
-    const outcomes = await steadyLoad(
-      8,
-      async () => (await handle.remote()).label,
-      async () => {
-        const error = await serve.run(at(bad), APP).catch((thrown: unknown) => thrown);
-        expect(error).toMatchObject({ code: 'SERVE_DEPLOY_FAILED', message: expect.stringMatching(message) });
-        expect((error as Error).cause).toMatchObject({ message: expect.stringContaining(cause) });
-        await status(serve, 'app', 'Release', 'HEALTHY');
-      },
-    );
-    if (bad.failing === undefined) expect(outcomes.errors).toEqual([]);
-    expect(ids(report(serve).replicas)).toEqual(before);
-    expect(report(serve).message).toContain('rolled back');
-    expect((await handle.remote()).label).toBe('v1');
-  });
+  ];
 
-  test.each<[string, DeploymentOptions, string]>([
-    ['long before their deadlines', { requestTimeoutMs: 4_000 }, 'none of its calls ended in 2 s'],
+  test.each(share(2, badVersions))(
+    'a version that %s is taken back, and the old one never stopped',
+    async (_what, bad, cause, message) => {
+      await using serve = quietServe();
+      const at = (args: Parameters<typeof release.bind>[0]) => release.options({ numReplicas: 2 }).bind(args);
+      const handle = await serve.run(at({ label: 'v1' }), APP);
+      await status(serve, 'app', 'Release', 'HEALTHY');
+      const before = ids(report(serve).replicas);
+      const outcomes = await steadyLoad(
+        8,
+        async () => (await handle.remote()).label,
+        async () => {
+          const error = await serve.run(at(bad), APP).catch((thrown: unknown) => thrown);
+          expect(error).toMatchObject({
+            code: 'SERVE_DEPLOY_FAILED',
+            message: expect.stringMatching(message),
+          });
+          expect((error as Error).cause).toMatchObject({ message: expect.stringContaining(cause) });
+          await status(serve, 'app', 'Release', 'HEALTHY');
+        },
+      );
+      if (bad.failing === undefined) expect(outcomes.errors).toEqual([]);
+      expect(ids(report(serve).replicas)).toEqual(before);
+      expect(report(serve).message).toContain('rolled back');
+      expect((await handle.remote()).label).toBe('v1');
+    },
+  );
+
+  const hanging: [string, DeploymentOptions, string][] = [
     ['as their deadlines pass', { requestTimeoutMs: 200 }, 'calls failed'],
-  ])('a version whose calls hang is taken back, %s', async (_what, options, cause) => {
-    await using serve = quietServe();
-    const rollout = { observeMs: 2_000 };
-    const both = release.options({ ...options, numReplicas: 2, rollout, gracefulShutdownTimeoutMs: 100 });
-    const handle = await serve.run(both.bind({ label: 'v1' }), APP);
-    await status(serve, 'app', 'Release', 'HEALTHY');
-    const before = ids(report(serve).replicas);
-    const outcomes = await steadyLoad(
-      8,
-      async () => (await handle.remote()).label,
-      async () => {
-        const error = await serve.run(both.bind({ label: 'v2', hangs: true }), APP).catch((thrown) => thrown);
-        expect(error).toMatchObject({ cause: { message: expect.stringContaining(cause) } });
-        await status(serve, 'app', 'Release', 'HEALTHY');
-      },
-    );
-    expect(new Set(outcomes.errors.map((error) => (error as { code: string }).code))).toEqual(
-      new Set(['SERVE_TIMEOUT']),
-    );
-    expect([...outcomes.labels.keys()]).toEqual(['v1']);
-    expect(ids(report(serve).replicas)).toEqual(before);
-  });
+    ['long before their deadlines', { requestTimeoutMs: 4_000 }, 'none of its calls ended in 2 s'],
+  ];
+
+  test.each(share(1, hanging))(
+    'a version whose calls hang is taken back, %s',
+    async (_what, options, cause) => {
+      await using serve = quietServe();
+      const rollout = { observeMs: 2_000 };
+      const both = release.options({ ...options, numReplicas: 2, rollout, gracefulShutdownTimeoutMs: 100 });
+      const handle = await serve.run(both.bind({ label: 'v1' }), APP);
+      await status(serve, 'app', 'Release', 'HEALTHY');
+      const before = ids(report(serve).replicas);
+      const outcomes = await steadyLoad(
+        8,
+        async () => (await handle.remote()).label,
+        async () => {
+          const error = await serve
+            .run(both.bind({ label: 'v2', hangs: true }), APP)
+            .catch((thrown) => thrown);
+          expect(error).toMatchObject({ cause: { message: expect.stringContaining(cause) } });
+          await status(serve, 'app', 'Release', 'HEALTHY');
+        },
+      );
+      expect(new Set(outcomes.errors.map((error) => (error as { code: string }).code))).toEqual(
+        new Set(['SERVE_TIMEOUT']),
+      );
+      expect([...outcomes.labels.keys()]).toEqual(['v1']);
+      expect(ids(report(serve).replicas)).toEqual(before);
+    },
+  );
 
   test('a version that turns bad after it took over is taken back as well', async () => {
     await using serve = quietServe();

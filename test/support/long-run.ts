@@ -2,7 +2,7 @@
  * Whether `npm run test:fault` runs, which has all of the long tests. `npm test` has a quick share of them: fewer seeds, and the
  * essential cases.
  */
-const IS_LONG_RUN: boolean = process.env['INSERVE_TEST_FAULT'] === '1';
+export const IS_LONG_RUN: boolean = process.env['INSERVE_TEST_FAULT'] === '1';
 
 /** One of two settings of a test, such as its number of seeds: the first in `npm test`, the second in `npm run test:fault`. */
 export function quickOrWhole<T>(quick: T, whole: T): T {
