@@ -1,12 +1,21 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { FLEET_FIELDS, type FleetSettings, REDIS_FIELD, type RedisOption } from './cluster/fleet-settings.ts';
+import { fleetEntry } from './cluster/fleet-entry.ts';
+import {
+  FLEET_FIELDS,
+  type FleetSettings,
+  fleetOptions,
+  REDIS_FIELD,
+  type RedisOption,
+} from './cluster/fleet-settings.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
-import { invalidOption } from './errors.ts';
+import { invalidOption, ServeError } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
+import type { FleetPart } from './instance/fleet/instance-fleet.ts';
 import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/growth-watch-options.ts';
 import { HOST_GUARD_FIELDS, type HostGuardOptions } from './instance/guards/overload-guard.ts';
-import type { InstanceOptions } from './instance/instance.ts';
+import type { InstanceOptions } from './instance/instance-options.ts';
 import { workerEntry } from './isolation/thread/worker-entry.ts';
 import { defaultLogger, LOGGER_FIELD, type Logger } from './observe/logger.ts';
 import { METRICS_FIELDS, type MetricsOptions } from './observe/metrics.ts';
@@ -105,5 +114,24 @@ function packageVersion(directory: string): string {
       if (typeof version === 'string') return version;
     } catch {}
     if (dirname(at) === at) return '0';
+  }
+}
+
+/** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_MISSING_DEPENDENCY` */
+export function fleetPart({ redis, fleet, fleetEntry: given }: ServeOptions): FleetPart | undefined {
+  if (redis === undefined) return undefined;
+  const options = fleetOptions(redis, fleet);
+  const { url, options: settings } = options.membership?.redis ?? {};
+  // An entry of a bundled app has ioredis in it; a module, and an app with a client, have their own.
+  if (given === undefined && (url !== undefined || settings !== undefined)) assertRedisClient();
+  return { options, entry: fleetEntry(given) };
+}
+
+/** The fleet thread loads the client, where its absence would be known too late. */
+function assertRedisClient(): void {
+  try {
+    createRequire(import.meta.url).resolve('ioredis');
+  } catch (cause) {
+    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
   }
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
 import { Front } from './adapters/front.ts';
 import { createMiddleware, type ServeMiddleware } from './adapters/middleware.ts';
 import {
@@ -20,7 +19,6 @@ import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts
 import { fleetEntry } from './cluster/fleet-entry.ts';
 import type { FleetHost } from './cluster/fleet-host.ts';
 import type { FleetOptions } from './cluster/fleet-options.ts';
-import { fleetOptions } from './cluster/fleet-settings.ts';
 import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import { assertBound, defaultAppName } from './deployment/compile-app.ts';
@@ -33,7 +31,6 @@ import {
   type TrialOptions,
   trialKind,
 } from './deployment/options/trial-options.ts';
-import { ServeError } from './errors.ts';
 import type { DeploymentHandle, UntypedHandle } from './handle/api/handle-types.ts';
 import { triedApp } from './instance/apps/trial-name.ts';
 import type { FleetPart } from './instance/fleet/instance-fleet.ts';
@@ -44,7 +41,7 @@ import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
 import { mainInWorker } from './replica/thread-hooks/main-in-worker.ts';
-import { instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
+import { fleetPart, instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
 import { boolean, type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface RunOptions extends TrialOptions {
@@ -69,25 +66,6 @@ const RUN_FIELDS: Fields<RunOptions> = {
 export interface OpenApiOptions {
   /** Path at which the app is mounted. Default: its `routePrefix`, else `'/'`. */
   routePrefix?: string;
-}
-
-/** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_MISSING_DEPENDENCY` */
-function fleetPart({ redis, fleet, fleetEntry: given }: ServeOptions): FleetPart | undefined {
-  if (redis === undefined) return undefined;
-  const options = fleetOptions(redis, fleet);
-  const { url, options: settings } = options.membership?.redis ?? {};
-  // An entry of a bundled app has ioredis in it; a module, and an app with a client, have their own.
-  if (given === undefined && (url !== undefined || settings !== undefined)) assertRedisClient();
-  return { options, entry: fleetEntry(given) };
-}
-
-/** The fleet thread loads the client, where its absence would be known too late. */
-function assertRedisClient(): void {
-  try {
-    createRequire(import.meta.url).resolve('ioredis');
-  } catch (cause) {
-    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
-  }
 }
 
 /** Wires the parts of one instance, and is the public interface to them. */

@@ -11,7 +11,7 @@ import { time } from '../time/clock.ts';
 import { messageOf } from '../values/describe-value.ts';
 import { packError } from '../values/pack.ts';
 import type { Session } from '../wire/handshake.ts';
-import type { LinkSocket } from '../wire/link.ts';
+import type { LinkSocket } from '../wire/link-socket.ts';
 import { type LinkListener, listenForLinks } from '../wire/listener.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetInit, FromFleet, ToFleet } from './fleet-control.ts';

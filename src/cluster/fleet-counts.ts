@@ -1,5 +1,4 @@
-import { FaultCounts } from '../wire/link.ts';
-import { FAULT, type Fault } from '../wire/wire-error.ts';
+import { FAULT, type Fault, FaultCounts } from '../wire/wire-error.ts';
 import type { Unreadable } from './document-codec.ts';
 import type { StoreFailure } from './fleet-store.ts';
 

@@ -3,7 +3,6 @@ import type { CallChannel } from '../channel/call-channel.ts';
 import type { AppReport } from '../controller/status.ts';
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { AppAutoscalingPolicy } from '../deployment/options/autoscaling-policy.ts';
-import type { Resources } from '../deployment/options/resources.ts';
 import type { TrialKind } from '../deployment/options/trial-options.ts';
 import { ServeError } from '../errors.ts';
 import { adoptHandles, createHandle } from '../handle/api/handle.ts';
@@ -38,11 +37,11 @@ import { DevReload } from './apps/dev-reload.ts';
 import { triedApp } from './apps/trial-name.ts';
 import { ControlPlane } from './control-plane.ts';
 import { type FleetPart, InstanceFleet } from './fleet/instance-fleet.ts';
-import type { GrowthWatchOptions } from './guards/growth-watch-options.ts';
 import { MemoryGrowthGuard } from './guards/memory-growth-guard.ts';
-import { type HostGuardOptions, OverloadGuard } from './guards/overload-guard.ts';
+import { OverloadGuard } from './guards/overload-guard.ts';
 import { ProcessMemoryGuard } from './guards/process-memory-guard.ts';
 import { randomId } from './ids.ts';
+import type { InstanceOptions } from './instance-options.ts';
 import { type StatusReport, statusReport } from './instance-status.ts';
 import { detectMemoryMb } from './resources/machine.ts';
 import { ResourceLedger, type ResourceReport } from './resources/resource-ledger.ts';
@@ -50,26 +49,6 @@ import { UnobservedFailures } from './unobserved-failures.ts';
 
 /** Period of the control loop. */
 const TICK_MS = 250;
-
-export interface InstanceOptions {
-  readonly log: Logger;
-  readonly clock: Clock;
-  /** File of the replicas' worker entry. */
-  readonly workerEntry: string;
-  /** Part of every deployment's version. */
-  readonly version: string;
-  /** Whether apps are reloaded when their files change. */
-  readonly isDev: boolean;
-  /** Whether all deployments run on the caller's own event loop. */
-  readonly isInline: boolean;
-  /** Overrides the machine's resources. */
-  readonly resources: Resources;
-  readonly tenants: TenantsOptions | undefined;
-  readonly hostGuard: HostGuardOptions;
-  readonly growthWatch: GrowthWatchOptions;
-  /** Undefined: the instance belongs to no fleet. */
-  readonly fleet?: FleetPart | undefined;
-}
 
 /** All parts that run for one `Serve`: the apps, the host's router, and the control loop. */
 export class Instance {

@@ -4,7 +4,7 @@ import { ServeError } from '../errors.ts';
 import { messageOf } from '../values/describe-value.ts';
 import type { AddressFilter } from './addresses.ts';
 import { type Introduction, PROOF_TIMEOUT_MS, type Session, shakeHands } from './handshake.ts';
-import type { LinkSocket } from './link.ts';
+import type { LinkSocket } from './link-socket.ts';
 import type { LinkSecurity } from './security.ts';
 import { openWebSocket } from './websocket-link.ts';
 

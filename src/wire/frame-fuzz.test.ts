@@ -6,10 +6,9 @@ import { VECTORS } from '../../test/fixtures/wire/wire-vectors.ts';
 import { linkPair } from '../../test/support/wire/pair.ts';
 import { FRAME } from '../channel/frames.ts';
 import { Codec } from './codec.ts';
-import { FaultCounts } from './link.ts';
 import { messageHead } from './message.ts';
 import { frameAt, PEER_FRAME } from './peer-frames.ts';
-import { FAULT, type Fault, WireError } from './wire-error.ts';
+import { FAULT, type Fault, FaultCounts, WireError } from './wire-error.ts';
 
 const SEED = 20_261_129;
 const FAULTS: readonly Fault[] = Object.values(FAULT);

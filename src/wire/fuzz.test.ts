@@ -7,10 +7,9 @@ import { Capture } from '../values/capture.ts';
 import type { Marks } from '../values/marks.ts';
 import { revive } from '../values/revive.ts';
 import { Codec } from './codec.ts';
-import { FaultCounts } from './link.ts';
 import { messageHead } from './message.ts';
 import { EXTENSION, EXTENSION_BYTES } from './values/extension.ts';
-import { WireError } from './wire-error.ts';
+import { FaultCounts, WireError } from './wire-error.ts';
 
 const SEED = 20_261_129;
 const codec = new Codec();

@@ -5,7 +5,7 @@ import { streamPair } from '../../test/support/wire/pair.ts';
 import { FRAME } from '../channel/frames.ts';
 import { Codec } from './codec.ts';
 import { commonVersion, type Session, shakeHands } from './handshake.ts';
-import type { LinkSocket, LinkSocketEvents } from './link.ts';
+import type { LinkSocket, LinkSocketEvents } from './link-socket.ts';
 import { messageHead } from './message.ts';
 import type { LinkSecurity } from './security.ts';
 import { StreamLinkSocket } from './stream-link.ts';

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { linkPair } from '../../test/support/wire/pair.ts';
 import { FRAME } from '../channel/frames.ts';
 import { MARK } from '../values/marks.ts';
-import { FaultCounts } from './link.ts';
 import { PEER_FRAME } from './peer-frames.ts';
+import { FaultCounts } from './wire-error.ts';
 
 const MIB = 1_048_576;
 

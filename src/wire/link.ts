@@ -5,11 +5,12 @@ import type { Marks } from '../values/marks.ts';
 import { Codec } from './codec.ts';
 import { type Frame, LargeReceiver } from './large-receiver.ts';
 import { LargeSender } from './large-sender.ts';
+import type { LinkSocket } from './link-socket.ts';
 import { headOf, MessageBody, messageHead } from './message.ts';
 import { frameAt, idOf, PEER_FRAME, pushFrame, valuesOf } from './peer-frames.ts';
 import { MARKS_END } from './values/leaves.ts';
 import { Lowering } from './values/lower.ts';
-import { FAULT, type Fault, malformed, WireError } from './wire-error.ts';
+import { FAULT, FaultCounts, malformed, WireError } from './wire-error.ts';
 
 /** Approximate size, in bytes, from which a frame's head goes in parts, and a message is sent before the turn ends. */
 const MESSAGE_BYTES = 65_536;
@@ -26,26 +27,6 @@ const LANE_BYTES = 262_144;
 /** Default maximum size of one frame with its large binaries, in bytes. */
 export const MAX_PAYLOAD_BYTES = 67_108_864;
 
-/** Carries whole messages: a WebSocket, or a stream with length framing. */
-export interface LinkSocket {
-  /** Number of bytes that were handed over and are not in the kernel. */
-  readonly unsent: number;
-  /** Registers the listener of all further events. */
-  listen(events: LinkSocketEvents): void;
-  /** @param onWritten the message has left this process */
-  send(pieces: readonly Uint8Array[], onWritten?: () => void): void;
-  /** Ends the connection after the sent messages. @param code close code of a WebSocket */
-  close(code: number, reason: string): void;
-  /** Ends the connection at once. */
-  destroy(): void;
-}
-
-export interface LinkSocketEvents {
-  message(pieces: readonly Uint8Array[]): void;
-  /** Called once, as the last event. @param error the failure; undefined for an orderly end */
-  closed(error: Error | undefined): void;
-}
-
 export interface LinkEvents {
   /** Receives the frames of one message, and the large frames that it completed. */
   frames(frames: readonly Frame[]): void;
@@ -54,19 +35,6 @@ export interface LinkEvents {
    * @param error undefined for an orderly end
    */
   closed(error: Error | undefined): void;
-}
-
-/** Counts of refused messages by reason, for metrics. Several links may share them. */
-export class FaultCounts {
-  readonly #counts = new Map<Fault, number>();
-
-  add(fault: Fault): void {
-    this.#counts.set(fault, this.of(fault) + 1);
-  }
-
-  of(fault: Fault): number {
-    return this.#counts.get(fault) ?? 0;
-  }
 }
 
 export interface LinkOptions {

@@ -9,11 +9,11 @@ import {
 import type { Duplex } from 'node:stream';
 import { TLSSocket, type TlsOptions } from 'node:tls';
 import { type Introduction, type Session, shakeHands } from './handshake.ts';
-import { FaultCounts, type LinkSocket } from './link.ts';
+import type { LinkSocket } from './link-socket.ts';
 import { LINK_MODE, type LinkSecurity } from './security.ts';
 import { MAX_REQUEST_BYTES, UnprovedSockets } from './unproved-sockets.ts';
 import { createUpgrade, type Upgrade } from './websocket-link.ts';
-import { FAULT, type Fault } from './wire-error.ts';
+import { FAULT, type Fault, FaultCounts } from './wire-error.ts';
 
 export interface ListenOptions {
   readonly host: string;

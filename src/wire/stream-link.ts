@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { type LinkSocket, type LinkSocketEvents, MAX_MESSAGE_BYTES } from './link.ts';
+import { MAX_MESSAGE_BYTES } from './link.ts';
+import type { LinkSocket, LinkSocketEvents } from './link-socket.ts';
 import { FAULT, WireError } from './wire-error.ts';
 
 const PREFIX_BYTES = 4;

@@ -2,7 +2,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { TickCork } from '../time/tick-cork.ts';
-import { type LinkSocket, type LinkSocketEvents, MAX_MESSAGE_BYTES } from './link.ts';
+import { MAX_MESSAGE_BYTES } from './link.ts';
+import type { LinkSocket, LinkSocketEvents } from './link-socket.ts';
 import { FAULT, malformed, WireError } from './wire-error.ts';
 
 /** Time limit of a peer's answer to a close, in ms. */

@@ -33,3 +33,16 @@ export class WireError extends Error {
 export function malformed(what: string): WireError {
   return new WireError(FAULT.malformed, what);
 }
+
+/** Counts of refused messages by reason, for metrics. Several links may share them. */
+export class FaultCounts {
+  readonly #counts = new Map<Fault, number>();
+
+  add(fault: Fault): void {
+    this.#counts.set(fault, this.of(fault) + 1);
+  }
+
+  of(fault: Fault): number {
+    return this.#counts.get(fault) ?? 0;
+  }
+}

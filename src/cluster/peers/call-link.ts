@@ -1,7 +1,8 @@
 import { FRAME } from '../../channel/frames.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { Frame } from '../../wire/large-receiver.ts';
-import { Link, type LinkEvents, type LinkSocket, type LinkTraffic } from '../../wire/link.ts';
+import { Link, type LinkEvents, type LinkTraffic } from '../../wire/link.ts';
+import type { LinkSocket } from '../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { type EndpointsStatus, readEndpoints } from './endpoint-table.ts';
 

@@ -2,7 +2,7 @@ import { now, type Timer, time } from '../../time/clock.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import { type DialOptions, dialLink } from '../../wire/dialer.ts';
 import type { Session } from '../../wire/handshake.ts';
-import type { LinkSocket } from '../../wire/link.ts';
+import type { LinkSocket } from '../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { CallLink } from './call-link.ts';
 import type { EndpointsStatus, PeerEndpoint } from './endpoint-table.ts';

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { FRAME } from '../../../src/channel/frames.ts';
 import { Codec } from '../../../src/wire/codec.ts';
 import { linkKeys } from '../../../src/wire/keys.ts';
-import type { LinkSocket } from '../../../src/wire/link.ts';
+import type { LinkSocket } from '../../../src/wire/link-socket.ts';
 import { messageHead } from '../../../src/wire/message.ts';
 import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
 import { MAX_UNPROVED } from '../../../src/wire/unproved-sockets.ts';

@@ -5,7 +5,7 @@ import { UNKNOWN_CONFIG } from '../../../src/handle/call/route-config.ts';
 import { RESERVED } from '../../../src/load/load-table.ts';
 import { loop } from '../../../src/time/loop.ts';
 import { Codec } from '../../../src/wire/codec.ts';
-import type { LinkSocket } from '../../../src/wire/link.ts';
+import type { LinkSocket } from '../../../src/wire/link-socket.ts';
 import { headOf } from '../../../src/wire/message.ts';
 import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
 import { RecordedCall } from '../link.ts';

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { AddressFilter } from '../../../src/wire/addresses.ts';
 import { type DialOptions, dialLink } from '../../../src/wire/dialer.ts';
 import type { Introduction, Session } from '../../../src/wire/handshake.ts';
-import { FaultCounts, Link } from '../../../src/wire/link.ts';
+import { Link } from '../../../src/wire/link.ts';
 import { type LinkListener, type ListenOptions, listenForLinks } from '../../../src/wire/listener.ts';
 import { type LinkCertificates, LinkSecurity, type LinkSecurityOptions } from '../../../src/wire/security.ts';
+import { FaultCounts } from '../../../src/wire/wire-error.ts';
 import { Inbox } from './pair.ts';
 
 export const SECRET = 'a secret of the fleet, for tests!';

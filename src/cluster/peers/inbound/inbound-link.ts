@@ -8,14 +8,10 @@ import { packError } from '../../../values/pack.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 import type { Session } from '../../../wire/handshake.ts';
 import type { Frame } from '../../../wire/large-receiver.ts';
-import {
-  type FaultCounts,
-  Link,
-  type LinkEvents,
-  type LinkSocket,
-  type LinkTraffic,
-} from '../../../wire/link.ts';
+import { Link, type LinkEvents, type LinkTraffic } from '../../../wire/link.ts';
+import type { LinkSocket } from '../../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../../wire/peer-frames.ts';
+import type { FaultCounts } from '../../../wire/wire-error.ts';
 import type { EndpointsStatus } from '../endpoint-table.ts';
 import { methodAt } from '../served-deployment.ts';
 import type { ServedDeployments } from '../served-deployments.ts';

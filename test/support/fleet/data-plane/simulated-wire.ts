@@ -1,5 +1,5 @@
 import { MESSAGE_MS, type VirtualThread, type VirtualTime } from '../../../../sim/engine/virtual-time.ts';
-import type { LinkSocket, LinkSocketEvents } from '../../../../src/wire/link.ts';
+import type { LinkSocket, LinkSocketEvents } from '../../../../src/wire/link-socket.ts';
 
 /** One end of a connection whose messages take virtual time, and arrive in order. */
 export class SimulatedSocket implements LinkSocket {
