@@ -135,7 +135,7 @@ export function errors(mount: Mount): void {
     test('21: the deadline passes: 504, running and queued', async () => {
       await using serve = calmServe();
       const app = probe.options({ maxOngoingRequests: 1 }).bind();
-      await using server = await mount({ serve, app, options: { requestTimeoutMs: 300 } });
+      await using server = await mount({ serve, app, options: { requestTimeoutMs: 1_000 } });
       await serve.handle(app).count.remote('');
       const both = [send(server.port, '/wait/x?key=slow'), send(server.port, '/wait/x?key=behind')];
       for (const answer of await Promise.all(both)) {

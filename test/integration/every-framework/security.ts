@@ -148,7 +148,7 @@ export function security(mount: Mount): void {
       await using server = await mount({
         serve: shared.serve,
         app: shared.app,
-        options: { requestTimeoutMs: 300 },
+        options: { requestTimeoutMs: 3_000 },
       });
       const slow = await Promise.all(
         Array.from({ length: 20 }, async (_, index) => {
