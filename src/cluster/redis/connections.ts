@@ -24,6 +24,8 @@ const SERVER: RedisOptions = {
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
+  // The client subscribes itself: ioredis leaves the failure of its own attempt unhandled, which would end the thread.
+  autoResubscribe: false,
   maxRetriesPerRequest: 0,
   commandTimeout: COMMAND_TIMEOUT_MS,
   connectTimeout: COMMAND_TIMEOUT_MS,

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +28,46 @@ const pem = (name: string): string => fileURLToPath(new URL(`../../fixtures/tls/
 function folder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), 'inserve-redis-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+/** A proxy before a server that ends connections in place of passing a command on, so many times, once it has passed on one. */
+async function cuttingProxy(
+  target: number,
+  command: string,
+  cuts: number,
+): Promise<AsyncDisposable & { readonly port: number; readonly cuts: number }> {
+  let seen = 0;
+  const sockets = new Set<Socket>();
+  const proxy = createServer((client) => {
+    const server = connect(target, '127.0.0.1');
+    const both = [client, server];
+    for (const socket of both) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        for (const one of both) one.destroy();
+      });
+    }
+    client.on('data', (bytes) => {
+      const isAsked = bytes.toString().toLowerCase().includes(command);
+      if (isAsked && ++seen > 1 && seen <= cuts + 1) client.destroy();
+      else server.write(bytes);
+    });
+    server.on('data', (bytes) => client.write(bytes));
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const { port } = proxy.address() as AddressInfo;
+  return {
+    port,
+    get cuts() {
+      return Math.min(cuts, seen - 1);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+      await once(proxy, 'close');
+    },
+  };
 }
 
 /** A store by given settings, and a record of what is announced. */
@@ -133,6 +175,32 @@ describeWithRedis('a client of Redis', () => {
     }
     await expectHint(own);
   });
+
+  test.each(['5', '6'] as const)(
+    'whose connection is cut while it subscribes again leaves nothing unhandled, by ioredis %s',
+    async (major) => {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (error: unknown): number => unhandled.push(error);
+      process.on('unhandledRejection', onUnhandled);
+      await using resources = new AsyncDisposableStack();
+      resources.defer(() => void process.off('unhandledRejection', onUnhandled));
+      await using proxy = await cuttingProxy(server.port, 'subscribe', 2);
+      const url = `redis://${MEMBER.username}:${MEMBER.password}@127.0.0.1:${proxy.port}`;
+      const client = await openRedis(url, MAJORS[major]);
+      resources.defer(() => client.close());
+      const store = new RedisFleetStore(client, freshKeys());
+      const hints: number[] = [];
+      store.onHint(({ number }) => hints.push(number));
+      const own = { store, hints, [Symbol.dispose]: () => {} };
+      await expectHint(own);
+      await using made = adminOf(server.adminUrl);
+      await made.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await expectHint(own);
+      expect(proxy.cuts).toBe(2);
+      expect(unhandled).toEqual([]);
+    },
+    START_MS,
+  );
 
   describe.each(['5', '6'] as const)(
     'made by the app with ioredis %s, and lent to another thread',
