@@ -328,6 +328,15 @@ describe('joins', () => {
     expect(moved).toBeLessThanOrEqual(2);
   });
 
+  test('an order in the midst of a move leaves no replica too many', () => {
+    const fleet = settled(2);
+    fleet.start('late', { startMs: 5_000 });
+    fleet.until(() => fleet.targeted(FIXED) === 6, 90_000, 'a move');
+    fleet.scale(fleet.leader(), 4);
+    fleet.until(() => fleet.targeted(FIXED) === 4, 15_000);
+    fleet.until(() => fleet.isSettled() && fleet.running(FIXED) === 4, 15_000);
+  });
+
   test('an instance that comes and goes within 30 s moves nothing', () => {
     const fleet = settled(2);
     const before = fleet.alive().map(({ targets }) => ({ ...targets }));

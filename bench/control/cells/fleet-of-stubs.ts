@@ -12,6 +12,8 @@ const INSTANCES = 20;
 const DEPLOYMENTS = 10;
 /** 20 instances × 200 stub replicas. */
 const REPLICAS_EACH = 400;
+/** As declared: few at first, so that those that follow go to instances that are all there. */
+const DECLARED_EACH = INSTANCES;
 const ORDERS = 20;
 const REST_MS = Number(process.env['INSERVE_REST_MS'] ?? 60_000);
 const ASK_MS = 20_000;
@@ -45,10 +47,13 @@ export const fleetOfStubs: Cell = {
     try {
       await redis.ping();
       for (let number = 0; number < INSTANCES; number++) {
-        const args = [`${number}`, `redis://127.0.0.1:${port}`, `${DEPLOYMENTS}`, `${REPLICAS_EACH}`];
+        const args = [`${number}`, `redis://127.0.0.1:${port}`, `${DEPLOYMENTS}`, `${DECLARED_EACH}`];
         stubs.push(await Child.start<StubRequest, StubState>(`stub ${number}`, SCRIPT, args, START_MS));
       }
-      await settled(stubs);
+      await settled(stubs, DECLARED_EACH);
+      for (let deployment = 0; deployment < DEPLOYMENTS; deployment++)
+        await ask(stubs[0] as Stub, { type: 'scale', deployment, replicas: REPLICAS_EACH });
+      await settled(stubs, REPLICAS_EACH);
       // A new leader removes nothing for 15 s.
       await sleep(16_000);
       const delays = await orders(stubs);
@@ -70,13 +75,13 @@ async function states(stubs: readonly Stub[]): Promise<StubState[]> {
 }
 
 /** Resolves once all know each other, have all replicas, and follow one leader. */
-async function settled(stubs: readonly Stub[]): Promise<void> {
+async function settled(stubs: readonly Stub[], replicasEach: number): Promise<void> {
   for (;;) {
     const all = await states(stubs);
     const replicas = all.reduce((sum, state) => sum + state.replicas, 0);
     const isWhole = all.every(({ instances }) => instances === INSTANCES);
     const leaders = all.filter(({ isLeading }) => isLeading).length;
-    if (isWhole && leaders === 1 && replicas === DEPLOYMENTS * REPLICAS_EACH) return;
+    if (isWhole && leaders === 1 && replicas === DEPLOYMENTS * replicasEach) return;
     await sleep(500);
   }
 }

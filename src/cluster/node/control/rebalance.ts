@@ -39,10 +39,12 @@ export class Rebalancer {
   /** Ends the moves that have become pointless: an end is gone, or the replica does not come up in time. */
   prune(deployments: readonly PlannedDeployment[], now: number): void {
     const byKey = new Map(deployments.map((deployment) => [deployment.key, deployment]));
-    this.#moves = this.#moves.filter(({ deployment, from, to, startedAt }) => {
+    this.#moves = this.#moves.filter(({ deployment, from, to, startedAt, needed }) => {
       const planned = byKey.get(deployment);
       if (planned === undefined || planned.isEnding || now - startedAt > this.#timing.moveTimeoutMs)
         return false;
+      // Fewer replicas are wanted, and the one that was to come was given up first.
+      if ((planned.base.get(to) ?? 0) < needed) return false;
       const hosts = setOf(planned.hosts);
       return hosts.has(from) && hosts.has(to) && (planned.base.get(from) ?? 0) > 0;
     });
