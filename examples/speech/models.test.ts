@@ -1,5 +1,6 @@
 import { fakeDeployment, faulty, testServe } from 'inserve/testing';
 import { expect, test } from 'vitest';
+import { silent } from '../../test/support/silent.ts';
 import { type Detector, detector, speech } from './models.ts';
 
 /** A request with a WAV file of 16-bit samples at 16 kHz that are all 0. */
@@ -27,7 +28,7 @@ const noModel = fakeDeployment<typeof Detector>({
 });
 
 test('each channel goes to the detector, without the network', async () => {
-  await using app = await testServe(speech, { replace: [[detector, noModel]] });
+  await using app = await testServe(speech, { logger: silent, replace: [[detector, noModel]] });
   expect(await app.handle.remote(silence(2))).toMatchObject({
     sampleRate: 16_000,
     durationMs: 10,
@@ -37,7 +38,7 @@ test('each channel goes to the detector, without the network', async () => {
 
 test('a detector that fails fails the request, and the next one is served', async () => {
   const flaky = faulty(noModel, { errorRate: 0.5, seed: 3 });
-  await using app = await testServe(speech, { replace: [[detector, flaky]] });
+  await using app = await testServe(speech, { logger: silent, replace: [[detector, flaky]] });
   const ends = await Promise.allSettled(Array.from({ length: 20 }, () => app.handle.remote(silence(1))));
   const failed = ends.filter(({ status }) => status === 'rejected');
   expect(failed.length).toBeGreaterThan(0);
