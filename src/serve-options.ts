@@ -117,7 +117,10 @@ function packageVersion(directory: string): string {
   }
 }
 
-/** The part in a fleet that the options ask for; undefined without Redis. @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_MISSING_DEPENDENCY` */
+/**
+ * @internal The part in a fleet that the options ask for; undefined without Redis.
+ * @throws ServeError `SERVE_INVALID_OPTION`, `SERVE_MISSING_DEPENDENCY`
+ */
 export function fleetPart({ redis, fleet, fleetEntry: given }: ServeOptions): FleetPart | undefined {
   if (redis === undefined) return undefined;
   const options = fleetOptions(redis, fleet);
