@@ -63,7 +63,7 @@ describe('code blocks', () => {
     }
     expect(typeErrors(checked.flatMap(programsOf), project)).toEqual([]);
     expect(checked.flat().length).toBeGreaterThan(60);
-  }, 60_000);
+  }, 180_000);
 
   test.each(of('ts', 'js').filter(([, block]) => isRecipe(block)))(
     '%s, of a recipe, can be parsed',

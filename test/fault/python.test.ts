@@ -83,7 +83,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
       cause: { stack: expect.stringContaining('at hold_interpreter') },
     });
     expect(await handle.echo.remote(3)).toBe(3);
-  }, 60_000);
+  }, 180_000);
 
   test('a library that crashes leaves a traceback as the last words', async () => {
     await using serve = quietServe();
@@ -94,7 +94,7 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
       cause: { signal: 'SIGSEGV', stderr: expect.stringMatching(/dying\.py", line \d+ in crash_in_library/) },
     });
     expect(await handle.echo.remote(4)).toBe(4);
-  }, 60_000);
+  }, 180_000);
 
   test('the processes that user code started end with it', async () => {
     const serve = quietServe();

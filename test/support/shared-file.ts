@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const CELL_BYTES = 4;
 /** How long a process that was killed may seem to hold the lock, in ms. */
-const LOCK_MS = 1_000;
+const LOCK_MS = 5_000;
 /** How often a waiting process looks, in ms: no process tells another one that it wrote. */
 const LOOK_MS = 2;
 

@@ -86,7 +86,7 @@ describeWithRedis('instances of a fleet', () => {
       await eventually(async () => {
         const { instances } = await leader.status();
         return instances.find(({ id }) => id === frozen?.instance)?.state === 'UP';
-      }, 60_000);
+      }, 180_000);
       await fleet.settled(3);
     });
     expect(outcomes.errors).toEqual([]);
@@ -105,7 +105,7 @@ describeWithRedis('instances of a fleet', () => {
         const { instances, leader: now } = (await one?.status()) ?? { instances: [], leader: undefined };
         states.add(instances.find(({ id }) => id === leader.instance)?.state);
         return now !== leader.instance;
-      }, 60_000);
+      }, 180_000);
       await blocked;
     });
     expect(outcomes.errors).toEqual([]);

@@ -42,7 +42,7 @@ async function isControlled({ fleet }: Scene): Promise<void> {
         () => true,
         () => false,
       ),
-    60_000,
+    180_000,
   );
   await fleet.settled(4);
 }
@@ -89,7 +89,7 @@ describeWithRedis('the Redis of a fleet', () => {
       await eventually(async () => {
         const all = await Promise.all(at.fleet.alive.map((app) => app.status()));
         return all.every(({ fleet }) => fleet?.redis === 'up' && fleet.generation >= 1);
-      }, 60_000);
+      }, 180_000);
     });
   });
 
@@ -104,7 +104,7 @@ describeWithRedis('the Redis of a fleet', () => {
       await eventually(async () => {
         const all = await Promise.all(at.fleet.alive.map((app) => app.status()));
         return all.every(({ fleet }) => fleet?.redis === 'up' && fleet.generation >= 1);
-      }, 60_000);
+      }, 180_000);
       await at.fleet.leader();
     });
     expect((await (await at.fleet.leader()).status()).fleet?.token).toBeGreaterThanOrEqual(first?.token ?? 0);

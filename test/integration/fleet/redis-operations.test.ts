@@ -7,7 +7,7 @@ import { describeWithRedis, RedisServer } from '../../support/fleet/redis-server
 import { adminOf } from '../../support/fleet/redis-topologies.ts';
 import { eventually } from '../../support/until.ts';
 
-const LONG_MS = 60_000;
+const LONG_MS = 180_000;
 const INSTANCES = 3;
 /** Operations per second and instance that are allowed. */
 const MAX_RATE = 1.5;

@@ -7,7 +7,7 @@ import { Member } from '../../support/fleet/members.ts';
 import { eventually } from '../../support/until.ts';
 
 /** Time limit where threads and processes start, on a busy machine. */
-const START_MS = 60_000;
+const START_MS = 180_000;
 
 interface Pair extends AsyncDisposable {
   readonly host: FleetInstance;

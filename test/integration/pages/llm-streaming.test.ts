@@ -44,7 +44,7 @@ function post(url: string, body: unknown): Promise<Response> {
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
-test('answers that are under way share the steps of the model', { timeout: 60_000 }, async () => {
+test('answers that are under way share the steps of the model', { timeout: 180_000 }, async () => {
   const { url, stats } = await start();
   const before = await stats();
   const answers = await Promise.all(Array.from({ length: 8 }, () => answer(url, PROMPT)));
@@ -56,7 +56,7 @@ test('answers that are under way share the steps of the model', { timeout: 60_00
 });
 
 test('the protocol: chunks, the end, an answer in one piece, a bad request', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const { url } = await start();
   const messages = [{ role: 'user', content: 'one two' }];
@@ -78,7 +78,7 @@ test('the protocol: chunks, the end, an answer in one piece, a bad request', {
   expect((await post(url, { messages: [] })).status).toBe(422);
 });
 
-test('Stop in the page ends the answer in the model', { timeout: 60_000 }, async () => {
+test('Stop in the page ends the answer in the model', { timeout: 180_000 }, async () => {
   const { url, stats } = await start();
   const button = new AbortController();
   const long = Array.from({ length: 5_000 }, (_, index) => `word${index}`).join(' ');
@@ -87,7 +87,7 @@ test('Stop in the page ends the answer in the model', { timeout: 60_000 }, async
   await expect.poll(stats, { timeout: 30_000 }).toMatchObject({ left: 1 });
 });
 
-test('the server of the page: tokens over a handle in a route', { timeout: 120_000 }, async () => {
+test('the server of the page: tokens over a handle in a route', { timeout: 180_000 }, async () => {
   const server = await startServer(fileURLToPath(new URL('server.ts', FOLDER)));
   onTestFinished(() => server.kill());
   const text = async (): Promise<string> => (await fetch(`${server.url}/plain?q=a+b+c`)).text();

@@ -8,7 +8,7 @@ const run = promisify(execFile);
 /** What a program of a page prints. */
 async function outputOf(program: string): Promise<string> {
   const { stdout } = await run(process.execPath, [`test/fixtures/docs/docs-${program}.ts`], {
-    timeout: 60_000,
+    timeout: 120_000,
   });
   return stdout;
 }
@@ -16,7 +16,7 @@ async function outputOf(program: string): Promise<string> {
 test.each([
   ['from-piscina', /^[0-9a-f]{128}\n$/],
   ['from-moleculer', /^330\n$/],
-])('%s: the program does the same before and after', { timeout: 120_000 }, async (page, expected) => {
+])('%s: the program does the same before and after', { timeout: 180_000 }, async (page, expected) => {
   const before = await outputOf(`${page}/before/main`);
   expect(before).toMatch(expected);
   expect(await outputOf(`${page}/after/main`)).toBe(before);

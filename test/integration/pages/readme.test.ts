@@ -11,7 +11,7 @@ Server.prototype.listen = function (_port, ...rest) {
   return listen.call(this, 0, ...rest);
 };`;
 
-test('the first example of the README answers', { timeout: 120_000 }, async () => {
+test('the first example of the README answers', { timeout: 180_000 }, async () => {
   const program = fileURLToPath(new URL('../../fixtures/docs/README/server.ts', import.meta.url));
   const preload = `data:text/javascript,${encodeURIComponent(ON_A_FREE_PORT)}`;
   const server = await startServer(program, { NODE_OPTIONS: `--import=${preload}` });
