@@ -19,7 +19,7 @@ const LONG_RUNS = 'test/fault/long/**/*.test.ts';
 
 /** Tests of which `npm test` has a share: fewer seeds, and the essential cases (test/support/long-run.ts). */
 const SHARED_OUT = [
-  '{sim,test/simulation}/{fleet-seeds,instance,sim}.test.ts',
+  'sim/**/sim.test.ts',
   'src/wire/codec.test.ts',
   'test/acceptance/first-day.test.ts',
   'test/conformance/updates.test.ts',

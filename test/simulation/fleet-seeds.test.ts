@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { runRandomFaults } from '../support/fleet/random-faults.ts';
-import { quickOrWhole } from '../support/long-run.ts';
 
 /** `npm run test:fleet-sim` asks for 1,000. */
-const SEEDS = Number(process.env['INSERVE_FLEET_SEEDS'] ?? quickOrWhole(12, 50));
+const SEEDS = Number(process.env['INSERVE_FLEET_SEEDS'] ?? 50);
 
 describe('a fleet under random faults', () => {
   test.each(Array.from({ length: SEEDS }, (_, index) => index + 1))(

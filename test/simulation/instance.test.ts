@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { quickOrWhole } from '../support/long-run.ts';
 import { type Outcome, simulate } from '../support/simulation/scenario.ts';
 
 // Ids decide where replicas are equal in everything else: counted ones give the same run for the same seed.
@@ -18,7 +17,7 @@ function told({ seed, script, violations }: Outcome): string {
   return violations.length === 0 ? '' : [`seed ${seed}`, ...script, ...violations].join('\n');
 }
 
-const BATCHES = quickOrWhole(2, 10);
+const BATCHES = 10;
 const SEEDS_PER_BATCH = 50;
 
 /**
