@@ -57,20 +57,18 @@ describe('a session', () => {
             (sessionId) => probeOf(caller).options({ sessionId }).replica.remote() as Promise<string>,
           ),
         );
+      // Two replicas in each of two instances, of which this thread hears one after the other.
+      await eventually(async () => new Set(await replicasOf(one)).size === 4);
       const replicas = await replicasOf(one);
-      // Two replicas in each of two instances.
-      expect(new Set(replicas).size).toBe(4);
-      expect(await replicasOf(callers[1])).toEqual(replicas);
-      const fromReplica = sessions.map((session) => fronts.replicaOf.remote(session) as Promise<string>);
-      expect(await Promise.all(fromReplica)).toEqual(replicas);
-      const told: unknown[] = [];
-      for (const member of members) {
-        // The members hear of each other by themselves.
-        await eventually(async () => {
-          told[members.indexOf(member)] = await member.tell({ type: 'sessions', sessions });
-          return JSON.stringify(told[members.indexOf(member)]) === JSON.stringify(replicas);
-        });
-      }
+      // Each thread hears of the replicas by itself.
+      const sameFrom = (replicasFrom: () => Promise<string[]>): Promise<void> =>
+        eventually(async () => JSON.stringify(await replicasFrom()) === JSON.stringify(replicas));
+      await sameFrom(() => replicasOf(callers[1]));
+      await sameFrom(() =>
+        Promise.all(sessions.map((session) => fronts.replicaOf.remote(session) as Promise<string>)),
+      );
+      for (const member of members)
+        await sameFrom(() => member.tell({ type: 'sessions', sessions }) as Promise<string[]>);
     },
     START_MS,
   );
