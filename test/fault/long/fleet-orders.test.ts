@@ -76,7 +76,7 @@ describeWithRedis('orders to a fleet', () => {
     expect(Object.keys(late.serve.status().apps)).toEqual(['app']);
     expect(await labels(late, 10)).toEqual(new Set(['v2']));
     await late.serve.run(release.bind({ label: 'v3' }), { name: 'app', canary: 1 });
-    await eventually(async () => [...(await labels(other, 10))].join() === 'v3');
+    await eventually(async () => [...(await labels(other, 1))].join() === 'v3');
     await other.serve.rollback('app');
     await eventually(() => Object.keys(late.serve.status().apps).join() === 'app');
     await eventually(async () => [...(await labels(other, 10))].join() === 'v2');
