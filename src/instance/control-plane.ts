@@ -170,7 +170,11 @@ export class ControlPlane {
       [...this.apps].map((app) => {
         const { name } = app;
         const trial = this.#trials.report(name);
-        const report = app.report((deployment) => this.#autoscaler.report(name, deployment));
+        const { fleet } = this.control;
+        const report = app.report(
+          (deployment) =>
+            fleet?.scalingOf(routeKey(name, deployment)) ?? this.#autoscaler.report(name, deployment),
+        );
         return [name, { ...report, ...(trial && { trial }) }];
       }),
     );

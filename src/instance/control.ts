@@ -1,4 +1,5 @@
 import type { ConfigOrder, OverrideChange } from '../cluster/node/overrides.ts';
+import type { ScalingReport } from '../controller/status.ts';
 import type { AppSpec } from '../deployment/app-spec.ts';
 import type { AutoscalingConfig } from '../deployment/options/autoscaling-config.ts';
 import type { DeploymentOptions } from '../deployment/options/deployment-options.ts';
@@ -30,6 +31,8 @@ export interface FleetControl {
   optionsOf(app: string, deployment: string, own: DeploymentOptions): DeploymentOptions;
   /** The autoscaling of a deployment by the fleet's config; undefined if the config does not say it. */
   autoscalingOf(key: RouteKey): AutoscalingConfig | undefined;
+  /** The last decision of the fleet's autoscaling about a deployment; undefined where this instance does not lead. */
+  scalingOf(key: RouteKey): ScalingReport | undefined;
   /** How a trial ended, by the app as which the new version runs; undefined: it has not. */
   verdictOn(app: string, seed: number): Promise<'promoted' | 'rolled back' | undefined>;
   /** The version on trial beside an app, wherever its replicas are. */

@@ -1,3 +1,4 @@
+import type { ScalingDecision } from '../../controller/autoscale.ts';
 import type { Overrides, Plan } from '../documents.ts';
 
 /** State of an instance as the others see it: a suspect lives by the store alone, a dead one by neither store nor link. */
@@ -41,6 +42,8 @@ export interface FleetView {
   readonly refusedPlans: number;
   /** Number of instances that the fleet needs for all wanted replicas, as the leader says; undefined elsewhere. */
   readonly desiredInstances: number | undefined;
+  /** The last decision about each autoscaled deployment, as the leader made it; empty elsewhere. */
+  readonly decisions: Readonly<Record<string, ScalingDecision>>;
   /** Apps of this instance that a person deleted from the fleet, with the generation of the deletion. */
   readonly deleted: Readonly<Record<string, number>>;
   /** What persons ordered, as far as instances carry it out themselves. */

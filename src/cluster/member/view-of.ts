@@ -18,6 +18,7 @@ export function viewOf(node: FleetNode): FleetView {
     isStoreUp,
     refusedPlans,
     desiredInstances,
+    decisions,
   }: FleetSituation = node.situation;
   const peers = [...node.members].flatMap(({ id, record, isAlive, isLinked, status }): FleetPeer[] => {
     if (record === undefined) return [];
@@ -46,6 +47,7 @@ export function viewOf(node: FleetNode): FleetView {
     isStoreUp,
     refusedPlans,
     desiredInstances,
+    decisions: Object.fromEntries(decisions),
     deleted: deletedApps(node),
     orders: { configs, verdicts, rollbacks, draining },
     trials: plan?.shares ?? {},

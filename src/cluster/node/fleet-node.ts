@@ -1,3 +1,4 @@
+import type { ScalingDecision } from '../../controller/autoscale.ts';
 import { isNewer, type MemberRecord, type Overrides, type Plan } from '../documents.ts';
 import type { DeclaredPlace } from './declaration.ts';
 import type { FleetEffect, FleetEvent, FleetFrame, StoreAnswer } from './events.ts';
@@ -20,7 +21,11 @@ export interface FleetSituation {
   readonly refusedPlans: number;
   /** Number of instances that the wanted replicas need, while this instance leads. */
   readonly desiredInstances: number | undefined;
+  /** The last decision about each autoscaled deployment, while this instance leads. */
+  readonly decisions: ReadonlyMap<string, ScalingDecision>;
 }
+
+const NO_DECISIONS: ReadonlyMap<string, ScalingDecision> = new Map();
 
 /**
  * One instance's part in the protocol of the fleet, as a state machine without any input or output: events come in with
@@ -54,6 +59,7 @@ export class FleetNode {
       isStoreUp: this.#parts.sync.isUp,
       refusedPlans: this.#parts.follower.refused,
       desiredInstances: this.#parts.control.leader?.desiredInstances,
+      decisions: this.#parts.control.leader?.decisions ?? NO_DECISIONS,
     };
   }
 

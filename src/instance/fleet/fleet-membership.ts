@@ -5,6 +5,7 @@ import type { FleetHost } from '../../cluster/fleet-host.ts';
 import type { FleetView } from '../../cluster/member/fleet-view.ts';
 import type { Consultation } from '../../cluster/node/events.ts';
 import type { OverrideChange } from '../../cluster/node/overrides.ts';
+import type { ScalingReport } from '../../controller/status.ts';
 import { ServeError } from '../../errors.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
@@ -16,6 +17,7 @@ import { type Timer, time } from '../../time/clock.ts';
 import { within, withTimeout } from '../../time/timeout.ts';
 import type { AppRuntime } from '../apps/app-runtime.ts';
 import { type DeclaredExtras, declareApps } from './declare-apps.ts';
+import { FleetDecisions } from './fleet-decisions.ts';
 import type { OrderFollower } from './fleet-orders.ts';
 import { FleetPolicies } from './fleet-policies.ts';
 import type { FleetTargets } from './fleet-targets.ts';
@@ -55,6 +57,7 @@ export class FleetMembership {
   readonly #commands = new Map<number, PromiseWithResolvers<void>>();
   readonly #left = Promise.withResolvers<void>();
   readonly #policies: FleetPolicies;
+  readonly #decisions: FleetDecisions;
   /** Resolves once Redis has answered, or the instance decides without. */
   readonly #reached = Promise.withResolvers<void>();
   readonly #reports: Timer;
@@ -69,6 +72,7 @@ export class FleetMembership {
     this.#options = options;
     this.#loads = new LocalLoads(options.registry);
     this.#policies = new FleetPolicies(options);
+    this.#decisions = new FleetDecisions(options.events, options.log);
     this.#log = new LogLimiter(options.log);
     options.thread.onMember({
       started: () => {
@@ -91,6 +95,11 @@ export class FleetMembership {
   /** The fleet as this instance sees it; undefined until it has joined. */
   get view(): FleetView | undefined {
     return this.#view;
+  }
+
+  /** The last decision of the fleet's autoscaling about a deployment; undefined where this instance does not lead. */
+  scalingOf(key: RouteKey): ScalingReport | undefined {
+    return this.#decisions.report(key);
   }
 
   /** Declares the apps of this instance, if they changed. */
@@ -217,6 +226,7 @@ export class FleetMembership {
       events.emit('leader', { instance: view.leader });
     }
     if (view.isStoreUp) this.#reached.resolve();
+    this.#decisions.follow(view);
     orders.follow(view);
   }
 

@@ -1,6 +1,7 @@
 import type { FleetView } from '../../cluster/member/fleet-view.ts';
 import type { ConfigOrder, OverrideChange } from '../../cluster/node/overrides.ts';
 import { namesCount } from '../../cluster/node/overrides.ts';
+import type { ScalingReport } from '../../controller/status.ts';
 import type { AutoscalingConfig } from '../../deployment/options/autoscaling-config.ts';
 import type { DeploymentOptions } from '../../deployment/options/deployment-options.ts';
 import { ServeError } from '../../errors.ts';
@@ -17,6 +18,7 @@ import type { OrderFollower } from './fleet-orders.ts';
 export interface OrderingMembership {
   readonly view: FleetView | undefined;
   command(change: OverrideChange): Promise<void>;
+  scalingOf(key: RouteKey): ScalingReport | undefined;
   /** Resolves with whether the fleet's Redis answers: at the latest once the instance decides alone. */
   reached(): Promise<boolean>;
 }
@@ -36,6 +38,10 @@ export class FleetOrdering implements FleetControl {
   change(change: Change): Promise<void> | undefined {
     const sent = fleetChange(change);
     return sent && this.#membership.command(sent);
+  }
+
+  scalingOf(key: RouteKey): ScalingReport | undefined {
+    return this.#membership.scalingOf(key);
   }
 
   async order(change: OverrideChange): Promise<void> {

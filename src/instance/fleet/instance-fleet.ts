@@ -4,7 +4,9 @@ import type { FleetOptions } from '../../cluster/fleet-options.ts';
 import type { FleetView } from '../../cluster/member/fleet-view.ts';
 import type { OverrideChange } from '../../cluster/node/overrides.ts';
 import { FLEET_TIMING } from '../../cluster/node/timing.ts';
+import type { ScalingReport } from '../../controller/status.ts';
 import { ServeError } from '../../errors.ts';
+import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { PeerLink } from '../../handle/routing/link.ts';
 import type { FleetSample } from '../../observe/fleet-metrics.ts';
 import type { PeerSample } from '../../observe/peer-metrics.ts';
@@ -67,6 +69,11 @@ export class InstanceFleet implements OrderingMembership {
   /** The fleet as this instance sees it; undefined until it has joined. */
   get view(): FleetView | undefined {
     return this.#membership?.view;
+  }
+
+  /** The last decision of the fleet's autoscaling about a deployment; undefined where this instance does not lead. */
+  scalingOf(key: RouteKey): ScalingReport | undefined {
+    return this.#membership?.scalingOf(key);
   }
 
   /** What the metrics say of the fleet; undefined until the instance has joined. */

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import type { ServeEvents } from '../../../src/index.ts';
+import { type Basic, basic } from '../../fixtures/calls/basic.ts';
 import { type Clock, utc } from '../../fixtures/updates/configured.ts';
 import { type Release, release } from '../../fixtures/updates/releases.ts';
 import type { FleetInstance } from '../../support/fleet/instances.ts';
@@ -60,5 +62,32 @@ describeWithRedis('orders to a fleet', () => {
     await eventually(async () => (await here.remote()).label === 'v2');
     const there = other.serve.handle<typeof Release>('app').options({ preferLocal: true });
     await eventually(async () => (await there.remote()).label === 'v1');
+  });
+
+  test('the instance that leads says what the autoscaling of the fleet decided', async () => {
+    await using fleet = await RedisFleet.start();
+    const autoscaling = { minReplicas: 1, maxReplicas: 3, targetOngoingRequests: 1, upscaleDelayMs: 0 };
+    const app = basic.options({ autoscaling }).bind();
+    const all = await pair(fleet, (serve) => serve.run(app, { name: 'basic' }));
+    const told = all.map(() => [] as ServeEvents['scaling'][]);
+    for (const [index, { serve }] of all.entries()) serve.on('scaling', (data) => told[index]?.push(data));
+    const { serve } = all[0];
+    await eventually(() => serve.status().leader !== undefined);
+    const leads = all.findIndex(
+      (instance) => instance.serve.status().leader === instance.serve.status().instance,
+    );
+    const abort = new AbortController();
+    const handle = serve.handle<Basic>('basic').options({ signal: abort.signal });
+    const calls = Array.from({ length: 6 }, () => handle.echoLater.remote(0, 60_000));
+    await eventually(() => total(all, 'basic', 'Basic') === 3);
+    abort.abort();
+    await Promise.allSettled(calls);
+    expect(told[leads]?.[0]).toMatchObject({ app: 'basic', deployment: 'Basic', from: 1 });
+    expect(told[leads]?.at(-1)?.to).toBe(3);
+    expect(told[1 - leads]).toEqual([]);
+    const scalingOf = (index: number) =>
+      all[index]?.serve.status().apps['basic']?.deployments['Basic']?.scaling;
+    expect(scalingOf(leads)).toMatchObject({ to: 3, inputs: { bounds: { max: 3 } } });
+    expect(scalingOf(1 - leads)).toBe(undefined);
   });
 });
