@@ -8,6 +8,7 @@ export class Canary implements TrafficSplit<Route> {
   readonly #route: Route;
   readonly #share: number;
   readonly #random: () => number;
+  readonly #diverted = new WeakSet<Call>();
 
   constructor(route: Route, { share, seed }: TrafficSplitConfig) {
     this.#route = route;
@@ -21,7 +22,13 @@ export class Canary implements TrafficSplit<Route> {
     const route = this.#route;
     if (draw >= this.#share || !route.isOpen) return undefined;
     // A small canary must not make callers wait that are not bound to it by a session.
-    return sessionId === undefined && route.queued > 0 ? undefined : route;
+    if (sessionId === undefined && route.queued > 0) return undefined;
+    this.#diverted.add(call);
+    return route;
+  }
+
+  end(home: Route): void {
+    home.takeBack(this.#route, (call) => this.#diverted.has(call));
   }
 }
 

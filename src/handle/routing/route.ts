@@ -183,6 +183,15 @@ export class Route implements CallOwner {
     (other ?? this).#dispatcher.accept(call);
   }
 
+  /** Takes waiting calls that were diverted to another route; its own stay there, in their order. */
+  takeBack(other: Route, isDiverted: (call: Call) => boolean): void {
+    for (const call of other.#dispatcher.takeWaiting()) {
+      const route = isDiverted(call) ? this : other;
+      call.divertTo(route);
+      route.#dispatcher.accept(call, true);
+    }
+  }
+
   /** Sends a call that another instance has accepted, or lets it wait here: a full queue does not refuse it. */
   dispatchAccepted(call: Call): void {
     if (this.#rejection === undefined) this.#dispatcher.accept(call, true);

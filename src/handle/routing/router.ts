@@ -120,7 +120,7 @@ export class Router implements RouteKeeper {
         route.split = undefined;
         return;
       case 'split':
-        route.split = event.split === undefined ? undefined : this.#split(route, event.split);
+        this.#changeSplit(route, event.split);
         return;
       case 'failed':
         route.refuse(event.error);
@@ -164,6 +164,13 @@ export class Router implements RouteKeeper {
 
   unobserved(error: unknown, call: Call): void {
     this.#onUnobserved(error, call);
+  }
+
+  #changeSplit(route: Route, config: TrafficSplitConfig | undefined): void {
+    const before = route.split;
+    route.split = config && this.#split(route, config);
+    // Where only other instances had the new version, nobody would ever take what still waits for it.
+    if (config === undefined) before?.end?.(route);
   }
 
   #split(route: Route, config: TrafficSplitConfig): TrafficSplit<Route> {
