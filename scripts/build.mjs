@@ -102,7 +102,7 @@ async function bundleHost() {
     outbase: dist,
     outdir,
     minifyWhitespace: true,
-    lineLimit: 120,
+    lineLimit: 240,
   });
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
