@@ -15,18 +15,6 @@ function trial(serve: Serve): TrialReport | undefined {
   return serve.status().apps['app']?.trial;
 }
 
-function canaryOf(serve: Serve) {
-  return serve.status().apps['app@canary']?.deployments['Release'];
-}
-
-function ongoing(serve: Serve): number {
-  return canaryOf(serve)?.replicas.reduce((sum, replica) => sum + replica.ongoing, 0) ?? 0;
-}
-
-function queued(serve: Serve): number {
-  return canaryOf(serve)?.queued ?? 0;
-}
-
 async function withTrial(
   serve: Serve,
   options: RunOptions,
@@ -60,25 +48,6 @@ describe('a canary', () => {
     expect(trial(serve)).toBeUndefined();
     await serve.rollback('app');
     expect((await handle.remote()).label).toBe('v1');
-  });
-
-  test('calls that still wait for it when it ends go to the app itself, and those of its own name do not', async () => {
-    await using serve = quietServe();
-    const options = { numReplicas: 1, maxOngoingRequests: 1 };
-    const handle = await serve.run(release.options(options).bind({ label: 'v1' }), APP);
-    await serve.run(release.options(options).bind({ label: 'v2', takes: 3_000 }), { ...APP, canary: 1 });
-    const canary = serve.handle<typeof Release>('app@canary');
-    const first = canary.remote();
-    await eventually(() => ongoing(serve) === 1);
-    // Calls of a session wait for the version of their session.
-    const waiting = handle.options({ sessionId: 'one' }).remote();
-    const own = canary.remote();
-    await eventually(() => queued(serve) === 2);
-    const ended = serve.rollback('app');
-    expect((await waiting).label).toBe('v1');
-    expect((await first).label).toBe('v2');
-    expect((await own).label).toBe('v2');
-    await ended;
   });
 
   test('aborted under load it loses nothing', async () => {

@@ -5,13 +5,15 @@ import type { TrafficSplit, TrafficSplitConfig } from './traffic-split.ts';
 
 /** A canary: sends a share of the calls to another app. A session keeps its version while the share is unchanged. */
 export class Canary implements TrafficSplit<Route> {
-  readonly #route: Route;
+  readonly #find: () => Route;
+  #found: Route;
   readonly #share: number;
   readonly #random: () => number;
-  readonly #diverted = new WeakSet<Call>();
 
-  constructor(route: Route, { share, seed }: TrafficSplitConfig) {
-    this.#route = route;
+  /** @param find returns the route to the trial's app, which may have been deleted and deployed again */
+  constructor(find: () => Route, { share, seed }: TrafficSplitConfig) {
+    this.#find = find;
+    this.#found = find();
     this.#share = share;
     this.#random = seededRandom(seed);
   }
@@ -19,16 +21,11 @@ export class Canary implements TrafficSplit<Route> {
   divert(call: Call): Route | undefined {
     const sessionId = call.meta?.sessionId;
     const draw = sessionId === undefined ? this.#random() : unitHash(sessionId);
-    const route = this.#route;
+    if (this.#found.isGone) this.#found = this.#find();
+    const route = this.#found;
     if (draw >= this.#share || !route.isOpen) return undefined;
     // A small canary must not make callers wait that are not bound to it by a session.
-    if (sessionId === undefined && route.queued > 0) return undefined;
-    this.#diverted.add(call);
-    return route;
-  }
-
-  end(home: Route): void {
-    home.takeBack(this.#route, (call) => this.#diverted.has(call));
+    return sessionId === undefined && route.queued > 0 ? undefined : route;
   }
 }
 

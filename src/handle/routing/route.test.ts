@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FakeReplica, type TestCall } from '../../../test/support/routing/fake-replica.ts';
 import { Harness, outcomes } from '../../../test/support/routing/route-harness.ts';
+import { ServeError } from '../../errors.ts';
 import { hash } from '../../load/hash.ts';
 import { now } from '../../time/clock.ts';
 
@@ -281,5 +282,61 @@ describe('route', () => {
       expect(call.endings).toEqual([{ value: 'survivor' }]);
       expect(call.attempts).toBe(1);
     }
+  });
+});
+
+test('a call that is given back while its deployment is being stopped is rejected as one that has not begun', () => {
+  const harness = new Harness();
+  const replica = harness.start();
+  const call = harness.call();
+  expect([replica.open, call.attempts]).toEqual([[call], 1]);
+  harness.route.bar(new ServeError('SERVE_UNAVAILABLE', 'the deployment is being stopped'));
+  replica.answer(call, (given) => given.returned());
+  expect([call.outcome, call.attempts]).toEqual(['SERVE_UNAVAILABLE', 0]);
+});
+
+describe('a call that was diverted to a trial', () => {
+  /** An app, and a trial beside it that takes all its calls and runs one at a time. */
+  function beside(): {
+    app: Harness;
+    trial: Harness;
+    diverted: TestCall;
+    own: TestCall;
+    replica: FakeReplica;
+  } {
+    const [app, trial] = [new Harness(), new Harness()];
+    app.start();
+    const replica = trial.start();
+    trial.call();
+    app.route.split = { divert: () => trial.route };
+    return { app, trial, replica, diverted: app.call(), own: trial.call() };
+  }
+
+  test('goes to the app once the trial has no replica, and calls of the trial itself wait on', () => {
+    const { app, trial, replica, diverted, own } = beside();
+    expect([app.replicas[0]?.open, trial.route.queued]).toEqual([[], 2]);
+    trial.kill(replica, 1);
+    expect([app.replicas[0]?.open, trial.route.queued]).toEqual([[diverted], 1]);
+    expect(own.outcome).toBe(undefined);
+    app.replicas[0]?.answer(diverted, (call) => call.succeeded('at home'));
+    expect(diverted.endings).toEqual([{ value: 'at home' }]);
+  });
+
+  test('goes to the app when the trial is stopped, which rejects the calls of its own', () => {
+    const { app, trial, diverted, own } = beside();
+    trial.route.refuse(new ServeError('SERVE_UNAVAILABLE', 'the deployment was stopped'));
+    expect(app.replicas[0]?.open).toEqual([diverted]);
+    expect(own.outcome).toBe('SERVE_UNAVAILABLE');
+  });
+
+  test('goes to the app when the last replica gives it back', () => {
+    const { app, trial, replica, diverted } = beside();
+    const [running] = trial.calls;
+    replica.answer(running, (call) => call.succeeded(0));
+    expect(replica.open).toEqual([diverted]);
+    trial.route.bar(new ServeError('SERVE_UNAVAILABLE', 'the deployment is being stopped'));
+    replica.limit = 0;
+    replica.answer(diverted, (call) => call.returned());
+    expect(app.replicas[0]?.open).toEqual([diverted]);
   });
 });

@@ -19,6 +19,9 @@ import { type LostCall, lostCalls } from './lost-calls.ts';
 import type { RouteKeeper } from './route-keeper.ts';
 import type { TrafficSplit } from './traffic-split.ts';
 
+/** The routes from which calls were diverted. */
+const HOMES = new WeakMap<Call, Route>();
+
 /**
  * The route from one caller thread to one deployment: its replicas, and the calls that wait for them. Only the route
  * picks the replica of a call.
@@ -39,6 +42,8 @@ export class Route implements CallOwner {
   generation = 0;
   /** Set once the deployment is gone; a new deployment of the same name gets a new route. */
   isGone = false;
+  /** Whether calls were diverted to this route. */
+  #hasGuests = false;
   /** Error of every call until the deployment is configured again: the deployment failed or is being stopped. */
   #rejection: unknown = undefined;
   /** Methods that any replica has or had. */
@@ -116,6 +121,7 @@ export class Route implements CallOwner {
     const lost = channel === undefined ? [] : lostCalls(channel);
     channel?.close(error);
     this.#dispatcher.removed();
+    this.#sendGuestsHome();
     return lost;
   }
 
@@ -132,7 +138,7 @@ export class Route implements CallOwner {
   /** Rejects waiting and new calls. Running calls go on. */
   refuse(error: unknown): void {
     this.#rejection = error;
-    for (const call of this.#dispatcher.takeWaiting()) call.reject(error);
+    for (const call of this.#dispatcher.takeWaiting()) if (!this.#sendHome(call)) call.reject(error);
   }
 
   /** Rejects new calls; waiting calls are still served. */
@@ -179,17 +185,12 @@ export class Route implements CallOwner {
     }
     if (!this.#gate.isOpen && !this.admit(call)) return;
     const other = this.split?.divert(call);
-    if (other !== undefined) call.divertTo(other);
-    (other ?? this).#dispatcher.accept(call);
-  }
-
-  /** Takes waiting calls that were diverted to another route; its own stay there, in their order. */
-  takeBack(other: Route, isDiverted: (call: Call) => boolean): void {
-    for (const call of other.#dispatcher.takeWaiting()) {
-      const route = isDiverted(call) ? this : other;
-      call.divertTo(route);
-      route.#dispatcher.accept(call, true);
+    if (other !== undefined) {
+      call.divertTo(other);
+      HOMES.set(call, this);
+      other.#hasGuests = true;
     }
+    (other ?? this).#dispatcher.accept(call);
   }
 
   /** Sends a call that another instance has accepted, or lets it wait here: a full queue does not refuse it. */
@@ -241,8 +242,15 @@ export class Route implements CallOwner {
 
   /** A sent call was given back before it began: it waits again. */
   returned(call: Call): void {
-    if (this.#rejection === undefined) this.#dispatcher.returned(call);
-    else call.reject(this.#rejection);
+    if (this.#rejection !== undefined && !HOMES.has(call)) {
+      // Another instance, if the call is one of its, may send it elsewhere, since it has not begun.
+      call.takenBack();
+      call.dequeued(now());
+      call.reject(this.#rejection);
+      return;
+    }
+    this.#dispatcher.returned(call);
+    this.#sendGuestsHome();
   }
 
   #sendAgain(call: Call): void {
@@ -252,6 +260,24 @@ export class Route implements CallOwner {
       return;
     }
     this.#dispatcher.sendAgain(call);
+    this.#sendGuestsHome();
+  }
+
+  /** Calls that were diverted here and wait go back to their routes, if no replica takes them; the others wait on. */
+  #sendGuestsHome(): void {
+    if (!this.#hasGuests || this.isOpen) return;
+    for (const call of this.#dispatcher.takeWaiting())
+      if (!this.#sendHome(call)) this.#dispatcher.accept(call, true);
+  }
+
+  /** Sends a call that does not wait any more to the route from which it was diverted. @returns false: there is none */
+  #sendHome(call: Call): boolean {
+    const home = HOMES.get(call);
+    if (home === undefined || home.isGone) return false;
+    HOMES.delete(call);
+    call.divertTo(home);
+    home.dispatchAccepted(call);
+    return true;
   }
 
   /** A call of this route has settled. */

@@ -120,7 +120,7 @@ export class Router implements RouteKeeper {
         route.split = undefined;
         return;
       case 'split':
-        this.#changeSplit(route, event.split);
+        route.split = event.split && this.#split(route, event.split);
         return;
       case 'failed':
         route.refuse(event.error);
@@ -166,16 +166,9 @@ export class Router implements RouteKeeper {
     this.#onUnobserved(error, call);
   }
 
-  #changeSplit(route: Route, config: TrafficSplitConfig | undefined): void {
-    const before = route.split;
-    route.split = config && this.#split(route, config);
-    // Where only other instances had the new version, nobody would ever take what still waits for it.
-    if (config === undefined) before?.end?.(route);
-  }
-
   #split(route: Route, config: TrafficSplitConfig): TrafficSplit<Route> {
-    const other = this.route(config.app, '', routeKey(config.app, ''));
-    return config.kind === 'canary' ? new Canary(other, config) : new Shadow(other, route.counters);
+    const find = (): Route => this.route(config.app, '', routeKey(config.app, ''));
+    return config.kind === 'canary' ? new Canary(find, config) : new Shadow(find, route.counters);
   }
 }
 

@@ -17,17 +17,21 @@ const LEAST_IMPORTANT = PRIORITIES.length - 1;
  * unaffected: a copy is the first to be shed, is never retried, and its failures are only counted.
  */
 export class Shadow implements TrafficSplit<Route> {
-  readonly #route: Route;
+  readonly #find: () => Route;
+  #found: Route;
   readonly #counters: Counters;
 
-  constructor(route: Route, counters: Counters) {
-    this.#route = route;
+  /** @param find returns the route to the trial's app, which may have been deleted and deployed again */
+  constructor(find: () => Route, counters: Counters) {
+    this.#find = find;
+    this.#found = find();
     this.#counters = counters;
   }
 
   divert(call: Call): undefined {
     try {
-      if (this.#route.isOpen && isCopyable(call)) this.#copy(call);
+      if (this.#found.isGone) this.#found = this.#find();
+      if (this.#found.isOpen && isCopyable(call)) this.#copy(call);
       else this.#counters.add('shadow_dropped');
     } catch {
       this.#counters.add('shadow_dropped');
@@ -35,7 +39,7 @@ export class Shadow implements TrafficSplit<Route> {
   }
 
   #copy(call: Call): void {
-    const route = this.#route;
+    const route = this.#found;
     const copy = new ShadowCall(route, call, this.#counters);
     call.shadowedBy(copy);
     route.begin(copy, call.expiresAt);

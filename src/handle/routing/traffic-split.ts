@@ -14,6 +14,4 @@ export interface TrafficSplitConfig {
 export interface TrafficSplit<R> {
   /** Returns the route that a call takes instead; undefined: the call stays on its route. */
   divert(call: Call): R | undefined;
-  /** The trial is over: calls that were diverted and still wait go to the route of the app itself. */
-  end?(home: R): void;
 }

@@ -60,7 +60,7 @@ describeWithRedis('orders to a fleet', () => {
     await expect(other.serve.drain('nobody')).rejects.toMatchObject({ code: 'SERVE_NOT_FOUND' });
   });
 
-  test('a promoted trial is promoted on an instance that starts with it', async () => {
+  test('a promoted trial is promoted on an instance that starts with it; a new version is another trial', async () => {
     await using fleet = await RedisFleet.start();
     const code = async (serve: Serve): Promise<void> => {
       await serve.run(release.bind({ label: 'v1' }), { name: 'app' });
@@ -75,6 +75,11 @@ describeWithRedis('orders to a fleet', () => {
     await code(late.serve);
     expect(Object.keys(late.serve.status().apps)).toEqual(['app']);
     expect(await labels(late, 10)).toEqual(new Set(['v2']));
+    await late.serve.run(release.bind({ label: 'v3' }), { name: 'app', canary: 1 });
+    await eventually(async () => [...(await labels(other, 1))].join() === 'v3');
+    await other.serve.rollback('app');
+    await eventually(() => Object.keys(late.serve.status().apps).join() === 'app');
+    await eventually(async () => [...(await labels(other, 10))].join() === 'v2');
   });
 
   test('a policy decides by the load and the values of all instances, where the leader is', async () => {
