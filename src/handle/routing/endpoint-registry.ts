@@ -161,12 +161,11 @@ export class EndpointRegistry {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    const [app, deployment] = namesOf(key);
+    // At once, since another instance's replicas may be registered under the same names next.
+    if (this.#ingress.get(app) === deployment) this.#ingress.delete(app);
     this.#broadcast(entry, (as) => ({ type: 'gone', key: as, error }));
     this.#observer?.removed(key);
-  }
-
-  removeApp(app: string): void {
-    this.#ingress.delete(app);
   }
 
   /** The deployment to which calls to an app go; undefined if the registry does not know the app. */

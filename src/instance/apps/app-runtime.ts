@@ -305,7 +305,6 @@ export class AppRuntime {
     const deadline = timeoutMs === undefined ? Infinity : activeTime.now() + timeoutMs;
     for (const name of this.#deployments.callersFirst([this.spec, this.serving]))
       await this.#deployments.closeOne(name, deadline - activeTime.now(), isPatient);
-    this.#options.registry.removeApp(this.name);
   }
 
   /** Declares the new specs and passes them to the deployments, which then find their numbers of replicas in the plan. */
