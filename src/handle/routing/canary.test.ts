@@ -5,6 +5,7 @@ import type { Call } from '../call/call.ts';
 import { Canary, seededRandom } from './canary.ts';
 import type { Route } from './route.ts';
 import type { TrafficSplitConfig } from './traffic-split.ts';
+import { TrialRoute } from './trial-route.ts';
 
 const CONFIG: TrafficSplitConfig = { kind: 'canary', app: 'app@canary', share: 0.1, seed: 7 };
 
@@ -23,14 +24,16 @@ const sessions = Array.from({ length: 20_000 }, (_, index) => callOf(`user-${ind
 
 describe('a canary', () => {
   test.each([0, 0.01, 0.1, 0.5, 1])('takes a share of %d, of calls and of sessions', (share) => {
-    const canary = () => new Canary(() => routeOf(true), { ...CONFIG, share });
+    const canary = () => new Canary(new TrialRoute(() => routeOf(true)), { ...CONFIG, share });
     const error = 4 * Math.sqrt((share * (1 - share)) / 20_000);
     expect(Math.abs(taken(canary(), anonymous) / 20_000 - share)).toBeLessThanOrEqual(error);
     expect(Math.abs(taken(canary(), sessions) / 20_000 - share)).toBeLessThanOrEqual(error);
   });
 
   test('keeps a session, and all it had when its share grows', () => {
-    const [small, big] = [0.1, 0.4].map((share) => new Canary(() => routeOf(true), { ...CONFIG, share }));
+    const [small, big] = [0.1, 0.4].map(
+      (share) => new Canary(new TrialRoute(() => routeOf(true)), { ...CONFIG, share }),
+    );
     for (const session of sessions.slice(0, 2_000)) {
       const first = small?.divert(session);
       expect(small?.divert(session)).toBe(first);
@@ -40,26 +43,21 @@ describe('a canary', () => {
 
   test('draws the same calls for the same seed', () => {
     const draws = (seed: number) => {
-      const canary = new Canary(() => routeOf(true), { ...CONFIG, seed });
+      const canary = new Canary(new TrialRoute(() => routeOf(true)), { ...CONFIG, seed });
       return anonymous.slice(0, 500).map((call) => canary.divert(call) !== undefined);
     };
     expect(draws(7)).toEqual(draws(7));
     expect(draws(7)).not.toEqual(draws(8));
   });
 
-  test('finds its app again when that was deleted and deployed anew', () => {
-    const [gone, anew] = [{ ...routeOf(true), isGone: true } as Route, routeOf(true)];
-    const found = [gone, anew];
-    const canary = new Canary(() => found.shift() as Route, { ...CONFIG, share: 1 });
-    expect([canary.divert(callOf()), canary.divert(callOf())]).toEqual([anew, anew]);
-    expect(found).toEqual([]);
-  });
-
   test('takes nothing while it has no replica, and makes nobody wait but its sessions', () => {
     expect(
-      taken(new Canary(() => routeOf(false), { ...CONFIG, share: 1 }), [...anonymous, ...sessions]),
+      taken(new Canary(new TrialRoute(() => routeOf(false)), { ...CONFIG, share: 1 }), [
+        ...anonymous,
+        ...sessions,
+      ]),
     ).toBe(0);
-    const busy = new Canary(() => routeOf(true, 1), { ...CONFIG, share: 1 });
+    const busy = new Canary(new TrialRoute(() => routeOf(true, 1)), { ...CONFIG, share: 1 });
     expect(taken(busy, anonymous)).toBe(0);
     expect(taken(busy, sessions)).toBe(20_000);
   });

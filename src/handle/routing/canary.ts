@@ -2,18 +2,16 @@ import { unitHash } from '../../load/hash.ts';
 import type { Call } from '../call/call.ts';
 import type { Route } from './route.ts';
 import type { TrafficSplit, TrafficSplitConfig } from './traffic-split.ts';
+import type { TrialRoute } from './trial-route.ts';
 
 /** A canary: sends a share of the calls to another app. A session keeps its version while the share is unchanged. */
 export class Canary implements TrafficSplit<Route> {
-  readonly #find: () => Route;
-  #found: Route;
+  readonly #trial: TrialRoute;
   readonly #share: number;
   readonly #random: () => number;
 
-  /** @param find returns the route to the trial's app, which may have been deleted and deployed again */
-  constructor(find: () => Route, { share, seed }: TrafficSplitConfig) {
-    this.#find = find;
-    this.#found = find();
+  constructor(trial: TrialRoute, { share, seed }: TrafficSplitConfig) {
+    this.#trial = trial;
     this.#share = share;
     this.#random = seededRandom(seed);
   }
@@ -21,9 +19,9 @@ export class Canary implements TrafficSplit<Route> {
   divert(call: Call): Route | undefined {
     const sessionId = call.meta?.sessionId;
     const draw = sessionId === undefined ? this.#random() : unitHash(sessionId);
-    if (this.#found.isGone) this.#found = this.#find();
-    const route = this.#found;
-    if (draw >= this.#share || !route.isOpen) return undefined;
+    if (draw >= this.#share) return undefined;
+    const route = this.#trial.current;
+    if (!route.isOpen) return undefined;
     // A small canary must not make callers wait that are not bound to it by a session.
     return sessionId === undefined && route.queued > 0 ? undefined : route;
   }

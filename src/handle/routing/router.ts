@@ -14,6 +14,7 @@ import { Route } from './route.ts';
 import type { RouteKeeper, TendedRoute } from './route-keeper.ts';
 import { Shadow } from './shadow.ts';
 import type { TrafficSplit, TrafficSplitConfig } from './traffic-split.ts';
+import { TrialRoute } from './trial-route.ts';
 
 /** Interval at which a thread tends its routes, in ms. */
 const TEND_MS = 50;
@@ -167,8 +168,8 @@ export class Router implements RouteKeeper {
   }
 
   #split(route: Route, config: TrafficSplitConfig): TrafficSplit<Route> {
-    const find = (): Route => this.route(config.app, '', routeKey(config.app, ''));
-    return config.kind === 'canary' ? new Canary(find, config) : new Shadow(find, route.counters);
+    const trial = new TrialRoute(() => this.route(config.app, '', routeKey(config.app, '')));
+    return config.kind === 'canary' ? new Canary(trial, config) : new Shadow(trial, route.counters);
   }
 }
 

@@ -9,6 +9,7 @@ import { outcomeOf } from '../call/outcome.ts';
 import { PRIORITIES } from '../queue/priority.ts';
 import type { Route } from './route.ts';
 import type { TrafficSplit } from './traffic-split.ts';
+import type { TrialRoute } from './trial-route.ts';
 
 const LEAST_IMPORTANT = PRIORITIES.length - 1;
 
@@ -17,29 +18,25 @@ const LEAST_IMPORTANT = PRIORITIES.length - 1;
  * unaffected: a copy is the first to be shed, is never retried, and its failures are only counted.
  */
 export class Shadow implements TrafficSplit<Route> {
-  readonly #find: () => Route;
-  #found: Route;
+  readonly #trial: TrialRoute;
   readonly #counters: Counters;
 
-  /** @param find returns the route to the trial's app, which may have been deleted and deployed again */
-  constructor(find: () => Route, counters: Counters) {
-    this.#find = find;
-    this.#found = find();
+  constructor(trial: TrialRoute, counters: Counters) {
+    this.#trial = trial;
     this.#counters = counters;
   }
 
   divert(call: Call): undefined {
     try {
-      if (this.#found.isGone) this.#found = this.#find();
-      if (this.#found.isOpen && isCopyable(call)) this.#copy(call);
+      const route = this.#trial.current;
+      if (route.isOpen && isCopyable(call)) this.#copy(call, route);
       else this.#counters.add('shadow_dropped');
     } catch {
       this.#counters.add('shadow_dropped');
     }
   }
 
-  #copy(call: Call): void {
-    const route = this.#found;
+  #copy(call: Call, route: Route): void {
     const copy = new ShadowCall(route, call, this.#counters);
     call.shadowedBy(copy);
     route.begin(copy, call.expiresAt);
