@@ -27,7 +27,7 @@ interface Address {
   readonly port: number;
 }
 
-/** What faults of instances cost those that call them. @param kills how often a peer is killed */
+/** Measures the effect of faults of an instance on its callers. @param kills how often a peer is killed */
 export async function faults(
   kills: number,
   progress: (line: string) => void,

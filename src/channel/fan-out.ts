@@ -7,7 +7,7 @@ export interface FanOutcome {
   readonly marks: Marks | undefined;
 }
 
-/** The result of a call to all replicas of an instance, in the form in which it crosses: whether, what, whether, what, … */
+/** Packs the outcomes of all replicas of an instance into a list: for each, whether it succeeded, then its value. */
 export function packOutcomes(outcomes: Iterable<FanOutcome>): { value: unknown[]; marks: Marks | undefined } {
   const value: unknown[] = [];
   let marks: Marks | undefined;

@@ -42,7 +42,7 @@ export interface InstanceObserver {
 
 /** Numbers of replicas of one instance that are decided elsewhere: by the leader of its fleet. */
 export interface DecidedTargets {
-  /** Whether nobody decides, because the fleet cannot be heard: then the instance decides as one without a fleet. */
+  /** Whether the fleet cannot be heard, so that the instance decides like one without a fleet. */
   readonly isSilent: boolean;
   /** Replicas of a deployment; undefined as long as nothing is decided. */
   target(key: RouteKey): number | undefined;

@@ -138,7 +138,7 @@ export class ControlPlane {
     await Promise.all([this.deployer.remove(name, timeoutMs), this.#trials.closeTrial(name)]);
   }
 
-  /** What the orders of a fleet make this instance do. */
+  /** The actions by which this instance carries out orders of the fleet. */
   get orderedActions(): OrderedActions {
     const { apps, deployer } = this;
     const trials = this.#trials;

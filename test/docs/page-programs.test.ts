@@ -110,7 +110,7 @@ test('docs/graphs.md: the graph answers what the page says', async () => {
 test('docs/websocket.md: the room passes messages on', async () => {
   using first = await SocketClient.connect(ports.room, '/room');
   using second = await SocketClient.connect(ports.room, '/room');
-  // Who hears a message of its own is in the room.
+  // A client that receives its own message has joined the room.
   expect(await second.send('here').take(1)).toEqual(['here']);
   first.send('hello');
   expect(await second.next()).toBe('hello');

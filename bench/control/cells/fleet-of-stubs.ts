@@ -12,7 +12,7 @@ const INSTANCES = 20;
 const DEPLOYMENTS = 10;
 /** 20 instances × 200 stub replicas. */
 const REPLICAS_EACH = 400;
-/** As declared: few at first, so that those that follow go to instances that are all there. */
+/** Replicas that each deployment declares: few, so that the others are placed once all instances have joined. */
 const DECLARED_EACH = INSTANCES;
 const ORDERS = 20;
 const REST_MS = Number(process.env['INSERVE_REST_MS'] ?? 60_000);
@@ -86,7 +86,7 @@ async function settled(stubs: readonly Stub[], replicasEach: number): Promise<vo
   }
 }
 
-/** From an order that is accepted to the last instance that follows it. */
+/** Gives orders; the times, in ms, from the acceptance of each order until the last instance follows it. */
 async function orders(stubs: readonly Stub[]): Promise<number[]> {
   const delays: number[] = [];
   for (let order = 0; order < ORDERS; order++) {
@@ -124,7 +124,7 @@ async function rest(stubs: readonly Stub[], redis: Redis): Promise<Record<string
   };
 }
 
-/** Commands of clients so far; those that scripts run are counted as well, and so is this one. */
+/** Number of EVAL, EVALSHA and PUBLISH commands that Redis has run so far, also those inside scripts. */
 async function commandsOf(redis: Redis): Promise<number> {
   const info = await redis.info('commandstats');
   const calls = [...info.matchAll(/^cmdstat_(\w+):calls=(\d+)/gm)];

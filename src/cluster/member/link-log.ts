@@ -6,7 +6,7 @@ import type { PeerAddress } from '../fleet-options.ts';
 /** Failed dials in a row from which they are logged: an instance that has ended is dialled until the fleet knows it. */
 const LOGGED_FAILURES = 3;
 
-/** What an unproved peer did, as the log says it. */
+/** Descriptions of the faults of unproved peers in the log. */
 const REFUSED: Readonly<Record<Fault, string>> = {
   [FAULT.unauthorized]: 'it did not prove that it knows the secret of the fleet',
   [FAULT.version]: 'it speaks another version of the protocol',
@@ -18,7 +18,7 @@ const REFUSED: Readonly<Record<Fault, string>> = {
   [FAULT.frame]: 'it sent no complete handshake',
 };
 
-/** Logs what happens to links, each kind at most once a minute for each peer, also while somebody hammers at the door. */
+/** Logs failures of links, each kind at most once a minute for each peer, also during a flood of connections. */
 export class LinkLog {
   readonly #log: LogLimiter;
 

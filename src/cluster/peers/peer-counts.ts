@@ -1,6 +1,6 @@
 /** What one thread has sent to peers, for the metrics. */
 export class PeerCounts {
-  /** Calls that were sent, again those that came back. */
+  /** Calls that were sent; a call that came back and was sent again counts twice. */
   calls = 0;
   /** Calls that peers gave back since no place was free for them. */
   refused = 0;

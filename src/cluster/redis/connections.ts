@@ -34,7 +34,7 @@ const SERVER: RedisOptions = {
   reconnectOnError: ({ message }) => /^(?:READONLY|LOADING|MASTERDOWN)/.test(message),
   // The keys have a prefix of their own, which scripts use as well.
   keyPrefix: '',
-  // It would be two more commands on each connection.
+  // The client info would cost two more commands on each connection.
   disableClientInfo: true,
 };
 
@@ -76,7 +76,7 @@ export async function connector(
 async function loadIoredis(): Promise<Ioredis> {
   try {
     const loaded: Partial<Ioredis> & { readonly default?: unknown } = await import('ioredis');
-    // It is CommonJS: the chunk of a bundle in which it is has nothing but a default export.
+    // ioredis is CommonJS: its chunk in a bundle has only a default export.
     return (loaded.Redis === undefined ? loaded.default : loaded) as Ioredis;
   } catch (cause) {
     throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });

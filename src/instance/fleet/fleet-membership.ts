@@ -145,7 +145,7 @@ export class FleetMembership {
 
   /** Leaves the fleet: the replicas move elsewhere first. Resolves at the latest after `timeoutMs` and two seconds. */
   async leave(timeoutMs: number): Promise<void> {
-    // Nobody knows of an instance that never joined.
+    // The fleet does not know an instance that never joined.
     if (this.#isLeaving || this.#view === undefined) return;
     this.#isLeaving = true;
     this.#post({ type: 'leave', timeoutMs });

@@ -13,7 +13,7 @@ import { entryOf } from '../../store/snapshot.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import { triedApp } from '../apps/trial-name.ts';
 
-/** What the orders of a fleet make an instance do with its own apps. */
+/** The actions on its own apps by which an instance carries out orders of the fleet. */
 export interface OrderedActions {
   /** Names of the apps that run here, with those of their deployments. */
   apps(): Iterable<readonly [app: string, deployments: readonly string[]]>;

@@ -37,7 +37,7 @@ export class FleetPolicies {
     this.#options = options;
   }
 
-  /** Who wants the number of replicas of a deployment in place of the load. */
+  /** The policy that decides the number of replicas of a deployment in place of the load. */
   kindOf(app: string, deployment: string): DeclaredDeployment['policy'] {
     const runtime = this.#app(app);
     if (runtime?.autoscalingPolicy !== undefined) return 'app';

@@ -38,7 +38,7 @@ describe('host guard', () => {
     expect(await serve.metrics()).toContain('serve_host_shedding{level="sheddable"} 1');
     expect(await serve.metrics()).toContain('serve_host_shedding{level="everything"} 0');
     relax();
-    // What was in goes on.
+    // The call that was admitted goes on.
     shared.set(WORK.gate, 1);
     expect(await code(running)).toBe('ok');
     await recovered;

@@ -24,7 +24,7 @@ import {
 /** The middleware as a plain `node:http` request listener: no framework, nobody behind it. */
 const mountListener: Mount = ({ serve, app, options }) => listen(serve.middleware(app, options));
 
-/** The middleware is that of Express; what nothing comes behind is run each time. */
+/** The middleware is that of Express; the suites that depend on having no framework behind it run each time. */
 const SUITES = [
   bodies,
   disconnects,

@@ -9,7 +9,7 @@ export interface PlannedMember {
   readonly gpus: number;
 }
 
-/** What an instance has left. */
+/** Free resources of an instance. */
 interface Room {
   readonly member: PlannedMember;
   readonly free: Record<string, number>;

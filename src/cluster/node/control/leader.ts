@@ -311,11 +311,11 @@ export class Leader {
 /** The members whose replicas are known. */
 interface KnownMembers {
   readonly ids: readonly string[];
-  /** Those that the plan leaves out. */
+  /** Members that the plan leaves out. */
   readonly unplanned: readonly string[];
   /** Whether they are all members. */
   readonly areAll: boolean;
-  /** One of them whose reports are missing. */
+  /** A member whose reports are missing. */
   readonly silent: string | undefined;
 }
 

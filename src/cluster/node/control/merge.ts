@@ -38,7 +38,7 @@ export interface DesiredDeployment extends ScaleOptions {
   /** Live members whose code has the deployment and that are not draining. */
   readonly hosts: readonly string[];
   readonly isDeleted: boolean;
-  /** Who wants the number of replicas in place of the load. */
+  /** The policy that decides the number of replicas in place of the load. */
   readonly policy: DeclaredDeployment['policy'];
 }
 
