@@ -174,8 +174,7 @@ export class PeerClient implements PeerState {
           this.counts,
         );
         if (this.#isClosed) link.close();
-        else if (epoch !== undefined && epoch !== session.epoch)
-          link.destroy(new Error(`instance ${session.instance} has started anew`));
+        else if (epoch !== undefined && epoch !== session.epoch) this.#mistaken(link);
         else this.#opened(link);
       });
     } catch (error) {
@@ -185,6 +184,14 @@ export class PeerClient implements PeerState {
       this.#events.failed(error as Error, this.#failures + 1);
       this.#lost(error as Error);
     }
+  }
+
+  /** The instance has started anew, and numbers its endpoints in another way. */
+  #mistaken(link: CallLink): void {
+    const error = new Error(`instance ${link.session.instance} has started anew`);
+    this.#isDialling = false;
+    link.destroy(error);
+    this.#lost(error);
   }
 
   #opened(link: CallLink): void {
@@ -258,19 +265,16 @@ export class PeerClient implements PeerState {
   }
 
   #closed(link: CallLink, error: Error | undefined): void {
-    const wasOpen = this.#link === link;
-    if (!wasOpen && !this.#isDialling) return;
-    this.#isDialling = false;
+    // The end of a link that is not used any more says nothing about the dial that may be under way.
+    if (this.#link !== link) return;
     const wasUp = this.#isUp;
     this.#leave();
     if (this.#isClosed) return;
-    if (wasOpen) {
-      if (now() - this.#openedAt >= STEADY_MS) this.#failures = 0;
-      this.#health.closed(this.#standing, error !== undefined);
-    }
+    if (now() - this.#openedAt >= STEADY_MS) this.#failures = 0;
+    this.#health.closed(this.#standing, error !== undefined);
     this.#lost(error);
     if (wasUp) this.#events.down(error);
-    if (wasOpen) this.#events.closed(error);
+    this.#events.closed(error);
   }
 
   /** No link could be opened, or the link broke: calls go elsewhere until another one is open. */

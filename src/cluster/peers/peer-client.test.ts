@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { World } from '../../../test/support/fleet/world.ts';
+import { worldTime } from '../../../test/support/fleet/world-time.ts';
+import { introduction, LOOPBACK, security } from '../../../test/support/wire/links.ts';
+import { machineTime, useTime } from '../../time/clock.ts';
+import { Codec } from '../../wire/codec.ts';
+import type { LinkSocket, LinkSocketEvents } from '../../wire/link-socket.ts';
+import { messageHead } from '../../wire/message.ts';
+import { PEER_FRAME, pushFrame } from '../../wire/peer-frames.ts';
+import { PeerHealth } from './health/peer-health.ts';
+import { type Dial, PeerClient } from './peer-client.ts';
+import { PeerCounts } from './peer-counts.ts';
+
+const TARGET = { endpoint: 1, methods: ['predict'] };
+
+/** A connection that a test opens and ends. */
+class Socket implements LinkSocket {
+  readonly unsent = 0;
+  isOpen = true;
+  events: LinkSocketEvents | undefined = undefined;
+
+  listen(events: LinkSocketEvents): void {
+    this.events = events;
+  }
+
+  send(): void {}
+
+  /** The other side sends a frame. */
+  says(frame: readonly unknown[]): void {
+    const slots: unknown[] = [];
+    pushFrame(slots, frame);
+    this.events?.message([messageHead(new Codec().encode(slots))]);
+  }
+
+  close(): void {
+    this.isOpen = false;
+  }
+
+  destroy(): void {
+    this.isOpen = false;
+  }
+}
+
+/** A client whose dials a test answers. */
+class Peer {
+  readonly world = new World(1);
+  readonly health = new PeerHealth(worldTime(this.world));
+  /** Dials so far, the last one last. */
+  readonly dials: Array<{ open(epoch?: number): Socket; fail(): Promise<void> }> = [];
+  readonly client: PeerClient;
+
+  constructor() {
+    const address = { host: '127.0.0.1', port: 1 };
+    const common = { allow: LOOPBACK, security: security(), self: introduction('self') };
+    this.client = new PeerClient(
+      { ...address, ...common, expected: 'peer', epoch: 1, isKept: false },
+      { health: this.health, counts: new PeerCounts(), dial: this.#dial },
+      { opened() {}, up() {}, endpoints() {}, down() {}, closed() {}, failed() {} },
+    );
+  }
+
+  /** Answers the last dial. */
+  open(epoch?: number): Socket {
+    return this.dials.at(-1)?.open(epoch) as Socket;
+  }
+
+  readonly #dial: Dial = (_options, onOpen) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.dials.push({
+      open(epoch = 1) {
+        const socket = new Socket();
+        const sizes = { maxPayload: 1_000_000, views: 16 };
+        onOpen({ role: 'dialer', version: 1, instance: 'peer', epoch, rttMs: 1, ...sizes }, socket);
+        resolve();
+        // The first ping measures the round trip.
+        socket.says([PEER_FRAME.pong, 1]);
+        return socket;
+      },
+      async fail() {
+        reject(new Error('nobody listens'));
+        await promise.catch(() => {});
+      },
+    });
+    return promise;
+  };
+}
+
+let peer: Peer;
+let used: Disposable;
+
+beforeEach(() => {
+  peer = new Peer();
+  used = useTime({ ...machineTime, ...worldTime(peer.world) });
+});
+
+afterEach(() => {
+  peer.client.close(new Error('the test is over'));
+  peer.health.close();
+  used[Symbol.dispose]();
+});
+
+test('the end of a link that was closed for want of calls says nothing about the next dial', () => {
+  peer.client.channel(TARGET, () => {});
+  peer.client.dial();
+  const first = peer.open();
+  peer.world.run(80_000);
+  expect(first.isOpen).toBe(false);
+  peer.client.dial();
+  first.events?.closed(undefined);
+  peer.world.run(5_000);
+  expect([peer.dials.length, peer.client.isDown]).toEqual([2, false]);
+  const second = peer.open();
+  second.events?.closed(new Error('the connection broke'));
+  peer.world.run(5_000);
+  expect([peer.dials.length, peer.client.isDown]).toEqual([3, true]);
+});
+
+test('an instance that has started anew is not used, and is dialled again', () => {
+  peer.client.channel(TARGET, () => {});
+  peer.client.dial();
+  expect(peer.open(2).isOpen).toBe(false);
+  expect([peer.client.isDown, peer.client.epoch]).toEqual([true, undefined]);
+  peer.world.run(5_000);
+  expect(peer.dials).toHaveLength(2);
+  peer.open();
+  expect([peer.client.isDown, peer.client.epoch]).toEqual([false, 1]);
+});
