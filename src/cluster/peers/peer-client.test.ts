@@ -125,3 +125,14 @@ test('an instance that has started anew is not used, and is dialled again', () =
   peer.open();
   expect([peer.client.isDown, peer.client.epoch]).toEqual([false, 1]);
 });
+
+test('a channel that is made while the peer is down makes the client dial again', async () => {
+  peer.client.dial();
+  await peer.dials[0]?.fail();
+  peer.world.run(60_000);
+  expect([peer.dials.length, peer.client.isDown]).toEqual([1, true]);
+  peer.client.channel(TARGET, () => {});
+  expect(peer.dials).toHaveLength(2);
+  peer.open();
+  expect(peer.client.isDown).toBe(false);
+});

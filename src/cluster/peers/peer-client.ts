@@ -128,6 +128,8 @@ export class PeerClient implements PeerState {
     const described = this.#described.get(target.endpoint);
     if (described !== undefined) channel.update(described);
     if (this.#link !== undefined && this.#isUp) channel.linked(this.#link);
+    // Without channels the client has not dialled again, and a channel that is down gets no call that would.
+    if (this.#isDown) this.dial();
     return channel;
   }
 
