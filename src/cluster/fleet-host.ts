@@ -289,7 +289,7 @@ class FleetLife {
         // Every instance has inline deployments of its own.
         if (config.isByReference) return;
         this.worker.post({ type: 'serve', key, config, maxQueued });
-        this.peers.configured(key);
+        this.peers.configured(key, config);
       },
       ingress: (app, deployment) => this.worker.post({ type: 'ingress', app, deployment }),
       removed: (key) => {

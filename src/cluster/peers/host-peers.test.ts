@@ -59,8 +59,11 @@ const MODEL: EndpointsStatus = {
   ],
 };
 
-test('a deployment that only peers had is forgotten a minute after the last of them was lost', () => {
-  const registry = new EndpointRegistry();
+const KEY = routeKey('app', 'Model');
+const [ONE, OTHER] = [2, 3].map((port) => ({ host: '127.0.0.1', port })) as [typeof LISTEN, typeof LISTEN];
+
+/** The peers in one life of the fleet thread. */
+function lifeOf(registry: EndpointRegistry): HostPeers {
   const options = { name: 'test', secrets: ['a secret of the fleet, for tests!'], listen: LISTEN };
   const peers = new HostPeers(
     registry,
@@ -69,23 +72,82 @@ test('a deployment that only peers had is forgotten a minute after the last of t
     { health: new PeerHealth(machineTime), counts: new PeerCounts() },
     undefined,
   );
-  registry.observe({ configured: (key) => peers.configured(key), removed() {}, ingress() {} });
-  const isKnown = (): boolean => registry.load(routeKey('app', 'Model')) !== undefined;
-  const [one, other] = [2, 3].map((port) => ({ host: '127.0.0.1', port })) as [typeof LISTEN, typeof LISTEN];
-  for (const [address, instance] of [
-    [one, 'one'],
-    [other, 'other'],
-  ] as const) {
-    peers.up(address, instance, 1);
-    peers.described(address, MODEL);
-  }
+  registry.observe({
+    configured: (key, config) => peers.configured(key, config),
+    removed: (key) => peers.removed(key),
+    ingress() {},
+  });
+  return peers;
+}
+
+function describe(peers: HostPeers, address: typeof LISTEN, instance: string): void {
+  peers.up(address, instance, 1);
+  peers.described(address, MODEL);
+}
+
+test('a deployment that only peers had is forgotten a minute after the last of them was lost', () => {
+  const registry = new EndpointRegistry();
+  const peers = lifeOf(registry);
+  const isKnown = (): boolean => registry.load(KEY) !== undefined;
+  describe(peers, ONE, 'one');
+  describe(peers, OTHER, 'other');
   expect(isKnown()).toBe(true);
-  peers.down(one, undefined);
+  peers.down(ONE, undefined);
   advance(MINUTE_MS - 10_000);
-  peers.down(other, undefined);
+  peers.down(OTHER, undefined);
   // A minute after the first one was lost, and 10 s after the last one.
   advance(10_000);
   expect(isKnown()).toBe(true);
   advance(MINUTE_MS - 10_000);
   expect(isKnown()).toBe(false);
+});
+
+test('a life of the fleet thread that has ended forgets no deployment that peers have in the next one', () => {
+  const registry = new EndpointRegistry();
+  const ended = lifeOf(registry);
+  describe(ended, ONE, 'one');
+  describe(ended, OTHER, 'other');
+  ended.down(OTHER, undefined);
+  ended.close();
+  describe(lifeOf(registry), ONE, 'one');
+  advance(2 * MINUTE_MS);
+  expect(registry.load(KEY)).toBeDefined();
+});
+
+test('a deployment that only peers had is forgotten in the next life of the fleet thread', () => {
+  const registry = new EndpointRegistry();
+  const ended = lifeOf(registry);
+  describe(ended, ONE, 'one');
+  ended.close();
+  const next = lifeOf(registry);
+  describe(next, ONE, 'one');
+  advance(MINUTE_MS);
+  expect(registry.load(KEY)).toBeDefined();
+  next.down(ONE, undefined);
+  advance(MINUTE_MS);
+  expect(registry.load(KEY)).toBe(undefined);
+});
+
+test('a deployment that only peers had is forgotten if none has it in the next life of the fleet thread', () => {
+  const registry = new EndpointRegistry();
+  const ended = lifeOf(registry);
+  describe(ended, ONE, 'one');
+  ended.close();
+  lifeOf(registry);
+  advance(MINUTE_MS - 1);
+  expect(registry.load(KEY)).toBeDefined();
+  advance(1);
+  expect(registry.load(KEY)).toBe(undefined);
+});
+
+test('a deployment of the instance itself is never forgotten', () => {
+  const registry = new EndpointRegistry();
+  const peers = lifeOf(registry);
+  describe(peers, ONE, 'one');
+  registry.configure(KEY, { ...UNKNOWN_CONFIG, version: '1' }, 10);
+  peers.down(ONE, undefined);
+  peers.close();
+  lifeOf(registry);
+  advance(2 * MINUTE_MS);
+  expect(registry.load(KEY)).toBeDefined();
 });

@@ -1,5 +1,6 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 import { ServeError } from '../../errors.ts';
+import type { RouteConfig } from '../../handle/call/route-config.ts';
 import type { TenantsOptions } from '../../handle/queue/tenants.ts';
 import { namesOf, type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
@@ -44,8 +45,7 @@ export class HostPeers {
   readonly #foreign = new Set<RouteKey>();
   /** Timers by which foreign deployments are forgotten. */
   readonly #forgetting = new Map<RouteKey, Timer>();
-  /** The foreign deployment that is being registered. */
-  #adding: RouteKey | undefined = undefined;
+  #isClosed = false;
 
   /** @param tenants weights of tenants in this instance: those of a peer are its own */
   constructor(
@@ -73,11 +73,14 @@ export class HostPeers {
     );
   }
 
-  /** The instance knows a deployment from now on. */
-  configured(key: RouteKey): void {
-    if (key !== this.#adding) this.#foreign.delete(key);
+  /** The instance knows a deployment from now on: one of its own if the configuration has a version. */
+  configured(key: RouteKey, { version }: Pick<RouteConfig, 'version'>): void {
+    if (version === undefined) this.#foreign.add(key);
+    else this.#foreign.delete(key);
     if (this.#known.has(key)) return;
     this.#known.add(key);
+    // An earlier life of the fleet thread may have registered what no peer has any more.
+    if (!this.#isAtPeers(key)) this.#forget(key);
     for (const { endpoints } of this.#peers.values())
       for (const replicas of endpoints.values())
         if (keyOf(replicas) === key) this.#registry.connect(key, replicas);
@@ -152,7 +155,10 @@ export class HostPeers {
 
   /** The fleet thread is gone, or the instance closes. */
   close(): void {
+    this.#isClosed = true;
     for (const name of [...this.#peers.keys()]) this.#drop(name, undefined);
+    for (const timer of this.#forgetting.values()) time.cancel(timer);
+    this.#forgetting.clear();
   }
 
   #drop(name: string, cause: unknown): string | undefined {
@@ -174,26 +180,21 @@ export class HostPeers {
   #adopt(replicas: PeerReplicas): void {
     const key = keyOf(replicas);
     const { app, deployment, isIngress, config, maxQueued } = replicas.endpoint;
-    this.#foreign.add(key);
-    this.#adding = key;
     // There is no version of this instance's own, which would go first.
     const own = { tenants: this.#tenants, version: undefined };
     this.#registry.configure(key, { ...config, ...own }, maxQueued);
-    this.#adding = undefined;
     if (isIngress) this.#registry.setIngress(app, deployment);
   }
 
   /** Removes deployments that only peers had, and that none has had for a while. */
   #forget(key: RouteKey): void {
-    if (!this.#foreign.has(key)) return;
-    const hasKey = ({ endpoints }: Peer): boolean =>
-      [...endpoints.values()].some((replicas) => keyOf(replicas) === key);
+    if (this.#isClosed || !this.#foreign.has(key)) return;
     // The minute begins with the last of several peers that are lost.
     time.cancel(this.#forgetting.get(key));
     const timer = inRootContext(() =>
       time.after(FORGET_MS, () => {
         this.#forgetting.delete(key);
-        if (!this.#foreign.has(key) || [...this.#peers.values()].some(hasKey)) return;
+        if (!this.#foreign.has(key) || this.#isAtPeers(key)) return;
         const [app, deployment] = namesOf(key);
         const gone = `no instance of the fleet has a replica of '${deployment}' of app '${app}'`;
         this.#registry.remove(key, new ServeError('SERVE_NOT_FOUND', gone, { app, deployment }));
@@ -201,6 +202,12 @@ export class HostPeers {
     );
     timer.unref();
     this.#forgetting.set(key, timer);
+  }
+
+  #isAtPeers(key: RouteKey): boolean {
+    return [...this.#peers.values()].some(({ endpoints }) =>
+      [...endpoints.values()].some((replicas) => keyOf(replicas) === key),
+    );
   }
 
   /** Removes an endpoint once its calls have ended. */

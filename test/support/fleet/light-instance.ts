@@ -42,7 +42,11 @@ export class LightInstance implements Disposable {
       onUnobserved() {},
     });
     registry.addCaller(port);
-    registry.observe({ configured: (key) => this.#peers.configured(key), removed() {}, ingress() {} });
+    registry.observe({
+      configured: (key, config) => this.#peers.configured(key, config),
+      removed() {},
+      ingress() {},
+    });
     this.#client = new PeerClient({ ...dialling, ...peer, isKept: true }, needs, {
       opened() {},
       up: (instance, epoch) => this.#peers.up(peer, instance, epoch),

@@ -107,7 +107,7 @@ export class DataInstance {
         this.#toFleet(() =>
           this.#served.add(key, this.#fleetRouter.route(app, deployment, key), known, maxQueued),
         );
-        this.#peers.configured(key);
+        this.#peers.configured(key, { version: 'own' });
       },
       removed() {},
       ingress() {},
