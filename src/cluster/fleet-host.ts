@@ -86,7 +86,7 @@ export class FleetHost {
     this.#peers = options.peers ?? [];
     // Whoever starts the fleet need not wait for it.
     this.#listening.promise.catch(() => {});
-    this.#start();
+    this.#begin(this.#newLife());
   }
 
   /** Resolves with the address at which peers reach this instance, once they do. */
@@ -164,7 +164,8 @@ export class FleetHost {
     await this.#life?.worker.close();
   }
 
-  #start(): void {
+  /** @throws the error of a thread that cannot be started, such as one of its certificates */
+  #newLife(): FleetLife {
     const epoch = ++this.#epoch;
     const { membership, listen } = this.#options;
     const options = { ...this.#options, listen: { host: listen.host, port: this.#port } };
@@ -173,11 +174,40 @@ export class FleetHost {
       options.membership = { ...membership, redis: {} };
     const redis = this.#lender?.lend();
     const init = { epoch, options, ...(redis && { redis }) };
-    const life = new FleetLife(this.#needs, init, this.#watch, (message) => this.#receive(message));
+    try {
+      return new FleetLife(this.#needs, init, this.#watch, (message) => this.#receive(message));
+    } catch (error) {
+      redis?.close();
+      throw error;
+    }
+  }
+
+  #begin(life: FleetLife): void {
     this.#life = life;
     life.worker.post({ type: 'peers', peers: this.#peers });
     this.#member?.started();
     void life.worker.exited.then((reason) => this.#ended(life, reason));
+  }
+
+  #startAgain(): void {
+    let life: FleetLife;
+    try {
+      life = this.#newLife();
+    } catch (error) {
+      this.#startLater('the fleet thread could not be started', error);
+      return;
+    }
+    this.#begin(life);
+  }
+
+  /** @param what happened, and `reason` is why */
+  #startLater(what: string, reason: unknown): void {
+    const at = now();
+    this.#crashes = recordCrash(this.#crashes, at);
+    const pause = Math.max(0, nextStartAt(this.#crashes, RESTART, at) - at);
+    this.#restart = time.after(pause, () => this.#startAgain());
+    this.#restart.unref();
+    this.#fault(what, reason, `, and starts again in ${Math.round(pause)} ms`);
   }
 
   #receive(message: FromFleet): void {
@@ -235,13 +265,7 @@ export class FleetHost {
     this.#watch.threadEnded();
     this.#formerCounts = this.counts;
     this.#counts = {};
-    if (this.#isClosed) return;
-    const at = now();
-    this.#crashes = recordCrash(this.#crashes, at);
-    const pause = Math.max(0, nextStartAt(this.#crashes, RESTART, at) - at);
-    this.#fault('the fleet thread ended', reason, `, and starts again in ${Math.round(pause)} ms`);
-    this.#restart = time.after(pause, () => this.#start());
-    this.#restart.unref();
+    if (!this.#isClosed) this.#startLater('the fleet thread ended', reason);
   }
 
   /** @param rest of the message, which differs each time */
@@ -266,21 +290,27 @@ class FleetLife {
     receive: (message: FromFleet) => void,
   ) {
     this.#registry = registry;
+    // The certificates may be missing or wrong: the worker starts only with those that can be used.
+    const dialling = dialOptions(options, instanceId, epoch);
+    // The fleet thread follows the files as well, and says what is wrong with them.
+    const renew = (certificates: LinkCertificates): void => dialling.security.renew(certificates);
+    this.#certificates = options.tls && new CertificateFiles(options.tls, renew, () => {});
     const callerIndex = nextCallerIndex();
     this.#caller = {
       caller: { index: callerIndex, instanceId, name: `${instanceId}.${callerIndex}` },
       send: (event, transfer) => this.worker.post({ type: 'directory', ...packEvent(event) }, transfer),
     };
     const init = { instanceId, callerIndex, epoch, options, ...(redis && { redis }) };
-    this.worker = new FleetWorker(entry, init, (message) => {
-      if (message.type === 'subscribe') registry.subscribe(this.#caller, message.key);
-      else if (message.type === 'lost') registry.lost(this.#caller, message.replicaId, message.calls);
-      else receive(message);
-    });
-    const dialling = dialOptions(options, instanceId, epoch);
-    // The fleet thread follows the files as well, and says what is wrong with them.
-    const renew = (certificates: LinkCertificates): void => dialling.security.renew(certificates);
-    this.#certificates = options.tls && new CertificateFiles(options.tls, renew, () => {});
+    try {
+      this.worker = new FleetWorker(entry, init, (message) => {
+        if (message.type === 'subscribe') registry.subscribe(this.#caller, message.key);
+        else if (message.type === 'lost') registry.lost(this.#caller, message.replicaId, message.calls);
+        else receive(message);
+      });
+    } catch (error) {
+      this.#certificates?.close();
+      throw error;
+    }
     const post: RelayThread['post'] = (message, transfer) => this.worker.post(message, transfer);
     this.peers = new HostPeers(registry, dialling, { callerIndex, post }, needs, tenants);
     registry.addCaller(this.#caller);

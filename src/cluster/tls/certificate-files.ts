@@ -22,6 +22,7 @@ export class CertificateFiles {
   /**
    * @param onChange other certificates are there, which fit together
    * @param onFault the files cannot be read, or do not fit together: the certificates before stay in force
+   * @throws the error of a folder that cannot be watched, or of a file that cannot be read
    */
   constructor(
     given: LinkCertificates,
@@ -31,8 +32,13 @@ export class CertificateFiles {
     this.#given = given;
     this.#onChange = onChange;
     this.#onFault = onFault;
-    this.#watch();
-    this.#current = readCertificates(given);
+    try {
+      this.#watch();
+      this.#current = readCertificates(given);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   close(): void {

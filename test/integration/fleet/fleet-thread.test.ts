@@ -1,11 +1,15 @@
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fleetOptions } from '../../../src/cluster/fleet-settings.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { event, eventually } from '../../support/until.ts';
-import { dialling, SECRET, security } from '../../support/wire/links.ts';
+import { certificates, dialling, SECRET, security } from '../../support/wire/links.ts';
 
+const TLS = new URL('../../fixtures/tls/', import.meta.url);
 const plain = security({ fleet: 'test', secrets: [SECRET], trustNetwork: true });
 
 describe('the fleet thread', () => {
@@ -40,6 +44,36 @@ describe('the fleet thread', () => {
       const link = await dialling(port, { security: plain }).catch(() => undefined);
       link?.[Symbol.dispose]();
       return link?.session.epoch === 2;
+    });
+  });
+
+  test('is started again until it can be, while its certificates cannot be read', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'inserve-tls-'));
+    await using resources = new AsyncDisposableStack();
+    resources.defer(() => rmSync(folder, { recursive: true }));
+    const [cert, key, ca] = ['fleet.pem', 'fleet.key', 'fleet-ca.pem'].map((name) => {
+      const path = join(folder, name);
+      copyFileSync(new URL(name, TLS), path);
+      return path;
+    }) as [string, string, string];
+    const { serve, fleet, log } = resources.use(
+      await fleetInstance({ trustNetwork: false, tls: { cert, key, ca } }),
+    );
+    const { port } = await fleet.address;
+    const handle = await serve.run(basic.bind());
+    const what = 'the fleet thread could not be started';
+    const fault = event(serve, 'fault', ({ reason }) => reason.startsWith(what));
+    rmSync(key);
+    fleet.destroyThread();
+    expect(await fault).toMatchObject({ error: { code: 'SERVE_INVALID_OPTION' } });
+    copyFileSync(new URL('fleet.key', TLS), key);
+    expect(log.records.filter(({ message }) => message.startsWith(what))).toHaveLength(1);
+    expect(await handle.echo.remote(1)).toBe(1);
+    const own = security({ fleet: 'test', tls: certificates('fleet') });
+    await eventually(async () => {
+      const link = await dialling(port, { security: own }).catch(() => undefined);
+      link?.[Symbol.dispose]();
+      return link?.session.epoch === 3;
     });
   });
 
