@@ -44,6 +44,8 @@ export interface FleetView {
   readonly desiredInstances: number | undefined;
   /** The last decision about each autoscaled deployment, as the leader made it; empty elsewhere. */
   readonly decisions: Readonly<Record<string, ScalingDecision>>;
+  /** Whether the store has told this life of the fleet thread what persons ordered; until then, deletions and orders are empty. */
+  readonly areOrdersKnown: boolean;
   /** Apps of this instance that a person deleted from the fleet, with the generation of the deletion. */
   readonly deleted: Readonly<Record<string, number>>;
   /** What persons ordered, as far as instances carry it out themselves. */

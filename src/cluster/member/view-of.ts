@@ -12,6 +12,7 @@ export function viewOf(node: FleetNode): FleetView {
   const {
     plan,
     generation,
+    areOverridesKnown,
     leader,
     token,
     isLeading,
@@ -49,6 +50,7 @@ export function viewOf(node: FleetNode): FleetView {
     desiredInstances,
     decisions: Object.fromEntries(decisions),
     deleted: deletedApps(node),
+    areOrdersKnown: areOverridesKnown,
     orders: { configs, verdicts, rollbacks, draining },
     trials: plan?.shares ?? {},
     peers,

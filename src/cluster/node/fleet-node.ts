@@ -12,6 +12,8 @@ const STALL_MS = 2_000;
 /** An instance's view of its fleet. */
 export interface FleetSituation {
   readonly generation: number;
+  /** Whether the store has told its overrides; until then they are empty. */
+  readonly areOverridesKnown: boolean;
   readonly plan: Plan | undefined;
   readonly leader: string | undefined;
   readonly token: number;
@@ -52,6 +54,7 @@ export class FleetNode {
     const { known } = this.#parts.control;
     return {
       generation: this.#parts.sync.overrides.document.generation,
+      areOverridesKnown: this.#parts.sync.areOverridesKnown,
       plan: this.#parts.follower.plan,
       leader: known === undefined ? undefined : instanceOf(known.owner),
       token: known?.token ?? 0,

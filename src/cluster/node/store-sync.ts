@@ -68,6 +68,8 @@ export class StoreSync {
   /** Number that changes with the versions. */
   versionsRevision = 0;
   overrides: Tagged<Overrides> = { document: NO_OVERRIDES, tag: '' };
+  /** Whether the overrides are those of the store, also if it has none: not before its first word about them. */
+  areOverridesKnown = false;
   /** Generation of the overrides that the store holds. */
   storedGeneration = 0;
   /** The plan that the store holds, by its numbers. */
@@ -221,6 +223,7 @@ export class StoreSync {
     const isAhead =
       answer.generation < own.document.generation ||
       (answer.generation === own.document.generation && answer.overridesTag < own.tag);
+    if (!isBehind) this.areOverridesKnown = true;
     if (isAhead) this.writeOverrides(own.document, answer.generation, now, () => {});
     const isUnknownPlan = this.#listener.isPlanUnknown(answer);
     this.read({ ...unread, overrides: isBehind, plan: isUnknownPlan }, now);
@@ -238,6 +241,7 @@ export class StoreSync {
   }
 
   #takeOverrides(found: Tagged<Overrides>): void {
+    this.areOverridesKnown = true;
     const { document, tag } = this.overrides;
     const { generation } = found.document;
     if (generation > document.generation || (generation === document.generation && found.tag > tag))

@@ -13,6 +13,9 @@ import { entryOf } from '../../store/snapshot.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import { triedApp } from '../apps/trial-name.ts';
 
+/** The part of the view that orders are read from. */
+export type OrdersView = Pick<FleetView, 'orders' | 'deleted' | 'trials' | 'areOrdersKnown'>;
+
 /** The actions on its own apps by which an instance carries out orders of the fleet. */
 export interface OrderedActions {
   /** Names of the apps that run here, with those of their deployments. */
@@ -61,9 +64,11 @@ export class OrderFollower {
     return this.#orders;
   }
 
-  follow({ orders, deleted, trials }: FleetView): void {
-    this.#orders = orders;
+  follow({ orders, deleted, trials, areOrdersKnown }: OrdersView): void {
     this.#actions.followTrials(trials);
+    // A fleet thread that starts anew knows no orders at first, which does not mean that they were withdrawn.
+    if (!areOrdersKnown) return;
+    this.#orders = orders;
     for (const [app, generation] of Object.entries(deleted)) {
       if (this.isDone(`delete ${app}`, generation)) continue;
       this.#carryOut(`delete ${app}`, generation, () => this.#actions.deleteApp(app));
