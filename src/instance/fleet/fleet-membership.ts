@@ -181,7 +181,7 @@ export class FleetMembership {
     switch (message.type) {
       case 'apply':
         time.cancel(this.#silence);
-        if (message.cause !== 'boot') this.#reached.resolve();
+        if (message.cause === 'alone') this.#reached.resolve();
         targets.apply(message);
         targetsChanged();
         return;
@@ -225,7 +225,8 @@ export class FleetMembership {
       this.#log.write('info', ['leader', view.leader ?? ''], { leader: view.leader }, message);
       events.emit('leader', { instance: view.leader });
     }
-    if (view.isStoreUp) this.#reached.resolve();
+    // A plan comes from the store, over a link, or from the instance itself, alone.
+    if (view.isStoreUp || view.plan !== 0) this.#reached.resolve();
     this.#decisions.follow(view);
     orders.follow(view);
   }

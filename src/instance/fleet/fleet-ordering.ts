@@ -52,16 +52,13 @@ export class FleetOrdering implements FleetControl {
   }
 
   async configure(order: ConfigOrder, isNew: boolean): Promise<boolean> {
-    const isReached = await this.#membership.reached();
-    if (!isReached && !isNew)
-      throw new ServeError(
-        'SERVE_UNAVAILABLE',
-        'the store of the fleet is not reachable: nothing was changed',
-      );
     try {
-      if (isReached) await this.#membership.command({ kind: 'deploy', ...order });
-      if (isReached) for (const app of order.deleted) this.#follower.deleted(app, this.#generation);
-      return isReached;
+      if (!(await this.#membership.reached()))
+        throw new ServeError(
+          'SERVE_UNAVAILABLE',
+          'the store of the fleet is not reachable: nothing was changed',
+        );
+      await this.#membership.command({ kind: 'deploy', ...order });
     } catch (error) {
       if (!isNew) throw error;
       this.#log.warn(
@@ -70,6 +67,8 @@ export class FleetOrdering implements FleetControl {
       );
       return false;
     }
+    for (const app of order.deleted) this.#follower.deleted(app, this.#generation);
+    return true;
   }
 
   optionsOf(app: string, deployment: string, own: DeploymentOptions): DeploymentOptions {

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { Records } from '../../../test/support/quiet.ts';
+import { Events } from '../../observe/events.ts';
+import { FleetOrdering } from './fleet-ordering.ts';
+import { type OrderedActions, OrderFollower } from './fleet-orders.ts';
+
+const ORDER = { apps: ['clock'], configs: {}, deleted: [], percent: undefined, isSameApps: true };
+const ACTIONS: OrderedActions = {
+  apps: () => [],
+  readjust: async () => {},
+  trialOf: () => undefined,
+  promote: async () => {},
+  closeTrial: async () => {},
+  goBack: async () => {},
+  deleteApp: async () => {},
+  followTrials: () => {},
+};
+
+test('an instance that starts without Redis says that its config holds there only', async () => {
+  const log = new Records();
+  const membership = {
+    view: undefined,
+    command: async () => {},
+    scalingOf: () => undefined,
+    reached: async () => false,
+  };
+  const follower = new OrderFollower(ACTIONS, new Events(() => {}), log);
+  const ordering = new FleetOrdering(membership, follower, log);
+  expect(await ordering.configure(ORDER, true)).toBe(false);
+  expect(log.records.map(({ level, message }) => [level, message])).toEqual([
+    ['warn', 'the config holds for this instance only: the fleet cannot be told of it'],
+  ]);
+  await expect(ordering.configure(ORDER, false)).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+});
