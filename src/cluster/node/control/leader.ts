@@ -60,6 +60,8 @@ export class Leader {
   readonly #rebalancer: Rebalancer;
   /** Time at which the last replica of each deployment was given up. */
   readonly #endedAt = new Map<string, number>();
+  /** Time since which each known deployment is declared nowhere. */
+  readonly #goneAt = new Map<string, number>();
   #removedAt = -Infinity;
   readonly reports: Reports;
   pending: ReadonlyMap<string, PendingReplicas> = new Map();
@@ -113,6 +115,7 @@ export class Leader {
       silent: ids.find((id) => this.reports.isSilent(id, now)),
     };
     this.#barred.update(setOf(ids), view.merged.deployments, this.reports, now);
+    this.#prune(view.merged.deployments, now);
     const deployments = view.merged.deployments.map((desired) => this.#planned(desired, view, known, now));
     const planned = members.map(({ record }) => spaceOf(record));
     this.desiredInstances = desiredInstances(deployments, planned);
@@ -137,6 +140,33 @@ export class Leader {
       shares: runningTrials(view.merged, deployments),
     };
     return isSameContent(content, plan) ? undefined : content;
+  }
+
+  /** Forgets deployments that are gone, but not at once: a changed declaration is read only after its member's record. */
+  #prune(deployments: readonly DesiredDeployment[], now: number): void {
+    const keys = new Set(deployments.map(({ key }) => key));
+    for (const key of new Set([...this.#targets.keys(), ...this.#advice.keys()])) {
+      const goneAt = keys.has(key) ? undefined : (this.#goneAt.get(key) ?? now);
+      if (goneAt === undefined) this.#goneAt.delete(key);
+      else if (now - goneAt < this.#timing.silentMs) this.#goneAt.set(key, goneAt);
+      else this.#forget(key);
+    }
+    const isOver = (at: number): boolean => now - at >= this.#timing.silentMs;
+    for (const [key, { at }] of this.#asking) if (isOver(at)) this.#asking.delete(key);
+    for (const [key, at] of this.#endedAt) if (isOver(at)) this.#endedAt.delete(key);
+  }
+
+  #forget(key: string): void {
+    this.#stopScaling(key);
+    this.#targets.delete(key);
+    this.#goneAt.delete(key);
+  }
+
+  /** Forgets what the autoscaling of a deployment knows and decided. */
+  #stopScaling(key: string): void {
+    this.#scalers.delete(key);
+    this.#advice.delete(key);
+    this.decisions.delete(key);
   }
 
   /** Whether the first plan of a fleet may be made: it waits for the reports of running replicas. */
@@ -199,6 +229,7 @@ export class Leader {
     const hosts = fit.length > 0 ? fit : here;
     const { base, running, present } = this.#replicasOf(key, known, view.plan, now);
     const asking = this.#asking.get(key);
+    if (desired.isDeleted) this.#stopScaling(key);
     const target = desired.isDeleted ? 0 : this.#target(desired, present, view, known, now);
     if (target === 0 && this.#targets.get(key) !== 0) this.#endedAt.set(key, now);
     const wanted = desired.isDeleted ? 0 : Math.max(target, minReplicasPerInstance * hosts.length);
@@ -230,7 +261,7 @@ export class Leader {
     const { percent, direction } = view.overrides.capacity;
     const capacity = { percent, direction };
     if (autoscaling === undefined) {
-      this.#scalers.delete(key);
+      this.#stopScaling(key);
       return atCapacity(desired.numReplicas, percent);
     }
     const planned = view.plan?.counts[key]?.reduce((total, count) => total + count, 0);
