@@ -27,7 +27,10 @@ export class Barred {
     reports: Reports,
     now: number,
   ): void {
-    for (const record of this.#records.values()) {
+    const keys = new Set(deployments.map(({ key }) => key));
+    for (const [name, record] of this.#records) {
+      const isGone = !ids.has(record.id) || !keys.has(record.key);
+      if (isGone && now >= record.until) this.#records.delete(name);
       const load = ids.has(record.id) ? reports.load(record.id, record.key) : undefined;
       if (load !== undefined) this.#recount(record, load, now);
     }
@@ -41,9 +44,14 @@ export class Barred {
     }
   }
 
+  /** Number of instances and deployments that are remembered. */
+  get size(): number {
+    return this.#records.size;
+  }
+
   /** The instances among these that may have the deployment: the same list if all of them may. */
   allowed(deployment: string, ids: readonly string[], now: number): readonly string[] {
-    if (this.#records.size === 0 || !ids.some((id) => this.has(deployment, id, now))) return ids;
+    if (this.size === 0 || !ids.some((id) => this.has(deployment, id, now))) return ids;
     return ids.filter((id) => !this.has(deployment, id, now));
   }
 
