@@ -9,18 +9,24 @@ const CONFIGS = { [KEY]: { generation: 3, versionAt: 0, options: { userConfig: {
 /** The first view of a fleet thread, before Redis can answer. */
 const UNKNOWN: OrdersView = {
   areOrdersKnown: false,
+  plan: 0,
   orders: { configs: {}, verdicts: {}, rollbacks: {}, draining: [] },
   deleted: {},
   trials: {},
 };
 
 function known(orders: Partial<OrdersView['orders']>): OrdersView {
-  return { ...UNKNOWN, areOrdersKnown: true, orders: { ...UNKNOWN.orders, ...orders } };
+  return { ...UNKNOWN, areOrdersKnown: true, plan: 1, orders: { ...UNKNOWN.orders, ...orders } };
 }
 
 /** A follower whose actions are noted. */
-function followed(): { readonly follower: OrderFollower; readonly done: string[] } {
+function followed(): {
+  readonly follower: OrderFollower;
+  readonly done: string[];
+  trials(): OrdersView['trials'] | undefined;
+} {
   const done: string[] = [];
+  let shares: OrdersView['trials'] | undefined;
   const note = (what: string) => async (app: string) => {
     done.push(`${what} ${app}`);
   };
@@ -35,10 +41,12 @@ function followed(): { readonly follower: OrderFollower; readonly done: string[]
     closeTrial: note('closeTrial'),
     goBack: note('goBack'),
     deleteApp: note('delete'),
-    followTrials: () => {},
+    followTrials: (trials) => {
+      shares = trials;
+    },
   };
   const follower: OrderFollower = new OrderFollower(actions, new Events(() => {}), silent);
-  return { follower, done };
+  return { follower, done, trials: () => shares };
 }
 
 test('the options of the fleet stay when its thread starts anew and knows no orders yet', async () => {
@@ -62,4 +70,14 @@ test('a rollback that was ordered before the start is not carried out, a later o
   follower.follow(known({ rollbacks: { clock: 2 } }));
   await follower.done('rollback clock');
   expect(done).toEqual(['goBack clock']);
+});
+
+test('calls are diverted to a trial of the fleet also while the fleet thread starts anew', () => {
+  const { follower, trials } = followed();
+  const split = { clock: { kind: 'canary', app: 'clock@canary', share: 0.5, seed: 1 } } as const;
+  follower.follow({ ...known({}), trials: split });
+  follower.follow(UNKNOWN);
+  expect(trials()).toEqual(split);
+  follower.follow(known({}));
+  expect(trials()).toEqual({});
 });

@@ -14,7 +14,7 @@ import { messageOf } from '../../values/describe-value.ts';
 import { triedApp } from '../apps/trial-name.ts';
 
 /** The part of the view that orders are read from. */
-export type OrdersView = Pick<FleetView, 'orders' | 'deleted' | 'trials' | 'areOrdersKnown'>;
+export type OrdersView = Pick<FleetView, 'orders' | 'deleted' | 'trials' | 'plan' | 'areOrdersKnown'>;
 
 /** The actions on its own apps by which an instance carries out orders of the fleet. */
 export interface OrderedActions {
@@ -64,9 +64,9 @@ export class OrderFollower {
     return this.#orders;
   }
 
-  follow({ orders, deleted, trials, areOrdersKnown }: OrdersView): void {
-    this.#actions.followTrials(trials);
-    // A fleet thread that starts anew knows no orders at first, which does not mean that they were withdrawn.
+  follow({ orders, deleted, trials, plan, areOrdersKnown }: OrdersView): void {
+    // A fleet thread that starts anew knows no plan and no orders at first, which does not mean that they were withdrawn.
+    if (plan !== 0) this.#actions.followTrials(trials);
     if (!areOrdersKnown) return;
     this.#orders = orders;
     for (const [app, generation] of Object.entries(deleted)) {
