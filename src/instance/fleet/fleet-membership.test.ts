@@ -92,7 +92,15 @@ test('a call that waits for a replica says nothing about Redis, nor does a plan 
   say({ type: 'view', view: VIEW });
   for (const cause of ['boot', 'demand', 'plan'] as const) say({ ...APPLY, cause });
   expect(await asked()).toBeUndefined();
-  say({ type: 'view', view: { ...VIEW, plan: 1, isStoreUp: true } });
+  say({ type: 'view', view: { ...VIEW, plan: 1, isStoreUp: true, areOrdersKnown: true } });
+  expect(await asked()).toBe(true);
+});
+
+test('Redis has not said all with its first answer, which comes before the orders', async () => {
+  const { asked, say } = membership();
+  say({ type: 'view', view: { ...VIEW, isStoreUp: true } });
+  expect(await asked()).toBeUndefined();
+  say({ type: 'view', view: { ...VIEW, isStoreUp: true, areOrdersKnown: true } });
   expect(await asked()).toBe(true);
 });
 

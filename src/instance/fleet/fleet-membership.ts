@@ -27,6 +27,8 @@ import { LocalLoads } from './local-loads.ts';
 const REPORT_MS = 250;
 /** Time limit of an order, in ms: the fleet thread gives up after one second, and may be gone. */
 const COMMAND_MS = 5_000;
+/** Longest wait for the orders of a fleet whose Redis has answered already, in ms: they may be unreadable. */
+const ORDERS_MS = 5_000;
 /** Time beyond its limit that an orderly leave may take, in ms. */
 const LEAVE_GRACE_MS = 2_000;
 
@@ -60,6 +62,8 @@ export class FleetMembership {
   readonly #decisions: FleetDecisions;
   /** Resolves once Redis has answered, or the instance decides without. */
   readonly #reached = Promise.withResolvers<void>();
+  /** Resolves once the orders of the fleet have been read. */
+  readonly #ordered = Promise.withResolvers<void>();
   readonly #reports: Timer;
   /** Ends the wait for the first word of the fleet. */
   readonly #silence: Timer;
@@ -137,9 +141,13 @@ export class FleetMembership {
     }
   }
 
-  /** Whether Redis answers, or answers before the instance has to decide alone. */
+  /**
+   * Whether Redis answers, or answers before the instance has to decide alone. The view tells the orders of the fleet then,
+   * which Redis does not say with its first answer.
+   */
   async reached(): Promise<boolean> {
     await this.#reached.promise;
+    if (this.#view?.isStoreUp === true) await within(ORDERS_MS, this.#ordered.promise);
     return this.#view?.isStoreUp === true;
   }
 
@@ -149,7 +157,7 @@ export class FleetMembership {
     if (this.#isLeaving || this.#view === undefined) return;
     this.#isLeaving = true;
     this.#post({ type: 'leave', timeoutMs });
-    await within(timeoutMs + LEAVE_GRACE_MS, this.#left.promise, undefined);
+    await within(timeoutMs + LEAVE_GRACE_MS, this.#left.promise);
   }
 
   close(): void {
@@ -158,6 +166,7 @@ export class FleetMembership {
     this.#log.close();
     this.#left.resolve();
     this.#reached.resolve();
+    this.#ordered.resolve();
     this.#failCommands('the instance is closed');
   }
 
@@ -229,6 +238,7 @@ export class FleetMembership {
     if (view.isStoreUp || view.plan !== 0) this.#reached.resolve();
     this.#decisions.follow(view);
     orders.follow(view);
+    if (view.areOrdersKnown) this.#ordered.resolve();
   }
 
   #consult(consultations: readonly Consultation[]): void {

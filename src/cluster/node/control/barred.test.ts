@@ -59,7 +59,11 @@ test('a deployment that is gone is forgotten once its time is over', () => {
 
 test('an instance that fails again is barred for longer', () => {
   const { barred, reports } = failing();
-  reports.take('a', { kind: 'report', isFull: false, loads: { [KEY]: { ...FAILING, failures: 2 } } }, barredMs);
+  reports.take(
+    'a',
+    { kind: 'report', isFull: false, loads: { [KEY]: { ...FAILING, failures: 2 } } },
+    barredMs,
+  );
   barred.update(new Set(['a', 'b']), [DESIRED], reports, barredMs);
   expect(barred.allowed(KEY, ['a', 'b'], 2 * barredMs)).toEqual(['b']);
 });
