@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import numbers
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ._errors import ServeError
 
 _QUEUES = "_inserve_batch_queues"
+# The most items of a batch, and the longest wait in milliseconds, that the host accepts.
+_MOST = 2_147_483_647
 
 
 class Listener:
@@ -81,14 +84,15 @@ def batch(
             Listener.changed("call" if inner.__name__ == "__call__" else inner.__name__, options)
 
         def set_max_batch_size(size: int) -> None:
-            if size < 1:
-                raise ValueError("set_max_batch_size: the size is at least 1")
-            change(maxBatchSize=size)
+            is_whole = isinstance(size, numbers.Real) and not isinstance(size, bool) and size % 1 == 0
+            if not is_whole or not 1 <= size <= _MOST:
+                raise ValueError(f"set_max_batch_size: the size is a whole number from 1 to {_MOST}, not {size!r}")
+            change(maxBatchSize=int(size))
 
         def set_batch_wait_timeout_s(seconds: float) -> None:
-            if seconds < 0:
-                raise ValueError("set_batch_wait_timeout_s: the wait is at least 0")
-            change(batchWaitTimeoutMs=seconds * 1000)
+            if not 0 <= seconds * 1000 <= _MOST:
+                raise ValueError(f"set_batch_wait_timeout_s: the wait is from 0 to {_MOST / 1000} s, not {seconds!r}")
+            change(batchWaitTimeoutMs=float(seconds * 1000))
 
         if batch_size_fn is not None:
             options["weighed"] = True

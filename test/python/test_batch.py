@@ -59,6 +59,26 @@ class Batch(unittest.TestCase):
         finally:
             Listener.changed = before
 
+    def test_options_that_the_host_refuses_change_nothing(self) -> None:
+        told: List[str] = []
+        options = dict(batch_options(Weights.pairs) or {})
+        before, Listener.changed = Listener.changed, staticmethod(lambda name, _: told.append(name))
+        try:
+            for size in (0, 2.5, True, 2_147_483_648, float("nan"), float("inf"), "3"):
+                with self.assertRaises(ValueError):
+                    Weights.pairs.set_max_batch_size(size)  # type: ignore[arg-type]
+            for seconds in (-1, 2_147_483.648, 10**400, float("inf"), float("nan")):
+                with self.assertRaises(ValueError):
+                    Weights.pairs.set_batch_wait_timeout_s(seconds)
+            self.assertEqual(([], options), (told, batch_options(Weights.pairs)))
+            Weights.pairs.set_max_batch_size(2_147_483_647.0)
+            self.assertIs(int, type((batch_options(Weights.pairs) or {})["maxBatchSize"]))
+            Weights.pairs.set_batch_wait_timeout_s(2_147_483.647)
+            self.assertEqual(["pairs", "pairs"], told)
+        finally:
+            Listener.changed = before
+            (batch_options(Weights.pairs) or {}).update(options)
+
     def test_the_class_of_an_ended_iterator_ends_the_stream_of_its_item(self) -> None:
         first, second, third = with_ends([1, StopIteration, StopAsyncIteration])
         self.assertEqual((1, ("o", None)), (first, second.__inserve__()))
