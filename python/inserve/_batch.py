@@ -16,9 +16,9 @@ _MOST = 2_147_483_647
 
 
 class Listener:
-    """Where the runner hears of changed options."""
+    """Where the runner hears of changed options: it gets those that have changed."""
 
-    changed: Callable[[str, Dict[str, Any]], None] = staticmethod(lambda name, options: None)
+    changed: Callable[[str, Dict[str, Any]], None] = staticmethod(lambda name, changes: None)
 
 
 class EndOfStream:
@@ -81,7 +81,7 @@ def batch(
         }
         def change(**changes: Any) -> None:
             options.update(changes)
-            Listener.changed("call" if inner.__name__ == "__call__" else inner.__name__, options)
+            Listener.changed("call" if inner.__name__ == "__call__" else inner.__name__, changes)
 
         def set_max_batch_size(size: int) -> None:
             is_whole = isinstance(size, numbers.Real) and not isinstance(size, bool) and size % 1 == 0

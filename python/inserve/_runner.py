@@ -231,8 +231,8 @@ class Runner:
         self._executor = Executor(self._loop, self._connection, init["threads"])
         self._target = find_target(init["target"])
 
-    def _batch_changed(self, name: str, options: Dict[str, Any]) -> None:
-        values = [name, options["maxBatchSize"], options["batchWaitTimeoutMs"]]
+    def _batch_changed(self, name: str, changes: Dict[str, Any]) -> None:
+        values = [name, changes.get("maxBatchSize"), changes.get("batchWaitTimeoutMs")]
         self._connection.send_frame(f"[{BATCH},{dumps(values)[1:-1]}]")
 
     async def _construct(self, values: List[Any]) -> Dict[str, Any]:

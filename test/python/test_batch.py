@@ -43,8 +43,8 @@ class Batch(unittest.TestCase):
     def test_another_size_holds_from_the_next_batch_on_and_is_told(self) -> None:
         told: List[Any] = []
 
-        def changed(name: str, options: Dict[str, Any]) -> None:
-            told.append((name, options["maxBatchSize"], options["batchWaitTimeoutMs"]))
+        def changed(name: str, changes: Dict[str, Any]) -> None:
+            told.append((name, changes))
 
         before, Listener.changed = Listener.changed, staticmethod(changed)
         try:
@@ -53,7 +53,7 @@ class Batch(unittest.TestCase):
             weights.pairs.set_batch_wait_timeout_s(0.02)
             self.assertEqual([1, 2, 3, 4], asyncio.run(_all([weights.pairs(item) for item in (1, 2, 3, 4)])))
             self.assertEqual([[1, 2], [3, 4]], weights.batches)
-            self.assertEqual([("pairs", 2, 10), ("pairs", 2, 20)], told)
+            self.assertEqual([("pairs", {"maxBatchSize": 2}), ("pairs", {"batchWaitTimeoutMs": 20})], told)
             with self.assertRaises(ValueError):
                 weights.pairs.set_max_batch_size(0)
         finally:

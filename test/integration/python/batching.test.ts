@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { basics } from '../../fixtures/python/deployments.ts';
+import { basics, PairsDeployment } from '../../fixtures/python/deployments.ts';
 import { SumsDeployment } from '../../fixtures/python/web.ts';
 import { HAS_PYTHON } from '../../support/python.ts';
 import { quietServe } from '../../support/quiet.ts';
@@ -27,6 +27,14 @@ describe.skipIf(!HAS_PYTHON)('batches in Python (skipped without Python 3.9 or n
     const results = [1, 2, 3, 4, 5].map((item) => handle.through_batch.remote(item));
     expect(await Promise.all(results)).toEqual([2, 4, 6, 8, 10]);
     expect(await handle.batch_sizes.remote()).toEqual([4, 1]);
+  });
+
+  test('keep the size that the deployment gave when Python changes the wait', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(PairsDeployment.bind());
+    await handle.wait_at_most.remote(0.04);
+    expect(await Promise.all([1, 2, 3, 4].map((item) => handle.double.remote(item)))).toEqual([2, 4, 6, 8]);
+    expect(await handle.batch_sizes.remote()).toEqual([2, 2]);
   });
 
   test('stream to each caller its own values', async () => {

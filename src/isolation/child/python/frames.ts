@@ -44,7 +44,7 @@ export const FRAME = {
   childEnd: 20,
   childCancel: 21,
   childCredit: 22,
-  /** `[kind, method, max batch size, wait in ms]`: other options of a batched method */
+  /** `[kind, method, max batch size, wait in ms]`: other options of a batched method; null = unchanged */
   batch: 23,
 } as const;
 

@@ -34,8 +34,8 @@ export interface LinkListener {
   /** The models that are loaded have changed. */
   models(ids: readonly string[]): void;
   modelLoaded(ms: number): void;
-  /** A batched method has other options from its next batch on. */
-  batchChanged(method: string, maxBatchSize: number, batchWaitTimeoutMs: number): void;
+  /** A batched method has other options from its next batch on; null = unchanged. */
+  batchChanged(method: string, maxBatchSize: number | null, batchWaitTimeoutMs: number | null): void;
   /** The runner broke the protocol. */
   broken(error: Error): void;
 }
@@ -262,7 +262,7 @@ export class PythonLink {
         else listener.modelLoaded(Number(frame[2]));
         return;
       case FRAME.batch:
-        listener.batchChanged(String(frame[1]), Number(frame[2]), Number(frame[3]));
+        listener.batchChanged(String(frame[1]), frame[2] as number | null, frame[3] as number | null);
         return;
       default:
         throw new BadMessageError(`a frame of an unknown kind ${String(frame[0])}`);

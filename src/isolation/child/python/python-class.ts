@@ -63,10 +63,11 @@ export class PythonMethods {
     return Object.defineProperty(method, 'length', { value: Math.max(1, arity) });
   }
 
-  /** Python has changed the options of a batched method. */
-  batchChanged(name: string, maxBatchSize: number, batchWaitTimeoutMs: number): void {
-    this.#batched.get(name)?.setMaxBatchSize(maxBatchSize);
-    this.#batched.get(name)?.setBatchWaitTimeoutMs(batchWaitTimeoutMs);
+  /** Python has changed options of a batched method; null = unchanged, perhaps given by the deployment. */
+  batchChanged(name: string, maxBatchSize: number | null, batchWaitTimeoutMs: number | null): void {
+    const batched = this.#batched.get(name);
+    if (maxBatchSize !== null) batched?.setMaxBatchSize(maxBatchSize);
+    if (batchWaitTimeoutMs !== null) batched?.setBatchWaitTimeoutMs(batchWaitTimeoutMs);
   }
 
   #plain(name: string, isStream: boolean): Method {

@@ -285,7 +285,7 @@ class ReplicaListener implements LinkListener {
     this.#methods = methods;
   }
 
-  batchChanged(method: string, maxBatchSize: number, batchWaitTimeoutMs: number): void {
+  batchChanged(method: string, maxBatchSize: number | null, batchWaitTimeoutMs: number | null): void {
     this.#methods?.batchChanged(method, maxBatchSize, batchWaitTimeoutMs);
   }
 
