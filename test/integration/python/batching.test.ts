@@ -3,6 +3,7 @@ import { basics, PairsDeployment } from '../../fixtures/python/deployments.ts';
 import { SumsDeployment } from '../../fixtures/python/web.ts';
 import { HAS_PYTHON } from '../../support/python.ts';
 import { quietServe } from '../../support/quiet.ts';
+import { eventually } from '../../support/until.ts';
 
 describe.skipIf(!HAS_PYTHON)('batches in Python (skipped without Python 3.9 or newer)', () => {
   test('collect remote calls, of which single items may fail', async () => {
@@ -60,6 +61,20 @@ describe.skipIf(!HAS_PYTHON)('batches in Python (skipped without Python 3.9 or n
       expect.arrayContaining([expect.stringContaining('(2, 2)'), expect.stringContaining('1'), 'list 1']),
     );
     expect(await Promise.all([[1], [2]].map((row) => handle.remote(row)))).toEqual([1, 2]);
+  });
+
+  test('are counted under the names of their methods', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(SumsDeployment.bind());
+    const answers = [handle.remote([1]), handle.weighed.remote([2]), handle.stacked.remote([3])];
+    expect(await Promise.all(answers)).toEqual([1, 2, 3]);
+    expect(await Array.fromAsync(handle.weighed_stream.remote([4]))).toEqual([4]);
+    const counted = async (): Promise<(string | undefined)[]> =>
+      [...(await serve.metrics()).matchAll(/^serve_batch_size_count\{.*function="(\w*)".*\} 1$/gm)]
+        .map(([, name]) => name)
+        .sort();
+    await eventually(async () => (await counted()).length === 4);
+    expect(await counted()).toEqual(['call', 'stacked', 'weighed', 'weighed_stream']);
   });
 
   test('of other models are kept apart, and replicas keep the models that they loaded', async () => {

@@ -124,6 +124,8 @@ export class PythonMethods {
       batched = batch(makeOptions, (items: unknown[]) => this.#runBatch(name, stack, itemsOf(items)));
     }
     this.#batched.set(name, batched);
+    // Metrics name the batches by this function, which others may wrap.
+    Object.defineProperty(batched, 'name', { value: name });
     const method = weighed ? this.#weighing(name, isStream, batched) : (batched as Method);
     return name === 'call' ? this.#batchedIngress(method) : method;
   }
