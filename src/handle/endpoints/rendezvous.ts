@@ -18,5 +18,7 @@ export function bestByRendezvous(key: number, endpoints: readonly Endpoint[]): E
 
 /** All replicas in the order of a key's ranking. */
 export function rankByRendezvous(key: number, endpoints: readonly Endpoint[]): Endpoint[] {
-  return endpoints.toSorted((a, b) => b.weight(key) - a.weight(key));
+  // The weight for another instance is the best of its replicas' hashes, which another thread may change during the sort.
+  const ranked = endpoints.map((endpoint) => ({ endpoint, weight: endpoint.weight(key) }));
+  return ranked.sort((a, b) => b.weight - a.weight).map(({ endpoint }) => endpoint);
 }
