@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import functools
 import inspect
 import numbers
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from ._errors import ServeError
 
@@ -131,6 +132,18 @@ def _queue_of(owner: Any, inner: Callable, options: Dict[str, Any], size_of: Opt
     return queue
 
 
+class _Item:
+    """An item with the future of its caller and its weight."""
+
+    __slots__ = ("value", "future", "weight", "is_queued")
+
+    def __init__(self, value: Any, future: asyncio.Future, weight: float) -> None:
+        self.value = value
+        self.future = future
+        self.weight = weight
+        self.is_queued = True
+
+
 class _Queue:
     """Collects the calls that code of this process makes. Lives on the event loop."""
 
@@ -140,26 +153,41 @@ class _Queue:
         self._size_of = size_of
         self._call = inner if owner is None else functools.partial(inner, owner)
         self._options = options
-        # Items with their futures and weights.
-        self._items: List[Tuple[Any, asyncio.Future, float]] = []
+        # In order of arrival; items whose callers have left are skipped when they come to the front.
+        self._items: Deque[_Item] = collections.deque()
+        # Sum of the weights of the items whose callers wait.
+        self._weight = 0.0
         self._timer: Optional[asyncio.TimerHandle] = None
         self._running = 0
 
-    async def add(self, item: Any) -> Any:
+    async def add(self, value: Any) -> Any:
         loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        weight = 1 if self._size_of is None else self._size_of([item])
+        weight = 1 if self._size_of is None else self._size_of([value])
         most = self._options["maxBatchSize"]
+        if not weight >= 0:
+            raise ServeError("SERVE_INVALID_OPTION", f"batch_size_fn: got {weight!r}; allowed: a number of at least 0")
         if weight > most:
             raise ServeError("SERVE_INVALID_OPTION", f"an item of weight {weight} exceeds max_batch_size {most}")
-        self._items.append((item, future, weight))
+        item = _Item(value, loop.create_future(), weight)
+        self._items.append(item)
+        self._weight += weight
         self._schedule(loop)
-        return await future
+        try:
+            return await item.future
+        except asyncio.CancelledError:
+            self._leave(item)
+            raise
+
+    def _leave(self, item: "_Item") -> None:
+        """An item is not queued any more."""
+        if item.is_queued:
+            item.is_queued = False
+            self._weight -= item.weight
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._running >= self._options["maxConcurrentBatches"] or not self._items:
             return
-        if sum(weight for _, _, weight in self._items) >= self._options["maxBatchSize"]:
+        if self._weight >= self._options["maxBatchSize"]:
             self._start(loop)
         elif self._timer is None:
             wait = self._options["batchWaitTimeoutMs"] / 1000
@@ -169,48 +197,55 @@ class _Queue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting = [entry for entry in self._items if not entry[1].done()]
-        size = self._fitting(waiting)
-        items, self._items = waiting[:size], waiting[size:]
+        items = self._take()
         if items:
             self._running += 1
             task = loop.create_task(self._run(items))
             task.add_done_callback(lambda _: self._ended(loop))
         self._schedule(loop)
 
-    def _fitting(self, waiting: List[Tuple[Any, asyncio.Future, float]]) -> int:
-        """The number of items that make the next batch."""
+    def _take(self) -> "List[_Item]":
+        """Takes the items of the next batch off the queue: as many as fit, but at least one."""
         most = self._options["maxBatchSize"]
+        taken: List[_Item] = []
         total = 0.0
-        for index, (_, _, weight) in enumerate(waiting):
-            total += weight
-            if total > most:
-                return max(1, index)
-        return len(waiting)
+        while self._items:
+            item = self._items[0]
+            if item.is_queued and not item.future.done():
+                total += item.weight
+                if taken and total > most:
+                    break
+                taken.append(item)
+            self._items.popleft()
+            self._leave(item)
+        if not self._items:
+            # Rounding errors of the sum end here.
+            self._weight = 0.0
+        return taken
 
     def _ended(self, loop: asyncio.AbstractEventLoop) -> None:
         self._running -= 1
         self._schedule(loop)
 
-    async def _run(self, items: List[Tuple[Any, asyncio.Future, float]]) -> None:
+    async def _run(self, items: "List[_Item]") -> None:
         try:
-            results = self._call([item for item, _, _ in items])
+            results = self._call([item.value for item in items])
             if inspect.isawaitable(results):
                 results = await results
             if not hasattr(results, "__len__") or len(results) != len(items):
                 raise wrong_length(results, len(items))
         except Exception as error:
-            for _, future, _ in items:
-                if not future.done():
-                    future.set_exception(error)
+            for item in items:
+                if not item.future.done():
+                    item.future.set_exception(error)
             return
-        for (_, future, _), result in zip(items, results):
-            if future.done():
+        for item, result in zip(items, results):
+            if item.future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(result)
+                item.future.set_exception(result)
             else:
-                future.set_result(result)
+                item.future.set_result(result)
 
 
 def wrong_length(results: Any, expected: int) -> TypeError:

@@ -26,6 +26,28 @@ class Weights:
         return items
 
 
+class Weight(int):
+    """A weight that counts how often it is added."""
+
+    additions = 0
+
+    def __add__(self, other: Any) -> int:
+        Weight.additions += 1
+        return int(self) + other
+
+    __radd__ = __add__
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.seen: List[List[int]] = []
+
+    @batch(max_batch_size=500, batch_wait_timeout_s=0.01, batch_size_fn=lambda items: Weight(1))
+    def add(self, items: List[int]) -> List[int]:
+        self.seen.append(items)
+        return items
+
+
 async def _all(calls: List[Any]) -> List[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -39,6 +61,31 @@ class Batch(unittest.TestCase):
         self.assertEqual([[6, 4], [7, 3]], weights.batches)
         self.assertEqual(5, weight_of(Weights.add, 5))
         self.assertTrue((batch_options(Weights.add) or {})["weighed"])
+
+    def test_the_weights_are_summed_once_however_many_items_wait(self) -> None:
+        batches = Counted()
+        asyncio.run(_all([batches.add(item) for item in range(300)]))
+        self.assertEqual(list(range(300)), [item for items in batches.seen for item in items])
+        self.assertLess(Weight.additions, 5 * 300)
+
+    def test_an_item_whose_caller_has_left_weighs_nothing(self) -> None:
+        weights = Weights()
+
+        async def run() -> None:
+            left = asyncio.ensure_future(weights.add(6))
+            await asyncio.sleep(0)
+            left.cancel()
+            await _all([left])
+            self.assertEqual([6, 5], await _all([weights.add(5), weights.add(4)]))
+
+        asyncio.run(run())
+        self.assertEqual([[5, 4]], weights.batches)
+
+    def test_a_weight_that_is_no_number_of_at_least_zero_is_refused(self) -> None:
+        weights = Weights()
+        results = asyncio.run(_all([weights.add(item) for item in (float("nan"), -1, 9)]))
+        self.assertEqual(["SERVE_INVALID_OPTION"] * 2, [getattr(result, "code", None) for result in results[:2]])
+        self.assertEqual((10, [[9]]), (results[2], weights.batches))
 
     def test_another_size_holds_from_the_next_batch_on_and_is_told(self) -> None:
         told: List[Any] = []
