@@ -234,18 +234,31 @@ class _Queue:
                 results = await results
             if not hasattr(results, "__len__") or len(results) != len(items):
                 raise wrong_length(results, len(items))
-        except Exception as error:
+        except BaseException as error:
             for item in items:
-                if not item.future.done():
-                    item.future.set_exception(error)
+                _fail(item.future, error)
+            if not isinstance(error, Exception):
+                raise
             return
         for item, result in zip(items, results):
-            if item.future.done():
-                continue
             if isinstance(result, Exception):
-                item.future.set_exception(result)
-            else:
+                _fail(item.future, result)
+            elif not item.future.done():
                 item.future.set_result(result)
+
+
+def _fail(future: asyncio.Future, error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, asyncio.CancelledError):
+        future.cancel()
+    elif isinstance(error, StopIteration):
+        # A future refuses StopIteration itself.
+        stopped = RuntimeError(f"a batched function raised {error!r}")
+        stopped.__cause__ = error
+        future.set_exception(stopped)
+    else:
+        future.set_exception(error)
 
 
 def wrong_length(results: Any, expected: int) -> TypeError:

@@ -48,6 +48,16 @@ class Counted:
         return items
 
 
+class Errors:
+    @batch(max_batch_size=2, batch_size_fn=lambda items: 1 if items[0] in ("slots", "x") else 2)
+    def throw(self, items: List[str]) -> List[Any]:
+        if items == ["cancelled"]:
+            raise asyncio.CancelledError
+        if items == ["stopped"]:
+            return next(iter([]))
+        return [StopIteration(), "x"]
+
+
 async def _all(calls: List[Any]) -> List[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -80,6 +90,20 @@ class Batch(unittest.TestCase):
 
         asyncio.run(run())
         self.assertEqual([[5, 4]], weights.batches)
+
+    def test_every_item_ends_whatever_the_function_raises(self) -> None:
+        errors = Errors()
+
+        async def run() -> List[Any]:
+            calls = [errors.throw(item) for item in ("cancelled", "stopped", "slots", "x")]
+            return await asyncio.wait_for(_all(calls), 20)
+
+        cancelled, stopped, slot, other = asyncio.run(run())
+        self.assertIsInstance(cancelled, asyncio.CancelledError)
+        for error in (stopped, slot):
+            self.assertIsInstance(error, RuntimeError)
+            self.assertIsInstance(error.__cause__, StopIteration)
+        self.assertEqual("x", other)
 
     def test_a_weight_that_is_no_number_of_at_least_zero_is_refused(self) -> None:
         weights = Weights()
