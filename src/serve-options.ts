@@ -9,8 +9,9 @@ import {
   REDIS_FIELD,
   type RedisOption,
 } from './cluster/fleet-settings.ts';
+import { missingClient } from './cluster/redis/settings.ts';
 import { RESOURCES_FIELD, type Resources } from './deployment/options/resources.ts';
-import { invalidOption, ServeError } from './errors.ts';
+import { invalidOption } from './errors.ts';
 import { TENANTS_FIELDS, type TenantsOptions } from './handle/queue/tenants.ts';
 import type { FleetPart } from './instance/fleet/instance-fleet.ts';
 import { GROWTH_WATCH_FIELDS, type GrowthWatchOptions } from './instance/guards/growth-watch-options.ts';
@@ -135,6 +136,6 @@ function assertRedisClient(): void {
   try {
     createRequire(import.meta.url).resolve('ioredis');
   } catch (cause) {
-    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
+    throw missingClient(cause);
   }
 }

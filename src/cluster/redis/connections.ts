@@ -1,6 +1,6 @@
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
-import { invalidOption, ServeError } from '../../errors.ts';
-import type { ReadyClient, RedisSettings } from './settings.ts';
+import { invalidOption } from '../../errors.ts';
+import { missingClient, type ReadyClient, type RedisSettings } from './settings.ts';
 import { withFiles } from './tls-files.ts';
 
 /** Time after which an unanswered command has failed, in ms: nothing waits for Redis. */
@@ -79,7 +79,7 @@ async function loadIoredis(): Promise<Ioredis> {
     // ioredis is CommonJS: its chunk in a bundle has only a default export.
     return (loaded.Redis === undefined ? loaded.default : loaded) as Ioredis;
   } catch (cause) {
-    throw new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
+    throw missingClient(cause);
   }
 }
 

@@ -1,3 +1,5 @@
+import { ServeError } from '../../errors.ts';
+
 /** A client of ioredis that the app has made itself, for one server, Sentinel or Cluster. */
 export interface ReadyClient {
   readonly isCluster?: boolean;
@@ -21,4 +23,9 @@ export interface RedisSettings {
 export function isReadyClient(value: unknown): value is ReadyClient {
   if (typeof value !== 'object' || value === null) return false;
   return ['duplicate', 'callBuffer'].every((name) => typeof Reflect.get(value, name) === 'function');
+}
+
+/** The error where ioredis is not installed. */
+export function missingClient(cause: unknown): ServeError {
+  return new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
 }
