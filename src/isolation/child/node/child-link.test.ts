@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { streamPair } from '../../../../test/support/wire/pair.ts';
 import { FRAME } from '../../../channel/frames.ts';
 import { MARK } from '../../../values/marks.ts';
@@ -73,6 +73,39 @@ describe('plain calls', () => {
     ['a deep value', Array.from({ length: 70 }).reduce<unknown>((inner) => [inner], 1)],
   ])('are not those with %s', (_what, value) => {
     expect(encodePlainCalls({ lane: 0, state: undefined, frames: call(1, value) })).toBeUndefined();
+  });
+
+  test('that are long are told from their values: nothing is read beyond the limit, or written in vain', () => {
+    const stringify = vi.spyOn(JSON, 'stringify');
+    const encode = (value: unknown) =>
+      encodePlainCalls({ lane: 0, state: undefined, frames: call(1, value) });
+    let isRead = false;
+    const value = {
+      long: 'x'.repeat(20_000),
+      get next() {
+        isRead = true;
+        return 1;
+      },
+    };
+    expect(encode([value])).toBeUndefined();
+    expect(isRead).toBe(false);
+    const items = [1 / 3, -1 / 3e300, -4 / 3e6, -1e20, 2 ** 53 - 1, -999, 0];
+    for (const item of [...items, false, null, '', 'text', {}, [], { a: '' }, undefined]) {
+      for (let count = 100; count < 20_000; count *= 1.1) {
+        const many = new Array<unknown>(Math.round(count)).fill(item);
+        if (item === undefined)
+          encodePlainCalls({
+            lane: 0,
+            state: undefined,
+            frames: [FRAME.call, 1, 7, 0, 0, many.length, ...many],
+          });
+        else encode(many);
+      }
+    }
+    const lengths = stringify.mock.results.map(({ value: text }) => (text as string).length);
+    expect(Math.max(...lengths)).toBeLessThan(16_384);
+    expect(encode(Array.from({ length: 600 }, (_, index) => index / 7))).toBeDefined();
+    stringify.mockRestore();
   });
 
   test('are not those with marks, which mean objects by their identity', () => {

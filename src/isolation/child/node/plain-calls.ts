@@ -9,6 +9,17 @@ const BRACKET = 0x5b;
 const MOST_CHARACTERS = 16_384;
 const DEEPEST = 64;
 
+/** Characters beside a text, or around a container: quotes or brackets, and a comma or colon. */
+const TEXT_BORDERS = 3;
+const CONTAINER_BORDERS = 3;
+/** The most characters of `false`, `null` or an integer of up to three digits, with a comma. */
+const WORD_CHARACTERS = 6;
+/** The most characters of an integer that is exact, and of any other number (`-0.0000012345678901234567`), with a comma. */
+const LONGEST_INTEGER = 18;
+const LONGEST_NUMBER = 26;
+/** The most characters of an undefined item: `null`, and its index among the missing ones, each with a comma. */
+const MISSING_CHARACTERS = 11;
+
 /** The calls of one message as `channel/frames.ts` lays them out, and what goes with them. */
 export interface PlainCalls {
   readonly lane: number;
@@ -25,13 +36,17 @@ export interface PlainCalls {
 export function encodePlainCalls({ lane, state, frames }: PlainCalls): string | undefined {
   if (hasMarks(frames)) return undefined;
   let missing = '';
-  let size = 0;
-  for (let index = 0; index < frames.length; index++) {
+  let left = MOST_CHARACTERS;
+  for (let index = 0; index < frames.length && left >= 0; index++) {
     const item = frames[index];
-    if (item === undefined) missing += `,${index}`;
-    else size += sizeOf(item, 0);
+    if (item === undefined) {
+      missing += `,${index}`;
+      left -= MISSING_CHARACTERS;
+    } else {
+      left = leftAfter(item, left, 0);
+    }
   }
-  if (!(size < MOST_CHARACTERS)) return undefined;
+  if (left < 0) return undefined;
   const text = `[${lane},${state === undefined ? 0 : JSON.stringify(state)},[${missing.slice(1)}],${JSON.stringify(frames)}]`;
   return text.length < MOST_CHARACTERS ? text : undefined;
 }
@@ -77,36 +92,50 @@ function hasMarks(frames: readonly unknown[]): boolean {
   return false;
 }
 
-/** A rough size in characters; infinite for a value that JSON does not keep as it is. */
-function sizeOf(value: unknown, depth: number): number {
+/**
+ * Returns what is left of a budget of characters after a value; less than 0 if the budget is spent, where the walk ends, or if
+ * JSON does not keep the value as it is. No value has more characters than it is charged for, unless a text has escapes.
+ */
+function leftAfter(value: unknown, left: number, depth: number): number {
   switch (typeof value) {
     case 'string':
-      return value.length;
+      return left - value.length - TEXT_BORDERS;
     case 'number':
-      return Number.isFinite(value) && (value !== 0 || !Object.is(value, -0)) ? 1 : Infinity;
+      return left - charactersOf(value);
     case 'boolean':
-      return 1;
+      return left - WORD_CHARACTERS;
     case 'object':
-      return value === null ? 1 : sizeOfObject(value, depth + 1);
+      return value === null ? left - WORD_CHARACTERS : leftAfterObject(value, left, depth + 1);
     default:
-      return Infinity;
+      return -1;
   }
 }
 
-function sizeOfObject(value: object, depth: number): number {
-  if (depth > DEEPEST) return Infinity;
-  let size = 1;
+/** The most characters of a number, with a comma; infinite for a number that JSON does not keep as it is. */
+function charactersOf(value: number): number {
+  if (!Number.isSafeInteger(value)) return Number.isFinite(value) ? LONGEST_NUMBER : Infinity;
+  if (value <= -1_000 || value >= 1_000) return LONGEST_INTEGER;
+  return Object.is(value, -0) ? Infinity : WORD_CHARACTERS;
+}
+
+function leftAfterObject(value: object, before: number, depth: number): number {
+  if (depth > DEEPEST) return -1;
+  let left = before - CONTAINER_BORDERS;
   if (Array.isArray(value)) {
-    if (value.length > MOST_CHARACTERS || mayHaveNames(value)) return Infinity;
-    for (let index = 0; index < value.length; index++) size += sizeOf(value[index], depth);
-    return size;
+    // Each item takes two characters at least.
+    if (value.length * 2 > left || mayHaveNames(value)) return -1;
+    for (let index = 0; index < value.length && left >= 0; index++)
+      left = leftAfter(value[index], left, depth);
+    return left;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return Infinity;
+  if (prototype !== Object.prototype && prototype !== null) return -1;
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key];
     // Some libraries add functions to Object.prototype.
-    if (typeof item !== 'function' || Object.hasOwn(value, key)) size += key.length + sizeOf(item, depth);
+    if (typeof item === 'function' && !Object.hasOwn(value, key)) continue;
+    left = leftAfter(item, left - key.length - TEXT_BORDERS, depth);
+    if (left < 0) return -1;
   }
-  return size;
+  return left;
 }
