@@ -82,7 +82,7 @@ test(`a process is replaced under the load of clients that keep their connection
 test('a second signal ends the process at once', async () => {
   using server = await startServer('60000', '60000');
   server.child.kill('SIGTERM');
-  await eventually(async () => !(await fetch(`http://127.0.0.1:${server.port}/ready`)).ok);
+  await eventually(async () => !(await fetch(`http://127.0.0.1:${server.port}/readyz`)).ok);
   server.child.kill('SIGINT');
   expect(await server.ended).toEqual([null, 'SIGINT']);
 });

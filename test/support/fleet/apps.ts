@@ -18,7 +18,7 @@ const LIMIT_MS = 60_000;
 /** The fleet of these tests, with the times of the protocol at a fifth. */
 export const APPS_TIMING: FleetTiming = { ...TEST_TIMING, hostTickMs: 2_000, aloneMs: 1_500 };
 
-export type AppOptions = Partial<Pick<AppSettings, 'version' | 'args' | 'options' | 'isEager'>> & {
+export type AppOptions = Partial<Omit<AppSettings, 'fleet' | 'fleetEntry' | 'workerEntry'>> & {
   readonly redis?: string;
   readonly timing?: FleetTiming;
 };
@@ -144,6 +144,8 @@ export class FleetApps implements AsyncDisposable {
       args = { label: version },
       options = { numReplicas: 3 },
       isEager = false,
+      port = 0,
+      drainDelayMs = 500,
       timing = APPS_TIMING,
     } = { ...this.#defaults, ...given };
     const membership = { redis: { url: redis }, zone: '', timing };
@@ -151,7 +153,7 @@ export class FleetApps implements AsyncDisposable {
       fleet: { ...FLEET, name: this.#name, membership },
       fleetEntry: inject('fleetEntry'),
       workerEntry: inject('threadEntry'),
-      ...{ version, args, options, isEager },
+      ...{ version, args, options, isEager, port, drainDelayMs },
     });
     this.all.push(app);
     return app;

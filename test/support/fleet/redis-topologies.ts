@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from '../free-port.ts';
 import { eventually } from '../until.ts';
-import { freePort, RedisProcess } from './redis-process.ts';
+import { RedisProcess } from './redis-process.ts';
 import { ADMIN, MEMBER, RedisServer, serverArguments } from './redis-server.ts';
 
 /** Time limit of what servers do among themselves, in ms, on a busy machine. */

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
-import { freePort, RedisProcess } from './redis-process.ts';
+import { freePort } from '../free-port.ts';
+import { RedisProcess } from './redis-process.ts';
 import { ADMIN, MEMBER, serverArguments } from './redis-server.ts';
 
 const READY = 'Ready to accept connections';

@@ -5,7 +5,7 @@ const PROBE_MS = 25;
 
 /**
  * A load balancer of connections, as the service of a cluster is one: a connection stays with the backend that it got, and new
- * ones go to the backends that say at `/ready` that they are.
+ * ones go to the backends that say at `/readyz` that they are.
  */
 export class Balancer implements AsyncDisposable {
   readonly #server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#forward(client));
@@ -46,7 +46,7 @@ export class Balancer implements AsyncDisposable {
   async #probe(port: number): Promise<void> {
     let isReady = false;
     try {
-      isReady = (await fetch(`http://127.0.0.1:${port}/ready`)).ok;
+      isReady = (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
     } catch {}
     if (this.#backends.has(port)) this.#backends.set(port, isReady);
   }
