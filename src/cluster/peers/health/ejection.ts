@@ -5,7 +5,10 @@ const BASE_MS = 30_000;
 const MAX_MS = 300_000;
 /** Greatest share of the peers that are ejected at a time. */
 const MAX_EJECTED = 0.5;
-/** Share of healthy peers below which ejections are ignored: the fault is then more likely here than at the peers. */
+/**
+ * Share of healthy peers, which are neither ejected nor failing, below which ejections are ignored: the fault is then more
+ * likely here than at the peers.
+ */
 const PANIC_BELOW = 0.5;
 /** Time, in ms, for which a link has to hold to count as a success: a ping is sent and answered in it. */
 export const STEADY_MS = 10_000;
@@ -43,6 +46,8 @@ export interface Ejection {
  */
 export class PeerEjection {
   readonly #peers = new Map<string, PeerState>();
+  /** No ejection ends before this time. */
+  #nextEnd = Infinity;
 
   add(peer: string): void {
     if (this.#peers.has(peer)) return;
@@ -90,10 +95,17 @@ export class PeerEjection {
     return readmit(state, at);
   }
 
-  /** Whether the peer gets no calls now. */
-  isOut(peer: string, at: number): boolean {
-    const state = this.#state(peer, at);
-    return state !== undefined && state.until !== 0 && !this.#isPanic();
+  /** The peers that get no calls now. */
+  out(at: number): ReadonlySet<string> {
+    this.#endExpired(at);
+    const out = new Set<string>();
+    let healthy = 0;
+    for (const [peer, { until, unreachable, breaking }] of this.#peers) {
+      if (until !== 0) out.add(peer);
+      else if (unreachable === 0 && breaking === 0) healthy++;
+    }
+    if (healthy < PANIC_BELOW * this.#peers.size) out.clear();
+    return out;
   }
 
   /** The ejection of the peer; undefined if the peer is not ejected. */
@@ -112,6 +124,7 @@ export class PeerEjection {
     state.level++;
     state.cause = breaking >= FAILURES ? 'breaking' : 'unreachable';
     state.until = at + Math.min(MAX_MS, BASE_MS * state.level);
+    this.#nextEnd = Math.min(this.#nextEnd, state.until);
     return true;
   }
 
@@ -121,23 +134,25 @@ export class PeerEjection {
     return count;
   }
 
-  /** Whether fewer than half of the peers are neither ejected nor failing. */
-  #isPanic(): boolean {
-    let healthy = 0;
-    for (const { until, unreachable, breaking } of this.#peers.values())
-      if (until === 0 && unreachable === 0 && breaking === 0) healthy++;
-    return healthy < PANIC_BELOW * this.#peers.size;
-  }
-
   /** The state of a peer, once ejections that have taken their time are over. */
   #state(peer: string, at: number): PeerState | undefined {
+    this.#endExpired(at);
+    return this.#peers.get(peer);
+  }
+
+  #endExpired(at: number): void {
+    if (at < this.#nextEnd) return;
+    this.#nextEnd = Infinity;
     for (const state of this.#peers.values()) {
-      if (state.until === 0 || at < state.until) continue;
+      if (state.until === 0) continue;
+      if (at < state.until) {
+        this.#nextEnd = Math.min(this.#nextEnd, state.until);
+        continue;
+      }
       readmit(state, state.until);
       state.unreachable = 0;
       state.breaking = 0;
     }
-    return this.#peers.get(peer);
   }
 }
 

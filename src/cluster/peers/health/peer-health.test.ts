@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { World } from '../../../../test/support/fleet/world.ts';
 import { worldTime } from '../../../../test/support/fleet/world-time.ts';
 import { PeerHealth, type PeerStanding } from './peer-health.ts';
@@ -113,5 +113,22 @@ describe('the health of peers', () => {
     expect(peers.returned).toEqual([]);
     peers.refuse(1, 5);
     expect(peers.at(1).isOut).toBe(false);
+  });
+
+  test('each change looks at all peers a fixed number of times, however many there are', () => {
+    const passes = (count: number): number => {
+      const peers = new Peers(count);
+      peers.flap(0, 5);
+      for (const standing of peers.all) peers.health.opened(standing);
+      peers.world.run(11_000);
+      const values = vi.spyOn(Map.prototype, 'values');
+      const entries = vi.spyOn(Map.prototype, Symbol.iterator);
+      peers.refuse(1, 1);
+      const passes = values.mock.calls.length + entries.mock.calls.length;
+      values.mockRestore();
+      entries.mockRestore();
+      return passes;
+    };
+    expect(passes(50)).toBe(passes(5));
   });
 });

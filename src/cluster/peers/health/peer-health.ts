@@ -111,9 +111,10 @@ export class PeerHealth {
     let next = Infinity;
     for (const { name, openedAt = Infinity } of this.#standings)
       if (openedAt + STEADY_MS <= at) this.#ejection.held(name, at);
+    const out = this.#ejection.out(at);
     for (const standing of this.#standings) {
       const { name, openedAt } = standing;
-      const isOut = this.#ejection.isOut(name, at);
+      const isOut = out.has(name);
       if (isOut !== standing.isOut && (!isOut || openedAt === undefined)) {
         standing.isOut = isOut;
         hasChanged = true;
