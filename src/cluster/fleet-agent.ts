@@ -214,9 +214,9 @@ export class FleetAgent {
       control: (from: string, document: unknown) => this.#control(from, document),
       closed: () => this.#links.delete(link),
     };
-    const counts = this.#listener?.counts;
+    const { faults } = this.#tally;
     const served = this.#served;
-    const link = new InboundLink(session, socket, maxPayload, served, pace, listener, counts, this.#counts);
+    const link = new InboundLink(session, socket, maxPayload, served, pace, listener, faults, this.#counts);
     this.#links.add(link);
     if (this.#isDraining) link.drain();
   }
@@ -281,7 +281,7 @@ export class FleetAgent {
   #dial(address: PeerAddress, expected?: string): PeerClient {
     return new PeerClient(
       { ...this.#dialling, ...address, isKept: true, ...(expected !== undefined && { expected }) },
-      { health: this.#health, counts: this.#counts },
+      { health: this.#health, counts: this.#counts, faults: this.#tally.faults },
       {
         opened: (instance) => this.#members.up(instance),
         up: (instance, epoch) => this.#post({ type: 'peerUp', address, instance, epoch }),

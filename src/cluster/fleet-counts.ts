@@ -21,13 +21,17 @@ export class FleetTally {
   }
 
   read(): FleetCounts {
-    const counts: Partial<Record<FleetCount, number>> = { ...this.#redis };
-    for (const fault of Object.values(FAULT)) {
-      const count = this.faults.of(fault);
-      if (count > 0) counts[`faults_${fault}`] = count;
-    }
-    return counts;
+    return { ...this.#redis, ...countsOf(this.faults) };
   }
+}
+
+export function countsOf(faults: FaultCounts): FleetCounts {
+  const counts: Partial<Record<FleetCount, number>> = {};
+  for (const fault of Object.values(FAULT)) {
+    const count = faults.of(fault);
+    if (count > 0) counts[`faults_${fault}`] = count;
+  }
+  return counts;
 }
 
 export function sumOfCounts(...all: readonly FleetCounts[]): FleetCounts {

@@ -14,7 +14,7 @@ import { messageOf } from '../values/describe-value.ts';
 import { unpack } from '../values/pack.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetInit, FromFleet, FromMember, ToFleet } from './fleet-control.ts';
-import { type FleetCounts, sumOfCounts } from './fleet-counts.ts';
+import { countsOf, type FleetCounts, sumOfCounts } from './fleet-counts.ts';
 import type { FleetOptions, PeerAddress } from './fleet-options.ts';
 import { FleetWorker } from './fleet-worker.ts';
 import { dialOptions } from './peers/dial-options.ts';
@@ -126,9 +126,9 @@ export class FleetHost {
     return this.#watch.sample;
   }
 
-  /** What failed in Redis and at the door. */
+  /** What failed in Redis, and links that were refused or closed since a peer broke the protocol. */
   get counts(): FleetCounts {
-    return sumOfCounts(this.#formerCounts, this.#counts);
+    return sumOfCounts(this.#formerCounts, this.#counts, countsOf(this.#watch.faults));
   }
 
   /** Why instances get no calls, by instance. */
@@ -263,7 +263,7 @@ export class FleetHost {
     life.end();
     this.#life = undefined;
     this.#watch.threadEnded();
-    this.#formerCounts = this.counts;
+    this.#formerCounts = sumOfCounts(this.#formerCounts, this.#counts);
     this.#counts = {};
     if (!this.#isClosed) this.#startLater('the fleet thread ended', reason);
   }

@@ -7,6 +7,7 @@ import { type Introduction, PROOF_TIMEOUT_MS, type Session, shakeHands } from '.
 import type { LinkSocket } from './link-socket.ts';
 import type { LinkSecurity } from './security.ts';
 import { openWebSocket } from './websocket-link.ts';
+import { FAULT, type FaultCounts } from './wire-error.ts';
 
 export interface DialOptions {
   /** IP address of the peer. */
@@ -19,6 +20,8 @@ export interface DialOptions {
   readonly expected?: string;
   /** Whether the link keeps the process alive. Default true */
   readonly keepsAlive?: boolean;
+  /** Counts what this side finds wrong with the peer until the link is open. */
+  readonly counts?: FaultCounts | undefined;
 }
 
 /**
@@ -32,13 +35,13 @@ export async function dialLink<T>(
   options: DialOptions,
   onOpen: (session: Session, socket: LinkSocket) => T,
 ): Promise<T> {
-  const { host, port, allow, security } = options;
+  const { host, port, allow, security, counts } = options;
   allow.check(host, port);
   const tcp = connect({ host, port, noDelay: true, keepAlive: true });
   if (options.keepsAlive === false) tcp.unref();
   tcp.setTimeout(PROOF_TIMEOUT_MS, () => tcp.destroy(new Error(`no answer within ${PROOF_TIMEOUT_MS} ms`)));
   try {
-    const secured = await secure(tcp, security);
+    const secured = await secure(tcp, security, counts);
     const socket = await openWebSocket(
       secured ?? tcp,
       isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`,
@@ -52,7 +55,10 @@ export async function dialLink<T>(
       binding: security.bindingOf(secured),
       expected: options.expected,
       onOpen: (session) => resolve(onOpen(session, socket)),
-      onFailed: reject,
+      onFailed: (error, fault, isFoundHere) => {
+        if (isFoundHere) counts?.add(fault);
+        reject(error);
+      },
     });
     return await promise;
   } catch (error) {
@@ -65,7 +71,11 @@ export async function dialLink<T>(
 }
 
 /** Opens the TLS connection; undefined without TLS. */
-async function secure(tcp: Socket, security: LinkSecurity): Promise<TLSSocket | undefined> {
+async function secure(
+  tcp: Socket,
+  security: LinkSecurity,
+  counts: FaultCounts | undefined,
+): Promise<TLSSocket | undefined> {
   const { clientOptions } = security;
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket | undefined>();
   tcp.once('error', reject);
@@ -77,8 +87,12 @@ async function secure(tcp: Socket, security: LinkSecurity): Promise<TLSSocket | 
   const socket = connectTls({ ...clientOptions, socket: tcp });
   socket.once('error', reject);
   socket.once('secureConnect', () => {
-    if (security.isProved(socket, 'dialer')) resolve(socket);
-    else reject(new ServeError('SERVE_UNAUTHORIZED', 'no link: the peer has not used the key of the fleet'));
+    if (security.isProved(socket, 'dialer')) {
+      resolve(socket);
+      return;
+    }
+    counts?.add(FAULT.unauthorized);
+    reject(new ServeError('SERVE_UNAUTHORIZED', 'no link: the peer has not used the key of the fleet'));
   });
   return promise;
 }

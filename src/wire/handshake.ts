@@ -60,8 +60,11 @@ export interface HandshakeOptions {
   readonly expected?: string | undefined;
   /** Called in the turn of the last message, before the next message is read. */
   readonly onOpen: (session: Session) => void;
-  /** Called on failure; the connection is closed already. */
-  readonly onFailed: (error: Error, fault: Fault) => void;
+  /**
+   * Called on failure; the connection is closed already.
+   * @param isFoundHere false: the peer closed the connection
+   */
+  readonly onFailed: (error: Error, fault: Fault, isFoundHere: boolean) => void;
 }
 
 /** The fields of `hello` and `challenge`. */
@@ -252,7 +255,7 @@ class Handshake {
     if (this.#isOver) return;
     this.#end();
     this.#socket.close(codeOf(error.fault), error.fault);
-    this.#options.onFailed(toServeError(error), error.fault);
+    this.#options.onFailed(toServeError(error), error.fault, true);
   }
 
   #closed(error: Error | undefined): void {
@@ -262,6 +265,7 @@ class Handshake {
     this.#options.onFailed(
       toServeError(new WireError(fault, error?.message ?? 'the peer closed the link')),
       fault,
+      error instanceof WireError,
     );
   }
 

@@ -44,7 +44,7 @@ export interface LinkOptions {
   readonly peerMaxPayload?: number;
   /** Number of kinds of views that the peer knows, by its handshake. Default: the kinds of this process */
   readonly peerViews?: number;
-  readonly counts?: FaultCounts;
+  readonly counts?: FaultCounts | undefined;
   /** Counts the bytes of messages. Several links may share it. */
   readonly traffic?: LinkTraffic | undefined;
   readonly loop?: EventLoop;
@@ -209,8 +209,9 @@ export class Link implements Collector {
     this.#socket.close(code, reason);
   }
 
-  /** Ends the link at once. */
+  /** Ends the link at once. @param error a `WireError` if what the peer sent is the reason, which is counted */
   destroy(error?: Error): void {
+    if (error instanceof WireError && !this.#isClosed) this.#counts.add(error.fault);
     this.#socket.destroy();
     this.#ended(error);
   }

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { introduction, LOOPBACK, security } from '../../../test/support/wire/links.ts';
 import { time } from '../../time/clock.ts';
+import { FaultCounts } from '../../wire/wire-error.ts';
 import type { LinkEnd } from '../node/events.ts';
 import { PeerHealth } from '../peers/health/peer-health.ts';
 import { PeerClient } from '../peers/peer-client.ts';
@@ -28,7 +29,11 @@ test.each([
 ] as const)('a member that cannot be dialled is %s', async (cause, hangsUp) => {
   await using listener = await portOf(hangsUp);
   const ends = Promise.withResolvers<LinkEnd>();
-  const needs = { health: new PeerHealth(time, () => {}), counts: new PeerCounts() };
+  const needs = {
+    health: new PeerHealth(time, () => {}),
+    counts: new PeerCounts(),
+    faults: new FaultCounts(),
+  };
   const members = new MemberPeers({
     open: (expected, address) =>
       new PeerClient(

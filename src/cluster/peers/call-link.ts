@@ -4,6 +4,7 @@ import type { Frame } from '../../wire/large-receiver.ts';
 import { Link, type LinkEvents, type LinkTraffic } from '../../wire/link.ts';
 import type { LinkSocket } from '../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import type { FaultCounts } from '../../wire/wire-error.ts';
 import { type EndpointsStatus, readEndpoints } from './endpoint-table.ts';
 
 /** Unsent bytes of a link from which no further call is sent over it. */
@@ -44,18 +45,22 @@ export class CallLink implements LinkEvents {
   /** Ids of calls whose own frame was large: the peer may not know them yet. */
   readonly #large = new Set<number>();
 
-  /** @param traffic counts the bytes of the link */
+  /**
+   * @param traffic counts the bytes of the link
+   * @param faults counts the messages of the peer that end the link
+   */
   constructor(
     session: Session,
     socket: LinkSocket,
     maxPayload: number,
     events: CallLinkEvents,
     traffic?: LinkTraffic,
+    faults?: FaultCounts,
   ) {
     this.session = session;
     this.#events = events;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
-    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, traffic });
+    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, traffic, counts: faults });
   }
 
   /** Whether so much is unsent that calls should go elsewhere. */

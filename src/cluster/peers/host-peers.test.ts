@@ -3,6 +3,7 @@ import { UNKNOWN_CONFIG } from '../../handle/call/route-config.ts';
 import { routeKey } from '../../handle/routing/directory.ts';
 import { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
 import { machineTime, type Timer, useTime } from '../../time/clock.ts';
+import { FaultCounts } from '../../wire/wire-error.ts';
 import { dialOptions } from './dial-options.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
 import { PeerHealth } from './health/peer-health.ts';
@@ -69,7 +70,7 @@ function lifeOf(registry: EndpointRegistry): HostPeers {
     registry,
     dialOptions(options, 'here', 1),
     { callerIndex: 1, post() {} },
-    { health: new PeerHealth(machineTime), counts: new PeerCounts() },
+    { health: new PeerHealth(machineTime), counts: new PeerCounts(), faults: new FaultCounts() },
     undefined,
   );
   registry.observe({

@@ -7,6 +7,7 @@ import { Codec } from '../../wire/codec.ts';
 import type { LinkSocket, LinkSocketEvents } from '../../wire/link-socket.ts';
 import { messageHead } from '../../wire/message.ts';
 import { PEER_FRAME, pushFrame } from '../../wire/peer-frames.ts';
+import { FAULT, FaultCounts } from '../../wire/wire-error.ts';
 import { PeerHealth } from './health/peer-health.ts';
 import { type Dial, PeerClient } from './peer-client.ts';
 import { PeerCounts } from './peer-counts.ts';
@@ -29,7 +30,12 @@ class Socket implements LinkSocket {
   says(frame: readonly unknown[]): void {
     const slots: unknown[] = [];
     pushFrame(slots, frame);
-    this.events?.message([messageHead(new Codec().encode(slots))]);
+    this.sends(messageHead(new Codec().encode(slots)));
+  }
+
+  /** The other side sends bytes. */
+  sends(message: Uint8Array): void {
+    this.events?.message([message]);
   }
 
   close(): void {
@@ -45,6 +51,7 @@ class Socket implements LinkSocket {
 class Peer {
   readonly world = new World(1);
   readonly health = new PeerHealth(worldTime(this.world));
+  readonly faults = new FaultCounts();
   /** Dials so far, the last one last. */
   readonly dials: Array<{ open(epoch?: number): Socket; fail(): Promise<void> }> = [];
   readonly client: PeerClient;
@@ -54,7 +61,7 @@ class Peer {
     const common = { allow: LOOPBACK, security: security(), self: introduction('self') };
     this.client = new PeerClient(
       { ...address, ...common, expected: 'peer', epoch: 1, isKept: false },
-      { health: this.health, counts: new PeerCounts(), dial: this.#dial },
+      { health: this.health, counts: new PeerCounts(), faults: this.faults, dial: this.#dial },
       { opened() {}, up() {}, endpoints() {}, down() {}, closed() {}, failed() {} },
     );
   }
@@ -135,4 +142,18 @@ test('a channel that is made while the peer is down makes the client dial again'
   expect(peer.dials).toHaveLength(2);
   peer.open();
   expect(peer.client.isDown).toBe(false);
+});
+
+test('a peer that breaks the protocol on a link that was dialled is counted, once for each link', () => {
+  peer.client.channel(TARGET, () => {});
+  peer.client.dial();
+  const garbage = peer.open();
+  garbage.sends(Buffer.from([0, 0, 0, 1, 0xc1]));
+  garbage.events?.closed(undefined);
+  peer.world.run(5_000);
+  peer.open().says([PEER_FRAME.status, { kind: 'endpoints', endpoints: 'none', gone: [] }]);
+  expect(peer.faults.of(FAULT.malformed)).toBe(2);
+  peer.world.run(5_000);
+  peer.open().events?.closed(new Error('the connection broke'));
+  expect(Object.values(FAULT).reduce((sum, fault) => sum + peer.faults.of(fault), 0)).toBe(2);
 });

@@ -4,6 +4,7 @@ import { type DialOptions, dialLink } from '../../wire/dialer.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { LinkSocket } from '../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import type { FaultCounts } from '../../wire/wire-error.ts';
 import { CallLink } from './call-link.ts';
 import type { EndpointsStatus, PeerEndpoint } from './endpoint-table.ts';
 import { type Ejection, STEADY_MS } from './health/ejection.ts';
@@ -25,12 +26,14 @@ export type Dial = (
 export interface PeerClientNeeds {
   readonly health: PeerHealth;
   readonly counts: PeerCounts;
+  /** Counts the links that end since the peer broke the protocol. */
+  readonly faults: FaultCounts;
   /** Default: `dialLink` */
   readonly dial?: Dial | undefined;
 }
 
 /** The peer and the way to it. */
-export interface PeerClientOptions extends Omit<DialOptions, 'keepsAlive'> {
+export interface PeerClientOptions extends Omit<DialOptions, 'keepsAlive' | 'counts'> {
   /** Epoch of the instance that is expected: in another one the numbers of its endpoints differ. Default: any */
   readonly epoch?: number;
   /** Whether a link is kept open without calls. */
@@ -60,6 +63,7 @@ export class PeerClient implements PeerState {
   readonly counts: PeerCounts;
   readonly #options: PeerClientOptions;
   readonly #health: PeerHealth;
+  readonly #faults: FaultCounts;
   readonly #standing: PeerStanding;
   readonly #dialLink: Dial;
   readonly #events: PeerEvents;
@@ -82,12 +86,13 @@ export class PeerClient implements PeerState {
 
   constructor(
     options: PeerClientOptions,
-    { health, counts, dial = dialLink }: PeerClientNeeds,
+    { health, counts, faults, dial = dialLink }: PeerClientNeeds,
     events: PeerEvents,
   ) {
     this.counts = counts;
     this.#options = options;
     this.#health = health;
+    this.#faults = faults;
     this.#dialLink = dial;
     this.#events = events;
     this.#instance = options.expected ?? `${options.host}:${options.port}`;
@@ -158,8 +163,9 @@ export class PeerClient implements PeerState {
 
   async #dial(): Promise<void> {
     const { epoch, isKept: _, ...options } = this.#options;
+    const counts = this.#faults;
     try {
-      await this.#dialLink({ ...options, keepsAlive: false }, (session, socket) => {
+      await this.#dialLink({ ...options, keepsAlive: false, counts }, (session, socket) => {
         const link = new CallLink(
           session,
           socket,
@@ -174,6 +180,7 @@ export class PeerClient implements PeerState {
             closed: (error) => this.#closed(link, error),
           },
           this.counts,
+          counts,
         );
         if (this.#isClosed) link.close();
         else if (epoch !== undefined && epoch !== session.epoch) this.#mistaken(link);

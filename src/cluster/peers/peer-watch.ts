@@ -3,6 +3,7 @@ import { LogLimiter } from '../../observe/log-limiter.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { PeerSample } from '../../observe/peer-metrics.ts';
 import { now, time } from '../../time/clock.ts';
+import { FaultCounts } from '../../wire/wire-error.ts';
 import type { Ejection } from './health/ejection.ts';
 import { PeerHealth } from './health/peer-health.ts';
 import type { PeerClientNeeds } from './peer-client.ts';
@@ -15,6 +16,7 @@ const NOTHING: PeerReport = { totals: NO_TOTALS, peers: [] };
 export class PeerWatch implements PeerClientNeeds {
   readonly health: PeerHealth = new PeerHealth(time, () => this.#tell());
   readonly counts: PeerCounts = new PeerCounts();
+  readonly faults: FaultCounts = new FaultCounts();
   readonly #events: Events;
   readonly #log: LogLimiter;
   readonly #ownEjections: () => Iterable<{ readonly instance: string; readonly ejection: Ejection }>;

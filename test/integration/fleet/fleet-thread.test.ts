@@ -1,8 +1,11 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fleetOptions } from '../../../src/cluster/fleet-settings.ts';
+import { createUpgrade } from '../../../src/wire/websocket-link.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
 import { quietServe } from '../../support/quiet.ts';
@@ -75,6 +78,26 @@ describe('the fleet thread', () => {
       link?.[Symbol.dispose]();
       return link?.session.epoch === 3;
     });
+  });
+
+  test('counts what a peer does wrong that it dials, and keeps the count when it starts again', async () => {
+    await using resources = new AsyncDisposableStack();
+    const [http, upgrade] = [createServer(), await createUpgrade()];
+    http.on('upgrade', (req, socket, head) =>
+      upgrade(req, socket, head, (link) =>
+        link.listen({ message: () => link.send([Buffer.from([0, 0, 0, 1, 0xc1])]), closed() {} }),
+      ),
+    );
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    resources.defer(() => void http.close());
+    const peers = [{ host: '127.0.0.1', port: (http.address() as AddressInfo).port }];
+    const { fleet } = resources.use(await fleetInstance({ peers }));
+    const malformed = (): number => fleet.counts.faults_malformed ?? 0;
+    await eventually(() => malformed() > 0);
+    const before = malformed();
+    fleet.destroyThread();
+    await eventually(() => malformed() > before);
+    expect(Object.keys(fleet.counts)).toEqual(['faults_malformed']);
   });
 
   test('that cannot listen says so, and the instance serves alone', async () => {

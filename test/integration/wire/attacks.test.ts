@@ -10,6 +10,7 @@ import { messageHead } from '../../../src/wire/message.ts';
 import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
 import { MAX_UNPROVED } from '../../../src/wire/unproved-sockets.ts';
 import { createUpgrade, openWebSocket } from '../../../src/wire/websocket-link.ts';
+import { FaultCounts } from '../../../src/wire/wire-error.ts';
 import { eventually } from '../../support/until.ts';
 import {
   certificates,
@@ -93,19 +94,23 @@ describe('a server that is none of the fleet', () => {
       isProved: { value: own.isProved.bind(own) },
       bindingOf: { value: own.bindingOf.bind(own) },
     });
-    await expect(dialling(server.port, { security: trusting })).rejects.toMatchObject({
+    const counts = new FaultCounts();
+    await expect(dialling(server.port, { security: trusting, counts })).rejects.toMatchObject({
       code: 'SERVE_UNAUTHORIZED',
       message: expect.stringContaining('has not used the key of the fleet'),
     });
+    expect(counts.of('unauthorized')).toBe(1);
   });
 
   test('security link 4: with another secret is refused, with and without certificates', async () => {
     for (const options of [{}, { tls: certificates('fleet') }, PLAIN]) {
       await using server = await listening({ security: security({ ...options, secrets: [OTHER_SECRET] }) });
-      await expect(dialling(server.listener.port, { security: security(options) })).rejects.toMatchObject({
-        name: 'ServeError',
-      });
+      const counts = new FaultCounts();
+      const dialled = dialling(server.listener.port, { security: security(options), counts });
+      await expect(dialled).rejects.toMatchObject({ name: 'ServeError' });
       expect(server.links).toEqual([]);
+      // The listener has found the fault, and counts it.
+      expect(counts.of('unauthorized')).toBe(0);
     }
   });
 
@@ -175,10 +180,12 @@ describe('a server that is none of the fleet', () => {
       }),
     );
     await using server = await serving(http);
-    await expect(dialling(server.port, { security: security(PLAIN) })).rejects.toMatchObject({
+    const counts = new FaultCounts();
+    await expect(dialling(server.port, { security: security(PLAIN), counts })).rejects.toMatchObject({
       code: 'SERVE_UNAUTHORIZED',
       message: expect.stringContaining('does not know the secret'),
     });
+    expect(counts.of('unauthorized')).toBe(1);
   });
 
   test('security link 2: that passes a link with certificates on to a member is refused: the proof belongs to one connection', async () => {

@@ -10,6 +10,7 @@ import { RegistryDirectory } from '../../../src/handle/routing/registry-director
 import { Router } from '../../../src/handle/routing/router.ts';
 import type { DeploymentHandle } from '../../../src/index.ts';
 import { time } from '../../../src/time/clock.ts';
+import { FaultCounts } from '../../../src/wire/wire-error.ts';
 import { FLEET } from './instances.ts';
 
 /**
@@ -28,7 +29,7 @@ export class LightInstance implements Disposable {
     const caller = { index: 0, instanceId: name, name };
     const port = { caller, send: (event: Parameters<Router['apply']>[0]) => this.#router.apply(event) };
     const dialling = dialOptions(FLEET, name, 1);
-    const needs = { health: this.#health, counts: this.counts };
+    const needs = { health: this.#health, counts: this.counts, faults: new FaultCounts() };
     this.#peers = new HostPeers(registry, dialling, { callerIndex: 1, post() {} }, needs, undefined);
     const refuse = (): never => {
       throw new Error('the instance has no replicas');

@@ -67,8 +67,7 @@ export class InboundLink implements LinkEvents {
     this.#pace = pace;
     this.#listener = listener;
     const { maxPayload: peerMaxPayload, views: peerViews } = session;
-    const sizes = { maxPayload, peerMaxPayload, peerViews };
-    this.#link = new Link(socket, this, { ...sizes, traffic, ...(counts && { counts }) });
+    this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, traffic, counts });
     this.tell(served.describe());
   }
 

@@ -16,6 +16,7 @@ import { threadConnector } from '../../../../src/handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../../../../src/load/deployment-load.ts';
 import { ReplicaLoad } from '../../../../src/load/load-table.ts';
 import type { Session } from '../../../../src/wire/handshake.ts';
+import { FaultCounts } from '../../../../src/wire/wire-error.ts';
 import { LOOPBACK, security } from '../../wire/links.ts';
 import { DataReplica, type RunLog } from './data-replica.ts';
 import type { SimulatedSocket } from './simulated-wire.ts';
@@ -61,6 +62,7 @@ export class DataInstance {
   readonly #peers: HostPeers;
   readonly #clients: PeerClient[] = [];
   readonly #healths: PeerHealth[] = [];
+  readonly #faults = new FaultCounts();
   readonly counts = new PeerCounts();
   #started = 0;
 
@@ -185,7 +187,7 @@ export class DataInstance {
   #needs(thread: VirtualThread): PeerClientNeeds {
     const health = new PeerHealth(this.#time);
     this.#healths.push(health);
-    return { health, counts: this.counts, dial: this.options.dial(this, thread) };
+    return { health, counts: this.counts, faults: this.#faults, dial: this.options.dial(this, thread) };
   }
 
   get #self() {
