@@ -326,7 +326,8 @@ export class FleetAgent {
   #shipStats(): void {
     const calls = this.#router.takeStats();
     if (calls.length > 0) this.#post({ type: 'stats', calls });
-    this.#post({ type: 'counts', counts: this.#tally.read() });
+    const counts = this.#tally.take();
+    if (counts !== undefined) this.#post({ type: 'counts', counts });
     this.#reportPeers();
   }
 

@@ -115,7 +115,7 @@ export type FromFleet =
   | { readonly type: 'peerDown'; readonly address: PeerAddress; readonly error: Packed }
   /** Calls since the last report. */
   | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] }
-  /** What failed since the thread's start. */
+  /** What failed since the thread's start; sent when that has changed. */
   | { readonly type: 'counts'; readonly counts: FleetCounts }
   /** A record for the log, which is limited already. */
   | {

@@ -13,6 +13,8 @@ export class FleetTally {
   /** Links that were refused, or closed because the peer broke the protocol. */
   readonly faults: FaultCounts = new FaultCounts();
   readonly #redis: Partial<Record<FleetCount, number>> = {};
+  /** Sum of the totals when they were taken last. */
+  #taken = 0;
 
   /** An operation on Redis failed, or a document there cannot be used. */
   redisFailed(reason: StoreFailure | Unreadable): void {
@@ -20,8 +22,13 @@ export class FleetTally {
     this.#redis[name] = (this.#redis[name] ?? 0) + 1;
   }
 
-  read(): FleetCounts {
-    return { ...this.#redis, ...countsOf(this.faults) };
+  /** Takes the totals if any has risen since the last time. */
+  take(): FleetCounts | undefined {
+    const counts = { ...this.#redis, ...countsOf(this.faults) };
+    const sum = Object.values(counts).reduce((total, count) => total + count, 0);
+    if (sum === this.#taken) return undefined;
+    this.#taken = sum;
+    return counts;
   }
 }
 
