@@ -2,7 +2,7 @@ import type { Add } from './samples.ts';
 
 /** The calls of an instance to its peers, for its metrics. */
 export interface PeerSample {
-  /** Calls that were sent, again those that came back. */
+  /** Calls that were sent; a call that came back and was sent again counts twice. */
   readonly calls: number;
   /** Calls that peers gave back since no place was free for them. */
   readonly refused: number;
@@ -23,7 +23,7 @@ export function addPeerMetrics(add: Add, read: () => PeerSample | undefined): vo
     });
   count(
     'peer_calls_total',
-    'Calls sent to other instances, again those that came back.',
+    'Calls sent to other instances; a call that came back and was sent again counts twice.',
     ({ calls }) => calls,
   );
   const refused = 'Calls that other instances gave back since no place was free for them.';

@@ -2,7 +2,7 @@ import { type Ejection, FAILURES, STEADY_MS } from './health/ejection.ts';
 
 /** Counts of the calls to peers, and of their links. */
 export interface PeerTotals {
-  /** Calls that were sent, again those that came back. */
+  /** Calls that were sent; a call that came back and was sent again counts twice. */
   readonly calls: number;
   /** Calls that peers gave back since no place was free for them. */
   readonly refused: number;
