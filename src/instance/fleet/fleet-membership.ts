@@ -74,7 +74,7 @@ export class FleetMembership {
 
   constructor(options: FleetMembershipOptions) {
     this.#options = options;
-    this.#loads = new LocalLoads(options.registry);
+    this.#loads = new LocalLoads(options);
     this.#policies = new FleetPolicies(options);
     this.#decisions = new FleetDecisions(options.events, options.log);
     this.#log = new LogLimiter(options.log);

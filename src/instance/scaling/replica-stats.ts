@@ -1,11 +1,17 @@
 import { LoadWindow } from '../../controller/load-window.ts';
 import type { AutoscalingContext } from '../../deployment/options/autoscaling-policy.ts';
+import type { ControlLink } from '../../isolation/control-link.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 
 /** A replica without an answer after this time is asked again, in ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** Maximum number of names per replica, so that a hook that makes up names cannot fill the memory. */
 const MAX_NAMES = 100;
+
+/** The parts of a replica that are asked for values. */
+export interface StatsReplica extends Pick<ManagedReplica, 'replicaId' | 'hasStats' | 'state'> {
+  readonly control: Pick<ControlLink, 'autoscalingStats'>;
+}
 
 interface Reported {
   readonly windows: Map<string, LoadWindow>;
@@ -16,7 +22,7 @@ interface Reported {
 export class ReplicaStats {
   readonly #keepMs: number;
   readonly #onError: (replicaId: string, error: unknown) => void;
-  readonly #reported = new Map<ManagedReplica, Reported>();
+  readonly #reported = new Map<StatsReplica, Reported>();
 
   /** @param keepMs how long values are kept */
   constructor(keepMs: number, onError: (replicaId: string, error: unknown) => void) {
@@ -25,7 +31,7 @@ export class ReplicaStats {
   }
 
   /** Asks the replicas that have the hook, and drops the values of those that no longer run. */
-  ask(at: number, running: readonly ManagedReplica[]): void {
+  ask(at: number, running: readonly StatsReplica[]): void {
     for (const replica of this.#reported.keys())
       if (!running.includes(replica)) this.#reported.delete(replica);
     for (const replica of running) if (replica.hasStats) this.#askOne(at, replica);
@@ -49,7 +55,7 @@ export class ReplicaStats {
     return { aggregatedMetrics, rawMetrics };
   }
 
-  #askOne(at: number, replica: ManagedReplica): void {
+  #askOne(at: number, replica: StatsReplica): void {
     const known = this.#reported.get(replica) ?? { windows: new Map(), askedAt: undefined };
     this.#reported.set(replica, known);
     if (known.askedAt !== undefined && at - known.askedAt < ANSWER_TIMEOUT_MS) return;
