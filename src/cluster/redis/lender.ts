@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { ServeError } from '../../errors.ts';
 import { inRootContext } from '../../time/root-context.ts';
 import { openRedis, type RedisClient } from './client.ts';
 import { lendRedis } from './lent-client.ts';
@@ -9,8 +10,9 @@ export class RedisLender {
   readonly #given: ReadyClient;
   readonly #onError: (error: unknown) => void;
   #client: Promise<RedisClient> | undefined = undefined;
+  #isClosed = false;
 
-  /** @param onError the client cannot be used */
+  /** @param onError the client cannot be used; the other thread tries it again */
   constructor(given: ReadyClient, onError: (error: unknown) => void) {
     this.#given = given;
     this.#onError = onError;
@@ -19,23 +21,28 @@ export class RedisLender {
   /** @returns the port for `borrowRedis` in the other thread */
   lend(): MessagePort {
     const { port1, port2 } = inRootContext(() => new MessageChannel());
-    void this.#serve(port1);
+    lendRedis(() => this.#open(), port1);
     return port2;
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#client?.then(
       (client) => client.close(),
       () => {},
     );
   }
 
-  async #serve(port: MessagePort): Promise<void> {
+  async #open(): Promise<RedisClient> {
+    if (this.#isClosed) throw new ServeError('SERVE_UNAVAILABLE', 'the instance is closed');
+    const opening = this.#client ?? openRedis({ client: this.#given });
+    this.#client = opening;
     try {
-      this.#client ??= openRedis({ client: this.#given });
-      lendRedis(await this.#client, port);
+      return await opening;
     } catch (error) {
+      if (this.#client === opening) this.#client = undefined;
       this.#onError(error);
+      throw error;
     }
   }
 }

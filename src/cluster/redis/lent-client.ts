@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { withTimeout } from '../../time/timeout.ts';
+import { type Packed, packError, unpack } from '../../values/pack.ts';
 import { FleetStoreError, type StoreFailure } from '../fleet-store.ts';
 import type { RedisArgument, RedisClient } from './client.ts';
 import { COMMAND_TIMEOUT_MS } from './connections.ts';
@@ -8,6 +9,7 @@ import type { Script } from './scripts.ts';
 
 /** From the thread that borrows a client. */
 type Request =
+  | { readonly type: 'open' }
   | {
       readonly type: 'run';
       readonly id: number;
@@ -20,6 +22,7 @@ type Request =
 /** From the thread that has the client. */
 type Answer =
   | { readonly type: 'open'; readonly localAddress: string | undefined }
+  | { readonly type: 'refused'; readonly error: Packed }
   | {
       readonly type: 'answer';
       readonly id: number;
@@ -34,42 +37,62 @@ type Answer =
     }
   | { readonly type: 'message'; readonly channel: string; readonly message: string };
 
-/** Lets another thread use a client, until the port is closed. */
-export function lendRedis(client: RedisClient, port: MessagePort): void {
+/**
+ * Lets another thread use a client, until the port is closed.
+ *
+ * @param open makes the client, each time that the other thread asks for it until it has it
+ */
+export function lendRedis(open: () => Promise<RedisClient>, port: MessagePort): void {
+  let client: RedisClient | undefined;
   const post = (answer: Answer): void => port.postMessage(answer);
   const subscriptions: Array<() => void> = [];
-  const run = async ({ id, script, keys, args }: Extract<Request, { type: 'run' }>): Promise<void> => {
+  const begin = async (): Promise<void> => {
     try {
-      const value = await client.run(script, keys, args);
-      post({ type: 'answer', id, value, localAddress: client.localAddress });
+      client = await open();
+      post({ type: 'open', localAddress: client.localAddress });
+    } catch (error) {
+      post({ type: 'refused', error: packError(error) });
+    }
+  };
+  const run = async (
+    from: RedisClient,
+    { id, script, keys, args }: Extract<Request, { type: 'run' }>,
+  ): Promise<void> => {
+    try {
+      const value = await from.run(script, keys, args);
+      post({ type: 'answer', id, value, localAddress: from.localAddress });
     } catch (error) {
       const { failure, message } = toFailure(error);
       post({ type: 'failed', id, failure, message });
     }
   };
   port.on('message', (request: Request) => {
-    if (request.type === 'run') {
-      void run(request);
-      return;
+    if (request.type === 'open') void begin();
+    // The other thread has no client to use before it is told that this one is open.
+    else if (client === undefined) return;
+    else if (request.type === 'run') void run(client, request);
+    else {
+      const { channel } = request;
+      const pass = (message: string): void => post({ type: 'message', channel, message });
+      subscriptions.push(client.subscribe(channel, pass));
     }
-    const { channel } = request;
-    subscriptions.push(client.subscribe(channel, (message) => post({ type: 'message', channel, message })));
   });
   port.on('close', () => {
     for (const unsubscribe of subscriptions) unsubscribe();
   });
   port.unref();
-  post({ type: 'open', localAddress: client.localAddress });
 }
 
 /**
- * Uses a client that another thread lends. Resolves once that thread has the client.
+ * Uses a client that another thread lends. Resolves once that thread has the client. After a failure the same port can be
+ * tried again.
  *
  * @param port its other end was given to `lendRedis`
+ * @throws the error with which the other thread could not make the client
  */
 export async function borrowRedis(port: MessagePort): Promise<RedisClient> {
   const client = new BorrowedClient(port);
-  await client.opened;
+  await client.open();
   return client;
 }
 
@@ -83,12 +106,18 @@ class BorrowedClient implements RedisClient {
 
   constructor(port: MessagePort) {
     this.#port = port;
-    port.on('message', (answer: Answer) => this.#receive(answer));
+    port.on('message', this.#receive);
     port.unref();
   }
 
-  get opened(): Promise<void> {
-    return this.#opened.promise;
+  async open(): Promise<void> {
+    this.#post({ type: 'open' });
+    try {
+      await this.#opened.promise;
+    } catch (error) {
+      this.#port.off('message', this.#receive);
+      throw error;
+    }
   }
 
   get localAddress(): string | undefined {
@@ -126,11 +155,14 @@ class BorrowedClient implements RedisClient {
     this.#port.postMessage(request);
   }
 
-  #receive(answer: Answer): void {
+  readonly #receive = (answer: Answer): void => {
     switch (answer.type) {
       case 'open':
         this.#localAddress = answer.localAddress;
         this.#opened.resolve();
+        return;
+      case 'refused':
+        this.#opened.reject(unpack(answer.error));
         return;
       case 'answer':
         this.#localAddress = answer.localAddress;
@@ -143,7 +175,7 @@ class BorrowedClient implements RedisClient {
         for (const listener of this.#listeners) listener(answer.channel, answer.message);
         return;
     }
-  }
+  };
 }
 
 /** Buffers cross a port as plain bytes. */

@@ -221,7 +221,7 @@ describeWithRedis('a client of Redis', () => {
 
       const borrow = async (): Promise<RedisClient> => {
         const { port1, port2 } = new MessageChannel();
-        lendRedis(client, port1);
+        lendRedis(async () => client, port1);
         return borrowRedis(port2);
       };
 
