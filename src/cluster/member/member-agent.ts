@@ -3,18 +3,13 @@ import { ServeError } from '../../errors.ts';
 import { type Timer, time } from '../../time/clock.ts';
 import { messageOf } from '../../values/describe-value.ts';
 import type { Declaration } from '../documents.ts';
-import type { FromFleet, ToFleet } from '../fleet-control.ts';
+import type { FromFleet } from '../fleet-control.ts';
 import type { FleetTally } from '../fleet-counts.ts';
 import type { FleetOptions, MembershipOptions } from '../fleet-options.ts';
 import type { LinkEnd } from '../node/events.ts';
 import type { MemberPeers } from './member-peers.ts';
 import { type OpenMember, openMember } from './open-member.ts';
-
-/** Messages of the host about the membership. */
-export type ToMember = Extract<
-  ToFleet,
-  { type: 'declare' | 'report' | 'demand' | 'command' | 'advice' | 'leave' }
->;
+import { type ToMember, WaitingMessages } from './waiting-messages.ts';
 
 /** First and longest pause after a failure to join, in ms: what makes the client may need a service that is away. */
 const RETRY_MS = 1_000;
@@ -38,7 +33,7 @@ export interface MemberAgentOptions {
 export class MemberAgent {
   readonly #options: MemberAgentOptions;
   /** Messages that came before the connection to Redis was there. */
-  #waiting: ToMember[] = [];
+  readonly #waiting = new WaitingMessages();
   #declaration: Declaration | undefined = undefined;
   #port: number | undefined = undefined;
   #isOpening = false;
@@ -60,9 +55,7 @@ export class MemberAgent {
         this.#options.post({ type: 'commandDone', id: message.id, failure });
         return;
       }
-      // Only the last report counts.
-      if (message.type === 'report') this.#waiting = this.#waiting.filter(({ type }) => type !== 'report');
-      this.#waiting.push(message);
+      this.#waiting.add(message);
       if (message.type === 'declare') this.#declaration = message.declaration;
       this.#joinOnce();
       return;
@@ -133,7 +126,7 @@ export class MemberAgent {
       }
       this.#open = open;
       for (const peer of this.#linked) open.member.linkUp(peer);
-      for (const message of this.#waiting.splice(0)) this.#tell(open, message);
+      for (const message of this.#waiting.take()) this.#tell(open, message);
     } catch (error) {
       const cause = error instanceof ServeError ? error.code : 'membership';
       post({ type: 'fault', cause, message: `the fleet cannot be joined: ${messageOf(error)}` });
