@@ -231,7 +231,7 @@ export class Serve implements AsyncDisposable {
 
   /**
    * Ends the canary or shadow of an app after finishing its calls. Without one it brings the app back to the version before its
-   * last update.
+   * last update; in a fleet, every instance that has one.
    * @throws ServeError `SERVE_NOT_FOUND` if there is no such app, or nothing to go back to
    */
   async rollback(name: string): Promise<void> {

@@ -100,7 +100,7 @@ export class ControlPlane {
   async scale(app: string, deployment: string, scale: Scale): Promise<void> {
     this.deployer.assertOpen();
     const { fleet } = this.control;
-    if (!this.apps.has(app) && fleet?.hasElsewhere(app, deployment) === true)
+    if (!this.apps.has(app) && fleet?.isInFleet(app, deployment) === true)
       return fleet.order({ kind: 'scale', deployment: routeKey(app, deployment), scale });
     await scaleDeployment(this.apps.existing(app), deployment, scale, this.#scaling);
   }
@@ -125,10 +125,12 @@ export class ControlPlane {
     const trial = this.#trialOf(name);
     if (fleet !== undefined && trial !== undefined)
       return fleet.order({ kind: 'verdict', ...trial, isPromoted: false });
-    if (fleet?.hasElsewhere(name) !== true) this.apps.existing(name);
-    if (fleet !== undefined && this.apps.get(name)?.previous !== undefined)
-      return fleet.order({ kind: 'rollback', app: name });
-    await (this.#trials.has(name) ? this.#trials.closeTrial(name) : this.deployer.goBack(name));
+    if (this.#trials.has(name)) return this.#trials.closeTrial(name);
+    if (fleet?.isInFleet(name) !== true) this.apps.existing(name);
+    // Other instances may have an earlier version also where this one has none, or not even the app.
+    const isShared = this.apps.get(name)?.previous !== undefined || fleet?.hasPeers === true;
+    if (fleet !== undefined && isShared) return fleet.order({ kind: 'rollback', app: name });
+    await this.deployer.goBack(name);
   }
 
   /** Drains and stops an app together with its trial, or only the trial if that is named (`speech@canary`). */

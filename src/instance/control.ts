@@ -37,8 +37,10 @@ export interface FleetControl {
   verdictOn(app: string, seed: number): Promise<'promoted' | 'rolled back' | undefined>;
   /** The version on trial beside an app, wherever its replicas are. */
   trialOf(app: string): TrafficSplitConfig | undefined;
-  /** Whether other instances run a deployment of the app, or any of the given app. */
-  hasElsewhere(app: string, deployment?: string): boolean;
+  /** Whether the fleet has a deployment, or any deployment of an app, on this instance or on others. */
+  isInFleet(app: string, deployment?: string): boolean;
+  /** Whether other instances of the fleet live. */
+  readonly hasPeers: boolean;
 }
 
 /** An instance's side of the control plane: declares its apps, and reads its part of the plan. */

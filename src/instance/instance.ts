@@ -283,7 +283,7 @@ export class Instance {
   /** Drains an app and stops it. An unknown name is skipped. */
   async delete(name: string): Promise<void> {
     const { fleet } = this.#plane.control;
-    const isKnown = this.#apps.has(name) || fleet?.hasElsewhere(name) === true;
+    const isKnown = this.#apps.has(name) || fleet?.isInFleet(name) === true;
     // Outside a fleet the app refuses calls from this very turn on.
     if (fleet !== undefined && isKnown && triedApp(name) === undefined)
       await fleet.order({ kind: 'delete', app: name });

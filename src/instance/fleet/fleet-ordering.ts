@@ -46,7 +46,7 @@ export class FleetOrdering implements FleetControl {
 
   async order(change: OverrideChange): Promise<void> {
     await this.#membership.command(change);
-    if (change.kind === 'delete') this.#follower.deleted(change.app, this.#membership.view?.generation ?? 0);
+    if (change.kind === 'delete') this.#follower.deleted(change.app, this.#generation);
     if (change.kind === 'verdict' || change.kind === 'rollback')
       await this.#follower.done(`${change.kind} ${change.app}`);
   }
@@ -91,10 +91,14 @@ export class FleetOrdering implements FleetControl {
     return entryOf(this.#membership.view?.trials ?? {}, app);
   }
 
-  hasElsewhere(app: string, deployment?: string): boolean {
+  isInFleet(app: string, deployment?: string): boolean {
     const totals = this.#membership.view?.totals ?? {};
     if (deployment !== undefined) return Object.hasOwn(totals, routeKey(app, deployment));
     return Object.keys(totals).some((key) => namesOf(key as RouteKey)[0] === app);
+  }
+
+  get hasPeers(): boolean {
+    return this.#membership.view?.peers.some(({ state }) => state !== 'DEAD') === true;
   }
 
   get #generation(): number {

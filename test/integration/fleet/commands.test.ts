@@ -64,6 +64,25 @@ describeWithRedis('orders to a fleet', () => {
     await eventually(async () => (await there.remote()).label === 'v1');
   });
 
+  test('a rollback can be ordered by an instance without the app, and by one without an earlier version', async () => {
+    await using fleet = await RedisFleet.start();
+    const all = await pair(fleet, async (serve) => {
+      await serve.run(release.bind({ label: 'v1' }), { name: 'app' });
+      await serve.run(release.bind({ label: 'v2' }), { name: 'app' });
+    });
+    const labelHere = async ({ serve }: FleetInstance): Promise<string> =>
+      (await serve.handle<typeof Release>('app').options({ preferLocal: true }).remote()).label;
+    const late = await fleet.add({ version: '1' });
+    await eventually(() => (late.serve.status().fleet?.plan ?? 0) > 0);
+    await late.serve.rollback('app');
+    for (const instance of all) await eventually(async () => (await labelHere(instance)) === 'v1');
+
+    await late.serve.run(release.bind({ label: 'v1' }), { name: 'app' });
+    await late.serve.rollback('app');
+    for (const instance of all) await eventually(async () => (await labelHere(instance)) === 'v2');
+    await expect(late.serve.rollback('nothing')).rejects.toMatchObject({ code: 'SERVE_NOT_FOUND' });
+  });
+
   test('the instance that leads says what the autoscaling of the fleet decided', async () => {
     await using fleet = await RedisFleet.start();
     const autoscaling = { minReplicas: 1, maxReplicas: 3, targetOngoingRequests: 1, upscaleDelayMs: 0 };
