@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { nextCapacity } from '../../controller/target-capacity.ts';
+import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
 import type { Scale } from '../../store/snapshot.ts';
-import type { ConfiguredCounts, ConfiguredDeployment, Overrides } from '../documents.ts';
+import type { ConfiguredDeployment, Overrides } from '../documents.ts';
 
 /** A config of `serve.deploy()`, as far as it concerns the whole fleet. */
 export interface ConfigOrder {
@@ -85,7 +86,7 @@ function withConfig(overrides: Overrides, order: ConfigOrder, context: ChangeCon
   const generation = overrides.generation + 1;
   const configs: Record<string, ConfiguredDeployment> = {};
   for (const [key, known] of Object.entries(overrides.configs))
-    if (!apps.includes(appOf(key)) || isProtected(known, context)) configs[key] = known;
+    if (!apps.includes(namesOf(key as RouteKey)[0]) || isProtected(known, context)) configs[key] = known;
   const scales = { ...overrides.scales };
   for (const [key, { options, counts }] of Object.entries(given)) {
     const known = overrides.configs[key];
@@ -114,10 +115,12 @@ function isProtected({ versionAt }: ConfiguredDeployment, context: ChangeContext
 }
 
 /** Whether options set the number of replicas or its bounds. */
-export function namesCount({ numReplicas, autoscaling }: ConfiguredCounts): boolean {
+export function namesCount({
+  numReplicas,
+  autoscaling,
+}: {
+  readonly numReplicas?: unknown;
+  readonly autoscaling?: unknown;
+}): boolean {
   return numReplicas !== undefined || autoscaling !== undefined;
-}
-
-function appOf(key: string): string {
-  return key.slice(0, key.lastIndexOf('/'));
 }

@@ -1,3 +1,4 @@
+import { namesCount } from '../../cluster/node/overrides.ts';
 import { nextCapacity } from '../../controller/target-capacity.ts';
 import { type AppConfig, loadApp, overridesOf, parseServeConfig } from '../../deployment/app-config.ts';
 import type { BoundDeployment } from '../../deployment/bound.ts';
@@ -77,7 +78,7 @@ export class ConfiguredApps {
         routePrefix,
         ingress,
         adjust: overrides.apply,
-        counted: countedBy(config),
+        counted: (config.deployments ?? []).filter(namesCount).map((one) => one.name),
         shared,
       });
     }
@@ -181,10 +182,4 @@ function sharedBy({ deployments = [] }: AppConfig, path: string): Map<string, Sh
       sharedOptions(changes, `${path}.deployments[${index}]`),
     ]),
   );
-}
-
-function countedBy({ deployments = [] }: AppConfig): string[] {
-  return deployments
-    .filter(({ numReplicas, autoscaling }) => numReplicas !== undefined || autoscaling !== undefined)
-    .map(({ name }) => name);
 }

@@ -297,9 +297,10 @@ export class Leader {
     config: AutoscalingConfig,
     target: number,
     inputs: ScalingInputs | undefined,
-    { ids, areAll, silent: known }: KnownMembers,
+    known: KnownMembers,
     now: number,
   ): Wish {
+    const { ids, areAll } = known;
     if (inputs === undefined) return { hold: 'no load was measured yet' };
     const wish =
       desired.policy === undefined
@@ -307,7 +308,7 @@ export class Leader {
         : this.#ask(desired.key, config, target, inputs, ids, now);
     if (typeof wish === 'object' || wish >= target) return wish;
     // Missing reports must not be mistaken for missing calls.
-    const silent = known ?? (areAll ? undefined : desired.hosts.find((id) => !setOf(ids).has(id)));
+    const silent = known.silent ?? (areAll ? undefined : desired.hosts.find((id) => !setOf(ids).has(id)));
     return silent === undefined ? wish : { hold: `instance ${silent} is silent` };
   }
 
