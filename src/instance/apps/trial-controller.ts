@@ -85,7 +85,8 @@ export class TrialController implements TrialObserver {
       adjust: (_name, options) => adjusted(options, kind),
     });
     assertExchangeable(app.compiled, compiled);
-    const verdict = await this.#control.fleet?.verdictOn(as, seedOf(compiled));
+    const seed = seedOf(compiled);
+    const verdict = await this.#control.fleet?.verdictOn(as, seed);
     if (verdict !== undefined) return this.#obey(verdict, ingress, app, as);
     const known = this.#trials.get(name);
     if (known !== undefined && known.as !== as) await this.closeTrial(name);
@@ -102,12 +103,16 @@ export class TrialController implements TrialObserver {
     await this.#control.override({ type: 'trial', app: name, trial: wantedTrial(trial, compiled) });
     try {
       await this.#deployer.startTrial(compiled);
+      if (this.#trials.get(name) !== trial)
+        throw new ServeError('SERVE_UNAVAILABLE', `${as}: superseded before it started`, { app: name });
     } catch (error) {
-      if (this.#trials.get(name) === trial && !this.#isOn(name, trial)) await this.closeTrial(name);
-      throw error;
-    }
-    if (this.#trials.get(name) !== trial) {
-      throw new ServeError('SERVE_UNAVAILABLE', `${as}: superseded before it started`, { app: name });
+      if (this.#trials.get(name) === trial) {
+        if (!this.#isOn(name, trial)) await this.closeTrial(name);
+        throw error;
+      }
+      // The fleet may have promoted the version, or rolled it back, while it started here.
+      if ((await this.#control.fleet?.verdictOn(as, seed)) === undefined) throw error;
+      return trial.over.promise;
     }
     if (!this.#isOn(name, trial)) trial.baseline = talliesOf(app);
     trial.isReady = true;

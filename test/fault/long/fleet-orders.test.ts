@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { AutoscalingContext, Serve } from '../../../src/index.ts';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { ELASTIC, reporting } from '../../fixtures/load/autoscaling.ts';
-import { release } from '../../fixtures/updates/releases.ts';
+import { RELEASE, release } from '../../fixtures/updates/releases.ts';
 import { clockConfig, labels, pair, running, total } from '../../support/fleet/ordering.ts';
 import { RedisFleet } from '../../support/fleet/redis-fleet.ts';
 import { describeWithRedis } from '../../support/fleet/redis-server.ts';
@@ -80,6 +80,29 @@ describeWithRedis('orders to a fleet', () => {
     await other.serve.rollback('app');
     await eventually(() => Object.keys(late.serve.status().apps).join() === 'app');
     await eventually(async () => [...(await labels(other, 10))].join() === 'v2');
+  });
+
+  test('a trial that starts on an instance while the fleet rolls it back ends there without a failure', async () => {
+    await using fleet = await RedisFleet.start();
+    const { buffer } = new Shared();
+    const shared = new Shared(buffer);
+    shared.set(RELEASE.gate, 1);
+    const first = release.options({ minReplicasPerInstance: 1 });
+    const trial = first.bind({ label: 'v2', start: 'blocks', shared: buffer });
+    const code = async (serve: Serve): Promise<void> => {
+      await serve.run(first.bind({ label: 'v1' }), { name: 'app' });
+      await serve.run(trial, { name: 'app', canary: 0.5 });
+    };
+    const [one] = await pair(fleet, code);
+    shared.set(RELEASE.gate, 0);
+    const constructed = shared.get(RELEASE.constructed);
+    const late = await fleet.add({ version: '1' });
+    const started = code(late.serve);
+    await shared.atLeast(RELEASE.constructed, constructed + 1);
+    await one.serve.rollback('app');
+    await started;
+    expect(Object.keys(late.serve.status().apps)).toEqual(['app']);
+    expect(await labels(late, 10)).toEqual(new Set(['v1']));
   });
 
   test('a policy decides by the load and the values of all instances, where the leader is', async () => {
