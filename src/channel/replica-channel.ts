@@ -27,6 +27,7 @@ export class ReplicaChannel implements ArrivalEnd {
   readonly #ledger: BeginLedger;
   readonly #intake: Intake;
   readonly #begin: (call: ChannelCall, at: number) => void;
+  readonly #reportsRuns: boolean;
   #isClosed = false;
   /** Number of calls that have begun. */
   #begun = 0;
@@ -49,6 +50,7 @@ export class ReplicaChannel implements ArrivalEnd {
     this.#ledger = ledger;
     this.#intake = intake;
     this.#begin = begin;
+    this.#reportsRuns = transport.timesRuns !== true;
     this.outbox = new Outbox(
       transport,
       (frame, error) => this.#refused(frame, error),
@@ -107,7 +109,8 @@ export class ReplicaChannel implements ArrivalEnd {
       return;
     }
     const at = now();
-    this.outbox.frames.push(FRAME.ran, slot, Math.max(1, Math.ceil((at - begunAt) * RAN_UNITS_PER_MS)));
+    if (this.#reportsRuns)
+      this.outbox.frames.push(FRAME.ran, slot, Math.max(1, Math.ceil((at - begunAt) * RAN_UNITS_PER_MS)));
     this.#intake.ended();
     this.#intake.moved(at);
   }

@@ -3,6 +3,8 @@
  * (`frames.ts`).
  */
 export interface FrameTransport {
+  /** Whether the caller's end measures for how long calls run; the replica's end does not report it then. Default false. */
+  readonly timesRuns?: boolean;
   /**
    * Sends a message.
    *

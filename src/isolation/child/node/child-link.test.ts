@@ -3,8 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { streamPair } from '../../../../test/support/wire/pair.ts';
+import type { Intake } from '../../../channel/call-intake.ts';
 import { FRAME } from '../../../channel/frames.ts';
+import type { InboundCall } from '../../../channel/inbound-call.ts';
+import { ReplicaChannel } from '../../../channel/replica-channel.ts';
+import { NO_LEDGER } from '../../../channel/start-ledger.ts';
+import { now } from '../../../time/clock.ts';
+import { loop } from '../../../time/loop.ts';
 import { MARK } from '../../../values/marks.ts';
+import { NO_ENCODING } from '../../../values/transfer.ts';
 import { ChildLink, LANE } from './child-link.ts';
 import { arePlainCalls, decodePlainCalls, encodePlainCalls } from './plain-calls.ts';
 
@@ -26,7 +33,7 @@ function linkPair(pieceBytes?: number) {
     while (!events.some((event) => isDeepStrictEqual(event, { control: wanted }))) await turn();
     return events;
   };
-  return { sender, untilControl };
+  return { sender, receiver, untilControl };
 }
 
 const call = (id: number, value: unknown): unknown[] => [FRAME.call, id, 7, 0, 1_000, 1, value];
@@ -147,4 +154,28 @@ describe('a link to a child', () => {
       expect(events).toContainEqual({ state: [1, 2] });
     },
   );
+
+  test.each([
+    ['plain', 'done'],
+    ['not plain', 1n],
+  ])('does not say how long calls ran, which the gateway measures: %s', async (_way, answer) => {
+    const { sender, receiver, untilControl } = linkPair();
+    const intake: Intake = {
+      loop,
+      placesAtOnce: 1,
+      received: () => true,
+      defer: (handle) => handle(),
+      offer: (arrived) => void arrived.begin(now(), true),
+      streams() {},
+      ended() {},
+      moved() {},
+      answered: () => queueMicrotask(() => sender.postControl({ answered: true })),
+      release() {},
+    };
+    const run = (inbound: InboundCall): void => inbound.result(answer, NO_ENCODING);
+    new ReplicaChannel('', sender.lane(LANE.toChild), NO_LEDGER, intake, run, () => {});
+    receiver.lane(LANE.toChild).post(call(1, 'x'), undefined);
+    const events = await untilControl({ answered: true });
+    expect(events).toContainEqual({ toChild: [FRAME.result, 1, answer] });
+  });
 });

@@ -83,15 +83,12 @@ export class ChildLink {
     const split: Frame[] = [];
     for (let at = 0; at < frames.length; ) {
       const length = frameLength(frames, at);
-      // The run time is measured at the gateway, where waiting for the process counts.
-      if (frames[at] !== FRAME.ran) {
-        const frame = frames.slice(at, at + length);
-        frame[1] = (frame[1] as number) * LANES + lane;
-        split.push(frame);
-      }
+      const frame = frames.slice(at, at + length);
+      frame[1] = (frame[1] as number) * LANES + lane;
+      split.push(frame);
       at += length;
     }
-    if (split.length > 0) this.#link.postAll(split);
+    this.#link.postAll(split);
   }
 
   #receivePlain(message: Buffer): void {
@@ -182,6 +179,8 @@ class PlainCallsSocket implements LinkSocket {
 
 /** The calls of one direction. */
 class Lane implements FrameTransport {
+  /** The gateway measures runs, where waiting for the process counts. */
+  readonly timesRuns = true;
   readonly post: (frames: readonly unknown[]) => void;
   #onFrames: (frames: unknown[]) => void = () => {};
   #onClosed: () => void = () => {};
