@@ -12,10 +12,8 @@ const LAST_OUTPUT_MS = 20;
 
 /** The file descriptor of the link in the child. */
 export const LINK_FD = 3;
-/** The file descriptor to which a child writes where its code stands. */
-export const STACKS_FD = 4;
-/** The file descriptor in the child that reads its end when this process, or the thread that spawned the child, is gone. */
-export const LIFELINE_FD = 4;
+/** The file descriptor in the child of the pipe beside the link. */
+export const SECOND_FD = 4;
 
 export interface ChildCommand {
   /** Program, as a path or as a name that is found on `PATH`. It is never run by a shell. */
@@ -24,10 +22,11 @@ export interface ChildCommand {
   readonly env: NodeJS.ProcessEnv;
   /** Default: the folder of this process. */
   readonly cwd?: string;
-  /** Whether the child gets a lifeline beside the link. */
-  readonly hasLifeline?: boolean;
-  /** Whether the child writes its stacks to `STACKS_FD`. It has no lifeline then. */
-  readonly hasStacks?: boolean;
+  /**
+   * Use of the pipe beside the link; undefined = there is none. From a lifeline the child reads its end when this process, or
+   * the thread that spawned the child, is gone; to the other one it writes where its code stands.
+   */
+  readonly secondPipe?: 'lifeline' | 'stacks';
   /** Receives the output of the child as it comes. */
   onOutput(stream: 'stdout' | 'stderr', bytes: Buffer): void;
 }
@@ -50,10 +49,10 @@ export class ChildProcess {
   #isGone = false;
   #killedFor: string | undefined = undefined;
 
-  constructor({ file, args, env, cwd, hasLifeline = false, hasStacks = false, onOutput }: ChildCommand) {
+  constructor({ file, args, env, cwd, secondPipe, onOutput }: ChildCommand) {
     const kills = oomKills();
-    const fourth = hasLifeline || hasStacks ? ['pipe' as const] : [];
-    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...fourth] as const;
+    const second = secondPipe === undefined ? [] : ['pipe' as const];
+    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...second] as const;
     const options = { env, stdio: [...stdio], detached: true, windowsHide: true, ...(cwd && { cwd }) };
     // Loaded when it is needed: it costs every thread of a replica 2 ms and 380 KiB.
     const { spawn } = process.getBuiltinModule('node:child_process');
@@ -61,7 +60,7 @@ export class ChildProcess {
     this.#child = child;
     this.pid = child.pid;
     this.link = child.stdio[LINK_FD] as Duplex;
-    this.stacks = hasStacks ? (child.stdio[STACKS_FD] as Readable) : undefined;
+    this.stacks = secondPipe === 'stacks' ? (child.stdio[SECOND_FD] as Readable) : undefined;
     // A child that is gone resets its streams; the exit says what happened.
     for (const stream of child.stdio) stream?.on('error', () => {});
     const tail = new OutputTail();

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { LIFELINE_FD } from '../child-process.ts';
+import { SECOND_FD } from '../child-process.ts';
 
 /**
  * Program of a thread that waits for the end of the lifeline, and then ends the whole process group. It works while the
@@ -8,7 +8,7 @@ import { LIFELINE_FD } from '../child-process.ts';
 const PROGRAM = `
 const { Socket } = require('node:net');
 const end = () => process.kill(process.platform === 'win32' ? process.pid : -process.pid, 'SIGKILL');
-new Socket({ fd: ${LIFELINE_FD}, readable: true, writable: false }).on('error', end).on('close', end).resume();
+new Socket({ fd: ${SECOND_FD}, readable: true, writable: false }).on('error', end).on('close', end).resume();
 `;
 
 /** Smallest heap with which a thread starts, in MiB. */

@@ -34,7 +34,7 @@ export function startGateway(
     file: process.execPath,
     args: [...childFlags(process.execArgv, limits), entry],
     env: childEnvironment(process.env),
-    hasLifeline: true,
+    secondPipe: 'lifeline',
     onOutput: (stream, bytes) => void process[stream].write(bytes),
   });
   if (memoryMb > 0) limitMemory(child, memoryMb);

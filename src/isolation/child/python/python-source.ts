@@ -14,7 +14,7 @@ import { metrics } from '../../../user-metrics/metrics.ts';
 import { messageOf } from '../../../values/describe-value.ts';
 import { gpusInChild } from '../child-environment.ts';
 import { ChildLife } from '../child-life.ts';
-import { ChildProcess, LINK_FD, STACKS_FD } from '../child-process.ts';
+import { ChildProcess, LINK_FD, SECOND_FD } from '../child-process.ts';
 import { blockedFrames, STACK_SIGNAL } from './blocked-stack.ts';
 import { pythonEnvironment } from './environment.ts';
 import { findInterpreter, type Interpreter } from './interpreter.ts';
@@ -87,12 +87,12 @@ class PythonProcess implements CodeSource {
       stderr: new OutputLines((line) => log('info', line)),
     };
     const runner = runnerFile(process.env);
-    const numbers = [LINK_FD, process.pid, STACKS_FD].map(String);
+    const numbers = [LINK_FD, process.pid, SECOND_FD].map(String);
     const child = new ChildProcess({
       file: interpreter.file,
       args: [...(python.args ?? []), runner, ...numbers],
       env: pythonEnvironment(process.env, this.#plan, availableParallelism()),
-      hasStacks: true,
+      secondPipe: 'stacks',
       onOutput: (stream, bytes) => lines[stream].add(bytes),
     });
     const signal = process.platform === 'win32' ? undefined : STACK_SIGNAL;
