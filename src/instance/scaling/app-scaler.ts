@@ -1,26 +1,24 @@
-import { readAppPolicyResult } from '../../controller/policy.ts';
 import type { ScalingReport } from '../../controller/status.ts';
 import type { WantedDeployment } from '../../controller/wanted.ts';
-import type {
-  AppAutoscalingPolicy,
-  AutoscalingContext,
-} from '../../deployment/options/autoscaling-policy.ts';
+import type { AppAutoscalingPolicy } from '../../deployment/options/autoscaling-policy.ts';
 import type { RouteKey } from '../../handle/routing/directory.ts';
 import type { TargetCapacity } from '../../store/snapshot.ts';
+import { askAppPolicy } from './ask-policies.ts';
 import { DeploymentScaler } from './deployment-scaler.ts';
 import { FaultReports } from './fault-reports.ts';
 import type { ScalableApp, ScalingNeeds } from './scalable-app.ts';
+import { TwoPolicies } from './two-policies.ts';
 
 /** The autoscaled deployments of one app. */
 export class AppScaler {
-  readonly #app: string;
   readonly #needs: ScalingNeeds;
+  readonly #twoPolicies: TwoPolicies;
   readonly #faults: FaultReports;
   readonly #scalers = new Map<string, DeploymentScaler>();
   #policy: AppAutoscalingPolicy | undefined = undefined;
 
   constructor(app: string, needs: ScalingNeeds) {
-    this.#app = app;
+    this.#twoPolicies = new TwoPolicies(app, needs.log);
     this.#needs = needs;
     this.#faults = new FaultReports(app, undefined, needs.events, needs.log);
   }
@@ -91,18 +89,14 @@ export class AppScaler {
   }
 
   #decideTogether(at: number, policy: AppAutoscalingPolicy, targets: Map<RouteKey, number>): void {
-    const contexts: Record<string, AutoscalingContext> = {};
-    for (const [name, scaler] of this.#scalers) {
-      scaler.sample(at);
-      const context = scaler.context();
-      if (context !== undefined) contexts[name] = context;
-    }
-    const wishes = this.#faults.attempt("the app's autoscaling policy", () =>
-      readAppPolicyResult(policy(contexts), contexts),
+    const contexts = new Map(
+      [...this.#scalers].map(([name, scaler]) => {
+        scaler.sample(at);
+        return [name, scaler.context()] as const;
+      }),
     );
-    const hold =
-      wishes === undefined ? "the app's policy failed" : "the app's policy returned no entry for it";
-    for (const [name, scaler] of this.#scalers) scaler.decide(wishes?.get(name) ?? { hold }, targets);
+    const wishFor = askAppPolicy(policy, contexts, this.#faults);
+    for (const [name, scaler] of this.#scalers) scaler.decide(wishFor(name), targets);
   }
 
   #remove(name: string): void {
@@ -111,10 +105,10 @@ export class AppScaler {
   }
 
   #warnOfTwoPolicies(): void {
-    if (this.#policy === undefined) return;
     const own = [...this.#scalers].filter(([, { policy }]) => policy !== undefined);
-    if (own.length === 0) return;
-    const deployments = own.map(([name]) => name);
-    this.#needs.log.warn({ app: this.#app, deployments }, "the app's autoscaling policy replaces theirs");
+    this.#twoPolicies.check(
+      this.#policy,
+      own.map(([name]) => name),
+    );
   }
 }

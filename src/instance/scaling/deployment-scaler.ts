@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isColdStart, loadThatCounts, replicasForLoad, type Wish } from '../../controller/autoscale.ts';
+import { replicasForLoad } from '../../controller/autoscale.ts';
 import { keepMs, LoadScaler } from '../../controller/load-scaler.ts';
-import { readPolicyResult, type Wanted } from '../../controller/policy.ts';
+import type { Wanted } from '../../controller/policy.ts';
 import type { ScalingReport } from '../../controller/status.ts';
 import { boundsAt } from '../../controller/target-capacity.ts';
 import type { WantedDeployment } from '../../controller/wanted.ts';
@@ -12,13 +12,12 @@ import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
 import type { TargetCapacity } from '../../store/snapshot.ts';
 import type { ScalableDeployment } from '../deployments/running-deployment.ts';
+import { askPolicy, type Hold } from './ask-policies.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { FaultReports } from './fault-reports.ts';
+import { PolicyMemory } from './policy-memory.ts';
 import { ReplicaStats } from './replica-stats.ts';
 import type { ScalingNeeds } from './scalable-app.ts';
-
-/** Nothing changes, for the given reason. */
-export type Hold = Exclude<Wish, number>;
 
 /** Samples the load of one deployment and makes the controller decide about its number of replicas. */
 export class DeploymentScaler {
@@ -34,9 +33,7 @@ export class DeploymentScaler {
   readonly #scaler: LoadScaler;
   readonly #ended = new EndedCalls();
   #stats: ReplicaStats;
-  #policyState: unknown = undefined;
-  #lastUp: number | undefined = undefined;
-  #lastDown: number | undefined = undefined;
+  readonly #memory: PolicyMemory;
   #report: ScalingReport | undefined = undefined;
   #sampledAt = -Infinity;
   #isWatching = false;
@@ -57,6 +54,7 @@ export class DeploymentScaler {
     this.#target = target;
     this.#capacity = capacity;
     this.#faults = new FaultReports(app, deployment.spec.name, needs.events, needs.log);
+    this.#memory = new PolicyMemory(app, deployment.spec.name);
     this.#scaler = new LoadScaler(config, target);
     this.#stats = this.#newStats();
   }
@@ -114,27 +112,10 @@ export class DeploymentScaler {
   /** Inputs of a policy; undefined if no policy is to be asked. */
   context(): AutoscalingContext | undefined {
     const { inputs } = this.#scaler;
-    if (inputs === undefined || isColdStart(inputs)) return undefined;
-    const { at, running, queued, ongoing, bounds } = inputs;
-    const currentTime = this.#needs.clock.timestamp();
-    return {
-      appName: this.#app,
-      deploymentName: this.deployment.spec.name,
-      currentNumReplicas: running,
-      targetNumReplicas: this.#target,
-      runningReplicas: this.#running().map(({ replicaId }) => replicaId),
-      totalNumRequests: loadThatCounts(this.#config, inputs),
-      totalQueuedRequests: queued,
-      totalRunningRequests: ongoing,
-      ...this.#stats.read(at, this.#config.lookBackPeriodMs, (time) => Math.round(currentTime + time - at)),
-      capacityAdjustedMinReplicas: bounds.min,
-      capacityAdjustedMaxReplicas: bounds.max,
-      policyState: this.#policyState,
-      lastScaleUpTime: this.#lastUp,
-      lastScaleDownTime: this.#lastDown,
-      currentTime,
-      config: this.#config,
-    };
+    if (inputs === undefined) return undefined;
+    const running = this.#running().map(({ replicaId }) => replicaId);
+    const load = { config: this.#config, target: this.#target, inputs, running, stats: this.#stats };
+    return this.#memory.context(load, this.#needs.clock.timestamp());
   }
 
   /** Wish of the deployment's own policy, or of the default one if it has none. */
@@ -146,12 +127,7 @@ export class DeploymentScaler {
       const replicas = replicasForLoad(this.#config, this.#target, inputs);
       return { replicas, state: undefined };
     }
-    const context = this.context();
-    if (context === undefined) return { hold: 'no policy was asked' };
-    const wanted = this.#faults.attempt('autoscaling policy', () =>
-      readPolicyResult(policy(context), this.#policyState),
-    );
-    return wanted ?? { hold: 'the policy failed' };
+    return askPolicy(policy, this.context(), this.#faults);
   }
 
   /** @param targets receives the target if it changes */
@@ -160,7 +136,7 @@ export class DeploymentScaler {
     const isWanted = 'replicas' in wish;
     const decision = this.#scaler.decide(this.#target, isWanted ? wish.replicas : wish);
     if (decision === undefined) return;
-    if (isWanted) this.#policyState = wish.state;
+    if (isWanted) this.#memory.state = wish.state;
     const { from, to, desired, reason } = decision;
     const { at: _, ...seen } = decision.inputs;
     this.#report = { at: this.#needs.clock.timestamp(), from, to, desired, reason, inputs: seen };
@@ -176,8 +152,7 @@ export class DeploymentScaler {
   }
 
   #change(from: number, to: number, reason: string): void {
-    if (to > from) this.#lastUp = this.#needs.clock.timestamp();
-    else this.#lastDown = this.#needs.clock.timestamp();
+    this.#memory.changed(from, to, this.#needs.clock.timestamp());
     const { name } = this.deployment.spec;
     const about = { app: this.#app, deployment: name, from, to, reason };
     this.#needs.log.info(about, `${name}: ${from} → ${to} replicas`);
