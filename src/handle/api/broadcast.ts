@@ -1,6 +1,6 @@
 import { outcomesOf } from '../../channel/fan-out.ts';
 import { ServeError } from '../../errors.ts';
-import { RESERVED } from '../../load/load-table.ts';
+import { now } from '../../time/clock.ts';
 import type { Route } from '../routing/route.ts';
 import type { BroadcastResponse } from './handle-types.ts';
 import { PromiseCall } from './response.ts';
@@ -28,30 +28,78 @@ export function broadcast(
   prepare: () => BroadcastCall,
   take: (call: BroadcastCall) => boolean,
 ): BroadcastResponse<unknown> {
-  const parts: Promise<Outcomes>[] = [];
-  for (const endpoint of [...route.endpoints]) {
-    // Replicas that are not ready are skipped.
-    if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
+  const send = (next: () => BroadcastCall): Promise<Outcomes>[] => callEach(route, instance, next);
+  const taken = (): BroadcastCall => {
     const call = prepare();
+    if (!call.isSettled) take(call);
+    return call;
+  };
+  const { listed } = route;
+  if (listed === undefined) return respond(route, Promise.resolve(send(taken)));
+  // Until the thread knows the replicas one call waits for all of them, with their deadline, signal and arguments.
+  const first = taken();
+  const { args, marks, bytes, transfer } = first;
+  const another = (): BroadcastCall => {
+    // Memory that has moved with one call is not there for another one, which fails.
+    if (transfer !== undefined) return taken();
+    const call = prepare();
+    call.args = args;
+    call.marks = marks;
+    call.bytes = bytes;
+    return call;
+  };
+  const isOver = first.response.then(
+    () => {},
+    () => {},
+  );
+  const parts = Promise.race([listed, isOver]).then(() => {
+    if (first.isSettled) return [first.response.then(succeeded, failed)];
+    first.ready(now());
+    let next = (): BroadcastCall => {
+      next = another;
+      return first;
+    };
+    const sent = send(() => next());
+    if (sent.length === 0) first.reject(noReplica(route));
+    return sent;
+  });
+  return respond(route, parts);
+}
+
+function callEach(route: Route, instance: string, next: () => BroadcastCall): Promise<Outcomes>[] {
+  const parts: Promise<Outcomes>[] = [];
+  for (const endpoint of route.reserveEach()) {
+    const call = next();
     const isFannedOut = endpoint.instanceId !== instance || endpoint.channel.fansOut === true;
     if (isFannedOut) call.meta = { ...call.meta, fanOut: true };
-    if (!call.isSettled && take(call)) route.dispatchTo(call, endpoint);
-    else endpoint.channel.unreserve();
+    if (call.isSettled) endpoint.channel.unreserve();
+    else route.dispatchTo(call, endpoint);
     parts.push(call.response.then(isFannedOut ? outcomesOf : succeeded, failed));
   }
-  const { app, deployment } = route;
-  const settled = Promise.all(parts).then((lists) => {
-    const all = lists.flat();
-    if (all.length > 0) return all;
-    throw new ServeError('SERVE_UNAVAILABLE', `${deployment}: no replica is running`, { app, deployment });
-  });
+  return parts;
+}
+
+function respond(route: Route, sent: Promise<Promise<Outcomes>[]>): BroadcastResponse<unknown> {
+  const settled = sent
+    .then((parts) => Promise.all(parts))
+    .then((lists) => {
+      const all = lists.flat();
+      if (all.length > 0) return all;
+      throw noReplica(route);
+    });
   // The first failure rejects, whatever the others still do.
-  const first = parts.map((part) => part.then((outcomes) => void outcomes.map(resultOf)));
-  const all = Promise.all([...first, settled]).then(() => settled.then((outcomes) => outcomes.map(resultOf)));
+  const first = sent.then((parts) =>
+    Promise.all(parts.map((part) => part.then((outcomes) => void outcomes.map(resultOf)))),
+  );
+  const all = Promise.all([first, settled]).then(([, outcomes]) => outcomes.map(resultOf));
   // The caller may observe one of both only.
   all.catch(() => {});
   settled.catch(() => {});
   return Object.assign(all, { settled: () => settled });
+}
+
+function noReplica({ app, deployment }: Route): ServeError {
+  return new ServeError('SERVE_UNAVAILABLE', `${deployment}: no replica is running`, { app, deployment });
 }
 
 function succeeded(value: unknown): Outcomes {

@@ -28,6 +28,14 @@ export class Connections {
     if (connecting !== undefined) this.#awaited.set(route, connecting);
   }
 
+  /** The links that a route gets at first have all arrived. */
+  async listed(route: Route): Promise<void> {
+    const { generation } = route;
+    const awaited = this.#awaited.get(route);
+    if (awaited !== undefined) await awaited;
+    if (route.generation === generation) route.allListed();
+  }
+
   #connect(route: Route, link: Link): Promise<CallChannel | undefined> | undefined {
     const channel = connect(this.#connectors, link, () => route.remove(link.replicaId, undefined));
     if (!(channel instanceof Promise)) {

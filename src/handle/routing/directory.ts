@@ -30,6 +30,8 @@ export type DirectoryEvent =
       config: RouteConfig;
     }
   | { type: 'config'; key: RouteKey; config: RouteConfig }
+  /** The replicas that the deployment has at the subscription were all announced. */
+  | { type: 'listed'; key: RouteKey }
   /** A replica takes calls; the replica that it replaces goes when its calls have ended. */
   | { type: 'up'; key: RouteKey; link: Link; replaces: string | undefined }
   /** A trial of a new version starts beside the deployment; undefined: the trial has ended. */

@@ -28,7 +28,10 @@ test('an app is found again when its deployment is removed and registered under 
   // At once, while the instance may still close what else the app had.
   register();
   registry.subscribe(caller, APP);
-  expect(events).toMatchObject([{ type: 'route', key: APP, app: 'app', deployment: 'Model' }]);
+  expect(events).toMatchObject([
+    { type: 'route', key: APP, app: 'app', deployment: 'Model' },
+    { type: 'listed', key: APP },
+  ]);
 });
 
 test('an app keeps its ingress when another of its deployments is removed', () => {

@@ -254,6 +254,7 @@ export class EndpointRegistry {
     caller.send({ type: 'route', key: as, app, deployment, ...shared, config }, []);
     if (entry.failure !== undefined) caller.send({ type: 'failed', key: as, error: entry.failure }, []);
     for (const replica of entry.replicas.values()) this.#link(caller, as, replica);
+    caller.send({ type: 'listed', key: as }, []);
     const split = this.#ingress.get(app) === deployment ? this.#splits.get(app) : undefined;
     if (split !== undefined) caller.send({ type: 'split', key: as, split }, []);
   }

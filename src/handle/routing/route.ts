@@ -1,5 +1,6 @@
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
 import type { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import { RESERVED } from '../../load/load-table.ts';
 import type { SessionTable } from '../../load/session-table.ts';
 import { activeTime } from '../../time/active-time.ts';
 import { now, time } from '../../time/clock.ts';
@@ -50,6 +51,9 @@ export class Route implements CallOwner {
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   readonly #dispatcher: Dispatcher;
   #flights: SingleFlight | undefined = undefined;
+  #isListed = false;
+  /** Undefined while nobody waits for the replicas. */
+  #listing: PromiseWithResolvers<void> | undefined = undefined;
   readonly #gate: AdmissionControl;
   readonly #keeper: RouteKeeper;
 
@@ -74,6 +78,20 @@ export class Route implements CallOwner {
 
   get endpoints(): readonly Endpoint[] {
     return this.#dispatcher.endpoints.all;
+  }
+
+  /** Resolves when the route knows the replicas that the deployment has, or has ended; undefined if it knows them. */
+  get listed(): Promise<void> | undefined {
+    if (this.#isListed) return undefined;
+    this.#listing ??= Promise.withResolvers();
+    return this.#listing.promise;
+  }
+
+  /** The replicas that the deployment has were all added, or none will be. */
+  allListed(): void {
+    this.#isListed = true;
+    this.#listing?.resolve();
+    this.#listing = undefined;
   }
 
   /** Whether the route has replicas and takes calls for them. */
@@ -131,6 +149,7 @@ export class Route implements CallOwner {
    */
   clearEndpoints(): void {
     this.generation++;
+    this.#isListed = false;
     for (const { channel } of this.#dispatcher.endpoints.clear())
       if (channel.isInline) channel.close(undefined);
   }
@@ -152,6 +171,7 @@ export class Route implements CallOwner {
     this.refuse(error);
     this.#dispatcher.close();
     for (const endpoint of this.#dispatcher.endpoints.clear()) endpoint.channel.close(error);
+    this.allListed();
   }
 
   /**
@@ -197,6 +217,12 @@ export class Route implements CallOwner {
   dispatchAccepted(call: Call): void {
     if (this.#rejection === undefined) this.#dispatcher.accept(call, true);
     else call.reject(this.#rejection);
+  }
+
+  /** Reserves a place at each replica that is ready, beyond its limit, when the next one is asked for. */
+  *reserveEach(): Generator<Endpoint, void> {
+    for (const endpoint of [...this.endpoints])
+      if (endpoint.channel.reserveBeyondLimit() === RESERVED.ok) yield endpoint;
   }
 
   /** Sends a call to a given replica on which a place was reserved. */

@@ -77,8 +77,12 @@ export class Router implements RouteKeeper {
     if (known !== undefined) return known;
     const route = new Route(app, deployment, this.#caller, this.#gate, this);
     this.#routes.set(key, route);
-    if (this.#closedWith === undefined) inRootContext(() => this.#directory.subscribe(key));
-    else route.refuse(this.#closedWith);
+    if (this.#closedWith === undefined) {
+      inRootContext(() => this.#directory.subscribe(key));
+    } else {
+      route.refuse(this.#closedWith);
+      route.allListed();
+    }
     return route;
   }
 
@@ -112,6 +116,9 @@ export class Router implements RouteKeeper {
         return;
       case 'up':
         this.#connections.add(route, event.link, event.replaces);
+        return;
+      case 'listed':
+        void this.#connections.listed(route);
         return;
       case 'down':
         this.#directory.lost(event.replicaId, route.remove(event.replicaId, event.error));

@@ -51,8 +51,6 @@ test('a broadcast reaches each replica of each instance once', async () => {
 
 test('a broadcast of a replica reaches them as well', async () => {
   const replica = caller.serve.handle<Front>('front');
-  // A thread learns of the replicas when it calls them first.
-  await replica.many.remote(1, 1);
   const visits = await replica.visitAll.remote();
   expect(namesOf(visits)).toEqual(namesOf(await handle.broadcast('visit')));
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ServeError } from '../../../src/index.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
+import { front, probe } from '../../fixtures/calls/fleet.ts';
 import { buffers, directory, double, letters, methods } from '../../fixtures/calls/values.ts';
 import { registerLate, there } from '../../fixtures/programs/hidden.ts';
 import { oneFile } from '../../fixtures/programs/main-in-worker.ts';
@@ -130,6 +131,24 @@ describe('values', () => {
       body: 'text',
     });
   });
+});
+
+describe('broadcasts', () => {
+  test.each([
+    ['thread', 'thread', 2],
+    ['process', 'thread', 2],
+    ['thread', 'inline', 1],
+    ['process', 'inline', 1],
+  ] as const)(
+    'the first call of a replica (%s) to a deployment (%s) reaches every replica of it',
+    async (from, to, numReplicas) => {
+      await using serve = quietServe();
+      const called = await serve.run(probe.options({ isolation: to, numReplicas }).bind(), { name: 'probe' });
+      await eventually(async () => (await called.broadcast('where')).length === numReplicas);
+      const caller = await serve.run(front.options({ isolation: from }).bind(), { name: 'front' });
+      expect(await caller.visitAll.remote()).toHaveLength(numReplicas);
+    },
+  );
 });
 
 describe('streams', () => {

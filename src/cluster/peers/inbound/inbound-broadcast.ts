@@ -1,7 +1,6 @@
 import { type FanOutcome, packOutcomes } from '../../../channel/fan-out.ts';
 import { type CallMeta, type CancelCode, FRAME } from '../../../channel/frames.ts';
 import { ServeError } from '../../../errors.ts';
-import { RESERVED } from '../../../load/load-table.ts';
 import type { Marks } from '../../../values/marks.ts';
 import { packError } from '../../../values/pack.ts';
 import type { Link } from '../../../wire/link.ts';
@@ -39,9 +38,7 @@ export class InboundBroadcast implements OpenInboundCall, InboundAnswers {
     port.entered();
     const { route } = port.served;
     const { fanOut: _, ...meta } = frame.meta;
-    for (const endpoint of [...route.endpoints]) {
-      // Replicas that are not ready are skipped.
-      if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
+    for (const endpoint of route.reserveEach()) {
       const call = new InboundPeerCall(route, method, frame.id, this);
       call.args = frame.args;
       call.marks = frame.marks;

@@ -4,7 +4,6 @@ import type { InboundCall } from '../../../channel/inbound-call.ts';
 import { ServeError } from '../../../errors.ts';
 import { Call, type CallOwner } from '../../../handle/call/call.ts';
 import type { Route } from '../../../handle/routing/route.ts';
-import { RESERVED } from '../../../load/load-table.ts';
 import { Capture, RESULT } from '../../../values/capture.ts';
 import type { Marks } from '../../../values/marks.ts';
 import { revive } from '../../../values/revive.ts';
@@ -30,23 +29,28 @@ export function broadcastFor(inbound: InboundCall, route: Route, method: string,
     const { value, marks: all } = packOutcomes([...parts.values()].flat());
     inbound.result(value, { ...NO_ENCODING, marks: all });
   };
+  let isCancelled = false;
   const cancel = (): void => {
+    isCancelled = true;
     for (const part of parts.keys()) part.cancel();
   };
   inbound.listener = { cancelled: cancel, refused: cancel, credited() {}, uploaded() {}, uploadEnded() {} };
-  for (const endpoint of [...route.endpoints]) {
-    // Replicas that are not ready are skipped.
-    if (endpoint.channel.reserveBeyondLimit() !== RESERVED.ok) continue;
-    const isPeer = endpoint.instanceId !== instance;
-    const part = new PartCall(route, method, isPeer, (outcomes) => ended(part, outcomes));
-    const metadata: CallMeta = isPeer ? { ...own, fanOut: true } : own;
-    part.prepare(args, marks, metadata);
-    parts.set(part, []);
-    open++;
-    route.begin(part, inbound.deadline);
-    route.dispatchTo(part, endpoint);
-  }
-  if (--open === 0) answer();
+  const send = (): void => {
+    for (const endpoint of isCancelled ? [] : route.reserveEach()) {
+      const isPeer = endpoint.instanceId !== instance;
+      const part = new PartCall(route, method, isPeer, (outcomes) => ended(part, outcomes));
+      const metadata: CallMeta = isPeer ? { ...own, fanOut: true } : own;
+      part.prepare(args, marks, metadata);
+      parts.set(part, []);
+      open++;
+      route.begin(part, inbound.deadline);
+      route.dispatchTo(part, endpoint);
+    }
+    if (--open === 0) answer();
+  };
+  // The first call to a deployment comes before this thread knows the replicas.
+  if (route.listed === undefined) send();
+  else void route.listed.then(send);
 }
 
 /** The part of a broadcast at one replica, or at all replicas of another instance. */

@@ -44,6 +44,9 @@ export class ChildDirectory {
         this.#inline.delete(key);
         this.#post({ type: 'directory', ...packEvent(event) });
         return true;
+      case 'listed':
+        this.#post({ type: 'directory', event });
+        return !this.#inline.has(key);
       default:
         if (!this.#inline.has(key)) return true;
         this.#post({ type: 'directory', ...packEvent(event) });

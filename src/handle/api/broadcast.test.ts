@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
+import { ServeError } from '../../errors.ts';
+import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
+import { SessionTable } from '../../load/session-table.ts';
+import { UNKNOWN_CONFIG } from '../call/route-config.ts';
+import { routeKey } from '../routing/directory.ts';
+import { Router } from '../routing/router.ts';
+import { threadConnector } from '../routing/thread-link.ts';
+import { createHandle } from './handle.ts';
+import type { DeploymentHandle } from './handle-types.ts';
+
+interface Model {
+  call(value: unknown): unknown;
+}
+
+const KEY = routeKey('app', 'Model');
+const GONE = new ServeError('SERVE_NOT_FOUND', 'it is gone');
+
+/** A thread that hears of the deployment when a test says so. */
+class Thread {
+  readonly router = new Router(
+    { index: 1, instanceId: 'instance', name: 'i' },
+    { subscribe() {}, replaced() {}, lost() {} },
+    {
+      connectors: { thread: threadConnector, inline: { connect: () => Promise.reject(GONE) } },
+      onUnobserved() {},
+    },
+  );
+  readonly handle: DeploymentHandle<Model> = createHandle(this.router, 'app', 'Model');
+
+  announced(): void {
+    this.router.apply({
+      type: 'route',
+      key: KEY,
+      app: 'app',
+      deployment: 'Model',
+      load: new DeploymentLoad().shared,
+      queue: new QueueLedger().shared,
+      sessions: new SessionTable().shared,
+      config: UNKNOWN_CONFIG,
+    });
+  }
+
+  up(name: string): FakeReplica {
+    const replica = new FakeReplica(name, 10);
+    this.router.route('app', 'Model', KEY).add(replica.endpoint);
+    return replica;
+  }
+
+  listed(): void {
+    this.router.apply({ type: 'listed', key: KEY });
+  }
+}
+
+/** Answers what a replica got with its arguments. */
+function answer(replica: FakeReplica): void {
+  for (const call of [...replica.open]) replica.answer(call, () => call.succeeded(call.args[0]));
+}
+
+/** Lets promises that are due go on. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+let thread: Thread;
+
+beforeEach(() => {
+  thread = new Thread();
+});
+
+afterEach(() => thread.router.close(GONE));
+
+describe('a broadcast of a thread that does not know the replicas yet', () => {
+  test('waits for all of them, and calls them with the arguments that it was made with', async () => {
+    const value = { of: 'before' };
+    const called = thread.handle.broadcast('call', value);
+    value.of = 'after';
+    thread.announced();
+    const replicas = [thread.up('r0')];
+    await turn();
+    expect(replicas[0]?.open).toEqual([]);
+    replicas.push(thread.up('r1'), thread.up('r2'));
+    thread.listed();
+    await turn();
+    expect(replicas.map(({ open }) => open.length)).toEqual([1, 1, 1]);
+    for (const replica of replicas) answer(replica);
+    expect(await called).toEqual(Array.from({ length: 3 }, () => ({ of: 'before' })));
+  });
+
+  test('is made at once where they are known', async () => {
+    thread.handle.broadcast('call', 0).catch(() => {});
+    thread.announced();
+    const replica = thread.up('r0');
+    thread.listed();
+    await turn();
+    answer(replica);
+    const called = thread.handle.broadcast('call', 1);
+    expect(replica.open).toHaveLength(1);
+    answer(replica);
+    expect(await called).toEqual([1]);
+  });
+
+  test('ends at its deadline, and when it is cancelled', async () => {
+    const late = thread.handle.options({ timeoutMs: 20 }).broadcast('call', 1);
+    await expect(late).rejects.toMatchObject({ code: 'SERVE_TIMEOUT' });
+    const controller = new AbortController();
+    const cancelled = thread.handle.options({ signal: controller.signal }).broadcast('call', 1).settled();
+    controller.abort();
+    expect(await cancelled).toMatchObject([{ status: 'rejected', reason: { code: 'SERVE_CANCELLED' } }]);
+    thread.announced();
+    const replica = thread.up('r0');
+    thread.listed();
+    await turn();
+    expect(replica.open).toEqual([]);
+  });
+
+  test('fails if there is no replica, or no deployment', async () => {
+    const none = thread.handle.broadcast('call', 1);
+    thread.announced();
+    thread.listed();
+    await expect(none).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+    thread.router.apply({ type: 'gone', key: KEY, error: GONE });
+    const unknown = thread.handle.broadcast('call', 1);
+    thread.router.apply({ type: 'gone', key: KEY, error: GONE });
+    await expect(unknown).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+    thread.router.close(GONE);
+    await expect(thread.handle.broadcast('call', 1)).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
+  });
+});
