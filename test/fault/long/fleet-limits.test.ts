@@ -1,26 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Probe } from '../../fixtures/calls/fleet.ts';
-import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
+import { fleetInstance } from '../../support/fleet/instances.ts';
+import { linked } from '../../support/fleet/linked.ts';
 import { Member } from '../../support/fleet/members.ts';
-import { eventually } from '../../support/until.ts';
 
 /** Time limit where processes start, on a busy machine. */
 const START_MS = 180_000;
-
-/** Waits until the instance calls this many peers. */
-async function linked({ fleet, serve }: FleetInstance, peers: number): Promise<void> {
-  await eventually(() => fleet.peers.length === peers);
-  // The table of deployments follows.
-  await eventually(() =>
-    serve
-      .handle<Probe>('probe')
-      .where.remote()
-      .then(
-        () => true,
-        () => false,
-      ),
-  );
-}
 
 describe('limits', () => {
   test(

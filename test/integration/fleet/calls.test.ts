@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../../src/index.ts';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
+import { linked } from '../../support/fleet/linked.ts';
 import { Member } from '../../support/fleet/members.ts';
 import { eventually } from '../../support/until.ts';
 
@@ -26,21 +27,6 @@ class Log {
   get lines(): string[] {
     return readFileSync(this.path, 'utf8').split('\n').slice(0, -1);
   }
-}
-
-/** Waits until the instance calls this many peers. */
-async function linked({ fleet, serve }: FleetInstance, peers: number): Promise<void> {
-  await eventually(() => fleet.peers.length === peers);
-  // The table of deployments follows.
-  await eventually(() =>
-    serve
-      .handle<Probe>('probe')
-      .where.remote()
-      .then(
-        () => true,
-        () => false,
-      ),
-  );
 }
 
 describe('calls to a deployment that only a peer has', () => {

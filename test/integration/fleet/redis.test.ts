@@ -1,30 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FleetOptions } from '../../../src/cluster/fleet-options.ts';
-import { FLEET_TIMING, type FleetTiming } from '../../../src/cluster/node/timing.ts';
 import type { DeploymentReport } from '../../../src/controller/status.ts';
 import type { Serve } from '../../../src/index.ts';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
+import { TEST_TIMING } from '../../support/fleet/redis-fleet.ts';
 import { describeWithRedis, RedisServer } from '../../support/fleet/redis-server.ts';
 import { eventually } from '../../support/until.ts';
-
-/** All times of the protocol at a fifth, but for those that bound what an idle machine does. */
-const TIMING: FleetTiming = {
-  ...FLEET_TIMING,
-  beatMs: 400,
-  recordTtlMs: 3_000,
-  leaseTtlMs: 3_000,
-  leaseHoldMs: 2_000,
-  deadMs: 3_000,
-  refusedDeadMs: 1_500,
-  settleMs: 200,
-  aloneMs: 3_000,
-  removalDelayMs: 3_000,
-  removalStepMs: 200,
-  moveEveryMs: 500,
-  moveQuietMs: 1_000,
-  commandMs: 2_000,
-};
 
 let fleets = 0;
 
@@ -43,7 +25,7 @@ describeWithRedis('instances that find each other in Redis', () => {
     numReplicas: number,
     settings: Partial<FleetOptions> = {},
   ): Promise<FleetInstance> {
-    const membership = { redis: { url: redis.url }, zone: '', timing: TIMING };
+    const membership = { redis: { url: redis.url }, zone: '', timing: TEST_TIMING };
     const instance = await fleetInstance({ name, membership, ...settings });
     await instance.serve.run(probe.options({ numReplicas, maxOngoingRequests: 4 }).bind(), { name: 'probe' });
     return instance;
@@ -118,7 +100,7 @@ describeWithRedis('instances that find each other in Redis', () => {
 
   test('run what they declare where the fleet thread cannot join, and refuse orders', async () => {
     const module = 'data:text/javascript,throw new Error("no client")';
-    const timing = { ...TIMING, aloneMs: 300 };
+    const timing = { ...TEST_TIMING, aloneMs: 300 };
     await using instance = await join(`fleet-${++fleets}`, 2, {
       membership: { redis: { module }, zone: '', timing },
     });
