@@ -3,6 +3,7 @@ import { coldStart } from './cells/cold-start.ts';
 import { decision } from './cells/decision.ts';
 import { fleetDecision } from './cells/fleet-decision.ts';
 import { fleetOfStubs } from './cells/fleet-of-stubs.ts';
+import { fleetTimes } from './cells/fleet-times.ts';
 import { metrics } from './cells/metrics.ts';
 import { overload } from './cells/overload.ts';
 import { start } from './cells/start.ts';
@@ -17,6 +18,7 @@ export const CELLS: readonly Cell[] = [
   decision,
   fleetDecision,
   fleetOfStubs,
+  fleetTimes,
   metrics,
   overload,
   updates,

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { freePort } from '../../fleet/free-port.ts';
+import type { Redis } from 'ioredis';
 import { Child } from '../../harness/child.ts';
 import { percentile } from '../../harness/statistics.ts';
 import type { Cell } from '../cell.ts';
+import { BenchRedis } from '../redis.ts';
 import type { StubRequest, StubState } from '../stub-instance.ts';
 
 const SCRIPT = new URL('../stub-instance.ts', import.meta.url);
@@ -37,17 +36,12 @@ export const fleetOfStubs: Cell = {
   timeoutMs: 600_000,
   rounds: 1,
   async measure() {
-    const port = await freePort();
-    const server = spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', ''], {
-      stdio: 'ignore',
-    });
-    const redis = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null });
-    redis.on('error', () => {});
+    await using server = await BenchRedis.start();
+    const redis = server.client();
     const stubs: Stub[] = [];
     try {
-      await redis.ping();
       for (let number = 0; number < INSTANCES; number++) {
-        const args = [`${number}`, `redis://127.0.0.1:${port}`, `${DEPLOYMENTS}`, `${DECLARED_EACH}`];
+        const args = [`${number}`, server.url, `${DEPLOYMENTS}`, `${DECLARED_EACH}`];
         stubs.push(await Child.start<StubRequest, StubState>(`stub ${number}`, SCRIPT, args, START_MS));
       }
       await settled(stubs, DECLARED_EACH);
@@ -61,7 +55,6 @@ export const fleetOfStubs: Cell = {
     } finally {
       redis.disconnect();
       await Promise.all(stubs.map((stub) => stub.stop()));
-      server.kill('SIGKILL');
     }
   },
 };
