@@ -1,57 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
+import type { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
+import { LateThread } from '../../../test/support/routing/late-thread.ts';
 import { ServeError } from '../../errors.ts';
-import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
-import { SessionTable } from '../../load/session-table.ts';
-import { UNKNOWN_CONFIG } from '../call/route-config.ts';
-import { routeKey } from '../routing/directory.ts';
-import { Router } from '../routing/router.ts';
-import { threadConnector } from '../routing/thread-link.ts';
-import { createHandle } from './handle.ts';
-import type { DeploymentHandle } from './handle-types.ts';
 
-interface Model {
-  call(value: unknown): unknown;
-}
-
-const KEY = routeKey('app', 'Model');
 const GONE = new ServeError('SERVE_NOT_FOUND', 'it is gone');
-
-/** A thread that hears of the deployment when a test says so. */
-class Thread {
-  readonly router = new Router(
-    { index: 1, instanceId: 'instance', name: 'i' },
-    { subscribe() {}, replaced() {}, lost() {} },
-    {
-      connectors: { thread: threadConnector, inline: { connect: () => Promise.reject(GONE) } },
-      onUnobserved() {},
-    },
-  );
-  readonly handle: DeploymentHandle<Model> = createHandle(this.router, 'app', 'Model');
-
-  announced(): void {
-    this.router.apply({
-      type: 'route',
-      key: KEY,
-      app: 'app',
-      deployment: 'Model',
-      load: new DeploymentLoad().shared,
-      queue: new QueueLedger().shared,
-      sessions: new SessionTable().shared,
-      config: UNKNOWN_CONFIG,
-    });
-  }
-
-  up(name: string): FakeReplica {
-    const replica = new FakeReplica(name, 10);
-    this.router.route('app', 'Model', KEY).add(replica.endpoint);
-    return replica;
-  }
-
-  listed(): void {
-    this.router.apply({ type: 'listed', key: KEY });
-  }
-}
 
 /** Answers what a replica got with its arguments. */
 function answer(replica: FakeReplica): void {
@@ -63,10 +15,10 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-let thread: Thread;
+let thread: LateThread;
 
 beforeEach(() => {
-  thread = new Thread();
+  thread = new LateThread();
 });
 
 afterEach(() => thread.router.close(GONE));
@@ -120,9 +72,9 @@ describe('a broadcast of a thread that does not know the replicas yet', () => {
     thread.announced();
     thread.listed();
     await expect(none).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
-    thread.router.apply({ type: 'gone', key: KEY, error: GONE });
+    thread.gone(GONE);
     const unknown = thread.handle.broadcast('call', 1);
-    thread.router.apply({ type: 'gone', key: KEY, error: GONE });
+    thread.gone(GONE);
     await expect(unknown).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
     thread.router.close(GONE);
     await expect(thread.handle.broadcast('call', 1)).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });

@@ -9,6 +9,7 @@ import { isRequest, PortableRequest } from '../../values/request.ts';
 import { onReviveHandle } from '../../values/revive.ts';
 import { type CapturedValue, moveNow } from '../../values/transfer.ts';
 import type { Call } from '../call/call.ts';
+import { UNKNOWN_CONFIG } from '../call/route-config.ts';
 import { type CallScope, callScope } from '../call/scope.ts';
 import { priorityRank } from '../queue/priority.ts';
 import { routeKey } from '../routing/directory.ts';
@@ -175,12 +176,10 @@ class HandleTarget {
     const options = this.#options;
     const scope = callScope.getStore();
     call.meta = scope === undefined ? this.#meta : inherit(this.#meta, scope);
-    call.priorityRank =
-      options.priority === undefined
-        ? (scope?.priorityRank ?? route.config.priorityRank)
-        : priorityRank(options.priority);
+    call.priorityRank = this.#rank(route, scope);
     if (this.#preferLocal !== undefined) call.preferLocal = this.#preferLocal;
     route.begin(call, deadlineOf(call, options.timeoutMs, scope));
+    if (route.config === UNKNOWN_CONFIG) this.#decideLater(call, route, scope);
     call.trace();
     const { signal } = options;
     if (scope !== undefined) {
@@ -192,6 +191,22 @@ class HandleTarget {
       else call.follow(signal);
     }
     return call;
+  }
+
+  #rank(route: Route, scope: CallScope | undefined): number {
+    const { priority } = this.#options;
+    return priority === undefined
+      ? (scope?.priorityRank ?? route.config.priorityRank)
+      : priorityRank(priority);
+  }
+
+  /** The thread calls the deployment for the first time, and does not know its timeout and priority yet. */
+  #decideLater(call: PromiseCall, route: Route, scope: CallScope | undefined): void {
+    route.whenConfigured(() => {
+      if (call.isSettled) return;
+      call.priorityRank = this.#rank(route, scope);
+      route.redate(call, deadlineOf(call, this.#options.timeoutMs, scope));
+    });
   }
 
   /** Replaces responses of other calls by their values first; a failed response fails this call. */

@@ -51,6 +51,8 @@ export class Route implements CallOwner {
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   readonly #dispatcher: Dispatcher;
   #flights: SingleFlight | undefined = undefined;
+  /** What is decided anew for calls that were begun before the configuration was known. */
+  #early: Array<() => void> | undefined = undefined;
   #isListed = false;
   /** Undefined while nobody waits for the replicas. */
   #listing: PromiseWithResolvers<void> | undefined = undefined;
@@ -115,9 +117,21 @@ export class Route implements CallOwner {
 
   /** The shared tables arrived; calls that came before them are charged now. */
   adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig, sessions?: SessionTable): void {
+    const early = this.#early;
+    this.#early = undefined;
+    // Their order depends on what is decided anew.
+    const waiting = early === undefined ? [] : this.#dispatcher.takeWaiting();
     this.#dispatcher.adopt(load, ledger, sessions);
     this.configure(config);
+    for (const decide of early ?? []) decide();
+    for (const call of waiting) this.#dispatcher.accept(call, true);
     this.#dispatcher.resume();
+  }
+
+  /** Calls `decide` when the configuration becomes known, before calls are sent; never if the deployment does not exist. */
+  whenConfigured(decide: () => void): void {
+    this.#early ??= [];
+    this.#early.push(decide);
   }
 
   configure(config: RouteConfig): void {
@@ -180,6 +194,13 @@ export class Route implements CallOwner {
    */
   begin(call: Call, deadlineAt: number): void {
     wheel.hold();
+    if (deadlineAt > 0) wheel.add(call, deadlineAt);
+  }
+
+  /** Changes the deadline of a call that does not wait. @param deadlineAt time of `clock.now()`; 0 = none */
+  redate(call: Call, deadlineAt: number): void {
+    wheel.remove(call);
+    call.expiresAt = 0;
     if (deadlineAt > 0) wheel.add(call, deadlineAt);
   }
 
