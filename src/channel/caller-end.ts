@@ -153,7 +153,7 @@ export abstract class CallerEnd {
   upload(call: OutboundCall, chunk: unknown, encoded: EncodedValue): void {
     if (call.slot === -1 || this.isClosed) return;
     this.#outbox.frames.push(FRAME.chunk, call.slot, chunk, encoded.bytes);
-    this.#outbox.commit(encoded.bytes, encoded.transfer);
+    this.#outbox.commitChunk(encoded.bytes, encoded.transfer);
   }
 
   endUpload(call: OutboundCall): void {

@@ -203,7 +203,7 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   chunk(value: unknown, { marks, bytes, transfer }: EncodedValue): void {
     if (marks === undefined) this.#channel.outbox.frames.push(FRAME.chunk, this.#id, value, bytes);
     else this.#channel.outbox.frames.push(FRAME.chunkMarked, this.#id, value, bytes, marks);
-    this.#channel.outbox.commit(bytes, transfer);
+    this.#channel.outbox.commitChunk(bytes, transfer);
   }
 
   piece(value: string | Uint8Array): boolean {

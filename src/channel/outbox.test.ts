@@ -63,6 +63,21 @@ describe('when a message goes out', () => {
     expect(posted().map(({ length }) => length)).toEqual([8]);
   });
 
+  test('at once, when it holds 64 chunks, of which four count as one other frame', () => {
+    const chunk = (): void => {
+      outbox.frames.push(FRAME.chunk, 1, 'x', 1);
+      outbox.commitChunk(1, undefined);
+    };
+    for (let count = 0; count < 130; count++) chunk();
+    expect(posted().map(({ length }) => length)).toEqual([64, 64]);
+    for (let count = 0; count < 15; count++) push([FRAME.end, count]);
+    // Two chunks wait already.
+    chunk();
+    expect(posted()).toEqual([]);
+    chunk();
+    expect(posted().map(({ length }) => length)).toEqual([19]);
+  });
+
   test('at once, when it holds 64 KiB to be cloned; what is moved does not count', () => {
     push([FRAME.end, 1], LARGE_BYTES - 1);
     expect(posted()).toEqual([]);

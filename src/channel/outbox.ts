@@ -1,5 +1,12 @@
 import { now } from '../time/clock.ts';
-import { type Collector, type EventLoop, loop, MAX_FRAMES } from '../time/loop.ts';
+import {
+  CHUNK_SHARE,
+  type Collector,
+  type EventLoop,
+  FRAME_SHARE,
+  FULL_MESSAGE,
+  loop,
+} from '../time/loop.ts';
 import { LARGE_BYTES } from '../values/capture.ts';
 import { FRAME, frameLength } from './frames.ts';
 import type { FrameTransport } from './transport.ts';
@@ -30,7 +37,8 @@ export class Outbox implements Collector {
   #frames: unknown[] = [];
   #transfer: ArrayBuffer[] | undefined = undefined;
   #bytes = 0;
-  #count = 0;
+  /** Shares of a full message that the frames take. */
+  #shares = 0;
   #answers = 0;
   #isCollected = false;
   #closed = false;
@@ -65,6 +73,16 @@ export class Outbox implements Collector {
    * @param isAnswer the frame is the last one of a call, which its caller may await
    */
   commit(bytes: number, transfer: ArrayBuffer[] | undefined, isAnswer = false): void {
+    if (isAnswer) this.#answers++;
+    this.#commit(bytes, transfer, FRAME_SHARE);
+  }
+
+  /** Ends the frame of a chunk. */
+  commitChunk(bytes: number, transfer: ArrayBuffer[] | undefined): void {
+    this.#commit(bytes, transfer, CHUNK_SHARE);
+  }
+
+  #commit(bytes: number, transfer: ArrayBuffer[] | undefined, share: number): void {
     let cloned = bytes;
     if (transfer !== undefined) {
       for (const { byteLength } of transfer) cloned -= byteLength;
@@ -72,8 +90,8 @@ export class Outbox implements Collector {
       else this.#transfer = this.#transfer.concat(transfer);
     }
     if (cloned > 0) this.#bytes += cloned;
-    if (isAnswer) this.#answers++;
-    if (++this.#count >= MAX_FRAMES || this.#answers >= this.#loop.maxAnswers) this.#post();
+    this.#shares += share;
+    if (this.#shares >= FULL_MESSAGE || this.#answers >= this.#loop.maxAnswers) this.#post();
     else this.#leaveSoon();
   }
 
@@ -123,7 +141,7 @@ export class Outbox implements Collector {
     this.#frames = [];
     this.#transfer = undefined;
     this.#bytes = 0;
-    this.#count = 0;
+    this.#shares = 0;
     this.#answers = 0;
     this.#onPosting();
     if (!this.#closed) {

@@ -89,6 +89,14 @@ describe('frames', () => {
     expect(pair.inboxB.messages).toBe(3 + 2);
   });
 
+  test('share it up to 64 chunks of streams', async () => {
+    using pair = linkPair();
+    // The first one leaves alone.
+    for (let chunk = 0; chunk < 1 + 64 + 64 + 1; chunk++) pair.a.post([FRAME.chunk, 0, chunk, 0]);
+    await pair.inboxB.first(130);
+    expect(pair.inboxB.messages).toBe(4);
+  });
+
   test('that cannot be sent fail for themselves, and leave nothing behind', async () => {
     using pair = linkPair();
     pair.a.post(call(0));
