@@ -7,6 +7,7 @@ import { ADMISSION } from '../../../handle/queue/admission-control.ts';
 import type { Route } from '../../../handle/routing/route.ts';
 import type { Marks } from '../../../values/marks.ts';
 import type { EncodedValue } from '../../../values/transfer.ts';
+import { HopWindow } from './hop-window.ts';
 
 /** The answers to a peer's call. Exactly one of `result`, `error`, `end`, `lost` and `givenBack` is the last one. */
 export interface InboundAnswers {
@@ -46,6 +47,8 @@ export class InboundPeerCall extends Call implements OpenInboundCall {
   /** Set while the loss of the call's replica is handled. */
   #loss: 'begun' | 'waiting' | undefined = undefined;
   #hasBegun = false;
+  /** The window of the link, for a streamed answer. */
+  #window: HopWindow | undefined = undefined;
 
   constructor(route: Route, method: string, id: number, answers: InboundAnswers) {
     super(route, method);
@@ -98,7 +101,11 @@ export class InboundPeerCall extends Call implements OpenInboundCall {
 
   /** The reader of the answer consumed chunks. */
   credit(chunks: number): void {
-    this.endpoint?.channel.credit(this, chunks);
+    this.#creditReplica(this.#window?.consumed(chunks) ?? 0);
+  }
+
+  #creditReplica(chunks: number): void {
+    if (chunks > 0) this.endpoint?.channel.credit(this, chunks);
   }
 
   override succeeded(value: unknown, marks?: Marks): void {
@@ -138,11 +145,13 @@ export class InboundPeerCall extends Call implements OpenInboundCall {
   }
 
   protected override onOpen(head: unknown): void {
+    this.#window = new HopWindow();
     this.#answers.open(this, head, this.#marks);
   }
 
   protected override onChunk(value: unknown, bytes: number): void {
     this.#answers.chunk(this, value, bytes, this.#marks);
+    this.#creditReplica(this.#window?.passed(bytes) ?? 0);
   }
 
   protected override onEnd(): void {
