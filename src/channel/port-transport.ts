@@ -10,11 +10,20 @@ export class PortTransport implements FrameTransport {
   }
 
   post(frames: readonly unknown[], transfer: readonly ArrayBuffer[] | undefined): void {
-    this.#port.postMessage(frames, transfer);
+    this.send(frames, transfer);
+  }
+
+  protected send(message: unknown, transfer: readonly ArrayBuffer[] | undefined): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  /** The frames of a message. */
+  protected framesOf(message: unknown): unknown[] {
+    return message as unknown[];
   }
 
   onFrames(listener: (frames: unknown[]) => void): void {
-    this.#port.on('message', listener);
+    this.#port.on('message', (message) => listener(this.framesOf(message)));
   }
 
   onUnreadable(listener: (cause: unknown) => void): void {
@@ -26,7 +35,7 @@ export class PortTransport implements FrameTransport {
   }
 
   *takeRest(): Generator<unknown[]> {
-    for (let next = this.#next(); next !== undefined; next = this.#next()) yield next.message as unknown[];
+    for (let next = this.#next(); next !== undefined; next = this.#next()) yield this.framesOf(next.message);
   }
 
   ref(): void {

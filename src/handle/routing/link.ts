@@ -18,6 +18,8 @@ export interface ThreadLink extends ReplicaIdentity {
   /** Memory in which the replica counts the outcomes of its calls. */
   readonly tally: SharedArrayBuffer;
   readonly methods: readonly string[];
+  /** Whether the thread passes calls on to a process. */
+  readonly hasProcess?: boolean;
   /** Hashes of the replicas of another instance, to which the thread passes calls on; undefined for a replica. */
   readonly replicaHashes?: SharedArrayBuffer | undefined;
 }

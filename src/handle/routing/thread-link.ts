@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { CallerChannel } from '../../channel/caller-channel.ts';
+import { CallerJsonPort } from '../../channel/json/json-ports.ts';
 import { LinkLedger } from '../../channel/link-ledger.ts';
 import { PortTransport } from '../../channel/port-transport.ts';
 import { ReplicaLoad } from '../../load/load-table.ts';
@@ -23,13 +24,15 @@ export interface ThreadReplica {
   readonly load: ReplicaLoad;
   readonly tally: ReplicaTally;
   readonly methods: readonly string[];
+  /** Whether the replica's thread passes calls on to a process. Default: false. */
+  readonly hasProcess?: boolean;
   /** Set for a relay to the replicas of another instance. */
   readonly replicaHashes?: ReplicaHashTable;
 }
 
 /** Makes a channel to a replica. @param attach gives the replica its end */
 export function openThreadLink(
-  { replicaId, instanceId, version, load, tally, methods, replicaHashes }: ThreadReplica,
+  { replicaId, instanceId, version, load, tally, methods, hasProcess = false, replicaHashes }: ThreadReplica,
   attach: (port: MessagePort, ledger: SharedArrayBuffer) => void,
 ): ThreadLink {
   const { port1, port2 } = inRootContext(() => new MessageChannel());
@@ -41,12 +44,12 @@ export function openThreadLink(
     tally: tally.shared,
     replicaHashes: replicaHashes?.shared,
   };
-  return { kind: 'thread', replicaId, instanceId, version, port: port1, ...shared, methods };
+  return { kind: 'thread', replicaId, instanceId, version, port: port1, ...shared, methods, hasProcess };
 }
 
 /** Connects a caller to a replica in a thread. */
 export const threadConnector: Connector<'thread'> = {
-  connect({ port, load, ledger, tally, methods, replicaHashes }, onGone) {
+  connect({ port, load, ledger, tally, methods, hasProcess, replicaHashes }, onGone) {
     const replica = {
       load: new ReplicaLoad(load),
       tally: new ReplicaTally(tally),
@@ -54,7 +57,7 @@ export const threadConnector: Connector<'thread'> = {
       replicaHashes: replicaHashes && new ReplicaHashTable(replicaHashes),
     };
     return new CallerChannel(
-      new PortTransport(port),
+      hasProcess === true ? new CallerJsonPort(port) : new PortTransport(port),
       new LinkLedger(ledger),
       replica,
       onGone,

@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { HostedDeployment } from '../../deployment/app-spec.ts';
+import { ISOLATIONS } from '../../deployment/options/isolations.ts';
 import type { ThreadLink } from '../../handle/routing/link.ts';
 import { openThreadLink } from '../../handle/routing/thread-link.ts';
 import type { DeploymentLoad } from '../../load/deployment-load.ts';
@@ -34,6 +35,8 @@ export class ThreadHost implements ReplicaHost {
   readonly exited: Promise<unknown>;
   readonly #worker: ThreadWorker;
   readonly #control: MessagePort;
+  /** Whether a Node process runs the user's code for the thread. */
+  readonly #hasNodeChild: boolean;
   /** The process that runs the user's code for the thread; undefined if there is none. */
   #childPid: number | undefined = undefined;
   /** The signal on which that process tells where its code stands; undefined if it cannot. */
@@ -42,6 +45,7 @@ export class ThreadHost implements ReplicaHost {
   #receive: (message: ToHost) => void = () => {};
 
   constructor(pool: ThreadPool, spec: HostedDeployment, place: ReplicaPlace, deploymentLoad: DeploymentLoad) {
+    this.#hasNodeChild = spec.source.python === undefined && ISOLATIONS[spec.options.isolation].hasProcess;
     this.load.limit = spec.options.maxOngoingRequests;
     this.load.tick(now());
     const { port1, port2 } = inRootContext(() => new MessageChannel());
@@ -89,9 +93,10 @@ export class ThreadHost implements ReplicaHost {
   link(replica: LinkedReplica, callerName: string): ThreadLink {
     const { replicaId, instanceId, version, methods } = replica;
     const { load, tally } = this;
+    const hasProcess = this.#hasNodeChild;
     const attach = (port: MessagePort, ledger: SharedArrayBuffer): void =>
       this.post({ type: 'attach', callerName, port, ledger }, [port]);
-    return openThreadLink({ replicaId, instanceId, version, methods, load, tally }, attach);
+    return openThreadLink({ replicaId, instanceId, version, methods, hasProcess, load, tally }, attach);
   }
 
   /** The answer takes 0.2 ms even while the thread spins. Of user code in a child process, the process alone counts. */

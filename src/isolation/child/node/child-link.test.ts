@@ -6,6 +6,8 @@ import { streamPair } from '../../../../test/support/wire/pair.ts';
 import type { Intake } from '../../../channel/call-intake.ts';
 import { FRAME } from '../../../channel/frames.ts';
 import type { InboundCall } from '../../../channel/inbound-call.ts';
+import { callsAsJson, callsWithParts } from '../../../channel/json/calls-as-json.ts';
+import { withoutParts } from '../../../channel/json/json-batch.ts';
 import { ReplicaChannel } from '../../../channel/replica-channel.ts';
 import { NO_LEDGER } from '../../../channel/start-ledger.ts';
 import { now } from '../../../time/clock.ts';
@@ -27,7 +29,8 @@ function linkPair(pieceBytes?: number) {
     arrived: () => events.push('arrived'),
     closed() {},
   });
-  receiver.lane(LANE.toChild).onFrames((frames) => events.push({ toChild: frames }));
+  // A gateway passes results on as parts of batches.
+  receiver.lane(LANE.toChild).onFrames((frames) => events.push({ toChild: withoutParts(frames) }));
   receiver.lane(LANE.toParent).onFrames((frames) => events.push({ toParent: frames }));
   const untilControl = async (wanted: object): Promise<unknown[]> => {
     while (!events.some((event) => isDeepStrictEqual(event, { control: wanted }))) await turn();
@@ -154,6 +157,33 @@ describe('a link to a child', () => {
       expect(events).toContainEqual({ state: [1, 2] });
     },
   );
+
+  test('carries calls that are passed on unread, whole messages and parts of them', async () => {
+    const { sender, untilControl } = linkPair();
+    const lane = sender.lane(LANE.toChild);
+    const parts = (...ids: number[]): unknown[] =>
+      callsWithParts(callsAsJson(ids.flatMap((id) => call(id, { id, text: 'ü\n' }))) ?? '');
+    const parsing = vi.spyOn(JSON, 'parse');
+    lane.post(parts(1, 2), undefined);
+    lane.post(parts(3, 4).slice(0, 7), undefined);
+    lane.post([...parts(5), FRAME.cancel, 1, 0], undefined);
+    lane.post([...parts(6), ...call(7, new Map())], undefined);
+    sender.postControl({ last: true });
+    const events = await untilControl({ last: true });
+    const sent = [1, 2, 3, 5, 6].map((id) => call(id, { id, text: 'ü\n' }));
+    const frames = [
+      ...sent.slice(0, 4).flat(1),
+      FRAME.cancel,
+      1,
+      0,
+      ...(sent[4] ?? []),
+      ...call(7, new Map()),
+    ];
+    expect(events.flatMap((event) => (event as { toChild?: unknown[] }).toChild ?? [])).toEqual(frames);
+    // The values of the whole message are read at the other end only.
+    expect(parsing.mock.calls.filter(([text]) => text.includes('"id":1'))).toHaveLength(1);
+    parsing.mockRestore();
+  });
 
   test.each([
     ['plain', 'done'],

@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
 import { FRAME, frameLength } from '../../../channel/frames.ts';
+import { withoutParts } from '../../../channel/json/json-batch.ts';
 import type { FrameTransport } from '../../../channel/transport.ts';
 import type { Frame } from '../../../wire/large-receiver.ts';
 import { Link } from '../../../wire/link.ts';
 import type { LinkSocket, LinkSocketEvents } from '../../../wire/link-socket.ts';
 import { CHILD_FRAME } from '../../../wire/peer-frames.ts';
 import { StreamLinkSocket } from '../../../wire/stream-link.ts';
+import { type CallsOfMessage, decodeBatch, encodeBatch, isBatch } from './batch-texts.ts';
 import { arePlainCalls, decodePlainCalls, encodePlainCalls } from './plain-calls.ts';
 
 /** Directions of the calls on one link: each has ids of its own, which are even or odd on the wire. */
@@ -29,7 +31,7 @@ export interface ChildLinkEvents {
 /** The link between a replica's thread and its child process: calls both ways, control messages, and the child's state. */
 export class ChildLink {
   readonly #stream: Duplex;
-  readonly #socket: PlainCallsSocket;
+  readonly #socket: TextSocket;
   readonly #events: ChildLinkEvents;
   readonly #link: Link;
   readonly #lanes: readonly [Lane, Lane];
@@ -43,7 +45,7 @@ export class ChildLink {
       new Lane((frames) => this.#postCalls(LANE.toChild, frames)),
       new Lane((frames) => this.#postCalls(LANE.toParent, frames)),
     ];
-    this.#socket = new PlainCallsSocket(stream, (message) => this.#receivePlain(message));
+    this.#socket = new TextSocket(stream, (message) => this.#receiveText(message));
     this.#link = new Link(
       this.#socket,
       { frames: (frames) => this.#receive(frames), closed: () => this.#closed() },
@@ -72,9 +74,12 @@ export class ChildLink {
   }
 
   /** Sends calls past the link, unless they are long or JSON cannot express them, or frames wait in the link. */
-  #postCalls(lane: LaneNumber, frames: readonly unknown[]): void {
+  #postCalls(lane: LaneNumber, posted: readonly unknown[]): void {
     const state = this.takeState();
-    const text = this.#link.isIdle ? encodePlainCalls({ lane, state, frames }) : undefined;
+    const isIdle = this.#link.isIdle;
+    let text = isIdle && lane === LANE.toChild ? encodeBatch(state, posted) : undefined;
+    const frames = text === undefined ? withoutParts(posted) : posted;
+    if (isIdle) text ??= encodePlainCalls({ lane, state, frames });
     if (text !== undefined) {
       this.#socket.post(text);
       return;
@@ -91,8 +96,8 @@ export class ChildLink {
     this.#link.postAll(split);
   }
 
-  #receivePlain(message: Buffer): void {
-    const { lane, state, frames } = decodePlainCalls(message);
+  #receiveText(message: Buffer): void {
+    const { lane, state, frames } = decode(message);
     if (state !== undefined) this.#events.state(state);
     if (lane === LANE.toChild && this.#events.arrived !== undefined)
       for (let at = 0; at < frames.length; at += frameLength(frames, at))
@@ -134,8 +139,17 @@ export class ChildLink {
   }
 }
 
-/** A stream whose messages are those of a link, and plain calls between them. */
-class PlainCallsSocket implements LinkSocket {
+/** Whether a message is a text that consists of calls. */
+function isTextOfCalls(message: Uint8Array): boolean {
+  return isBatch(message) || arePlainCalls(message);
+}
+
+function decode(message: Buffer): CallsOfMessage & { readonly lane: number } {
+  return isBatch(message) ? { lane: LANE.toChild, ...decodeBatch(message) } : decodePlainCalls(message);
+}
+
+/** A stream whose messages are those of a link, and texts between them. */
+class TextSocket implements LinkSocket {
   readonly #socket: StreamLinkSocket;
   readonly #receive: (message: Buffer) => void;
 
@@ -152,14 +166,13 @@ class PlainCallsSocket implements LinkSocket {
     this.#socket.listen({
       message: (pieces) => {
         const [first] = pieces;
-        if (first === undefined || !arePlainCalls(first)) events.message(pieces);
+        if (first === undefined || !isTextOfCalls(first)) events.message(pieces);
         else this.#receive(pieces.length === 1 ? (first as Buffer) : Buffer.concat(pieces));
       },
       closed: (error) => events.closed(error),
     });
   }
 
-  /** @param text plain calls */
   post(text: string): void {
     this.#socket.sendText(text);
   }

@@ -13,7 +13,14 @@ import { createInlineChannel } from '../../inline/inline-channel.ts';
 import { LINK_FD } from '../child-process.ts';
 import { killGroup } from '../process-group.ts';
 import { ChildLink, LANE } from './child-link.ts';
-import type { ChildInit, ChildRoute, FromChild, ModelsEvent, ToChild } from './child-messages.ts';
+import {
+  type ChildInit,
+  type ChildRoute,
+  type FromChild,
+  type ModelsEvent,
+  mainCallerOf,
+  type ToChild,
+} from './child-messages.ts';
 import { holdLifeline } from './lifeline.ts';
 import { SharedTransport } from './parent-calls.ts';
 import { ParentConnector } from './parent-channel.ts';
@@ -76,7 +83,7 @@ class Child {
       {
         post: (message) => {
           post(message);
-          if (message.type === 'ready') agent.attach('', link.lane(LANE.toChild), NO_LEDGER);
+          if (message.type === 'ready') agent.attach(mainCallerOf(init), link.lane(LANE.toChild), NO_LEDGER);
           else if (message.type === 'exiting') link.flush();
         },
         listen: (receive) => {

@@ -8,6 +8,14 @@ export interface ChildInit extends ReplicaInit {
   readonly maxOngoingRequests: number;
 }
 
+/**
+ * Name of the caller that makes most calls: the main thread of the instance. Its calls reach the child without their request
+ * ids, which consist of this name and the numbers of the calls.
+ */
+export function mainCallerOf({ instanceId }: ReplicaInit): string {
+  return `${instanceId}.0`;
+}
+
 /** The route to a deployment, whose shared tables the child makes for itself. */
 export type ChildRoute = Omit<Extract<DirectoryEvent, { type: 'route' }>, 'load' | 'queue' | 'sessions'>;
 

@@ -1,5 +1,5 @@
+import { RelayJsonPort } from '../../../channel/json/json-ports.ts';
 import { LinkLedger } from '../../../channel/link-ledger.ts';
-import { PortTransport } from '../../../channel/port-transport.ts';
 import { ReplicaChannel } from '../../../channel/replica-channel.ts';
 import { ServeError } from '../../../errors.ts';
 import { Router } from '../../../handle/routing/router.ts';
@@ -23,6 +23,7 @@ import {
   type ChildInit,
   type FromChild,
   type ModelsEvent,
+  mainCallerOf,
   readState,
   type ToChild,
 } from './child-messages.ts';
@@ -57,7 +58,7 @@ export class Gateway {
   readonly #calls: ChildCalls;
   readonly #intake: GatewayIntake;
   readonly #models: ModelReporter;
-  readonly #channels = new Map<ReplicaChannel, PortTransport>();
+  readonly #channels = new Map<ReplicaChannel, RelayJsonPort>();
   readonly #shipper: NodeJS.Timeout;
   #relay: Relay | undefined = undefined;
   /** Values of the tables that the child knows. */
@@ -136,7 +137,7 @@ export class Gateway {
   #fromChild(message: FromChild): void {
     switch (message.type) {
       case 'ready':
-        this.#relay = new Relay(this.#link.lane(LANE.toChild), message.methods);
+        this.#relay = new Relay(this.#link.lane(LANE.toChild), message.methods, mainCallerOf(this.#init));
         this.#tables.load.tick(now());
         this.#control.post(message);
         return;
@@ -169,7 +170,7 @@ export class Gateway {
   #attach({ callerName, port, ledger }: Extract<ToReplica, { type: 'attach' }>): void {
     const relay = this.#relay;
     if (relay === undefined) return;
-    const transport = new PortTransport(port);
+    const transport = new RelayJsonPort(port);
     const channel = new ReplicaChannel(
       callerName,
       transport,

@@ -12,11 +12,21 @@ import { NO_ENCODING } from '../../../values/transfer.ts';
 /** Passes the calls of a replica on to its child process, and the answers back. No value is revived on the way. */
 export class Relay extends CallerEnd {
   readonly #names: readonly string[];
+  readonly #mainCaller: string;
 
-  /** @param methods remote methods of the child, by their index */
-  constructor(transport: FrameTransport, methods: readonly string[]) {
+  /**
+   * @param methods remote methods of the child, by their index
+   * @param mainCaller name of the caller whose calls need no request ids: the child makes them from the calls' numbers
+   */
+  constructor(transport: FrameTransport, methods: readonly string[], mainCaller: string) {
     super(transport, NO_LEDGER, new Map(methods.map((name, index) => [name, index])));
     this.#names = methods;
+    this.#mainCaller = mainCaller;
+  }
+
+  /** Whether the child must be told the request ids of a caller's calls. */
+  namesCallsOf(callerName: string): boolean {
+    return callerName !== this.#mainCaller;
   }
 
   pass(inbound: InboundCall): void {
@@ -54,7 +64,10 @@ class RelayedCall extends OutboundCall {
     const { args, marks, meta } = inbound.raw();
     this.args = args;
     this.marks = marks;
-    this.meta = meta?.requestId === undefined ? { ...meta, requestId: this.requestId } : meta;
+    this.meta =
+      meta?.requestId === undefined && relay.namesCallsOf(this.callerName)
+        ? { ...meta, requestId: `${this.callerName}-${this.number}` }
+        : meta;
     inbound.listener = new FromCaller(relay, this);
   }
 
@@ -63,7 +76,8 @@ class RelayedCall extends OutboundCall {
   }
 
   override succeeded(value: unknown, marks?: Marks): void {
-    if (this.#end()) this.#inbound.result(value, { ...NO_ENCODING, marks });
+    if (this.#end())
+      this.#inbound.result(value, marks === undefined ? NO_ENCODING : { ...NO_ENCODING, marks });
   }
 
   override failed(error: unknown, marks?: Marks): void {
