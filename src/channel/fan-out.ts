@@ -20,6 +20,16 @@ export function packOutcomes(outcomes: Iterable<FanOutcome>): { value: unknown[]
   return { value, marks };
 }
 
+/** Reads the result of a call to all replicas of an instance as it crossed, with the marks of all outcomes at the first one. */
+export function rawOutcomesOf(result: unknown, marks: Marks | undefined): FanOutcome[] {
+  if (!Array.isArray(result)) throw new TypeError('a broadcast was answered in an unknown form');
+  return Array.from({ length: result.length / 2 }, (_, index) => ({
+    isOk: result[index * 2] === true,
+    value: result[index * 2 + 1] as unknown,
+    marks: index === 0 ? marks : undefined,
+  }));
+}
+
 /** Reads the result of a call to all replicas of an instance. */
 export function outcomesOf(result: unknown): PromiseSettledResult<unknown>[] {
   if (!Array.isArray(result)) throw new TypeError('a broadcast was answered in an unknown form');

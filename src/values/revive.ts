@@ -26,6 +26,19 @@ export function revive(value: unknown, marks: Marks): unknown {
   return kinds.size === 0 ? value : new Reviver(kinds).walk(value);
 }
 
+/**
+ * Returns the error that a captured value stands for, with its class, code and message, so that it can be judged where it is
+ * only passed on. Its members stay as they crossed, since a handle among them may have no router on this thread, and the
+ * captured value is unchanged. Any other value is returned as it is.
+ */
+export function reviveErrorAlone(value: unknown, marks: Marks | undefined): unknown {
+  if (marks === undefined) return value;
+  for (let index = 0; index < marks.length; index += 2)
+    if (marks[index] === value && marks[index + 1] === MARK.error)
+      return fromErrorEnvelope(value as ErrorEnvelope);
+  return value;
+}
+
 class Reviver {
   readonly #kinds: Map<object, MarkKind>;
   readonly #done = new Map<object, unknown>();

@@ -136,3 +136,15 @@ test('an instance whose link breaks is one failed outcome', async () => {
   ]);
   await eventually(async () => (await handle.broadcast('where')).length === 5, START_MS);
 });
+
+test('a broadcast of a replica in a process brings its values as those of single calls', async () => {
+  const replica = await caller.serve.run(front.options({ isolation: 'process' }).bind(), { name: 'process' });
+  const value = [Buffer.from('b'), new TypeError('t'), handle] as const;
+  const results = (await replica.echoAll.remote(value)) as unknown as (typeof value)[];
+  expect(results).toHaveLength(5);
+  for (const [buffer, error, other] of results) {
+    expect(Buffer.isBuffer(buffer)).toBe(true);
+    expect(error).toEqual(new TypeError('t'));
+    expect(other.where.remote).toBeTypeOf('function');
+  }
+});

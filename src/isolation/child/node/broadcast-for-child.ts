@@ -1,12 +1,12 @@
-import { type FanOutcome, outcomesOf, packOutcomes } from '../../../channel/fan-out.ts';
-import type { CallMeta } from '../../../channel/frames.ts';
+import { type FanOutcome, packOutcomes, rawOutcomesOf } from '../../../channel/fan-out.ts';
+import { CANCEL_CODE, type CallMeta } from '../../../channel/frames.ts';
 import type { InboundCall } from '../../../channel/inbound-call.ts';
 import { ServeError } from '../../../errors.ts';
 import { Call, type CallOwner } from '../../../handle/call/call.ts';
 import type { Route } from '../../../handle/routing/route.ts';
-import { Capture, RESULT } from '../../../values/capture.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { revive } from '../../../values/revive.ts';
+import { type Packed, packError } from '../../../values/pack.ts';
+import { reviveErrorAlone } from '../../../values/revive.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 
 /**
@@ -59,6 +59,8 @@ class PartCall extends Call {
   readonly #ended: (outcomes: readonly FanOutcome[]) => void;
   /** Marks of a result that is passed on as it came. */
   #marks: Marks | undefined = undefined;
+  /** The error of a replica by which the call fails. */
+  #crossed: Packed | undefined = undefined;
 
   constructor(
     route: CallOwner,
@@ -78,7 +80,7 @@ class PartCall extends Call {
   }
 
   override get wantsRaw(): boolean {
-    return !this.#isPeer;
+    return true;
   }
 
   override succeeded(value: unknown, marks?: Marks): void {
@@ -86,9 +88,10 @@ class PartCall extends Call {
     super.succeeded(value);
   }
 
-  /** Errors are revived, since the route judges calls by them. */
+  /** The route judges the call by its error; the child gets the error as it crossed. */
   override failed(error: unknown, marks?: Marks): void {
-    super.failed(marks === undefined ? error : revive(error, marks));
+    this.#crossed = error instanceof Error ? undefined : { value: error, marks };
+    super.failed(reviveErrorAlone(error, marks));
   }
 
   override returned(): void {
@@ -100,29 +103,23 @@ class PartCall extends Call {
       this.#ended([{ isOk: true, value, marks: this.#marks }]);
       return;
     }
-    this.#ended(
-      outcomesOf(value).map((outcome) =>
-        outcome.status === 'fulfilled' ? captured(true, outcome.value) : captured(false, outcome.reason),
-      ),
-    );
+    try {
+      this.#ended(rawOutcomesOf(value, this.#marks));
+    } catch (error) {
+      this.onError(error);
+    }
   }
 
   protected override onError(error: unknown): void {
-    this.#ended([captured(false, error)]);
+    this.#ended([{ isOk: false, ...(this.#crossed ?? packError(error)) }]);
   }
 
   protected override onOpen(): void {
-    const what = `${this.method} streams its result, which a broadcast of a process cannot carry`;
-    this.cancel(new ServeError('SERVE_INVALID_OPTION', what));
+    const what = `${this.route.deployment}.${this.method}: it streams its result, which a broadcast of a process cannot carry`;
+    this.cancelAs('error', new ServeError('SERVE_INVALID_OPTION', what), CANCEL_CODE.cancelled);
   }
 
   protected override onChunk(): void {}
 
   protected override onEnd(): void {}
-}
-
-function captured(isOk: boolean, value: unknown): FanOutcome {
-  const capture = new Capture();
-  const taken = capture.take(value, '', RESULT);
-  return { isOk, value: taken, marks: capture.marks };
 }

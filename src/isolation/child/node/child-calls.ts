@@ -1,4 +1,5 @@
 import type { ArrivedCall, Intake } from '../../../channel/call-intake.ts';
+import { CANCEL_CODE } from '../../../channel/frames.ts';
 import type { InboundCall } from '../../../channel/inbound-call.ts';
 import { ReplicaChannel } from '../../../channel/replica-channel.ts';
 import { NO_LEDGER } from '../../../channel/start-ledger.ts';
@@ -8,9 +9,9 @@ import { routeKey } from '../../../handle/routing/directory.ts';
 import type { Router } from '../../../handle/routing/router.ts';
 import { now } from '../../../time/clock.ts';
 import { loop } from '../../../time/loop.ts';
-import { Capture, RESULT } from '../../../values/capture.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { revive } from '../../../values/revive.ts';
+import { type Packed, packError } from '../../../values/pack.ts';
+import { reviveErrorAlone } from '../../../values/revive.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 import { broadcastFor } from './broadcast-for-child.ts';
 import type { CalledMethod } from './child-messages.ts';
@@ -74,6 +75,8 @@ class ForwardedCall extends Call {
   readonly #inbound: InboundCall;
   /** Marks of the value that is being delivered. */
   #marks: Marks | undefined = undefined;
+  /** The error of a replica by which the call fails. */
+  #crossed: Packed | undefined = undefined;
 
   constructor(route: CallOwner, method: string, inbound: InboundCall) {
     super(route, method);
@@ -88,7 +91,7 @@ class ForwardedCall extends Call {
       // Handles upload nothing.
       uploaded() {},
       uploadEnded() {},
-      refused: (error) => this.cancel(error),
+      refused: (error) => this.cancelAs('error', error, CANCEL_CODE.cancelled),
     };
   }
 
@@ -101,9 +104,10 @@ class ForwardedCall extends Call {
     super.succeeded(value);
   }
 
-  /** Errors are revived, since the route judges calls by them. */
+  /** The route judges the call by its error; the child gets the error as it crossed. */
   override failed(error: unknown, marks?: Marks): void {
-    super.failed(marks === undefined ? error : revive(error, marks));
+    this.#crossed = error instanceof Error ? undefined : { value: error, marks };
+    super.failed(reviveErrorAlone(error, marks));
   }
 
   override opened(head: unknown, marks?: Marks): void {
@@ -124,8 +128,8 @@ class ForwardedCall extends Call {
 
   protected override onError(error: unknown): void {
     this.#inbound.listener = undefined;
-    const capture = new Capture();
-    this.#inbound.error(capture.take(error, '', RESULT), capture);
+    const { value, marks } = this.#crossed ?? packError(error);
+    this.#inbound.error(value, { ...NO_ENCODING, marks });
   }
 
   protected override onOpen(head: unknown): void {

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DeploymentHandle, Serve } from '../../../src/index.ts';
+import { basic } from '../../fixtures/calls/basic.ts';
+import { type Catching, catching, failing } from '../../fixtures/calls/failing.ts';
+import { quietServe } from '../../support/quiet.ts';
+import { status } from '../../support/until.ts';
+
+describe('a process that calls other deployments catches', () => {
+  let serve: Serve;
+  let handle: DeploymentHandle<typeof Catching>;
+
+  beforeAll(async () => {
+    serve = quietServe();
+    handle = await serve.run(catching.bind(failing.bind(basic.bind())));
+    await status(serve, 'Catching', 'Failing', 'HEALTHY');
+  });
+  afterAll(() => serve.close());
+
+  test.each([
+    ['coded', { name: 'ServeError', message: 'full', code: 'SERVE_BACKPRESSURE', retryAfterMs: 70 }],
+    ['cause', { name: 'RangeError', message: 'outer', cause: { isServeError: true, message: 'inner' } }],
+    [
+      'several',
+      { name: 'AggregateError', message: 'both', errors: [{ name: 'TypeError', message: 'first' }] },
+    ],
+    ['handle', { name: 'TypeError', message: 'with a handle', answer: 'answer' }],
+    ['text', { name: 'string', message: 'a text' }],
+  ])('errors as they were thrown, of a call and of a broadcast: %s', async (how, expected) => {
+    expect(await handle.failOne.remote(how)).toMatchObject(expected);
+    const all = await handle.failAll.remote(how);
+    expect(all).toHaveLength(2);
+    for (const error of all) expect(error).toMatchObject(expected);
+  });
+
+  test('why a broadcast cannot carry streams', async () => {
+    const what = 'Failing.stream: it streams its result, which a broadcast of a process cannot carry';
+    const refused = { isServeError: true, code: 'SERVE_INVALID_OPTION', message: what };
+    expect(await handle.streamAll.remote()).toMatchObject([refused, refused]);
+  });
+
+  test('why a chunk cannot come to a process', async () => {
+    expect(await handle.readShared.remote()).toMatchObject({
+      isServeError: true,
+      code: 'SERVE_NOT_SERIALIZABLE',
+    });
+  });
+
+  test.each([
+    ['hang', 300, { isServeError: true, code: 'SERVE_TIMEOUT' }],
+    ['exit', 0, { isServeError: true, code: 'SERVE_REPLICA_DIED', cause: { name: 'Error' } }],
+  ])('what becomes of the calls: %s', async (how, timeoutMs, expected) => {
+    expect(await handle.failAll.remote(how, timeoutMs)).toMatchObject([expected, expected]);
+    expect(await handle.failOne.remote(how, timeoutMs)).toMatchObject(expected);
+  });
+});
