@@ -1,6 +1,7 @@
 import { outcomesOf } from '../../channel/fan-out.ts';
 import { ServeError } from '../../errors.ts';
 import { now } from '../../time/clock.ts';
+import { wheel } from '../../time/timer-wheel.ts';
 import type { Route } from '../routing/route.ts';
 import type { BroadcastResponse } from './handle-types.ts';
 import { PromiseCall } from './response.ts';
@@ -74,6 +75,8 @@ function callEach(route: Route, instance: string, next: () => BroadcastCall): Pr
     if (isFannedOut) call.meta = { ...call.meta, fanOut: true };
     if (call.isSettled) endpoint.channel.unreserve();
     else route.dispatchTo(call, endpoint);
+    // The other thread minds the deadline, and then answers with the outcomes of the replicas that were quicker.
+    if (endpoint.channel.fansOut === true) wheel.remove(call);
     parts.push(call.response.then(isFannedOut ? outcomesOf : succeeded, failed));
   }
   return parts;

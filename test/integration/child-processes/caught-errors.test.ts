@@ -32,6 +32,10 @@ describe('a process that calls other deployments catches', () => {
     for (const error of all) expect(error).toMatchObject(expected);
   });
 
+  test('what the quicker replicas answered before the deadline of a broadcast', async () => {
+    expect(await handle.answerOnOne.remote(10, 3_000)).toEqual({ fulfilled: 10, rejected: 10 });
+  });
+
   test('why a broadcast cannot carry streams', async () => {
     const what = 'Failing.stream: it streams its result, which a broadcast of a process cannot carry';
     const refused = { isServeError: true, code: 'SERVE_INVALID_OPTION', message: what };
