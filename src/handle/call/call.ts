@@ -5,6 +5,7 @@ import { hash } from '../../load/hash.ts';
 import { batchTime, now } from '../../time/clock.ts';
 import { wheel } from '../../time/timer-wheel.ts';
 import { type CallTrace, callTraces, endTrace } from '../../tracing/channels.ts';
+import type { Marks } from '../../values/marks.ts';
 import { type EncodedValue, NO_ENCODING } from '../../values/transfer.ts';
 import { ADMISSION, type Entering, type Entry } from '../queue/admission-control.ts';
 import { UNCHARGED, type Waiting } from '../queue/tenant-lane.ts';
@@ -206,7 +207,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     if (this.#settle(outcomeOf(error), now(), error)) this.#failWith(error);
   }
 
-  override succeeded(value: unknown): void {
+  override succeeded(value: unknown, _marks?: Marks): void {
     if (!this.#settle('ok', batchTime)) {
       this.#route.runs.ended(this, batchTime);
       return;
@@ -215,7 +216,7 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     this.onResult(value);
   }
 
-  override failed(error: unknown): void {
+  override failed(error: unknown, _marks?: Marks): void {
     if (this.#settle(outcomeOf(error), batchTime, error)) this.#failWith(error);
     else this.#route.runs.ended(this, batchTime);
   }

@@ -3,6 +3,7 @@ import { HTTP_METHOD_NAME } from '../../channel/method-names.ts';
 import { OutboundCall } from '../../channel/outbound-call.ts';
 import { batchTime, now } from '../../time/clock.ts';
 import { hedgeWheel, type TimerWheel, wheel } from '../../time/timer-wheel.ts';
+import type { Marks } from '../../values/marks.ts';
 import type { Call } from '../call/call.ts';
 import type { HedgeCopy } from '../call/call-copies.ts';
 import type { Counters } from '../call/counters.ts';
@@ -153,12 +154,17 @@ export class Hedge extends OutboundCall implements HedgeCopy {
     this.#hedging.gaveUp(this.method, at - this.#sentAt, at);
   }
 
-  override succeeded(value: unknown): void {
-    if (this.#win()) this.call.succeeded(value);
+  /** The call gets its answer from here in the form that it wants. */
+  override get wantsRaw(): boolean {
+    return this.call.wantsRaw;
   }
 
-  override failed(error: unknown): void {
-    if (this.#win()) this.call.failed(error);
+  override succeeded(value: unknown, marks?: Marks): void {
+    if (this.#win()) this.call.succeeded(value, marks);
+  }
+
+  override failed(error: unknown, marks?: Marks): void {
+    if (this.#win()) this.call.failed(error, marks);
   }
 
   /** Both copies opened a stream: the first copy continues. */

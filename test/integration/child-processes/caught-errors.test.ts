@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve } from '../../../src/index.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
@@ -56,4 +59,22 @@ describe('a process that calls other deployments catches', () => {
     expect(await handle.failAll.remote(how, timeoutMs)).toMatchObject([expected, expected]);
     expect(await handle.failOne.remote(how, timeoutMs)).toMatchObject(expected);
   });
+});
+
+test('a process gets the answer of the second copy of its call as it crossed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'inserve-hedged-'));
+  try {
+    await using serve = quietServe();
+    const hedge = { afterMs: 50, maxExtraRatio: 1 };
+    const slow = failing.options({ idempotent: ['answerSecond'], hedge }).bind(basic.bind());
+    const handle = await serve.run(catching.bind(slow));
+    await status(serve, 'Catching', 'Failing', 'HEALTHY');
+    expect(await handle.hedged.remote(join(folder, 'first'))).toEqual({
+      isBuffer: true,
+      error: { name: 'TypeError', message: 't' },
+      answer: 'answer',
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
