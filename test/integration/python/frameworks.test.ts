@@ -102,3 +102,32 @@ describe.skipIf(!FRAMEWORKS.has('keras'))('Keras on TensorFlow (npm run test:pyt
     expect(serve.log.records.filter(({ level }) => level === 'error')).toEqual([]);
   }, 180_000);
 });
+
+describe.skipIf(!FRAMEWORKS.has('sentences'))(
+  'a sentence transformer (npm run test:python -- sentences)',
+  () => {
+    test('embeds the texts of many callers in one run, and puts what means the same near each other', async () => {
+      await using serve = quietServe();
+      const handle = await serve.run(deploymentOf<{ embed(text: string): Float32Array }>('Sentences').bind());
+      const texts = [
+        'A cat sleeps on the sofa.',
+        'A kitten naps on the couch.',
+        'Interest rates rose again.',
+      ];
+      const [cat, kitten, rates] = (await Promise.all(texts.map((text) => handle.embed.remote(text)))) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      expect([cat.constructor, cat.length]).toEqual([Float32Array, 384]);
+      expect(cosine(cat, cat)).toBeCloseTo(1, 4);
+      expect(cosine(cat, kitten)).toBeGreaterThan(0.5);
+      expect(cosine(cat, rates)).toBeLessThan(0.2);
+    }, 180_000);
+  },
+);
+
+/** Of two vectors of length 1. */
+function cosine(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
+}
