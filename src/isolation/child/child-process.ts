@@ -86,12 +86,15 @@ export class ChildProcess {
     child.once('error', (failure) => {
       if (this.pid === undefined) resolve({ code: null, signal: null, failure });
     });
-    const ended = Promise.all([child.stdout, child.stderr, this.link].map(endOf));
+    let hasEnded = false;
+    const ended = Promise.all([child.stdout, child.stderr, this.link].map(endOf)).then(() => {
+      hasEnded = true;
+    });
     const how = await promise;
     this.#isGone = true;
     if (this.pid !== undefined) {
       killGroup(this.pid);
-      await within(LAST_OUTPUT_MS, ended);
+      if (!hasEnded) await within(LAST_OUTPUT_MS, ended);
     }
     // Descendants that left the process group may hold the streams open.
     for (const stream of child.stdio) stream?.destroy();
