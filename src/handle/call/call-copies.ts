@@ -1,4 +1,5 @@
 import type { OutboundCall } from '../../channel/outbound-call.ts';
+import type { Marks } from '../../values/marks.ts';
 
 /** The second copy of a slow call; the call takes the answer that comes first. */
 export interface HedgeCopy extends OutboundCall {
@@ -13,7 +14,8 @@ export interface HedgeCopy extends OutboundCall {
 
 /** A copy of a call that runs elsewhere for comparison and is told the outcome of the original. */
 export interface ShadowCopy {
-  originalSucceeded(value: unknown): void;
+  /** @param marks where the original wants raw values */
+  originalSucceeded(value: unknown, marks?: Marks): void;
   originalFailed(error: unknown): void;
   originalStreamed(): void;
 }

@@ -207,12 +207,12 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     if (this.#settle(outcomeOf(error), now(), error)) this.#failWith(error);
   }
 
-  override succeeded(value: unknown, _marks?: Marks): void {
+  override succeeded(value: unknown, marks?: Marks): void {
     if (!this.#settle('ok', batchTime)) {
       this.#route.runs.ended(this, batchTime);
       return;
     }
-    this.#shadowCopy?.originalSucceeded(value);
+    this.#shadowCopy?.originalSucceeded(value, marks);
     this.onResult(value);
   }
 

@@ -2,6 +2,7 @@ import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-na
 import { Capture, RESULT } from '../../values/capture.ts';
 import { describe } from '../../values/describe-value.ts';
 import { digest, type Subject } from '../../values/digest.ts';
+import type { Marks } from '../../values/marks.ts';
 import { Call } from '../call/call.ts';
 import type { ShadowCopy } from '../call/call-copies.ts';
 import type { Counters } from '../call/counters.ts';
@@ -80,9 +81,10 @@ class ShadowCall extends Call implements ShadowCopy {
     return '';
   }
 
-  originalSucceeded(value: unknown): void {
-    // The caller may change the value from now on.
-    this.#find(this.#compared(value), captured, (finding) => {
+  originalSucceeded(value: unknown, marks?: Marks): void {
+    const subject = { value: this.#compared(value), marks };
+    // The caller may change the value from now on, unless the value is only passed on.
+    this.#find(subject, marks === undefined ? captured : undefined, (finding) => {
       this.#original = finding;
     });
   }
@@ -103,7 +105,7 @@ class ShadowCall extends Call implements ShadowCopy {
   }
 
   protected override onResult(value: unknown): void {
-    this.#find(this.#compared(value), undefined, (finding) => {
+    this.#find({ value: this.#compared(value) }, undefined, (finding) => {
       this.#own = finding;
     });
   }
@@ -131,7 +133,7 @@ class ShadowCall extends Call implements ShadowCopy {
   }
 
   #find(
-    value: unknown,
+    subject: Subject,
     stable: ((value: unknown) => Subject) | undefined,
     found: (finding: Finding) => void,
   ): void {
@@ -140,7 +142,7 @@ class ShadowCall extends Call implements ShadowCopy {
       this.#end();
     };
     try {
-      const hash = digest({ value }, stable && (() => stable(value)));
+      const hash = digest(subject, stable && (() => stable(subject.value)));
       if (typeof hash === 'string') end(hash);
       else hash.then(end, () => end(undefined));
     } catch {

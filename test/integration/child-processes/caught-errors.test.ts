@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentHandle, Serve } from '../../../src/index.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
 import { type Catching, catching, failing } from '../../fixtures/calls/failing.ts';
+import { front, probe } from '../../fixtures/calls/fleet.ts';
 import { quietServe } from '../../support/quiet.ts';
-import { status } from '../../support/until.ts';
+import { eventually, status } from '../../support/until.ts';
 
 describe('a process that calls other deployments catches', () => {
   let serve: Serve;
@@ -77,4 +78,21 @@ test('a process gets the answer of the second copy of its call as it crossed', a
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("the results and errors of a process's calls are compared with those of a shadow", async () => {
+  await using serve = quietServe();
+  const app = { name: 'probe' };
+  await serve.run(probe.bind(), app);
+  await serve.run(probe.bind(), { ...app, shadow: true });
+  const handle = await serve.run(front.options({ isolation: 'process' }).bind());
+  await handle.echo.remote([Buffer.from('b'), new TypeError('t'), new Map([[1, 2n]])]);
+  await handle.echo.remote('plain');
+  await expect(handle.fail.remote('no')).rejects.toThrow(new RangeError('no'));
+  const compared = () => {
+    const trial = serve.status().apps['probe']?.trial;
+    return trial?.kind === 'shadow' ? trial.compared : undefined;
+  };
+  await eventually(() => Object.values(compared() ?? {}).reduce((sum, count) => sum + count, 0) === 3);
+  expect(compared()).toEqual({ match: 3, mismatch: 0, error: 0, dropped: 0 });
 });

@@ -101,7 +101,7 @@ class ForwardedCall extends Call {
 
   override succeeded(value: unknown, marks?: Marks): void {
     this.#marks = marks;
-    super.succeeded(value);
+    super.succeeded(value, marks);
   }
 
   /** The route judges the call by its error; the child gets the error as it crossed. */
