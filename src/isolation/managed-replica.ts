@@ -10,6 +10,7 @@ import type { OpenCalls, ReplicaReport, StartPhase, ToHost } from '../replica/co
 import { activeTime } from '../time/active-time.ts';
 import { within } from '../time/timeout.ts';
 import { unpack } from '../values/pack.ts';
+import { ChildExitError } from './child/child-exit.ts';
 import { ControlLink } from './control-link.ts';
 import { callsEnded, type Draining, type DrainLimits, endLimit } from './drain.ts';
 import { Membership } from './membership.ts';
@@ -239,7 +240,7 @@ export class ManagedReplica implements Reachable, Draining {
         this.#failure ??= { phase: undefined, error: unpack(message.error) };
         return;
       case 'childExited':
-        this.#childExited(unpack(message.error));
+        this.#childExited(new ChildExitError(message.exit));
         return;
       case 'child':
       case 'childStack':
@@ -264,7 +265,7 @@ export class ManagedReplica implements Reachable, Draining {
   }
 
   /** The calls fail now: the end of the thread, which follows, would take some ms longer. */
-  #childExited(error: unknown): void {
+  #childExited(error: ChildExitError): void {
     this.#failure ??= { phase: undefined, error };
     if (!this.#hasRun) return;
     this.load.setState(REPLICA_STATE.dead);

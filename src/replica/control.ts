@@ -45,6 +45,17 @@ export interface ReplicaInit {
   readonly python?: PythonSource | undefined;
 }
 
+/** The end of a child process, as plain data: the calls of the process wait while it is reported. */
+export interface ReportedExit {
+  readonly message: string;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** The last 4 KiB of the process's standard error. */
+  readonly stderr: string;
+  /** The cause that the user's code gave, or the error of the start. */
+  readonly cause: Packed | undefined;
+}
+
 /** The phase in which a start failed. */
 export type StartPhase = 'import' | 'construct' | 'reconfigure' | 'checkHealth';
 
@@ -117,7 +128,7 @@ export type ToHost =
   /** The answer to `stackSignal`: lines as in `error.stack`. */
   | { type: 'childStack'; frames: readonly string[] }
   /** The child process is gone: no call on it goes on. The thread ends next. */
-  | { type: 'childExited'; error: Packed }
+  | { type: 'childExited'; exit: ReportedExit }
   /** User code ends this thread by `process.exit`. */
   | { type: 'exiting'; error: Packed }
   | {

@@ -1,3 +1,6 @@
+import type { ReportedExit } from '../../replica/control.ts';
+import { packError, unpack } from '../../values/pack.ts';
+
 /** How a child process ended. */
 export interface ChildExit {
   /** Exit code; null if a signal ended the process, or it never started. */
@@ -29,15 +32,25 @@ export class ChildExitError extends Error {
   /** The last 4 KiB of the process's standard error. */
   readonly stderr: string;
 
-  /** @param cause what the user's code gave as the cause, such as an uncaught error */
-  constructor(exit: ChildExit, cause: unknown = exit.failure) {
-    super(describeExit(exit), cause === undefined ? {} : { cause });
-    // The frames would be those of this package, and naming them takes 0.6 ms in which the calls of the process wait.
-    this.stack = `${CHILD_EXIT_ERROR}: ${this.message}`;
-    this.exitCode = exit.code;
-    this.signal = exit.signal;
-    this.stderr = exit.stderr;
+  constructor({ message, exitCode, signal, stderr, cause }: ReportedExit) {
+    super(message, cause === undefined ? {} : { cause: unpack(cause) });
+    // The frames would be those of this package.
+    this.stack = `${CHILD_EXIT_ERROR}: ${message}`;
+    this.exitCode = exitCode;
+    this.signal = signal;
+    this.stderr = stderr;
   }
+}
+
+/**
+ * Describes an exit for the host.
+ *
+ * @param cause what the user's code gave as the cause, such as an uncaught error
+ */
+export function reportExit(exit: ChildExit, cause: unknown = exit.failure): ReportedExit {
+  const { code: exitCode, signal, stderr } = exit;
+  const packed = cause === undefined ? undefined : packError(cause);
+  return { message: describeExit(exit), exitCode, signal, stderr, cause: packed };
 }
 
 function describeExit(exit: ChildExit): string {

@@ -1,8 +1,7 @@
 import type { AgentControl } from '../../replica/control.ts';
 import { time } from '../../time/clock.ts';
 import { within } from '../../time/timeout.ts';
-import { packError } from '../../values/pack.ts';
-import { type ChildExit, ChildExitError } from './child-exit.ts';
+import { type ChildExit, reportExit } from './child-exit.ts';
 import type { ChildProcess } from './child-process.ts';
 
 /**
@@ -56,6 +55,6 @@ export class ChildLife {
   }
 
   #report(exit: ChildExit): void {
-    this.#control.post({ type: 'childExited', error: packError(new ChildExitError(exit, this.#cause)) });
+    this.#control.post({ type: 'childExited', exit: reportExit(exit, this.#cause) });
   }
 }

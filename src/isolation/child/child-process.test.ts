@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/until.ts';
-import { ChildExitError } from './child-exit.ts';
+import { ChildExitError, reportExit } from './child-exit.ts';
 import { type ChildCommand, ChildProcess } from './child-process.ts';
 import { processMemory } from './process-memory.ts';
 
@@ -50,14 +50,14 @@ describe('the end of a child process', () => {
     ["process.kill(process.pid, 'SIGKILL')", /^its process was .*out of memory/, { signal: 'SIGKILL' }],
   ])('of %s is described', async (program, message, details) => {
     await using child = new TestChild(program);
-    const error = new ChildExitError(await child.exited);
+    const error = new ChildExitError(reportExit(await child.exited));
     expect(error).toMatchObject({ message: expect.stringMatching(message), ...details });
   });
 
   test('of a full heap is described', async () => {
     const program = 'const all = []; for (;;) all.push(new Array(1e4).fill(Math.random()))';
     await using child = new TestChild('', { args: ['--max-old-space-size=20', '-e', program] });
-    expect(new ChildExitError(await child.exited).message).toMatch(/^its heap was full/);
+    expect(new ChildExitError(reportExit(await child.exited)).message).toMatch(/^its heap was full/);
   });
 
   test('that this side asked for is told apart', async () => {
@@ -69,7 +69,7 @@ describe('the end of a child process', () => {
   test('of a program that does not exist is an exit, too', async () => {
     await using child = new TestChild('', { file: '/nowhere/python3' });
     expect(child.pid).toBeUndefined();
-    expect(new ChildExitError(await child.exited).message).toBe(
+    expect(new ChildExitError(reportExit(await child.exited)).message).toBe(
       'its process could not be started: spawn /nowhere/python3 ENOENT',
     );
   });

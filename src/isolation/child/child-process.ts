@@ -93,8 +93,13 @@ export class ChildProcess {
     const how = await promise;
     this.#isGone = true;
     if (this.pid !== undefined) {
-      killGroup(this.pid);
-      if (!hasEnded) await within(LAST_OUTPUT_MS, ended);
+      if (hasEnded) {
+        // The descendants hold no stream open, so their end can wait until the exit is reported.
+        setImmediate(killGroup, this.pid);
+      } else {
+        killGroup(this.pid);
+        await within(LAST_OUTPUT_MS, ended);
+      }
     }
     // Descendants that left the process group may hold the streams open.
     for (const stream of child.stdio) stream?.destroy();
