@@ -75,6 +75,19 @@ describe('instances end', () => {
     expect(fleet.leaders()).toHaveLength(1);
   });
 
+  test('close() does not wait for replicas that no other instance can run, but for their calls', () => {
+    const fleet = settled(2);
+    const alone = fleet.start('alone', { declaration: declarationOf('1', [declared('only', {})]) });
+    fleet.until(() => fleet.running('shop/only') === 1, 15_000);
+    fleet.load.set('shop/only', 1);
+    fleet.run(2_000);
+    alone.handle({ type: 'close', timeoutMs: 30_000 });
+    fleet.run(10_000);
+    expect(fleet.closed.has(alone.id)).toBe(false);
+    fleet.load.set('shop/only', 0);
+    fleet.until(() => fleet.closed.has(alone.id), 5_000);
+  });
+
   test('a rolling restart with new code never has fewer replicas than wanted', () => {
     const fleet = settled(3);
     for (const old of fleet.alive()) {

@@ -1,6 +1,7 @@
 import type { ScalingDecision } from '../../controller/autoscale.ts';
 import { isNewer, type MemberRecord, type Overrides, type Plan } from '../documents.ts';
 import type { DeclaredPlace } from './declaration.ts';
+import { hasReplicasToHandOver } from './departure.ts';
 import type { FleetEffect, FleetEvent, FleetFrame, StoreAnswer } from './events.ts';
 import { instanceOf } from './local-instance.ts';
 import type { Member } from './membership.ts';
@@ -262,14 +263,7 @@ export class FleetNode {
 
   #drain(until: number, now: number): void {
     if (this.#isLeaving) return;
-    const { targets } = this.#parts.follower;
-    const isEmpty =
-      Object.values(targets).every((target) => target === 0) &&
-      Object.keys(this.#parts.self.running).length === 0;
-    const others = this.#parts.membership
-      .alive()
-      .filter((member) => this.#parts.membership.stateOf(member) !== 'draining');
-    if (!isEmpty && others.length > 0 && now < until) return;
+    if (now < until && hasReplicasToHandOver(this.#parts)) return;
     this.#isLeaving = true;
     this.#parts.control.release(now);
     this.#parts.sync.call({ op: 'leave', id: this.#parts.self.id, isOnlyIfDead: false }, now, () => {
