@@ -64,9 +64,12 @@ describe('the settings of a fleet', () => {
     [{ listen: { host: 'localhost' } }, 'listen.host'],
     [{ listen: { port: 70_000 } }, 'listen.port'],
     [{ advertise: 'host.example' }, 'advertise'],
+    [{ advertise: '0.0.0.0' }, 'advertise'],
+    [{ advertise: '169.254.1.1' }, 'advertise'],
     [{ allow: 'all' }, 'allow'],
     [{ zone: '' }, 'zone'],
     [{ maxPayload: '2gb' }, 'maxPayload'],
+    [{ maxPayload: 0 }, 'maxPayload'],
     [{ trustNetwork: 'yes' }, 'trustNetwork'],
     [{ tls: { cert: 'x', key: 1 } }, 'tls.key'],
     [{ peers: [] }, 'peers'],
@@ -100,12 +103,42 @@ describe('the settings of a fleet', () => {
     );
   });
 
-  test.each(['http://x', 6379, { cluster: [] }, { cluster: ['a:1'] }, { nested: { on: () => {} } }])(
-    'refuse %o as Redis',
-    (redis) => {
-      expect(() => object({ redis: REDIS_FIELD }).parse({ redis }, 'createServe')).toThrow(
-        'createServe.redis',
-      );
-    },
-  );
+  test('name the option of Redis that cannot be used', () => {
+    const settings = { host: 'a', sentinels: [{ host: 'b', connector: () => 1 }] };
+    expect(() => REDIS_FIELD.parse(settings, 'createServe.redis')).toThrow(
+      'createServe.redis.sentinels[0].connector: got function',
+    );
+    expect(() => REDIS_FIELD.parse({ module: './redis.js' }, 'createServe.redis')).toThrow(
+      /^createServe\.redis\.module: got "\.\/redis\.js"; allowed: a file: URL/,
+    );
+  });
+
+  test('say how long a short secret is, and show neither it nor a password', () => {
+    const refused = (parse: () => unknown): string => {
+      try {
+        return `accepted ${String(parse())}`;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const environment = { INSERVE_FLEET_SECRET: 'hush' };
+    expect(refused(() => fleetOptions(URL, {}, environment))).toBe(
+      'INSERVE_FLEET_SECRET: got a text of 4 bytes; allowed: a text of at least 32 bytes, or a list of such texts',
+    );
+    expect(refused(() => REDIS_FIELD.parse('http://me:hush@host', 'redis'))).toContain('got "http://…@host"');
+    expect(refused(() => REDIS_FIELD.parse('redis://:hu#sh@host', 'redis'))).toContain(
+      'got "redis://…@host"',
+    );
+  });
+
+  test.each([
+    'http://x',
+    6379,
+    'redis://a:port',
+    { cluster: [] },
+    { cluster: ['a:1'] },
+    { nested: { on: () => {} } },
+  ])('refuse %o as Redis', (redis) => {
+    expect(() => object({ redis: REDIS_FIELD }).parse({ redis }, 'createServe')).toThrow('createServe.redis');
+  });
 });

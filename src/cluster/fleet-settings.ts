@@ -17,10 +17,11 @@ import { AddressFilter, type AddressRules } from '../wire/addresses.ts';
 import type { LinkCertificates } from '../wire/security.ts';
 import type { FleetOptions } from './fleet-options.ts';
 import { isReadyClient, type ReadyClient, type RedisSettings } from './redis/settings.ts';
+import { isRedisUrl, MIN_SECRET_BYTES, SECRET_FIELD, withoutCredentials } from './secret-fields.ts';
 import { readCertificates } from './tls/certificates.ts';
 
-/** Minimum length of a secret: a shorter one could be guessed. */
-const MIN_SECRET_BYTES = 32;
+/** The smallest limit for a frame, in bytes: the instances' own frames must pass. */
+const MIN_PAYLOAD_BYTES = 65_536;
 
 /** How an instance reaches Redis. */
 export type RedisOption =
@@ -77,43 +78,52 @@ const address = instanceOf<string>(
   'an IP address',
   (value) => typeof value === 'string' && isIP(value) !== 0,
 );
+const dialled = instanceOf<string>(
+  'an IP address that peers can dial: not 0.0.0.0, link-local or multicast',
+  (value) => typeof value === 'string' && isIP(value) !== 0 && AddressFilter.around(value).allows(value, 1),
+);
 const port = integer(0, 65_535);
-const secret = instanceOf<string>(
-  `a text of at least ${MIN_SECRET_BYTES} bytes`,
-  (value) => typeof value === 'string' && Buffer.byteLength(value) >= MIN_SECRET_BYTES,
-);
-const secrets = instanceOf<string[]>(
-  `at least one text of at least ${MIN_SECRET_BYTES} bytes`,
-  (value) =>
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((one) => typeof one === 'string' && Buffer.byteLength(one) >= MIN_SECRET_BYTES),
-);
 const pem = instanceOf<string | Buffer>(
   'PEM as text or bytes, or the path of a file',
   (value) => typeof value === 'string' || Buffer.isBuffer(value),
 );
 
-export const REDIS_FIELD: Field<RedisOption> = either(
-  string('a URL such as redis://127.0.0.1:6379', /^rediss?:\/\//),
-  instanceOf<Readonly<Record<string, unknown>>>(
-    'options of ioredis without functions, a client of ioredis, or { module } that makes one',
-    (value) => isReadyClient(value) || (isPlainObject(value) && isPlain(value) && hasNodes(value)),
-  ),
-);
+const MODULE_ALLOWED =
+  "a file: URL, such as new URL('./redis.js', import.meta.url).href, or the name of a package";
+const REDIS_ALLOWED =
+  'a URL such as redis://127.0.0.1:6379, or options of ioredis without functions, a client of ioredis, or { module } that makes one';
+
+/** How an instance reaches Redis. Errors name the part that is wrong, and never show a password. */
+export const REDIS_FIELD: Field<RedisOption> = {
+  allowed: REDIS_ALLOWED,
+  parse(value, option) {
+    if (typeof value === 'string') {
+      if (isRedisUrl(value)) return value;
+      throw invalidOption(option, withoutCredentials(value), REDIS_ALLOWED);
+    }
+    if (isReadyClient(value)) return value;
+    if (!isPlainObject(value) || !hasNodes(value)) throw invalidOption(option, value, REDIS_ALLOWED);
+    assertPlain(value, option);
+    const { module } = value;
+    // The fleet's thread imports it: a relative path would be one beside the library's own files.
+    if (typeof module === 'string' && module.startsWith('.'))
+      throw invalidOption(`${option}.module`, module, MODULE_ALLOWED);
+    return value;
+  },
+};
 
 export const FLEET_FIELDS: Fields<FleetSettings> = {
   name: string('1 to 64 characters of A–Z, a–z, 0–9, _ . and -', /^[A-Za-z0-9_.-]{1,64}$/),
   listen: object<FleetListenOptions>({ host: address, port }),
-  advertise: address,
-  secret: either(secret, secrets),
+  advertise: dialled,
+  secret: SECRET_FIELD,
   tls: object<LinkCertificates>({ cert: pem, key: pem, ca: either(pem, listOf(pem)) }),
   allow: either(
     listOf(string('a network such as 10.0.0.0/8')),
     object<AddressRules>({ networks: listOf(string('a network such as 10.0.0.0/8')), ports: listOf(port) }),
   ),
   zone: string('1 to 64 characters', /^[\s\S]{1,64}$/),
-  maxPayload: bytes(2 ** 30),
+  maxPayload: bytes(2 ** 30, MIN_PAYLOAD_BYTES),
   trustNetwork: boolean(),
 };
 
@@ -145,7 +155,7 @@ export function fleetOptions(
     zone = '',
   } = settings;
   if (settings.secret === undefined) {
-    const hint = `a text of at least ${MIN_SECRET_BYTES} bytes that all instances share: redis without it is refused`;
+    const hint = `a text of at least ${MIN_SECRET_BYTES} bytes that all instances share, here or in INSERVE_FLEET_SECRET: redis without it is refused`;
     throw invalidOption('createServe.fleet.secret', undefined, hint);
   }
   const rules = Array.isArray(allow) ? { networks: allow } : allow;
@@ -218,14 +228,12 @@ function hasNodes({ cluster }: Readonly<Record<string, unknown>>): boolean {
   return Array.isArray(cluster) && cluster.length > 0 && cluster.every(isPlainObject);
 }
 
-/** Whether options can go to another thread. */
-function isPlain(value: unknown): boolean {
-  if (typeof value === 'function' || typeof value === 'symbol') return false;
-  if (Array.isArray(value)) return value.every(isPlain);
-  if (Buffer.isBuffer(value)) return true;
-  return (
-    typeof value !== 'object' ||
-    value === null ||
-    (isPlainObject(value) && Object.values(value).every(isPlain))
-  );
+/** @throws ServeError `SERVE_INVALID_OPTION` for a part of options that cannot go to another thread */
+function assertPlain(value: unknown, option: string): void {
+  if (Buffer.isBuffer(value) || value === null || !['object', 'function', 'symbol'].includes(typeof value))
+    return;
+  const isArray = Array.isArray(value);
+  if (!isArray && !isPlainObject(value)) throw invalidOption(option, value, REDIS_ALLOWED);
+  for (const [key, part] of Object.entries(value))
+    assertPlain(part, isArray ? `${option}[${key}]` : `${option}.${key}`);
 }
