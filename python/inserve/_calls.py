@@ -277,7 +277,12 @@ class Executor:
         scope = contextvars.copy_context()
         scope.run(current.set, call)
         if generator is None:
-            generator = scope.run(call.method.function, *call.args, **call.kwargs)
+            try:
+                generator = scope.run(call.method.function, *call.args, **call.kwargs)
+            except BaseException as error:
+                # Such as a TypeError, because the arguments do not fit.
+                self._raised(call, error)
+                return
         call.is_started = True
         if hasattr(generator, "close") and self._pool is not None:
             call.task = scope.run(self._loop.create_task, self._pump_in_pool(call, generator, scope))
@@ -401,7 +406,11 @@ def encode_error(encoder: Encoder, error: BaseException) -> Any:
         Encoder().encode(value)
         return value
 
-    return encoder.encode(to_envelope(error, take))
+    try:
+        return encoder.encode(to_envelope(error, take))
+    except NotSerializable as refusal:
+        name = type(error).__name__
+        return encoder.encode({"name": name, "message": f"the message of the {name}{refusal}", "stack": "", "data": {}})
 
 
 def _is_array(value: Any) -> bool:

@@ -13,6 +13,8 @@ from ._wire import MAX_FRAMES, PREFIX, check_prefix, parse_body, receive_exactly
 # A send buffer of 208 KiB, the default of Linux, needs five wake-ups for 1 MiB.
 _SEND_BUFFER = 1_048_576
 _RECEIVE_BUFFER = 65_536
+# Frames of more characters than this leave at once, so that several of them do not exceed the limit of a message.
+_LARGE_TEXT = 65_536
 # The most buffers that one system call takes.
 _MAX_BUFFERS = 512
 
@@ -23,13 +25,19 @@ class Outbox:
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
         self._frames: List[str] = []
+        self._characters = 0
         self.encoder: Encoder = connection.encoder()
 
     def add(self, frame: str) -> None:
         """Adds a frame, whose values were encoded with ``self.encoder``."""
         self._frames.append(frame)
+        self._characters += len(frame)
         attachments = self.encoder.attachments
-        if len(self._frames) >= MAX_FRAMES or (attachments and sum(map(len, attachments)) > COPIED_BYTES):
+        if (
+            len(self._frames) >= MAX_FRAMES
+            or self._characters > _LARGE_TEXT
+            or (attachments and sum(map(len, attachments)) > COPIED_BYTES)
+        ):
             self.flush()
 
     @property
@@ -41,6 +49,7 @@ class Outbox:
         frames = self._frames
         if frames:
             self._frames = []
+            self._characters = 0
             encoder, self.encoder = self.encoder, self._connection.encoder()
             self._connection.send(frames, encoder.attachments)
 

@@ -67,11 +67,11 @@ def to_envelope(error: BaseException, take: Callable[[Any], Any], depth: int = 0
     if isinstance(error, BatchError):
         error = error.error
     name = type(error).__name__
-    message = str(error)
+    message = _message_of(error)
     if isinstance(error, RemoteError):
         name = error.name
     elif isinstance(error, KeyError) and len(error.args) == 1:
-        message = str(error.args[0])
+        message = _message_of(error.args[0])
     data = {}
     for key, value in _members(error).items():
         try:
@@ -80,12 +80,22 @@ def to_envelope(error: BaseException, take: Callable[[Any], Any], depth: int = 0
             continue
     if name == "HTTPException" and "statusCode" in data:
         data["expose"] = True
-        message = str(data.get("detail", message))
+        message = _message_of(data.get("detail", message))
     envelope = {"name": name, "message": message, "stack": traceback_text(error), "data": data}
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    cause = error.__cause__
+    if cause is None and not error.__suppress_context__:
+        cause = error.__context__
     if cause is not None and depth < _MAX_CAUSES:
         envelope["cause"] = to_envelope(cause, take, depth + 1)
     return envelope
+
+
+def _message_of(value: Any) -> str:
+    """The text of an exception or of what it holds; the code that makes the text is the user's and may fail."""
+    try:
+        return str(value)
+    except Exception as error:
+        return f"<the text of the {type(value).__name__} cannot be made: its __str__ raised {type(error).__name__}>"
 
 
 def _members(error: BaseException) -> dict:

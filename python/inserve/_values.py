@@ -15,7 +15,7 @@ from array import array
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from ._errors import BatchError, from_envelope, to_envelope
 from ._tensor import Refused, Tensor, count_of, is_known_dtype, item_size, memory_of, to_array, without_int64
@@ -26,6 +26,8 @@ BULK_ITEMS = 16
 BULK_CHARACTERS = 1_024
 # Memory up to this size is copied into its message; larger memory is sent at once.
 COPIED_BYTES = 16_384
+# A value whose text or memory takes more than this does not fit a message, which holds other frames as well.
+MAX_VALUE_BYTES = 255 * 1024 * 1024
 MAX_DEPTH = 500
 SAFE = 2**53
 
@@ -101,13 +103,14 @@ class Encoder:
         :raises NotSerializable: naming the path
         """
         if is_plain(value):
-            return dumps(value), ""
+            return _of_sendable_size(dumps(value), ()), ""
         self._marks = []
         count = len(self.attachments)
         path: List[Any] = []
         try:
             plain = self._walk(value, path)
-            return dumps(plain), dumps(self._marks) if self._marks else ""
+            text = _of_sendable_size(dumps(plain), self.attachments[count:])
+            return text, dumps(self._marks) if self._marks else ""
         except Refused as refusal:
             del self.attachments[count:]
             raise NotSerializable(f"{_spell(path)} cannot cross from Python: {refusal}") from None
@@ -134,7 +137,7 @@ class Encoder:
         if kind is int:
             if -SAFE <= value <= SAFE:
                 return value
-            self._mark(path, "g", str(value))
+            self._mark(path, "g", _digits(value))
             return None
         if kind is float:
             return self._float(value, path)
@@ -269,6 +272,26 @@ class Encoder:
         raise Refused(f"it is an object of class {type(value).__qualname__}")
 
 
+def _of_sendable_size(text: str, attachments: Sequence[Any]) -> str:
+    """:raises NotSerializable: for a value that no message can hold"""
+    size = len(text) + sum(data.nbytes if type(data) is memoryview else len(data) for data in attachments)
+    # A character takes up to four bytes.
+    if len(text) * 4 > MAX_VALUE_BYTES:
+        size += len(text.encode("utf-8")) - len(text)
+    if size > MAX_VALUE_BYTES:
+        raise NotSerializable(
+            f" cannot cross from Python: it takes {size} bytes, and a message holds at most {MAX_VALUE_BYTES}"
+        )
+    return text
+
+
+def _digits(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        raise Refused("it is an integer of more digits than Python turns into text") from None
+
+
 def _checked(value: Any) -> Any:
     """A member of an exception, if it can cross."""
     Encoder().encode(value)
@@ -314,7 +337,10 @@ def _milliseconds(moment: datetime) -> float:
     Milliseconds since 1970, calculated with integers: floats would lose one in 2500. A datetime without a zone is local
     time, as in Python.
     """
-    since = (moment.astimezone(timezone.utc) if moment.tzinfo is None else moment) - _EPOCH
+    try:
+        since = (moment.astimezone(timezone.utc) if moment.tzinfo is None else moment) - _EPOCH
+    except (ValueError, OverflowError, OSError) as error:
+        raise Refused(f"it is a datetime that has no time in UTC: {error}") from None
     microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return microseconds // 1000 if microseconds % 1000 == 0 else microseconds / 1000
 

@@ -54,7 +54,11 @@ describe('values', () => {
       fc.boolean(),
       fc.constant(null),
       fc.bigInt(),
-      fc.date({ noInvalidDate: true }),
+      fc.date({
+        noInvalidDate: true,
+        min: new Date('0001-01-01T00:00:00Z'),
+        max: new Date('9999-12-31T23:59:59.999Z'),
+      }),
       fc.uint8Array(),
       fc.float32Array({ minLength: 1 }),
       fc.array(fc.double(), { minLength: 16, maxLength: 40 }),

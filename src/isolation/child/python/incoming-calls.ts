@@ -113,14 +113,18 @@ export class IncomingCalls {
     try {
       this.#writer.value(`${FRAME.childResult},${id},`, value, 'result');
     } catch (error) {
-      this.#writer.value(`${FRAME.childError},${id},`, error, 'error');
+      this.#fail(id, error);
     }
   }
 
   #fail(id: number, error: unknown): void {
     this.#open.delete(id);
     const shown = error instanceof Error ? error : new Error(String(error));
-    this.#writer.value(`${FRAME.childError},${id},`, shown, 'error');
+    try {
+      this.#writer.value(`${FRAME.childError},${id},`, shown, 'error');
+    } catch (refusal) {
+      this.#writer.value(`${FRAME.childError},${id},`, refusal, 'error');
+    }
   }
 
   async #stream(id: number, stream: DeploymentStream<unknown>): Promise<void> {

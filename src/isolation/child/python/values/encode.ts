@@ -13,6 +13,12 @@ const BULK_CHARACTERS = 1_024;
 /** The deepest nesting: Python's recursion limit is 1,000. */
 const MAX_DEPTH = 500;
 
+/** The first and the last moment that a `datetime` of Python holds. */
+const FIRST_DATE = Date.parse('0001-01-01T00:00:00Z');
+const LAST_DATE = Date.parse('9999-12-31T23:59:59.999Z');
+/** The most digits of an integer that Python reads as text. */
+const MAX_DIGITS = 4_300;
+
 /** A mark: the path of a value, its kind, and its data unless the stand-in holds them. */
 export type Mark = readonly [path: readonly (string | number)[], kind: string, data?: unknown];
 
@@ -95,7 +101,7 @@ export class ValueEncoder {
       case 'number':
         return isJsonNumber(value) ? value : this.#mark('n', numberName(value));
       case 'bigint':
-        return this.#mark('g', String(value));
+        return this.#mark('g', digitsOf(value));
       case 'boolean':
       case 'undefined':
         return value;
@@ -200,13 +206,21 @@ export class ValueEncoder {
     }
     if (types.isMap(value)) return this.#map(value);
     if (types.isSet(value)) {
+      for (const item of value)
+        if (!isHashable(item))
+          throw new Refusal(
+            'it is a Set with a member that Python cannot hash, such as an object or an array',
+          );
       const items = this.#items([...value]);
       this.#mark('e');
       return items;
     }
     if (types.isDate(value)) {
-      if (Number.isNaN(value.getTime())) throw new Refusal('it is an invalid Date');
-      return this.#mark('d', value.getTime());
+      const time = value.getTime();
+      if (Number.isNaN(time)) throw new Refusal('it is an invalid Date');
+      if (time < FIRST_DATE || time > LAST_DATE)
+        throw new Refusal('it is a Date outside the years 1 to 9999, which Python has');
+      return this.#mark('d', time);
     }
     if (types.isNativeError(value) || isInstance(value, Error)) return this.#error(value as Error);
     if (value instanceof RequestParts) {
@@ -230,7 +244,7 @@ export class ValueEncoder {
   #error(value: Error): object {
     const { name, message, stack, data, cause } = toErrorEnvelope(value, (inner) => inner);
     const kept: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(data)) if (isPlainData(item)) kept[key] = item;
+    for (const [key, item] of Object.entries(data)) if (this.#canCross(item)) kept[key] = item;
     const envelope = {
       name,
       message,
@@ -241,6 +255,16 @@ export class ValueEncoder {
     const stood = this.#plain(envelope);
     this.#mark('x');
     return stood;
+  }
+
+  /** Whether a member of an error can cross; one that cannot is left out. */
+  #canCross(member: unknown): boolean {
+    try {
+      new ValueEncoder(this.#handleNumber).encode(member, '');
+      return member !== undefined;
+    } catch {
+      return false;
+    }
   }
 
   /** The memory of the rows lies side by side in the message, so that they are one array without a copy. */
@@ -290,11 +314,17 @@ function numbersOf(value: readonly unknown[]): Float64Array | Int32Array | BigIn
   return areSmall ? Int32Array.from(numbers) : BigInt64Array.from(numbers, BigInt);
 }
 
-/** Whether a member of an error is data that JSON expresses. */
-function isPlainData(value: unknown): boolean {
-  try {
-    return value !== undefined && JSON.stringify(value) !== undefined;
-  } catch {
-    return false;
-  }
+/** Python refuses to read more digits. */
+function digitsOf(value: bigint): string {
+  const digits = String(value);
+  if (digits.length > MAX_DIGITS) throw new Refusal(`it is a bigint of more than ${MAX_DIGITS} digits`);
+  return digits;
+}
+
+/** Whether Python can hold the value in a set: it refuses lists, dicts, sets and arrays. */
+function isHashable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || types.isDate(value) || types.isAnyArrayBuffer(value))
+    return true;
+  if (ArrayBuffer.isView(value)) return dtypeOf(value) === undefined;
+  return !Array.isArray(value) && !isPlainObject(value) && !types.isSet(value) && !types.isMap(value);
 }
