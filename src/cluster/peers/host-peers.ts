@@ -145,9 +145,12 @@ export class HostPeers {
     for (const { instance, client, endpoints } of this.#peers.values()) {
       const replicas = endpoints.get(endpoint);
       if (instance !== instanceId || replicas?.replicaId !== replicaId) continue;
-      const channel = client.channel({ endpoint, methods }, onGone);
+      const channel = client.channel({ endpoint, methods }, () => {
+        replicas.channels.delete(channel);
+        onGone();
+      });
       channel.update(replicas.endpoint);
-      replicas.channel = channel;
+      replicas.channels.add(channel);
       return channel;
     }
     throw new TypeError(`no peer has an endpoint ${replicaId}`);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { World } from '../../../test/support/fleet/world.ts';
 import { worldTime } from '../../../test/support/fleet/world-time.ts';
 import { introduction, LOOPBACK, security } from '../../../test/support/wire/links.ts';
+import { RESERVED } from '../../load/load-table.ts';
 import { machineTime, useTime } from '../../time/clock.ts';
 import { Codec } from '../../wire/codec.ts';
 import type { LinkSocket, LinkSocketEvents } from '../../wire/link-socket.ts';
@@ -156,4 +157,19 @@ test('a peer that breaks the protocol on a link that was dialled is counted, onc
   peer.world.run(5_000);
   peer.open().events?.closed(new Error('the connection broke'));
   expect(Object.values(FAULT).reduce((sum, fault) => sum + peer.faults.of(fault), 0)).toBe(2);
+});
+
+test('each of several channels to one endpoint gets every link, its windows, and the end of the client', () => {
+  const channels = [peer.client.channel(TARGET, () => {}), peer.client.channel(TARGET, () => {})];
+  for (const window of [3, 5]) {
+    peer.client.dial();
+    const socket = peer.open();
+    socket.says([PEER_FRAME.window, TARGET.endpoint, window]);
+    expect(channels.map((channel) => channel.window)).toEqual([window, window]);
+    socket.events?.closed(new Error('the connection broke'));
+    expect(channels.map((channel) => channel.window)).toEqual([1, 1]);
+    peer.world.run(5_000);
+  }
+  peer.client.close(new Error('the peer has left'));
+  expect(channels.map((channel) => channel.room())).toEqual([RESERVED.gone, RESERVED.gone]);
 });

@@ -67,7 +67,8 @@ export class PeerClient implements PeerState {
   readonly #standing: PeerStanding;
   readonly #dialLink: Dial;
   readonly #events: PeerEvents;
-  readonly #channels = new Map<number, PeerChannel>();
+  /** Several may lead to one endpoint: callers may know a deployment by more than one name. */
+  readonly #channels = new Set<PeerChannel>();
   /** The deployments of the peer as it described them last, over the link that is open. */
   readonly #described = new Map<number, PeerEndpoint>();
   #instance: string;
@@ -126,10 +127,10 @@ export class PeerClient implements PeerState {
   /** Makes a channel to an endpoint of the peer. @param onClosed the channel is closed */
   channel(target: PeerTarget, onClosed: () => void): PeerChannel {
     const channel = new PeerChannel(this, target, () => {
-      if (this.#channels.get(target.endpoint) === channel) this.#channels.delete(target.endpoint);
+      this.#channels.delete(channel);
       onClosed();
     });
-    this.#channels.set(target.endpoint, channel);
+    this.#channels.add(channel);
     const described = this.#described.get(target.endpoint);
     if (described !== undefined) channel.update(described);
     if (this.#link !== undefined && this.#isUp) channel.linked(this.#link);
@@ -157,8 +158,12 @@ export class PeerClient implements PeerState {
     time.cancel(this.#redial);
     this.#endWatches();
     this.#health.forget(this.#standing);
-    for (const channel of [...this.#channels.values()]) channel.close(error);
+    for (const channel of [...this.#channels]) channel.close(error);
     this.#link?.close();
+  }
+
+  #to(endpoint: number): PeerChannel[] {
+    return [...this.#channels].filter((channel) => channel.endpoint === endpoint);
   }
 
   async #dial(): Promise<void> {
@@ -172,9 +177,11 @@ export class PeerClient implements PeerState {
           options.self.maxPayload,
           {
             endpoints: (status) => this.#update(status),
-            window: (endpoint, calls) => this.#channels.get(endpoint)?.open(calls),
+            window: (endpoint, calls) => {
+              for (const channel of this.#to(endpoint)) channel.open(calls);
+            },
             draining: () => {
-              for (const channel of this.#channels.values()) channel.stop();
+              for (const channel of this.#channels) channel.stop();
             },
             pong: (number) => this.#pong(link, number),
             closed: (error) => this.#closed(link, error),
@@ -228,8 +235,8 @@ export class PeerClient implements PeerState {
     this.#events.up(link.session.instance, link.session.epoch);
     if (this.#described.size > 0)
       this.#events.endpoints({ kind: 'endpoints', endpoints: [...this.#described.values()], gone: [] });
-    for (const channel of this.#channels.values()) channel.linked(link);
-    for (const channel of this.#channels.values()) channel.reachable();
+    for (const channel of this.#channels) channel.linked(link);
+    for (const channel of this.#channels) channel.reachable();
   }
 
   /**
@@ -243,7 +250,7 @@ export class PeerClient implements PeerState {
     this.#pulse = new LinkPulse(
       {
         get isBusy() {
-          return isKept || [...channels.values()].some(({ outstanding }) => outstanding > 0);
+          return isKept || [...channels].some(({ outstanding }) => outstanding > 0);
         },
         get heard() {
           return link.heard;
@@ -268,7 +275,7 @@ export class PeerClient implements PeerState {
     for (const number of status.gone) this.#described.delete(number);
     for (const endpoint of status.endpoints) {
       this.#described.set(endpoint.number, endpoint);
-      this.#channels.get(endpoint.number)?.update(endpoint);
+      for (const channel of this.#to(endpoint.number)) channel.update(endpoint);
     }
     if (this.#isUp) this.#events.endpoints(status);
   }
@@ -304,11 +311,11 @@ export class PeerClient implements PeerState {
 
   #unlink(error: Error | undefined): void {
     this.#described.clear();
-    for (const channel of [...this.#channels.values()]) channel.unlinked(error);
+    for (const channel of [...this.#channels]) channel.unlinked(error);
   }
 
   #watchIdle(): void {
-    const channels = (): Iterable<PeerChannel> => this.#channels.values();
+    const channels = (): Iterable<PeerChannel> => this.#channels;
     const look = (): void => this.#trip?.measure();
     this.#idleWatch = new IdleWatch(channels, look, () => this.#rest());
   }

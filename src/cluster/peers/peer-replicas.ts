@@ -44,8 +44,8 @@ export class PeerReplicas implements Reachable {
   /** The deployment's row of the load table. */
   readonly #deploymentLoad: () => DeploymentLoad | undefined;
   #isRelayed = false;
-  /** The host's channel, once the host calls the deployment. */
-  channel: PeerChannel | undefined = undefined;
+  /** The host's channels: one for each name by which the host calls the deployment. */
+  readonly channels = new Set<PeerChannel>();
 
   /** @param life distinguishes endpoints of the same number over several links */
   constructor(
@@ -74,7 +74,7 @@ export class PeerReplicas implements Reachable {
   /** The peer described the endpoint anew. */
   update(endpoint: PeerEndpoint): void {
     this.#endpoint = endpoint;
-    this.channel?.update(endpoint);
+    for (const channel of this.channels) channel.update(endpoint);
   }
 
   link({ index, name }: Caller): Link | undefined {
@@ -107,7 +107,7 @@ export class PeerReplicas implements Reachable {
   /** The endpoint accepts no more calls. Resolves when its calls have ended. */
   async retire(): Promise<void> {
     this.#load.setState(REPLICA_STATE.draining);
-    await Promise.all([this.channel?.retire(), this.#load.idle()]);
+    await Promise.all([...Array.from(this.channels, (channel) => channel.retire()), this.#load.idle()]);
   }
 
   /** The endpoint is gone. */

@@ -123,6 +123,9 @@ test('an unknown method fails at each replica', async () => {
 
 test('an instance whose link breaks is one failed outcome', async () => {
   const [dies] = hosts;
+  // The same deployment by its own name, as the ingress of its app, and as that deployment.
+  const named = caller.serve.handle<Probe>('Probe', { app: 'probe' });
+  expect(await named.broadcast('where')).toHaveLength(5);
   const held = handle.broadcast('hold', 2_000).settled();
   const busy = (): boolean =>
     dies.serve.status().apps['probe']?.deployments['Probe']?.replicas.every(({ ongoing }) => ongoing > 0) ===
@@ -134,7 +137,8 @@ test('an instance whose link breaks is one failed outcome', async () => {
   expect(outcomes.filter(({ status }) => status === 'rejected')).toMatchObject([
     { reason: { code: 'SERVE_REPLICA_DIED' } },
   ]);
-  await eventually(async () => (await handle.broadcast('where')).length === 5, START_MS);
+  for (const one of [handle, named])
+    await eventually(async () => (await one.broadcast('where')).length === 5, START_MS);
 });
 
 test('a broadcast of a replica in a process brings its values as those of single calls', async () => {
