@@ -89,12 +89,15 @@ describe('frames', () => {
     expect(pair.inboxB.messages).toBe(3 + 2);
   });
 
-  test('share it up to 64 chunks of streams', async () => {
+  test('of one turn share it where they are chunks of streams, however many, up to 64 KiB', async () => {
     using pair = linkPair();
     // The first one leaves alone.
-    for (let chunk = 0; chunk < 1 + 64 + 64 + 1; chunk++) pair.a.post([FRAME.chunk, 0, chunk, 0]);
-    await pair.inboxB.first(130);
-    expect(pair.inboxB.messages).toBe(4);
+    for (let chunk = 0; chunk < 200; chunk++) pair.a.post([FRAME.chunk, 0, chunk, 0]);
+    await pair.inboxB.first(200);
+    expect(pair.inboxB.messages).toBe(2);
+    for (let chunk = 0; chunk < 6; chunk++) pair.a.post([FRAME.chunk, 0, 'x'.repeat(30_000), 0]);
+    await pair.inboxB.first(206);
+    expect(pair.inboxB.messages).toBe(2 + 2);
   });
 
   test('that cannot be sent fail for themselves, and leave nothing behind', async () => {
