@@ -144,7 +144,7 @@ export class ReplicaAgent {
         batchRoom(code.methods),
       );
       unguard();
-      load.tick(now());
+      load.beat(now());
       const { methodNames: methods, hasAutoscalingStats: hasStats, hasHealthCheck } = code;
       progress.close();
       this.#post({ type: 'ready', methods, hasStats, hasHealthCheck });

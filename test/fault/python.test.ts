@@ -73,6 +73,23 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     expect(await handle.echo.remote(2)).toBe(2);
   }, 180_000);
 
+  test('code that holds the interpreter is found although calls keep arriving behind it', async () => {
+    await using serve = quietServe();
+    const options = { stuckAfterMs: 500, requestTimeoutMs: 20_000, maxOngoingRequests: 1_000 };
+    const handle = await serve.run(DyingDeployment.options(options).bind());
+    const pid = await handle.pid.remote();
+    handle.hold_interpreter.remote().catch(() => {});
+    const arriving = setInterval(() => handle.echo.remote(1).catch(() => {}), 100);
+    try {
+      const isFound = () => serve.log.records.some(({ message }) => message.includes('is stuck'));
+      await expect.poll(isFound, { timeout: 15_000 }).toBe(true);
+    } finally {
+      clearInterval(arriving);
+    }
+    process.kill(pid, 'SIGKILL');
+    expect(await handle.options({ timeoutMs: 60_000 }).echo.remote(2)).toBe(2);
+  }, 180_000);
+
   test('code that is blocked without a deadline is killed, and the error says where it stood', async () => {
     await using serve = quietServe();
     const options = { stuckAfterMs: 500, stuckTerminateMs: 1_000, requestTimeoutMs: 0 };

@@ -14,6 +14,7 @@ import { adaptGlobals } from '../../replica/ingress/request.ts';
 import { ReplicaAgent } from '../../replica/replica-agent.ts';
 import { adoptEpoch } from '../../time/clock.ts';
 import { CHILD_MARK } from '../child/node/child-command.ts';
+import { PythonLoad } from '../child/python/python-load.ts';
 import { pythonSource } from '../child/python/python-source.ts';
 import { createInlineChannel } from '../inline/inline-channel.ts';
 import { joinPool } from './poolifier-handshake.ts';
@@ -56,7 +57,7 @@ async function startReplica(init: ThreadInit): Promise<void> {
     unref: () => port.unref(),
   };
   const tables = {
-    load: new ReplicaLoad(load),
+    load: python === undefined ? new ReplicaLoad(load) : new PythonLoad(load),
     deploymentLoad: new DeploymentLoad(deploymentLoad),
     tally: new ReplicaTally(tally),
   };
