@@ -195,7 +195,8 @@ class Runner:
         if isinstance(error, NotSerializable):
             return ServeError("SERVE_NOT_SERIALIZABLE", f"{what}(result){error}")
         if isinstance(error, ModuleNotFoundError):
-            error.args = (f"{error} in {sys.executable}: install it there, or choose another interpreter",)
+            # Its text is `msg`, whatever `args` are.
+            error.msg = f"{error} in {sys.executable}: install it there, or choose another interpreter"
         return error
 
     async def _do(self, what: str, value: Any) -> Any:

@@ -227,7 +227,9 @@ export class ManagedReplica implements Reachable, Draining {
         this.#ready(message);
         return;
       case 'failed':
-        this.#failure = { phase: message.phase, error: unpack(message.error) };
+        // A start that the host ended fails at whatever it waited for; the host's reason stands.
+        if (this.#state === 'STARTING' || this.#failure === undefined)
+          this.#failure = { phase: message.phase, error: unpack(message.error) };
         void this.#end((most) => most);
         return;
       case 'begun':

@@ -91,12 +91,21 @@ describe.skipIf(!HAS_PYTHON)('the life of a Python replica (skipped without Pyth
     expect(numbers).toEqual(Array.from({ length: 150 }, (_, index) => index * 10));
   });
 
+  test('one that does not start in time says so', async () => {
+    await using serve = quietServe();
+    const slow = pythonDeployment('./constructors.py:Sleeps', { name: 'Sleeps', module });
+    const options = { startTimeoutMs: 3_000, maxConstructorRetryCount: 1 };
+    const failure = await failureOf(serve.run(slow.options(options).bind()));
+    expect(failure.message).toContain('it did not start within 3000 ms');
+  });
+
   test.each([
     ['a file that is not there', './missing.py:Basics', {}, 'there is no file'],
     ['a name that is not there', './basics.py:Missing', {}, "no class or function 'Missing'; it has Basics"],
     ['an interpreter that is not there', './basics.py:Basics', { interpreter: '/no/python' }, '/no/python'],
     ['a virtual environment that is not there', './basics.py:Basics', { venv: './none' }, 'python3 -m venv'],
     ['a module that is not installed', './faulty.py:Anything', {}, 'ModuleNotFoundError: No module named'],
+    ['what is not installed, with advice', './faulty.py:Anything', {}, 'install it there, or choose another'],
     ['a syntax error', './unparsable.py:Anything', {}, 'SyntaxError'],
   ])('fails at once for %s', async (_name, target, python, message) => {
     await using serve = quietServe();
