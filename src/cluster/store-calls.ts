@@ -129,11 +129,13 @@ export class StoreCalls {
   }: ReadAnswer): Extract<StoreAnswer, { op: 'read' }> {
     const unreadable: string[] = [];
     const newer: string[] = [];
+    const forged: string[] = [];
     const opened = <T>(name: string, found: Opened<T>): T | undefined => {
       if ('document' in found) return found.document;
       unreadable.push(name);
       this.#onUnreadable(found.unreadable);
       if (found.unreadable === 'newer-format') newer.push(name);
+      if (found.unreadable === 'forged') forged.push(name);
       return undefined;
     };
     const records = Object.entries(members).flatMap(([id, value]) => {
@@ -159,6 +161,7 @@ export class StoreCalls {
       versions,
       unreadable,
       newer,
+      forged,
     };
   }
 }

@@ -26,6 +26,7 @@ const READ: Extract<StoreAnswer, { op: 'read' }> = {
   versions: {},
   unreadable: [],
   newer: [],
+  forged: [],
 };
 
 /** A node whose store answers when it is told to. */

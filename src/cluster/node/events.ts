@@ -56,6 +56,8 @@ export type StoreAnswer =
       readonly unreadable: readonly string[];
       /** Those of them that newer code wrote, in a format that this code does not know. */
       readonly newer: readonly string[];
+      /** Those of them that were not sealed with a secret of this instance. */
+      readonly forged: readonly string[];
     }
   | { readonly op: 'leave' };
 

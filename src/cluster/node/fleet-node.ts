@@ -6,6 +6,7 @@ import type { FleetEffect, FleetEvent, FleetFrame, StoreAnswer } from './events.
 import { instanceOf } from './local-instance.ts';
 import type { Member } from './membership.ts';
 import { assemble, type FleetNodeOptions, missingDeclarations, type NodeParts } from './node-parts.ts';
+import { unreadableAlarm } from './store-alarms.ts';
 
 /** A longer time without any event, in ms, means that the process stood still: ticks come every 250 ms. */
 const STALL_MS = 2_000;
@@ -251,13 +252,7 @@ export class FleetNode {
     if (answer.unreadable.includes('plan')) this.#parts.control.onUnreadablePlan();
     if (answer.plan !== undefined) this.#onPlan(answer.plan, undefined, now);
     for (const name of answer.unreadable)
-      this.#parts.alarms.raise(
-        `unreadable ${name}`,
-        answer.newer.includes(name)
-          ? `the store holds a document that newer code wrote: ${name}`
-          : `the store holds a document that cannot be used: ${name}`,
-        now,
-      );
+      this.#parts.alarms.raise(`unreadable ${name}`, unreadableAlarm(answer, name), now);
     return missingDeclarations(this.#parts);
   }
 

@@ -1,4 +1,5 @@
 import type { StoreFailure } from '../fleet-store.ts';
+import type { StoreAnswer } from './events.ts';
 
 /** What a failure of the store means, and what to do about it. */
 const MEANING: Readonly<Record<StoreFailure, string>> = {
@@ -19,4 +20,15 @@ const MEANING: Readonly<Record<StoreFailure, string>> = {
 export function storeAlarm(failure: StoreFailure, op: string, detail: string): string {
   const error = detail === '' ? '' : `, ${detail}`;
   return `${MEANING[failure]} (${op}${error}); the instance goes on by the last plan`;
+}
+
+/** The alarm of a document that cannot be used. @param answer the read that found it */
+export function unreadableAlarm(
+  { newer, forged }: Pick<Extract<StoreAnswer, { op: 'read' }>, 'newer' | 'forged'>,
+  name: string,
+): string {
+  if (newer.includes(name)) return `the store holds a document that newer code wrote: ${name}`;
+  if (!forged.includes(name)) return `the store holds a document that cannot be used: ${name}`;
+  const remedy = 'give all instances the same fleet.secret, or fleets that share a Redis a fleet.name each';
+  return `the store holds a document that was not sealed with the secret of this instance: ${name}; ${remedy}`;
 }
