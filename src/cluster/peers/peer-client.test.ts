@@ -55,6 +55,8 @@ class Peer {
   readonly faults = new FaultCounts();
   /** Dials so far, the last one last. */
   readonly dials: Array<{ open(epoch?: number): Socket; fail(): Promise<void> }> = [];
+  /** Numbers of failures in a row, as they were told. */
+  readonly failures: number[] = [];
   readonly client: PeerClient;
 
   constructor() {
@@ -63,7 +65,10 @@ class Peer {
     this.client = new PeerClient(
       { ...address, ...common, expected: 'peer', epoch: 1, isKept: false },
       { health: this.health, counts: new PeerCounts(), faults: this.faults, dial: this.#dial },
-      { opened() {}, up() {}, endpoints() {}, down() {}, closed() {}, failed() {} },
+      {
+        ...{ opened() {}, up() {}, endpoints() {}, down() {}, closed() {} },
+        failed: (_error, failures) => this.failures.push(failures),
+      },
     );
   }
 
@@ -172,4 +177,28 @@ test('each of several channels to one endpoint gets every link, its windows, and
   }
   peer.client.close(new Error('the peer has left'));
   expect(channels.map((channel) => channel.room())).toEqual([RESERVED.gone, RESERVED.gone]);
+});
+
+test('a peer that closes its link in order is ending: dials that fail soon after are no failures', async () => {
+  // Of one peer alone none is ejected.
+  for (let other = 0; other < 3; other++) peer.health.opened(peer.health.follow(() => {}));
+  peer.client.channel(TARGET, () => {});
+  peer.client.dial();
+  const socket = peer.open();
+  peer.world.run(1_000);
+  socket.events?.closed(undefined);
+  const failUntil = async (end: number): Promise<void> => {
+    while (peer.world.now < end) {
+      const { length } = peer.dials;
+      peer.world.run(100);
+      if (peer.dials.length > length) await peer.dials.at(-1)?.fail();
+    }
+  };
+  await failUntil(9_000);
+  expect(peer.failures.length).toBeGreaterThan(5);
+  expect(new Set(peer.failures)).toEqual(new Set([0]));
+  expect(peer.client.ejection).toBeUndefined();
+  await failUntil(25_000);
+  expect(peer.failures.at(-1)).toBeGreaterThan(5);
+  expect(peer.client.ejection?.cause).toBe('unreachable');
 });

@@ -55,6 +55,9 @@ export interface PeerEvents {
   failed(error: Error, failures: number): void;
 }
 
+/** Time for which a peer that has closed its link may refuse further ones before that counts as a failure, in ms. */
+const ENDING_MS = 10_000;
+
 /**
  * One caller thread's connection to a peer: it dials when a call needs a link, or always, and dials again with a back-off.
  * While no link can be had, or the peer is ejected, the channels to the peer take no calls.
@@ -82,6 +85,8 @@ export class PeerClient implements PeerState {
   #trip: RoundTrip | undefined = undefined;
   #isClosed = false;
   #failures = 0;
+  /** Time at which the peer closed the last link in order. */
+  #closedAt = -Infinity;
   #redial: Timer | undefined = undefined;
   #idleWatch: IdleWatch | undefined = undefined;
 
@@ -196,8 +201,10 @@ export class PeerClient implements PeerState {
     } catch (error) {
       this.#isDialling = false;
       if (this.#isClosed) return;
-      this.#health.failed(this.#standing);
-      this.#events.failed(error as Error, this.#failures + 1);
+      // A peer that closed its link in order is ending, which the fleet says soon: no reason for a warning or an ejection.
+      const isEnding = now() - this.#closedAt < ENDING_MS;
+      if (!isEnding) this.#health.failed(this.#standing);
+      this.#events.failed(error as Error, isEnding ? 0 : this.#failures + 1);
       this.#lost(error as Error);
     }
   }
@@ -286,7 +293,9 @@ export class PeerClient implements PeerState {
     const wasUp = this.#isUp;
     this.#leave();
     if (this.#isClosed) return;
-    if (now() - this.#openedAt >= STEADY_MS) this.#failures = 0;
+    const at = now();
+    this.#closedAt = error === undefined ? at : -Infinity;
+    if (at - this.#openedAt >= STEADY_MS) this.#failures = 0;
     this.#health.closed(this.#standing, error !== undefined);
     this.#lost(error);
     if (wasUp) this.#events.down(error);

@@ -79,8 +79,10 @@ export class PeerWatch implements PeerClientNeeds {
       this.#log.write('warn', ['ejected', instance], { instance, reason }, message);
       this.#events.emit('peer', { instance, state: 'EJECTED', reason });
     }
+    const known = new Set(this.#report.peers.map(({ instance }) => instance));
+    // An instance that is gone from the fleet does not come back.
     for (const instance of before.keys())
-      if (!ejected.has(instance)) {
+      if (!ejected.has(instance) && known.has(instance)) {
         const message = `instance ${instance} may get calls again`;
         this.#log.write('info', ['back', instance], { instance }, message);
       }
