@@ -22,6 +22,7 @@ const VIEW: Partial<FleetView> = {
   codeVersion: '1',
   protocol: 1,
   totals: {},
+  orders: { configs: {}, verdicts: {}, rollbacks: {}, draining: [] },
   peers: [PEER, { ...PEER, id: 'third', address: '10.0.0.3:7411' }],
 };
 
@@ -36,4 +37,12 @@ test('the status says why an instance gets no calls, known by its id or, never r
   expect(ejectedIn(new Map())).toEqual([undefined, undefined, undefined]);
   expect(ejectedIn(new Map([['other', 'links broke']]))).toEqual([undefined, 'links broke', undefined]);
   expect(ejectedIn(new Map([['10.0.0.3:7411', 'no link']]))).toEqual([undefined, undefined, 'no link']);
+});
+
+test('an instance whose replicas were ordered away is draining, unless something else is the matter with it', () => {
+  const orders = { configs: {}, verdicts: {}, rollbacks: {}, draining: ['own', 'other', 'third'] };
+  const peers = [PEER, { ...PEER, id: 'third', state: 'SUSPECT' as const }, { ...PEER, id: 'fourth' }];
+  const view = { ...VIEW, orders, peers } as FleetView;
+  const { instances } = statusReport(OWN, {}, 'fleet', view, new Map());
+  expect(instances.map(({ state }) => state)).toEqual(['DRAINING', 'DRAINING', 'SUSPECT', 'UP']);
 });

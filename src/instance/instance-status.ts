@@ -84,7 +84,10 @@ function instanceStatuses(
   view: FleetView,
   ejected: ReadonlyMap<string, string>,
 ): InstanceStatus[] {
-  const { address, codeVersion, state, protocol, peers } = view;
+  const { address, codeVersion, protocol, peers, orders } = view;
+  // The order binds the leader alone: the drained instance itself goes on as before.
+  const stateOf = (id: string, state: InstanceState): InstanceState =>
+    state === 'UP' && orders.draining.includes(id) ? 'DRAINING' : state;
   const others = peers.map((peer): InstanceStatus => {
     const resources = Object.entries(peer.resources).map(
       ([name, units]) => [name, { total: fromUnits(units), reserved: 0 }] as const,
@@ -95,7 +98,7 @@ function instanceStatuses(
     return {
       id,
       address: peer.address,
-      state: peer.state,
+      state: stateOf(id, peer.state),
       startedAt: undefined,
       lagMs,
       resources: Object.fromEntries(resources),
@@ -104,7 +107,7 @@ function instanceStatuses(
       ...(reason !== undefined && { ejected: reason }),
     };
   });
-  return [{ ...own, address, state, codeVersion, protocol }, ...others];
+  return [{ ...own, address, state: stateOf(own.id, view.state), codeVersion, protocol }, ...others];
 }
 
 /** Adds what runs in the other instances to the reports of this one. */
