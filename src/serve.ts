@@ -77,6 +77,8 @@ export class Serve implements AsyncDisposable {
   /** @internal Use `createServe()`. */
   constructor(options: ServeOptions, fleet: FleetPart | undefined = fleetPart(options)) {
     this.#instance = new Instance({ ...instanceOptions(options), fleet });
+    if (options.fleet !== undefined && fleet === undefined)
+      this.#instance.log.warn({}, 'fleet is given without redis: the instance belongs to no fleet');
     this.#front = new Front(this.#instance);
     try {
       this.#metrics = new Metrics(
