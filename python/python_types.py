@@ -23,6 +23,14 @@ _ARRAYS = {"ndarray", "NDArray", "Tensor", "ArrayLike", "EagerTensor", "Array"}
 _BYTES = {"bytes", "bytearray", "memoryview"}
 _DATES = {"datetime", "date"}
 _UNKNOWN = {"Any", "object", "JSON"}
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+# Words that no parameter in TypeScript may be named, and that Python has as names.
+_RESERVED = frozenset(
+    "arguments case catch const debugger default delete do enum eval export extends function implements instanceof"
+    " interface let new null package private protected public static super switch this throw typeof var void".split()
+)
 _WRAPPERS = {"Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar", "Awaitable", "Coroutine"}
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
@@ -168,6 +176,8 @@ class Unit:
                 self.needed.append(base)
         for field in node.body:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                if _wrapper(field.annotation) == "ClassVar":
+                    continue
                 is_optional = not total or _wrapper(field.annotation) == "NotRequired"
                 mark = "?" if is_optional else ""
                 lines.append(f"  {_key(field.target.id)}{mark}: {self.type_of(field.annotation)};")
@@ -224,8 +234,6 @@ class Unit:
         is_batched = "batch" in decorators
         parameters = self._parameters(method, has_self and not is_static, is_batched)
         result = self.type_of(method.returns)
-        if result == "null" and method.returns is not None:
-            result = "null"
         is_generator = any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in _own_nodes(method))
         if is_batched:
             result = _item(result)
@@ -249,9 +257,9 @@ class Unit:
                 kind = _type_of_default(default)
             if is_batched:
                 kind = _item(kind)
-            parameters.append(f"{_key(argument.arg)}{'' if default is None else '?'}: {kind}")
+            parameters.append(f"{_parameter(argument.arg)}{'' if default is None else '?'}: {kind}")
         if arguments.vararg is not None:
-            parameters.append(f"...{arguments.vararg.arg}: {_array(self.type_of(arguments.vararg.annotation))}")
+            parameters.append(f"...{_parameter(arguments.vararg.arg)}: {_array(self.type_of(arguments.vararg.annotation))}")
         return parameters
 
 
@@ -288,7 +296,7 @@ def _literal(node: ast.expr) -> str:
         if isinstance(value, (int, float)):
             return str(value)
         if isinstance(value, str):
-            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+            return "'" + value.translate(_ESCAPES) + "'"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return "-" + _literal(node.operand)
     return "unknown"
@@ -336,6 +344,11 @@ def _key(name: str) -> str:
     return name if _IDENTIFIER.match(name) else f"'{name}'"
 
 
+def _parameter(name: str) -> str:
+    """A name of Python is one of TypeScript, unless TypeScript reserves it."""
+    return name + "_" if name in _RESERVED else name
+
+
 def _doc(node: Union[ast.ClassDef, Function], indent: str) -> str:
     text = ast.get_docstring(node)
     if not text:
@@ -347,14 +360,14 @@ def _doc(node: Union[ast.ClassDef, Function], indent: str) -> str:
     return f"{indent}/**\n{body}{indent} */\n"
 
 
-def declarations(source: str, names: List[str]) -> str:
+def declarations(source: bytes, names: List[str], path: str = "<unknown>") -> str:
     """
     The declarations for the given classes and functions; without names for all public classes with a method.
 
     :raises LookupError: for a name that the file does not have
     :raises SyntaxError: if the source is no Python
     """
-    unit = Unit(ast.parse(source))
+    unit = Unit(ast.parse(source, path))
     chosen = names or [
         name
         for name, node in unit.classes.items()
@@ -382,11 +395,13 @@ def declarations(source: str, names: List[str]) -> str:
 def main(arguments: List[str]) -> int:
     """Prints the declarations of a file."""
     path, *names = arguments
-    with open(path, encoding="utf-8") as file:
-        source = file.read()
     try:
-        text = declarations(source, names)
-    except (SyntaxError, LookupError) as error:
+        with open(path, "rb") as file:
+            text = declarations(file.read(), names, path)
+    except OSError as error:
+        sys.stderr.write(f"{path}: {error.strerror}\n")
+        return 1
+    except (SyntaxError, ValueError, LookupError) as error:
         sys.stderr.write(f"{path}: {error}\n")
         return 1
     sys.stdout.buffer.write(text.encode("utf-8"))

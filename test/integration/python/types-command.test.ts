@@ -41,8 +41,23 @@ describe.skipIf(!HAS_PYTHON)('inserve python-types (skipped without Python 3.9 o
     expect(run(file, '--check').code).toBe(1);
   });
 
+  test('names parameters as TypeScript allows, and escapes what its texts cannot hold', () => {
+    const file = join(folder(), 'names.py');
+    const method = `def go(self, delete: int, new: Literal["a\\n'\\\\"], ä: int, *function: int) -> int: ...`;
+    const data = '@dataclass\nclass Data:\n    kept: int\n    shared: ClassVar[int] = 1';
+    writeFileSync(file, `class Names:\n    ${method}\n    def data(self) -> Data: ...\n${data}\n`);
+    expect(run(file).code).toBe(0);
+    const written = readFileSync(`${file}.d.ts`, 'utf8');
+    expect(written).toContain(
+      `go(delete_: number, new_: 'a\\n\\'\\\\', ä: number, ...function_: number[]): number;`,
+    );
+    expect(written).toContain('kept: number');
+    expect(written).not.toContain('shared');
+  });
+
   test.each([
-    ['a file that is not there', ['none.py'], 1, 'none.py'],
+    ['a file that is not there', ['none.py'], 1, 'none.py: No such file or directory\n'],
+    ['a folder', ['test'], 1, 'test: Is a directory\n'],
     ['a name that is not there', ['test/fixtures/python/annotated.py', 'Missing'], 1, "'Missing'"],
     ['a file that cannot be parsed', ['test/fixtures/python/unparsable.py'], 1, 'unparsable.py'],
     ['no file', [], 2, 'inserve python-types FILE.py'],
