@@ -22,6 +22,13 @@ describe.skipIf(!HAS_PYTHON)('what cannot be sent fails its call alone (skipped 
   });
   afterAll(() => serve.close());
 
+  test('a method that returns a generator answers with a stream', async () => {
+    const to = 100;
+    const all = Array.from({ length: to }, (_, index) => index);
+    expect(await read(await handle.made_stream.remote(to))).toEqual(all);
+    expect(await read((await handle.made_later.remote(to)) as AsyncIterable<number>)).toEqual(all);
+  });
+
   test('exceptions whose text cannot be made', async () => {
     const mute = { name: 'Mute', message: expect.stringContaining('__str__ raised RuntimeError') };
     await expect(handle.mute.remote()).rejects.toMatchObject(mute);

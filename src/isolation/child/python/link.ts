@@ -187,6 +187,7 @@ export class PythonLink {
         return;
       }
       case FRAME.open:
+        this.#calls.get(id)?.opened();
         return;
       case FRAME.answer:
         this.#answered(id)?.resolve(decodeValue(first, second, attachments, { handle: this.#handles.get }));

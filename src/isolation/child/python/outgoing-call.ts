@@ -15,7 +15,7 @@ export class OutgoingCall implements Child {
   readonly scope: CallScope | undefined;
   readonly decoding: DecodeOptions;
   readonly result: Promise<unknown> | undefined;
-  readonly stream: StreamReader | undefined;
+  #stream: StreamReader | undefined = undefined;
   readonly #control: CallControl;
   #resolve: (value: unknown) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -32,10 +32,7 @@ export class OutgoingCall implements Child {
     this.decoding = decoding;
     this.#control = control;
     if (isStream) {
-      this.stream = new StreamReader({
-        credit: (chunks) => control.credit(id, chunks),
-        cancel: (reason) => this.cancel(reason),
-      });
+      this.#stream = this.#read();
     } else {
       this.result = new Promise((resolve, reject) => {
         this.#resolve = resolve;
@@ -45,6 +42,24 @@ export class OutgoingCall implements Child {
     scope?.adopt(this);
   }
 
+  get stream(): StreamReader | undefined {
+    return this.#stream;
+  }
+
+  /** The result is a stream, also that of a method which is no generator itself and returns one. */
+  opened(): void {
+    if (this.#stream !== undefined) return;
+    this.#stream = this.#read();
+    this.#resolve(this.#stream);
+  }
+
+  #read(): StreamReader {
+    return new StreamReader({
+      credit: (chunks) => this.#control.credit(this.id, chunks),
+      cancel: (reason) => this.cancel(reason),
+    });
+  }
+
   /** Tells Python that the caller has left. The call holds its place until Python has ended it. */
   cancel(reason?: unknown): void {
     this.#control.cancel(this.id, reason instanceof ServeError && reason.code === 'SERVE_TIMEOUT');
@@ -52,13 +67,13 @@ export class OutgoingCall implements Child {
 
   resolved(value: unknown): void {
     this.scope?.disown(this);
-    this.stream?.end();
+    this.#stream?.end();
     this.#resolve(value);
   }
 
   failed(error: unknown): void {
     this.scope?.disown(this);
-    this.stream?.fail(error);
+    this.#stream?.fail(error);
     this.#reject(error);
   }
 }
