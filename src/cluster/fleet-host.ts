@@ -248,6 +248,10 @@ export class FleetHost {
         if (this.#member === undefined) this.#fault(message.cause, new Error(message.message));
         else this.#member.received(message);
         return;
+      case 'view':
+        this.#life?.peers.ended(message.view.ended);
+        this.#member?.received(message);
+        return;
       default:
         this.#member?.received(message);
         return;

@@ -48,6 +48,8 @@ export interface FleetView {
   readonly areOrdersKnown: boolean;
   /** Apps of this instance that a person deleted from the fleet, with the generation of the deletion. */
   readonly deleted: Readonly<Record<string, number>>;
+  /** Apps that a person deleted from the fleet, and that no instance is to run any more. */
+  readonly ended: readonly string[];
   /** What persons ordered, as far as instances carry it out themselves. */
   readonly orders: FleetOrders;
   /** Trials that receive calls, by app. */

@@ -1,3 +1,4 @@
+import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
 import type { MemberState } from '../documents.ts';
 import type { FleetNode, FleetSituation } from '../node/fleet-node.ts';
 import type { FleetPeer, FleetView, InstanceState } from './fleet-view.ts';
@@ -50,6 +51,7 @@ export function viewOf(node: FleetNode): FleetView {
     desiredInstances,
     decisions: Object.fromEntries(decisions),
     deleted: deletedApps(node),
+    ended: endedApps(node),
     areOrdersKnown: areOverridesKnown,
     orders: { configs, verdicts, rollbacks, draining },
     trials: plan?.shares ?? {},
@@ -66,4 +68,14 @@ function deletedApps(node: FleetNode): Record<string, number> {
     if (places.length > 0 && places.every(({ key }) => ending.has(key))) deleted[app] = generation;
   }
   return deleted;
+}
+
+/** Deleted apps that nobody has deployed again, as the plan shows. */
+function endedApps(node: FleetNode): string[] {
+  const { plan } = node.situation;
+  if (plan === undefined) return [];
+  const ending = new Set(plan.ending);
+  const wanted = Object.keys(plan.counts).filter((key) => !ending.has(key));
+  const apps = new Set(wanted.map((key) => namesOf(key as RouteKey)[0]));
+  return Object.keys(node.overrides.tombstones).filter((app) => !apps.has(app));
 }

@@ -152,3 +152,25 @@ test('a deployment of the instance itself is never forgotten', () => {
   advance(2 * MINUTE_MS);
   expect(registry.load(KEY)).toBeDefined();
 });
+
+test('a deployment that only peers had is forgotten at once when its app is deleted, and not before they have ended it', () => {
+  const registry = new EndpointRegistry();
+  const peers = lifeOf(registry);
+  const isKnown = (): boolean => registry.load(KEY) !== undefined;
+  describe(peers, ONE, 'one');
+  describe(peers, OTHER, 'other');
+  peers.ended(['app']);
+  expect(isKnown()).toBe(true);
+  peers.down(ONE, undefined);
+  expect(isKnown()).toBe(true);
+  peers.down(OTHER, undefined);
+  expect(isKnown()).toBe(false);
+  // It is deployed again, lost, and deleted after that.
+  peers.ended([]);
+  describe(peers, ONE, 'one');
+  peers.down(ONE, undefined);
+  expect(isKnown()).toBe(true);
+  peers.ended(['app']);
+  expect(isKnown()).toBe(false);
+  advance(2 * MINUTE_MS);
+});

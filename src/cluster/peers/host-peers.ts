@@ -43,6 +43,8 @@ export class HostPeers {
   readonly #known = new Set<RouteKey>();
   /** Deployments among them that only peers have. */
   readonly #foreign = new Set<RouteKey>();
+  /** Apps that were deleted from the whole fleet. */
+  #ended: ReadonlySet<string> = new Set();
   /** Timers by which foreign deployments are forgotten. */
   readonly #forgetting = new Map<RouteKey, Timer>();
   #isClosed = false;
@@ -140,6 +142,12 @@ export class HostPeers {
     return this.#drop(nameOf(address), cause);
   }
 
+  /** These apps, and no others, are deleted from the whole fleet: calls to them do not wait for an instance that has them. */
+  ended(apps: readonly string[]): void {
+    this.#ended = new Set(apps);
+    for (const key of [...this.#foreign]) if (this.#hasEnded(key)) this.#remove(key);
+  }
+
   /** Connects the host's router with a deployment of a peer. */
   connect({ replicaId, instanceId, endpoint, methods }: PeerLink, onGone: () => void): CallChannel {
     for (const { instance, client, endpoints } of this.#peers.values()) {
@@ -189,22 +197,35 @@ export class HostPeers {
     if (isIngress) this.#registry.setIngress(app, deployment);
   }
 
-  /** Removes deployments that only peers had, and that none has had for a while. */
+  /** Removes a deployment that only peers had, once none has had it for a while; at once if its app is deleted. */
   #forget(key: RouteKey): void {
     if (this.#isClosed || !this.#foreign.has(key)) return;
     // The minute begins with the last of several peers that are lost.
     time.cancel(this.#forgetting.get(key));
+    if (this.#hasEnded(key)) {
+      this.#remove(key);
+      return;
+    }
     const timer = inRootContext(() =>
       time.after(FORGET_MS, () => {
         this.#forgetting.delete(key);
-        if (!this.#foreign.has(key) || this.#isAtPeers(key)) return;
-        const [app, deployment] = namesOf(key);
-        const gone = `no instance of the fleet has a replica of '${deployment}' of app '${app}'`;
-        this.#registry.remove(key, new ServeError('SERVE_NOT_FOUND', gone, { app, deployment }));
+        if (this.#foreign.has(key) && !this.#isAtPeers(key)) this.#remove(key);
       }),
     );
     timer.unref();
     this.#forgetting.set(key, timer);
+  }
+
+  #hasEnded(key: RouteKey): boolean {
+    return this.#ended.has(namesOf(key)[0]) && !this.#isAtPeers(key);
+  }
+
+  #remove(key: RouteKey): void {
+    time.cancel(this.#forgetting.get(key));
+    this.#forgetting.delete(key);
+    const [app, deployment] = namesOf(key);
+    const gone = `no instance of the fleet has a replica of '${deployment}' of app '${app}'`;
+    this.#registry.remove(key, new ServeError('SERVE_NOT_FOUND', gone, { app, deployment }));
   }
 
   #isAtPeers(key: RouteKey): boolean {

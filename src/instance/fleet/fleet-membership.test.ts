@@ -27,6 +27,7 @@ const VIEW: FleetView = {
   decisions: {},
   areOrdersKnown: false,
   deleted: {},
+  ended: [],
   orders: { configs: {}, verdicts: {}, rollbacks: {}, draining: [] },
   trials: {},
   peers: [],

@@ -39,6 +39,9 @@ describeWithRedis('orders to a fleet', () => {
     await eventually(() => all.every((instance) => running(instance, 'probe', 'Probe') === 1));
     await bare.serve.delete('probe');
     await eventually(() => all.every(({ serve }) => serve.status().apps['probe'] === undefined));
+    // It does not wait for an instance that would run the app again.
+    const late = bare.serve.handle<Probe>('probe').where.remote();
+    await expect(late).rejects.toMatchObject({ code: 'SERVE_NOT_FOUND' });
     const [one] = all;
     await one.serve.run(probe.bind(), { name: 'probe' });
     await eventually(() => running(one, 'probe', 'Probe') >= 1);
