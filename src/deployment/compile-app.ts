@@ -112,7 +112,14 @@ function compileDeployment(
     callees: [...deploymentsIn(bound)].map(nameOf),
     source: {
       ...{ module, exportName, args, env, policy },
-      ...(python && { python: { ...python, cores: resources.cpus, replicas: resolved.numReplicas } }),
+      ...(python && {
+        python: {
+          ...python,
+          cores: resources.cpus,
+          memoryMb: resources.memoryMb,
+          replicas: resolved.numReplicas,
+        },
+      }),
     },
   };
 }

@@ -113,6 +113,25 @@ describe.skipIf(!HAS_PYTHON)('Python processes that die (skipped without Python 
     expect(await handle.echo.remote(4)).toBe(4);
   }, 180_000);
 
+  test.runIf(process.platform === 'linux')(
+    'a call that takes far more than the reserved memory ends with its process, and says so',
+    async () => {
+      await using serve = quietServe();
+      const handle = await serve.run(DyingDeployment.options({ resources: { memoryMb: 200 } }).bind());
+      const pid = await handle.pid.remote();
+      await expect(handle.hoard.remote(500, 20)).rejects.toMatchObject({
+        code: 'SERVE_REPLICA_DIED',
+        message: expect.stringMatching(
+          /out of memory: its process held \d+ MiB, far more than its resources\.memoryMb \(200\)/,
+        ),
+        cause: { signal: 'SIGKILL' },
+      });
+      expect(isAlive(pid)).toBe(false);
+      expect(await handle.hoard.remote(20, 0)).toBe(20 * 1_048_576);
+    },
+    180_000,
+  );
+
   test('the processes that user code started end with it', async () => {
     const serve = quietServe();
     const handle = await serve.run(DyingDeployment.bind());

@@ -48,6 +48,8 @@ export interface PythonPlan {
 export interface PythonSource extends PythonPlan {
   /** Cores that one replica may use. */
   readonly cores: number | undefined;
+  /** Memory that is reserved for one replica, in MiB; undefined = none. */
+  readonly memoryMb: number | undefined;
   readonly replicas: number;
 }
 

@@ -26,7 +26,9 @@ export function limitMemory(child: ChildProcess, memoryMb: number): void {
     isReading = false;
     if (bytes <= Math.max(memoryMb * FACTOR, memoryMb + LEAST_MB) * MIB) return;
     const held = Math.round(bytes / MIB);
-    child.kill(`its process held ${held} MiB, far more than its resources.memoryMb (${memoryMb})`);
+    child.kill(
+      `out of memory: its process held ${held} MiB, far more than its resources.memoryMb (${memoryMb})`,
+    );
   });
   timer.unref();
   void child.exited.then(() => time.cancel(timer));

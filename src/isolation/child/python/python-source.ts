@@ -15,6 +15,7 @@ import { messageOf } from '../../../values/describe-value.ts';
 import { gpusInChild } from '../child-environment.ts';
 import { ChildLife } from '../child-life.ts';
 import { ChildProcess, LINK_FD, SECOND_FD } from '../child-process.ts';
+import { limitMemory } from '../memory-limit.ts';
 import { blockedFrames, STACK_SIGNAL } from './blocked-stack.ts';
 import { pythonEnvironment } from './environment.ts';
 import { findInterpreter, type Interpreter } from './interpreter.ts';
@@ -95,6 +96,8 @@ class PythonProcess implements CodeSource {
       secondPipe: 'stacks',
       onOutput: (stream, bytes) => lines[stream].add(bytes),
     });
+    const { memoryMb = 0 } = this.#plan;
+    if (memoryMb > 0) limitMemory(child, memoryMb);
     const signal = process.platform === 'win32' ? undefined : STACK_SIGNAL;
     this.#life = new ChildLife(child, this.#control, () => process.exit(), signal);
     this.#reportStacks(child, runner);
