@@ -71,6 +71,8 @@ def batch(
     def decorate(inner: Callable) -> Callable:
         @functools.wraps(inner)
         def call(*args: Any) -> Any:
+            if not 1 <= len(args) <= 2:
+                raise TypeError(f"{inner.__name__}: a batched function takes one argument, its item")
             owner, item = args if len(args) == 2 else (None, args[0])
             return _queue_of(owner, inner, options, batch_size_fn).add(item)
 

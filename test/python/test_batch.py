@@ -105,6 +105,12 @@ class Batch(unittest.TestCase):
             self.assertIsInstance(error.__cause__, StopIteration)
         self.assertEqual("x", other)
 
+    def test_arguments_beside_the_item_are_refused(self) -> None:
+        weights = Weights()
+        with self.assertRaisesRegex(TypeError, "pairs: a batched function takes one argument, its item"):
+            weights.pairs(1, 2)
+        self.assertEqual(weights.batches, [])
+
     def test_a_weight_that_is_no_number_of_at_least_zero_is_refused(self) -> None:
         weights = Weights()
         results = asyncio.run(_all([weights.add(item) for item in (float("nan"), -1, 9)]))

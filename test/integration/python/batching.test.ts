@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { kwargs } from '../../../src/index.ts';
 import { basics, PairsDeployment } from '../../fixtures/python/deployments.ts';
 import { SumsDeployment } from '../../fixtures/python/web.ts';
 import { HAS_PYTHON } from '../../support/python.ts';
@@ -21,6 +22,31 @@ describe.skipIf(!HAS_PYTHON)('batches in Python (skipped without Python 3.9 or n
       });
     expect(await handle.lengths.remote('abc')).toBe(3);
   });
+
+  test.each(['double', 'count_down'] as const)(
+    'take one item: other arguments of %s are refused, and its batch is not disturbed',
+    async (method) => {
+      await using serve = quietServe();
+      const handle = await serve.run(basics);
+      const call = (...args: unknown[]): Promise<unknown> => {
+        const response: unknown = Reflect.apply(handle[method].remote, handle[method], args);
+        return method === 'double'
+          ? (response as Promise<unknown>)
+          : Array.fromAsync(response as AsyncIterable<unknown>);
+      };
+      const refused = (got: string) => ({
+        code: 'SERVE_INVALID_OPTION',
+        message: expect.stringContaining(
+          `${method}(): a batched method takes one positional argument, its item; got ${got}`,
+        ),
+      });
+      const fine = call(5);
+      await expect(call(kwargs({ item: 1 }))).rejects.toMatchObject(refused('kwargs()'));
+      await expect(call(1, kwargs({ top: 3 }))).rejects.toMatchObject(refused('kwargs()'));
+      await expect(call(1, 2)).rejects.toMatchObject(refused('2 arguments'));
+      expect(await fine).toEqual(method === 'double' ? 10 : [5, 4, 3]);
+    },
+  );
 
   test('collect calls within Python as well', async () => {
     await using serve = quietServe();

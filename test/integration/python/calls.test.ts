@@ -21,6 +21,8 @@ describe.skipIf(!HAS_PYTHON)('calls of a Python class (skipped without Python 3.
     expect(await handle.add.remote(1, 5)).toBe(6);
     expect(await handle.add.remote(1, kwargs({ b: 0.5 }))).toBe(1.5);
     expect(await handle.later.remote(kwargs({ value: [1], seconds: 0 }))).toEqual([1]);
+    const request = new Request('http://localhost/a');
+    expect(await handle.kinds.remote(request, kwargs({}))).toEqual(['Request']);
   });
 
   test('values arrive as the types of Python, and come back', async () => {

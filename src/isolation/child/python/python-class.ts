@@ -7,8 +7,10 @@ import { invalidOption } from '../../../errors.ts';
 import { callScope } from '../../../handle/call/scope.ts';
 import type { ServeContext } from '../../../handle/call/serve-context.ts';
 import { jsonRequest } from '../../../input/adapters.ts';
+import { isPlainObject } from '../../../validation/fields.ts';
 import { isRequest } from '../../../values/request.ts';
 import type { PythonLink } from './link.ts';
+import { assertOneItem } from './one-item.ts';
 import { stackedGroups } from './stacking.ts';
 import { type DecodeOptions, PythonResponse } from './values/decode.ts';
 import { RequestParts } from './values/encode.ts';
@@ -72,15 +74,20 @@ export class PythonMethods {
 
   #plain(name: string, isStream: boolean): Method {
     return (...args) => {
-      if (args.some(isRequest)) return this.#withRequests(name, isStream, args);
       const [positional, named] = splitKwargs(args);
+      if (positional.some(isRequest)) return this.#withRequests(name, isStream, positional, named);
       return this.#link.call(name, positional, named, { isStream });
     };
   }
 
-  async #withRequests(name: string, isStream: boolean, args: readonly unknown[]): Promise<unknown> {
+  async #withRequests(
+    name: string,
+    isStream: boolean,
+    args: readonly unknown[],
+    named: object | undefined,
+  ): Promise<unknown> {
     const parts = await Promise.all(args.map((arg) => (isRequest(arg) ? requestParts(arg) : arg)));
-    return this.#link.call(name, parts, undefined, { isStream });
+    return this.#link.call(name, parts, named, { isStream });
   }
 
   #call(isStream: boolean): Method {
@@ -127,7 +134,12 @@ export class PythonMethods {
     // Metrics name the batches by this function, which others may wrap.
     Object.defineProperty(batched, 'name', { value: name });
     const method = weighed ? this.#weighing(name, isStream, batched) : (batched as Method);
-    return name === 'call' ? this.#batchedIngress(method) : method;
+    const checked: Method = function (this: unknown, item, ...others) {
+      if (others.length > 0 || isPlainObject(item)) assertOneItem(name, [item, ...others]);
+      return method.call(this, item);
+    };
+    Object.assign(checked, batched);
+    return name === 'call' ? this.#batchedIngress(checked) : checked;
   }
 
   async #runBatch(name: string, stack: boolean, items: readonly unknown[]): Promise<unknown[]> {
@@ -156,14 +168,14 @@ export class PythonMethods {
           yield* batched(await weigh(item)) as AsyncIterable<unknown>;
         }
       : async (item) => batched(await weigh(item));
-    return Object.assign(method, batched);
+    return method;
   }
 
   /** The body of an HTTP request is the item. */
   #batchedIngress(batched: Method): Method {
     const answer = async (request: Request): Promise<unknown> =>
       toResponse(await batched(await jsonRequest(request)));
-    const ingress: Method = (item) => (isRequest(item) ? answer(item) : batched(item));
+    const ingress: Method = (item, ...others) => (isRequest(item) ? answer(item) : batched(item, ...others));
     return Object.assign(ingress, batched);
   }
 }
