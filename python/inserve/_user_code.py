@@ -80,8 +80,18 @@ def _import_file(path: str) -> Any:
 
 
 async def construct(target: Any, args: List[Any], kwargs: Dict[str, Any]) -> Any:
-    """An instance, by ``async def create`` of the class if there is one; a function is used as it is."""
+    """
+    An instance, by ``async def create`` of the class if there is one; a function is used as it is.
+
+    :raises ServeError: for arguments of what is no class
+    """
     if not inspect.isclass(target):
+        if args or kwargs:
+            name = getattr(target, "__name__", type(target).__name__)
+            raise ServeError(
+                "SERVE_INVALID_OPTION",
+                f"{name}.bind(): got arguments; allowed: none, since {name} is no class, and gets its arguments by each call",
+            )
         return target
     create = inspect.getattr_static(target, "create", None)
     if isinstance(create, classmethod) and inspect.iscoroutinefunction(create.__func__):

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { pythonDeployment } from '../../../src/index.ts';
+import { kwargs, pythonDeployment } from '../../../src/index.ts';
 import { BasicsDeployment, basics, CallerDeployment } from '../../fixtures/python/deployments.ts';
 import { HAS_PYTHON } from '../../support/python.ts';
 import { quietServe } from '../../support/quiet.ts';
@@ -133,6 +133,21 @@ describe.skipIf(!HAS_PYTHON)('the life of a Python replica (skipped without Pyth
     const handle = await serve.run(Created.bind(4));
     expect(await handle.remote()).toBe(8);
   });
+
+  test.each([[[1]], [[kwargs({ loud: true })]]])(
+    'a function that is bound to %j is refused',
+    async (args) => {
+      await using serve = quietServe();
+      const shout = pythonDeployment<unknown, unknown[]>('./basics.py:shout', { module });
+      const { cause } = await failureOf(serve.run(shout.bind(...args)));
+      expect(cause).toMatchObject({
+        code: 'SERVE_INVALID_OPTION',
+        message: expect.stringContaining(
+          'shout.bind(): got arguments; allowed: none, since shout is no class',
+        ),
+      });
+    },
+  );
 
   test('a reserved method name is refused with its place', async () => {
     await using serve = quietServe();
