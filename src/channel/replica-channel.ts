@@ -162,10 +162,10 @@ export class ReplicaChannel implements ArrivalEnd {
 
   /** The serializer refused an answer: its call gets the reason instead. */
   #refused(frame: readonly unknown[], cause: unknown): void {
-    const error = new ServeError(
-      'SERVE_NOT_SERIALIZABLE',
-      `the result cannot cross a thread: ${messageOf(cause)}`,
-    );
+    const isCoded = cause instanceof ServeError && cause.code === 'SERVE_NOT_SERIALIZABLE';
+    const error = isCoded
+      ? cause
+      : new ServeError('SERVE_NOT_SERIALIZABLE', `the result cannot cross a thread: ${messageOf(cause)}`);
     const open = this.open[frame[1] as number];
     if (open !== undefined) {
       open.listener?.refused(error);

@@ -51,6 +51,15 @@ describe('a replica in a process', () => {
     expect(await client.closed).toEqual({ code: 3000, reason: 'enough' });
   });
 
+  test('says once why a result cannot come from it', async () => {
+    await expect(handle.shared.remote()).rejects.toMatchObject({
+      code: 'SERVE_NOT_SERIALIZABLE',
+      message: expect.stringMatching(
+        /^result\.memory cannot cross to another process: it is a SharedArrayBuffer/,
+      ),
+    });
+  });
+
   test('keeps the models that it has loaded', async () => {
     const use = (id: string) => handle.options({ multiplexedModelId: id }).model.remote();
     for (const id of ['a', 'b', 'a', 'c', 'a']) expect((await use(id)).id).toBe(id);

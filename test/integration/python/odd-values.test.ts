@@ -29,6 +29,17 @@ describe.skipIf(!HAS_PYTHON)('what cannot be sent fails its call alone (skipped 
     expect(await read((await handle.made_later.remote(to)) as AsyncIterable<number>)).toEqual(all);
   });
 
+  test('a response for HTTP, which says so', async () => {
+    const refused = {
+      ...REFUSED,
+      message: expect.stringMatching(/^an inserve\.Response answers HTTP requests only/),
+    };
+    await expect(handle.response.remote(false)).rejects.toMatchObject(refused);
+    await expect(handle.response.remote(true)).rejects.toMatchObject(refused);
+    await expect(read(handle.responses.remote())).rejects.toMatchObject(refused);
+    expect(await handle.echo.remote(1)).toBe(1);
+  });
+
   test('exceptions whose text cannot be made', async () => {
     const mute = { name: 'Mute', message: expect.stringContaining('__str__ raised RuntimeError') };
     await expect(handle.mute.remote()).rejects.toMatchObject(mute);

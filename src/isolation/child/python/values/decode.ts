@@ -1,5 +1,7 @@
 import { END_OF_STREAM } from '../../../../batching/batch.ts';
+import { ServeError } from '../../../../errors.ts';
 import { type ErrorEnvelope, fromErrorEnvelope } from '../../../../values/error-envelope.ts';
+import { PORTABLE, type Portable } from '../../../../values/marks.ts';
 import { BadMessageError } from '../message.ts';
 import {
   bytesPerElement,
@@ -19,12 +21,19 @@ export interface ResponseParts {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** Marks a response that Python made. */
-export class PythonResponse {
+/** Marks a response that Python made. It becomes a `Response` for HTTP; it cannot cross to another caller, nor inside a value. */
+export class PythonResponse implements Portable {
   readonly parts: ResponseParts;
 
   constructor(parts: ResponseParts) {
     this.parts = parts;
+  }
+
+  [PORTABLE](): never {
+    throw new ServeError(
+      'SERVE_NOT_SERIALIZABLE',
+      'an inserve.Response answers HTTP requests only, as the whole result of __call__: return plain data to other calls',
+    );
   }
 }
 
