@@ -11,7 +11,7 @@ _OWN = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or os.getcwd()) != _OWN]
 sys.path.insert(0, _OWN)
 
-from inserve import _runner  # noqa: E402
+from inserve import _lifeline, _runner  # noqa: E402
 
 sys.path.remove(_OWN)
 
@@ -19,10 +19,11 @@ sys.path.remove(_OWN)
 def main() -> int:
     """
     Runs the replica on the file descriptor of the link, which the host gives together with the number of its process and the
-    file descriptor for stacks.
+    file descriptors for stacks and of the lifeline.
     """
-    fd, host, stacks = (int(argument) for argument in sys.argv[1:4])
-    _runner.die_with_parent(host)
+    fd, host, stacks, lifeline = (int(argument) for argument in sys.argv[1:5])
+    if not _lifeline.end_group_with(lifeline):
+        _lifeline.die_with_parent(host)
     _runner.write_stacks_to(stacks)
     return _runner.Runner(fd).run()
 

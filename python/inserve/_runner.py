@@ -21,6 +21,7 @@ from ._connection import Connection
 from ._context import CallContext
 from ._errors import ServeError
 from ._handles import ChildCalls
+from ._lifeline import end_group
 from ._logs import forward_logs
 from ._user_code import Method, construct, describe, find_target, methods_of
 from ._values import BadMessage, Decoder, NotSerializable, dumps
@@ -33,25 +34,6 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4_096
 # Exit code of a process that received what it does not understand.
 _BROKEN_LINK = 70
 _CODES = ("SERVE_CANCELLED", "SERVE_TIMEOUT")
-
-
-def die_with_parent(host: int) -> None:
-    """
-    Asks Linux to end this process with the thread that spawned it: the link's end is not noticed while a C function holds
-    the interpreter. Elsewhere the end of the link has to suffice.
-
-    :param host: the process that spawned this one; it may be gone already
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
-    except (OSError, AttributeError, ImportError):
-        return
-    if host not in (0, os.getppid()):
-        os._exit(1)
 
 
 def write_stacks_to(fd: int) -> None:
@@ -118,8 +100,8 @@ class Runner:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(_BROKEN_LINK)
-        # The host is gone, or wants this process to be gone: user code that runs must not keep it.
-        os._exit(0)
+        # The host is gone, or wants this process to be gone: neither user code that runs nor programs that it started may stay.
+        end_group()
 
     def _deliver(self, frames: List[Any], attachments: List[memoryview]) -> None:
         decoder = Decoder(attachments, self._children.handle)

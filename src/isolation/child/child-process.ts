@@ -14,6 +14,8 @@ const LAST_OUTPUT_MS = 20;
 export const LINK_FD = 3;
 /** The file descriptor in the child of the pipe beside the link. */
 export const SECOND_FD = 4;
+/** The file descriptor in a child that writes stacks of a pipe that carries nothing: its end is that of this side. */
+export const SILENT_FD = 5;
 
 export interface ChildCommand {
   /** Program, as a path or as a name that is found on `PATH`. It is never run by a shell. */
@@ -24,7 +26,7 @@ export interface ChildCommand {
   readonly cwd?: string;
   /**
    * Use of the pipe beside the link; undefined = there is none. From a lifeline the child reads its end when this process, or
-   * the thread that spawned the child, is gone; to the other one it writes where its code stands.
+   * the thread that spawned the child, is gone; to the other one it writes where its code stands. A child that writes stacks has a silent pipe as well, as its lifeline.
    */
   readonly secondPipe?: 'lifeline' | 'stacks';
   /** Receives the output of the child as it comes. */
@@ -51,8 +53,8 @@ export class ChildProcess {
 
   constructor({ file, args, env, cwd, secondPipe, onOutput }: ChildCommand) {
     const kills = oomKills();
-    const second = secondPipe === undefined ? [] : ['pipe' as const];
-    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...second] as const;
+    const pipes = { none: 1, lifeline: 2, stacks: 3 }[secondPipe ?? 'none'];
+    const stdio = ['ignore', 'pipe', 'pipe', ...new Array<'pipe'>(pipes).fill('pipe')] as const;
     const options = { env, stdio: [...stdio], detached: true, windowsHide: true, ...(cwd && { cwd }) };
     // Loaded when it is needed: it costs every thread of a replica 2 ms and 380 KiB.
     const { spawn } = process.getBuiltinModule('node:child_process');

@@ -14,7 +14,7 @@ import { metrics } from '../../../user-metrics/metrics.ts';
 import { messageOf } from '../../../values/describe-value.ts';
 import { gpusInChild } from '../child-environment.ts';
 import { ChildLife } from '../child-life.ts';
-import { ChildProcess, LINK_FD, SECOND_FD } from '../child-process.ts';
+import { ChildProcess, LINK_FD, SECOND_FD, SILENT_FD } from '../child-process.ts';
 import { limitMemory } from '../memory-limit.ts';
 import { blockedFrames, STACK_SIGNAL } from './blocked-stack.ts';
 import { pythonEnvironment } from './environment.ts';
@@ -88,7 +88,7 @@ class PythonProcess implements CodeSource {
       stderr: new OutputLines((line) => log('info', line)),
     };
     const runner = runnerFile(process.env);
-    const numbers = [LINK_FD, process.pid, SECOND_FD].map(String);
+    const numbers = [LINK_FD, process.pid, SECOND_FD, SILENT_FD].map(String);
     const child = new ChildProcess({
       file: interpreter.file,
       args: [...(python.args ?? []), runner, ...numbers],
