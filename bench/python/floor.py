@@ -9,7 +9,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
 
-from inserve._values import Decoder, Encoder  # noqa: E402
+from inserve._decode import Decoder  # noqa: E402
+from inserve._encode import Encoder  # noqa: E402
 from inserve._wire import PREFIX, RESULT, parse_body, to_message  # noqa: E402
 
 WITH_TASKS = sys.argv[1] == "tasks"

@@ -13,10 +13,11 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 from ._batch import with_ends, wrong_length
 from ._connection import Connection, Outbox
 from ._context import CallContext, current
-from ._errors import ServeError, to_envelope
+from ._encode import Encoder, NotSerializable, encode_error
+from ._errors import ServeError
 from ._request import response_of
+from ._tensor import memory_of
 from ._user_code import Method
-from ._values import Encoder, NotSerializable
 from ._wire import CHUNK, END, ERROR, OPEN, RESULT
 
 # Chunks that a stream sends before the reader must have taken some.
@@ -375,7 +376,7 @@ class Executor:
 
     def _finish(self, call: Call, value: Any, outbox: Optional[Outbox] = None) -> None:
         outbox = outbox or self._outbox
-        if "b" in call._meta and not _is_array(value):
+        if "b" in call._meta and memory_of(value) is None:
             if not isinstance(value, (list, tuple)) or len(value) != len(call._meta["b"]):
                 raise wrong_length(value, len(call._meta["b"]))
         text, marks = self._encode(call, value, outbox.encoder)
@@ -397,24 +398,3 @@ class Executor:
     def _flush(self) -> None:
         self._is_flushing = False
         self._outbox.flush()
-
-
-def encode_error(encoder: Encoder, error: BaseException) -> Any:
-    """The envelope of an exception as JSON text and marks."""
-
-    def take(value: Any) -> Any:
-        Encoder().encode(value)
-        return value
-
-    try:
-        return encoder.encode(to_envelope(error, take))
-    except NotSerializable as refusal:
-        name = type(error).__name__
-        return encoder.encode({"name": name, "message": f"the message of the {name}{refusal}", "stack": "", "data": {}})
-
-
-def _is_array(value: Any) -> bool:
-    """Whether a value is an array, whose rows are the results of a batch."""
-    from ._tensor import memory_of
-
-    return memory_of(value) is not None

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Any, Callable, List, Optional
 
-from ._values import COPIED_BYTES, Encoder
+from ._encode import COPIED_BYTES, Encoder
 from ._wire import MAX_FRAMES, PREFIX, check_prefix, parse_body, receive_exactly, to_message
 
 # A send buffer of 208 KiB, the default of Linux, needs five wake-ups for 1 MiB.

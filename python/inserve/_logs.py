@@ -6,7 +6,7 @@ import logging
 from typing import Callable
 
 from ._context import current
-from ._values import dumps
+from ._encode import dumps
 from ._wire import LOG
 
 _MAX_TEXT = 16_384

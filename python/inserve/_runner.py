@@ -16,15 +16,16 @@ import traceback
 from typing import Any, Dict, List, Optional
 
 from . import _batch, _metrics, _multiplexed
-from ._calls import Call, Executor, encode_error
+from ._calls import Call, Executor
 from ._connection import Connection
 from ._context import CallContext
+from ._decode import BadMessage, Decoder
+from ._encode import NotSerializable, dumps, encode_error
 from ._errors import ServeError
 from ._handles import ChildCalls
 from ._lifeline import end_group
 from ._logs import forward_logs
 from ._user_code import Method, construct, describe, find_target, methods_of
-from ._values import BadMessage, Decoder, NotSerializable, dumps
 from ._wire import (
     ANSWER, ASK, BATCH, CALL, CANCEL, CHILD_CHUNK, CHILD_END, CHILD_ERROR, CHILD_RESULT, CREDIT, HELLO, METRIC, MODELS,
     PROTOCOL, REFUSAL, TICK,

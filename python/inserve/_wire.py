@@ -10,7 +10,7 @@ import json
 import struct
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from ._values import BadMessage
+from ._decode import BadMessage
 
 PROTOCOL = 1
 MAX_MESSAGE = 256 * 1024 * 1024

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import support  # noqa: F401
-from inserve._values import Decoder, Encoder
+from inserve._decode import Decoder
+from inserve._encode import Encoder
 from inserve._wire import RESULT, Splitter, to_message
 
 

@@ -15,7 +15,8 @@ from support import from_tagged, messages_in, plain, vectors
 
 from inserve import ServeError, Tensor
 from inserve._errors import RemoteError, from_envelope, to_envelope
-from inserve._values import BadMessage, Decoder, Encoder, NotSerializable
+from inserve._decode import BadMessage, Decoder
+from inserve._encode import Encoder, NotSerializable
 from inserve._wire import RESULT, Splitter, parse_body, to_message
 
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import struct
 from array import array
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from ._errors import BatchError, from_envelope, to_envelope
-from ._tensor import Refused, Tensor, count_of, is_known_dtype, item_size, memory_of, to_array, without_int64
+from ._errors import BatchError, to_envelope
+from ._tensor import Refused, Tensor, memory_of, without_int64
 
 # Lists of at least this many numbers travel as memory.
 BULK_ITEMS = 16
@@ -31,7 +30,7 @@ MAX_VALUE_BYTES = 255 * 1024 * 1024
 MAX_DEPTH = 500
 SAFE = 2**53
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 _dumps = json.JSONEncoder(
@@ -338,7 +337,7 @@ def _milliseconds(moment: datetime) -> float:
     time, as in Python.
     """
     try:
-        since = (moment.astimezone(timezone.utc) if moment.tzinfo is None else moment) - _EPOCH
+        since = (moment.astimezone(timezone.utc) if moment.tzinfo is None else moment) - EPOCH
     except (ValueError, OverflowError, OSError) as error:
         raise Refused(f"it is a datetime that has no time in UTC: {error}") from None
     microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
@@ -349,85 +348,15 @@ def _spell(path: List[Any]) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
 
 
-class BadMessage(ValueError):
-    """A message that does not follow the protocol."""
+def encode_error(encoder: Encoder, error: BaseException) -> Any:
+    """The envelope of an exception as JSON text and marks."""
 
+    def take(value: Any) -> Any:
+        Encoder().encode(value)
+        return value
 
-class Decoder:
-    """Restores the values of one message from its attachments."""
-
-    def __init__(self, attachments: List[memoryview], handle: Optional[Callable[[Any], Any]] = None) -> None:
-        self._attachments = attachments
-        self._handle = handle
-
-    def decode(self, value: Any, marks: Any) -> Any:
-        """
-        The value with everything in place that its marks list.
-
-        :raises BadMessage: for marks that do not fit
-        """
-        if not marks:
-            return value
-        holder = [value]
-        try:
-            for path, kind, *data in marks:
-                container: Any = holder
-                key: Any = 0
-                for step in path:
-                    container = container[key]
-                    key = step
-                container[key] = self._restore(kind, data[0] if data else None, container[key])
-        except BadMessage:
-            raise
-        except (LookupError, TypeError, ValueError, OverflowError, struct.error, AttributeError) as error:
-            raise BadMessage(f"a mark does not fit its value: {error}") from error
-        return holder[0]
-
-    def _memory(self, index: Any) -> memoryview:
-        if type(index) is not int or not 0 <= index < len(self._attachments):
-            raise BadMessage(f"there is no attachment {index!r}")
-        return self._attachments[index]
-
-    def _restore(self, kind: str, data: Any, place: Any) -> Any:
-        if kind == "t":
-            return self._tensor(*data)
-        if kind == "f":
-            return self._memory(data).cast("d").tolist()
-        if kind == "i":
-            index, code = data
-            if code not in ("i", "q"):
-                raise BadMessage(f"integers of an unknown type {code!r}")
-            return self._memory(index).cast(code).tolist()
-        if kind == "s":
-            return str(self._memory(data), "utf-8")
-        if kind == "b":
-            return bytes(self._memory(data))
-        if kind == "n":
-            return float(data)
-        if kind == "d":
-            return _EPOCH + timedelta(milliseconds=data)
-        if kind == "g":
-            return int(data)
-        if kind == "u":
-            return None
-        if kind == "m":
-            return dict(place)
-        if kind == "e":
-            return set(place)
-        if kind == "x":
-            return from_envelope(place)
-        if kind == "h" and self._handle is not None:
-            return self._handle(data)
-        if kind == "q":
-            from ._request import Request
-
-            return Request._received(place)
-        raise BadMessage(f"an unknown mark {kind!r}")
-
-    def _tensor(self, dtype: Any, shape: Any, index: Any) -> Any:
-        view = self._memory(index)
-        if not is_known_dtype(dtype) or not all(type(length) is int and length >= 0 for length in shape):
-            raise BadMessage(f"a tensor of {dtype!r} and shape {shape!r}")
-        if count_of(shape) * item_size(dtype) != view.nbytes:
-            raise BadMessage(f"a tensor of {dtype} and shape {shape} with {view.nbytes} bytes")
-        return to_array(dtype, shape, view)
+    try:
+        return encoder.encode(to_envelope(error, take))
+    except NotSerializable as refusal:
+        name = type(error).__name__
+        return encoder.encode({"name": name, "message": f"the message of the {name}{refusal}", "stack": "", "data": {}})
