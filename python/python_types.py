@@ -220,7 +220,7 @@ class Unit:
             if not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 continue
             decorators = {_decorator(decorator) for decorator in each.decorator_list}
-            if decorators & {"property", "multiplexed", "cached_property", "setter"} or each.name in _HOOKS:
+            if decorators & {"property", "multiplexed", "cached_property", "setter"} or each.name in _HOOKS or each.name == "websocket":
                 continue
             if each.name == "__call__":
                 methods["call"] = each

@@ -12,6 +12,7 @@ from ._metrics import metrics
 from ._multiplexed import multiplexed
 from ._request import Request, Response
 from ._tensor import Tensor
+from ._websocket import WebSocket
 
 __all__ = [
     "BatchError",
@@ -23,6 +24,7 @@ __all__ = [
     "Response",
     "ServeError",
     "Tensor",
+    "WebSocket",
     "batch",
     "context",
     "get_multiplexed_model_id",

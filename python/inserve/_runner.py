@@ -26,6 +26,7 @@ from ._handles import ChildCalls
 from ._lifeline import end_group
 from ._logs import forward_logs
 from ._user_code import Method, construct, describe, find_target, methods_of
+from ._websocket import WebSocket
 from ._wire import (
     ANSWER, ASK, BATCH, CALL, CANCEL, CHILD_CHUNK, CHILD_END, CHILD_ERROR, CHILD_RESULT, CREDIT, HELLO, METRIC, MODELS,
     PROTOCOL, REFUSAL, TICK,
@@ -124,7 +125,10 @@ class Runner:
             _, call_id, name, values, marks, meta = frame
             values = decoder.decode(values, marks)
             kwargs = values[1] if len(values) > 1 else {}
-            calls.append(Call(call_id, self._methods[name], values[0], kwargs, meta))
+            args = values[0]
+            if name == "websocket":
+                args[0] = WebSocket(self._children.handle(args[0]))
+            calls.append(Call(call_id, self._methods[name], args, kwargs, meta))
         elif kind == CANCEL:
             if self._executor is not None:
                 self._drop(calls, frame[1], _CODES[frame[2]])

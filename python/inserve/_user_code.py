@@ -124,7 +124,13 @@ def methods_of(instance: Any) -> Dict[str, Method]:
                 f"{type(instance).__name__}.{name}{where}: rename this method: '{name}' belongs to the handle",
             )
         remote_name = "call" if is_call else name
-        methods[remote_name] = _method(remote_name, instance, value)
+        method = _method(remote_name, instance, value)
+        if name == "websocket" and (method.kind != "async" or method.batch is not None):
+            raise ServeError(
+                "SERVE_INVALID_OPTION",
+                f"{type(instance).__name__}.websocket serves WebSockets: make it `async def websocket(self, socket, request)`",
+            )
+        methods[remote_name] = method
     return methods
 
 

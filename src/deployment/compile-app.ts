@@ -49,8 +49,8 @@ export function compileApp(
     name: appName,
     ingress: names.get(ingress) ?? '',
     ingressClass: target.name,
-    // Only a replica knows whether a Python class has `__call__`.
-    ingressFace: python === undefined ? ingressFaceOf(target) : { http: true, webSocket: false },
+    // Only a replica knows whether a Python class has `__call__` and `websocket`.
+    ingressFace: python === undefined ? ingressFaceOf(target) : { http: true, webSocket: true },
     deployments: deployments.map(({ source: _, ...plain }): DeploymentSpec => plain),
   };
   const again = (of: number): CompiledApp =>

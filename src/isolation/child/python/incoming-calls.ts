@@ -16,6 +16,9 @@ type AnyHandle = Readonly<Record<string, { remote(...args: unknown[]): unknown }
   options(changes: HandleOptions): AnyHandle;
 };
 
+/** An object of the gateway whose methods Python may call for a while. */
+export type LentObject = Readonly<Record<string, { remote(...args: unknown[]): unknown }>>;
+
 /** A call that Python made and that has not ended. */
 interface OpenCall {
   cancel(): void;
@@ -25,7 +28,8 @@ interface OpenCall {
 /** The handles that Python holds, by numbers. */
 export class HandleTable {
   readonly #numbers = new Map<string, number>();
-  readonly #handles: AnyHandle[] = [];
+  readonly #handles = new Map<number, AnyHandle>();
+  #nextNumber = 0;
 
   /** The number of a handle; undefined for any other value. */
   readonly numberOf = (value: object): number | undefined => {
@@ -35,17 +39,32 @@ export class HandleTable {
     const key = JSON.stringify([app, deployment, options]);
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    const number = this.#handles.push(value as AnyHandle) - 1;
+    const number = this.#add(value as AnyHandle);
     this.#numbers.set(key, number);
     return number;
   };
 
+  /** Lets Python call an object under a number, until `takeBack`. */
+  lend(object: LentObject): number {
+    return this.#add(object as AnyHandle);
+  }
+
+  takeBack(number: number): void {
+    this.#handles.delete(number);
+  }
+
   /** @throws ServeError `SERVE_NOT_FOUND` */
   readonly get = (number: number): AnyHandle => {
-    const handle = this.#handles[number];
+    const handle = this.#handles.get(number);
     if (handle === undefined) throw new ServeError('SERVE_NOT_FOUND', `there is no handle ${number}`);
     return handle;
   };
+
+  #add(handle: AnyHandle): number {
+    const number = this.#nextNumber++;
+    this.#handles.set(number, handle);
+    return number;
+  }
 }
 
 /** Makes the calls that Python asks for, each within the scope of the call that it belongs to. */

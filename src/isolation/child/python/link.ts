@@ -5,7 +5,7 @@ import type { ServeContext } from '../../../handle/call/serve-context.ts';
 import { now } from '../../../time/clock.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { type CallMeta, FRAME, type Frame, PROTOCOL } from './frames.ts';
-import { HandleTable, IncomingCalls } from './incoming-calls.ts';
+import { HandleTable, IncomingCalls, type LentObject } from './incoming-calls.ts';
 import { BadMessageError, type Message, MessageReader } from './message.ts';
 import { OutgoingCall } from './outgoing-call.ts';
 import { type DecodeOptions, decodeValue, toError } from './values/decode.ts';
@@ -43,6 +43,8 @@ export interface LinkListener {
 /** How one call is made. */
 export interface CallOptions {
   readonly isStream: boolean;
+  /** Whether the call goes on when its client has left, of which it hears by its socket. */
+  readonly outlivesClient?: boolean;
   /** Whether the result answers an HTTP request. */
   readonly isHttp?: boolean;
   /** The contexts of the items, if the call runs a batch. */
@@ -111,7 +113,7 @@ export class PythonLink {
   call(method: string, args: readonly unknown[], kwargs: object | undefined, options: CallOptions): unknown {
     const scope = callScope.getStore();
     const id = this.#nextId++;
-    const call = new OutgoingCall(id, scope, options.isStream, options.decoding ?? {}, this);
+    const call = new OutgoingCall(id, scope, options, this);
     this.#calls.set(id, call);
     if (this.#end !== undefined) {
       this.#failed(id, this.#end);
@@ -125,6 +127,15 @@ export class PythonLink {
       }
     }
     return call.stream ?? call.result;
+  }
+
+  /** Lets Python call the methods of an object under a number, until `takeBack`. */
+  lend(object: LentObject): number {
+    return this.#handles.lend(object);
+  }
+
+  takeBack(number: number): void {
+    this.#handles.takeBack(number);
   }
 
   cancel(id: number, isTimeout: boolean): void {

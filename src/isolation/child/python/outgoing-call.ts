@@ -9,6 +9,13 @@ export interface CallControl {
   credit(id: number, chunks: number): void;
 }
 
+export interface OutgoingOptions {
+  readonly isStream: boolean;
+  /** Whether the call goes on when its client has left. */
+  readonly outlivesClient?: boolean;
+  readonly decoding?: DecodeOptions;
+}
+
 /** A call on its way to Python: the parent of the calls that Python makes within it, and the child of its own caller. */
 export class OutgoingCall implements Child {
   readonly id: number;
@@ -23,8 +30,7 @@ export class OutgoingCall implements Child {
   constructor(
     id: number,
     scope: CallScope | undefined,
-    isStream: boolean,
-    decoding: DecodeOptions,
+    { isStream, outlivesClient = false, decoding = {} }: OutgoingOptions,
     control: CallControl,
   ) {
     this.id = id;
@@ -39,7 +45,7 @@ export class OutgoingCall implements Child {
         this.#reject = reject;
       });
     }
-    scope?.adopt(this);
+    if (!outlivesClient) scope?.adopt(this);
   }
 
   get stream(): StreamReader | undefined {

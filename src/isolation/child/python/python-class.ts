@@ -7,10 +7,12 @@ import { invalidOption } from '../../../errors.ts';
 import { callScope } from '../../../handle/call/scope.ts';
 import type { ServeContext } from '../../../handle/call/serve-context.ts';
 import { jsonRequest } from '../../../input/adapters.ts';
+import type { ServerWebSocket } from '../../../replica/ingress/server-web-socket.ts';
 import { isPlainObject } from '../../../validation/fields.ts';
 import { isRequest } from '../../../values/request.ts';
 import type { PythonLink } from './link.ts';
 import { assertOneItem } from './one-item.ts';
+import { SocketBridge } from './socket-bridge.ts';
 import { stackedGroups } from './stacking.ts';
 import { type DecodeOptions, PythonResponse } from './values/decode.ts';
 import { RequestParts } from './values/encode.ts';
@@ -61,6 +63,7 @@ export class PythonMethods {
   make([name, isStream, decorated, arity]: MethodDescription, given: PythonBatchOptions | undefined): Method {
     const options = given === undefined && decorated === null ? undefined : { ...decorated, ...given };
     if (options !== undefined) return this.#collected(name, isStream, options);
+    if (name === 'websocket') return this.#websocket() as Method;
     const method = name === 'call' ? this.#call(isStream) : this.#plain(name, isStream);
     return Object.defineProperty(method, 'length', { value: Math.max(1, arity) });
   }
@@ -70,6 +73,20 @@ export class PythonMethods {
     const batched = this.#batched.get(name);
     if (maxBatchSize !== null) batched?.setMaxBatchSize(maxBatchSize);
     if (batchWaitTimeoutMs !== null) batched?.setBatchWaitTimeoutMs(batchWaitTimeoutMs);
+  }
+
+  /** Serves a WebSocket; its connection is closed when Python has returned. */
+  #websocket(): (socket: ServerWebSocket, request: Request) => Promise<void> {
+    return async (socket, request) => {
+      const number = this.#link.lend(new SocketBridge(socket).methods);
+      try {
+        const args = [number, await requestParts(request)];
+        await this.#link.call('websocket', args, undefined, { isStream: false, outlivesClient: true });
+        socket.close(1000);
+      } finally {
+        this.#link.takeBack(number);
+      }
+    };
   }
 
   #plain(name: string, isStream: boolean): Method {
