@@ -1,5 +1,6 @@
 import { METHOD_HTTP, METHOD_WEBSOCKET } from '../../channel/frames.ts';
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../channel/method-names.ts';
+import { ServeError } from '../../errors.ts';
 import type { RouteConfig } from '../../handle/call/route-config.ts';
 import type { Route } from '../../handle/routing/route.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
@@ -90,6 +91,21 @@ export class ServedDeployment implements HostPlaces {
   adopt(load: SharedArrayBuffer, ledger: SharedArrayBuffer): void {
     this.#shared = { load: new DeploymentLoad(load), ledger: new QueueLedger(ledger) };
     if (this.windows.isAwaited) this.#watch();
+  }
+
+  /** A call of a peer was taken back from a replica: it waits for another one, and goes back to its peer if there is none. */
+  takenBack(): void {
+    this.windows.takenBack();
+    if (this.route.endpoints.length === 0) queueMicrotask(() => this.giveBack());
+  }
+
+  /** Gives the calls that wait here back to their peers, if there is no replica for which they could wait. */
+  giveBack(): void {
+    const { route } = this;
+    if (route.endpoints.length > 0) return;
+    const { app, deployment } = route;
+    const gone = `${deployment}: this instance has no replica any more`;
+    route.rejectWaiting(new ServeError('SERVE_UNAVAILABLE', gone, { app, deployment }));
   }
 
   close(): void {

@@ -140,10 +140,12 @@ export class ServedDeployments {
 
   #withdraw(served: ServedDeployment): void {
     const number = this.#numbers.get(served);
-    if (number === undefined) return;
-    this.#numbers.delete(served);
-    this.#byNumber.delete(number);
-    this.#onChange({ kind: 'endpoints', endpoints: [], gone: [number] });
+    if (number !== undefined) {
+      this.#numbers.delete(served);
+      this.#byNumber.delete(number);
+      this.#onChange({ kind: 'endpoints', endpoints: [], gone: [number] });
+    }
+    served.giveBack();
   }
 }
 

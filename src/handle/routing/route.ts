@@ -171,6 +171,11 @@ export class Route implements CallOwner {
   /** Rejects waiting and new calls. Running calls go on. */
   refuse(error: unknown): void {
     this.#rejection = error;
+    this.rejectWaiting(error);
+  }
+
+  /** Rejects the calls that wait now; running and new calls go on. */
+  rejectWaiting(error: unknown): void {
     for (const call of this.#dispatcher.takeWaiting()) if (!this.#sendHome(call)) call.reject(error);
   }
 

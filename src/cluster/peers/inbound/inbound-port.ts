@@ -85,7 +85,7 @@ export class InboundPort implements InboundAnswers, Collector {
   }
 
   takenBack(): void {
-    this.served.windows.takenBack();
+    this.served.takenBack();
   }
 
   result(call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
