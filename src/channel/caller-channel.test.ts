@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Answers, type Ending, Link, RecordedCall, turn } from '../../test/support/link.ts';
 import { REPLICA_STATE, RESERVED } from '../load/load-table.ts';
 import { batchTime, now } from '../time/clock.ts';
 import { MARK } from '../values/marks.ts';
+import { onReviveHandle } from '../values/revive.ts';
 import { NO_ENCODING, transfer } from '../values/transfer.ts';
 import { CANCEL_CODE, METHOD_HTTP } from './frames.ts';
 import type { InboundCall, InboundListener } from './inbound-call.ts';
@@ -256,7 +257,17 @@ test('an upload that cannot be cloned fails the call and stops the replica', asy
 });
 
 describe('an answer that cannot be read', () => {
-  /** No router: a handle cannot be revived. */
+  // As on a thread without a router, whatever other tests of this process have registered.
+  let before: ReturnType<typeof onReviveHandle>;
+  beforeAll(() => {
+    before = onReviveHandle(() => {
+      throw new TypeError('a handle cannot be used here');
+    });
+  });
+  afterAll(() => {
+    onReviveHandle(before);
+  });
+
   const handle = { instance: 'i', app: 'a', deployment: 'd', options: {} };
   const encoded = { marks: [handle, MARK.handle], transfer: undefined, bytes: 0 };
 

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { post, send } from '../../test/support/post.ts';
 import { Capture } from './capture.ts';
 import { MARK, PORTABLE, type Portable } from './marks.ts';
@@ -19,7 +19,13 @@ class Named implements Portable {
   }
 }
 
-beforeEach(() => onReviveHandle((data) => ({ handleOf: Reflect.get(data, 'name') })));
+let before: ReturnType<typeof onReviveHandle>;
+beforeEach(() => {
+  before = onReviveHandle((data) => ({ handleOf: Reflect.get(data, 'name') }));
+});
+afterEach(() => {
+  onReviveHandle(before);
+});
 
 describe('stand-ins are replaced', () => {
   test('wherever they are, and only they', () => {

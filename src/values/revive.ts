@@ -8,9 +8,11 @@ let reviveHandle: HandleReviver = () => {
   throw new TypeError('this thread has no router: a handle cannot be used here');
 };
 
-/** The router of this thread registers how a handle is restored from its data. */
-export function onReviveHandle(reviver: HandleReviver): void {
+/** The router of this thread registers how a handle is restored from its data. @returns what was registered before */
+export function onReviveHandle(reviver: HandleReviver): HandleReviver {
+  const before = reviveHandle;
   reviveHandle = reviver;
+  return before;
 }
 
 /**
