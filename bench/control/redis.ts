@@ -30,7 +30,7 @@ export class BenchRedis implements AsyncDisposable {
     return client;
   }
 
-  /** It answers nobody until `thaw`. */
+  /** Stops its process where it is: it answers nothing until `thaw`. */
   freeze(): void {
     this.#process.kill('SIGSTOP');
   }

@@ -14,8 +14,8 @@ const LONGEST_INTEGER = 18;
 const LONGEST_NUMBER = 26;
 
 /**
- * Returns what is left of a budget of characters after a value; less than 0 if the budget is spent, where the walk ends, or if
- * JSON does not keep the value as it is. No value has more characters than it is charged for, unless a text has escapes.
+ * Returns the rest of a budget of characters after a value. It is less than 0 if the budget is spent, where the walk ends, and if
+ * JSON does not keep the value as it is. A value has at most the characters that it is charged for, unless a text has escapes.
  */
 export function leftAfter(value: unknown, left: number, depth = 0): number {
   switch (typeof value) {

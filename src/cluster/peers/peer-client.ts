@@ -167,10 +167,6 @@ export class PeerClient implements PeerState {
     this.#link?.close();
   }
 
-  #to(endpoint: number): PeerChannel[] {
-    return [...this.#channels].filter((channel) => channel.endpoint === endpoint);
-  }
-
   async #dial(): Promise<void> {
     const { epoch, isKept: _, ...options } = this.#options;
     const counts = this.#faults;
@@ -183,7 +179,7 @@ export class PeerClient implements PeerState {
           {
             endpoints: (status) => this.#update(status),
             window: (endpoint, calls) => {
-              for (const channel of this.#to(endpoint)) channel.open(calls);
+              for (const channel of this.#channels) if (channel.endpoint === endpoint) channel.open(calls);
             },
             draining: () => {
               for (const channel of this.#channels) channel.stop();
@@ -282,7 +278,8 @@ export class PeerClient implements PeerState {
     for (const number of status.gone) this.#described.delete(number);
     for (const endpoint of status.endpoints) {
       this.#described.set(endpoint.number, endpoint);
-      for (const channel of this.#to(endpoint.number)) channel.update(endpoint);
+      for (const channel of this.#channels)
+        if (channel.endpoint === endpoint.number) channel.update(endpoint);
     }
     if (this.#isUp) this.#events.endpoints(status);
   }

@@ -26,7 +26,8 @@ export interface ChildCommand {
   readonly cwd?: string;
   /**
    * Use of the pipe beside the link; undefined = there is none. From a lifeline the child reads its end when this process, or
-   * the thread that spawned the child, is gone; to the other one it writes where its code stands. A child that writes stacks has a silent pipe as well, as its lifeline.
+   * the thread that spawned the child, is gone; to the other one it writes where its code stands. A child that writes stacks has
+   * a silent pipe as well, as its lifeline.
    */
   readonly secondPipe?: 'lifeline' | 'stacks';
   /** Receives the output of the child as it comes. */
