@@ -315,6 +315,7 @@ export abstract class CallerEnd {
         return;
       case FRAME.returned:
         this.#finish(call);
+        if (frames[at + 2] !== undefined) call.takeAgain(frames[at + 2], frames[at + 3], frames[at + 4]);
         call.returned();
         return;
       default:

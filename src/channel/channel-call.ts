@@ -1,4 +1,5 @@
 import type { Marks } from '../values/marks.ts';
+import { largeBuffersIn } from '../values/memory.ts';
 import { revive } from '../values/revive.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { ArrivedCall } from './call-intake.ts';
@@ -183,8 +184,13 @@ export class ChannelCall implements InboundCall, ArrivedCall {
   /** The last frame of a call that has certainly not begun: a relay found no place for it. */
   returned(): void {
     this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
-    this.#channel.outbox.frames.push(FRAME.returned, this.#id);
-    this.#channel.outbox.commit(0, undefined, true);
+    const { args, meta, marks } = this.raw();
+    // Copied, not moved: a link may still read what it was given to send.
+    const large = largeBuffersIn([args, meta]);
+    const back = large.length > 0 ? [args, meta, marks] : [undefined, undefined, undefined];
+    this.#channel.outbox.frames.push(FRAME.returned, this.#id, ...back);
+    const bytes = large.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#channel.outbox.commit(bytes, undefined, true);
   }
 
   /** The call ran in another instance: ahead of its last frame. */

@@ -36,7 +36,7 @@ const FIELDS: ReadonlyArray<readonly [number, number]> = [
   [FRAME.slots, 1],
   [FRAME.ran, 2],
   [FRAME.lost, 3],
-  [FRAME.returned, 1],
+  [FRAME.returned, 4],
   [FRAME.answer, 5],
   [FRAME.answerMarked, 6],
   [FRAME.ranAt, 4],

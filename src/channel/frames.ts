@@ -37,7 +37,10 @@ export const FRAME = {
   ran: 13,
   /** id, error, marks. The last frame of a call whose replica is gone behind a relay: the call had begun. */
   lost: 14,
-  /** id. The last frame of a call that a relay gives back: the call has not begun. */
+  /**
+   * id, args, meta, marks. The last frame of a call that a relay gives back: the call has not begun. The fields behind the id
+   * are undefined unless memory may have moved with the call, which its caller lacks then.
+   */
   returned: 15,
   /**
    * id, value, replica, waited, ran: the last frame of a unary call that ran in another instance, with what `ranAt` says. Only
@@ -141,6 +144,7 @@ export function frameLength(frames: readonly unknown[], at: number): number {
       return 4;
     case FRAME.chunkMarked:
     case FRAME.ranAt:
+    case FRAME.returned:
       return 5;
     case FRAME.answer:
       return 6;
@@ -148,7 +152,6 @@ export function frameLength(frames: readonly unknown[], at: number): number {
       return 7;
     case FRAME.end:
     case FRAME.slots:
-    case FRAME.returned:
       return 2;
     default:
       throw new TypeError(`unknown frame kind ${String(frames[at])} at ${at} of ${frames.length}`);

@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { Expiring } from '../time/timer-wheel.ts';
 import type { Marks } from '../values/marks.ts';
+import { largeBuffersIn } from '../values/memory.ts';
 import type { CallMeta } from './frames.ts';
 
 /** A part of an uploaded body. */
@@ -66,6 +67,14 @@ export abstract class OutboundCall extends Expiring {
    */
   get wantsRaw(): boolean {
     return false;
+  }
+
+  /** Takes what the call consists of from the relay that gives it back: its memory has moved there. */
+  takeAgain(args: unknown, meta: unknown, marks: unknown): void {
+    this.args = args as unknown[];
+    this.meta = meta as CallMeta | undefined;
+    this.marks = marks as Marks | undefined;
+    this.transfer = largeBuffersIn([args, meta]);
   }
 
   /** The one result of a unary call. @param marks where the call wants raw values */

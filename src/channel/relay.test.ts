@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Answers, Link, RecordedCall } from '../../test/support/link.ts';
 import type { Marks } from '../values/marks.ts';
+import type { ChannelCall } from './channel-call.ts';
 import { CANCEL_CODE } from './frames.ts';
 import type { InboundCall } from './inbound-call.ts';
 import { OutboundCall } from './outbound-call.ts';
@@ -87,6 +88,18 @@ class Chain {
   }
 }
 
+/** A call that is sent again as often as it is given back. */
+class Repeated extends RecordedCall {
+  givenBack = 0;
+
+  override returned(): void {
+    this.givenBack++;
+    queueMicrotask(() => this.link?.send(this));
+  }
+
+  link: Link | undefined = undefined;
+}
+
 class Refusal extends RangeError {
   readonly limit = 7;
 }
@@ -132,5 +145,34 @@ describe('a call that is passed on', () => {
     expect(streaming.chunks[2]).toBeInstanceOf(Error);
     const seen = chain.relayed.flatMap((call) => call.seen);
     expect(seen.filter((one) => one instanceof Error || Buffer.isBuffer(one))).toEqual([]);
+  });
+
+  test('is whole again each time that it is given back, also where its memory has moved', async () => {
+    let begun = 0;
+    const received: unknown[] = [];
+    await using link = new Link((call) => {
+      if (begun++ < 3) (call as ChannelCall).returned();
+      else {
+        received.push(...call.args);
+        new Answers().result(call, received.length);
+      }
+    });
+    const memory = new Float64Array(20_000).map((_, index) => index);
+    const part = memory.subarray(5, 7);
+    const bytes = Buffer.alloc(70_000, 3);
+    const call = new Repeated('first', [
+      { of: new Map([['a', { memory }]]), part, bytes, error: new Refusal('x') },
+    ]);
+    memory.fill(0);
+    call.link = link;
+    link.send(call);
+    expect(await call.over).toEqual({ type: 'result', value: 1 });
+    expect(call.givenBack).toBe(3);
+    const [{ of, ...rest }] = received as [{ of: Map<string, { memory: Float64Array }>; part: Float64Array }];
+    const taken = of.get('a')?.memory;
+    expect(taken).toEqual(new Float64Array(20_000).map((_, index) => index));
+    expect(rest.part.buffer).toBe(taken?.buffer);
+    expect(rest).toEqual({ part: new Float64Array([5, 6]), bytes, error: new Refusal('x') });
+    expect([memory.length, bytes.length]).toEqual([20_000, 70_000]);
   });
 });

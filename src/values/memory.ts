@@ -259,3 +259,27 @@ function alignedStart(group: readonly Taken[], start: number): number {
 function sizeOf(View: ViewConstructor | undefined): number {
   return View?.BYTES_PER_ELEMENT ?? 1;
 }
+
+/** Finds the buffers in captured values that are so large that capture lets them move. */
+export function largeBuffersIn(values: readonly unknown[]): ArrayBuffer[] {
+  const seen = new Set<unknown>();
+  const found: ArrayBuffer[] = [];
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (ArrayBuffer.isView(value)) visit(value.buffer);
+    else if (types.isArrayBuffer(value)) {
+      if (value.byteLength >= LARGE_BYTES) found.push(value);
+    } else for (const member of membersOf(value)) visit(member);
+  };
+  for (const value of values) visit(value);
+  return found;
+}
+
+function membersOf(value: object): Iterable<unknown> {
+  if (value instanceof Map) return [...value].flat();
+  if (value instanceof Set) return value;
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
+    ? Object.values(value)
+    : [];
+}
