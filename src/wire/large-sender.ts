@@ -12,18 +12,22 @@ export interface Part {
   readonly id: number;
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
+  /** Set for the last part of a frame: called when the part is written. */
+  readonly onWritten: (() => void) | undefined;
 }
 
 /** A large frame that was not sent completely. */
 class Unsent {
   readonly #pieces: readonly Uint8Array[];
   readonly total: number;
+  readonly onWritten: (() => void) | undefined;
   #piece = 0;
   #offset = 0;
   left: number;
 
-  constructor(pieces: readonly Uint8Array[]) {
+  constructor(pieces: readonly Uint8Array[], onWritten: (() => void) | undefined) {
     this.#pieces = pieces;
+    this.onWritten = onWritten;
     this.total = sizeOf(pieces);
     this.left = this.total;
   }
@@ -54,9 +58,12 @@ export class LargeSender {
   unsent = 0;
   #begunBytes = 0;
 
-  /** @param pieces the head and the large binaries of a frame */
-  add(id: number, pieces: readonly Uint8Array[]): void {
-    const frame = new Unsent(pieces);
+  /**
+   * @param pieces the head and the large binaries of a frame
+   * @param onWritten goes with the last part of the frame
+   */
+  add(id: number, pieces: readonly Uint8Array[], onWritten?: () => void): void {
+    const frame = new Unsent(pieces, onWritten);
     this.unsent += frame.total;
     const queue = this.#queues.get(id);
     if (queue === undefined) this.#queues.set(id, [frame]);
@@ -74,12 +81,13 @@ export class LargeSender {
       this.unsent -= bytes;
       if (!isBegun) this.#begunBytes += frame.total;
       this.#queues.delete(id);
-      if (frame.left === 0) {
+      const isLast = frame.left === 0;
+      if (isLast) {
         this.#begunBytes -= frame.total;
         queue.shift();
       }
       if (queue.length > 0) this.#queues.set(id, queue);
-      return { id, pieces, bytes };
+      return { id, pieces, bytes, onWritten: isLast ? frame.onWritten : undefined };
     }
     return undefined;
   }

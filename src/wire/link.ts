@@ -8,6 +8,7 @@ import { LargeSender } from './large-sender.ts';
 import type { LinkSocket } from './link-socket.ts';
 import { headOf, MessageBody, messageHead } from './message.ts';
 import { frameAt, idOf, PEER_FRAME, pushFrame, valuesOf } from './peer-frames.ts';
+import type { LargeOwner } from './sent-memory.ts';
 import { MARKS_END } from './values/leaves.ts';
 import { Lowering } from './values/lower.ts';
 import { FAULT, FaultCounts, malformed, WireError } from './wire-error.ts';
@@ -124,10 +125,11 @@ export class Link implements Collector {
    * Sends a frame of `channel/frames.ts` or of `PEER_FRAME`. Values must be captured; they are not changed, and are
    * read before `post` returns, except for large binaries. A closed link ignores the frame.
    *
+   * @param owner owner of the large binaries: told once they are written
    * @returns whether the frame is large, and follows in parts
    * @throws ServeError `SERVE_NOT_SERIALIZABLE`, or `SERVE_PAYLOAD_TOO_LARGE`; no part of the frame was sent then
    */
-  post(frame: Frame): boolean {
+  post(frame: Frame, owner?: LargeOwner): boolean {
     if (this.#isClosed) return false;
     const lowering = this.#lowering;
     const start = this.#slots.length;
@@ -139,7 +141,7 @@ export class Link implements Collector {
       throw error;
     }
     if (lowering.large.length > 0 || lowering.bytes > MESSAGE_BYTES) {
-      this.#postLarge(idOf(frame), this.#slots.splice(start), lowering.large);
+      this.#postLarge(idOf(frame), this.#slots.splice(start), lowering.large, owner);
       return true;
     }
     this.#bytes += lowering.bytes;
@@ -233,7 +235,7 @@ export class Link implements Collector {
     return lowered;
   }
 
-  #postLarge(id: number, slots: readonly unknown[], large: readonly ArrayBuffer[]): void {
+  #postLarge(id: number, slots: readonly unknown[], large: readonly ArrayBuffer[], owner?: LargeOwner): void {
     const head = this.#codec.encode(slots).slice();
     const lengths = large.map(({ byteLength }) => byteLength);
     const total = lengths.reduce((sum, length) => sum + length, head.length);
@@ -243,7 +245,8 @@ export class Link implements Collector {
     }
     pushFrame(this.#slots, [PEER_FRAME.large, id, head.length, lengths]);
     this.#commit(1);
-    this.#sender.add(id, [head, ...large.map((buffer) => new Uint8Array(buffer))]);
+    const pieces = [head, ...large.map((buffer) => new Uint8Array(buffer))];
+    this.#sender.add(id, pieces, owner && (() => owner.written(large)));
     this.#sendParts();
   }
 
@@ -287,7 +290,10 @@ export class Link implements Collector {
       this.#count = 0;
       this.#bytes = 0;
       this.#traffic.sentBytes += head.length + part.bytes;
-      this.#socket.send([head, ...part.pieces], this.#sendParts);
+      this.#socket.send([head, ...part.pieces], () => {
+        part.onWritten?.();
+        this.#sendParts();
+      });
     }
   };
 

@@ -4,6 +4,7 @@ import type { Frame } from '../../wire/large-receiver.ts';
 import { Link, type LinkEvents, type LinkTraffic } from '../../wire/link.ts';
 import type { LinkSocket } from '../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
+import { SentArguments } from '../../wire/sent-memory.ts';
 import type { FaultCounts } from '../../wire/wire-error.ts';
 import { type EndpointsStatus, readEndpoints } from './endpoint-table.ts';
 
@@ -42,8 +43,8 @@ export class CallLink implements LinkEvents {
   readonly #slots: number[] = [];
   readonly #free: number[] = [];
   #heard = 0;
-  /** Ids of calls whose own frame was large: the peer may not know them yet. */
-  readonly #large = new Set<number>();
+  /** Memory of the calls whose own frame was large, by id: the peer may not know them yet. */
+  readonly #large = new Map<number, SentArguments | undefined>();
 
   /**
    * @param traffic counts the bytes of the link
@@ -81,17 +82,19 @@ export class CallLink implements LinkEvents {
   /**
    * Sends the frame of a call, whose slot is replaced by the call's id.
    *
+   * @param memory the memory of the arguments that only the call refers to: it is freed once the call is answered
    * @returns the id
    * @throws ServeError of the codec; the frame is unchanged then
    */
-  open(user: LinkUser, frame: unknown[]): number {
+  open(user: LinkUser, frame: unknown[], memory?: readonly ArrayBuffer[]): number {
     const slot = frame[1] as number;
     const id = this.#free.pop() ?? this.#users.length;
     this.#users[id] = user;
     this.#slots[id] = slot;
     frame[1] = id;
     try {
-      if (this.#link.post(frame as Frame)) this.#large.add(id);
+      const sent = memory && new SentArguments(memory);
+      if (this.#link.post(frame as Frame, sent)) this.#large.set(id, sent);
     } catch (error) {
       frame[1] = slot;
       this.#release(id);
@@ -139,6 +142,9 @@ export class CallLink implements LinkEvents {
       }
       const slot = this.#slots[id] as number;
       if (isLast(kind)) {
+        const sent = this.#large.get(id);
+        if (kind === PEER_FRAME.refused || kind === PEER_FRAME.moved) sent?.returned();
+        else sent?.answered();
         this.#release(id);
         owner.released(slot);
       }

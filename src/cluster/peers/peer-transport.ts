@@ -17,6 +17,11 @@ export interface PeerAnswers {
   answered(calls: number): void;
 }
 
+interface WaitingFrame {
+  readonly frame: unknown[];
+  readonly memory: readonly ArrayBuffer[] | undefined;
+}
+
 /** Connects a channel with the link to its peer. Frames wait while no link is open. */
 export class PeerTransport implements FrameTransport, LinkUser {
   readonly #endpoint: number;
@@ -30,7 +35,7 @@ export class PeerTransport implements FrameTransport, LinkUser {
   /** Parts of bodies by slot, while the peer may still give their calls back. */
   readonly #uploads: Array<Array<UploadedChunk | undefined> | undefined> = [];
   /** Frames that wait for a link, in order. */
-  #waiting: unknown[][] = [];
+  #waiting: WaitingFrame[] = [];
   /** Whether any call had a body to upload. */
   #keeps = false;
   /** Number of calls that ended since the last delivery. */
@@ -52,7 +57,7 @@ export class PeerTransport implements FrameTransport, LinkUser {
     this.#link = link;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const frame of waiting) this.#postLate(link, frame);
+    for (const { frame, memory } of waiting) this.#postLate(link, frame, memory);
   }
 
   /** The link is gone, and with it the calls that were handed to it. */
@@ -62,15 +67,18 @@ export class PeerTransport implements FrameTransport, LinkUser {
     this.#waiting = [];
   }
 
-  /** @param frame one frame: the loop of a peer's channel collects nothing, since links collect themselves */
-  post(frame: unknown[]): void {
+  /**
+   * @param frame one frame: the loop of a peer's channel collects nothing, since links collect themselves
+   * @param memory memory that only the frame refers to
+   */
+  post(frame: unknown[], memory?: readonly ArrayBuffer[]): void {
     this.#keep(frame);
     const link = this.#link;
     if (link !== undefined) {
-      this.#post(link, frame);
+      this.#post(link, frame, memory);
       return;
     }
-    this.#waiting.push(frame);
+    this.#waiting.push({ frame, memory });
     this.#dial();
   }
 
@@ -135,10 +143,10 @@ export class PeerTransport implements FrameTransport, LinkUser {
     }
   }
 
-  #post(link: CallLink, frame: unknown[]): void {
+  #post(link: CallLink, frame: unknown[], memory: readonly ArrayBuffer[] | undefined): void {
     const [kind, slot] = frame as [number, number];
     if (kind === FRAME.call || kind === FRAME.callExtra) {
-      this.#open(link, frame, slot);
+      this.#open(link, frame, slot, memory);
       return;
     }
     const id = this.#ids[slot];
@@ -148,7 +156,7 @@ export class PeerTransport implements FrameTransport, LinkUser {
     else link.post(frame);
   }
 
-  #open(link: CallLink, frame: unknown[], slot: number): void {
+  #open(link: CallLink, frame: unknown[], slot: number, memory: readonly ArrayBuffer[] | undefined): void {
     const number = frame[2];
     const expiresAt = frame[4] as number;
     frame[2] = this.#endpoint;
@@ -156,7 +164,7 @@ export class PeerTransport implements FrameTransport, LinkUser {
     const remaining = Math.ceil(expiresAt - now() - link.halfTripMs);
     frame[4] = expiresAt === 0 ? 0 : remaining > 0 ? remaining : EXPIRED;
     try {
-      this.#ids[slot] = link.open(this, frame);
+      this.#ids[slot] = link.open(this, frame, memory);
     } catch (error) {
       frame[2] = number;
       throw error;
@@ -165,12 +173,12 @@ export class PeerTransport implements FrameTransport, LinkUser {
   }
 
   /** Sends a frame that waited, unless its call has ended meanwhile. */
-  #postLate(link: CallLink, frame: unknown[]): void {
+  #postLate(link: CallLink, frame: unknown[], memory: readonly ArrayBuffer[] | undefined): void {
     const [kind, slot, number] = frame as [number, number, number];
     const isCall = kind === FRAME.call || kind === FRAME.callExtra;
     if (isCall && !this.#ledger.isWaiting(slot, number)) return;
     try {
-      this.#post(link, frame);
+      this.#post(link, frame, memory);
     } catch (error) {
       this.#answers?.refused(slot, error);
     }

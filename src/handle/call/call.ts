@@ -152,6 +152,11 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     this.#hedge = hedge;
   }
 
+  /** Whether the result is read once more after it was delivered. */
+  get isCompared(): boolean {
+    return this.#shadowCopy !== undefined;
+  }
+
   /** The call's outcome is compared with the outcome of a copy. */
   shadowedBy(copy: ShadowCopy): void {
     this.#shadowCopy = copy;

@@ -1,3 +1,4 @@
+import { FRAME } from '../../../src/channel/frames.ts';
 import { CallLink } from '../../../src/cluster/peers/call-link.ts';
 import { PeerChannel } from '../../../src/cluster/peers/peer-channel.ts';
 import { PeerCounts } from '../../../src/cluster/peers/peer-counts.ts';
@@ -19,24 +20,17 @@ export class LinkedChannel {
   readonly sent: unknown[][] = [];
   readonly counts = new PeerCounts();
   readonly channel: PeerChannel;
-  readonly link: CallLink;
+  /** The link that is open, or was the last one. */
+  link: CallLink;
   /** Number of unsent bytes of the link. */
   unsent = 0;
+  /** Callbacks of the messages that the socket has not written. */
+  readonly #writing: Array<() => void> = [];
   /** Whether the peer can be reached. */
   isDown = false;
 
   constructor() {
-    const codec = new Codec();
     const linked = this;
-    const socket: LinkSocket = {
-      get unsent() {
-        return linked.unsent;
-      },
-      listen() {},
-      send: (pieces) => this.sent.push(codec.decode(headOf(pieces).head)),
-      close() {},
-      destroy() {},
-    };
     const peer = {
       instance: 'peer',
       counts: this.counts,
@@ -46,11 +40,34 @@ export class LinkedChannel {
       dial() {},
     };
     this.channel = new PeerChannel(peer, { endpoint: ENDPOINT, methods: METHODS }, () => {});
+    this.link = this.#open();
+  }
+
+  /** Opens another link after the channel has lost one. */
+  relink(): void {
+    this.link = this.#open();
+  }
+
+  #open(): CallLink {
+    const codec = new Codec();
+    const linked = this;
+    const socket: LinkSocket = {
+      get unsent() {
+        return linked.unsent;
+      },
+      listen() {},
+      send: (pieces, onWritten) => {
+        this.sent.push(codec.decode(headOf(pieces).head));
+        if (onWritten !== undefined) this.#writing.push(onWritten);
+      },
+      close() {},
+      destroy() {},
+    };
     const session = { role: 'dialer', version: 1, instance: 'peer', epoch: 1, views: 16, rttMs: 1 } as const;
-    this.link = new CallLink(
-      { ...session, maxPayload: 1_000_000 },
+    const link = new CallLink(
+      { ...session, maxPayload: 2_000_000 },
       socket,
-      1_000_000,
+      2_000_000,
       {
         endpoints() {},
         window: (_endpoint, calls) => this.channel.open(calls),
@@ -60,7 +77,8 @@ export class LinkedChannel {
       },
       this.counts,
     );
-    this.channel.linked(this.link);
+    this.channel.linked(link);
+    return link;
   }
 
   /** The peer describes replicas with so many places. */
@@ -81,11 +99,21 @@ export class LinkedChannel {
   }
 
   /** Sends a call, if the channel has room. */
-  send(): RecordedCall | undefined {
+  send(call: RecordedCall = new RecordedCall('first', [])): RecordedCall | undefined {
     if (this.channel.reserve() !== RESERVED.ok) return undefined;
-    const call = new RecordedCall('first', []);
     this.channel.send(call);
     return call;
+  }
+
+  /** The socket writes everything that is sent, and what is sent next. */
+  write(): void {
+    for (let written = this.#writing.shift(); written !== undefined; written = this.#writing.shift())
+      written();
+  }
+
+  /** The peer answers a call. */
+  answer(id: number): void {
+    this.link.frames([[FRAME.result, id, 'answer']]);
   }
 
   /** The peer says how many calls may be under way. */

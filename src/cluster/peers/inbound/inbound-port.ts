@@ -4,6 +4,7 @@ import type { Marks } from '../../../values/marks.ts';
 import { packError } from '../../../values/pack.ts';
 import type { Link } from '../../../wire/link.ts';
 import { PEER_FRAME } from '../../../wire/peer-frames.ts';
+import { type LargeOwner, PASSED_ON } from '../../../wire/sent-memory.ts';
 import { rawError } from '../raw-error.ts';
 import type { ServedDeployment } from '../served-deployment.ts';
 import type { HostCaller } from '../windows/host-caller.ts';
@@ -96,6 +97,7 @@ export class InboundPort implements InboundAnswers, Collector {
       marks === undefined
         ? [FRAME.answer, id, value, replica, waited, ran]
         : [FRAME.answerMarked, id, value, marks, replica, waited, ran],
+      call.isCompared ? undefined : PASSED_ON,
     );
   }
 
@@ -152,14 +154,14 @@ export class InboundPort implements InboundAnswers, Collector {
   /** Posts a frame that may be refused by the codec: the call fails then. */
   #post(call: InboundPeerCall, frame: readonly unknown[]): void {
     try {
-      this.#link.post(frame);
+      this.#link.post(frame, PASSED_ON);
     } catch (error) {
       call.refused(error);
     }
   }
 
-  /** Posts the last frame of a call. */
-  #last(call: InboundPeerCall, frame: readonly unknown[]): void {
+  /** Posts the last frame of a call. @param owner owner of the large binaries */
+  #last(call: InboundPeerCall, frame: readonly unknown[], owner?: LargeOwner): void {
     const { windows } = this.served;
     // The caller learns before the answer where its next call for the model is quick.
     if (call.modelKey !== undefined) this.#onModel();
@@ -171,7 +173,7 @@ export class InboundPort implements InboundAnswers, Collector {
     if (frame[0] === FRAME.error || frame[0] === FRAME.end)
       this.#link.post([FRAME.ranAt, id, ...this.#whereRan(call)]);
     try {
-      this.#link.post(frame);
+      this.#link.post(frame, owner);
     } catch (error) {
       const { value, marks } = packError(error);
       this.#link.post([FRAME.error, id, value, marks]);

@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
+import { RecordedCall } from '../../../test/support/link.ts';
+import { FRAME } from '../../channel/frames.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
+
+const BYTES = 100_000;
+
+/** A call with a large argument, the caller's own buffer, and the copy that the call carries. */
+function largeCall(fill: number): { call: RecordedCall; own: Uint8Array; copy: Uint8Array } {
+  const own = new Uint8Array(BYTES).fill(fill);
+  const call = new RecordedCall('first', [own]);
+  return { call, own, copy: call.args[0] as Uint8Array };
+}
+
+test('memory of arguments is freed once the link has written it and the peer has answered, in any order', () => {
+  for (const isWrittenFirst of [true, false]) {
+    const peer = new LinkedChannel();
+    peer.open(2);
+    const { call, own, copy } = largeCall(7);
+    peer.send(call);
+    const steps = [() => peer.write(), () => peer.answer(0)];
+    if (!isWrittenFirst) steps.reverse();
+    steps[0]?.();
+    expect(copy.byteLength).toBe(BYTES);
+    steps[1]?.();
+    expect([copy.byteLength, own.byteLength]).toEqual([0, BYTES]);
+    expect(call.endings).toEqual([{ type: 'result', value: 'answer' }]);
+  }
+});
+
+test('memory of arguments stays while the link is lost or the call is cancelled', () => {
+  const peer = new LinkedChannel();
+  peer.open(2);
+  const [lost, cancelled] = [largeCall(1), largeCall(2)];
+  peer.send(lost.call);
+  peer.send(cancelled.call);
+  peer.channel.cancel(cancelled.call, 0);
+  peer.channel.unlinked(undefined);
+  peer.write();
+  expect([lost.copy[0], cancelled.copy[0]]).toEqual([1, 2]);
+});
+
+test('a call that is given back again and again still carries its bytes', () => {
+  const step = fc.constantFrom('write', 'refuse', 'move', 'answer');
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      const peer = new LinkedChannel();
+      const { call, own, copy } = largeCall(9);
+      // The caller may change its buffer once the call is made.
+      own.fill(0);
+      /** Whether each copy that was sent has been written when it was given back. */
+      let [isUnwritten, isWritten, isAnswered] = [false, false, false];
+      const send = (): void => {
+        isWritten = false;
+        peer.open(2);
+        peer.send(call);
+      };
+      const step = {
+        write(): void {
+          peer.write();
+          isWritten = true;
+        },
+        answer(): void {
+          peer.link.frames([[FRAME.error, 0, 'no', undefined]]);
+          isAnswered = true;
+        },
+        refuse: (): void => giveBack(PEER_FRAME.refused),
+        move: (): void => giveBack(PEER_FRAME.moved),
+      };
+      const giveBack = (kind: number): void => {
+        isUnwritten ||= !isWritten;
+        peer.link.frames([[kind, 0, 0]]);
+        expect(call.endings.at(-1)).toMatchObject({ type: 'orphaned', started: false });
+        send();
+      };
+      send();
+      for (const next of steps) {
+        if (isAnswered && next !== 'write') continue;
+        step[next]();
+        const isFree = isWritten && isAnswered && !isUnwritten;
+        expect(copy.byteLength).toBe(isFree ? 0 : BYTES);
+        expect(isFree || copy.every((byte) => byte === 9)).toBe(true);
+      }
+      expect(own.byteLength).toBe(BYTES);
+    }),
+  );
+});
