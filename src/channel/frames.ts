@@ -77,6 +77,8 @@ export interface CallMeta {
   tenant?: string;
   sessionId?: string;
   priority?: number;
+  /** Calls with the key that reach the same thread share one execution. */
+  idempotencyKey?: string;
   locals?: unknown;
   params?: Readonly<Record<string, string>>;
   ip?: string;

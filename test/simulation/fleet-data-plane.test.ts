@@ -19,6 +19,7 @@ function told({ seed, script, violations }: DataOutcome): string {
 describe('calls between instances, whatever happens', () => {
   const outcomes: Record<string, number> = {};
   let refusals = 0;
+  let shared = 0;
 
   test.each(
     Array.from({ length: Math.ceil(SEEDS / SEEDS_PER_TEST) }, (_, index) => index * SEEDS_PER_TEST + 1),
@@ -29,6 +30,7 @@ describe('calls between instances, whatever happens', () => {
         const outcome = await runDataPlane(seed, CALLS);
         expect(told(outcome)).toBe('');
         refusals += outcome.refusals;
+        shared += outcome.shared;
         for (const [name, count] of Object.entries(outcome.outcomes))
           outcomes[name] = (outcomes[name] ?? 0) + count;
       }
@@ -41,6 +43,7 @@ describe('calls between instances, whatever happens', () => {
     for (const name of ['ok', 'died', 'timeout']) expect(outcomes[name] ?? 0, name).toBeGreaterThan(10);
     expect(outcomes['ok'] ?? 0).toBeGreaterThan(0.7 * SEEDS * CALLS);
     expect(refusals).toBeGreaterThan(10);
+    expect(shared).toBeGreaterThan(10);
   });
 });
 

@@ -8,6 +8,7 @@ import { REPLICA_STATE, type ReplicaLoad } from '../../load/load-table.ts';
 import type { ModelTable } from '../../load/model-table.ts';
 import { now, time } from '../../time/clock.ts';
 import type { PeerEndpoint, PeerReplica } from './endpoint-table.ts';
+import { KeyedPeerRuns } from './inbound/keyed-run.ts';
 import { describeModels } from './models/peer-models.ts';
 import { type HostPlaces, HostWindows } from './windows/host-windows.ts';
 
@@ -15,6 +16,8 @@ import { type HostPlaces, HostWindows } from './windows/host-windows.ts';
 export class ServedDeployment implements HostPlaces {
   readonly route: Route;
   readonly windows: HostWindows;
+  /** The calls of peers that have an idempotency key. */
+  readonly keyed: KeyedPeerRuns;
   readonly #loads: ReadonlyMap<string, ReplicaLoad>;
   config: RouteConfig;
   maxQueued: number;
@@ -34,6 +37,7 @@ export class ServedDeployment implements HostPlaces {
     this.config = config;
     this.maxQueued = maxQueued;
     this.#loads = loads;
+    this.keyed = new KeyedPeerRuns(route);
     this.windows = new HostWindows(this, time, () => this.#watch());
   }
 

@@ -152,8 +152,8 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     this.#hedge = hedge;
   }
 
-  /** Whether the result is read once more after it was delivered. */
-  get isCompared(): boolean {
+  /** Whether the result is read by others after it was delivered. */
+  get sharesResult(): boolean {
     return this.#shadowCopy !== undefined;
   }
 

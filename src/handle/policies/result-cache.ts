@@ -81,14 +81,33 @@ export function shareError(error: unknown, isByReference: boolean): () => unknow
   return () => unpack(structuredClone(packed));
 }
 
-export interface KeptResult {
+/** A result in the form in which it crossed from a replica to this thread, which passes it on. */
+export interface RawResult {
+  readonly bytes: number;
+  /** Returns a copy for one caller. */
+  copy(): Packed;
+}
+
+/** Returns undefined if the value cannot be copied: then the callers share it. */
+export function shareRaw(raw: Packed): RawResult | undefined {
+  try {
+    const capture = new Capture();
+    capture.take(raw.value, 'result', RESULT);
+    const kept = structuredClone(raw);
+    return { bytes: OVERHEAD_BYTES + capture.bytes, copy: () => structuredClone(kept) };
+  } catch {
+    return undefined;
+  }
+}
+
+export interface KeptResult<R> {
   readonly fingerprint: string;
-  readonly result: SharedResult;
+  readonly result: R;
 }
 
 /** Caches the results of calls with idempotency keys. */
-export class ResultCache {
-  readonly #kept = new Map<string, KeptResult & { readonly until: number }>();
+export class ResultCache<R extends { readonly bytes: number } = SharedResult> {
+  readonly #kept = new Map<string, KeptResult<R> & { readonly until: number }>();
   #bytes = 0;
   #timer: Timer | undefined = undefined;
 
@@ -96,12 +115,12 @@ export class ResultCache {
     return this.#kept.size;
   }
 
-  get(id: string, at: number): KeptResult | undefined {
+  get(id: string, at: number): KeptResult<R> | undefined {
     this.#dropOld(at);
     return this.#kept.get(id);
   }
 
-  keep(id: string, kept: KeptResult, at: number): void {
+  keep(id: string, kept: KeptResult<R>, at: number): void {
     this.#drop(id);
     this.#dropOld(at);
     const { bytes } = kept.result;

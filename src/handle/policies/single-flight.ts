@@ -1,15 +1,10 @@
 import { CANCEL_CODE } from '../../channel/frames.ts';
-import { methodLabel } from '../../channel/method-names.ts';
-import { ServeError } from '../../errors.ts';
-import { beginBatch, now } from '../../time/clock.ts';
-import { describe } from '../../values/describe-value.ts';
-import { digest } from '../../values/digest.ts';
+import { beginBatch } from '../../time/clock.ts';
 import { Call, type CallOwner } from '../call/call.ts';
+import type { Counters } from '../call/counters.ts';
 import { ADMISSION } from '../queue/admission-control.ts';
-import { ResultCache, type SharedResult, shareError, shareResult } from './result-cache.ts';
-
-/** HTTP status of Stripe and the IETF draft for a key that is reused with another request. */
-const KEY_REUSED_STATUS = 422;
+import { KeyedRuns, streamsWithKey } from './keyed-runs.ts';
+import { type SharedResult, shareError, shareResult } from './result-cache.ts';
 
 /** A call with an idempotency key, which is never sent itself but waits for the one execution under its key. */
 export interface FlightCall extends Call {
@@ -36,6 +31,7 @@ export class SharedRun extends Call {
    */
   constructor(
     model: FlightCall,
+    key: string,
     fingerprint: string,
     onEnded: (result: unknown) => SharedResult | undefined,
     onFailed: () => void,
@@ -44,9 +40,10 @@ export class SharedRun extends Call {
     this.fingerprint = fingerprint;
     this.#onEnded = onEnded;
     this.#onFailed = onFailed;
-    const { args, marks, transfer, bytes, priorityRank, requestId } = model;
-    Object.assign(this, { args, marks, transfer, bytes, priorityRank });
-    this.meta = { ...model.meta, requestId };
+    const { args, marks, transfer, bytes, priorityRank, preferLocal, requestId } = model;
+    Object.assign(this, { args, marks, transfer, bytes, priorityRank, preferLocal });
+    // An instance that runs the call lets calls of others with the key wait for it.
+    this.meta = { ...model.meta, requestId, idempotencyKey: key };
     // The waiting calls pass admission control and are counted, not this execution.
     this.entered(ADMISSION.inside);
   }
@@ -75,9 +72,8 @@ export class SharedRun extends Call {
   }
 
   protected override onOpen(): void {
-    const what = `${this.route.deployment}.${methodLabel(this.method)}`;
-    const message = `${what}: it streams its result, which an idempotencyKey cannot share`;
-    this.cancelAs('error', new ServeError('SERVE_INVALID_OPTION', message), CANCEL_CODE.cancelled);
+    const error = streamsWithKey(this.route.deployment, this.method);
+    this.cancelAs('error', error, CANCEL_CODE.cancelled);
   }
 
   protected override onChunk(): void {}
@@ -90,88 +86,46 @@ export class SharedRun extends Call {
   }
 }
 
-/**
- * Calls to one deployment with an idempotency key: while one runs, others of the same method, tenant and key get its
- * result instead of running; a kept result is given again. For one calling thread.
- */
-export class SingleFlight {
+/** The calls to one deployment with an idempotency key that are made on this thread. */
+export class SingleFlight extends KeyedRuns<FlightCall, SharedRun, SharedResult> {
   readonly #route: FlightRoute;
-  readonly #running = new Map<string, SharedRun>();
-  readonly #kept = new ResultCache();
 
   constructor(route: FlightRoute) {
+    super();
     this.#route = route;
   }
 
-  /** Takes a call whose arguments are captured. */
-  join(call: FlightCall, key: string): void {
-    const { args: value, marks } = call;
-    const refuse = (cause: unknown): void => call.reject(unknownArguments(call, cause));
-    try {
-      const fingerprint = digest({ value, marks });
-      if (typeof fingerprint === 'string') this.#join(call, key, fingerprint);
-      // The captured arguments are not shared and are not sent before this point.
-      else fingerprint.then((late) => call.isSettled || this.#join(call, key, late), refuse);
-    } catch (cause) {
-      refuse(cause);
-    }
+  protected override get counters(): Counters {
+    return this.#route.counters;
   }
 
-  #join(call: FlightCall, key: string, fingerprint: string): void {
-    const id = JSON.stringify([call.method, call.tenant, key]);
-    const running = this.#running.get(id);
-    const kept = running === undefined ? this.#kept.get(id, now()) : undefined;
-    const known = running ?? kept;
-    if (known !== undefined && known.fingerprint !== fingerprint) {
-      call.reject(keyReused(call, key));
-    } else if (running !== undefined) {
-      this.#route.counters.add('coalesced');
-      running.join(call);
-    } else if (kept !== undefined) {
-      this.#route.counters.add('replayed');
-      beginBatch();
-      call.succeeded(kept.result.copy());
-    } else {
-      this.#start(call, id, fingerprint);
-    }
+  protected override join(call: FlightCall, run: SharedRun): void {
+    run.join(call);
   }
 
-  #start(call: FlightCall, id: string, fingerprint: string): void {
+  protected override replay(call: FlightCall, result: SharedResult): void {
+    beginBatch();
+    call.succeeded(result.copy());
+  }
+
+  protected override start(call: FlightCall, key: string, id: string, fingerprint: string): void {
     const route = this.#route;
     const { requestTimeoutMs, isByReference } = route.config;
-    const run = new SharedRun(
+    const run: SharedRun = new SharedRun(
       call,
+      key,
       fingerprint,
       (value) => {
-        this.#running.delete(id);
         const result = shareResult(value, isByReference);
-        if (result !== undefined) this.#kept.keep(id, { fingerprint, result }, now());
+        this.finished(id, run, result);
         return result;
       },
-      () => this.#running.delete(id),
+      () => this.failed(id),
     );
-    this.#running.set(id, run);
+    this.started(id, run);
     run.join(call);
     // The waiting calls have their own deadlines, and the last of them cancels the execution.
     route.begin(run, requestTimeoutMs === 0 ? 0 : run.createdAt + requestTimeoutMs);
     route.dispatch(run);
   }
-}
-
-function unknownArguments(call: Call, cause: unknown): ServeError {
-  const { app, deployment } = call.route;
-  return new ServeError(
-    'SERVE_NOT_SERIALIZABLE',
-    `${deployment}.${methodLabel(call.method)}: the arguments of a call with an idempotencyKey cannot be compared: ${describe(cause)}`,
-    { app, deployment, requestId: call.requestId, cause },
-  );
-}
-
-function keyReused(call: Call, key: string): ServeError {
-  const { app, deployment } = call.route;
-  return new ServeError(
-    'SERVE_INVALID_OPTION',
-    `handle.options.idempotencyKey: got ${JSON.stringify(key)}, which was used with other arguments; allowed: one key per set of arguments`,
-    { app, deployment, requestId: call.requestId, statusCode: KEY_REUSED_STATUS },
-  );
 }

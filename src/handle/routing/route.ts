@@ -220,7 +220,7 @@ export class Route implements CallOwner {
   dispatchOnce(call: FlightCall, key: string): void {
     if (!this.admit(call)) return;
     this.#flights ??= new SingleFlight(this);
-    this.#flights.join(call, key);
+    this.#flights.take(call, key);
   }
 
   /** Sends a call to a replica, or lets it wait for a replica. */

@@ -6,22 +6,28 @@ import { eventually } from '../../support/until.ts';
 
 const one = probe.options({ numReplicas: 1, maxOngoingRequests: 1 }).bind();
 
-test('a call that waits at an instance goes elsewhere when the last replica there has gone', async () => {
-  await using host = await fleetInstance();
-  await using other = await fleetInstance();
-  await host.serve.run(one, { name: 'probe' });
-  const peers = await Promise.all([host, other].map(({ fleet }) => fleet.address));
-  await using caller = await fleetInstance({ peers });
-  await linked(caller, 2);
-  const handle = caller.serve.handle<Probe>('probe');
-  const running = handle.dwell.remote(1_000);
-  // One call may wait at the instance, and this one does.
-  const waiting = handle.replica.remote();
-  await eventually(() => host.serve.status().apps['probe']?.deployments['Probe']?.queued === 1);
-  await host.serve.deploy({ apps: [], targetCapacity: 0 });
-  expect(await running).toBe('probe');
-  await eventually(() => host.serve.status().apps['probe']?.deployments['Probe']?.replicas.length === 0);
-  await other.serve.run(one, { name: 'probe' });
-  const [replica] = other.serve.status().apps['probe']?.deployments['Probe']?.replicas ?? [];
-  expect(await waiting).toBe(replica?.id);
-});
+test.each([
+  ['a call', undefined],
+  ['a call with an idempotency key', 'key'],
+])(
+  '%s that waits at an instance goes elsewhere when the last replica there has gone',
+  async (_, idempotencyKey) => {
+    await using host = await fleetInstance();
+    await using other = await fleetInstance();
+    await host.serve.run(one, { name: 'probe' });
+    const peers = await Promise.all([host, other].map(({ fleet }) => fleet.address));
+    await using caller = await fleetInstance({ peers });
+    await linked(caller, 2);
+    const handle = caller.serve.handle<Probe>('probe');
+    const running = handle.dwell.remote(1_000);
+    // One call may wait at the instance, and this one does.
+    const waiting = handle.options({ idempotencyKey }).replica.remote();
+    await eventually(() => host.serve.status().apps['probe']?.deployments['Probe']?.queued === 1);
+    await host.serve.deploy({ apps: [], targetCapacity: 0 });
+    expect(await running).toBe('probe');
+    await eventually(() => host.serve.status().apps['probe']?.deployments['Probe']?.replicas.length === 0);
+    await other.serve.run(one, { name: 'probe' });
+    const [replica] = other.serve.status().apps['probe']?.deployments['Probe']?.replicas ?? [];
+    expect(await waiting).toBe(replica?.id);
+  },
+);

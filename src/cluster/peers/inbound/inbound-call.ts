@@ -9,6 +9,25 @@ import type { Marks } from '../../../values/marks.ts';
 import type { EncodedValue } from '../../../values/transfer.ts';
 import { HopWindow } from './hop-window.ts';
 
+/** A call of a peer, as its last frame tells of it. */
+export interface AnsweredCall {
+  /** Id of the call on its link. */
+  readonly id: number;
+  /** Whether the call was sent to a replica and not taken back. */
+  readonly hasBegun: boolean;
+  readonly modelKey: number | undefined;
+  /** Whether the result is read by others after it was delivered. */
+  readonly sharesResult: boolean;
+  /** Items of the batch that the call ran in; undefined outside of one. */
+  readonly batchSize: number | undefined;
+  /** The replica that the call was sent to. */
+  readonly endpoint: Destination | undefined;
+  /** Time that the call waited here, in ms. */
+  readonly queuedMs: number;
+  /** Time that the replica ran the call, in ms; undefined if the replica did not report it. */
+  readonly ranMs: number | undefined;
+}
+
 /** The answers to a peer's call. Exactly one of `result`, `error`, `end`, `lost` and `givenBack` is the last one. */
 export interface InboundAnswers {
   result(call: InboundPeerCall, value: unknown, marks: Marks | undefined): void;
@@ -39,8 +58,7 @@ export interface OpenInboundCall {
  * A call of a peer on its way to a replica of this instance. A call that has not begun may move to another replica here;
  * whether a call is repeated is decided where it entered the fleet. Values pass as they crossed the link.
  */
-export class InboundPeerCall extends Call implements OpenInboundCall {
-  /** Id of the call on its link. */
+export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCall {
   readonly id: number;
   readonly #answers: InboundAnswers;
   #marks: Marks | undefined = undefined;
@@ -78,7 +96,6 @@ export class InboundPeerCall extends Call implements OpenInboundCall {
     this.cancelAs('error', error, CANCEL_CODE.cancelled);
   }
 
-  /** Whether the call was sent to a replica and not taken back. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }

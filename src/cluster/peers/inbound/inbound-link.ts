@@ -18,6 +18,7 @@ import type { ServedDeployments } from '../served-deployments.ts';
 import { InboundBroadcast } from './inbound-broadcast.ts';
 import { InboundPeerCall, type OpenInboundCall } from './inbound-call.ts';
 import { InboundPort } from './inbound-port.ts';
+import { KeyedPeerCall } from './keyed-call.ts';
 
 /** Rank of a call that names no priority, as of `normal`. */
 const NORMAL_RANK = 1;
@@ -181,6 +182,12 @@ export class InboundLink implements LinkEvents {
     call.meta = meta;
     if (kind === FRAME.callExtra) call.marks = frame[end + 1] as Marks | undefined;
     call.priorityRank = meta?.priority ?? NORMAL_RANK;
+    if (meta?.idempotencyKey !== undefined) {
+      const keyed = new KeyedPeerCall(call, port, deadlineAt);
+      this.#calls[id] = keyed;
+      port.served.keyed.take(keyed, meta.idempotencyKey);
+      return;
+    }
     // Parts of the body wait until a replica takes the call.
     if (meta?.upload !== undefined) call.uploaded = [];
     this.#calls[id] = call;
@@ -226,13 +233,14 @@ export class InboundLink implements LinkEvents {
 function isMeta(meta: unknown): boolean {
   if (meta === undefined) return true;
   if (!isPlainObject(meta)) return false;
-  const { requestId, tenant, sessionId, multiplexedModelId, priority, fanOut } = meta as Record<
-    string,
-    unknown
-  >;
+  const { requestId, tenant, sessionId, multiplexedModelId, idempotencyKey, priority, fanOut, upload } =
+    meta as Record<string, unknown>;
   if (fanOut !== undefined && fanOut !== true) return false;
+  // A body cannot be compared with that of another call.
+  if (idempotencyKey !== undefined && upload !== undefined) return false;
   const isRank = priority === undefined || PRIORITIES[priority as number] !== undefined;
-  return isRank && [requestId, tenant, sessionId, multiplexedModelId].every(isOptionalText);
+  const texts = [requestId, tenant, sessionId, multiplexedModelId, idempotencyKey];
+  return isRank && texts.every(isOptionalText);
 }
 
 function isOptionalText(value: unknown): boolean {

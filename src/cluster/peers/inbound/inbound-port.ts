@@ -8,7 +8,7 @@ import { type LargeOwner, PASSED_ON } from '../../../wire/sent-memory.ts';
 import { rawError } from '../raw-error.ts';
 import type { ServedDeployment } from '../served-deployment.ts';
 import type { HostCaller } from '../windows/host-caller.ts';
-import type { InboundAnswers, InboundPeerCall } from './inbound-call.ts';
+import type { AnsweredCall, InboundAnswers, InboundPeerCall } from './inbound-call.ts';
 
 /** One endpoint as one link sees it: answers the calls that arrive there, and tells the caller its window. */
 export class InboundPort implements InboundAnswers, Collector {
@@ -89,7 +89,7 @@ export class InboundPort implements InboundAnswers, Collector {
     this.served.takenBack();
   }
 
-  result(call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
+  result(call: AnsweredCall, value: unknown, marks: Marks | undefined): void {
     const { id } = call;
     const [replica, waited, ran] = this.#whereRan(call);
     this.#last(
@@ -97,23 +97,23 @@ export class InboundPort implements InboundAnswers, Collector {
       marks === undefined
         ? [FRAME.answer, id, value, replica, waited, ran]
         : [FRAME.answerMarked, id, value, marks, replica, waited, ran],
-      call.isCompared ? undefined : PASSED_ON,
+      call.sharesResult ? undefined : PASSED_ON,
     );
   }
 
-  error(call: InboundPeerCall, error: unknown, marks: Marks | undefined): void {
+  error(call: AnsweredCall, error: unknown, marks: Marks | undefined): void {
     this.#failed(FRAME.error, call, error, marks);
   }
 
-  lost(call: InboundPeerCall, error: unknown): void {
+  lost(call: AnsweredCall, error: unknown): void {
     this.#failed(FRAME.lost, call, error, undefined);
   }
 
-  givenBack(call: InboundPeerCall): void {
+  givenBack(call: AnsweredCall): void {
     this.#last(call, [PEER_FRAME.moved, call.id]);
   }
 
-  end(call: InboundPeerCall): void {
+  end(call: AnsweredCall): void {
     this.#last(call, [FRAME.end, call.id]);
   }
 
@@ -143,7 +143,7 @@ export class InboundPort implements InboundAnswers, Collector {
 
   #failed(
     kind: typeof FRAME.error | typeof FRAME.lost,
-    call: InboundPeerCall,
+    call: AnsweredCall,
     error: unknown,
     marks: Marks | undefined,
   ): void {
@@ -161,7 +161,7 @@ export class InboundPort implements InboundAnswers, Collector {
   }
 
   /** Posts the last frame of a call. @param owner owner of the large binaries */
-  #last(call: InboundPeerCall, frame: readonly unknown[], owner?: LargeOwner): void {
+  #last(call: AnsweredCall, frame: readonly unknown[], owner?: LargeOwner): void {
     const { windows } = this.served;
     // The caller learns before the answer where its next call for the model is quick.
     if (call.modelKey !== undefined) this.#onModel();
@@ -188,7 +188,7 @@ export class InboundPort implements InboundAnswers, Collector {
   }
 
   /** The replica's number, how long the call waited here, and how long it ran; see `FRAME.ranAt`. */
-  #whereRan({ endpoint, queuedMs, ranMs = 0 }: InboundPeerCall): [number, number, number] {
+  #whereRan({ endpoint, queuedMs, ranMs = 0 }: AnsweredCall): [number, number, number] {
     const waited = queuedMs === 0 ? 0 : Math.ceil(queuedMs * RAN_UNITS_PER_MS);
     const ran = ranMs === 0 ? 0 : Math.ceil(ranMs * RAN_UNITS_PER_MS);
     return [this.served.numberOf(endpoint?.replicaId), waited, ran];

@@ -126,6 +126,17 @@ export class DataInstance {
     return [...this.replicas.values()].reduce((sum, { load }) => sum + load.limit, 0);
   }
 
+  /** Number of calls of peers that wait here. */
+  get landed(): number {
+    return this.#served.deployment(1)?.windows.landed ?? 0;
+  }
+
+  /** Number of calls of peers with an idempotency key that did not run here, since another call did. */
+  get shared(): number {
+    const { coalesced = 0, replayed = 0 } = this.#fleetRouter.route('app', 'Model', KEY).counters.counts;
+    return coalesced + replayed;
+  }
+
   /** Keeps a link to another instance, as the fleet thread does. */
   meet(address: PeerAddress): void {
     const common = { self: this.#self, allow: LOOPBACK, security: security({ trustNetwork: true }) };

@@ -18,9 +18,16 @@ const REFUSAL_MS = 1;
 /** Time after the last fault within which every call has to end, in ms: longer than any back-off, ping or timer. */
 const REST_MS = 60_000;
 
+/** Time after the last call within which the instances are done with it, in ms. */
+const REST_AT_HOST_MS = 200;
+
 /** How one call went. */
 export interface CallRecord {
   readonly id: number;
+  /** Number of the first call with the same idempotency key, whose arguments the call has; its own without a key. */
+  readonly model: number;
+  readonly ms: number;
+  readonly key: string | undefined;
   /** Instance at which the call entered. */
   readonly entry: string;
   /** Number of times that a replica began the call. */
@@ -33,14 +40,15 @@ export interface CallRecord {
 class DataCall extends Call {
   readonly #record: CallRecord;
 
-  constructor(instance: DataInstance, record: CallRecord, ms: number) {
+  constructor(instance: DataInstance, record: CallRecord) {
     super(instance.route, 'call');
     this.#record = record;
-    this.args = [record.id, ms];
+    this.args = [record.model, record.ms];
+    if (record.key !== undefined) this.meta = { requestId: `r${record.id}`, idempotencyKey: record.key };
   }
 
   protected override onResult(value: unknown): void {
-    this.#end(value === this.#record.id ? 'ok' : 'the result of another call');
+    this.#end(value === this.#record.model ? 'ok' : 'the result of another call');
   }
 
   protected override onError(error: unknown): void {
@@ -91,10 +99,15 @@ export class DataPlane {
     return items[Math.floor(this.time.random() * items.length)];
   }
 
-  /** A call enters at an instance. */
-  call(instance: DataInstance, ms: number, deadlineMs: number | undefined): void {
+  /** A call enters at an instance. @param key its idempotency key */
+  call(instance: DataInstance, ms: number, deadlineMs: number | undefined, key: string | undefined): void {
+    const id = this.calls.length;
+    const first = key === undefined ? undefined : this.calls.find((call) => call.key === key);
     const record = {
-      id: this.calls.length,
+      id,
+      model: first?.model ?? id,
+      ms: first?.ms ?? ms,
+      key,
       entry: instance.options.name,
       runs: 0,
       ends: 0,
@@ -102,7 +115,7 @@ export class DataPlane {
     };
     this.calls.push(record);
     this.time.inThread(instance.host, () => {
-      const call = new DataCall(instance, record, ms);
+      const call = new DataCall(instance, record);
       const { route } = instance;
       route.begin(call, deadlineMs === undefined ? 0 : this.time.now() + deadlineMs);
       route.dispatch(call);
@@ -226,6 +239,8 @@ export interface DataOutcome {
   /** Number of calls by outcome. */
   readonly outcomes: Readonly<Record<string, number>>;
   readonly refusals: number;
+  /** Number of calls with a key that did not run, since another call did. */
+  readonly shared: number;
 }
 
 /** Runs calls while connections break, instances are cut off and killed, and replicas come and go. @param calls number of calls */
@@ -247,7 +262,8 @@ export function runDataPlane(seed: number, calls: number): Promise<DataOutcome> 
       time.at(time.now() - meanMs * Math.log(1 - time.random()), () => {
         const instance = plane.pick(plane.instances.filter(({ isAlive }) => isAlive));
         const deadlineMs = time.random() < 0.3 ? plane.between(5, 200) : undefined;
-        if (instance !== undefined) plane.call(instance, plane.between(0.2, 12), deadlineMs);
+        const key = time.random() < 0.3 ? plane.pick(['a', 'b', 'c']) : undefined;
+        if (instance !== undefined) plane.call(instance, plane.between(0.2, 12), deadlineMs, key);
         arrive(left - 1);
       });
     };
@@ -291,12 +307,19 @@ export function runDataPlane(seed: number, calls: number): Promise<DataOutcome> 
       if (plane.calls.length === calls && plane.calls.every(({ ends }) => ends > 0)) break;
     }
     const violations = violationsOf(plane, calls, idempotent, faults === 0);
+    // An instance that is cut off does not learn that its callers have given up.
+    if (!script.some((line) => /mute|partition/.test(line))) {
+      await time.advanceTo(time.now() + REST_AT_HOST_MS);
+      for (const { isAlive, options, landed } of plane.instances)
+        if (isAlive && landed !== 0) violations.push(`${landed} calls wait at ${options.name} in the end`);
+    }
     const outcomes: Record<string, number> = {};
     for (const { outcome = 'open' } of plane.calls) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
     const refusals = plane.instances.reduce((sum, { counts }) => sum + counts.refused, 0);
+    const shared = plane.instances.reduce((sum, instance) => sum + instance.shared, 0);
     await plane.close();
     for (const { id, ends } of plane.calls) if (ends > 1) violations.push(`call ${id} ended ${ends} times`);
-    return { seed, script, violations, outcomes, refusals };
+    return { seed, script, violations, outcomes, refusals, shared };
   });
 }
 
@@ -309,10 +332,13 @@ function violationsOf(
   const violations: string[] = [];
   if (calls.length !== made) violations.push(`${calls.length} of ${made} calls were made`);
   if (excess > 0) violations.push(`${excess} calls began without a free place`);
-  for (const { id, entry, runs, ends, outcome } of calls) {
+  for (const { id, model, entry, ends, outcome } of calls) {
+    const { runs } = calls[model] as CallRecord;
     const what = `call ${id} of ${entry}: ${outcome ?? 'open'}, began ${runs} times`;
     if (ends !== 1) violations.push(`${what}, ended ${ends} times`);
-    if (!idempotent && runs > 1) violations.push(what);
+    // Each call with a key may be the one that runs.
+    const withKey = calls.filter((call) => call.model === model).length;
+    if (!idempotent && runs > withKey) violations.push(what);
     if (outcome === 'ok' && runs === 0) violations.push(what);
     if (!['ok', 'died', 'timeout', 'error', 'rejected', undefined].includes(outcome)) violations.push(what);
     if (isQuiet && outcome !== 'ok' && outcome !== 'timeout') violations.push(what);

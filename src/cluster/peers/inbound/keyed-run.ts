@@ -1,0 +1,134 @@
+import type { CancelCode } from '../../../channel/frames.ts';
+import type { Counters } from '../../../handle/call/counters.ts';
+import { KeyedRuns, streamsWithKey } from '../../../handle/policies/keyed-runs.ts';
+import { type RawResult, shareRaw } from '../../../handle/policies/result-cache.ts';
+import type { Route } from '../../../handle/routing/route.ts';
+import type { Marks } from '../../../values/marks.ts';
+import { type InboundAnswers, InboundPeerCall } from './inbound-call.ts';
+import type { AwaitedRun, KeyedPeerCall } from './keyed-call.ts';
+
+/** The one execution of calls of peers with one idempotency key, which runs while calls wait for it. */
+export class KeyedPeerRun implements AwaitedRun, InboundAnswers {
+  readonly fingerprint: string;
+  readonly call: InboundPeerCall;
+  readonly #waiting = new Set<KeyedPeerCall>();
+  readonly #onResult: (result: RawResult | undefined) => void;
+  readonly #onFailed: () => void;
+
+  /**
+   * @param model the first call under the key, which is sent
+   * @param onResult the execution has ended with this result; undefined: it cannot be copied
+   */
+  constructor(
+    route: Route,
+    model: InboundPeerCall,
+    fingerprint: string,
+    onResult: (result: RawResult | undefined) => void,
+    onFailed: () => void,
+  ) {
+    this.fingerprint = fingerprint;
+    this.#onResult = onResult;
+    this.#onFailed = onFailed;
+    this.call = new InboundPeerCall(route, model.method, model.id, this);
+    const { args, marks, transfer, meta, priorityRank } = model;
+    Object.assign(this.call, { args, marks, transfer, meta, priorityRank });
+  }
+
+  join(waiting: KeyedPeerCall): void {
+    this.#waiting.add(waiting);
+    waiting.waitFor(this);
+    if (this.call.hasBegun) waiting.begun();
+  }
+
+  /** A waiting call was given up; the last one cancels the execution. */
+  left(waiting: KeyedPeerCall, code: CancelCode): void {
+    if (this.#waiting.delete(waiting) && this.#waiting.size === 0) this.call.cancelled(code);
+  }
+
+  begun(): void {
+    for (const waiting of this.#waiting) waiting.begun();
+  }
+
+  takenBack(): void {
+    for (const waiting of this.#waiting) waiting.takenBack();
+  }
+
+  result(_call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
+    const raw = { value, marks };
+    const shared = shareRaw(raw);
+    this.#onResult(shared);
+    for (const [index, waiting] of this.#takeWaiting().entries())
+      waiting.succeeded(index === 0 || shared === undefined ? raw : shared.copy());
+  }
+
+  error(_call: InboundPeerCall, error: unknown, marks: Marks | undefined): void {
+    for (const waiting of this.#fail()) waiting.failed(error, marks);
+  }
+
+  lost(_call: InboundPeerCall, error: unknown): void {
+    for (const waiting of this.#fail()) waiting.lost(error);
+  }
+
+  givenBack(): void {
+    for (const waiting of this.#fail()) waiting.givenBack();
+  }
+
+  open(call: InboundPeerCall): void {
+    call.refused(streamsWithKey(call.route.deployment, call.method));
+  }
+
+  chunk(): void {}
+  end(): void {}
+  credit(): void {}
+
+  #fail(): KeyedPeerCall[] {
+    this.#onFailed();
+    return this.#takeWaiting();
+  }
+
+  #takeWaiting(): KeyedPeerCall[] {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    return waiting;
+  }
+}
+
+/** The calls of all peers to one deployment of this instance that have an idempotency key. */
+export class KeyedPeerRuns extends KeyedRuns<KeyedPeerCall, KeyedPeerRun, RawResult> {
+  readonly #route: Route;
+
+  constructor(route: Route) {
+    super();
+    this.#route = route;
+  }
+
+  protected override get counters(): Counters {
+    return this.#route.counters;
+  }
+
+  protected override join(call: KeyedPeerCall, run: KeyedPeerRun): void {
+    run.join(call);
+  }
+
+  protected override replay(call: KeyedPeerCall, result: RawResult): void {
+    call.succeeded(result.copy());
+  }
+
+  protected override start(first: KeyedPeerCall, _key: string, id: string, fingerprint: string): void {
+    const route = this.#route;
+    const run: KeyedPeerRun = new KeyedPeerRun(
+      route,
+      first.model,
+      fingerprint,
+      (result) => this.finished(id, run, result),
+      () => this.failed(id),
+    );
+    this.started(id, run);
+    run.join(first);
+    const { call } = run;
+    const { requestTimeoutMs } = route.config;
+    // The waiting calls have their own deadlines, and the last of them cancels the execution.
+    route.begin(call, requestTimeoutMs === 0 ? 0 : call.createdAt + requestTimeoutMs);
+    route.dispatchAccepted(call);
+  }
+}

@@ -1,0 +1,125 @@
+import { methodLabel } from '../../channel/method-names.ts';
+import { ServeError } from '../../errors.ts';
+import { now } from '../../time/clock.ts';
+import { describe } from '../../values/describe-value.ts';
+import { digest } from '../../values/digest.ts';
+import type { Marks } from '../../values/marks.ts';
+import type { Counters } from '../call/counters.ts';
+import { ResultCache } from './result-cache.ts';
+
+/** HTTP status of Stripe and the IETF draft for a key that is reused with another request. */
+const KEY_REUSED_STATUS = 422;
+
+/** A call with an idempotency key. */
+export interface CallWithKey {
+  readonly route: { readonly app: string; readonly deployment: string };
+  readonly method: string;
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly args: readonly unknown[];
+  readonly marks: Marks | undefined;
+  readonly isSettled: boolean;
+  /** Ends the call. */
+  reject(error: unknown): void;
+}
+
+/** The one execution under a key. */
+export interface KeyedRun {
+  /** Hash of the arguments. */
+  readonly fingerprint: string;
+}
+
+/**
+ * The executions of calls with idempotency keys, for one deployment and one calling thread: while one runs, other calls of the
+ * same method, tenant and key wait for it, and afterwards they get its result for as long as it is kept.
+ */
+export abstract class KeyedRuns<
+  C extends CallWithKey,
+  Run extends KeyedRun,
+  Result extends { readonly bytes: number },
+> {
+  readonly #running = new Map<string, Run>();
+  readonly #kept = new ResultCache<Result>();
+
+  /** Takes a call whose arguments are captured. */
+  take(call: C, key: string): void {
+    const { args: value, marks } = call;
+    const refuse = (cause: unknown): void => call.reject(unknownArguments(call, cause));
+    try {
+      const fingerprint = digest({ value, marks });
+      if (typeof fingerprint === 'string') this.#find(call, key, fingerprint);
+      // The captured arguments are not shared and are not sent before this point.
+      else fingerprint.then((late) => call.isSettled || this.#find(call, key, late), refuse);
+    } catch (cause) {
+      refuse(cause);
+    }
+  }
+
+  protected abstract get counters(): Counters;
+
+  /** Starts the execution of the first call under a key. Calls `started`, and `finished` or `failed` when it has ended. */
+  protected abstract start(call: C, key: string, id: string, fingerprint: string): void;
+
+  /** Lets a call wait for an execution. */
+  protected abstract join(call: C, run: Run): void;
+
+  /** Answers a call with a result that was kept. */
+  protected abstract replay(call: C, result: Result): void;
+
+  protected started(id: string, run: Run): void {
+    this.#running.set(id, run);
+  }
+
+  /** @param result undefined: it cannot be kept */
+  protected finished(id: string, { fingerprint }: Run, result: Result | undefined): void {
+    this.#running.delete(id);
+    if (result !== undefined) this.#kept.keep(id, { fingerprint, result }, now());
+  }
+
+  protected failed(id: string): void {
+    this.#running.delete(id);
+  }
+
+  #find(call: C, key: string, fingerprint: string): void {
+    const id = JSON.stringify([call.method, call.tenant, key]);
+    const running = this.#running.get(id);
+    const kept = running === undefined ? this.#kept.get(id, now()) : undefined;
+    const known = running ?? kept;
+    if (known !== undefined && known.fingerprint !== fingerprint) {
+      call.reject(keyReused(call, key));
+    } else if (running !== undefined) {
+      this.counters.add('coalesced');
+      this.join(call, running);
+    } else if (kept !== undefined) {
+      this.counters.add('replayed');
+      this.replay(call, kept.result);
+    } else {
+      this.start(call, key, id, fingerprint);
+    }
+  }
+}
+
+function unknownArguments({ route, method, requestId }: CallWithKey, cause: unknown): ServeError {
+  const { app, deployment } = route;
+  return new ServeError(
+    'SERVE_NOT_SERIALIZABLE',
+    `${deployment}.${methodLabel(method)}: the arguments of a call with an idempotencyKey cannot be compared: ${describe(cause)}`,
+    { app, deployment, requestId, cause },
+  );
+}
+
+function keyReused({ route, requestId }: CallWithKey, key: string): ServeError {
+  const { app, deployment } = route;
+  return new ServeError(
+    'SERVE_INVALID_OPTION',
+    `handle.options.idempotencyKey: got ${JSON.stringify(key)}, which was used with other arguments; allowed: one key per set of arguments`,
+    { app, deployment, requestId, statusCode: KEY_REUSED_STATUS },
+  );
+}
+
+/** The error of a method that answers a call with an idempotency key by a stream. */
+export function streamsWithKey(deployment: string, method: string): ServeError {
+  const what = `${deployment}.${methodLabel(method)}`;
+  const message = `${what}: it streams its result, which an idempotencyKey cannot share`;
+  return new ServeError('SERVE_INVALID_OPTION', message);
+}
