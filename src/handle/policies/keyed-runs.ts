@@ -4,6 +4,7 @@ import { now } from '../../time/clock.ts';
 import { describe } from '../../values/describe-value.ts';
 import { digest } from '../../values/digest.ts';
 import type { Marks } from '../../values/marks.ts';
+import type { Call } from '../call/call.ts';
 import type { Counters } from '../call/counters.ts';
 import { ResultCache } from './result-cache.ts';
 
@@ -24,9 +25,18 @@ export interface CallWithKey {
 }
 
 /** The one execution under a key. */
-export interface KeyedRun {
+export interface KeyedRun<C> {
   /** Hash of the arguments. */
   readonly fingerprint: string;
+  /** Lets a call wait for the execution. */
+  join(call: C): void;
+}
+
+/** Hears how an execution ended. */
+export interface RunListener<Result> {
+  /** @param result undefined: it cannot be kept */
+  finished(result: Result | undefined): void;
+  failed(): void;
 }
 
 /**
@@ -35,11 +45,17 @@ export interface KeyedRun {
  */
 export abstract class KeyedRuns<
   C extends CallWithKey,
-  Run extends KeyedRun,
+  Run extends KeyedRun<C>,
   Result extends { readonly bytes: number },
 > {
+  readonly #counters: Counters;
   readonly #running = new Map<string, Run>();
   readonly #kept = new ResultCache<Result>();
+
+  /** @param counters counts the calls that do not run */
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
 
   /** Takes a call whose arguments are captured. */
   take(call: C, key: string): void {
@@ -55,30 +71,14 @@ export abstract class KeyedRuns<
     }
   }
 
-  protected abstract get counters(): Counters;
+  /** Makes the execution of the first call under a key. */
+  protected abstract create(call: C, key: string, fingerprint: string, listener: RunListener<Result>): Run;
 
-  /** Starts the execution of the first call under a key. Calls `started`, and `finished` or `failed` when it has ended. */
-  protected abstract start(call: C, key: string, id: string, fingerprint: string): void;
-
-  /** Lets a call wait for an execution. */
-  protected abstract join(call: C, run: Run): void;
+  /** Sends an execution to a replica; the calls that wait for it have their own deadlines. */
+  protected abstract send(run: Run): void;
 
   /** Answers a call with a result that was kept. */
   protected abstract replay(call: C, result: Result): void;
-
-  protected started(id: string, run: Run): void {
-    this.#running.set(id, run);
-  }
-
-  /** @param result undefined: it cannot be kept */
-  protected finished(id: string, { fingerprint }: Run, result: Result | undefined): void {
-    this.#running.delete(id);
-    if (result !== undefined) this.#kept.keep(id, { fingerprint, result }, now());
-  }
-
-  protected failed(id: string): void {
-    this.#running.delete(id);
-  }
 
   #find(call: C, key: string, fingerprint: string): void {
     const id = JSON.stringify([call.method, call.tenant, key]);
@@ -88,14 +88,27 @@ export abstract class KeyedRuns<
     if (known !== undefined && known.fingerprint !== fingerprint) {
       call.reject(keyReused(call, key));
     } else if (running !== undefined) {
-      this.counters.add('coalesced');
-      this.join(call, running);
+      this.#counters.add('coalesced');
+      running.join(call);
     } else if (kept !== undefined) {
-      this.counters.add('replayed');
+      this.#counters.add('replayed');
       this.replay(call, kept.result);
     } else {
-      this.start(call, key, id, fingerprint);
+      this.#start(call, key, id, fingerprint);
     }
+  }
+
+  #start(call: C, key: string, id: string, fingerprint: string): void {
+    const run = this.create(call, key, fingerprint, {
+      finished: (result) => {
+        this.#running.delete(id);
+        if (result !== undefined) this.#kept.keep(id, { fingerprint, result }, now());
+      },
+      failed: () => this.#running.delete(id),
+    });
+    this.#running.set(id, run);
+    run.join(call);
+    this.send(run);
   }
 }
 
@@ -115,6 +128,12 @@ function keyReused({ route, requestId }: CallWithKey, key: string): ServeError {
     `handle.options.idempotencyKey: got ${JSON.stringify(key)}, which was used with other arguments; allowed: one key per set of arguments`,
     { app, deployment, requestId, statusCode: KEY_REUSED_STATUS },
   );
+}
+
+/** The deadline of an execution, of `clock.now()`: the last of the calls that wait for it cancels it earlier. */
+export function deadlineOfRun({ createdAt, route }: Call): number {
+  const { requestTimeoutMs } = route.config;
+  return requestTimeoutMs === 0 ? 0 : createdAt + requestTimeoutMs;
 }
 
 /** The error of a method that answers a call with an idempotency key by a stream. */

@@ -1,9 +1,8 @@
 import { CANCEL_CODE } from '../../channel/frames.ts';
 import { beginBatch } from '../../time/clock.ts';
 import { Call, type CallOwner } from '../call/call.ts';
-import type { Counters } from '../call/counters.ts';
 import { ADMISSION } from '../queue/admission-control.ts';
-import { KeyedRuns, streamsWithKey } from './keyed-runs.ts';
+import { deadlineOfRun, type KeyedRun, KeyedRuns, type RunListener, streamsWithKey } from './keyed-runs.ts';
 import { type SharedResult, shareError, shareResult } from './result-cache.ts';
 
 /** A call with an idempotency key, which is never sent itself but waits for the one execution under its key. */
@@ -19,27 +18,16 @@ export interface FlightRoute extends CallOwner {
 }
 
 /** The one execution under a key, which lives while calls wait for it. */
-export class SharedRun extends Call {
+export class SharedRun extends Call implements KeyedRun<FlightCall> {
   readonly fingerprint: string;
   readonly #waiting = new Set<FlightCall>();
-  readonly #onEnded: (result: unknown) => SharedResult | undefined;
-  readonly #onFailed: () => void;
+  readonly #listener: RunListener<SharedResult>;
 
-  /**
-   * @param model the first call under the key, which is sent
-   * @param onEnded caches the result, and returns the result for the waiting calls
-   */
-  constructor(
-    model: FlightCall,
-    key: string,
-    fingerprint: string,
-    onEnded: (result: unknown) => SharedResult | undefined,
-    onFailed: () => void,
-  ) {
+  /** @param model the first call under the key, which is sent */
+  constructor(model: FlightCall, key: string, fingerprint: string, listener: RunListener<SharedResult>) {
     super(model.route, model.method);
     this.fingerprint = fingerprint;
-    this.#onEnded = onEnded;
-    this.#onFailed = onFailed;
+    this.#listener = listener;
     const { args, marks, transfer, bytes, priorityRank, preferLocal, requestId } = model;
     Object.assign(this, { args, marks, transfer, bytes, priorityRank, preferLocal });
     // An instance that runs the call lets calls of others with the key wait for it.
@@ -60,13 +48,14 @@ export class SharedRun extends Call {
 
   protected override onResult(value: unknown): void {
     const waiting = this.#takeWaiting();
-    const others = this.#onEnded(value);
+    const others = shareResult(value, this.route.config.isByReference);
+    this.#listener.finished(others);
     for (const [index, call] of waiting.entries())
       call.succeeded(index === 0 || others === undefined ? value : others.copy());
   }
 
   protected override onError(error: unknown): void {
-    this.#onFailed();
+    this.#listener.failed();
     const others = shareError(error, this.route.config.isByReference);
     for (const [index, call] of this.#takeWaiting().entries()) call.reject(index === 0 ? error : others());
   }
@@ -91,41 +80,26 @@ export class SingleFlight extends KeyedRuns<FlightCall, SharedRun, SharedResult>
   readonly #route: FlightRoute;
 
   constructor(route: FlightRoute) {
-    super();
+    super(route.counters);
     this.#route = route;
   }
 
-  protected override get counters(): Counters {
-    return this.#route.counters;
+  protected override create(
+    call: FlightCall,
+    key: string,
+    fingerprint: string,
+    listener: RunListener<SharedResult>,
+  ): SharedRun {
+    return new SharedRun(call, key, fingerprint, listener);
   }
 
-  protected override join(call: FlightCall, run: SharedRun): void {
-    run.join(call);
+  protected override send(run: SharedRun): void {
+    this.#route.begin(run, deadlineOfRun(run));
+    this.#route.dispatch(run);
   }
 
   protected override replay(call: FlightCall, result: SharedResult): void {
     beginBatch();
     call.succeeded(result.copy());
-  }
-
-  protected override start(call: FlightCall, key: string, id: string, fingerprint: string): void {
-    const route = this.#route;
-    const { requestTimeoutMs, isByReference } = route.config;
-    const run: SharedRun = new SharedRun(
-      call,
-      key,
-      fingerprint,
-      (value) => {
-        const result = shareResult(value, isByReference);
-        this.finished(id, run, result);
-        return result;
-      },
-      () => this.failed(id),
-    );
-    this.started(id, run);
-    run.join(call);
-    // The waiting calls have their own deadlines, and the last of them cancels the execution.
-    route.begin(run, requestTimeoutMs === 0 ? 0 : run.createdAt + requestTimeoutMs);
-    route.dispatch(run);
   }
 }

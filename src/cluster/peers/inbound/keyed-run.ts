@@ -1,6 +1,11 @@
 import type { CancelCode } from '../../../channel/frames.ts';
-import type { Counters } from '../../../handle/call/counters.ts';
-import { KeyedRuns, streamsWithKey } from '../../../handle/policies/keyed-runs.ts';
+import {
+  deadlineOfRun,
+  type KeyedRun,
+  KeyedRuns,
+  type RunListener,
+  streamsWithKey,
+} from '../../../handle/policies/keyed-runs.ts';
 import { type RawResult, shareRaw } from '../../../handle/policies/result-cache.ts';
 import type { Route } from '../../../handle/routing/route.ts';
 import type { Marks } from '../../../values/marks.ts';
@@ -8,27 +13,16 @@ import { type InboundAnswers, InboundPeerCall } from './inbound-call.ts';
 import type { AwaitedRun, KeyedPeerCall } from './keyed-call.ts';
 
 /** The one execution of calls of peers with one idempotency key, which runs while calls wait for it. */
-export class KeyedPeerRun implements AwaitedRun, InboundAnswers {
+export class KeyedPeerRun implements KeyedRun<KeyedPeerCall>, AwaitedRun, InboundAnswers {
   readonly fingerprint: string;
   readonly call: InboundPeerCall;
   readonly #waiting = new Set<KeyedPeerCall>();
-  readonly #onResult: (result: RawResult | undefined) => void;
-  readonly #onFailed: () => void;
+  readonly #listener: RunListener<RawResult>;
 
-  /**
-   * @param model the first call under the key, which is sent
-   * @param onResult the execution has ended with this result; undefined: it cannot be copied
-   */
-  constructor(
-    route: Route,
-    model: InboundPeerCall,
-    fingerprint: string,
-    onResult: (result: RawResult | undefined) => void,
-    onFailed: () => void,
-  ) {
+  /** @param model the first call under the key, as it arrived */
+  constructor(route: Route, model: InboundPeerCall, fingerprint: string, listener: RunListener<RawResult>) {
     this.fingerprint = fingerprint;
-    this.#onResult = onResult;
-    this.#onFailed = onFailed;
+    this.#listener = listener;
     this.call = new InboundPeerCall(route, model.method, model.id, this);
     const { args, marks, transfer, meta, priorityRank } = model;
     Object.assign(this.call, { args, marks, transfer, meta, priorityRank });
@@ -56,7 +50,7 @@ export class KeyedPeerRun implements AwaitedRun, InboundAnswers {
   result(_call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
     const raw = { value, marks };
     const shared = shareRaw(raw);
-    this.#onResult(shared);
+    this.#listener.finished(shared);
     for (const [index, waiting] of this.#takeWaiting().entries())
       waiting.succeeded(index === 0 || shared === undefined ? raw : shared.copy());
   }
@@ -82,7 +76,7 @@ export class KeyedPeerRun implements AwaitedRun, InboundAnswers {
   credit(): void {}
 
   #fail(): KeyedPeerCall[] {
-    this.#onFailed();
+    this.#listener.failed();
     return this.#takeWaiting();
   }
 
@@ -98,37 +92,25 @@ export class KeyedPeerRuns extends KeyedRuns<KeyedPeerCall, KeyedPeerRun, RawRes
   readonly #route: Route;
 
   constructor(route: Route) {
-    super();
+    super(route.counters);
     this.#route = route;
   }
 
-  protected override get counters(): Counters {
-    return this.#route.counters;
+  protected override create(
+    { model }: KeyedPeerCall,
+    _key: string,
+    fingerprint: string,
+    listener: RunListener<RawResult>,
+  ): KeyedPeerRun {
+    return new KeyedPeerRun(this.#route, model, fingerprint, listener);
   }
 
-  protected override join(call: KeyedPeerCall, run: KeyedPeerRun): void {
-    run.join(call);
+  protected override send({ call }: KeyedPeerRun): void {
+    this.#route.begin(call, deadlineOfRun(call));
+    this.#route.dispatchAccepted(call);
   }
 
   protected override replay(call: KeyedPeerCall, result: RawResult): void {
     call.succeeded(result.copy());
-  }
-
-  protected override start(first: KeyedPeerCall, _key: string, id: string, fingerprint: string): void {
-    const route = this.#route;
-    const run: KeyedPeerRun = new KeyedPeerRun(
-      route,
-      first.model,
-      fingerprint,
-      (result) => this.finished(id, run, result),
-      () => this.failed(id),
-    );
-    this.started(id, run);
-    run.join(first);
-    const { call } = run;
-    const { requestTimeoutMs } = route.config;
-    // The waiting calls have their own deadlines, and the last of them cancels the execution.
-    route.begin(call, requestTimeoutMs === 0 ? 0 : call.createdAt + requestTimeoutMs);
-    route.dispatchAccepted(call);
   }
 }
