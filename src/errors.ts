@@ -240,6 +240,12 @@ export function invalidOption(option: string, value: unknown, allowed: string): 
   return new ServeError('SERVE_INVALID_OPTION', `${option}: got ${describe(value)}; allowed: ${allowed}`);
 }
 
+/** Builds the `SERVE_NOT_FOUND` of an app's name. */
+export function unknownApp(app: string): ServeError {
+  const message = `there is no app '${app}'; serve.status() lists the running apps`;
+  return new ServeError('SERVE_NOT_FOUND', message, { app });
+}
+
 function describe(value: unknown): string {
   try {
     return inWords(value);

@@ -10,5 +10,7 @@ test('a fleet without Redis is warned of', async () => {
   await using alone = createServe({ logger });
   expect([alone.status().fleet, warnings]).toEqual([undefined, []]);
   await using _ = createServe({ logger, fleet: { secret: 'a secret of the fleet, for tests!' } });
-  expect(warnings).toEqual(['fleet is given without redis: the instance belongs to no fleet']);
+  expect(warnings).toEqual([
+    'fleet is set without redis, so the instance belongs to no fleet: set redis, or INSERVE_REDIS_URL',
+  ]);
 });

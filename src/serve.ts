@@ -78,7 +78,10 @@ export class Serve implements AsyncDisposable {
   constructor(options: ServeOptions, fleet: FleetPart | undefined = fleetPart(options)) {
     this.#instance = new Instance({ ...instanceOptions(options), fleet });
     if (options.fleet !== undefined && fleet === undefined)
-      this.#instance.log.warn({}, 'fleet is given without redis: the instance belongs to no fleet');
+      this.#instance.log.warn(
+        {},
+        'fleet is set without redis, so the instance belongs to no fleet: set redis, or INSERVE_REDIS_URL',
+      );
     this.#front = new Front(this.#instance);
     try {
       this.#metrics = new Metrics(
@@ -145,7 +148,12 @@ export class Serve implements AsyncDisposable {
     assertBound(app, 'middleware(app)');
     const name = options.name ?? defaultAppName(app);
     const tried = this.#instance.try(app, name, kind);
-    tried.catch((error: unknown) => this.#instance.log.error({ app: name, err: error }, `${name}: no trial`));
+    tried.catch((error: unknown) =>
+      this.#instance.log.error(
+        { app: name, err: error },
+        `app '${name}': the ${'canary' in kind ? 'canary' : 'shadow'} could not be started`,
+      ),
+    );
     const destinations = this.#front.toApp(name, options);
     const ready = async (): Promise<void> => {
       await Promise.all([tried, destinations.ready()]);

@@ -1,4 +1,4 @@
-import { ServeError } from '../errors.ts';
+import { unknownApp } from '../errors.ts';
 import type { AppRuntime } from '../instance/apps/app-runtime.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { HostExchange } from './exchange.ts';
@@ -59,8 +59,7 @@ export class Front implements UpgradeDestinations {
       exposable: () => this.#exposable(name),
       ready: async () => {
         // A peer's app is known once a replica of it is ready.
-        if (this.#instance.ingressOf(name) === undefined)
-          throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
+        if (this.#instance.ingressOf(name) === undefined) throw unknownApp(name);
         await this.#instance.app(name)?.ready;
         await this.#exposable(name);
       },

@@ -102,7 +102,11 @@ export function multiplexed<M>(
   listener?.made();
   const get = async function (this: unknown, modelId: string = getMultiplexedModelId()): Promise<M> {
     if (modelId === '')
-      throw invalidOption('modelId', modelId, 'a model id: the caller sets multiplexedModelId');
+      throw invalidOption(
+        'modelId',
+        modelId,
+        'a model id, which the caller sets with handle.options({ multiplexedModelId })',
+      );
     MODEL_ID.parse(modelId, 'modelId');
     const scope = callScope.getStore();
     const make = (): Promise<M> | M => load.call(this, modelId);

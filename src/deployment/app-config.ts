@@ -115,7 +115,7 @@ function assertUnique(
       throw invalidOption(
         `config.apps[${index}].${field}`,
         value,
-        `one that config.apps[${first}] does not have`,
+        `a ${field} that config.apps[${first}] does not use`,
       );
     }
     seen.set(value, index);
@@ -144,7 +144,11 @@ export async function loadApp(
   const found = exports[name];
   if (typeof found !== 'function') {
     if (config.args !== undefined)
-      throw invalidOption(`${path}.args`, config.args, `nothing: '${name}' is no function that makes an app`);
+      throw invalidOption(
+        `${path}.args`,
+        config.args,
+        `no args: '${name}' is not a function that makes an app`,
+      );
     assertBound(found, `${path}.import`);
     return found;
   }

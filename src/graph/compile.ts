@@ -127,7 +127,7 @@ class PlanWriter {
     if (arg instanceof CallNode) return { from: 'step', index: this.#steps.get(arg) as number };
     if (arg instanceof InputPlaceholder) return { from: 'input', index: this.#input(arg) };
     if (isForeignNode(arg)) {
-      throw invalidOption(path, arg, 'nodes of this copy of the package; another one made this');
+      throw invalidOption(path, arg, 'nodes made by this copy of inserve; another copy made this one');
     }
     // A value may contain itself; a container of nodes may not (see `container`).
     if (above.includes(arg)) return undefined;

@@ -77,7 +77,7 @@ export class ControlPlane {
         space: (_instance, key) => resources.space(key),
       },
       decided: options.decided,
-      onRefused: (err) => log.warn({ err }, 'plan rejected by the store; the next pass decides anew'),
+      onRefused: (err) => log.warn({ err }, 'plan rejected by the store; the next pass makes a new plan'),
     });
     this.#unwatch = store.watch((snapshot) => {
       for (const app of apps) app.followPlan();

@@ -296,10 +296,13 @@ export class Instance {
     if (fleet === undefined)
       throw new ServeError(
         'SERVE_UNAVAILABLE',
-        'the instance belongs to no fleet, which could take its replicas',
+        'the instance belongs to no fleet, so no other instance can take its replicas',
       );
     if (!this.status().instances.some(({ id }) => id === instance))
-      throw new ServeError('SERVE_NOT_FOUND', `the fleet has no instance '${instance}'`);
+      throw new ServeError(
+        'SERVE_NOT_FOUND',
+        `the fleet has no instance '${instance}'; serve.status().instances lists its instances`,
+      );
     await fleet.order({ kind: 'drain', instance, isDraining });
   }
 

@@ -264,7 +264,10 @@ export class CallExecutor {
     } catch {
       // The thrown value is not an Error and cannot cross, so it is described.
       capture.reset();
-      const what = new ServeError('SERVE_NOT_SERIALIZABLE', `the method threw ${tagOf(error)}`);
+      const what = new ServeError(
+        'SERVE_NOT_SERIALIZABLE',
+        `the method threw ${tagOf(error)}, which cannot cross a thread: throw an Error`,
+      );
       inbound.error(capture.take(what, '', RESULT), capture);
     }
   }

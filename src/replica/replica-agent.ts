@@ -241,7 +241,7 @@ export class ReplicaAgent {
     this.#ticker?.close();
     await this.#source.close?.();
     clearInterval(this.#shipper);
-    this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
+    this.router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica is stopping'));
     for (const transport of this.#channels.values()) transport.unref();
     this.#control.unref();
     // Closed ports are released after a turn of the event loop.

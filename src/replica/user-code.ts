@@ -112,8 +112,10 @@ export class UserCode {
   async reconfigure(userConfig: unknown): Promise<void> {
     const hook = this.#hook('reconfigure');
     if (hook === undefined) {
-      const what = this.#isFunction ? 'a function deployment' : 'a class without reconfigure(userConfig)';
-      throw new ServeError('SERVE_INVALID_OPTION', `userConfig is set on ${what}`);
+      const what = this.#isFunction
+        ? 'the deployment is a function'
+        : 'the class has no reconfigure(userConfig)';
+      throw new ServeError('SERVE_INVALID_OPTION', `userConfig cannot be applied: ${what}`);
     }
     await hook.call(this.#instance, userConfig);
   }

@@ -92,7 +92,7 @@ async function secure(
       return;
     }
     counts?.add(FAULT.unauthorized);
-    reject(new ServeError('SERVE_UNAUTHORIZED', 'no link: the peer has not used the key of the fleet'));
+    reject(new ServeError('SERVE_UNAUTHORIZED', 'no link: the peer did not use a key of this fleet'));
   });
   return promise;
 }

@@ -313,7 +313,7 @@ describe('the options', () => {
     ['deployment.autoscaling.policy: got "x"; allowed: a function', { autoscaling: { policy: 'x' } }],
     ['deployment.autoscaling.smoothing: got 1; allowed: no such option', { autoscaling: { smoothing: 1 } }],
     [
-      'deployment.autoscaling: got "auto"; allowed: nothing with isolation \'inline\'',
+      'deployment.autoscaling: got "auto"; allowed: not to be set with isolation \'inline\'',
       { numReplicas: 'auto', isolation: 'inline' },
     ],
   ])('%s', (message, options) => {

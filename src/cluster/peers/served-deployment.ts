@@ -108,7 +108,7 @@ export class ServedDeployment implements HostPlaces {
     const { route } = this;
     if (route.endpoints.length > 0) return;
     const { app, deployment } = route;
-    const gone = `${deployment}: this instance has no replica any more`;
+    const gone = `${deployment}: its last replica on this instance has stopped`;
     route.rejectWaiting(new ServeError('SERVE_UNAVAILABLE', gone, { app, deployment }));
   }
 

@@ -27,5 +27,7 @@ export function isReadyClient(value: unknown): value is ReadyClient {
 
 /** The error where ioredis is not installed. */
 export function missingClient(cause: unknown): ServeError {
-  return new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs Redis: npm install ioredis', { cause });
+  return new ServeError('SERVE_MISSING_DEPENDENCY', 'a fleet needs a client of Redis: npm install ioredis', {
+    cause,
+  });
 }

@@ -326,7 +326,7 @@ function assertHedgeable({ hedge, idempotent, isolation }: DeploymentOptions, wh
     throw invalidOption(
       `${what}.hedge`,
       hedge,
-      `nothing with isolation '${isolation}': there is no second replica`,
+      `not to be set with isolation '${isolation}': there is no second replica`,
     );
 }
 
@@ -336,7 +336,7 @@ function assertScalable(options: DeploymentOptions, what: string): void {
   if (numReplicas !== undefined && autoscaling !== undefined)
     throw invalidOption(`${what}.numReplicas`, numReplicas, 'not to be set together with autoscaling');
   if (ISOLATIONS[isolation ?? DEFAULTS.isolation].isReplicated) return;
-  const allowed = `nothing with isolation '${isolation}': every caller thread has its own replica`;
+  const allowed = `not to be set with isolation '${isolation}': every caller thread has its own replica`;
   if (autoscaling !== undefined || numReplicas === 'auto')
     throw invalidOption(`${what}.autoscaling`, autoscaling ?? numReplicas, allowed);
   if (Object.values(resources ?? {}).some((amount) => amount !== 0))

@@ -54,7 +54,7 @@ export function pythonDeployment<Api = unknown, Args extends unknown[] = unknown
   if (!NAME_PATTERN.test(name))
     throw new ServeError(
       'SERVE_INVALID_OPTION',
-      `pythonDeployment: the name '${name}' does not fit: give \`name\``,
+      `pythonDeployment: '${name}' cannot be the name of a deployment: set the option \`name\``,
     );
   assertRepeatable(parsed, PythonTargetClass, 'pythonDeployment');
   const hasSchemas = Object.keys(schemas).length > 0;

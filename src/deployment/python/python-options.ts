@@ -79,7 +79,8 @@ export function parsePythonOptions(
   const { python: givenPython, batch: givenBatch, ...others } = given;
   for (const name of ['isolation', 'resourceLimits']) {
     if (Reflect.get(others, name) === undefined) continue;
-    const allowed = 'nothing: a Python deployment runs in a process of its own; resources.memoryMb limits it';
+    const allowed =
+      'not to be set: a Python deployment runs in a process of its own, and resources.memoryMb limits it';
     throw invalidOption(`pythonDeployment.${name}`, Reflect.get(others, name), allowed);
   }
   const own = { python: givenPython, batch: givenBatch };

@@ -55,7 +55,7 @@ export class Connections {
       return channel;
     } catch (cause) {
       const { app, deployment } = route;
-      const message = `${deployment}: the ${link.kind} replica could not be made in this thread`;
+      const message = `${deployment}: the ${link.kind} replica could not be created in this thread`;
       route.refuse(new ServeError('SERVE_DEPLOY_FAILED', message, { cause, app, deployment }));
       return undefined;
     }

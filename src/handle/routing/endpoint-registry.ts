@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { ServeError } from '../../errors.ts';
+import { ServeError, unknownApp } from '../../errors.ts';
 import { DeploymentLoad, QueueLedger } from '../../load/deployment-load.ts';
 import { SessionTable } from '../../load/session-table.ts';
 import type { RouteConfig } from '../call/route-config.ts';
@@ -280,7 +280,7 @@ export class EndpointRegistry {
 
 function notFound(key: RouteKey): ServeError {
   const [app, deployment] = namesOf(key);
-  if (deployment === '') return new ServeError('SERVE_NOT_FOUND', `there is no app '${app}'`, { app });
+  if (deployment === '') return unknownApp(app);
   return new ServeError('SERVE_NOT_FOUND', `app '${app}' has no deployment '${deployment}'`, {
     app,
     deployment,

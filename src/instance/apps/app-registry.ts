@@ -1,6 +1,6 @@
 import type { BoundDeployment } from '../../deployment/bound.ts';
 import { answers, type IngressFace } from '../../deployment/ingress-face.ts';
-import { ServeError } from '../../errors.ts';
+import { ServeError, unknownApp } from '../../errors.ts';
 import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import type { AppRuntime } from './app-runtime.ts';
@@ -39,8 +39,7 @@ export class Apps {
   /** @throws ServeError `SERVE_NOT_FOUND` */
   existing(name: string): AppRuntime {
     const app = this.#apps.get(name);
-    if (app === undefined)
-      throw new ServeError('SERVE_NOT_FOUND', `there is no app '${name}'`, { app: name });
+    if (app === undefined) throw unknownApp(name);
     return app;
   }
 

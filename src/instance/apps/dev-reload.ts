@@ -17,7 +17,7 @@ export class DevReload implements LoadedFilesObserver {
     this.#log = log;
     this.#watch = new SourceWatch(
       (files) => this.#changed(files),
-      (err) => log.warn({ err }, 'cannot watch for changes'),
+      (err) => log.warn({ err }, 'files cannot be watched: changes do not reload their apps'),
     );
   }
 

@@ -21,13 +21,13 @@ export function sharedOptions(changes: DeploymentOptions, path: string): SharedO
     throw invalidOption(
       `${path}.env`,
       rest.env,
-      'in a fleet, to be set where deployment() is called: Redis would hold it',
+      'in a fleet, to be set where deployment() is called, since Redis would store it',
     );
   if (autoscaling?.policy !== undefined)
     throw invalidOption(
       `${path}.autoscaling.policy`,
       autoscaling.policy,
-      'in a fleet, to be set where deployment() is called: a function does not travel',
+      'in a fleet, to be set where deployment() is called, since a function cannot be sent to other instances',
     );
   const perInstance = {
     ...(minReplicasPerInstance !== undefined && { minReplicasPerInstance }),

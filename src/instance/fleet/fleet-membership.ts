@@ -173,7 +173,10 @@ export class FleetMembership {
   /** The fleet thread cannot work, or cannot reach anything: replicas must run nevertheless. */
   #decideAlone(): void {
     const { targets, targetsChanged, log, silentMs } = this.#options;
-    log.warn({}, `the fleet was not heard for ${silentMs} ms: the instance decides by itself until it is`);
+    log.warn(
+      {},
+      `the fleet thread has been silent for ${silentMs} ms: the instance decides by itself until it answers`,
+    );
     targets.isSilent = true;
     this.#reached.resolve();
     targetsChanged();

@@ -28,7 +28,7 @@ test('an instance that starts without Redis says that its config holds there onl
   const ordering = new FleetOrdering(membership, follower, log);
   expect(await ordering.configure(ORDER, true)).toBe(false);
   expect(log.records.map(({ level, message }) => [level, message])).toEqual([
-    ['warn', 'the config holds for this instance only: the fleet cannot be told of it'],
+    ['warn', 'the config applies to this instance only: the store of the fleet is not reachable'],
   ]);
   await expect(ordering.configure(ORDER, false)).rejects.toMatchObject({ code: 'SERVE_UNAVAILABLE' });
 });

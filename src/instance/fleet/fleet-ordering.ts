@@ -63,7 +63,7 @@ export class FleetOrdering implements FleetControl {
       if (!isNew) throw error;
       this.#log.warn(
         { err: error },
-        'the config holds for this instance only: the fleet cannot be told of it',
+        'the config applies to this instance only: the store of the fleet is not reachable',
       );
       return false;
     }

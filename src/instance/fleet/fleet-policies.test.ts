@@ -104,7 +104,7 @@ test("an app's policy replaces that of its deployment, with a warning", () => {
     {
       level: 'warn',
       fields: { app: 'shop', deployments: ['Cart'] },
-      message: "the app's autoscaling policy replaces theirs",
+      message: "the app's autoscaling policy replaces the policies of its deployments",
     },
   ]);
 });

@@ -83,7 +83,10 @@ export class MemoryGrowthGuard {
     const { app, deployment, replicaId } = replica;
     const mib = (bytes: number): number => Math.round(bytes / MIB);
     const reason = `its memory grows without end (${mib(growth)} MiB since its start), and the process uses ${mib(used)} of ${mib(this.#limitBytes)} MiB`;
-    this.#log.warn({ app, deployment, replica: replicaId }, `${deployment}: replica is replaced: ${reason}`);
+    this.#log.warn(
+      { app, deployment, replica: replicaId },
+      `${deployment}: replica ${replicaId} is replaced: ${reason}`,
+    );
     this.#events.emit('replica', { app, deployment, replica: replicaId, state: 'RECYCLING', reason });
   }
 }

@@ -25,7 +25,7 @@ export async function scaleDeployment(
   }
   const { isolation, autoscaling } = spec.options;
   if (!ISOLATIONS[isolation].isReplicated) {
-    const allowed = `nothing with isolation '${isolation}': every caller thread has its own replica`;
+    const allowed = `no scaling with isolation '${isolation}': every caller thread has its own replica`;
     throw invalidOption(`scale(${deployment})`, scale, allowed);
   }
   const key = routeKey(app.name, deployment);

@@ -20,6 +20,9 @@ export class TwoPolicies {
     this.#policy = policy;
     this.#named = named;
     if (policy === undefined || deployments.length === 0) return;
-    this.#log.warn({ app: this.#app, deployments }, "the app's autoscaling policy replaces theirs");
+    this.#log.warn(
+      { app: this.#app, deployments },
+      "the app's autoscaling policy replaces the policies of its deployments",
+    );
   }
 }

@@ -32,7 +32,7 @@ describe.skipIf(!HAS_PYTHON)('what cannot be sent fails its call alone (skipped 
   test('a response for HTTP, which says so', async () => {
     const refused = {
       ...REFUSED,
-      message: expect.stringMatching(/^an inserve\.Response answers HTTP requests only/),
+      message: expect.stringMatching(/^an inserve\.Response can only be the whole result/),
     };
     await expect(handle.response.remote(false)).rejects.toMatchObject(refused);
     await expect(handle.response.remote(true)).rejects.toMatchObject(refused);

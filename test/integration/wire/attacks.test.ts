@@ -97,7 +97,7 @@ describe('a server that is none of the fleet', () => {
     const counts = new FaultCounts();
     await expect(dialling(server.port, { security: trusting, counts })).rejects.toMatchObject({
       code: 'SERVE_UNAUTHORIZED',
-      message: expect.stringContaining('has not used the key of the fleet'),
+      message: expect.stringContaining('did not use a key of this fleet'),
     });
     expect(counts.of('unauthorized')).toBe(1);
   });

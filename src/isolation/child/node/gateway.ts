@@ -216,7 +216,7 @@ export class Gateway {
       channel.flush();
       transport.unref();
     }
-    this.#router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
+    this.#router.close(new ServeError('SERVE_UNAVAILABLE', 'the replica is stopping'));
     // A forced end of a process harms no other one, whatever native work is under way in it.
     await this.#life.end(answer.remains?.hasLeftovers === false ? RUN_DRY_MS : 0);
     this.#control.unref();

@@ -138,7 +138,7 @@ export class PythonMethods {
       weighed ? items.map((item) => (item as Weighed).item) : items;
     let batched: Batched<unknown, unknown>;
     if (isStream) {
-      if (stack) throw invalidOption(`batch.${name}.stack`, stack, 'nothing for a generator method');
+      if (stack) throw invalidOption(`batch.${name}.stack`, stack, 'not to be set for a generator method');
       batched = batch(makeOptions, async function* (items: unknown[]) {
         const given = itemsOf(items);
         const chunks = link.call(name, [given], undefined, { isStream: true, items: contexts(items.length) });

@@ -76,7 +76,7 @@ class PythonProcess implements CodeSource {
   async close(): Promise<void> {
     this.#link?.flush();
     await this.#life?.end(END_GRACE_MS);
-    this.#link?.close(new ServeError('SERVE_UNAVAILABLE', 'the replica ends'));
+    this.#link?.close(new ServeError('SERVE_UNAVAILABLE', 'the replica is stopping'));
   }
 
   async #spawn(init: ReplicaInit, interpreter: Interpreter): Promise<PythonLink> {

@@ -19,7 +19,7 @@ export function runnerFile(env: NodeJS.ProcessEnv): string {
   if (found !== undefined) return found;
   throw new ServeError(
     'SERVE_MISSING_DEPENDENCY',
-    `the Python runner is not there (${places.join(', ')}): copy the folder dist/python of inserve next to the bundle, ` +
+    `the Python runner was not found (${places.join(', ')}): copy the folder dist/python of inserve next to the bundle, ` +
       'or set INSERVE_PYTHON_RUNNER',
   );
 }

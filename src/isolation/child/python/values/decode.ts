@@ -32,7 +32,7 @@ export class PythonResponse implements Portable {
   [PORTABLE](): never {
     throw new ServeError(
       'SERVE_NOT_SERIALIZABLE',
-      'an inserve.Response answers HTTP requests only, as the whole result of __call__: return plain data to other calls',
+      'an inserve.Response can only be the whole result of __call__ for an HTTP request: return plain data to other calls',
     );
   }
 }
