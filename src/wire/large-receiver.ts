@@ -12,7 +12,10 @@ export type Frame = readonly unknown[];
 class Incoming {
   readonly total: number;
   readonly #lengths: readonly number[];
-  /** The buffers are allocated with the first byte, since an announcement costs its sender nothing. */
+  /**
+   * The buffers are allocated with the first byte, since an announcement costs its sender nothing. They are not filled with
+   * zeros: a frame is only read when it is whole.
+   */
   #buffers: ArrayBuffer[] | undefined = undefined;
   #filled = 0;
   #index = 0;
@@ -34,7 +37,7 @@ class Incoming {
 
   /** Buffers of the head, then of the binaries. */
   get buffers(): readonly ArrayBuffer[] {
-    this.#buffers ??= this.#lengths.map((length) => new ArrayBuffer(length));
+    this.#buffers ??= this.#lengths.map((length) => Buffer.allocUnsafeSlow(length).buffer);
     return this.#buffers;
   }
 

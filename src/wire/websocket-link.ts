@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { TickCork } from '../time/tick-cork.ts';
+import { LargePayloads } from './large-payloads.ts';
 import { MAX_MESSAGE_BYTES } from './link.ts';
 import type { LinkSocket, LinkSocketEvents } from './link-socket.ts';
 import { FAULT, malformed, WireError } from './wire-error.ts';
@@ -38,6 +39,7 @@ export class LinkClosedError extends Error {
 class WebSocketLinkSocket implements LinkSocket {
   readonly #ws: WebSocket;
   readonly #cork: TickCork;
+  readonly #payloads: LargePayloads;
   #events: LinkSocketEvents | undefined = undefined;
   /** Messages that arrived before the listener was registered. */
   #early: Array<readonly Uint8Array[]> = [];
@@ -46,6 +48,7 @@ class WebSocketLinkSocket implements LinkSocket {
   constructor(ws: WebSocket, tcp: Duplex) {
     this.#ws = ws;
     this.#cork = new TickCork(tcp);
+    this.#payloads = new LargePayloads(tcp);
     // Messages of several frames are not concatenated.
     ws.binaryType = 'fragments';
     ws.on('message', (data, isBinary) => this.#received(data as Buffer[], isBinary));
@@ -61,6 +64,7 @@ class WebSocketLinkSocket implements LinkSocket {
 
   listen(events: LinkSocketEvents): void {
     this.#events = events;
+    this.#payloads.isActive = true;
     const early = this.#early;
     this.#early = [];
     for (const pieces of early) events.message(pieces);
@@ -84,10 +88,11 @@ class WebSocketLinkSocket implements LinkSocket {
     this.#ws.terminate();
   }
 
-  #received(pieces: readonly Uint8Array[], isBinary: boolean): void {
+  #received(pieces: Uint8Array[], isBinary: boolean): void {
     if (!isBinary) this.#refuseText();
     else if (this.#events === undefined) this.#early.push(pieces);
-    else this.#events.message(pieces);
+    else
+      this.#events.message(this.#payloads.taken.length === 0 ? pieces : pieces.concat(this.#payloads.taken));
   }
 
   #refuseText(): void {

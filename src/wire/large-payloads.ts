@@ -1,0 +1,178 @@
+import type { Duplex } from 'node:stream';
+import { PART_BYTES } from './large-sender.ts';
+import { freeNow } from './sent-memory.ts';
+
+/** Size from which a payload goes past the library, in bytes: copying a smaller one costs less. */
+const LEAST_BYTES = 4_096;
+/** Maximum size of a message; the library checks messages whose payloads it gets. */
+const MAX_BYTES = 1_048_576;
+
+/** First byte of a frame that ends a message of several frames. */
+const LAST_CONTINUATION = 0x80;
+const OPCODE = 0x0f;
+const FIRST_CONTROL = 0x08;
+const MASKED = 0x80;
+const LENGTH = 0x7f;
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+const MASK_BYTES = 4;
+
+const NOTHING = Buffer.alloc(0);
+
+type Listener = (bytes: Buffer) => void;
+
+/**
+ * Takes the payloads of parts out of the bytes of a WebSocket before `ws` gets them. It would copy each frame that arrives
+ * in several reads into memory of its own, and V8 would collect that memory and what the socket has read into: 2 MiB for a
+ * value of 1 MiB. `ws` gets such a frame as an empty one and all other bytes as they are: it still checks the protocol and
+ * finds the messages.
+ */
+export class LargePayloads {
+  /** Whether payloads are taken out. */
+  isActive = false;
+  readonly #socket: Duplex;
+  readonly #listener: Listener;
+  /** The listener of the library. */
+  readonly #next: Listener;
+  /** Pieces of the payload that arrives. */
+  #pieces: Uint8Array[] = [];
+  /** Earlier reads that hold such pieces. */
+  #reads: Buffer[] = [];
+  /** Number of bytes of the payload that have not arrived. */
+  #missing = 0;
+  /** The header of the payload's frame without its length. */
+  #emptied: Buffer = NOTHING;
+  /** Number of bytes of the library's frame that have not arrived. */
+  #passing = 0;
+  /** A header that has not arrived completely. */
+  #begun: Buffer = NOTHING;
+  /** Size of the message, as far as its frames have begun. */
+  #messageBytes = 0;
+
+  /** @param socket the socket of a WebSocket that has just opened */
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+    const [next] = socket.listeners('data') as Listener[];
+    if (next === undefined) throw new TypeError('the WebSocket does not read its socket');
+    this.#next = (bytes) => Reflect.apply(next, socket, [bytes]);
+    socket.off('data', next);
+    // `removeListener` finds a listener by this property as well: the library removes its own.
+    this.#listener = Object.assign((bytes: Buffer) => this.#read(bytes), { listener: next });
+    socket.on('data', this.#listener);
+    // The library reads what is left when a paused socket is destroyed, and would take the rest of a payload for frames.
+    socket.prependListener('close', () => {
+      const rest: Buffer | null = this.#isRead ? socket.read(socket.readableLength) : null;
+      if (rest !== null) this.#read(rest);
+    });
+  }
+
+  /** Whether the library still reads. */
+  get #isRead(): boolean {
+    return this.#socket.listenerCount('data', this.#listener) > 0;
+  }
+
+  /** The payload that ends the message which the library delivers at the moment; valid during the delivery. */
+  get taken(): readonly Uint8Array[] {
+    return this.#pieces;
+  }
+
+  #read(arrived: Buffer): void {
+    const read = this.#begun.length === 0 ? arrived : Buffer.concat([this.#begun, arrived]);
+    this.#begun = NOTHING;
+    let hasTaken = false;
+    /** Where the bytes begin that the library has not got. */
+    let from = 0;
+    for (let at = 0; at < read.length; ) {
+      if (this.#missing > 0) {
+        hasTaken = true;
+        at += this.#take(read.subarray(at, at + this.#missing));
+        from = at;
+        if (this.#missing > 0) continue;
+        this.#deliver();
+        if (!this.#isRead) return;
+      } else if (this.#passing > 0) {
+        const bytes = Math.min(this.#passing, read.length - at);
+        this.#passing -= bytes;
+        at += bytes;
+      } else {
+        const length = headerLength(read, at);
+        if (at + length > read.length) {
+          this.#begun = Buffer.from(read.subarray(at));
+          break;
+        }
+        if (this.#begin(read.subarray(at, at + length))) {
+          if (at > from) this.#next(Buffer.from(read.subarray(from, at)));
+          from = at + length;
+        }
+        at += length;
+      }
+    }
+    this.#end(read, from, hasTaken);
+  }
+
+  /** @returns whether the payload of the frame is taken out */
+  #begin(header: Buffer): boolean {
+    const first = header[0] as number;
+    const opcode = first & OPCODE;
+    const payload = payloadLength(header);
+    if (opcode < FIRST_CONTROL) this.#messageBytes = (opcode === 0 ? this.#messageBytes : 0) + payload;
+    const isPart = first === LAST_CONTINUATION && payload >= LEAST_BYTES && payload <= PART_BYTES;
+    const isMasked = ((header[1] as number) & MASKED) !== 0;
+    const mask = header.subarray(isMasked ? -MASK_BYTES : header.length);
+    // Links mask with zeros.
+    if (!this.isActive || !isPart || this.#messageBytes > MAX_BYTES || mask.some((byte) => byte !== 0)) {
+      this.#passing = payload;
+      return false;
+    }
+    this.#missing = payload;
+    this.#emptied = Buffer.of(first, isMasked ? MASKED : 0, ...mask);
+    return true;
+  }
+
+  #take(piece: Uint8Array): number {
+    this.#pieces.push(piece);
+    this.#missing -= piece.length;
+    return piece.length;
+  }
+
+  /** The payload is complete: the library delivers its message. */
+  #deliver(): void {
+    this.#next(this.#emptied);
+    this.#pieces = [];
+    for (const read of this.#reads) free(read);
+    this.#reads = [];
+  }
+
+  /** Gives the library what is left of a read. @param from begin of the bytes that it has not got */
+  #end(read: Buffer, from: number, hasTaken: boolean): void {
+    const end = read.length - this.#begun.length;
+    if (from === 0 && !hasTaken) {
+      if (end > 0) this.#next(end === read.length ? read : read.subarray(0, end));
+      return;
+    }
+    // A copy, so that only the pieces refer to the read.
+    if (end > from) this.#next(Buffer.from(read.subarray(from, end)));
+    if (this.#pieces.length > 0) this.#reads.push(read);
+    else free(read);
+  }
+}
+
+/** Frees what the socket has read into: it allocates memory for each read, which only the listener of the data gets. */
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) freeNow([buffer]);
+}
+
+/** Size of the header at `at`; more than there is if it has not arrived completely. */
+function headerLength(read: Buffer, at: number): number {
+  if (at + 2 > read.length) return 2;
+  const second = read[at + 1] as number;
+  const length = second & LENGTH;
+  const more = length === LENGTH_16 ? 2 : length === LENGTH_64 ? 8 : 0;
+  return 2 + more + ((second & MASKED) === 0 ? 0 : MASK_BYTES);
+}
+
+function payloadLength(header: Buffer): number {
+  const length = (header[1] as number) & LENGTH;
+  if (length === LENGTH_16) return header.readUInt16BE(2);
+  return length === LENGTH_64 ? header.readUInt32BE(2) * 2 ** 32 + header.readUInt32BE(6) : length;
+}
