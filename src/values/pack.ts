@@ -68,3 +68,8 @@ export function packError(error: unknown): Packed {
     return pack(new Error(describe(error)), 'error');
   }
 }
+
+/** An error as it is passed on: as it arrived with its marks, or packed if it was made on this thread. */
+export function rawError(error: unknown, marks: Marks | undefined): Packed {
+  return error instanceof Error ? packError(error) : { value: error, marks };
+}

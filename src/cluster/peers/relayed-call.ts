@@ -2,9 +2,9 @@ import type { ChannelCall } from '../../channel/channel-call.ts';
 import { CANCEL_CODE } from '../../channel/frames.ts';
 import { OutboundCall } from '../../channel/outbound-call.ts';
 import type { Marks } from '../../values/marks.ts';
+import { rawError } from '../../values/pack.ts';
 import { type EncodedValue, NO_ENCODING } from '../../values/transfer.ts';
 import type { PeerChannel } from './peer-channel.ts';
-import { rawError } from './raw-error.ts';
 
 /** A call of a replica of this instance on its way to a peer. Values pass as they crossed the thread. */
 export class RelayedCall extends OutboundCall {

@@ -6,6 +6,7 @@ import { batchTime, now } from '../../time/clock.ts';
 import { wheel } from '../../time/timer-wheel.ts';
 import { type CallTrace, callTraces, endTrace } from '../../tracing/channels.ts';
 import type { Marks } from '../../values/marks.ts';
+import { reviveErrorAlone } from '../../values/revive.ts';
 import { type EncodedValue, NO_ENCODING } from '../../values/transfer.ts';
 import { ADMISSION, type Entering, type Entry } from '../queue/admission-control.ts';
 import { UNCHARGED, type Waiting } from '../queue/tenant-lane.ts';
@@ -221,9 +222,13 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     this.onResult(value);
   }
 
-  override failed(error: unknown, _marks?: Marks): void {
-    if (this.#settle(outcomeOf(error), batchTime, error)) this.#failWith(error);
-    else this.#route.runs.ended(this, batchTime);
+  /** @param marks of an error that crossed and is only passed on: the call is judged by what the error stands for */
+  override failed(error: unknown, marks?: Marks): void {
+    const judged = reviveErrorAlone(error, marks);
+    const isOpen = this.#settle(outcomeOf(judged), batchTime, judged);
+    // Whatever the code of the error, the replica is done with the call.
+    this.#route.runs.ended(this, batchTime);
+    if (isOpen) this.#failWith(error, judged);
   }
 
   override opened(head: unknown): void {
@@ -353,8 +358,8 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     );
   }
 
-  #failWith(error: unknown): void {
-    this.#shadowCopy?.originalFailed(error);
+  #failWith(error: unknown, judged = error): void {
+    this.#shadowCopy?.originalFailed(judged);
     this.onError(error);
   }
 

@@ -107,10 +107,11 @@ export class TenantLanes<T extends Waiting> {
     this.#mean.add(ms);
     const known = this.#lanes.get(call.tenant);
     // The call's tenant may have been forgotten meanwhile.
-    if (known === undefined && ms <= call.chargedMs) return;
-    const lane = known ?? this.#lane(call.tenant);
-    lane.mean.add(ms);
-    this.#charge(lane, call, ms);
+    if (known !== undefined || ms > call.chargedMs) {
+      const lane = known ?? this.#lane(call.tenant);
+      lane.mean.add(ms);
+      this.#charge(lane, call, ms);
+    }
     call.chargedMs = UNCHARGED;
   }
 

@@ -4,6 +4,7 @@ import { Harness, outcomes } from '../../../test/support/routing/route-harness.t
 import { ServeError } from '../../errors.ts';
 import { hash } from '../../load/hash.ts';
 import { now } from '../../time/clock.ts';
+import { UNCHARGED } from '../queue/tenant-lane.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -45,6 +46,19 @@ describe('route', () => {
     harness.kill(harness.replicas.at(-1) as FakeReplica, 1);
     expect(call.endings[0]).toMatchObject({ error: { code: 'SERVE_REPLICA_DIED', retryable: true } });
     expect(call.attempts).toBe(3);
+  });
+
+  test('a tenant is charged for a call that ends by the time-out or cancellation of a call that it made', () => {
+    for (const code of ['SERVE_TIMEOUT', 'SERVE_CANCELLED'] as const) {
+      const harness = new Harness();
+      const replica = harness.start();
+      const [first, second] = [harness.call({ tenant: 'a' }), harness.call({ tenant: 'a' })];
+      harness.call({ tenant: 'b' });
+      replica.answer(first, (call) => call.succeeded(0));
+      expect(second.chargedMs).not.toBe(UNCHARGED);
+      replica.answer(second, (call) => call.failed(new ServeError(code, 'a call of the replica')));
+      expect([second.outcome, second.chargedMs]).toEqual([code, UNCHARGED]);
+    }
   });
 
   test('no retry ends after the deadline, none starts beyond the budget', () => {

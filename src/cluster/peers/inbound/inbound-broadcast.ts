@@ -2,9 +2,8 @@ import { type FanOutcome, packOutcomes } from '../../../channel/fan-out.ts';
 import { type CallMeta, type CancelCode, FRAME } from '../../../channel/frames.ts';
 import { ServeError } from '../../../errors.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { packError } from '../../../values/pack.ts';
+import { packError, rawError } from '../../../values/pack.ts';
 import type { Link } from '../../../wire/link.ts';
-import { rawError } from '../raw-error.ts';
 import { type InboundAnswers, InboundPeerCall, type OpenInboundCall } from './inbound-call.ts';
 import type { InboundPort } from './inbound-port.ts';
 

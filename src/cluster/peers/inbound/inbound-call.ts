@@ -132,7 +132,7 @@ export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCa
 
   override failed(error: unknown, marks?: Marks): void {
     this.#marks = marks;
-    super.failed(error);
+    super.failed(error, marks);
   }
 
   override opened(head: unknown, marks?: Marks): void {

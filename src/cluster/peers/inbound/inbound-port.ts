@@ -1,11 +1,10 @@
 import { FRAME, RAN_UNITS_PER_MS } from '../../../channel/frames.ts';
 import { type Collector, loop } from '../../../time/loop.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { packError } from '../../../values/pack.ts';
+import { packError, rawError } from '../../../values/pack.ts';
 import type { Link } from '../../../wire/link.ts';
 import { PEER_FRAME } from '../../../wire/peer-frames.ts';
 import { type LargeOwner, PASSED_ON } from '../../../wire/sent-memory.ts';
-import { rawError } from '../raw-error.ts';
 import type { ServedDeployment } from '../served-deployment.ts';
 import type { HostCaller } from '../windows/host-caller.ts';
 import type { AnsweredCall, InboundAnswers, InboundPeerCall } from './inbound-call.ts';

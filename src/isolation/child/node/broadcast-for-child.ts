@@ -5,8 +5,7 @@ import { ServeError } from '../../../errors.ts';
 import { Call, type CallOwner } from '../../../handle/call/call.ts';
 import type { Route } from '../../../handle/routing/route.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { type Packed, packError } from '../../../values/pack.ts';
-import { reviveErrorAlone } from '../../../values/revive.ts';
+import { rawError } from '../../../values/pack.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 
 /**
@@ -57,10 +56,8 @@ export function broadcastFor(inbound: InboundCall, route: Route, method: string,
 class PartCall extends Call {
   readonly #isPeer: boolean;
   readonly #ended: (outcomes: readonly FanOutcome[]) => void;
-  /** Marks of a result that is passed on as it came. */
+  /** Marks of a result or an error that is passed on as it came. */
   #marks: Marks | undefined = undefined;
-  /** The error of a replica by which the call fails. */
-  #crossed: Packed | undefined = undefined;
 
   constructor(
     route: CallOwner,
@@ -88,10 +85,9 @@ class PartCall extends Call {
     super.succeeded(value);
   }
 
-  /** The route judges the call by its error; the child gets the error as it crossed. */
   override failed(error: unknown, marks?: Marks): void {
-    this.#crossed = error instanceof Error ? undefined : { value: error, marks };
-    super.failed(reviveErrorAlone(error, marks));
+    this.#marks = marks;
+    super.failed(error, marks);
   }
 
   override returned(): void {
@@ -111,7 +107,7 @@ class PartCall extends Call {
   }
 
   protected override onError(error: unknown): void {
-    this.#ended([{ isOk: false, ...(this.#crossed ?? packError(error)) }]);
+    this.#ended([{ isOk: false, ...rawError(error, this.#marks) }]);
   }
 
   protected override onOpen(): void {

@@ -10,8 +10,7 @@ import type { Router } from '../../../handle/routing/router.ts';
 import { now } from '../../../time/clock.ts';
 import { loop } from '../../../time/loop.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { type Packed, packError } from '../../../values/pack.ts';
-import { reviveErrorAlone } from '../../../values/revive.ts';
+import { rawError } from '../../../values/pack.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 import { broadcastFor } from './broadcast-for-child.ts';
 import type { CalledMethod } from './child-messages.ts';
@@ -75,8 +74,6 @@ class ForwardedCall extends Call {
   readonly #inbound: InboundCall;
   /** Marks of the value that is being delivered. */
   #marks: Marks | undefined = undefined;
-  /** The error of a replica by which the call fails. */
-  #crossed: Packed | undefined = undefined;
 
   constructor(route: CallOwner, method: string, inbound: InboundCall) {
     super(route, method);
@@ -104,10 +101,9 @@ class ForwardedCall extends Call {
     super.succeeded(value, marks);
   }
 
-  /** The route judges the call by its error; the child gets the error as it crossed. */
   override failed(error: unknown, marks?: Marks): void {
-    this.#crossed = error instanceof Error ? undefined : { value: error, marks };
-    super.failed(reviveErrorAlone(error, marks));
+    this.#marks = marks;
+    super.failed(error, marks);
   }
 
   override opened(head: unknown, marks?: Marks): void {
@@ -128,7 +124,7 @@ class ForwardedCall extends Call {
 
   protected override onError(error: unknown): void {
     this.#inbound.listener = undefined;
-    const { value, marks } = this.#crossed ?? packError(error);
+    const { value, marks } = rawError(error, this.#marks);
     this.#inbound.error(value, { ...NO_ENCODING, marks });
   }
 
