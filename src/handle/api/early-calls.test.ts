@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LateThread } from '../../../test/support/routing/late-thread.ts';
+import type { Call } from '../call/call.ts';
 import { callOf, type DeploymentResponse } from './response.ts';
 
 let thread: LateThread;
@@ -58,4 +59,32 @@ describe('a call that comes before the thread knows the options of the deploymen
     }
     expect(sent).toEqual([calls[1], calls[2], calls[0]]);
   });
+
+  test('with an idempotency key starts an execution with the timeout and the priority of the deployment', async () => {
+    const keyed = thread.handle.options({ idempotencyKey: 'key' });
+    const early = [keyed.remote(1), thread.handle.options({ priority: 'sheddable-plus' }).remote(2)];
+    for (const response of early) response.catch(() => {});
+    thread.announced({ priorityRank: 3, requestTimeoutMs: 120_000 });
+    const replica = thread.up('r0', 1);
+    expect(replica.open[0]?.args).toEqual([2]);
+    replica.answer(replica.open[0], (call) => call.succeeded(undefined));
+    const execution = replica.open[0] as Call;
+    expect(execution.args).toEqual([1]);
+    expect(Math.round(execution.expiresAt - execution.createdAt)).toBe(120_000);
+    replica.answer(execution, (call) => call.succeeded('result'));
+    await expect(early[0]).resolves.toBe('result');
+  });
+});
+
+test('an execution under an idempotency key stays in this instance where its call is to stay', () => {
+  thread.announced();
+  const [peer, own] = [thread.up('peer', 10, 'peer'), thread.up('own', 10)];
+  const local = thread.handle.options({ preferLocal: true });
+  // From half of the places on, calls go where they cost less.
+  for (let call = 0; call < 9; call++) local.remote(call).catch(() => {});
+  local
+    .options({ idempotencyKey: 'key' })
+    .remote(9)
+    .catch(() => {});
+  expect([own.open.length, peer.open.length]).toEqual([10, 0]);
 });

@@ -1,6 +1,7 @@
 import { CANCEL_CODE } from '../../channel/frames.ts';
 import { beginBatch } from '../../time/clock.ts';
 import { Call, type CallOwner } from '../call/call.ts';
+import { UNKNOWN_CONFIG } from '../call/route-config.ts';
 import { ADMISSION } from '../queue/admission-control.ts';
 import { deadlineOfRun, type KeyedRun, KeyedRuns, type RunListener, streamsWithKey } from './keyed-runs.ts';
 import { type SharedResult, shareError, shareResult } from './result-cache.ts';
@@ -14,6 +15,8 @@ export interface FlightCall extends Call {
 /** The route that the calls take. */
 export interface FlightRoute extends CallOwner {
   begin(call: Call, deadlineAt: number): void;
+  redate(call: Call, deadlineAt: number): void;
+  whenConfigured(decide: () => void): void;
   dispatch(call: Call): void;
 }
 
@@ -94,12 +97,23 @@ export class SingleFlight extends KeyedRuns<FlightCall, SharedRun, SharedResult>
   }
 
   protected override send(run: SharedRun): void {
-    this.#route.begin(run, deadlineOfRun(run));
-    this.#route.dispatch(run);
+    const route = this.#route;
+    route.begin(run, deadlineOfRun(run));
+    if (route.config === UNKNOWN_CONFIG) this.#decideLater(run);
+    route.dispatch(run);
   }
 
   protected override replay(call: FlightCall, result: SharedResult): void {
     beginBatch();
     call.succeeded(result.copy());
+  }
+
+  /** The thread calls the deployment for the first time, and does not know its timeout and priority yet. */
+  #decideLater(run: SharedRun): void {
+    this.#route.whenConfigured(() => {
+      if (run.isSettled) return;
+      run.priorityRank = run.meta?.priority ?? this.#route.config.priorityRank;
+      this.#route.redate(run, deadlineOfRun(run));
+    });
   }
 }

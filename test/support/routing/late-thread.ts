@@ -39,8 +39,8 @@ export class LateThread {
     });
   }
 
-  up(name: string, limit = 10): FakeReplica {
-    const replica = new FakeReplica(name, limit);
+  up(name: string, limit = 10, tier: 'local' | 'peer' = 'local'): FakeReplica {
+    const replica = new FakeReplica(name, limit, tier);
     this.router.route('app', 'Model', KEY).add(replica.endpoint);
     return replica;
   }
