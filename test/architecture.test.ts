@@ -116,6 +116,18 @@ describe('the house', () => {
     );
   });
 
+  test.each(['bench', 'examples', 'scripts', 'sim', 'test'])(
+    '%s/ has no circle of files, types included',
+    (root) => {
+      const files = globSync(`${root}/**/*.{ts,mjs}`, { exclude: (path) => path.includes('node_modules') });
+      const imports = new Map(files.map((file) => [file, importsIn(readFileSync(file, 'utf8'), file)]));
+      expect(files.length).toBeGreaterThan(0);
+      expect(
+        circleIn(files, (file) => (imports.get(file) ?? []).filter((target) => imports.has(target))),
+      ).toBe(undefined);
+    },
+  );
+
   test.each([
     ['poolifier', ['isolation/thread/replica-pool.ts']],
     ['prom-client', ['observe/metrics.ts']],

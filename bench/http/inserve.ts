@@ -1,8 +1,7 @@
 import { createServe, type ServeMiddleware } from 'inserve';
-import { busy, echo, events, json, stream, tokenStream, upload } from './deployments.ts';
+import { bindApps } from './apps.ts';
+import { json } from './deployments.ts';
 import type { Served } from './site.ts';
-
-export type Apps = ReturnType<typeof bindApps>;
 
 /** One replica for each route. Against the package by its name, so that what is built and shipped is measured. */
 export async function startInserve(isolation: 'thread' | 'inline'): Promise<Served> {
@@ -27,17 +26,4 @@ export async function startAlone(): Promise<{ json: ServeMiddleware; close(): Pr
   const middleware = serve.middleware(json.bind());
   await middleware.ready();
   return { json: middleware, close: () => serve.close() };
-}
-
-function bindApps(isolation: 'thread' | 'inline') {
-  return {
-    json: json.options({ isolation }).bind(),
-    echo: echo.options({ isolation }).bind(),
-    upload: upload.options({ isolation }).bind(),
-    stream: stream.options({ isolation }).bind(),
-    tokens: tokenStream.options({ isolation }).bind(),
-    events: events.options({ isolation }).bind(),
-    // Computing on the host's own thread is what it is compared with.
-    busy: busy.bind(),
-  };
 }

@@ -1,5 +1,5 @@
 import type { Serve, ServeMiddleware } from 'inserve';
-import type { Apps } from './inserve.ts';
+import type { Apps } from './apps.ts';
 
 /** The routes of the bench: `/json`, `/echo`, … */
 export const ROUTES = ['json', 'echo', 'upload', 'stream', 'tokens', 'events', 'busy'] as const;
