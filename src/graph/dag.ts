@@ -4,7 +4,7 @@ import type { GraphNode } from '../deployment/graph-node.ts';
 import type { DeploymentOptions } from '../deployment/options/deployment-options.ts';
 import { invalidOption } from '../errors.ts';
 import { type HttpAdapter, toAdapter } from '../input/adapters.ts';
-import { anything, type Fields, fn, parseOptions } from '../validation/fields.ts';
+import { anything, type Fields, fn, noSuchOption, parseOptions } from '../validation/fields.ts';
 import { compileGraph } from './compile.ts';
 import { driver, type GraphDriver } from './driver.ts';
 import type { BoundDag, ValueOf } from './graph-types.ts';
@@ -77,8 +77,7 @@ class Driver {
   options(changes: DriverOptions): Driver {
     for (const [name, value] of Object.entries(changes)) {
       if (DRIVER_OPTIONS.some((option) => option === name)) continue;
-      const allowed = `no such option of a driver; there are ${DRIVER_OPTIONS.join(', ')}`;
-      throw invalidOption(`DAGDriver.${name}`, value, allowed);
+      throw invalidOption(`DAGDriver.${name}`, value, noSuchOption(name, DRIVER_OPTIONS, ' of a driver'));
     }
     return new Driver(this.#deployment.options(changes));
   }

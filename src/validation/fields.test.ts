@@ -70,6 +70,15 @@ describe('options', () => {
     expect(parse({ size: undefined })).toEqual({});
   });
 
+  test('an unknown name is answered with the one that was meant', () => {
+    expect(refusal(() => parse({ Size: 3 }))).toMatchObject({
+      message: 'thing.Size: got 3; allowed: no such option (did you mean size?); there are size, nested',
+    });
+    expect(refusal(() => parse({ weight: 3 }))).toMatchObject({
+      message: 'thing.weight: got 3; allowed: no such option; there are size, nested',
+    });
+  });
+
   test.each<[unknown, string]>([
     [undefined, 'thing'],
     [new (class Options {})(), 'thing'],

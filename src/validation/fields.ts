@@ -1,4 +1,5 @@
 import { invalidOption } from '../errors.ts';
+import { nearestName } from './nearest-name.ts';
 
 /**
  * One option of an options object, which is validated by a table of such fields. A schema library is not used because the
@@ -134,11 +135,18 @@ export function parseOptions<T>(value: unknown, fields: Fields<T>, what: string)
   const parsed: Record<string, unknown> = {};
   for (const [name, item] of Object.entries(value)) {
     if (!Object.hasOwn(fields, name)) {
-      throw invalidOption(`${what}.${name}`, item, `no such option; there are ${names.join(', ')}`);
+      throw invalidOption(`${what}.${name}`, item, noSuchOption(name, names));
     }
     if (item !== undefined) parsed[name] = fields[name as keyof T].parse(item, `${what}.${name}`);
   }
   return parsed as T;
+}
+
+/** Ends the sentence "allowed: …" for an option that does not exist. @param of names what has no such option */
+export function noSuchOption(name: string, names: readonly string[], of: string = ''): string {
+  const nearest = nearestName(name, names);
+  const guess = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+  return `no such option${of}${guess}; there are ${names.join(', ')}`;
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -35,7 +35,7 @@ describe('a graph that cannot be is refused when it is made', () => {
     [
       'an unknown option',
       () => DAGDriver.bind(bound.call.bind(1), untyped({ adapter: 1 })),
-      /DAGDriver\.bind\.adapter.*no such option; there are httpAdapter/,
+      /DAGDriver\.bind\.adapter.*no such option \(did you mean httpAdapter\?\); there are httpAdapter/,
     ],
     [
       'an adapter that is none',
