@@ -38,12 +38,28 @@ describe('place', () => {
     expect(reason({ cpus: 4 }, space('a', { cpus: 2 }), space('b', { cpus: 3 }))).toMatch(
       'a replica needs 4 cpus where 2 are free on any of 2 instances',
     );
-    expect(reason({ tpu: 1 }, space('a', { cpus: 2 }))).toBe('a replica needs 1 tpu where 0 are free here');
+    expect(reason({ slots: 2 }, space('a', { slots: 1 }))).toBe(
+      'a replica needs 2 slots where 1 are free here',
+    );
     expect(reason({ gpus: 2 }, space('a', { gpus: 1 }))).toBe('a replica needs 2 gpus where 1 are free here');
     expect(reason({ gpus: 0.5, cpus: 3 }, space('a', { cpus: 1 }))).toBe(
       'a replica needs 3 cpus where 1 are free and 0.5 gpus where no gpu exists here',
     );
     expect(reason({ cpus: 1 })).toBe('no instance is available to place it on');
+  });
+
+  test('says what to do about a resource that no instance has', () => {
+    const reason = (needs: Resources): string | undefined =>
+      run(needs, 1, [space('a', { cpus: 2, slots: 0 })]).pending?.reason;
+    expect(reason({ licences: 1 })).toBe(
+      'a replica needs 1 licences where 0 are free here; no instance has licences: ' +
+        'give it with createServe({ resources: { licences: … } })',
+    );
+    expect(reason({ cpu: 1 })).toBe(
+      'a replica needs 1 cpu where 0 are free here; no instance has cpu: did you mean cpus? If not, ' +
+        'give it with createServe({ resources: { cpu: … } })',
+    );
+    expect(reason({ slots: 1 })).toBe('a replica needs 1 slots where 0 are free here');
   });
 
   test('maxReplicasPerInstance counts those that are there', () => {

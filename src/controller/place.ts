@@ -1,5 +1,8 @@
 import { type Amounts, type Demand, fromUnits, WHOLE } from '../deployment/options/resource-units.ts';
+import { nearestName } from '../validation/nearest-name.ts';
 import { pickGpus } from './gpus.ts';
+
+const BUILT_IN_RESOURCES = ['cpus', 'gpus', 'memoryMb'];
 
 /** Free capacity of an instance. */
 export interface InstanceSpace {
@@ -57,17 +60,9 @@ export function place(
   }
   const replicas = count - placements.length;
   if (replicas === 0) return { placements, pending: undefined };
-  return {
-    placements,
-    pending: {
-      replicas,
-      reason: whyNot(
-        demand,
-        maxPerInstance,
-        candidates.map((candidate) => candidate.left()),
-      ),
-    },
-  };
+  const left = candidates.map((candidate) => candidate.left());
+  const reason = whyNot(demand, maxPerInstance, left) + resourceAdvice(demand, instances);
+  return { placements, pending: { replicas, reason } };
 }
 
 /** Need of a replica by resource, computed once for all instances. */
@@ -179,6 +174,21 @@ function whyNot(demand: Demand, maxPerInstance: number, instances: readonly Inst
   if (open.length === 0) return `maxReplicasPerInstance (${maxPerInstance}) is reached ${where}`;
   const missing = open.map((space) => missingOn(demand, space)).sort((a, b) => a.length - b.length)[0] ?? [];
   return `a replica needs ${missing.join(' and ')} ${where}`;
+}
+
+/** What to do about resources that no instance has, which often are misspelt. */
+function resourceAdvice({ amounts }: Demand, instances: readonly InstanceSpace[]): string {
+  if (instances.length === 0) return '';
+  const unknown = Object.keys(amounts).filter((name) =>
+    instances.every(({ free }) => free[name] === undefined),
+  );
+  return unknown
+    .map((name) => {
+      const nearest = nearestName(name, BUILT_IN_RESOURCES);
+      const guess = nearest === undefined ? '' : ` did you mean ${nearest}? If not,`;
+      return `; no instance has ${name}:${guess} give it with createServe({ resources: { ${name}: … } })`;
+    })
+    .join('');
 }
 
 function missingOn({ amounts, gpus }: Demand, space: InstanceSpace): string[] {
