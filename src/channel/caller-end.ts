@@ -79,7 +79,7 @@ export abstract class CallerEnd {
     const method = this.#indexOf(call.method);
     if (method === undefined) {
       this.unreserve();
-      failNow(call, unknownMethod(call.method, this.methods));
+      failNow(call, unknownMethod(call, this.methods));
       return;
     }
     const slot = this.#free.pop() ?? this.#open.length;

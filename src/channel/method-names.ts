@@ -21,11 +21,18 @@ export function methodIndex(method: string, methods: MethodTable): number | unde
   return method === WEBSOCKET_METHOD_NAME ? METHOD_WEBSOCKET : undefined;
 }
 
+/** The details of a call that its error reports. */
+export interface CalledMethod {
+  /** Name of the deployment; empty where the caller does not know it. */
+  readonly deployment: string;
+  readonly method: string;
+}
+
 /** Creates the error of a call to a method that the replica does not have. */
-export function unknownMethod(method: string, methods: MethodTable): ServeError {
+export function unknownMethod({ deployment, method }: CalledMethod, methods: MethodTable): ServeError {
   const available = [...methods.keys()].sort().join(', ') || '(none)';
   return new ServeError(
     'SERVE_UNKNOWN_METHOD',
-    `there is no method '${method}'; available methods: ${available}`,
+    `${deployment === '' ? '' : `${deployment}: `}there is no method '${method}'; available methods: ${available}`,
   );
 }

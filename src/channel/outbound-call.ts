@@ -57,6 +57,11 @@ export abstract class OutboundCall extends Expiring {
   /** Time at which the call was last sent, of `clock.now()`. */
   abstract readonly sentAt: number;
 
+  /** Name of the deployment that is called; empty where this side does not know it. */
+  get deployment(): string {
+    return '';
+  }
+
   get requestId(): string {
     return this.meta?.requestId ?? `${this.callerName}-${this.number}`;
   }

@@ -81,6 +81,10 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     this.number = ++counter;
   }
 
+  override get deployment(): string {
+    return this.#route.deployment;
+  }
+
   get route(): CallOwner {
     return this.#route;
   }

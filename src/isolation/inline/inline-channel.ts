@@ -147,7 +147,7 @@ export class InlineChannel implements CallChannel {
     const method = methodIndex(call.method, this.methods);
     if (method === undefined) {
       this.unreserve();
-      call.failed(unknownMethod(call.method, this.methods));
+      call.failed(unknownMethod(call, this.methods));
       return;
     }
     if (!this.#isByReference) {

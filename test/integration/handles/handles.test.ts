@@ -29,7 +29,7 @@ describe('methods', () => {
     ]) {
       await expect(untyped[name]?.remote()).rejects.toMatchObject({
         code: 'SERVE_UNKNOWN_METHOD',
-        message: expect.stringContaining('available methods: call, names, own'),
+        message: `Methods: there is no method '${name}'; available methods: call, names, own`,
       });
     }
   });
