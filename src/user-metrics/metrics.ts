@@ -61,7 +61,7 @@ export const metrics = {
     const table = define('counter', name, parseOptions(options, FIELDS, `metrics.counter('${name}')`));
     return {
       inc(value = 1, labels = {}) {
-        check(value >= 0, name, value, 'a number ≥ 0');
+        check(value >= 0, `${name}.inc(value, labels)`, value, 'a number ≥ 0');
         seriesOf(table, labels).value += value;
       },
     };
@@ -71,7 +71,7 @@ export const metrics = {
     const table = define('gauge', name, parseOptions(options, FIELDS, `metrics.gauge('${name}')`));
     return {
       set(value, labels = {}) {
-        check(Number.isFinite(value), name, value, 'a finite number');
+        check(Number.isFinite(value), `${name}.set(value, labels)`, value, 'a finite number');
         seriesOf(table, labels).value = value;
       },
     };
@@ -89,7 +89,7 @@ export const metrics = {
     const table = define('histogram', name, rest, buckets);
     return {
       observe(value, labels = {}) {
-        check(Number.isFinite(value), name, value, 'a finite number');
+        check(Number.isFinite(value), `${name}.observe(value, labels)`, value, 'a finite number');
         const series = seriesOf(table, labels);
         series.value += value;
         countInto(series.buckets, buckets, value);
@@ -116,8 +116,10 @@ function seriesOf(table: MetricTable, labels: MetricLabels): MetricSeries {
   if (given.length !== names.length || !given.every((label) => names.includes(label))) {
     throw invalidOption(
       `${name}: labels`,
-      labels,
-      names.length === 0 ? 'none' : `exactly ${names.join(', ')}`,
+      given.length === 0 ? undefined : given.join(', '),
+      names.length === 0
+        ? `none, unless its options declare them: { labels: ['${given[0]}'] }`
+        : `exactly ${names.join(', ')}, as its options declare them`,
     );
   }
   const values = names.map((label) => String(labels[label]));

@@ -78,6 +78,17 @@ describe("users' metrics", () => {
     expect(() => metrics.gauge('g', { labels: ['app'] })).toThrow('a label name other than');
     expect(() => metrics.histogram('h', { buckets: [2, 1] })).toThrow('numbers in ascending order');
     expect(() => metrics.counter('demo_total').inc(-1)).toThrow('a number ≥ 0');
+    const labels = { kind: 'a' } as unknown as number;
+    expect(() => metrics.counter('demo_total').inc(labels)).toThrow(
+      'demo_total.inc(value, labels): got an object',
+    );
+    expect(() => metrics.gauge('demo_set').set(labels)).toThrow('demo_set.set(value, labels): got an object');
+    expect(() => metrics.histogram('demo_seen').observe(labels)).toThrow(
+      'demo_seen.observe(value, labels): got',
+    );
+    expect(() => metrics.counter('demo_total').inc(1, { kind: 'a' })).toThrow(
+      'demo_total: labels: got "kind"; allowed: none, unless its options declare them: { labels: [\'kind\'] }',
+    );
   });
 
   test('a label without bounds fills neither memory nor the scrape', async () => {
