@@ -43,5 +43,5 @@ export function deathReason(error: unknown): string {
   const isFull = error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
   return isFull
     ? 'its heap was full (resources.memoryMb, or resourceLimits.maxOldGenerationSizeMb)'
-    : 'its thread ended';
+    : `its thread ended${error === undefined ? '' : `: ${messageOf(error)}`}`;
 }
