@@ -97,10 +97,10 @@ export type {
   SocketMessageEvent,
 } from './replica/ingress/server-web-socket.ts';
 export { type ServerSentEvent, type SseOptions, sse } from './replica/ingress/sse.ts';
+export type { RunOptions } from './run-options.ts';
 export {
   createServe,
   type OpenApiOptions,
-  type RunOptions,
   type Serve,
 } from './serve.ts';
 export type { ServeOptions } from './serve-options.ts';

@@ -19,18 +19,12 @@ import type { WebSocketOptions } from './adapters/websocket/websocket-options.ts
 import { fleetEntry } from './cluster/fleet-entry.ts';
 import type { FleetHost } from './cluster/fleet-host.ts';
 import type { FleetOptions } from './cluster/fleet-options.ts';
-import { APP_NAME, ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
+import { ROUTE_PREFIX, type ServeConfig } from './deployment/app-config.ts';
 import type { BoundDeployment } from './deployment/bound.ts';
 import { assertBound, defaultAppName } from './deployment/compile-app.ts';
 import type { Exposable } from './deployment/exposable.ts';
-import type { AppAutoscalingPolicy } from './deployment/options/autoscaling-policy.ts';
 import { SCALE_FIELD, type ScaleOptions } from './deployment/options/scale-options.ts';
-import {
-  TRIAL_FIELDS,
-  type TrialKind,
-  type TrialOptions,
-  trialKind,
-} from './deployment/options/trial-options.ts';
+import { type TrialKind, trialKind } from './deployment/options/trial-options.ts';
 import type { DeploymentHandle, UntypedHandle } from './handle/api/handle-types.ts';
 import { triedApp } from './instance/apps/trial-name.ts';
 import type { FleetPart } from './instance/fleet/instance-fleet.ts';
@@ -41,27 +35,9 @@ import { Metrics } from './observe/metrics.ts';
 import type { OpenApiDocument } from './openapi/openapi-types.ts';
 import { replicaRouter } from './replica/current-thread.ts';
 import { mainInWorker } from './replica/thread-hooks/main-in-worker.ts';
+import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { fleetPart, instanceOptions, SERVE_FIELDS, type ServeOptions } from './serve-options.ts';
-import { boolean, type Fields, fn, milliseconds, parseOptions, string } from './validation/fields.ts';
-
-export interface RunOptions extends TrialOptions {
-  /** Name of the app. Default: the name of the ingress deployment. */
-  name?: string;
-  /** Path at which `middleware()` without an app serves it; `null` = nowhere. Default `'/'`, or nowhere if its ingress answers no HTTP. */
-  routePrefix?: string | null;
-  /**
-   * Decides about the replicas of all autoscaled deployments of the app at once, instead of their own policies. It runs on
-   * the host's thread.
-   */
-  autoscalingPolicy?: AppAutoscalingPolicy;
-}
-
-const RUN_FIELDS: Fields<RunOptions> = {
-  name: APP_NAME,
-  routePrefix: ROUTE_PREFIX,
-  ...TRIAL_FIELDS,
-  autoscalingPolicy: fn<AppAutoscalingPolicy>(),
-};
+import { boolean, milliseconds, parseOptions, string } from './validation/fields.ts';
 
 export interface OpenApiOptions {
   /** Path at which the app is mounted. Default: its `routePrefix`, else `'/'`. */
@@ -107,16 +83,11 @@ export class Serve implements AsyncDisposable {
    */
   async run<T>(app: BoundDeployment<T>, options: RunOptions = {}): Promise<DeploymentHandle<T>> {
     assertBound(app, 'run(app)');
-    const { routePrefix: prefix, ...rest } = options;
-    const { name, routePrefix, autoscalingPolicy, ...trial } = parseOptions<RunOptions>(
-      { ...rest, ...(prefix === null ? {} : { routePrefix: prefix }) },
-      RUN_FIELDS,
-      'run',
-    );
+    const { name, routePrefix, autoscalingPolicy, ...trial } = parseRunOptions(options);
     const appName = name ?? defaultAppName(app);
     const kind = trialKind(trial, 'run');
     if (kind !== undefined) await this.#instance.try(app, appName, kind);
-    else await this.#instance.deploy(app, appName, prefix === null ? null : routePrefix, autoscalingPolicy);
+    else await this.#instance.deploy(app, appName, routePrefix, autoscalingPolicy);
     return this.#instance.handle<T>(appName);
   }
 

@@ -79,6 +79,7 @@ const FLOORS = [
   'cluster',
   'instance',
   'adapters',
+  'run-options.ts',
   'serve-options.ts',
   'serve.ts',
   'default-serve.ts',

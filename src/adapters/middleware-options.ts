@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
+import { BoundDeployment } from '../deployment/bound.ts';
 import { NAME_PATTERN } from '../deployment/options/deployment-options.ts';
 import { TRIAL_FIELDS, type TrialOptions } from '../deployment/options/trial-options.ts';
+import { invalidOption } from '../errors.ts';
 import { MODEL_ID } from '../handle/api/model-id.ts';
 import { PRIORITIES, type Priority } from '../handle/queue/priority.ts';
 import { bytes, MIB } from '../validation/bytes.ts';
 import { boolean, type Fields, fn, milliseconds, oneOf, parseOptions, string } from '../validation/fields.ts';
+import { isInstance } from '../validation/peek.ts';
 import { type WebSocketOptions, webSocket } from './websocket/websocket-options.ts';
 
 /** The result of `call(req)` for a request. */
@@ -72,6 +75,10 @@ const ROUTING_FIELDS: Fields<RequestRouting> = {
 
 /** @throws ServeError `SERVE_INVALID_OPTION` */
 export function parseMiddlewareOptions(options: unknown): ResolvedMiddlewareOptions {
+  if (isInstance(options, BoundDeployment)) {
+    const allowed = 'options; the app is the first argument: app.use(path, serve.middleware(app, options))';
+    throw invalidOption('middleware(app, options)', options, allowed);
+  }
   const parsed = parseOptions<MiddlewareOptions<unknown>>(options, FIELDS, 'middleware');
   return {
     onError: 'respond',

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { LostCall } from '../handle/routing/lost-calls.ts';
 import { inRootContext } from '../time/root-context.ts';
+import { fn, oneOf } from '../validation/fields.ts';
 
 /** The events of `serve.on()` by name. */
 export interface ServeEvents {
@@ -39,6 +40,17 @@ export interface ServeEvents {
 
 export type ServeEventName = keyof ServeEvents;
 
+const EVENT_NAMES = {
+  replica: true,
+  deployment: true,
+  scaling: true,
+  leader: true,
+  peer: true,
+  fault: true,
+} as const satisfies Record<ServeEventName, true>;
+const EVENT = oneOf(...(Object.keys(EVENT_NAMES) as ServeEventName[]));
+const LISTENER = fn();
+
 /** A typed emitter. A listener that throws does not affect the serving layer or other listeners. */
 export class Events {
   readonly #emitter = new EventEmitter();
@@ -49,8 +61,13 @@ export class Events {
     this.#emitter.setMaxListeners(0);
   }
 
-  /** @returns a function that removes the listener */
+  /**
+   * @returns a function that removes the listener
+   * @throws ServeError `SERVE_INVALID_OPTION` for an event that does not exist
+   */
   on<K extends ServeEventName>(event: K, listener: (data: ServeEvents[K]) => void): () => void {
+    EVENT.parse(event, 'on(event)');
+    LISTENER.parse(listener, 'on(listener)');
     this.#emitter.on(event, listener);
     return () => this.#emitter.off(event, listener);
   }

@@ -1,6 +1,7 @@
 import type { BoundDeployment } from '../deployment/bound.ts';
 import type { DeploymentHandle } from '../handle/api/handle-types.ts';
-import { createServe, type RunOptions, type Serve } from '../serve.ts';
+import type { RunOptions } from '../run-options.ts';
+import { createServe, type Serve } from '../serve.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { ManualClock } from '../time/manual-clock.ts';
 import { type Replacement, replaceDeployments } from './replace-deployments.ts';

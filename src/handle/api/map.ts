@@ -1,6 +1,6 @@
-import { ServeError } from '../../errors.ts';
+import { invalidOption, ServeError } from '../../errors.ts';
 import { time } from '../../time/clock.ts';
-import { iteratorOf } from '../../validation/iterator-of.ts';
+import { isIterable, iteratorOf } from '../../validation/iterator-of.ts';
 import type { Route } from '../routing/route.ts';
 import { parseMapOptions } from './handle-options.ts';
 import type { MapOptions } from './handle-types.ts';
@@ -20,6 +20,8 @@ export function mapItems(
   signal: AbortSignal | undefined,
   call: (item: unknown) => DeploymentResponse<unknown>,
 ): AsyncGenerator<unknown, void> {
+  if (!isIterable(items))
+    throw invalidOption('map(items)', items, 'an iterable or an async iterable of items');
   const parsed = parseMapOptions(options);
   const signals = [signal, parsed.signal].filter((given) => given !== undefined);
   return new MapRun(route, items, parsed, signals, call).results();
