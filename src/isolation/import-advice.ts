@@ -19,6 +19,11 @@ const LOADER_CODES: ReadonlySet<unknown> = new Set([
 
 /** `require is not defined in ES module scope`, and its like. */
 const COMMONJS_NAME = / is not defined in ES module scope/;
+/** Globals of test runners, and what they say outside of their own processes. */
+const TEST_GLOBAL =
+  /^(?:(?:describe|test|it|expect|jest|vi|beforeAll|beforeEach|afterAll|afterEach) is not defined|Vitest .*)$/s;
+/** A test runner in the innermost frame of a stack. */
+const TEST_RUNNER = /[\\/]node_modules[\\/](?:@?vitest|@?jest|mocha)[\\/]/;
 /** Node says so when a second thread loads an addon that is not context-aware. */
 const LOADED_ONCE = /Module did not self-register/;
 
@@ -31,7 +36,17 @@ export function importAdvice(error: unknown): string {
   const message = String(peek(error, 'message'));
   if (LOADED_ONCE.test(message))
     return `the native addon can be loaded by one thread of a process only: set isolation: 'process', see ${NATIVE_PAGE}`;
+  if (TEST_GLOBAL.test(message) || TEST_RUNNER.test(innermostFrame(error)))
+    return (
+      'the replica imported a file of tests: declare the deployment in a module of its own, or run it in the thread of ' +
+      `the test with createServe({ isolation: 'inline' }), see ${TESTING_PAGE}`
+    );
   if (error instanceof SyntaxError || LOADER_CODES.has(peek(error, 'code')) || COMMONJS_NAME.test(message))
     return `replicas import modules by Node itself, not through vitest, jest or a bundler: see ${TESTING_PAGE}`;
   return '';
+}
+
+function innermostFrame(error: object): string {
+  const lines = String(peek(error, 'stack')).split('\n');
+  return lines.find((line) => line.startsWith('    at ')) ?? '';
 }
