@@ -89,7 +89,7 @@ export const SERVE_ERRORS = {
     meaning:
       "A replica's thread ran code that belongs to the host, such as `serve.run()` or `server.listen()`.",
     remedy:
-      'Move the deployment to its own module, or guard the server with `if (import.meta.main)`; in a bundle, build that module as an entry of its own ([bundlers](bundlers.md)).',
+      'Move the deployment to its own module, or guard the server with `if (import.meta.main)` (in CommonJS `require.main === module`); in a bundle, build that module as an entry of its own ([bundlers](bundlers.md)).',
   },
   SERVE_INVALID_OPTION: {
     statusCode: 500,

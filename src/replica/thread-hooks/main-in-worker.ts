@@ -40,7 +40,7 @@ function atRunTime(what: string, rule: string): string {
 function atImport(what: string, { deployment, module, isMainModule }: ImportedModule): string {
   const file = displayPath(module);
   const happened = `${what} was called while a replica imported ${file}: the deployment '${deployment}' is declared in ${file}`;
-  const guard = 'or guard the server with `if (import.meta.main)`';
+  const guard = 'or guard the server with `if (import.meta.main)` (CommonJS: `require.main === module`)';
   const found = isMainModule
     ? `, which is also the program's main file. If that is a bundle, build the module that declares '${deployment}' as an ` +
       `entry of its own; if not, move the deployment to its own module, ${guard}`
