@@ -223,9 +223,12 @@ class Exchange implements HttpOutcome {
     const next = this.#next;
     if (this.#isDone) return;
     this.#leave();
-    const about = { ...this.#about, method: this.#req.method, url: this.#req.url, err: error };
+    const err = error ?? `${error} was thrown`;
+    const about = { ...this.#about, method: this.#req.method, url: this.#req.url, err };
     if (res.destroyed || res.writableEnded) {
       this.#target.log.debug({ ...about, statusCode: 499 }, 'the client disconnected before the answer');
+      // Loggers of the host would take the status that the response began with: 404 in Koa, 200 elsewhere.
+      if (!res.headersSent) res.statusCode = 499;
       this.#record(499);
       this.#host.settled?.();
       return;

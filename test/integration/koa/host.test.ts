@@ -93,18 +93,18 @@ describe('middleware in front', () => {
     ]);
   });
 
-  test('is let go when the client leaves', async () => {
-    const left = Promise.withResolvers<void>();
-    const wait: Middleware = async (_ctx, next) => {
+  test('is let go when the client leaves, with the status that the metrics have as well', async () => {
+    const left = Promise.withResolvers<number>();
+    const wait: Middleware = async (ctx, next) => {
       await next();
-      left.resolve();
+      left.resolve(ctx.status);
     };
     await using host = await hosted((app, ours) => app.use(wait).use(ours()));
     using client = await RawClient.connect(host.port);
     client.head('GET /wait/x?key=koa-left HTTP/1.1', 'Host: h');
     await shared.probe.until.remote('koa-left:started');
     client.socket.destroy();
-    await left.promise;
+    expect(await left.promise).toBe(499);
     await shared.probe.open.remote('koa-left');
   });
 
