@@ -1,6 +1,7 @@
 import { ServeError } from '../../errors.ts';
 import { time } from '../../time/clock.ts';
 import { Call, type CallOwner } from '../call/call.ts';
+import { callError } from '../call/call-errors.ts';
 import { type CallExplanation, explainCall } from '../call/explanation.ts';
 import { StreamReader, type StreamSource } from './stream.ts';
 
@@ -41,6 +42,12 @@ export class DeploymentResponse<R> extends Promise<R> implements AsyncIterable<u
   /** Explains where the call has spent its time so far. */
   explain(): CallExplanation {
     return this[CALL].explain();
+  }
+
+  /** Refuses a response that was not awaited, as in `res.json(handle.remote())`: the JSON of a promise is `{}`. */
+  toJSON(): never {
+    const what = 'the response of a call cannot be written as JSON: await it first';
+    throw callError(this[CALL], 'SERVE_NOT_SERIALIZABLE', what);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<unknown, undefined> {
