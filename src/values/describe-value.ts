@@ -1,9 +1,16 @@
+import { inspect } from 'node:util';
+import { isPlainObject } from '../validation/fields.ts';
 import { peek } from '../validation/peek.ts';
+
+const PLAIN = { depth: 0, breakLength: Infinity, maxStringLength: 80, customInspect: false } as const;
+/** Longest description of an object, in characters. */
+const MAX_LENGTH = 200;
 
 /** Describes any value in a few words, even one that cannot be read. Never throws. */
 export function describe(value: unknown): string {
   try {
     if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`;
+    if (isPlainObject(value)) return inspect(value, PLAIN).slice(0, MAX_LENGTH);
     return String(value);
   } catch {
     return `an unreadable ${typeof value}`;
