@@ -2,6 +2,9 @@ import { expect, test } from 'vitest';
 import type { BoundDeployment, MiddlewareOptions, RunOptions } from '../../src/index.ts';
 import { basic } from '../fixtures/calls/basic.ts';
 import { methods } from '../fixtures/calls/values.ts';
+import { probe } from '../fixtures/http/probe.ts';
+import { send } from '../support/http/client.ts';
+import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
 
 /** What JavaScript passes where TypeScript would refuse it. */
@@ -42,9 +45,30 @@ test('map() over something that has no items is refused when it is called', asyn
   }
 });
 
+test('a response that is written as JSON before it is awaited says so', async () => {
+  await using serve = quietServe();
+  const handle = await serve.run(basic.bind());
+  const response = handle.echo.remote(1);
+  expect(() => JSON.stringify({ answer: response })).toThrow(
+    'Basic.echo: the response of a call cannot be written as JSON: await it first',
+  );
+  expect(JSON.stringify({ answer: await response })).toBe('{"answer":1}');
+});
+
 test('a class that is run without deployment() and bind() is refused', async () => {
   await using serve = quietServe();
   await expect(serve.run(untyped<BoundDeployment<unknown>>(class Model {}))).rejects.toThrow(
     'run(app): got function Model; allowed: a bound deployment',
   );
+});
+
+test('a method that throws undefined leaves a log record that says so', async () => {
+  await using serve = quietServe();
+  await using host = await listen(serve.middleware(probe.bind()));
+  expect(await send(host.port, '/fail/undefined')).toMatchObject({ status: 500 });
+  expect(serve.log.records).toContainEqual({
+    level: 'error',
+    message: 'request failed',
+    fields: expect.objectContaining({ err: 'undefined was thrown' }),
+  });
 });

@@ -63,6 +63,7 @@ describe('a replica that dies', () => {
       });
     }
     expect(killed.cause).toMatchObject(cause);
+    expect(killed.message).toBe(`replica ${before}: its thread ended: ${(killed.cause as Error).message}`);
     const after = await handle.remote();
     expect(after).not.toBe(before);
     expect(serve.status().apps['Faulty']?.deployments['Faulty']).toMatchObject({ restarts: 1, queued: 0 });
