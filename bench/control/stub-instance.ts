@@ -112,6 +112,7 @@ setInterval(() => {
     loads: Object.fromEntries(loads) satisfies LocalLoads,
     lagMs: 0,
     isReady: true,
+    revertible: [],
   });
 }, REPORT_MS);
 

@@ -79,6 +79,8 @@ export type ToFleet =
       readonly loads: LocalLoads;
       readonly lagMs: number;
       readonly isReady: boolean;
+      /** Apps with an earlier version, to which `rollback` returns. */
+      readonly revertible: readonly string[];
     }
   /** A call waits for a deployment that has no replica anywhere. */
   | { readonly type: 'demand'; readonly key: RouteKey }

@@ -128,8 +128,9 @@ export class ControlPlane {
     if (this.#trials.has(name)) return this.#trials.closeTrial(name);
     if (fleet?.isInFleet(name) !== true) this.apps.existing(name);
     // Other instances may have an earlier version also where this one has none, or not even the app.
-    const isShared = this.apps.get(name)?.previous !== undefined || fleet?.hasPeers === true;
-    if (fleet !== undefined && isShared) return fleet.order({ kind: 'rollback', app: name });
+    const isHere = this.apps.get(name)?.previous !== undefined;
+    if (fleet !== undefined && (isHere || (await fleet.mayGoBack(name))))
+      return fleet.order({ kind: 'rollback', app: name });
     await this.deployer.goBack(name);
   }
 

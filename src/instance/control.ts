@@ -39,8 +39,8 @@ export interface FleetControl {
   trialOf(app: string): TrafficSplitConfig | undefined;
   /** Whether the fleet has a deployment, or any deployment of an app, on this instance or on others. */
   isInFleet(app: string, deployment?: string): boolean;
-  /** Whether other instances of the fleet live. */
-  readonly hasPeers: boolean;
+  /** Whether another instance has an earlier version of an app, or has not told yet what it has. */
+  mayGoBack(app: string): Promise<boolean>;
 }
 
 /** An instance's side of the control plane: declares its apps, and reads its part of the plan. */

@@ -159,8 +159,8 @@ export class Deployer {
 
   /** Rolls an app back to the version before its last update. @throws ServeError `SERVE_NOT_FOUND` */
   async goBack(name: string): Promise<void> {
-    const app = this.#apps.existing(name);
-    if (app.previous === undefined) {
+    const app = this.#apps.get(name);
+    if (app?.previous === undefined) {
       throw new ServeError('SERVE_NOT_FOUND', `app '${name}' has no earlier version`, { app: name });
     }
     await this.updateTo(app, app.previous, false);

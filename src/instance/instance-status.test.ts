@@ -14,6 +14,7 @@ const PEER: FleetPeer = {
   resources: {},
   gpus: 0,
   running: {},
+  revertible: [],
 };
 
 const VIEW: Partial<FleetView> = {

@@ -19,6 +19,8 @@ export interface FleetPeer {
   readonly gpus: number;
   /** Running replicas by deployment key. */
   readonly running: Readonly<Record<string, number>>;
+  /** Apps with an earlier version, to which `rollback` returns; undefined: the instance has not told. */
+  readonly revertible: readonly string[] | undefined;
 }
 
 /** @internal Orders of persons that each instance carries out with its own apps. */

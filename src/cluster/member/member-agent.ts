@@ -155,6 +155,7 @@ export class MemberAgent {
           loads: message.loads,
           hostLagMs: message.lagMs,
           isReady: message.isReady,
+          revertible: message.revertible,
         });
         return;
       case 'demand':

@@ -27,8 +27,9 @@ export function viewOf(node: FleetNode): FleetView {
     const state = isAlive ? (isLinked ? STATES[record.state] : 'SUSPECT') : 'DEAD';
     const { address, epoch, codeVersion, zone, resources, gpus } = record;
     const protocol = Math.max(0, ...record.protocols);
-    const { hostLagMs: lagMs = 0, running = {} } = status ?? {};
-    return [{ id, address, epoch, state, lagMs, codeVersion, protocol, zone, resources, gpus, running }];
+    const { hostLagMs: lagMs = 0, running = {}, revertible } = status ?? {};
+    const told = { lagMs, running, revertible };
+    return [{ id, address, epoch, state, codeVersion, protocol, zone, resources, gpus, ...told }];
   });
   const totals = Object.entries(plan?.counts ?? {}).map(
     ([key, counts]) => [key, counts.reduce((sum, count) => sum + count, 0)] as const,

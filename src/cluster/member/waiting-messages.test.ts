@@ -8,7 +8,8 @@ const declaration = (codeVersion: string): Declaration => ({
   codeVersion,
   apps: [],
 });
-const report = (lagMs: number) => ({ type: 'report', loads: {}, lagMs, isReady: true }) as const;
+const report = (lagMs: number) =>
+  ({ type: 'report', loads: {}, lagMs, isReady: true, revertible: [] }) as const;
 const demand = (name: string) => ({ type: 'demand', key: routeKey('shop', name) }) as const;
 
 test('an instance that cannot join keeps a bounded number of messages: the last of each kind', () => {

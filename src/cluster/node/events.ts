@@ -100,6 +100,8 @@ export type FleetFrame =
       readonly hostLagMs: number;
       /** Running replicas by deployment. */
       readonly running: Readonly<Record<string, number>>;
+      /** Apps with an earlier version, to which `rollback` returns; undefined: the host has not told yet. */
+      readonly revertible?: readonly string[] | undefined;
       /** Members that refused the connection and have no link. */
       readonly refused: readonly string[];
     }
@@ -132,6 +134,8 @@ export type FleetEvent =
       readonly loads: LocalLoads;
       readonly hostLagMs: number;
       readonly isReady: boolean;
+      /** Apps with an earlier version, to which `rollback` returns. */
+      readonly revertible?: readonly string[];
     }
   /** A call waits for a deployment that has no replica. */
   | { readonly type: 'demand'; readonly deployment: string }

@@ -129,6 +129,7 @@ export class FleetNode {
         this.#parts.sync.rejoin();
         break;
       case 'hostReport':
+        this.#parts.self.revertible = event.revertible;
         if (this.#parts.self.report(event.loads, event.hostLagMs, event.isReady, now))
           this.#parts.sync.rejoin();
         break;

@@ -77,8 +77,8 @@ export class Links {
     const refused = [...this.#membership.all()].filter(
       ({ refusedSince, isLinked }) => refusedSince !== undefined && !isLinked,
     );
-    const { state, hostLagMs, running } = this.#self;
-    return { kind: 'status', state, hostLagMs, running, refused: refused.map(({ id }) => id) };
+    const { state, hostLagMs, running, revertible } = this.#self;
+    return { kind: 'status', state, hostLagMs, running, revertible, refused: refused.map(({ id }) => id) };
   }
 
   #tellStatus(now: number): void {
@@ -97,7 +97,7 @@ function isSameStatus(a: Status, b: Status): boolean {
     a.state === b.state &&
     a.hostLagMs === b.hostLagMs &&
     a.refused.length === b.refused.length &&
-    JSON.stringify(a.running) === JSON.stringify(b.running) &&
+    JSON.stringify([a.running, a.revertible]) === JSON.stringify([b.running, b.revertible]) &&
     a.refused.every((id, index) => b.refused[index] === id)
   );
 }

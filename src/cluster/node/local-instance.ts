@@ -21,6 +21,8 @@ export class LocalInstance {
   state: MemberState = 'joining';
   loads: LocalLoads = {};
   hostLagMs = 0;
+  /** Apps with an earlier version; undefined before the host's first report. */
+  revertible: readonly string[] | undefined = undefined;
   /** Time of the host's last report. */
   reportedAt: number = -Infinity;
   upSince: number | undefined = undefined;

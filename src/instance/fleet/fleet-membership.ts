@@ -27,6 +27,8 @@ import { LocalLoads } from './local-loads.ts';
 const REPORT_MS = 250;
 /** Time limit of an order, in ms: the fleet thread gives up after one second, and may be gone. */
 const COMMAND_MS = 5_000;
+/** Longest wait for news of a peer, in ms. A change reaches the others after at most three periods of 250 ms. */
+const NEWS_MS = 1_000;
 /** Longest wait for the orders of a fleet whose Redis has answered already, in ms: they may be unreadable. */
 const ORDERS_MS = 5_000;
 /** Time beyond its limit that an orderly leave may take, in ms. */
@@ -67,6 +69,8 @@ export class FleetMembership {
   readonly #reports: Timer;
   /** Ends the wait for the first word of the fleet. */
   readonly #silence: Timer;
+  /** Called with each view. */
+  readonly #watchers = new Set<(view: FleetView) => void>();
   #lastCommand = 0;
   #declaration: Declaration | undefined = undefined;
   #view: FleetView | undefined = undefined;
@@ -149,6 +153,22 @@ export class FleetMembership {
     await this.#reached.promise;
     if (this.#view?.isStoreUp === true) await within(ORDERS_MS, this.#ordered.promise);
     return this.#view?.isStoreUp === true;
+  }
+
+  /** Whether the fleet is as a condition says, or is told to be within a second. */
+  async sees(condition: (view: FleetView) => boolean): Promise<boolean> {
+    const seen = Promise.withResolvers<void>();
+    let isTrue = false;
+    const look = (view: FleetView): void => {
+      isTrue = condition(view);
+      if (isTrue) seen.resolve();
+    };
+    if (this.#view !== undefined) look(this.#view);
+    if (isTrue) return true;
+    this.#watchers.add(look);
+    await within(NEWS_MS, seen.promise);
+    this.#watchers.delete(look);
+    return isTrue;
   }
 
   /** Leaves the fleet: the replicas move elsewhere first. Resolves at the latest after `timeoutMs` and two seconds. */
@@ -242,6 +262,7 @@ export class FleetMembership {
     this.#decisions.follow(view);
     orders.follow(view);
     if (view.areOrdersKnown) this.#ordered.resolve();
+    for (const look of this.#watchers) look(view);
   }
 
   #consult(consultations: readonly Consultation[]): void {
@@ -260,6 +281,7 @@ export class FleetMembership {
       loads,
       lagMs: Math.round(lagMs()),
       isReady: all.length > 0 && all.every(({ isRoutable }) => isRoutable),
+      revertible: all.filter(({ previous }) => previous !== undefined).map(({ name }) => name),
     });
     for (const [key, { queued, running, target }] of Object.entries(loads))
       if (queued > 0 && running === 0 && target === 0) this.#post({ type: 'demand', key: key as RouteKey });

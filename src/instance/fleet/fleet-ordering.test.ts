@@ -22,6 +22,7 @@ test('an instance that starts without Redis says that its config holds there onl
     view: undefined,
     command: async () => {},
     scalingOf: () => undefined,
+    sees: async () => false,
     reached: async () => false,
   };
   const follower = new OrderFollower(ACTIONS, new Events(() => {}), log);

@@ -19,6 +19,8 @@ export interface OrderingMembership {
   readonly view: FleetView | undefined;
   command(change: OverrideChange): Promise<void>;
   scalingOf(key: RouteKey): ScalingReport | undefined;
+  /** Whether the fleet is as a condition says, or is told to be soon. */
+  sees(condition: (view: FleetView) => boolean): Promise<boolean>;
   /** Resolves with whether the fleet's Redis answers: at the latest once the instance decides alone. */
   reached(): Promise<boolean>;
 }
@@ -97,8 +99,10 @@ export class FleetOrdering implements FleetControl {
     return Object.keys(totals).some((key) => namesOf(key as RouteKey)[0] === app);
   }
 
-  get hasPeers(): boolean {
-    return this.#membership.view?.peers.some(({ state }) => state !== 'DEAD') === true;
+  mayGoBack(app: string): Promise<boolean> {
+    return this.#membership.sees(({ peers }) =>
+      peers.some(({ state, revertible }) => state !== 'DEAD' && revertible?.includes(app) !== false),
+    );
   }
 
   get #generation(): number {

@@ -129,6 +129,11 @@ export class InstanceFleet implements OrderingMembership {
     return (await this.#membership?.reached()) === true;
   }
 
+  /** Whether the fleet is as a condition says, or is told to be soon. */
+  async sees(condition: (view: FleetView) => boolean): Promise<boolean> {
+    return (await this.#membership?.sees(condition)) === true;
+  }
+
   /** Leaves the fleet, and lets no more calls of peers in: those that are here go on. */
   async leave(timeoutMs: number = LEAVE_MS): Promise<void> {
     const host = await this.#starting?.catch(() => undefined);

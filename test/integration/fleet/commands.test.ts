@@ -89,6 +89,26 @@ describeWithRedis('orders to a fleet', () => {
     await expect(late.serve.rollback('nothing')).rejects.toMatchObject({ code: 'SERVE_NOT_FOUND' });
   });
 
+  test('a rollback of an app that has no earlier version on any instance fails', async () => {
+    await using fleet = await RedisFleet.start();
+    const all = await pair(fleet, (serve) => serve.run(release.bind({ label: 'v1' }), { name: 'app' }));
+    const bare = await fleet.add();
+    await eventually(() => bare.serve.status().instances.length === 3);
+    for (const { serve } of [...all, bare])
+      await eventually(() =>
+        serve.rollback('app').then(
+          () => false,
+          (error) => error.code === 'SERVE_NOT_FOUND' && error.message.includes('no earlier version'),
+        ),
+      );
+    // An update that the others hear of only now is rolled back.
+    const [one, other] = all;
+    await one.serve.run(release.bind({ label: 'v2' }), { name: 'app' });
+    await other.serve.rollback('app');
+    const here = one.serve.handle<typeof Release>('app').options({ preferLocal: true });
+    await eventually(async () => (await here.remote()).label === 'v1');
+  });
+
   test('the instance that leads says what the autoscaling of the fleet decided', async () => {
     await using fleet = await RedisFleet.start();
     const autoscaling = { minReplicas: 1, maxReplicas: 3, targetOngoingRequests: 1, upscaleDelayMs: 0 };
