@@ -105,7 +105,7 @@ describe(FOLDER, () => {
 });
 
 test('every row of the page on what happens names tests that exist', () => {
-  const [, table = ''] = /## What happens when\n([\s\S]*?)\n\n[^|\n]/.exec(PAGE) ?? [];
+  const [, table = ''] = /## Behaviour under failures and changes\n([\s\S]*?)\n\n[^|\n]/.exec(PAGE) ?? [];
   const rows = table.trim().split('\n').slice(2);
   expect(rows.length).toBeGreaterThan(20);
   for (const row of rows) {
