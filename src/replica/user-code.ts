@@ -71,6 +71,12 @@ export class UserCode {
       const made: unknown = await create.apply(target, args);
       if (typeof made === 'object' && made !== null && made instanceof target)
         return new UserCode(made, false, schemas);
+      if (made === undefined) {
+        const name = target.name || 'the class';
+        console.warn(
+          `static create() of ${name} returned undefined, so new ${name}() was called: return the instance`,
+        );
+      }
     }
     return new UserCode(Reflect.construct(target, args) as object, false, schemas);
   }

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import type { BoundDeployment, MiddlewareOptions, RunOptions } from '../../src/index.ts';
 import { basic } from '../fixtures/calls/basic.ts';
+import { forgetful } from '../fixtures/calls/forgetful.ts';
 import { methods } from '../fixtures/calls/values.ts';
 import { probe } from '../fixtures/http/probe.ts';
 import { send } from '../support/http/client.ts';
 import { listen } from '../support/http/listen.ts';
 import { quietServe } from '../support/quiet.ts';
+import { eventually } from '../support/until.ts';
 
 /** What JavaScript passes where TypeScript would refuse it. */
 function untyped<T>(value: unknown): T {
@@ -71,4 +73,19 @@ test('a method that throws undefined leaves a log record that says so', async ()
     message: 'request failed',
     fields: expect.objectContaining({ err: 'undefined was thrown' }),
   });
+});
+
+test('a create() that returns nothing is warned of, since its instance is lost', async () => {
+  await using serve = quietServe();
+  const handle = await serve.run(forgetful.bind());
+  expect(await handle.hasWeights.remote()).toBe(false);
+  const warnings = (): unknown[] => serve.log.records.filter(({ level }) => level === 'warn');
+  await eventually(() => warnings().length > 0);
+  expect(warnings()).toMatchObject([
+    {
+      message:
+        'static create() of Forgetful returned undefined, so new Forgetful() was called: return the instance',
+      fields: { deployment: 'Forgetful' },
+    },
+  ]);
 });
