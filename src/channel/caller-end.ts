@@ -315,7 +315,9 @@ export abstract class CallerEnd {
         return;
       case FRAME.returned:
         this.#finish(call);
-        if (frames[at + 2] !== undefined) call.takeAgain(frames[at + 2], frames[at + 3], frames[at + 4]);
+        // What moved with a call whose values hold no memory belongs to no value.
+        if (frames[at + 2] === undefined) call.transfer = undefined;
+        else call.takeAgain(frames[at + 2], frames[at + 3], frames[at + 4]);
         call.returned();
         return;
       default:

@@ -1,5 +1,5 @@
 import type { Marks } from '../values/marks.ts';
-import { largeBuffersIn } from '../values/memory.ts';
+import { buffersIn } from '../values/memory.ts';
 import { revive } from '../values/revive.ts';
 import type { EncodedValue } from '../values/transfer.ts';
 import type { ArrivedCall } from './call-intake.ts';
@@ -186,10 +186,10 @@ export class ChannelCall implements InboundCall, ArrivedCall {
     this.#channel.over(this.#id, this.#begunAt ?? NOT_TIMED);
     const { args, meta, marks } = this.raw();
     // Copied, not moved: a link may still read what it was given to send.
-    const large = largeBuffersIn([args, meta]);
-    const back = large.length > 0 ? [args, meta, marks] : [undefined, undefined, undefined];
+    const memory = buffersIn([args, meta]);
+    const back = memory.length > 0 ? [args, meta, marks] : [undefined, undefined, undefined];
     this.#channel.outbox.frames.push(FRAME.returned, this.#id, ...back);
-    const bytes = large.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const bytes = memory.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.#channel.outbox.commit(bytes, undefined, true);
   }
 

@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { Expiring } from '../time/timer-wheel.ts';
 import type { Marks } from '../values/marks.ts';
-import { largeBuffersIn } from '../values/memory.ts';
+import { buffersIn, LARGE_BYTES } from '../values/memory.ts';
 import type { CallMeta } from './frames.ts';
 
 /** A part of an uploaded body. */
@@ -79,7 +79,8 @@ export abstract class OutboundCall extends Expiring {
     this.args = args as unknown[];
     this.meta = meta as CallMeta | undefined;
     this.marks = marks as Marks | undefined;
-    this.transfer = largeBuffersIn([args, meta]);
+    const large = buffersIn([args, meta], LARGE_BYTES);
+    this.transfer = large.length > 0 ? large : undefined;
   }
 
   /** The one result of a unary call. @param marks where the call wants raw values */

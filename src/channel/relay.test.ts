@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Answers, Link, RecordedCall } from '../../test/support/link.ts';
 import type { Marks } from '../values/marks.ts';
+import { transfer } from '../values/transfer.ts';
 import type { ChannelCall } from './channel-call.ts';
 import { CANCEL_CODE } from './frames.ts';
 import type { InboundCall } from './inbound-call.ts';
@@ -174,5 +175,24 @@ describe('a call that is passed on', () => {
     expect(rest.part.buffer).toBe(taken?.buffer);
     expect(rest).toEqual({ part: new Float64Array([5, 6]), bytes, error: new Refusal('x') });
     expect([memory.length, bytes.length]).toEqual([20_000, 70_000]);
+  });
+
+  test.each([
+    ['little memory', (bytes: Uint8Array<ArrayBuffer>) => ({ bytes })],
+    ['memory that no value refers to', () => ({ bytes: 'none' })],
+  ])('is whole again where %s moved with it', async (_, holding) => {
+    let begun = 0;
+    await using link = new Link((call) => {
+      if (begun++ < 2) (call as ChannelCall).returned();
+      else new Answers().result(call, call.args);
+    });
+    const given = new Uint8Array([1, 2, 3]);
+    const value = holding(given);
+    const expected = structuredClone(value);
+    const call = new Repeated('first', [transfer(value, [given.buffer])]);
+    call.link = link;
+    link.send(call);
+    expect(await call.over).toEqual({ type: 'result', value: [expected] });
+    expect(given.length).toBe(0);
   });
 });

@@ -269,8 +269,8 @@ function sizeOf(View: ViewConstructor | undefined): number {
   return View?.BYTES_PER_ELEMENT ?? 1;
 }
 
-/** Finds the buffers in captured values that are so large that capture lets them move. */
-export function largeBuffersIn(values: readonly unknown[]): ArrayBuffer[] {
+/** Finds the buffers in captured values, and the buffers of views there. @param least minimum size, in bytes */
+export function buffersIn(values: readonly unknown[], least = 0): ArrayBuffer[] {
   const seen = new Set<unknown>();
   const found: ArrayBuffer[] = [];
   const visit = (value: unknown): void => {
@@ -278,7 +278,7 @@ export function largeBuffersIn(values: readonly unknown[]): ArrayBuffer[] {
     seen.add(value);
     if (ArrayBuffer.isView(value)) visit(value.buffer);
     else if (types.isArrayBuffer(value)) {
-      if (value.byteLength >= LARGE_BYTES) found.push(value);
+      if (value.byteLength >= least) found.push(value);
     } else for (const member of membersOf(value)) visit(member);
   };
   for (const value of values) visit(value);
