@@ -37,7 +37,7 @@ export class ServedDeployment implements HostPlaces {
     this.config = config;
     this.maxQueued = maxQueued;
     this.#loads = loads;
-    this.keyed = new KeyedPeerRuns(route);
+    this.keyed = new KeyedPeerRuns(route, () => this.giveBack());
     this.windows = new HostWindows(this, time, () => this.#watch());
   }
 

@@ -90,10 +90,13 @@ export class KeyedPeerRun implements KeyedRun<KeyedPeerCall>, AwaitedRun, Inboun
 /** The calls of all peers to one deployment of this instance that have an idempotency key. */
 export class KeyedPeerRuns extends KeyedRuns<KeyedPeerCall, KeyedPeerRun, RawResult> {
   readonly #route: Route;
+  readonly #onSent: () => void;
 
-  constructor(route: Route) {
+  /** @param onSent an execution was sent, perhaps after the last replica had gone: arguments may be hashed for a while */
+  constructor(route: Route, onSent: () => void) {
     super(route.counters);
     this.#route = route;
+    this.#onSent = onSent;
   }
 
   protected override create(
@@ -108,6 +111,7 @@ export class KeyedPeerRuns extends KeyedRuns<KeyedPeerCall, KeyedPeerRun, RawRes
   protected override send({ call }: KeyedPeerRun): void {
     this.#route.begin(call, deadlineOfRun(call));
     this.#route.dispatchAccepted(call);
+    this.#onSent();
   }
 
   protected override replay(call: KeyedPeerCall, result: RawResult): void {
