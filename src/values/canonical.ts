@@ -62,7 +62,7 @@ export class CanonicalWriter {
   #object(value: object): string {
     const kind = this.#kinds.get(value);
     if (kind === MARK.error) return this.#record('Error', value, 'stack');
-    if (kind === MARK.handle || kind === MARK.request) return this.#record(`mark ${kind}`, value);
+    if (kind === MARK.handle || kind === MARK.request) return this.#standIn(kind, value);
     if (ArrayBuffer.isView(value)) return this.#view(value, kind === MARK.buffer || Buffer.isBuffer(value));
     if (types.isArrayBuffer(value)) {
       const limit = value.resizable ? `,${value.maxByteLength}` : '';
@@ -109,11 +109,16 @@ export class CanonicalWriter {
 
   #other(value: object): string {
     const portable = isPortable(value) ? value[PORTABLE]() : undefined;
-    if (portable !== undefined) return this.#record(`mark ${portable.kind}`, portable.data);
+    if (portable !== undefined) return this.#standIn(portable.kind, portable.data);
     const prototype: object | null = Object.getPrototypeOf(value);
     if (prototype === null || Object.getPrototypeOf(prototype) === null) return this.#record('', value);
     const name = JSON.stringify(String(prototype.constructor?.name));
     return Object.keys(value).length === 0 ? `${name}#${identityOf(value)}` : this.#record(name, value);
+  }
+
+  /** A handle belongs to whoever gets it: the instance that has sent it makes no difference. */
+  #standIn(kind: MarkKind, data: object): string {
+    return this.#record(`mark ${kind}`, data, kind === MARK.handle ? 'instance' : undefined);
   }
 
   #record(name: string, value: object, without?: string): string {

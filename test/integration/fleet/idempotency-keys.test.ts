@@ -234,4 +234,14 @@ describe('calls of several instances with one idempotency key', () => {
     const stream = other.options({ idempotencyKey: `${key} of a stream` }).count.remote(2);
     await expect(stream).rejects.toMatchObject({ code: 'SERVE_INVALID_OPTION' });
   });
+
+  test('run once where they pass a handle, whichever instance has made it', async () => {
+    const results = [one, other].map((handle) =>
+      handle.options({ idempotencyKey: key }).through.remote(handle.options({ tenant: 't' })),
+    );
+    expect(await Promise.all(results)).toEqual([process.pid, process.pid]);
+    await expect(other.options({ idempotencyKey: key }).through.remote(other)).rejects.toMatchObject({
+      code: 'SERVE_INVALID_OPTION',
+    });
+  });
 });
