@@ -1,8 +1,8 @@
 import { CANCEL_CODE, type CancelCode } from '../../../channel/frames.ts';
 import { ServeError } from '../../../errors.ts';
-import { Call } from '../../../handle/call/call.ts';
 import { callError } from '../../../handle/call/call-errors.ts';
 import type { Destination } from '../../../handle/call/destination.ts';
+import { RawCall } from '../../../handle/call/raw-call.ts';
 import { ADMISSION } from '../../../handle/queue/admission-control.ts';
 import type { Route } from '../../../handle/routing/route.ts';
 import type { Marks } from '../../../values/marks.ts';
@@ -58,10 +58,9 @@ export interface OpenInboundCall {
  * A call of a peer on its way to a replica of this instance. A call that has not begun may move to another replica here;
  * whether a call is repeated is decided where it entered the fleet. Values pass as they crossed the link.
  */
-export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCall {
+export class InboundPeerCall extends RawCall implements OpenInboundCall, AnsweredCall {
   readonly id: number;
   readonly #answers: InboundAnswers;
-  #marks: Marks | undefined = undefined;
   /** Set while the loss of the call's replica is handled. */
   #loss: 'begun' | 'waiting' | undefined = undefined;
   #hasBegun = false;
@@ -76,10 +75,6 @@ export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCa
     this.entered(ADMISSION.inside);
   }
 
-  override get wantsRaw(): boolean {
-    return true;
-  }
-
   /** The caller has given the call up. */
   cancelled(code: CancelCode): void {
     if (code !== CANCEL_CODE.timeout) {
@@ -92,7 +87,7 @@ export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCa
 
   /** A part of the answer cannot be sent: the call fails. */
   refused(error: unknown): void {
-    this.#marks = undefined;
+    this.rawMarks = undefined;
     this.cancelAs('error', error, CANCEL_CODE.cancelled);
   }
 
@@ -125,26 +120,6 @@ export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCa
     if (chunks > 0) this.endpoint?.channel.credit(this, chunks);
   }
 
-  override succeeded(value: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.succeeded(value);
-  }
-
-  override failed(error: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.failed(error, marks);
-  }
-
-  override opened(head: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.opened(head);
-  }
-
-  override chunk(value: unknown, bytes: number, marks?: Marks): void {
-    this.#marks = marks;
-    super.chunk(value, bytes);
-  }
-
   override orphaned(started: boolean, cause: unknown): void {
     this.#loss = started ? 'begun' : 'waiting';
     super.orphaned(started, cause);
@@ -152,22 +127,22 @@ export class InboundPeerCall extends Call implements OpenInboundCall, AnsweredCa
   }
 
   protected override onResult(value: unknown): void {
-    this.#answers.result(this, value, this.#marks);
+    this.#answers.result(this, value, this.rawMarks);
   }
 
   protected override onError(error: unknown): void {
     if (this.#loss === 'waiting' || (!this.#hasBegun && isOfInstance(error))) this.#answers.givenBack(this);
     else if (this.#loss === 'begun') this.#answers.lost(this, error);
-    else this.#answers.error(this, error, this.#marks);
+    else this.#answers.error(this, error, this.rawMarks);
   }
 
   protected override onOpen(head: unknown): void {
     this.#window = new HopWindow();
-    this.#answers.open(this, head, this.#marks);
+    this.#answers.open(this, head, this.rawMarks);
   }
 
   protected override onChunk(value: unknown, bytes: number): void {
-    this.#answers.chunk(this, value, bytes, this.#marks);
+    this.#answers.chunk(this, value, bytes, this.rawMarks);
     this.#creditReplica(this.#window?.passed(bytes) ?? 0);
   }
 

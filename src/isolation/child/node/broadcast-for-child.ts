@@ -2,7 +2,8 @@ import { type FanOutcome, packOutcomes, rawOutcomesOf } from '../../../channel/f
 import { CANCEL_CODE, type CallMeta } from '../../../channel/frames.ts';
 import type { InboundCall } from '../../../channel/inbound-call.ts';
 import { ServeError } from '../../../errors.ts';
-import { Call, type CallOwner } from '../../../handle/call/call.ts';
+import type { CallOwner } from '../../../handle/call/call.ts';
+import { RawCall } from '../../../handle/call/raw-call.ts';
 import type { Route } from '../../../handle/routing/route.ts';
 import type { Marks } from '../../../values/marks.ts';
 import { rawError } from '../../../values/pack.ts';
@@ -53,11 +54,9 @@ export function broadcastFor(inbound: InboundCall, route: Route, method: string,
 }
 
 /** The part of a broadcast at one replica, or at all replicas of another instance. */
-class PartCall extends Call {
+class PartCall extends RawCall {
   readonly #isPeer: boolean;
   readonly #ended: (outcomes: readonly FanOutcome[]) => void;
-  /** Marks of a result or an error that is passed on as it came. */
-  #marks: Marks | undefined = undefined;
 
   constructor(
     route: CallOwner,
@@ -76,38 +75,24 @@ class PartCall extends Call {
     this.meta = meta;
   }
 
-  override get wantsRaw(): boolean {
-    return true;
-  }
-
-  override succeeded(value: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.succeeded(value);
-  }
-
-  override failed(error: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.failed(error, marks);
-  }
-
   override returned(): void {
     this.orphaned(false, undefined);
   }
 
   protected override onResult(value: unknown): void {
     if (!this.#isPeer) {
-      this.#ended([{ isOk: true, value, marks: this.#marks }]);
+      this.#ended([{ isOk: true, value, marks: this.rawMarks }]);
       return;
     }
     try {
-      this.#ended(rawOutcomesOf(value, this.#marks));
+      this.#ended(rawOutcomesOf(value, this.rawMarks));
     } catch (error) {
       this.onError(error);
     }
   }
 
   protected override onError(error: unknown): void {
-    this.#ended([{ isOk: false, ...rawError(error, this.#marks) }]);
+    this.#ended([{ isOk: false, ...rawError(error, this.rawMarks) }]);
   }
 
   protected override onOpen(): void {

@@ -4,12 +4,12 @@ import type { InboundCall } from '../../../channel/inbound-call.ts';
 import { ReplicaChannel } from '../../../channel/replica-channel.ts';
 import { NO_LEDGER } from '../../../channel/start-ledger.ts';
 import type { FrameTransport } from '../../../channel/transport.ts';
-import { Call, type CallOwner } from '../../../handle/call/call.ts';
+import type { CallOwner } from '../../../handle/call/call.ts';
+import { RawCall } from '../../../handle/call/raw-call.ts';
 import { routeKey } from '../../../handle/routing/directory.ts';
 import type { Router } from '../../../handle/routing/router.ts';
 import { now } from '../../../time/clock.ts';
 import { loop } from '../../../time/loop.ts';
-import type { Marks } from '../../../values/marks.ts';
 import { rawError } from '../../../values/pack.ts';
 import { NO_ENCODING } from '../../../values/transfer.ts';
 import { broadcastFor } from './broadcast-for-child.ts';
@@ -70,10 +70,8 @@ const AT_ONCE: Intake = {
 };
 
 /** A call of the child to another deployment. Its values are not revived here. */
-class ForwardedCall extends Call {
+class ForwardedCall extends RawCall {
   readonly #inbound: InboundCall;
-  /** Marks of the value that is being delivered. */
-  #marks: Marks | undefined = undefined;
 
   constructor(route: CallOwner, method: string, inbound: InboundCall) {
     super(route, method);
@@ -92,48 +90,24 @@ class ForwardedCall extends Call {
     };
   }
 
-  override get wantsRaw(): boolean {
-    return true;
-  }
-
-  override succeeded(value: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.succeeded(value, marks);
-  }
-
-  override failed(error: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.failed(error, marks);
-  }
-
-  override opened(head: unknown, marks?: Marks): void {
-    this.#marks = marks;
-    super.opened(head);
-  }
-
-  override chunk(value: unknown, bytes: number, marks?: Marks): void {
-    this.#marks = marks;
-    super.chunk(value, bytes);
-  }
-
   protected override onResult(value: unknown): void {
     this.#inbound.listener = undefined;
     if (this.batchSize !== undefined) this.#inbound.batched(this.batchSize);
-    this.#inbound.result(value, { ...NO_ENCODING, marks: this.#marks });
+    this.#inbound.result(value, { ...NO_ENCODING, marks: this.rawMarks });
   }
 
   protected override onError(error: unknown): void {
     this.#inbound.listener = undefined;
-    const { value, marks } = rawError(error, this.#marks);
+    const { value, marks } = rawError(error, this.rawMarks);
     this.#inbound.error(value, { ...NO_ENCODING, marks });
   }
 
   protected override onOpen(head: unknown): void {
-    this.#inbound.open(head, { ...NO_ENCODING, marks: this.#marks });
+    this.#inbound.open(head, { ...NO_ENCODING, marks: this.rawMarks });
   }
 
   protected override onChunk(value: unknown, bytes: number): void {
-    this.#inbound.chunk(value, { marks: this.#marks, bytes, transfer: undefined });
+    this.#inbound.chunk(value, { marks: this.rawMarks, bytes, transfer: undefined });
   }
 
   protected override onEnd(): void {
