@@ -1,23 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { Redis as Client } from 'ioredis';
-import { freePort } from '../fleet/free-port.ts';
+import { RedisProcess } from '../../test/support/fleet/redis-process.ts';
+import { freePort } from '../../test/support/free-port.ts';
+
+const SETTINGS = ['--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction'];
 
 /** A Redis of a bench's own, which keeps nothing on disk. */
 export class BenchRedis implements AsyncDisposable {
   readonly port: number;
-  #process: ChildProcess;
+  #process: RedisProcess;
 
-  private constructor(port: number) {
+  private constructor(port: number, process: RedisProcess) {
     this.port = port;
-    this.#process = serverAt(port);
+    this.#process = process;
   }
 
   /** Resolves once it answers. */
   static async start(): Promise<BenchRedis> {
-    const redis = new BenchRedis(await freePort());
-    await redis.#answers();
-    return redis;
+    const port = await freePort();
+    return new BenchRedis(port, await startAt(port));
   }
 
   get url(): string {
@@ -32,47 +32,28 @@ export class BenchRedis implements AsyncDisposable {
 
   /** Stops its process where it is: it answers nothing until `thaw`. */
   freeze(): void {
-    this.#process.kill('SIGSTOP');
+    this.#process.freeze();
   }
 
   thaw(): void {
-    this.#process.kill('SIGCONT');
+    this.#process.thaw();
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await ended;
+    await this.#process.stop();
   }
 
   /** Starts it again at the same port, empty. Resolves once it answers. */
   async restart(): Promise<void> {
-    this.#process = serverAt(this.port);
-    await this.#answers();
-  }
-
-  async #answers(): Promise<void> {
-    const client = this.client();
-    await client.ping();
-    client.disconnect();
+    await this.#process[Symbol.asyncDispose]();
+    this.#process = await startAt(this.port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+    await this.#process[Symbol.asyncDispose]();
   }
 }
 
-function serverAt(port: number): ChildProcess {
-  const settings = [
-    '--port',
-    `${port}`,
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--maxmemory-policy',
-    'noeviction',
-  ];
-  return spawn('redis-server', settings, { stdio: 'ignore' });
+function startAt(port: number): Promise<RedisProcess> {
+  return RedisProcess.start(() => ['--port', `${port}`, ...SETTINGS], 'Ready to accept connections');
 }

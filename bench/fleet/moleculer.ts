@@ -1,5 +1,5 @@
 import { ServiceBroker } from 'moleculer';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import type { Contender } from './session.ts';
 import { type Small, work } from './work.ts';
 

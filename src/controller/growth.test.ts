@@ -1,28 +1,18 @@
 import { expect, test } from 'vitest';
+import { seededRandom } from '../testing/random.ts';
 import { isRising, MemorySeries } from './growth.ts';
 
 const MIB = 1_048_576;
 
-/** Mulberry32: the same numbers in every run. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test('noise without a trend is taken for one in about a hundred cases', () => {
-  const random = generator(7);
+  const random = seededRandom(7);
   let rising = 0;
   for (let series = 0; series < 2_000; series++) if (isRising(Array.from({ length: 12 }, random))) rising++;
   expect(rising).toBeLessThan(40);
 });
 
 test('a leak is seen through the sawtooth of the garbage collector', () => {
-  const random = generator(3);
+  const random = seededRandom(3);
   const series = new MemorySeries();
   const grown = Array.from({ length: 60 }, (_, at) => {
     // 2 MiB a sample, under garbage of up to 20 MiB.
@@ -35,7 +25,7 @@ test('a leak is seen through the sawtooth of the garbage collector', () => {
 });
 
 test('a sawtooth, a cache that is full, and a model that was loaded are no leaks', () => {
-  const random = generator(5);
+  const random = seededRandom(5);
   const shapes = {
     sawtooth: (at: number) => 100 + (at % 7) * 10,
     cache: (at: number) => 100 + Math.min(at * 4, 100) + random(),

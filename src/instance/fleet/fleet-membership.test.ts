@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { NO_ACTIONS } from '../../../test/support/fleet/ordered-actions.ts';
 import { silent } from '../../../test/support/silent.ts';
 import type { FromMember } from '../../cluster/fleet-control.ts';
 import type { FleetView } from '../../cluster/member/fleet-view.ts';
@@ -46,16 +47,6 @@ function membership(): {
 } {
   const events = new Events(() => {});
   let say: (message: FromMember) => void = () => {};
-  const actions = {
-    apps: () => [],
-    readjust: async () => {},
-    trialOf: () => undefined,
-    promote: async () => {},
-    closeTrial: async () => {},
-    goBack: async () => {},
-    deleteApp: async () => {},
-    followTrials: () => {},
-  };
   const made = new FleetMembership({
     instanceId: 'a',
     codeVersion: '1',
@@ -74,7 +65,7 @@ function membership(): {
     snapshot: () => EMPTY_SNAPSHOT,
     lagMs: () => 0,
     targetsChanged: () => {},
-    orders: new OrderFollower(actions, events, silent),
+    orders: new OrderFollower(NO_ACTIONS, events, silent),
   });
   opened.push(made);
   let answer: boolean | undefined;

@@ -1,20 +1,11 @@
 import { expect, test } from 'vitest';
+import { NO_ACTIONS } from '../../../test/support/fleet/ordered-actions.ts';
 import { Records } from '../../../test/support/quiet.ts';
 import { Events } from '../../observe/events.ts';
 import { FleetOrdering } from './fleet-ordering.ts';
-import { type OrderedActions, OrderFollower } from './fleet-orders.ts';
+import { OrderFollower } from './fleet-orders.ts';
 
 const ORDER = { apps: ['clock'], configs: {}, deleted: [], percent: undefined, isSameApps: true };
-const ACTIONS: OrderedActions = {
-  apps: () => [],
-  readjust: async () => {},
-  trialOf: () => undefined,
-  promote: async () => {},
-  closeTrial: async () => {},
-  goBack: async () => {},
-  deleteApp: async () => {},
-  followTrials: () => {},
-};
 
 test('an instance that starts without Redis says that its config holds there only', async () => {
   const log = new Records();
@@ -25,7 +16,7 @@ test('an instance that starts without Redis says that its config holds there onl
     sees: async () => false,
     reached: async () => false,
   };
-  const follower = new OrderFollower(ACTIONS, new Events(() => {}), log);
+  const follower = new OrderFollower(NO_ACTIONS, new Events(() => {}), log);
   const ordering = new FleetOrdering(membership, follower, log);
   expect(await ordering.configure(ORDER, true)).toBe(false);
   expect(log.records.map(({ level, message }) => [level, message])).toEqual([

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { ServeError } from '../../../src/errors.ts';
-import type { RouteConfig } from '../../../src/handle/call/route-config.ts';
+import { type RouteConfig, UNKNOWN_CONFIG } from '../../../src/handle/call/route-config.ts';
 import { AdmissionControl } from '../../../src/handle/queue/admission-control.ts';
 import type { TenantsOptions } from '../../../src/handle/queue/tenants.ts';
 import { Route } from '../../../src/handle/routing/route.ts';
@@ -8,18 +8,8 @@ import { DeploymentLoad, QueueLedger } from '../../../src/load/deployment-load.t
 import { now } from '../../../src/time/clock.ts';
 import { FakeReplica, TestCall, TestKeyedCall } from './fake-replica.ts';
 
-const CONFIG: RouteConfig = {
-  requestTimeoutMs: 0,
-  streamIdleTimeoutMs: 0,
-  streamTimeoutMs: 0,
-  priorityRank: 1,
-  isByReference: false,
-  backpressure: { statusCode: 503, retryAfterMs: 'auto' },
-  idempotent: false,
-  hedge: undefined,
-  accessLog: false,
-  tenants: undefined,
-};
+/** A deployment without time limits. */
+const CONFIG: RouteConfig = { ...UNKNOWN_CONFIG, requestTimeoutMs: 0, streamIdleTimeoutMs: 0 };
 
 /** One caller thread of a deployment whose replicas a test plays. */
 export class Harness {

@@ -1,5 +1,6 @@
 import type { OutboundCall } from '../../../src/channel/outbound-call.ts';
 import { Heap } from '../../../src/handle/queue/binary-heap.ts';
+import { seededRandom } from '../../../src/testing/random.ts';
 import { machineTime, useTime } from '../../../src/time/clock.ts';
 import { FakeReplica, type TestCall } from './fake-replica.ts';
 import { Harness } from './route-harness.ts';
@@ -16,17 +17,6 @@ interface Event {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
-}
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 class TimedReplica extends FakeReplica {
@@ -62,7 +52,7 @@ export class TimedDeployment implements Disposable {
   readonly #time: Disposable;
 
   constructor(seed: number, maxQueued = -1) {
-    this.random = seeded(seed);
+    this.random = seededRandom(seed);
     this.#time = useTime({ ...machineTime, now: () => this.now, random: this.random });
     this.harness = new Harness({}, maxQueued);
     this.#every(50, () => this.harness.route.queued > 0 && this.harness.route.tend(this.now));
