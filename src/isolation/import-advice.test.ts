@@ -25,6 +25,7 @@ test('a deployment that is declared in a file of tests', () => {
   const errors = [
     ofRunner,
     new Error('Vitest mocker was not initialized in this environment.'),
+    new Error('Do not import `@jest/globals` outside of the Jest test environment'),
     new ReferenceError('describe is not defined'),
     new ReferenceError('beforeEach is not defined'),
   ];
