@@ -259,7 +259,8 @@ function inWords(value: unknown): string {
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (typeof value === 'object' && value !== null) {
     if (Array.isArray(value)) return `an array of ${value.length}`;
-    return `an object of class ${value.constructor?.name ?? 'Object'}`;
+    const name = value.constructor?.name ?? 'Object';
+    return name === 'Object' ? 'an object' : `an object of class ${name}`;
   }
   return String(value);
 }

@@ -301,7 +301,7 @@ describe('the options', () => {
       { numReplicas: 'many' },
     ],
     [
-      'deployment.autoscaling.maxReplicas: got 1; allowed: at least minReplicas (2)',
+      'deployment.autoscaling.maxReplicas: got 1; allowed: at least minReplicas (2); the default is 1',
       { autoscaling: { minReplicas: 2 } },
     ],
     [

@@ -201,7 +201,7 @@ describe('createServe({ clock }): what takes minutes passes at once', () => {
 
   test('what is no clock is refused', () => {
     expect(() => quietServe({ clock: { now: Date.now } as never })).toThrow(
-      'createServe.clock: got an object of class Object; allowed: a clock with now, timestamp and every',
+      'createServe.clock: got an object; allowed: a clock with now, timestamp and every',
     );
   });
 });

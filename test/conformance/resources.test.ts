@@ -162,7 +162,7 @@ describe('resources', () => {
     ],
     ['deployment.resources name: got "a b"', { resources: { 'a b': 1 } }],
     [
-      "deployment.resources: got an object of class Object; allowed: not to be set with isolation 'inline'",
+      "deployment.resources: got an object; allowed: not to be set with isolation 'inline'",
       { resources: { cpus: 1 }, isolation: 'inline' },
     ],
     ['deployment.maxReplicasPerInstance: got 0', { maxReplicasPerInstance: 0 }],

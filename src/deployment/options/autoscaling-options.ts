@@ -94,7 +94,11 @@ export const AUTOSCALING_FIELD: Field<AutoscalingOptions> = {
     const { minReplicas, maxReplicas, initialReplicas, metricsIntervalMs, lookBackPeriodMs } =
       resolveAutoscaling(parsed);
     if (maxReplicas < minReplicas)
-      throw invalidOption(`${option}.maxReplicas`, maxReplicas, `at least minReplicas (${minReplicas})`);
+      throw invalidOption(
+        `${option}.maxReplicas`,
+        maxReplicas,
+        `at least minReplicas (${minReplicas})${parsed.maxReplicas === undefined ? '; the default is 1' : ''}`,
+      );
     if (initialReplicas !== undefined && (initialReplicas < minReplicas || initialReplicas > maxReplicas)) {
       const allowed = `from minReplicas to maxReplicas (${minReplicas} to ${maxReplicas})`;
       throw invalidOption(`${option}.initialReplicas`, initialReplicas, allowed);

@@ -231,7 +231,7 @@ describe('health and configuration', () => {
     const refused = expect.objectContaining({
       code: 'SERVE_INVALID_OPTION',
       message:
-        'deployment.userConfig: got an object of class Object; allowed: only with a method reconfigure(userConfig), which Faulty does not have',
+        'deployment.userConfig: got an object; allowed: only with a method reconfigure(userConfig), which Faulty does not have',
     });
     expect(() => faulty.options({ userConfig: { a: 1 } })).toThrow(refused);
   });
