@@ -2,7 +2,6 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, globSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -11,6 +10,7 @@ import { Consumer } from '../packaging/consumer.ts';
 import { codeBlocksOf } from '../support/docs/code-blocks.ts';
 import { versionsOf } from '../support/docs/page-programs.ts';
 import { UserProject } from '../support/docs/user-project.ts';
+import { freePort } from '../support/free-port.ts';
 import { send } from '../support/http/client.ts';
 import { type Manifest, manifestsIn, validate } from '../support/kubernetes.ts';
 import { IS_LONG_RUN } from '../support/long-run.ts';
@@ -59,15 +59,6 @@ interface Service extends AsyncDisposable {
   /** Exit code and signal. */
   readonly ended: Promise<unknown[]>;
   log(): string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Starts a program in a folder, and waits until it listens. */

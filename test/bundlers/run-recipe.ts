@@ -10,11 +10,11 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
+import { freePort } from '../support/free-port.ts';
 
 /** The field `recipe` in the package.json of a recipe. */
 interface RecipeOptions {
@@ -162,15 +162,6 @@ export function run(command: string, cwd: string): void {
     env: environment(cwd),
   });
   if (status !== 0) throw new Error(`${command}\n${error?.message ?? ''}${stdout}${stderr}`);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Starts an app, asks it once, and ends it. @throws with its output if it does not do what it should */

@@ -4,9 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { check, copyRecipe, freePort, run } from '../../bundlers/run-recipe.ts';
+import { check, copyRecipe, run } from '../../bundlers/run-recipe.ts';
 import { Consumer, root } from '../../packaging/consumer.ts';
 import { HAS_REDIS, RedisServer } from '../../support/fleet/redis-server.ts';
+import { freePort } from '../../support/free-port.ts';
 import { eventually } from '../../support/until.ts';
 
 /** Time limit of builds and of processes that start, on a busy machine. */
