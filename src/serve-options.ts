@@ -23,6 +23,7 @@ import { METRICS_FIELDS, type MetricsOptions } from './observe/metrics.ts';
 import { CLOCK_FIELD, type Clock, machineClock } from './time/control-clock.ts';
 import { boolean, type Fields, object, oneOf, string } from './validation/fields.ts';
 
+/** Options of an instance. They are checked when they are given; a wrong one throws `SERVE_INVALID_OPTION`. */
 export interface ServeOptions {
   /**
    * The resources of the instance, instead of those of the machine: cpus, gpus (devices), `memoryMb`, custom resources.
@@ -30,6 +31,7 @@ export interface ServeOptions {
    * memory of the machine or container.
    */
   resources?: Resources;
+  /** Registry and prefix of the metrics. */
   metrics?: MetricsOptions;
   /** Shares and quotas of tenants. Default: all have the same share, none has a quota. */
   tenants?: TenantsOptions;
@@ -39,11 +41,14 @@ export interface ServeOptions {
   growthWatch?: GrowthWatchOptions;
   /** The clock of the control plane; tests pass a `ManualClock`. Default: the machine's clock. */
   clock?: Clock;
-  /** A logger with the signatures of pino. Default: stderr from the level `info` on, readable on a terminal and else JSON; `INSERVE_LOG` = `pretty` or `json`. */
+  /**
+   * A logger with the signatures of pino. Default: stderr from level `info`, as coloured lines on a terminal and else as JSON;
+   * the environment variable `INSERVE_LOG` (`pretty` or `json`) overrides the format.
+   */
   logger?: Logger;
   /** Version of the app's code, part of every deployment's version. Default: `INSERVE_VERSION`, then package.json's. */
   version?: string;
-  /** Reload apps when files change that their replicas have loaded. Default: whether `INSERVE_DEV` is `1`. */
+  /** Whether apps are reloaded when files change that their replicas have loaded. Default: whether `INSERVE_DEV` is `1`. */
   dev?: boolean;
   /** File (path or `file:` URL) of the replicas' worker entry, for bundled apps. Default: the package's own. */
   workerEntry?: string;

@@ -133,9 +133,9 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Accepts the WebSockets of a `node:http` or `node:https` server that are for an ingress with `websocket(socket, request)`:
-   * those of apps that are mounted with a `path`, and of apps with a route prefix. Other upgrades are left to other listeners;
-   * without any, the server's own routes answer.
+   * Accepts WebSockets on a `node:http` or `node:https` server for apps whose ingress has `websocket(socket, request)` and that
+   * are mounted with a `path` or have a route prefix. Other upgrades are left to other listeners, or to the server's own routes
+   * if there are none.
    *
    * @returns a function that removes the listener; connections stay
    * @throws ServeError `SERVE_INVALID_OPTION`
@@ -145,9 +145,9 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * A handle: to the ingress of an app (by name or bound deployment), to a deployment of an app, or to a bound deployment
-   * wherever it runs. What is not deployed yet is deployed in the background, as an app of its own until another app holds it:
-   * a bound deployment runs once, in whatever order it is used. A name says nothing about the type, which is given then:
+   * Returns a handle to the ingress of an app (by name or bound deployment), to a deployment of an app, or to a bound
+   * deployment wherever it runs. A bound deployment that is not deployed yet is deployed in the background, as an app of its own
+   * until another app contains it, so that it runs once in whatever order it is used. With a name, give the type as well:
    * `serve.handle<typeof Model>('Model')`.
    */
   handle<T = UntypedHandle>(
@@ -163,8 +163,8 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * The OpenAPI 3.1 document of an app, from the schemas of its ingress; of a router, from the document that its
-   * `openapi()` gives. Waits until the app is deployed.
+   * Returns the OpenAPI 3.1 document of an app, made from the schemas of its ingress or, for a router, from the document that
+   * its `openapi()` returns. Waits until the app is deployed.
    *
    * @throws ServeError `SERVE_NOT_FOUND`; `SERVE_DEPLOY_FAILED`; `SERVE_UNAVAILABLE` while no replica runs;
    *   `SERVE_MISSING_DEPENDENCY` for valibot schemas without `@valibot/to-json-schema`
@@ -188,11 +188,11 @@ export class Serve implements AsyncDisposable {
 
   /**
    * Sets the number of replicas of a deployment, or the bounds of an autoscaled one, in place of those of its options. A number
-   * pauses autoscaling. It holds until a `deploy(config)` says `numReplicas` or `autoscaling` of the deployment, or its app is
-   * deleted; `run()` does not end it. A target capacity counts on top.
+   * pauses autoscaling. It applies until a `deploy(config)` sets `numReplicas` or `autoscaling` of the deployment, or its app is
+   * deleted; `run()` does not end it. A target capacity applies on top.
    *
    * @param scale 1 to 1 000 replicas; or `{ min, max }`, 0 to 1 000, where `min: 0` scales to zero
-   * @returns once it is decided; `status()` shows how far the replicas are
+   * @returns once the number is decided; `status()` shows the progress of the replicas
    * @throws ServeError `SERVE_NOT_FOUND` if there is no such app or deployment; `SERVE_INVALID_OPTION`, also for bounds of a
    *   deployment that is not autoscaled; `SERVE_UNAVAILABLE` while the instance closes
    */
@@ -204,7 +204,7 @@ export class Serve implements AsyncDisposable {
    * Replaces the code of an app by that on disk, as a rolling update: new threads import the modules of the app again. The host
    * keeps its module objects; the app is compiled again from the same bound deployments.
    *
-   * @throws ServeError `SERVE_DEPLOY_FAILED` if the new code does not work, while the old code goes on serving; `SERVE_NOT_FOUND`
+   * @throws ServeError `SERVE_DEPLOY_FAILED` if the new code does not work, while the old code keeps serving; `SERVE_NOT_FOUND`
    */
   async reload(name: string): Promise<void> {
     await this.#instance.reload(name);
@@ -221,18 +221,18 @@ export class Serve implements AsyncDisposable {
 
   /**
    * Updates an app to the version that is tried beside it, by a rolling update, and ends the trial.
-   * @throws ServeError `SERVE_DEPLOY_FAILED`, and the trial goes on; `SERVE_NOT_FOUND` if there is no trial
+   * @throws ServeError `SERVE_DEPLOY_FAILED`, and the trial continues; `SERVE_NOT_FOUND` if there is no trial
    */
   async promote(name: string): Promise<void> {
     await this.#instance.promote(name);
   }
 
   /**
-   * Moves all replicas off an instance of the fleet, which goes on taking requests and passes the calls on; `false` lets it
-   * have replicas again. It holds until the instance ends.
+   * Moves all replicas off an instance of the fleet, which keeps taking requests and passes the calls on; `false` lets it have
+   * replicas again. The order applies until the instance ends.
    *
    * @param instance id as in `status().instances`
-   * @returns once it is ordered; `status()` shows how far the replicas are
+   * @returns once the order is accepted; `status()` shows the progress of the replicas
    * @throws ServeError `SERVE_NOT_FOUND` if there is no such instance; `SERVE_UNAVAILABLE` outside a fleet, and while Redis is
    *   away
    */
@@ -243,7 +243,7 @@ export class Serve implements AsyncDisposable {
     );
   }
 
-  /** The state of the instance and of everything that runs in it. */
+  /** Returns the state of the instance and of everything that runs in it. */
   status(): StatusReport {
     return this.#instance.status();
   }
@@ -274,7 +274,7 @@ export class Serve implements AsyncDisposable {
   }
 
   /**
-   * Ends a server and this instance without losing a request: `ready()` turns false and every answer says `Connection: close`;
+   * Ends a server and this instance without losing a request: `ready()` turns false and every response has `Connection: close`;
    * after `drainDelayMs` the server takes no more connections; requests have `timeoutMs` to end; then connections close, the
    * hooks of a Fastify instance run, and all apps end. With `signals` it waits for the first of them, and a second one ends the
    * process at once: `serve.shutdown(server, { signals: ['SIGTERM', 'SIGINT'] })`.
@@ -290,7 +290,7 @@ export class Serve implements AsyncDisposable {
     await shutDown(stoppable(server), { log, drain, close }, parsed);
   }
 
-  /** Liveness: false once the instance is closing, or if only a new process can help (threads that are blocked for ever). */
+  /** Liveness: false once the instance is closing, or if only a restart of the process can help (threads blocked for ever). */
   health(): boolean {
     return !this.#instance.isClosing && ![...this.#instance.apps()].some(({ isDegraded }) => isDegraded);
   }

@@ -10,7 +10,7 @@ import { boolean, type Fields, fn, milliseconds, oneOf, parseOptions, string } f
 import { isInstance } from '../validation/peek.ts';
 import { type WebSocketOptions, webSocket } from './websocket/websocket-options.ts';
 
-/** The result of `call(req)` for a request. */
+/** The result of `call(req)` for a request: settings of its call, as in `HandleOptions`. */
 export interface RequestRouting {
   tenant?: string | undefined;
   priority?: Priority | undefined;
@@ -27,13 +27,13 @@ export interface MiddlewareOptions<Req = IncomingMessage> extends TrialOptions {
   name?: string;
   /** Deadline of a request in ms; it can only shorten the ingress deployment's `requestTimeoutMs`. */
   requestTimeoutMs?: number;
-  /** Largest request body, in bytes or like `'1mb'`. Default `'1mb'`. */
+  /** Maximum size of a request body, in bytes or like `'1mb'`. Default `'1mb'`. */
   bodyLimit?: number | string;
   /** Whether errors are answered with problem details (default) or handed to the framework. */
   onError?: 'respond' | 'next';
   /** Whether requests that the app answers with 404 are handed to the next handler. Default false. */
   passthrough?: boolean;
-  /** Returns the host's knowledge about the request, which becomes `context().locals` in the replica. */
+  /** Returns data of the host about the request, which becomes `context().locals` in the replica. */
   locals?: Hook<Req, unknown>;
   /** Returns the tenant, priority, session and model of a request. They are never taken from the client's headers. */
   call?: Hook<Req, RequestRouting>;

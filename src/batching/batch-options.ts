@@ -9,16 +9,17 @@ import {
 } from '../validation/fields.ts';
 import type { BatchMode } from './window.ts';
 
+/** Options of `batch()`. */
 export interface BatchOptions<I = unknown> {
-  /** The most items (or weight, with `sizeOf`) per batch. Default 10. */
+  /** Maximum number of items in a batch, or their total weight with `sizeOf`. Default 10. */
   maxBatchSize?: number;
   /** Time for which the first item waits for others, in ms; 0 = it does not wait. Default 10. */
   batchWaitTimeoutMs?: number;
-  /** The most batches that run at a time. Default 1; a higher number helps only if the function yields. */
+  /** Batches that run at a time; more than 1 helps only if the function awaits while it runs. Default 1. */
   maxConcurrentBatches?: number;
   /** Returns the weight of an item. Default: 1 for each. */
   sizeOf?: (item: I) => number;
-  /** `'fixed'` (default) always waits for `batchWaitTimeoutMs`; `'adaptive'` waits only while it pays. */
+  /** `'fixed'` (default) waits for `batchWaitTimeoutMs`; `'adaptive'` waits only for callers that are about to call again. */
   mode?: BatchMode;
   /**
    * When the function throws, halve the batch until the item that makes it throw is alone, so that the others get their

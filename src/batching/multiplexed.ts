@@ -5,12 +5,13 @@ import { callScope } from '../handle/call/scope.ts';
 import { either, type Fields, integer, number, oneOf, parseOptions } from '../validation/fields.ts';
 import { ModelCache, type ModelCacheListener } from './model-cache.ts';
 
+/** Options of `multiplexed()`. */
 export interface MultiplexedOptions {
-  /** The most models that one replica holds at a time; −1 = no limit. Default 3. */
+  /** Maximum number of models that one replica holds at a time; −1 = no limit. Default 3. */
   maxModelsPerReplica?: number;
   /**
-   * The most loads that one replica begins per second, with bursts of one second's worth, so that clients that ask for one
-   * model after the other do not keep it loading. Beyond it a call for a model that is not loaded gets `SERVE_BACKPRESSURE`.
+   * Maximum number of loads that one replica begins per second, with bursts of one second's worth, so that clients that ask for
+   * one model after the other do not keep it loading. Beyond it a call for a model that is not loaded gets `SERVE_BACKPRESSURE`.
    * Default 100.
    */
   maxLoadsPerSecond?: number;

@@ -33,7 +33,7 @@ export type RedisOption =
   | { readonly cluster: ReadonlyArray<{ readonly host: string; readonly port: number }> }
   /**
    * A client of ioredis, whose settings are used for connections on the host's thread: while its event loop is blocked, the
-   * instance looks dead to the others.
+   * instance appears dead to the others.
    */
   | ReadyClient
   /**
@@ -51,17 +51,17 @@ export interface FleetListenOptions {
 
 /** The instance's part in a fleet. */
 export interface FleetSettings {
-  /** Name of the fleet: a Redis may hold several. Default `'default'`. */
+  /** Name of the fleet, which separates several fleets in one Redis. Default `'default'`. */
   name?: string;
   /** Address at which peers reach the instance. */
   listen?: FleetListenOptions;
   /** IP address that peers dial. Default: `listen.host`; for all interfaces, the local address of the Redis connection. */
   advertise?: string;
-  /** Shared by all instances, at least 32 bytes; of a list the first one is used and all are accepted, so that secrets rotate. */
+  /** Secret of all instances, at least 32 bytes each. Of a list, the first one is used and all are accepted, for rotation. */
   secret?: string | string[];
   /**
-   * Certificates in place of keys that are derived from the secret: PEM, or paths or `file:` URLs of files with it. Files are read
-   * again when they change; links that are open stay.
+   * Certificates instead of keys derived from the secret: PEM, or paths or `file:` URLs of PEM files. Files are read again when
+   * they change; open links stay.
    */
   tls?: LinkCertificates;
   /** Networks that may be dialled, such as `10.0.0.0/8`, and ports. Default: the class of the own address, never link-local. */

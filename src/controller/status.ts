@@ -26,7 +26,7 @@ export interface ReplicaStatus {
   readonly message?: string;
   readonly instance: string;
   readonly version: string;
-  /** When its start began, like `Date.now()`. */
+  /** When its start began, a timestamp like `Date.now()`. */
   readonly startedAt: number;
   /** The `rank` label of its gauges. */
   readonly rank: number;
@@ -34,7 +34,7 @@ export interface ReplicaStatus {
   readonly ongoing: number;
   /** Share of the last second for which its event loop was busy, 0…1. */
   readonly utilization: number;
-  /** Bytes on and off its heap, as of the last few seconds; undefined before that is known, and inline. */
+  /** Memory of its heap and buffers, measured every few seconds; undefined before the first measurement, and inline. */
   readonly memoryBytes: number | undefined;
   /** Models that it holds or loads; undefined without `multiplexed()`. */
   readonly models: number | undefined;
@@ -70,7 +70,7 @@ export interface DeploymentReport {
   readonly replicas: readonly ReplicaStatus[];
   /** Calls that wait. */
   readonly queued: number;
-  /** Present if calls hold the event loops of their replicas: by how much; such calls run one at a time. */
+  /** How long calls hold the event loop of their replica, as a text; such calls run one at a time. Undefined for quick calls. */
   readonly scheduling: string | undefined;
   /** Number of replicas so far that ended unexpectedly. */
   readonly restarts: number;
@@ -78,11 +78,11 @@ export interface DeploymentReport {
   readonly lastError: ReportedError | undefined;
   /** When the next replica may be started after failures, like `Date.now()`; undefined if nothing is held back. */
   readonly nextTryAt: number | undefined;
-  /** Replicas within the target that fit on no instance. */
+  /** Number of target replicas that fit on no instance, and the reason; undefined without any. */
   readonly pending: PendingReplicas | undefined;
-  /** undefined if the deployment does not autoscale. */
+  /** The last scaling decision; undefined if the deployment does not autoscale. */
   readonly scaling: ScalingReport | undefined;
-  /** The deployment over all instances of a fleet; all else here is of this instance. */
+  /** Replicas on all instances of the fleet; all other members describe this instance. */
   readonly fleet?: FleetReplicas;
 }
 

@@ -33,6 +33,7 @@ export interface DeploymentOverrides extends Omit<DeploymentOptions, 'module' | 
 
 /** One app of a config. */
 export interface AppConfig {
+  /** Name of the app. */
   name: string;
   /** Prefix under which `middleware()` without an app serves it; `null` = not exposed. Default `'/'`. */
   routePrefix?: string | null;
@@ -46,8 +47,9 @@ export interface AppConfig {
 
 /** The config of `serve.deploy()`: plain data, as it may come from a file. */
 export interface ServeConfig {
+  /** Apps that should run; apps of an earlier config that are missing here are deleted. */
   apps: AppConfig[];
-  /** Share of every deployment's replicas, in percent; `null` = all of them. */
+  /** Percentage of the replicas of every deployment that run, 0 to 100; `null` = 100. */
   targetCapacity?: number | null;
 }
 

@@ -20,14 +20,14 @@ export interface InstanceStatus {
   readonly codeVersion?: string;
   /** Version of the protocol between instances; in a fleet only. */
   readonly protocol?: number;
-  /** Why this instance sends the other one no calls, because links to it fail; absent if it does. */
+  /** Reason why this instance sends the other one no calls; absent if it does. */
   readonly ejected?: string;
 }
 
 /** The fleet, as this instance sees it. */
 export interface FleetStatus {
   readonly name: string;
-  /** Number of the overrides that people made. */
+  /** Number of the latest change by an order, such as `scale()` or `deploy(config)`. */
   readonly generation: number;
   /** Number of the plan that this instance follows; 0 = none yet, −1 = one that it made for itself alone. */
   readonly plan: number;

@@ -20,11 +20,11 @@ export interface ServeEvents {
   deployment: { app: string; deployment: string; status: string; message: string };
   /** The controller changed a number of replicas. */
   scaling: { app: string; deployment: string; from: number; to: number; reason: string };
-  /** Another instance leads the fleet; undefined while none is known. */
+  /** The leader of the fleet changed; `instance` is undefined while none is known. */
   leader: { instance: string | undefined };
   /**
-   * Another instance of the fleet: `UP` and `DEAD` as the fleet judges it, `LINKED` and `UNLINKED` as this instance reaches it.
-   * `EJECTED`: it gets no calls of this instance, since links to it fail again and again, for this reason.
+   * Another instance of the fleet changed its state: `UP` and `DEAD` are the judgement of the fleet, `LINKED` and `UNLINKED` the
+   * link from this instance. `EJECTED` means that this instance sends it no calls because links to it fail repeatedly.
    */
   peer: { instance: string; state: 'UP' | 'DEAD' | 'LINKED' | 'UNLINKED' | 'EJECTED'; reason?: string };
   /** A failure that was not reported to any caller. */

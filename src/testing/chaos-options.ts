@@ -8,21 +8,21 @@ import {
   string,
 } from '../validation/fields.ts';
 
-/** The faults that the bytes of one direction suffer. Nothing is lost or changed in order: TCP would not let it happen. */
+/** Faults of one direction of a connection. As TCP guarantees, no byte is lost or reordered. */
 export interface ChaosSettings {
   /** Delay of each piece, in ms. Default 0 */
   latencyMs?: number;
   /** Further delay, from 0 to this, in ms; another one for each piece. Pieces never overtake. Default 0 */
   jitterMs?: number;
-  /** Default: as fast as the machine */
+  /** Bandwidth in bytes per second. Default: no limit */
   bytesPerSecond?: number;
   /** Bytes arrive in pieces of 1 to this many, each on its own. Default: as they come */
   sliceBytes?: number;
-  /** Nothing arrives, and the connection stays open: a partition, or packets that are lost. What was sent arrives when it ends. */
+  /** Nothing arrives while the connection stays open, as in a partition. Held-back bytes arrive when it ends. Default false */
   stall?: boolean;
-  /** The end or the break of the sending side is not passed on: the other one keeps a connection that is half open. */
+  /** The end or the reset of the sending side is not passed on, so that the other side keeps a half-open connection. Default false */
   halfOpen?: boolean;
-  /** Breaks a connection (RST) once so many bytes have passed. */
+  /** Resets a connection (RST) after this many bytes. Default: never */
   resetAfterBytes?: number;
 }
 
@@ -35,7 +35,7 @@ export interface ChaosProxyOptions {
   port?: number;
   /** Default `127.0.0.1` */
   host?: string;
-  /** Decides all that is random. Default 1 */
+  /** Seed of all random numbers. Default 1 */
   seed?: number;
 }
 

@@ -13,7 +13,7 @@ interface Connection {
 }
 
 /**
- * A TCP proxy that does to connections what networks do: late, slow, in small pieces, one way only, half open, broken. Made by
+ * A TCP proxy that delays, slows down, splits, stalls, half-closes or resets connections, as networks do. Created by
  * `chaosProxy()`.
  */
 export class ChaosProxy implements AsyncDisposable {
@@ -48,7 +48,7 @@ export class ChaosProxy implements AsyncDisposable {
     return this.#connections.size;
   }
 
-  /** Starts to listen. @throws what listening throws, such as `EADDRINUSE` */
+  /** Starts to listen. @throws errors of `net.Server.listen()`, such as `EADDRINUSE` */
   async listen(): Promise<this> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once('error', reject);
@@ -64,23 +64,23 @@ export class ChaosProxy implements AsyncDisposable {
     this.toClient.set(settings);
   }
 
-  /** Ends all that was set, also `refuse()`. What was held back arrives. */
+  /** Resets all settings, and `refuse()`; held-back bytes are delivered. */
   heal(): void {
     this.#refuses = false;
     this.set({});
   }
 
-  /** Breaks all connections that are open (RST). */
+  /** Resets all open connections (RST). */
   reset(): void {
     for (const connection of this.#connections) connection.break();
   }
 
-  /** Breaks connections that come from now on, until `heal()`. Those that are open stay. */
+  /** Resets new connections until `heal()`; open connections stay. */
   refuse(): void {
     this.#refuses = true;
   }
 
-  /** Ends all connections, and listens no more. */
+  /** Ends all connections and stops listening. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
@@ -137,7 +137,7 @@ function breakOff(socket: Socket): void {
  * proxy.set({ latencyMs: 200, jitterMs: 50 });
  * proxy.toClient.set({ stall: true });
  *
- * @throws ServeError `SERVE_INVALID_OPTION`, or what listening throws
+ * @throws ServeError `SERVE_INVALID_OPTION`, or an error of `net.Server.listen()`
  */
 export function chaosProxy(options: ChaosProxyOptions): Promise<ChaosProxy> {
   return new ChaosProxy(options).listen();

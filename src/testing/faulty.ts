@@ -18,15 +18,15 @@ import { seededRandom } from './random.ts';
 export interface FaultOptions {
   /** Share of the calls that fail before they reach the deployment, 0 to 1. Default 0 */
   errorRate?: number;
-  /** Makes the error of a call that fails. Default: an `Error` with the text `injected fault` */
+  /** Returns the error of a call that fails. Default: an `Error` with the text `injected fault` */
   error?: () => unknown;
   /** Delay of each call, in ms. Default 0 */
   latencyMs?: number;
   /** Further delay, from 0 to this, in ms; another one for each call. Default 0 */
   jitterMs?: number;
-  /** Remote methods. Default: the methods of the class; fields such as those of `batch()` are named here. */
+  /** Names of the remote methods; needed for fields such as those of `batch()`. Default: the methods of the class */
   methods?: string[];
-  /** Decides all that is random. Default 1 */
+  /** Seed of all random numbers. Default 1 */
   seed?: number;
 }
 

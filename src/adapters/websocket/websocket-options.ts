@@ -15,9 +15,9 @@ import {
 
 /** Options for the WebSockets of a server (`attachWebSocket`) or of one app (`middleware(app, { webSocket })`). */
 export interface WebSocketOptions {
-  /** Largest message of a client, in bytes or like `'1mb'`; a larger one closes the connection with 1009. Default `'1mb'`. */
+  /** Maximum size of a message of a client, in bytes or like `'1mb'`; a larger one closes the connection with 1009. Default `'1mb'`. */
   messageLimit?: number | string;
-  /** Most data that waits for a client that reads too slowly; beyond it the connection is cut. Default `'16mb'`. */
+  /** Maximum amount of data that waits for a slow client; beyond it the connection is cut. Default `'16mb'`. */
   bufferLimit?: number | string;
   /**
    * Time in ms after which the connection of a silent client is cut; 0 = never. The client is pinged after a third of this

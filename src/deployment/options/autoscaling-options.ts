@@ -13,18 +13,19 @@ import {
 import type { AutoscalingConfig } from './autoscaling-config.ts';
 import type { AutoscalingPolicy } from './autoscaling-policy.ts';
 
+/** When a sudden load is scaled up without delay. */
 export interface PanicOptions {
   /** Period over which the load is averaged, in ms. Default 2 000. */
   windowMs?: number;
-  /** Multiple of the intended load of the running replicas from which on a panic starts. Default 2. */
+  /** Multiple of the target load of the running replicas at which a panic starts. Default 2. */
   threshold?: number;
 }
 
 /** Options by which the number of replicas follows the load. The formula, timers and bounds are Ray Serve's. */
 export interface AutoscalingOptions {
-  /** Least number of replicas; 0 = down to none, and up again with the first call. Default 1. */
+  /** Minimum number of replicas; 0 = scale to zero, and up again with the next call. Default 1. */
   minReplicas?: number;
-  /** Most number of replicas. Default 1. */
+  /** Maximum number of replicas. Default 1. */
   maxReplicas?: number;
   /** Number of replicas of the first deploy. Default `minReplicas`. */
   initialReplicas?: number;
@@ -34,9 +35,9 @@ export interface AutoscalingOptions {
   upscaleDelayMs?: number;
   /** Time for which fewer replicas must be wanted before some stop, in ms. Default 60 000. */
   downscaleDelayMs?: number;
-  /** Share of the way up per step; above 1 overshoots. Default 1. */
+  /** Share of the difference that one step up makes; above 1 overshoots. Default 1. */
   upscalingFactor?: number;
-  /** Share of the way down per step. Default 1. */
+  /** Share of the difference that one step down makes. Default 1. */
   downscalingFactor?: number;
   /** Period over which the load is averaged, in ms. Default 3 000. */
   lookBackPeriodMs?: number;

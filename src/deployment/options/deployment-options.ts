@@ -34,10 +34,11 @@ import { ISOLATION_NAMES, ISOLATIONS, type Isolation, type ResolvedIsolation } f
 import { LOG_LEVELS, type LogLevel } from './log-line.ts';
 import { DEMAND_FIELD, type Resources } from './resources.ts';
 
+/** The HTTP response to a call that is refused because of too much load. */
 export interface BackpressureOptions {
-  /** Status of a shed call's response. Default 503. */
+  /** Status of the response. Default 503. */
   statusCode?: 503 | 429;
-  /** `'auto'` (default): calculated from the rate at which the queue drains. */
+  /** `Retry-After`, in ms. Default `'auto'`: calculated from the rate at which the queue drains, 1 to 30 s plus up to half. */
   retryAfterMs?: number | 'auto';
 }
 
@@ -45,10 +46,11 @@ export interface BackpressureOptions {
 export interface HedgeOptions {
   /** Delay before the second call, in ms. Default `'p95'`: the 95th percentile of earlier calls. At least 10. */
   afterMs?: number | 'p95';
-  /** Most second calls per call. Default 0.05. */
+  /** Maximum number of second calls, as a share of the idempotent calls of the last 10 s. Default 0.05. */
   maxExtraRatio?: number;
 }
 
+/** How a new version takes over from the old one. */
 export interface RolloutOptions {
   /** Replicas above the target while a new version comes up, as a share of it (at least one). Default 0.25. */
   maxSurge?: number;
@@ -56,10 +58,11 @@ export interface RolloutOptions {
   maxUnavailable?: number;
   /** Time for which the new version is observed, in ms; 0 = a successful start is enough. Default 30 000. */
   observeMs?: number;
-  /** Whether the old version stays when the new one fails. Default true. */
+  /** Whether a new version that fails is rolled back; else the failure is only reported. Default true. */
   autoRollback?: boolean;
 }
 
+/** What the replicas of a deployment log. */
 export interface LoggingOptions {
   /** Minimum level of `console` output of the replicas. Replicas read it when they start. Default `'info'`. */
   level?: LogLevel;
@@ -77,47 +80,53 @@ export interface RestartOptions {
   maxDelayMs?: number;
 }
 
+/** Limits of a thread as in `node:worker_threads`, in MiB. */
 export interface ResourceLimits {
+  /** Heap without recently created objects. Default: `resources.memoryMb`, else Node's. */
   maxOldGenerationSizeMb?: number;
+  /** Heap for recently created objects. Default 48. */
   maxYoungGenerationSizeMb?: number;
+  /** Memory for generated code. */
   codeRangeSizeMb?: number;
+  /** Stack of the thread. Default 4. */
   stackSizeMb?: number;
 }
 
-/** Options of a deployment. All are checked when they are given: `SERVE_INVALID_OPTION`. */
+/** Options of a deployment. They are checked when they are given; a wrong one throws `SERVE_INVALID_OPTION`. */
 export interface DeploymentOptions {
-  /** Default: the name of the class or function. `[A-Za-z0-9_-]{1,64}` */
+  /** Name of the deployment, `[A-Za-z0-9_-]{1,64}`. Default: the name of the class or function, which bundlers may change. */
   name?: string;
   /** `file:` URL of the module that calls `deployment()`; default: the file of the call. */
   module?: string;
-  /** `'auto'` = autoscaling from 1 to 100. Default 1. */
+  /** Number of replicas, 1 to 1 000; `'auto'` = autoscaling from 1 to 100. Default 1. */
   numReplicas?: number | 'auto';
   /** Makes the number of replicas follow the load. Replaces `numReplicas`. */
   autoscaling?: AutoscalingOptions;
-  /** Resources reserved per replica; fractions allowed. A replica that fits nowhere is pending. Default: none. */
+  /** Resources reserved for each replica; fractions are allowed. A replica that fits on no instance is pending. Default: none. */
   resources?: Resources;
-  /** Most replicas of the deployment on one instance. Default: as many as fit. */
+  /** Maximum number of replicas on one instance. Default: as many as fit. */
   maxReplicasPerInstance?: number;
-  /** Fewest replicas of the deployment on each instance of a fleet; the fleet's number is raised to match. Default 0. */
+  /** Minimum number of replicas on each instance of a fleet; the total of the fleet rises to match. Default 0. */
   minReplicasPerInstance?: number;
-  /** Time after which a deployment that can place no replica has failed, in ms. Default 30 000. */
+  /** Time after which a deployment of which no replica could be placed has failed, in ms. Default 30 000. */
   pendingTimeoutMs?: number;
   /** Calls that one replica runs at a time, over all callers: an exact cap. Computing calls run one by one. Default 16. */
   maxOngoingRequests?: number;
   /** Calls that may wait beyond the free places of the replicas, per instance: an exact cap; −1 = none. Default 1000. */
   maxQueuedRequests?: number;
+  /** The response to refused calls. */
   backpressure?: BackpressureOptions;
-  /** Config of the user code, as JSON. A change calls `reconfigure(userConfig)` in place. */
+  /** A JSON value for `reconfigure(userConfig)`; a change is applied without a restart. */
   userConfig?: unknown;
   /** Deadline of a call in ms, queueing included; 0 = none. Default 30 000. */
   requestTimeoutMs?: number;
-  /** Most time between two chunks of a stream, in ms; 0 = no limit. Default 60 000. */
+  /** Maximum time between two chunks of a stream, in ms; 0 = no limit. Default 60 000. */
   streamIdleTimeoutMs?: number;
-  /** Most time for a whole stream, in ms; 0 = no limit. Default 0. */
+  /** Maximum duration of a stream, in ms; 0 = no limit. Default 0. */
   streamTimeoutMs?: number;
   /** Input and output schemas of methods, by name; set where `deployment()` is called. */
   schemas?: DeploymentSchemas;
-  /** Methods that may run twice: all, or by name. Default false. */
+  /** Methods that may run twice: all, or by name. They are retried after a death of their replica. Default false. */
   idempotent?: boolean | string[];
   /** Asks a second replica when the first is slow, and takes the first answer. Default: never. */
   hedge?: HedgeOptions;
@@ -126,15 +135,15 @@ export interface DeploymentOptions {
   /** Environment of the replicas: worker threads, child processes, or their callers' threads (docs/isolation.md). Default `'thread'`. */
   isolation?: Isolation;
   /**
-   * Limits of the worker thread, or of the child process. `maxYoungGenerationSizeMb` is 48 unless set: with Node's default of 192 a thread that runs out
-   * of heap can end the whole process (docs/decisions/010-young-generation.md).
+   * Limits of the worker thread, or of the child process. `maxYoungGenerationSizeMb` is 48 unless set: with Node's default of
+   * 192 a thread that runs out of heap can end the whole process (docs/decisions/010-young-generation.md).
    */
   resourceLimits?: ResourceLimits;
-  /** Merged over `process.env` in the worker thread. */
+  /** Environment variables, merged over `process.env` of the replica. Default: none. */
   env?: Record<string, string>;
   /** Period of `checkHealth()`, in ms. A replica without this hook is not checked. Default 10 000. */
   healthCheckPeriodMs?: number;
-  /** Limit of a check from its beginning, in ms, also of the check at the start. Default 30 000. */
+  /** Time limit of one check, measured from its beginning, in ms. Default 30 000. */
   healthCheckTimeoutMs?: number;
   /**
    * A replica whose event loop has not turned, and where no call has begun or ended, for this time accepts no more calls, in
@@ -143,14 +152,17 @@ export interface DeploymentOptions {
   stuckAfterMs?: number;
   /** Time after which such a replica is terminated if the call that holds its loop has no deadline, in ms. Default 30 000. */
   stuckTerminateMs?: number;
-  /** Limit of a replica's start, in ms. Default 120 000. */
+  /** Time limit of a replica's start, in ms. Default 120 000. */
   startTimeoutMs?: number;
-  /** Time that a closing replica has to finish its calls, in ms. Default 20 000. */
+  /** Time that a stopping replica has to finish its calls, in ms. Default 20 000. */
   gracefulShutdownTimeoutMs?: number;
-  /** Failed starts until the deployment counts as failed: min(this, 3 × replicas). Default 20. */
+  /** Failed starts after which the deployment has failed: the smaller of this and 3 × replicas. Default 20. */
   maxConstructorRetryCount?: number;
+  /** How a new version takes over. */
   rollout?: RolloutOptions;
+  /** Level of the replicas' `console`, and the access log. */
   logging?: LoggingOptions;
+  /** Limits of replacing replicas that died. */
   restart?: RestartOptions;
   /** Version of the deployment. Default: a hash of name, arguments and the version of the app. */
   version?: string;

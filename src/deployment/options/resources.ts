@@ -4,8 +4,11 @@ import { type Demand, fromUnits, toUnits, WHOLE } from './resource-units.ts';
 
 /** Amounts by resource; fractions allowed. Any other name is a custom resource. */
 export interface Resources {
+  /** Cpus. */
   cpus?: number;
+  /** Gpus: a fraction of one device, or whole devices. */
   gpus?: number;
+  /** Memory in MiB. */
   memoryMb?: number;
   [custom: string]: number | undefined;
 }

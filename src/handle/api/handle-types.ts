@@ -12,7 +12,7 @@ interface CallMembers extends AsyncDisposable {
   cancel(reason?: unknown): void;
   /** The id of the call in the log, in `context()` and in its child calls. */
   readonly requestId: string;
-  /** Explains where the call has spent its time so far. */
+  /** Returns the state of the call and how it has spent its time so far. */
   explain(): CallExplanation;
 }
 
@@ -28,6 +28,7 @@ export interface HandleOptions {
   signal?: AbortSignal | undefined;
   /** Deadline of a call in ms, queueing included; it can only shorten the deployment's `requestTimeoutMs`. */
   timeoutMs?: number | undefined;
+  /** Id of the model that the call needs, for deployments with `multiplexed()`. */
   multiplexedModelId?: string | undefined;
   /** Priority of the call. Default: the priority of the parent call, or else the deployment's `priority`. */
   priority?: Priority | undefined;
@@ -40,16 +41,18 @@ export interface HandleOptions {
   sessionId?: string | undefined;
   /**
    * Calls of this thread to the same method, for the same tenant and with the same key, share one execution; its result is
-   * kept for a minute. The same key with other arguments is refused (`SERVE_INVALID_OPTION`, 422).
+   * kept for a minute. Calls of several instances of a fleet share it where they go to replicas of the same instance. The same
+   * key with other arguments is refused (`SERVE_INVALID_OPTION`, 422).
    */
   idempotencyKey?: string | undefined;
   /**
    * Prefers replicas of this instance to replicas of other instances: `true` until the local ones are full, `false`
-   * never. Default: until the local replicas are half full; from then on calls go where they cost least.
+   * never. Default: until the local replicas are half full; from then on calls go to the cheapest replica.
    */
   preferLocal?: boolean | undefined;
 }
 
+/** Options of `map()`. */
 export interface MapOptions<Settle extends boolean = boolean> {
   /** Calls in flight at a time. Default: as many as the replicas have room for. */
   concurrency?: number | undefined;
@@ -57,6 +60,7 @@ export interface MapOptions<Settle extends boolean = boolean> {
   ordered?: boolean | undefined;
   /** Yields `PromiseSettledResult`s and continues after a failure. Default: the first failure cancels the rest. */
   settle?: Settle | undefined;
+  /** Cancels all calls of the `map()`. */
   signal?: AbortSignal | undefined;
 }
 
@@ -162,6 +166,7 @@ interface HandleMembers<I> {
   ): BroadcastResponse<Received<Awaited<Signature<I[K & keyof I]>['result']>>>;
 }
 
+/** The results of all replicas. Awaiting it rejects with the first failure. */
 export interface BroadcastResponse<R> extends Promise<R[]> {
   /** Resolves with all outcomes, failures included, in the order of the replicas. */
   settled(): Promise<PromiseSettledResult<R>[]>;
@@ -170,7 +175,7 @@ export interface BroadcastResponse<R> extends Promise<R[]> {
 type HandleOf<I> = HandleMembers<I> &
   CallOf<I> & { readonly [K in MethodNames<I>]: RemoteOf<Required<I>[K], K> };
 
-/** Type of a handle that is made from a name alone: its methods are unknown. */
+/** Type of a handle that is made from a name without a type: its methods are unknown. */
 export interface UntypedHandle<Why extends string = 'give the type: serve.handle<typeof Model>(name)'>
   extends TypeProblem<Why> {}
 
@@ -179,6 +184,6 @@ export interface UntypedHandle<Why extends string = 'give the type: serve.handle
  * or an interface of the methods; a type-only import of it loads no model code.
  *
  * Known limits: of overloads only the last signature counts, and type parameters of a method become their constraints
- * (`unknown`). Give an interface as `T` to say more.
+ * (`unknown`). For more precise types, give an interface as `T`.
  */
 export type DeploymentHandle<T> = HandleOf<InstanceOf<T>>;

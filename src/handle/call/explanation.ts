@@ -3,7 +3,7 @@ import { now } from '../../time/clock.ts';
 import type { Call } from './call.ts';
 import { CALL_STATE } from './call-progress.ts';
 
-/** An account of a call's course: the answer to "why did it take so long?". */
+/** The state of a call, and how it has spent its time. */
 export interface CallExplanation {
   requestId: string;
   deployment: string;
@@ -21,9 +21,11 @@ export interface CallExplanation {
   replica: string | undefined;
   /** The instance of that replica. */
   instance: string | undefined;
-  /** Members of the batch that the call ran in; undefined outside `batch()`. */
+  /** Number of calls in the batch in which the call ran; undefined outside `batch()`. */
   batchSize: number | undefined;
+  /** How often the call was sent, except when it was taken back before it began. */
   attempts: number;
+  /** Whether the call was sent to a second replica as well. */
   hedged: boolean;
   /**
    * Time that the replica ran the call, in ms; undefined while the call runs, and where calls are too quick to be
@@ -31,8 +33,7 @@ export interface CallExplanation {
    */
   ranMs: number | undefined;
   /**
-   * The share of time for which the calls of the replica hold its event loop, and that they run one at a time; undefined if
-   * they do not hold it.
+   * How long the calls of the replica hold its event loop, as a text; such calls run one at a time. Undefined for quick calls.
    */
   scheduling: string | undefined;
 }

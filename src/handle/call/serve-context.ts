@@ -9,7 +9,7 @@ export interface ServeContext {
    * get a lower rank, so read it where you need it.
    */
   readonly rank: number;
-  /** Devices that were reserved for the replica, by the numbers under which native code of this process knows them. */
+  /** Gpus that are reserved for the replica, numbered from 0 as native code of its process numbers them; empty without any. */
   readonly gpus: readonly number[];
   /** Id of the request; empty outside a call. */
   readonly requestId: string;
@@ -17,13 +17,15 @@ export interface ServeContext {
   readonly traceparent: string | undefined;
   /** W3C vendor data that accompanies `traceparent`. */
   readonly tracestate: string | undefined;
-  /** Aborts when the caller is gone, cancels, or the deadline passes. Never aborts outside a call. */
+  /** Aborts when the caller disconnects or cancels, or the deadline passes. Never aborts outside a call. */
   readonly signal: AbortSignal;
   /** Deadline of the call, as a timestamp like `Date.now()`; undefined = no deadline. */
   readonly deadline: number | undefined;
   /** Model id of the call; empty if the caller gave no id. */
   readonly multiplexedModelId: string;
+  /** Tenant of the call, as the caller or the host's `call(req)` set it. */
   readonly tenant: string | undefined;
+  /** Session of the call, as the caller or the host's `call(req)` set it. */
   readonly sessionId: string | undefined;
   /** The value that the host's `locals(req)` returned. */
   readonly locals: unknown;
@@ -39,14 +41,14 @@ export interface ServeContext {
   /** In a batch: one context per item, in order. */
   readonly items: readonly ServeContext[] | undefined;
   /**
-   * Says how far the start of the replica is, such as `progress('weights 50 %')`: it is the message of the starting replica in
-   * `status()`, the `'replica'` event and the log. At most 200 characters, about four times a second. Without effect once the
-   * replica takes calls, and in inline deployments.
+   * Reports the progress of the replica's start, such as `progress('weights 50 %')`, which is shown in `status()`, in the
+   * `'replica'` event and in the log. At most 200 characters, about four times a second. It has no effect once the replica takes
+   * calls, nor in inline deployments.
    */
   progress(message: string): void;
   /**
    * Lets the event loop turn if it has been held for about a millisecond, so that other calls, cancellations and health
-   * checks get through: `await` it in a loop that computes. Costs next to nothing where the loop has just turned.
+   * checks are handled: `await` it in a loop that computes. It costs almost nothing if the loop has just turned.
    */
   yield(): Promise<void>;
 }

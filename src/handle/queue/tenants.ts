@@ -2,11 +2,11 @@ import { type Fields, integer, number, object, recordOf } from '../../validation
 
 /** The share and limits of one tenant in an instance. */
 export interface TenantPolicy {
-  /** Share of the replicas' time against other tenants that wait for them as well. Default 1. */
+  /** Share of the replicas' time, relative to the other waiting tenants. Default 1. */
   weight?: number;
-  /** Calls of the tenant that are queued or running at a time. Default: no limit. */
+  /** Maximum number of queued and running calls of the tenant. Default: no limit. */
   maxInFlight?: number;
-  /** New calls of the tenant per second, with one second's worth at once. Default: no limit. */
+  /** Maximum number of new calls per second, with a burst of one second's worth. Default: no limit. */
   maxPerSecond?: number;
 }
 
@@ -14,6 +14,7 @@ export interface TenantPolicy {
 export interface TenantsOptions {
   /** Policy of each tenant that is not in `byName`. */
   default?: TenantPolicy;
+  /** Policies of single tenants, by name. */
   byName?: Record<string, TenantPolicy>;
 }
 
