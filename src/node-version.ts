@@ -11,7 +11,7 @@ import { ServeError } from './errors.ts';
 /** Strips types, has `getCallSites`, reads a thread's heap from outside. The same as `engines` in package.json. */
 export const NEEDED_NODE = '22.18.0';
 
-/** Why the library cannot run on that version of Node; undefined if it can. */
+/** Reason for which the library cannot run on this version of Node; undefined if it can. */
 export function nodeProblem(found: string): string | undefined {
   const [major = 0, minor = 0] = found.split('.').map(Number);
   const [neededMajor = 0, neededMinor = 0] = NEEDED_NODE.split('.').map(Number);
@@ -25,7 +25,7 @@ const NEEDED: Readonly<Record<string, unknown>> = {
   'util.getCallSites': util.getCallSites,
 };
 
-/** Why the library cannot run on another runtime, which claims to be Node; undefined if it can. */
+/** Reason for which the library cannot run on another runtime that claims to be Node; undefined if it can. */
 export function runtimeProblem(
   versions: Readonly<Record<string, string | undefined>>,
   needed: Readonly<Record<string, unknown>>,

@@ -110,7 +110,7 @@ export class Serve implements AsyncDisposable {
     return createMiddleware(this.#front.toApp(name, parsed), parsed);
   }
 
-  /** Serves the running app, and tries another version beside it. */
+  /** Serves the running app, with another version on trial. */
   #trialMiddleware(
     app: BoundDeployment<unknown> | string,
     kind: TrialKind,

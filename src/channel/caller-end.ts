@@ -315,7 +315,7 @@ export abstract class CallerEnd {
         return;
       case FRAME.returned:
         this.#finish(call);
-        // What moved with a call whose values hold no memory belongs to no value.
+        // Buffers that moved with a call whose values hold no memory belong to no value.
         if (frames[at + 2] === undefined) call.transfer = undefined;
         else call.takeAgain(frames[at + 2], frames[at + 3], frames[at + 4]);
         call.returned();

@@ -10,7 +10,7 @@ export interface UploadedChunk {
   readonly bytes: number;
 }
 
-/** Where a call ran in another instance. */
+/** Place and times of a call that ran in another instance. */
 export interface PeerRun {
   /** Undefined if the instance has not described the replica. */
   readonly replica: string | undefined;

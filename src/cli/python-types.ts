@@ -17,7 +17,7 @@ Writes the TypeScript interface of Python classes from their annotations. The fi
   --python  interpreter that parses the file; default: python3
 `;
 
-/** Where the command reads and writes. */
+/** Input and output of the command. */
 export interface Output {
   out(text: string): void;
   error(text: string): void;

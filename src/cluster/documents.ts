@@ -52,7 +52,7 @@ export interface DeclaredDeployment extends ScaleOptions {
   readonly methods: readonly string[];
   /** Hash of the file that defines the deployment: equal fingerprints with unequal files are a fault. */
   readonly moduleHash: string;
-  /** Who wants the number of replicas in place of the load: a policy of the deployment, or one of its app. */
+  /** The policy that decides the number of replicas in place of the load: of the deployment, or of its app. */
   readonly policy?: 'own' | 'app';
   /** Generation of the config whose options the instance has applied; 0: none. */
   readonly configured: number;
@@ -129,7 +129,7 @@ export interface Overrides {
   readonly verdicts: Readonly<Record<string, Verdict>>;
   /** Generations of the orders to go back to the version before, by app. */
   readonly rollbacks: Readonly<Record<string, number>>;
-  /** Instances that are to be drained. */
+  /** Instances that must be drained. */
   readonly draining: readonly string[];
   readonly capacity: TargetCapacity;
 }

@@ -277,7 +277,7 @@ export class FleetAgent {
       if (!this.#peers.has(name)) this.#peers.set(name, this.#dial(address));
   }
 
-  /** @param expected the instance that is there; undefined: whoever is */
+  /** @param expected the instance that should be there; undefined = any */
   #dial(address: PeerAddress, expected?: string): PeerClient {
     return new PeerClient(
       { ...this.#dialling, ...address, isKept: true, ...(expected !== undefined && { expected }) },

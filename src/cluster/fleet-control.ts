@@ -24,7 +24,7 @@ export interface FleetInit {
   readonly instanceId: string;
   /** Index of the thread among the instance's callers. */
   readonly callerIndex: number;
-  /** Number of the thread's life: it rises each time that the thread starts anew. */
+  /** Number of starts of the thread. */
   readonly epoch: number;
   readonly options: FleetOptions;
   /** Lends the client of Redis that the app has made. */
@@ -72,7 +72,7 @@ export type ToFleet =
     } & RelayTarget)
   /** The relay to a deployment of a peer is not needed any more. */
   | { readonly type: 'unrelay'; readonly replicaId: string }
-  /** What the instance's code declares now. The first declaration joins the fleet. */
+  /** The current declaration of the instance's code. The first one joins the fleet. */
   | { readonly type: 'declare'; readonly declaration: Declaration }
   | {
       readonly type: 'report';
@@ -117,7 +117,7 @@ export type FromFleet =
   | { readonly type: 'peerDown'; readonly address: PeerAddress; readonly error: Packed }
   /** Calls since the last report. */
   | { readonly type: 'stats'; readonly calls: readonly CountedCalls[] }
-  /** What failed since the thread's start; sent when that has changed. */
+  /** Counts of failures since the thread's start; sent when they have changed. */
   | { readonly type: 'counts'; readonly counts: FleetCounts }
   /** A record for the log, which is limited already. */
   | {
@@ -126,12 +126,12 @@ export type FromFleet =
       readonly fields: object;
       readonly message: string;
     }
-  /** How the peers are reached, and what was sent to them. */
+  /** Links to the peers, and counts of what was sent over them. */
   | { readonly type: 'peerReport'; readonly report: PeerReport }
   /** The numbers of replicas that the instance is to run. */
   | ({ readonly type: 'apply' } & AppliedTargets)
   | { readonly type: 'view'; readonly view: FleetView }
-  /** Autoscaling policies are to be asked: this instance leads. */
+  /** Asks for the results of autoscaling policies, while this instance leads. */
   | { readonly type: 'consult'; readonly consultations: readonly Consultation[] }
   | { readonly type: 'member'; readonly id: string; readonly isAlive: boolean }
   | { readonly type: 'commandDone'; readonly id: number; readonly failure: string | undefined }

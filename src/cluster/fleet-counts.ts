@@ -8,7 +8,7 @@ export type FleetCount = `faults_${Fault}` | `redis_${StoreFailure | Unreadable}
 /** Totals since the start; a counter that never counted is absent. */
 export type FleetCounts = Partial<Record<FleetCount, number>>;
 
-/** What the fleet thread counts of refused peers and of Redis. */
+/** The fleet thread's counts of refused peers and of failures in Redis. */
 export class FleetTally {
   /** Links that were refused, or closed because the peer broke the protocol. */
   readonly faults: FaultCounts = new FaultCounts();

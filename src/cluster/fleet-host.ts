@@ -45,13 +45,13 @@ export interface FleetNeeds {
 
 /** The host's part of the membership, as it hears of the fleet thread. */
 export interface MemberHostListener {
-  /** The thread runs, anew perhaps, and knows nothing. */
+  /** The thread runs, perhaps after a restart, and knows nothing yet. */
   started(): void;
   received(message: FromMember): void;
 }
 
 /**
- * The host's side of the fleet thread: starts it, starts it anew when it dies, and tells it which deployments it serves.
+ * The host's side of the fleet thread: starts it, restarts it when it dies, and tells it which deployments it serves.
  * While the thread is away the instance serves alone.
  */
 export class FleetHost {
@@ -84,7 +84,7 @@ export class FleetHost {
       client && new RedisLender(client, (error) => this.#fault('the client of Redis cannot be used', error));
     this.#port = options.listen.port;
     this.#peers = options.peers ?? [];
-    // Whoever starts the fleet need not wait for it.
+    // The code that starts the fleet need not wait for it.
     this.#listening.promise.catch(() => {});
     this.#begin(this.#newLife());
   }
@@ -126,12 +126,12 @@ export class FleetHost {
     return this.#watch.sample;
   }
 
-  /** What failed in Redis, and links that were refused or closed since a peer broke the protocol. */
+  /** Counts of failures in Redis, and of links that were refused, or closed because a peer broke the protocol. */
   get counts(): FleetCounts {
     return sumOfCounts(this.#formerCounts, this.#counts, countsOf(this.#watch.faults));
   }
 
-  /** Why instances get no calls, by instance. */
+  /** Reasons for which instances get no calls, by instance. */
   get ejected(): ReadonlyMap<string, string> {
     return this.#watch.ejected;
   }

@@ -29,7 +29,7 @@ export interface FleetOptions {
   readonly maxPayload?: number;
   /** The other instances of the fleet. */
   readonly peers?: readonly PeerAddress[];
-  /** How the instance finds the others in Redis. Default: `peers` alone are the fleet */
+  /** Settings for finding the other instances in Redis. Default: `peers` alone are the fleet */
   readonly membership?: MembershipOptions;
 }
 

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 
-/** Addresses that stand for all interfaces: nobody can dial them. */
+/** Addresses that stand for all interfaces and cannot be dialled. */
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 const LOOPBACK = '127.0.0.1';
 

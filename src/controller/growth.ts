@@ -21,7 +21,7 @@ export class MemorySeries {
     this.#block = [];
     this.#blocks.push(least);
     if (this.#blocks.length > WINDOW) this.#blocks.shift();
-    // Loading a model is no leak: only the samples after the first blocks count.
+    // Loading a model is not a leak: only the samples after the first blocks count.
     if (++this.#blocksSeen <= LEAST / 2) this.#baseline = least;
   }
 

@@ -18,7 +18,7 @@ export interface LagState {
 
 export const CALM: LagState = { level: 'nothing', above: 0, below: 0 };
 
-/** One long garbage collection is no overload; two consecutive windows of high lag are. */
+/** One long garbage collection is not overload; two consecutive windows of high lag are. */
 const RAISE_AFTER = 2;
 const LOWER_AFTER = 4;
 /** Share of the raising threshold below which the lag must fall to lower the level; else the level would rise again. */

@@ -57,7 +57,7 @@ export interface LoopOptions {
   readonly instances: InstanceObserver;
   /** Set in a fleet: then this loop decides about no numbers of replicas. */
   readonly decided?: DecidedTargets | undefined;
-  /** Called when the store rejects a plan; the next pass decides anew. */
+  /** Called when the store rejects a plan; the next pass makes a new one. */
   onRefused(error: unknown): void;
 }
 

@@ -71,6 +71,6 @@ export interface AppSource {
 export interface CompiledApp {
   readonly spec: AppSpec;
   readonly source: AppSource;
-  /** Number of times that its code was loaded anew. */
+  /** Number of times that its code was reloaded. */
   readonly revision: number;
 }

@@ -9,7 +9,7 @@ const CALLER = 2;
 /**
  * The module that called `deployment()`, as a `file:` URL.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` if the caller is no file (the REPL, `eval`)
+ * @throws ServeError `SERVE_INVALID_OPTION` if the caller is not a file (the REPL, `eval`)
  */
 export function callerModule(): string {
   const site = util.getCallSites(CALLER + 1)[CALLER];

@@ -19,7 +19,7 @@ import { planIdentity } from './python/python-plan.ts';
 
 /** Changes to make while compiling. */
 export interface CompileOptions {
-  /** Number of times that the code was loaded anew; each time makes new versions. */
+  /** Number of times that the code was reloaded; each reload makes new versions. */
   readonly revision?: number;
   /** Returns the options to use for a deployment, given its name and its own options. */
   readonly adjust?: (name: string, options: DeploymentOptions) => DeploymentOptions;

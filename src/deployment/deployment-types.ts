@@ -16,7 +16,7 @@ import type { GraphNode } from './graph-node.ts';
 /** Marks a target that cannot be a deployment. */
 export interface NotDeployable<Why extends string> extends TypeProblem<Why> {}
 
-/** Requirements on a target besides being a function or a class. */
+/** Requirements on a target other than being a function or a class. */
 export type Deployable<T> = Function extends T
   ? unknown
   : ReservedMethods<InstanceOf<T>> extends infer Name extends string

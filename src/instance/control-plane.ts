@@ -112,7 +112,7 @@ export class ControlPlane {
     await this.#trials.start(ingress, name, kind);
   }
 
-  /** Updates the app to the version on trial beside it. */
+  /** Updates the app to the version on trial. */
   async promote(name: string): Promise<void> {
     const trial = this.#trialOf(name);
     if (trial === undefined) await this.#trials.promote(name);

@@ -33,7 +33,7 @@ export interface FleetControl {
   autoscalingOf(key: RouteKey): AutoscalingConfig | undefined;
   /** The last decision of the fleet's autoscaling about a deployment; undefined where this instance does not lead. */
   scalingOf(key: RouteKey): ScalingReport | undefined;
-  /** How a trial ended, by the app as which the new version runs; undefined: it has not. */
+  /** The verdict on a trial, by the app as which the new version runs; undefined while it has not ended. */
   verdictOn(app: string, seed: number): Promise<'promoted' | 'rolled back' | undefined>;
   /** The version on trial beside an app, wherever its replicas are. */
   trialOf(app: string): TrafficSplitConfig | undefined;

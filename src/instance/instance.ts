@@ -321,7 +321,7 @@ export class Instance {
     await this.#plane.startTrial(ingress, name, kind);
   }
 
-  /** Updates the app to the version on trial beside it. */
+  /** Updates the app to the version on trial. */
   async promote(name: string): Promise<void> {
     await this.#plane.promote(name);
   }
@@ -345,7 +345,7 @@ export class Instance {
     return this.#isDraining || this.isClosing;
   }
 
-  /** It is no longer ready, so that its clients go elsewhere, and serves those that come nevertheless. */
+  /** Makes the instance not ready, so that clients go elsewhere; requests that still arrive are served. */
   drain(): void {
     this.#isDraining = true;
   }

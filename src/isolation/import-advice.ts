@@ -17,14 +17,14 @@ const LOADER_CODES: ReadonlySet<unknown> = new Set([
   'MODULE_NOT_FOUND',
 ]);
 
-/** `require is not defined in ES module scope`, and its like. */
+/** `require is not defined in ES module scope`, and similar errors. */
 const COMMONJS_NAME = / is not defined in ES module scope/;
 /** Globals of test runners, and what they say outside of their own processes. */
 const TEST_GLOBAL =
   /^(?:(?:describe|test|it|expect|jest|vi|beforeAll|beforeEach|afterAll|afterEach) is not defined|Vitest .*|.*@jest\/globals.*)$/s;
 /** A test runner in the innermost frame of a stack. */
 const TEST_RUNNER = /[\\/]node_modules[\\/](?:@?vitest|@?jest|mocha)[\\/]/;
-/** Node says so when a second thread loads an addon that is not context-aware. */
+/** The error of Node when a second thread loads an addon that is not context-aware. */
 const LOADED_ONCE = /Module did not self-register/;
 
 /**

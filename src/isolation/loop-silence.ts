@@ -5,7 +5,7 @@ const LONGEST_PASS_MS = 1_000;
 
 /**
  * Measures how long the event loop of a replica has been silent, counted in passes of the watch: time for which the watch
- * itself did not run is no silence of the replica.
+ * itself did not run is not silence of the replica.
  */
 export class LoopSilence {
   #lastTick = Number.NaN;

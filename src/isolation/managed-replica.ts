@@ -65,7 +65,7 @@ export class ManagedReplica implements Reachable, Draining {
   memoryBytes: number | undefined = undefined;
   /** The last that user code said about its start; undefined if it said nothing. */
   progress: string | undefined = undefined;
-  /** Why the replica is ended, if that is known before. */
+  /** Reason for which the replica is ended, if it is known beforehand. */
   deathCause: DeathCause | undefined = undefined;
   /** Whether the event loop is blocked. */
   isStuck = false;

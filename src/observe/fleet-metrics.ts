@@ -1,6 +1,6 @@
 import type { Add, Sample } from './samples.ts';
 
-/** What an instance knows of its fleet, for its metrics. */
+/** The state of the fleet, for the metrics of an instance. */
 export interface FleetSample {
   /** Live instances, this one among them. */
   readonly instances: number;

@@ -61,7 +61,7 @@ export class HttpCounts {
   readonly #ingresses = new Map<string, Ingress>();
   /** Apps that ended, in the order in which they ended. */
   readonly #ended = new Set<string>();
-  /** Counts of requests for which there is no app. */
+  /** Counts of requests whose path no app serves. */
   readonly unrouted: IngressCounts = this.of('', '');
 
   of(app: string, deployment: string): IngressCounts {

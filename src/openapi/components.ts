@@ -19,7 +19,7 @@ export class Components {
   }
 
   /**
-   * Adds a schema. Its definitions become components beside it, and its references are changed to point there.
+   * Adds a schema. Its definitions become further components, and its references are changed to point there.
    *
    * @returns a reference to the schema
    */

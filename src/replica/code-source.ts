@@ -1,7 +1,7 @@
 import { loadTarget, type Registration } from '../deployment/registry.ts';
 import type { ReplicaInit } from './control.ts';
 
-/** Where the code of a replica comes from, and where it runs. */
+/** Loads and runs the code of a replica, in its thread or in a process. */
 export interface CodeSource {
   /**
    * Whether the user's code runs on the event loop of this thread. If not, the source reports the turns of the loop that

@@ -139,7 +139,7 @@ export type ToHost =
     }
   /** A file of the project was loaded: its `file:` URL. */
   | { type: 'loaded'; url: string }
-  /** A failed response that nobody observed. */
+  /** A failed response that was not observed. */
   | { type: 'unobserved'; app: string; deployment: string; method: string; requestId: string; error: Packed };
 
 /** The reports of a replica about its calls and its user code. */

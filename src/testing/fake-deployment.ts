@@ -25,7 +25,7 @@ let made = 0;
  * `SERVE_UNKNOWN_METHOD`. It runs where all deployments are inline, as under `testServe()`: threads cannot import it.
  *
  * @param name name of the deployment
- * @throws ServeError `SERVE_INVALID_OPTION` for a member that is no function, or has a name that no remote method can have
+ * @throws ServeError `SERVE_INVALID_OPTION` for a member that is not a function, or has a name that no remote method can have
  */
 export function fakeDeployment<T>(methods: FakeMethods<T>, name = 'Fake'): BoundDeploymentOf<T> {
   for (const [method, fn] of Object.entries<unknown>(methods)) {

@@ -116,7 +116,7 @@ export class CanonicalWriter {
     return Object.keys(value).length === 0 ? `${name}#${identityOf(value)}` : this.#record(name, value);
   }
 
-  /** A handle belongs to whoever gets it: the instance that has sent it makes no difference. */
+  /** A handle is equal whichever instance sent it. */
   #standIn(kind: MarkKind, data: object): string {
     return this.#record(`mark ${kind}`, data, kind === MARK.handle ? 'instance' : undefined);
   }

@@ -24,7 +24,7 @@ export function hasShared(marks: Marks): boolean {
   return false;
 }
 
-/** The marks of a value in which an object occurs twice; it is said once. */
+/** The marks of a value in which an object occurs twice; it is marked once. */
 export function markShared(marks: Marks = []): Marks {
   if (!hasShared(marks)) marks.push(undefined, MARK.shared);
   return marks;

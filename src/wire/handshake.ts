@@ -30,7 +30,7 @@ export interface Introduction {
   /** Protocol version, one byte. Default `PROTOCOL_VERSION` */
   readonly version?: number;
   readonly instance: string;
-  /** Epoch, which rises each time that the instance starts anew. */
+  /** Epoch, which rises with each start of the instance. */
   readonly epoch: number;
   /** Maximum size of a frame that the instance accepts, in bytes. */
   readonly maxPayload: number;

@@ -46,7 +46,7 @@ export class LargePayloads {
   #passing = 0;
   /** A header that has not arrived completely. */
   #begun: Buffer = NOTHING;
-  /** Size of the message, as far as its frames have begun. */
+  /** Size of the message, up to the frames that have begun. */
   #messageBytes = 0;
 
   /** @param socket the socket of a WebSocket that has just opened */
@@ -80,7 +80,7 @@ export class LargePayloads {
     const read = this.#begun.length === 0 ? arrived : Buffer.concat([this.#begun, arrived]);
     this.#begun = NOTHING;
     let hasTaken = false;
-    /** Where the bytes begin that the library has not got. */
+    /** Offset of the bytes that the library has not been given. */
     let from = 0;
     for (let at = 0; at < read.length; ) {
       if (this.#missing > 0) {

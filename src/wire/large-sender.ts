@@ -60,7 +60,7 @@ export class LargeSender {
 
   /**
    * @param pieces the head and the large binaries of a frame
-   * @param onWritten goes with the last part of the frame
+   * @param onWritten is called with the last part of the frame
    */
   add(id: number, pieces: readonly Uint8Array[], onWritten?: () => void): void {
     const frame = new Unsent(pieces, onWritten);

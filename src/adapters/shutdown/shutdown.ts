@@ -10,7 +10,7 @@ const LEAST_CLOSE_MS = 1_000;
 /** The instance behind a server. */
 export interface ServingInstance {
   readonly log: Logger;
-  /** It is no longer ready, and goes on serving. */
+  /** Makes the instance not ready; it keeps serving. */
   drain(): void;
   /** Ends all apps. */
   close(timeoutMs: number): Promise<void>;

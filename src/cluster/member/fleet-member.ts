@@ -35,12 +35,12 @@ export interface MemberLinks {
 /** Numbers of replicas that an instance is to run. */
 export type AppliedTargets = Omit<Extract<FleetEffect, { readonly type: 'apply' }>, 'type'>;
 
-/** What the instance's host hears of the fleet. */
+/** Receives, on the instance's host, the news of the fleet. */
 export interface MemberListener {
   /** The host runs these numbers of replicas from now on. */
   apply(targets: AppliedTargets): void;
   changed(view: FleetView): void;
-  /** Autoscaling policies of deployments are to be asked. */
+  /** The autoscaling policies of deployments must be asked. */
   consult(consultations: readonly Consultation[]): void;
   /** The other live instances, by which calls can be served. */
   member(id: string, isAlive: boolean): void;

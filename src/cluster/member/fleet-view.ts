@@ -52,7 +52,7 @@ export interface FleetView {
   readonly deleted: Readonly<Record<string, number>>;
   /** Apps that a person deleted from the fleet, and that no instance is to run any more. */
   readonly ended: readonly string[];
-  /** What persons ordered, as far as instances carry it out themselves. */
+  /** The orders that each instance carries out by itself. */
   readonly orders: FleetOrders;
   /** Trials that receive calls, by app. */
   readonly trials: Plan['shares'];

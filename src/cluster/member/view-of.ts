@@ -71,7 +71,7 @@ function deletedApps(node: FleetNode): Record<string, number> {
   return deleted;
 }
 
-/** Deleted apps that nobody has deployed again, as the plan shows. */
+/** Deleted apps that have not been deployed again, by the plan. */
 function endedApps(node: FleetNode): string[] {
   const { plan } = node.situation;
   if (plan === undefined) return [];

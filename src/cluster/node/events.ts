@@ -54,9 +54,9 @@ export type StoreAnswer =
       readonly versions: Readonly<Record<string, number>>;
       /** Names of the unusable documents, with the reasons. */
       readonly unreadable: readonly string[];
-      /** Those of them that newer code wrote, in a format that this code does not know. */
+      /** Names of those that newer code wrote, in a format that this code does not know. */
       readonly newer: readonly string[];
-      /** Those of them that were not sealed with a secret of this instance. */
+      /** Names of those that were not sealed with a secret of this instance. */
       readonly forged: readonly string[];
     }
   | { readonly op: 'leave' };
@@ -160,7 +160,7 @@ export type FleetEffect =
       readonly cause: TargetCause;
     }
   | { readonly type: 'leader'; readonly owner: string; readonly token: number }
-  /** Policies of deployments are to be asked, while this instance leads. */
+  /** Asks for the results of deployments' policies, while this instance leads. */
   | { readonly type: 'consult'; readonly consultations: readonly Consultation[] }
   | { readonly type: 'member'; readonly id: string; readonly isAlive: boolean }
   | { readonly type: 'commandDone'; readonly command: number; readonly failure: string | undefined }

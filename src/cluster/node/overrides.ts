@@ -4,7 +4,7 @@ import { namesOf, type RouteKey } from '../../handle/routing/directory.ts';
 import type { Scale } from '../../store/snapshot.ts';
 import type { ConfiguredDeployment, Overrides } from '../documents.ts';
 
-/** A config of `serve.deploy()`, as far as it concerns the whole fleet. */
+/** The parts of a config of `serve.deploy()` that concern the whole fleet. */
 export interface ConfigOrder {
   /** Apps of the config. The options that earlier configs gave their deployments end. */
   readonly apps: readonly string[];
@@ -100,7 +100,7 @@ function withConfig(overrides: Overrides, order: ConfigOrder, context: ChangeCon
   }
   const tombstones = { ...overrides.tombstones };
   for (const app of deleted) tombstones[app] = { generation, versionAt: context.newestVersionAt };
-  // Every start of an instance with a config repeats its capacity, which is no change.
+  // Every start of an instance with a config repeats its capacity, which is not a change.
   const { percent: before, direction } = overrides.capacity;
   const capacity =
     before === percent

@@ -1,7 +1,7 @@
 import type { StoreFailure } from '../fleet-store.ts';
 import type { StoreAnswer } from './events.ts';
 
-/** What a failure of the store means, and what to do about it. */
+/** Texts about failures of the store: their meaning and the remedy. */
 const MEANING: Readonly<Record<StoreFailure, string>> = {
   timeout: 'Redis does not answer in time',
   unreachable: 'Redis cannot be reached',

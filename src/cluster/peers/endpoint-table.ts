@@ -33,7 +33,7 @@ export interface PeerEndpoint {
   readonly maxQueued: number;
 }
 
-/** What an instance tells its peers about its deployments: at first all of them, then every change. */
+/** The description of an instance's deployments for its peers: at first all of them, then every change. */
 export interface EndpointsStatus {
   readonly kind: 'endpoints';
   /** Endpoints that are new or have changed. */

@@ -94,7 +94,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     transport.listen(this);
   }
 
-  /** Number of calls of all callers, as far as the window says. */
+  /** Number of calls of all callers, by the window. */
   get ongoing(): number {
     return Math.max(this.#underWay, this.#places - this.free);
   }

@@ -22,7 +22,7 @@ export type Dial = (
   onOpen: (session: Session, socket: LinkSocket) => void,
 ) => Promise<void>;
 
-/** What the connections of one thread to its peers have in common. */
+/** The common parts of the connections of one thread to its peers. */
 export interface PeerClientNeeds {
   readonly health: PeerHealth;
   readonly counts: PeerCounts;
@@ -119,7 +119,7 @@ export class PeerClient implements PeerState {
     return this.#isDown;
   }
 
-  /** Why the peer gets no calls, even over an open link; undefined if the peer is not ejected. */
+  /** Reason for which the peer gets no calls, even over an open link; undefined if the peer is not ejected. */
   get ejection(): Ejection | undefined {
     return this.#health.ejectionOf(this.#standing);
   }
@@ -205,7 +205,7 @@ export class PeerClient implements PeerState {
     }
   }
 
-  /** The instance has started anew, and numbers its endpoints in another way. */
+  /** The instance has restarted, and its endpoints have other numbers. */
   #mistaken(link: CallLink): void {
     const error = new Error(`instance ${link.session.instance} has started anew`);
     this.#isDialling = false;

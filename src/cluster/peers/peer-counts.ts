@@ -1,4 +1,4 @@
-/** What one thread has sent to peers, for the metrics. */
+/** Counts of the calls and bytes that one thread has sent to peers, for the metrics. */
 export class PeerCounts {
   /** Calls that were sent; a call that came back and was sent again counts twice. */
   calls = 0;

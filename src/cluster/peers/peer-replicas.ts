@@ -71,7 +71,7 @@ export class PeerReplicas implements Reachable {
     return this.#endpoint;
   }
 
-  /** The peer described the endpoint anew. */
+  /** The peer sent a new description of the endpoint. */
   update(endpoint: PeerEndpoint): void {
     this.#endpoint = endpoint;
     for (const channel of this.channels) channel.update(endpoint);

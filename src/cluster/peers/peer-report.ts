@@ -33,13 +33,13 @@ export interface ReportedPeer {
   readonly ejection: Ejection | undefined;
 }
 
-/** What the fleet thread tells its host of the peers. */
+/** The fleet thread's report about the peers to its host. */
 export interface PeerReport {
   readonly totals: PeerTotals;
   readonly peers: readonly ReportedPeer[];
 }
 
-/** Why a peer gets no calls, and for how long. @param at now */
+/** Describes why a peer gets no calls, and for how long. @param at now */
 export function reasonOf({ cause, until }: Ejection, at: number): string {
   const seconds = Math.max(0, Math.ceil((until - at) / 1_000));
   return cause === 'unreachable'

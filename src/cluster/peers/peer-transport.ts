@@ -8,7 +8,7 @@ import type { HandoverLedger } from './handover-ledger.ts';
 /** The remaining time of a call whose deadline passes on the way: the peer answers that it is late. */
 const EXPIRED = -1;
 
-/** What a peer says of calls beside their answers. */
+/** Receives the messages of a peer about calls, other than answers. */
 export interface PeerAnswers {
   /** The call in a slot could not be sent. */
   refused(slot: number, error: unknown): void;

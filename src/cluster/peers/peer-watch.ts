@@ -12,7 +12,7 @@ import { addTotals, NO_TOTALS, type PeerReport, reasonOf } from './peer-report.t
 
 const NOTHING: PeerReport = { totals: NO_TOTALS, peers: [] };
 
-/** What the host knows of its peers, of the fleet thread's links and its own: for metrics, status, events and the log. */
+/** The host's knowledge of its peers, from the fleet thread's links and its own, for metrics, status, events and the log. */
 export class PeerWatch implements PeerClientNeeds {
   readonly health: PeerHealth = new PeerHealth(time, () => this.#tell());
   readonly counts: PeerCounts = new PeerCounts();
@@ -42,7 +42,7 @@ export class PeerWatch implements PeerClientNeeds {
     return { ...addTotals(addTotals(this.#earlier, totals), own), rttMs: new Map(rttMs) };
   }
 
-  /** Why instances get no calls, by instance. */
+  /** Reasons for which instances get no calls, by instance. */
   get ejected(): ReadonlyMap<string, string> {
     const at = now();
     const reasons = new Map<string, string>();

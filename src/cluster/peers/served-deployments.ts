@@ -149,7 +149,7 @@ export class ServedDeployments {
   }
 }
 
-/** What callers act on in a description, for comparison: the rest changes all the time. */
+/** The parts of a description that callers act on, for comparison; the other parts change all the time. */
 function contentOf(endpoint: PeerEndpoint): string {
   return JSON.stringify(endpoint, (key, value: unknown) =>
     key === 'revision' || key === 'idleMs' ? undefined : value,

@@ -130,7 +130,7 @@ class IoredisClient implements RedisClient {
     return toConnectFailure(this.#connectError);
   }
 
-  /** ioredis gives a connection up after some failures, and where a strategy of the app says so: a fleet never does. */
+  /** ioredis gives up a connection after some failures, or if a strategy of the app says so; a fleet never gives up. */
   #reopen(connection: Connection): void {
     if (this.#isClosed) return;
     const timer = time.after(MAX_RECONNECT_MS, () => {

@@ -94,7 +94,7 @@ async function factoryOf(module: string): Promise<(settings: RedisOptions) => un
   );
 }
 
-/** A connection with the client's settings: the client itself may wait for ever, and an app uses it for other things. */
+/** A connection with the client's settings. The client itself is not used: it may wait for ever, and the app uses it as well. */
 function duplicateOf(client: ReadyClient): Connection {
   if (client.isCluster !== true) return (client as unknown as Redis).duplicate(SERVER);
   const cluster = client as unknown as Cluster;

@@ -7,7 +7,7 @@ export interface ReadyClient {
   callBuffer(...args: never[]): unknown;
 }
 
-/** How to connect to Redis: exactly one of `url`, `options`, `module` and `client`. All but `client` are plain data. */
+/** Settings for connecting to Redis: exactly one of `url`, `options`, `module` and `client`. All but `client` are plain data. */
 export interface RedisSettings {
   /** `redis://` or `rediss://` */
   readonly url?: string;

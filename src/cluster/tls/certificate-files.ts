@@ -73,7 +73,7 @@ export class CertificateFiles {
 
   #read(isLast: boolean): void {
     try {
-      // What changes behind this line is looked at again.
+      // A change after this line leads to another read.
       this.#watch();
       const next = readCertificates(this.#given);
       if (isSame(next, this.#current)) return;

@@ -31,7 +31,7 @@ export function readPem(part: Part, option: string): Part {
   try {
     return readFileSync(path);
   } catch {
-    // A key that is no path must not get into a log.
+    // A key that is not a path must not get into a log.
     const shown = path.includes('\n') ? undefined : path;
     throw invalidOption(option, shown, 'PEM, or a file with it that can be read');
   }

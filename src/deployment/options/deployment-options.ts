@@ -62,7 +62,7 @@ export interface RolloutOptions {
   autoRollback?: boolean;
 }
 
-/** What the replicas of a deployment log. */
+/** Logging of the replicas of a deployment. */
 export interface LoggingOptions {
   /** Minimum level of `console` output of the replicas. Replicas read it when they start. Default `'info'`. */
   level?: LogLevel;

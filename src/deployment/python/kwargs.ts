@@ -8,7 +8,7 @@ export const KWARGS_KEY = '@inserve/kwargs';
  * Keyword arguments of Python, as the last argument of `bind()` or `remote()`:
  * `classifier.predict.remote(rows, kwargs({ top: 3 }))`.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` if `values` is no plain object
+ * @throws ServeError `SERVE_INVALID_OPTION` if `values` is not a plain object
  */
 export function kwargs(values: Readonly<Record<string, unknown>>): never {
   if (!isPlainObject(values)) throw invalidOption('kwargs(values)', values, 'an object of arguments by name');

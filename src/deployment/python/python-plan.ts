@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import type { BatchOptions } from '../../batching/batch-options.ts';
 import { moduleIdentity } from '../module-identity.ts';
 
-/** How the methods of a Python class are batched: options of `batch()`, and whether items are stacked. */
+/** Batching of a Python method: options of `batch()`, and whether items are stacked. */
 export interface PythonBatchOptions extends Omit<BatchOptions, 'sizeOf'> {
   /**
    * Gives Python one array with a row per item, if all items are arrays of one type and shape, or lists of numbers of one
@@ -12,7 +12,7 @@ export interface PythonBatchOptions extends Omit<BatchOptions, 'sizeOf'> {
   stack?: boolean;
 }
 
-/** Where the class or function is found: in a file, or in a package on Python's search path. */
+/** Location of the class or function: in a file, or in a package on Python's search path. */
 export type PythonTarget =
   | { readonly file: string; readonly name: string }
   | { readonly module: string; readonly name: string };
@@ -33,7 +33,7 @@ export interface PythonOptions {
   path?: string[];
 }
 
-/** What a replica's thread needs to run a Python class: plain data. */
+/** The plain data that a replica's thread needs to run a Python class. */
 export interface PythonPlan {
   readonly target: PythonTarget;
   /** Folder of the module that declares the deployment. */

@@ -154,7 +154,7 @@ type RemoteOf<M, Name extends string> =
 /** `call` belongs to the handle itself. */
 type CallOf<I> = I extends { call: infer M } ? RemoteOf<M, 'call'> : unknown;
 
-/** The members of every handle besides the methods of its deployment. */
+/** The members of every handle other than the methods of its deployment. */
 interface HandleMembers<I> {
   readonly [DEPLOYMENT_TYPE]?: I;
   /** Returns a new handle with other per-call settings. */

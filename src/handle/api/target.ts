@@ -42,7 +42,7 @@ type MethodsAmong<I, Names> = keyof {
   [K in keyof I & Names & string as IsMethod<Required<I>[K]> extends true ? K : never]: K;
 };
 
-/** Names of the remote methods besides `call`. */
+/** Names of the remote methods other than `call`. */
 export type MethodNames<I> = Exclude<MethodsAmong<I, string>, HiddenName>;
 
 /** Names of the methods that a class must not have. */

@@ -8,7 +8,7 @@ export type ShadowResult = (typeof SHADOW_RESULTS)[number];
 export const DIRECTIONS = ['in', 'out'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** Events of calls besides their outcome. */
+/** Events of calls other than their outcome. */
 export type Counter =
   | `websocket_messages_${Direction}`
   | `websocket_bytes_${Direction}`

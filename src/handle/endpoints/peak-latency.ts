@@ -1,4 +1,4 @@
-/** An answer that takes this many times the estimate is no coincidence: the estimate jumps to its latency. */
+/** An answer that takes this many times the estimate is not a coincidence: the estimate jumps to its latency. */
 const PEAK = 4;
 /** Any other answer moves the estimate by at most this share of the difference; a slower one always does. */
 const STEP = 0.25;

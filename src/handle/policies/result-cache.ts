@@ -11,7 +11,7 @@ export const KEEP_MS = 60_000;
 export const MOST_KEPT = 1_000;
 export const MOST_BYTES: number = 16 * MIB;
 
-/** Approximate memory of a cached result besides its strings and buffers. */
+/** Approximate memory of a cached result without its strings and buffers. */
 const OVERHEAD_BYTES = 256;
 
 /** A result that is shared by several callers. */

@@ -51,10 +51,10 @@ export class Route implements CallOwner {
   readonly #methods = new Set<string>([HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME]);
   readonly #dispatcher: Dispatcher;
   #flights: SingleFlight | undefined = undefined;
-  /** What is decided anew for calls that were begun before the configuration was known. */
+  /** Decisions that are repeated for calls that were made before the configuration was known. */
   #early: Array<() => void> | undefined = undefined;
   #isListed = false;
-  /** Undefined while nobody waits for the replicas. */
+  /** Undefined while no call waits for the replicas. */
   #listing: PromiseWithResolvers<void> | undefined = undefined;
   readonly #gate: AdmissionControl;
   readonly #keeper: RouteKeeper;
@@ -119,7 +119,7 @@ export class Route implements CallOwner {
   adopt(load: DeploymentLoad, ledger: QueueLedger, config: RouteConfig, sessions?: SessionTable): void {
     const early = this.#early;
     this.#early = undefined;
-    // Their order depends on what is decided anew.
+    // Their order depends on the repeated decisions.
     const waiting = early === undefined ? [] : this.#dispatcher.takeWaiting();
     this.#dispatcher.adopt(load, ledger, sessions);
     this.configure(config);

@@ -128,7 +128,7 @@ export class TrialController implements TrialObserver {
     return this.#trials.has(name) ? entryOf(this.#control.snapshot.overrides.trials, name) : undefined;
   }
 
-  /** Starts no trial that the fleet has ended already: this instance starts anew, and its code begins the trial again. */
+  /** Skips a trial that the fleet has ended already; the code of a restarted instance begins it again. */
   async #obey(
     verdict: 'promoted' | 'rolled back',
     ingress: BoundDeployment<unknown>,

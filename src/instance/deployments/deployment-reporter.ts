@@ -10,7 +10,7 @@ import type { Logger } from '../../observe/logger.ts';
 import { inSeconds } from '../../time/in-seconds.ts';
 import { messageOf } from '../../values/describe-value.ts';
 
-/** Details of a crash besides the error. */
+/** Details of a crash other than the error. */
 export interface CrashDetails {
   /** Reason in one line. Default: the error's message. */
   readonly reason?: string | undefined;

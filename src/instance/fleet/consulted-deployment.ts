@@ -34,7 +34,7 @@ export class ConsultedDeployment {
     this.#record(consultation);
   }
 
-  /** The context of the policy; undefined if no policy is to be asked. */
+  /** The context of the policy; undefined if no policy must be asked. */
   context(currentTime: number): AutoscalingContext | undefined {
     const running = Object.keys(this.#last.replicas);
     return this.#memory.context({ ...this.#last, running, stats: this.#stats }, currentTime);

@@ -10,7 +10,7 @@ import { demandOf } from '../../deployment/options/resources.ts';
 import { type RouteKey, routeKey } from '../../handle/routing/directory.ts';
 import type { Overrides } from '../../store/snapshot.ts';
 
-/** What is declared beside the specs of the apps. */
+/** Parts of a declaration other than the specs of the apps. */
 export interface DeclaredExtras {
   routePrefixOf(app: string): string | null;
   /** Generation of the deletion that a later `run` here reverts; 0: none. */

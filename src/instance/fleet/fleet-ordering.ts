@@ -14,7 +14,7 @@ import type { FleetControl } from '../control.ts';
 import { fleetChange } from './fleet-commands.ts';
 import type { OrderFollower } from './fleet-orders.ts';
 
-/** The membership, as far as orders need it. */
+/** The part of the membership that orders need. */
 export interface OrderingMembership {
   readonly view: FleetView | undefined;
   command(change: OverrideChange): Promise<void>;
@@ -25,7 +25,7 @@ export interface OrderingMembership {
   reached(): Promise<boolean>;
 }
 
-/** What an instance orders of its whole fleet. */
+/** The orders of an instance to its whole fleet. */
 export class FleetOrdering implements FleetControl {
   readonly #membership: OrderingMembership;
   readonly #follower: OrderFollower;

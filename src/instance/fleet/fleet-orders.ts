@@ -132,7 +132,7 @@ export class OrderFollower {
       const keys = deployments.map((deployment) => routeKey(app, deployment));
       const wanted = keys.map((key) => entryOf(this.#orders.configs, key)?.generation ?? 0);
       const isBehind = keys.some((key, index) => this.configuredOf(key) !== wanted[index]);
-      // What failed once is not tried again.
+      // An order that failed once is not tried again.
       if (!isBehind || this.#adjusted.get(app) === wanted.join()) continue;
       this.#adjusted.set(app, wanted.join());
       this.#adjusting.add(app);

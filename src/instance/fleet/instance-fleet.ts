@@ -76,7 +76,7 @@ export class InstanceFleet implements OrderingMembership {
     return this.#membership?.scalingOf(key);
   }
 
-  /** What the metrics say of the fleet; undefined until the instance has joined. */
+  /** The state of the fleet for the metrics; undefined until the instance has joined. */
   get sample(): FleetSample | undefined {
     const { view } = this;
     if (view === undefined) return undefined;
@@ -91,7 +91,7 @@ export class InstanceFleet implements OrderingMembership {
     return this.#host?.peerSample;
   }
 
-  /** Why instances get no calls, by instance. */
+  /** Reasons for which instances get no calls, by instance. */
   get ejected(): ReadonlyMap<string, string> {
     return this.#host?.ejected ?? new Map();
   }
@@ -172,7 +172,7 @@ export class InstanceFleet implements OrderingMembership {
       log,
       targets,
       thread,
-      // A thread that works acts alone in a third of this time, where it reaches nobody.
+      // A working thread that reaches no other instance acts alone after a third of this time.
       silentMs: 3 * (this.#part.options.membership?.timing ?? FLEET_TIMING).aloneMs + 1_000,
       snapshot,
     });

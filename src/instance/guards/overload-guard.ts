@@ -50,7 +50,7 @@ export class OverloadGuard {
   #state: LagState = CALM;
   #lagMs = 0;
   #pausedMs = 0;
-  /** Whether the log says that calls are refused: a lag that meets no call, such as that of a start, is no news. */
+  /** Whether the log says that calls are refused: a lag during which no call arrives, such as that of a start, is not logged. */
   #hasWarned = false;
   /** Whether the last window contained a pause of the whole process. */
   #isAfterPause = false;
@@ -100,7 +100,7 @@ export class OverloadGuard {
     if (this.#state.level !== level) this.#changed();
   }
 
-  /** A pause is no lag. The order of timers after it decides which of two windows counts it. */
+  /** A pause is not lag. The order of timers after it decides which of two windows counts it. */
   #wasPaused(): boolean {
     const { pausedMs } = activeTime;
     const isPause = pausedMs !== this.#pausedMs;

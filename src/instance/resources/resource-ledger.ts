@@ -77,7 +77,7 @@ export class ResourceLedger {
     return { id: this.#instanceId, free: this.#free(), gpus: this.#freeGpus(), replicas };
   }
 
-  /** What replicas may use in all, for the controller of a fleet. */
+  /** Total amounts that replicas may use, for the controller of a fleet. */
   offered(): { readonly resources: Amounts; readonly gpus: number } {
     return { resources: this.#totals(), gpus: this.#gpuIds?.length ?? 0 };
   }

@@ -7,10 +7,10 @@ import type {
 } from '../../deployment/options/autoscaling-policy.ts';
 import type { FaultReports } from './fault-reports.ts';
 
-/** Nothing changes, for the given reason. */
+/** A decision that changes nothing, with its reason. */
 export type Hold = Exclude<Wish, number>;
 
-/** Asks the policy of one deployment. @param context undefined if no policy is to be asked */
+/** Asks the policy of one deployment. @param context undefined if no policy must be asked */
 export function askPolicy(
   policy: AutoscalingPolicy,
   context: AutoscalingContext | undefined,
@@ -25,7 +25,7 @@ export function askPolicy(
 
 /**
  * Asks the policy of an app about all its autoscaled deployments.
- * @param contexts by deployment; a context is undefined if no policy is to be asked
+ * @param contexts by deployment; a context is undefined if no policy must be asked
  * @returns the wish for a deployment
  */
 export function askAppPolicy(

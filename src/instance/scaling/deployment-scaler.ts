@@ -109,7 +109,7 @@ export class DeploymentScaler {
     this.#scaler.sample(sample, boundsAt(this.#config, this.#capacity));
   }
 
-  /** Inputs of a policy; undefined if no policy is to be asked. */
+  /** Inputs of a policy; undefined if no policy must be asked. */
   context(): AutoscalingContext | undefined {
     const { inputs } = this.#scaler;
     if (inputs === undefined) return undefined;

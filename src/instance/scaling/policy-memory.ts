@@ -15,7 +15,7 @@ export interface PolicyInputs {
   readonly stats: Pick<StatWindows, 'read'>;
 }
 
-/** What is kept for the policy of one deployment from one decision to the next. */
+/** State of the policy of one deployment between two decisions. */
 export class PolicyMemory {
   readonly #app: string;
   readonly #deployment: string;

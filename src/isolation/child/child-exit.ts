@@ -1,7 +1,7 @@
 import type { ReportedExit } from '../../replica/control.ts';
 import { packError, unpack } from '../../values/pack.ts';
 
-/** How a child process ended. */
+/** The end of a child process. */
 export interface ChildExit {
   /** Exit code; null if a signal ended the process, or it never started. */
   readonly code: number | null;

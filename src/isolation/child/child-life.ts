@@ -19,7 +19,7 @@ export class ChildLife {
   readonly #child: ChildProcess;
   readonly #control: Pick<AgentControl, 'post'>;
   #isEnding = false;
-  /** What the user's code gave as the cause of the end. */
+  /** The cause of the end that the user's code gave. */
   #cause: unknown = undefined;
 
   /**

@@ -21,7 +21,7 @@ export function fromIterable(source: AsyncIterable<unknown> | Iterable<unknown>)
   const iterator = iteratorOf(source);
   return {
     next: () => iterator.next(),
-    // Not through a generator around it: that would wait for an item that may never come.
+    // A generator around it is avoided, because it would wait for an item that may never come.
     close: () => void leave(iterator),
   };
 }

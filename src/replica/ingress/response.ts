@@ -21,7 +21,7 @@ const JSON_LINES: FlatHeaders = flatten(['content-type', 'application/x-ndjson; 
 
 type Chunk = string | Uint8Array;
 
-/** The members by which a result may show that it is no plain data. */
+/** The members by which a result may show that it is not plain data. */
 interface Tagged {
   readonly [Symbol.toStringTag]?: unknown;
   readonly [Symbol.asyncIterator]?: unknown;

@@ -80,7 +80,7 @@ export class Control {
     return this.#known;
   }
 
-  /** What the members of the fleet mean for an order. */
+  /** Facts about the members of the fleet that an order depends on. */
   get orderContext(): Omit<ChangeContext, 'by' | 'at'> {
     const { seen, newestAt } = this.#versions;
     const format = formatFor(this.#members());

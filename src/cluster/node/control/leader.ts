@@ -51,7 +51,7 @@ export class Leader {
   readonly #timing: FleetTiming;
   readonly #since: number;
   readonly #isAlone: boolean;
-  /** What the policies of deployments want, and since when. */
+  /** Results of the policies of deployments, and their times. */
   readonly #advice = new Map<string, { readonly wish: Wish; readonly at: number }>();
   readonly #scalers = new Map<string, LoadScaler>();
   readonly #targets = new Map<string, number>();
@@ -68,7 +68,7 @@ export class Leader {
   readonly decisions = new Map<string, ScalingDecision>();
   /** Number of instances that all wanted replicas need; undefined before the first decision. */
   desiredInstances: number | undefined = undefined;
-  /** What the policies of deployments are to be asked since the last decision. */
+  /** Questions to the policies of deployments since the last decision. */
   consultations: Consultation[] = [];
 
   /** @param isAlone whether the leader plans only for its own instance, because no fleet is reachable */

@@ -13,7 +13,7 @@ const PANIC_BELOW = 0.5;
 /** Time, in ms, for which a link has to hold to count as a success: a ping is sent and answered in it. */
 export const STEADY_MS = 10_000;
 
-/** Why a peer is ejected: no link could be opened, or links opened and broke. */
+/** Reason for an ejection: no link could be opened, or links opened and broke. */
 export type EjectionCause = 'unreachable' | 'breaking';
 
 interface PeerState {

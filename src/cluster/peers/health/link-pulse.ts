@@ -15,7 +15,7 @@ export interface PulseLink {
   readonly heard: number;
   /** Sends a frame `ping`. */
   ping(number: number): void;
-  /** The peer is silent: the link is to be destroyed. Called once. */
+  /** The peer is silent: the link must be destroyed. Called once. */
   silent(): void;
 }
 

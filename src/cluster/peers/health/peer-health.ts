@@ -49,7 +49,7 @@ export class PeerHealth {
     return this.#ejections;
   }
 
-  /** Why and until when a peer gets no calls; undefined if it may get calls. */
+  /** Reason and end of a peer's ejection; undefined if it may get calls. */
   ejectionOf({ name, isOut }: PeerStanding): Ejection | undefined {
     return isOut ? this.#ejection.ejectionOf(name) : undefined;
   }

@@ -23,7 +23,7 @@ import { KeyedPeerCall } from './keyed-call.ts';
 /** Rank of a call that names no priority, as of `normal`. */
 const NORMAL_RANK = 1;
 
-/** What the owner of the links hears of one. */
+/** Receives the events of one link for the owner of the links. */
 export interface InboundLinkListener {
   /** A document of the fleet's protocol arrived. */
   control(instance: string, document: unknown): void;
@@ -96,7 +96,7 @@ export class InboundLink implements LinkEvents {
     for (const frame of frames) this.#frame(frame);
   }
 
-  /** The caller is gone: nobody awaits its calls. */
+  /** The caller is gone: its calls are no longer awaited. */
   closed(): void {
     for (const call of this.#calls) call?.cancelled(CANCEL_CODE.cancelled);
     for (const port of this.#ports.values()) port.close();

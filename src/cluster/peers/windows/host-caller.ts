@@ -23,7 +23,7 @@ export class HostCaller {
     this.rttMs = rttMs;
   }
 
-  /** Whether the caller may send no further call, as far as it knows. */
+  /** Whether the caller knows that it may send no further call. */
   get isFull(): boolean {
     return this.inFlight >= this.told;
   }

@@ -41,7 +41,7 @@ export class HostWindows {
   readonly #turns = new Set<HostCaller>();
   /** Callers for which room is kept, in the order of the grants. */
   readonly #granted = new Set<HostCaller>();
-  /** Callers that may send no further call, as far as they know. */
+  /** Callers that know that they may send no further call. */
   readonly #full = new Set<HostCaller>();
   /** Calls of peers that wait here for a place. */
   #landed = 0;
@@ -100,7 +100,7 @@ export class HostWindows {
     return true;
   }
 
-  /** Returns the window that goes with a refusal. */
+  /** Returns the window for a refusal. */
   refusedWith(caller: HostCaller): number {
     return this.#toTell(caller);
   }

@@ -3,7 +3,7 @@ const INTERVAL_MS = 10;
 /** Weight of the last measurement. */
 const NEWEST = 0.5;
 
-/** How many calls end per ms. */
+/** Number of calls that end per ms. */
 export class Pace {
   #perMs = 0;
   #count = 0;

@@ -30,7 +30,7 @@ export class ReplicaTarget {
     return this.#target;
   }
 
-  /** Whether the plan says how many replicas there are to be; in a fleet this may take a while. */
+  /** Whether the plan has a number of replicas for the deployment; in a fleet this may take a while. */
   get isPlanned(): boolean {
     return this.#control.planned(this.#key) !== undefined;
   }

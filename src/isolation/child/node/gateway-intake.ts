@@ -26,7 +26,7 @@ export class GatewayIntake implements Intake {
   /** Number of calls that were sent so far. */
   #sent = 0;
   #latestDeadline = 0;
-  /** Deadline of the call that holds the child's loop, as far as it is known. */
+  /** Deadline of the call that holds the child's loop, if it is known. */
   #holdingDeadline = 0;
   /** The child's last state. */
   #arrived = 0;

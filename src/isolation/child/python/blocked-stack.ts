@@ -13,7 +13,7 @@ const WAITING = /[\\/](?:asyncio|concurrent)[\\/]|[\\/](?:threading|selectors)\.
  * Finds the frames of user code in what `faulthandler` writes, the innermost one first: those of the thread that received the
  * signal, or else of the first thread that runs user code.
  *
- * @param runner path of the runner, whose package is no user code
+ * @param runner path of the runner, whose package is not user code
  */
 export function blockedFrames(text: string, runner: string): string[] {
   const own = `${dirname(runner)}${sep}`;

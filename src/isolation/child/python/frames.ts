@@ -51,7 +51,7 @@ export const FRAME = {
 /** A frame as it arrives: a list that begins with its kind. */
 export type Frame = readonly [kind: number, ...rest: unknown[]];
 
-/** What a call tells Python about itself; undefined members are left out. */
+/** The metadata of a call for Python; undefined members are omitted. */
 export interface CallMeta {
   /** Time until the deadline, in ms. */
   readonly d?: number | undefined;

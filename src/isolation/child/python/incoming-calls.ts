@@ -11,7 +11,7 @@ import { MARK, PORTABLE, type Portable } from '../../../values/marks.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { FRAME } from './frames.ts';
 
-/** A handle, as far as calls need it. */
+/** The part of a handle that calls need. */
 type AnyHandle = Readonly<Record<string, { remote(...args: unknown[]): unknown }>> & {
   options(changes: HandleOptions): AnyHandle;
 };

@@ -19,7 +19,7 @@ export type MetricChange = readonly [
   labels: Record<string, string>,
 ];
 
-/** Receives what the runner reports besides answers. */
+/** Receives the runner's messages other than answers. */
 export interface LinkListener {
   log(
     level: string,
@@ -40,7 +40,7 @@ export interface LinkListener {
   broken(error: Error): void;
 }
 
-/** How one call is made. */
+/** Settings of one call. */
 export interface CallOptions {
   readonly isStream: boolean;
   /** Whether the call goes on when its client has left, of which it hears by its socket. */

@@ -3,7 +3,7 @@ import { StreamReader } from '../../../handle/api/stream.ts';
 import type { CallScope, Child } from '../../../handle/call/scope.ts';
 import type { DecodeOptions } from './values/decode.ts';
 
-/** What a call tells the link. */
+/** Receives the events of a call. */
 export interface CallControl {
   cancel(id: number, isTimeout: boolean): void;
   credit(id: number, chunks: number): void;
@@ -52,7 +52,7 @@ export class OutgoingCall implements Child {
     return this.#stream;
   }
 
-  /** The result is a stream, also that of a method which is no generator itself and returns one. */
+  /** The result is a stream, also if the method is not a generator but returns one. */
   opened(): void {
     if (this.#stream !== undefined) return;
     this.#stream = this.#read();

@@ -31,11 +31,11 @@ interface DecoratedBatch extends PythonBatchOptions {
   readonly weighed?: boolean;
 }
 
-/** What the runner answers once the instance is made. */
+/** The answer of the runner once the instance is created. */
 export interface InstanceDescription {
   readonly methods: readonly MethodDescription[];
   readonly hooks: readonly string[];
-  /** What `__call__` gets for an HTTP request. */
+  /** The argument of `__call__` for an HTTP request. */
   readonly ingress: 'request' | 'body' | 'nothing';
   /** Whether all methods are synchronous. */
   readonly sync: boolean;

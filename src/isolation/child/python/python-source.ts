@@ -127,7 +127,7 @@ class PythonProcess implements CodeSource {
     return link;
   }
 
-  /** Tells the host where the code of the process stands, when the process says so. */
+  /** Reports to the host where the code of the process is blocked, when the process tells. */
   #reportStacks({ stacks }: ChildProcess, runner: string): void {
     let text = '';
     stacks?.on('data', (bytes: Buffer) => {

@@ -14,7 +14,7 @@ type Cancellable<T> = Promise<T> & { cancel(): void };
 export class SocketBridge {
   readonly #socket: ServerWebSocket;
   readonly #messages: AsyncIterator<SocketMessage>;
-  /** The message that comes next, which nobody has taken. */
+  /** The next message, which has not been read yet. */
   #next: Promise<IteratorResult<SocketMessage>> | undefined = undefined;
 
   constructor(socket: ServerWebSocket) {

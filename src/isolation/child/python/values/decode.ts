@@ -37,7 +37,7 @@ export class PythonResponse implements Portable {
   }
 }
 
-/** How the receiver wants its values. */
+/** Form in which the receiver wants its values. */
 export interface DecodeOptions {
   /** The handle of a number. */
   readonly handle?: (number: number) => unknown;
