@@ -202,6 +202,18 @@ describe('the store', () => {
     fleet.until(() => fleet.isSettled(), 5_000);
   });
 
+  test('out of memory: every command says so, also right after another write was refused', () => {
+    const fleet = settled(3);
+    const [instance] = fleet.alive() as [SimulatedInstance];
+    fleet.store.state.fault = 'out-of-memory';
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const command = fleet.scale(instance, 9);
+      fleet.run(100);
+      expect(instance.answers.get(command)).toMatch('out-of-memory');
+    }
+    expect(fleet.running(FIXED)).toBe(5);
+  });
+
   test('restarted empty: no replica is stopped, members are back in two beats, overrides and versions survive', () => {
     const fleet = settled(3);
     fleet.scale(fleet.leader(), 7);

@@ -33,7 +33,7 @@ export class Commands {
 
   submit(id: number, change: OverrideChange, now: number): void {
     if (!this.#sync.isUp) {
-      this.#done(id, 'the store of the fleet is not reachable');
+      this.#done(id, whyDown(this.#sync.failure));
       return;
     }
     this.#open.push({ id, change, startedAt: now });
@@ -73,8 +73,7 @@ export class Commands {
       (isAccepted: boolean, failure?: StoreFailure) => {
         this.#isWriting = false;
         if (isAccepted) this.#end(command, undefined);
-        else if (failure !== undefined && failure !== 'timeout')
-          this.#end(command, `the store answered: ${failure}`);
+        else if (failure !== undefined && failure !== 'timeout') this.#end(command, answered(failure));
         else if (failure === undefined) this.#sync.read({ overrides: true }, now);
       },
     );
@@ -85,4 +84,14 @@ export class Commands {
     this.#open = this.#open.filter((other) => other !== command);
     this.#done(command.id, failure);
   }
+}
+
+/** A store that refuses what it cannot do is reachable. */
+function whyDown(failure: StoreFailure | undefined): string {
+  const isSilent = failure === undefined || failure === 'timeout' || failure === 'unreachable';
+  return isSilent ? 'the store of the fleet is not reachable' : answered(failure);
+}
+
+function answered(failure: StoreFailure): string {
+  return `the store answered: ${failure}`;
 }

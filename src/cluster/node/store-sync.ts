@@ -59,7 +59,7 @@ export class StoreSync {
   #isReading = false;
   #slice = 0;
   #answeredAt: number | undefined = undefined;
-  #isFailing = false;
+  #failure: StoreFailure | undefined = undefined;
   /**
    * Time at which each declaration of a version was first seen, by `versionKey`; entries that the store has lost are
    * kept.
@@ -91,7 +91,12 @@ export class StoreSync {
   }
 
   get isUp(): boolean {
-    return this.#answeredAt !== undefined && !this.#isFailing;
+    return this.#answeredAt !== undefined && this.#failure === undefined;
+  }
+
+  /** How the last call to the store failed; undefined if it did not. */
+  get failure(): StoreFailure | undefined {
+    return this.#failure;
   }
 
   call(request: StoreRequest, now: number, settle: Pending['settle']): void {
@@ -104,7 +109,7 @@ export class StoreSync {
     const pending = this.#pending.get(call);
     if (pending === undefined) return;
     this.#pending.delete(call);
-    this.#isFailing = answer === undefined;
+    this.#failure = answer === undefined ? (failed?.failure ?? 'other') : undefined;
     if (answer !== undefined) this.#answeredAt = now;
     pending.settle(answer, failed);
   }
