@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeploymentHandle } from '../../../src/index.ts';
+import type { DeploymentHandle, ServeError } from '../../../src/index.ts';
+import { chaosProxy } from '../../../src/testing/chaos-proxy.ts';
+import { seededRandom } from '../../../src/testing/random.ts';
 import { type Front, front as frontDeployment, type Probe } from '../../fixtures/calls/fleet.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
 import { linked } from '../../support/fleet/linked.ts';
 import { Member } from '../../support/fleet/members.ts';
+import { eventually } from '../../support/until.ts';
 
 /** Time limit where processes start, on a busy machine. */
 const START_MS = 180_000;
@@ -70,3 +73,44 @@ describe.each([{ trustNetwork: true }, { trustNetwork: false }])('large values, 
     );
   });
 });
+
+test(
+  'large values are whole or fail over a network that cuts them into pieces and breaks off in the middle',
+  async () => {
+    await using far = await Member.start();
+    await using proxy = await chaosProxy({ targetPort: far.address.port, seed: 7 });
+    await using caller = await fleetInstance({ peers: [{ host: '127.0.0.1', port: proxy.port }] });
+    await linked(caller, 1);
+    const handle = caller.serve.handle<Probe>('probe').options({ timeoutMs: 30_000 });
+    const random = seededRandom(7);
+    const outcomes = new Map<string, number>();
+    const ended = (): number => [...outcomes.values()].reduce((sum, count) => sum + count, 0);
+    const echo = async (call: number): Promise<void> => {
+      const own = pattern(call, 300_000);
+      const outcome = await handle.echo.remote(own).then(
+        (back) => {
+          expect(Buffer.compare(back as Uint8Array, pattern(call, 300_000))).toBe(0);
+          return 'ok';
+        },
+        (error: ServeError) => error.code,
+      );
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      expect(Buffer.compare(own, pattern(call, 300_000))).toBe(0);
+    };
+    proxy.set({ sliceBytes: 5_000 });
+    await Promise.all(Array.from({ length: 8 }, (_, call) => echo(call)));
+    expect(outcomes).toEqual(new Map([['ok', 8]]));
+    for (let round = 0; round < 5; round++) {
+      const under = Promise.all(Array.from({ length: 4 }, (_, call) => echo(call)));
+      const direction = random() < 0.5 ? proxy.toTarget : proxy.toClient;
+      direction.set({ resetAfterBytes: Math.floor(random() * 600_000) });
+      await eventually(() => ended() > 8 + 4 * round);
+      proxy.heal();
+      await under;
+    }
+    outcomes.delete('ok');
+    outcomes.delete('SERVE_REPLICA_DIED');
+    expect(outcomes).toEqual(new Map());
+  },
+  START_MS,
+);
