@@ -18,6 +18,9 @@ const LENGTH_64 = 127;
 const MASK_BYTES = 4;
 
 const NOTHING = Buffer.alloc(0);
+/** What the library gets of a frame whose payload goes past it. */
+const EMPTY = Buffer.of(LAST_CONTINUATION, 0);
+const EMPTY_MASKED = Buffer.of(LAST_CONTINUATION, MASKED, 0, 0, 0, 0);
 
 type Listener = (bytes: Buffer) => void;
 
@@ -40,8 +43,7 @@ export class LargePayloads {
   #reads: Buffer[] = [];
   /** Number of bytes of the payload that have not arrived. */
   #missing = 0;
-  /** The header of the payload's frame without its length. */
-  #emptied: Buffer = NOTHING;
+  #emptied: Buffer = EMPTY;
   /** Number of bytes of the library's frame that have not arrived. */
   #passing = 0;
   /** A header that has not arrived completely. */
@@ -85,7 +87,9 @@ export class LargePayloads {
     for (let at = 0; at < read.length; ) {
       if (this.#missing > 0) {
         hasTaken = true;
-        at += this.#take(read.subarray(at, at + this.#missing));
+        at += this.#take(
+          at === 0 && read.length <= this.#missing ? read : read.subarray(at, at + this.#missing),
+        );
         from = at;
         if (this.#missing > 0) continue;
         this.#deliver();
@@ -118,14 +122,14 @@ export class LargePayloads {
     if (opcode < FIRST_CONTROL) this.#messageBytes = (opcode === 0 ? this.#messageBytes : 0) + payload;
     const isPart = first === LAST_CONTINUATION && payload >= LEAST_BYTES && payload <= PART_BYTES;
     const isMasked = ((header[1] as number) & MASKED) !== 0;
-    const mask = header.subarray(isMasked ? -MASK_BYTES : header.length);
     // Links mask with zeros.
-    if (!this.isActive || !isPart || this.#messageBytes > MAX_BYTES || mask.some((byte) => byte !== 0)) {
+    const isPlain = !isMasked || header.readUInt32BE(header.length - MASK_BYTES) === 0;
+    if (!this.isActive || !isPart || !isPlain || this.#messageBytes > MAX_BYTES) {
       this.#passing = payload;
       return false;
     }
     this.#missing = payload;
-    this.#emptied = Buffer.of(first, isMasked ? MASKED : 0, ...mask);
+    this.#emptied = isMasked ? EMPTY_MASKED : EMPTY;
     return true;
   }
 

@@ -16,7 +16,7 @@ class Incoming {
    * The buffers are allocated with the first byte, since an announcement costs its sender nothing. They are not filled with
    * zeros: a frame is only read when it is whole.
    */
-  #buffers: ArrayBuffer[] | undefined = undefined;
+  #buffers: Uint8Array<ArrayBuffer>[] | undefined = undefined;
   #filled = 0;
   #index = 0;
   #offset = 0;
@@ -36,8 +36,8 @@ class Incoming {
   }
 
   /** Buffers of the head, then of the binaries. */
-  get buffers(): readonly ArrayBuffer[] {
-    this.#buffers ??= this.#lengths.map((length) => Buffer.allocUnsafeSlow(length).buffer);
+  get buffers(): readonly Uint8Array<ArrayBuffer>[] {
+    this.#buffers ??= this.#lengths.map((length) => Buffer.allocUnsafeSlow(length));
     return this.#buffers;
   }
 
@@ -46,12 +46,13 @@ class Incoming {
     const { buffers } = this;
     this.#filled += bytes.length;
     for (let at = 0; at < bytes.length; ) {
-      const buffer = buffers[this.#index] as ArrayBuffer;
-      const piece = bytes.subarray(at, at + buffer.byteLength - this.#offset);
-      new Uint8Array(buffer).set(piece, this.#offset);
+      const buffer = buffers[this.#index] as Uint8Array;
+      const room = buffer.length - this.#offset;
+      const piece = at === 0 && bytes.length <= room ? bytes : bytes.subarray(at, at + room);
+      buffer.set(piece, this.#offset);
       this.#offset += piece.length;
       at += piece.length;
-      if (this.#offset === buffer.byteLength) {
+      if (this.#offset === buffer.length) {
         this.#index++;
         this.#offset = 0;
       }
@@ -161,7 +162,11 @@ export class LargeReceiver {
 
   #frameOf({ buffers }: Incoming, id: number): Frame {
     const [head, ...large] = buffers;
-    return this.#read(new Uint8Array(head as ArrayBuffer), large, id);
+    return this.#read(
+      head as Uint8Array,
+      large.map(({ buffer }) => buffer),
+      id,
+    );
   }
 
   #forget(item: Incoming | Waiting): void {

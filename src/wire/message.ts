@@ -33,6 +33,8 @@ function lengthOf(bytes: Uint8Array): number {
 /** The bytes after the head of a message. */
 export class MessageBody {
   readonly #pieces: Uint8Array[];
+  /** Index of the first piece that was not taken. */
+  #at = 0;
   left: number;
 
   constructor(pieces: readonly Uint8Array[]) {
@@ -47,12 +49,12 @@ export class MessageBody {
     this.left -= bytes;
     const taken: Uint8Array[] = [];
     for (let missing = bytes; missing > 0; ) {
-      const piece = this.#pieces[0] as Uint8Array;
-      const used = piece.subarray(0, missing);
-      missing -= used.length;
-      taken.push(used);
-      if (used.length === piece.length) this.#pieces.shift();
-      else this.#pieces[0] = piece.subarray(used.length);
+      const piece = this.#pieces[this.#at] as Uint8Array;
+      const isWhole = piece.length <= missing;
+      taken.push(isWhole ? piece : piece.subarray(0, missing));
+      if (isWhole) this.#at++;
+      else this.#pieces[this.#at] = piece.subarray(missing);
+      missing -= Math.min(missing, piece.length);
     }
     return taken;
   }
