@@ -9,24 +9,24 @@ export const SERVE_ERRORS = {
     retryable: true,
     title: 'Too many queued requests',
     meaning:
-      'The load is too high: the wait queue of the deployment (or of a child) is full, a tenant used up its quota, a replica is asked for too many models, or the host lags.',
-    remedy: 'Retry after `Retry-After`; raise `maxQueuedRequests`, `maxOngoingRequests` or `numReplicas`.',
+      'The load is too high: the wait queue of the deployment (or of a child) is full, a tenant has used up its quota, a replica has too many models to load, or the event loop of the host lags.',
+    remedy:
+      'Retry after the time in `Retry-After`, or raise `maxQueuedRequests`, `maxOngoingRequests` or `numReplicas`.',
   },
   SERVE_TIMEOUT: {
     statusCode: 504,
     retryable: false,
     title: 'Deadline exceeded',
-    meaning:
-      'The deadline of the call passed while it was queued or running, or was too near for it to be started.',
+    meaning: 'The deadline of the call passed while it was queued or running, or was too near to start it.',
     remedy:
-      'Raise `requestTimeoutMs` or `timeoutMs`, or make the method faster. `retryable` is true if it was never sent.',
+      'Raise `requestTimeoutMs` or `timeoutMs`, or make the method faster. `retryable` is true if the call was never sent.',
   },
   SERVE_CANCELLED: {
     statusCode: 499,
     retryable: false,
     title: 'Request cancelled',
-    meaning: 'The client went away, `cancel()` was called, or the given signal was aborted.',
-    remedy: 'No action needed: the caller asked for the end of the call.',
+    meaning: 'The client disconnected, `cancel()` was called, or the given signal was aborted.',
+    remedy: 'No action is needed: the caller ended the call.',
   },
   SERVE_REPLICA_DIED: {
     statusCode: 500,
@@ -41,7 +41,7 @@ export const SERVE_ERRORS = {
     retryable: false,
     title: 'Deployment failed',
     meaning:
-      'No replica of the deployment could be started (`cause` is the original error), or its class answers nothing and cannot be exposed.',
+      'No replica of the deployment could be started (`cause` is the original error), or its class has no method that answers requests and cannot be exposed.',
     remedy:
       'Fix the constructor, `create`, `reconfigure` or `checkHealth`, then deploy again; give the ingress a method `call`, `fetch` or `websocket`.',
   },
@@ -50,9 +50,9 @@ export const SERVE_ERRORS = {
     retryable: true,
     title: 'Service unavailable',
     meaning:
-      'No replica can serve: the app is being deleted, the instance is closing, or the replicas of the deployment crash too often.',
+      'No replica can serve: the app is being deleted, the instance is closing, or the replicas of the deployment crash too often. In a fleet also: Redis is unreachable for an order.',
     remedy:
-      'Retry on another instance, or after `Retry-After`; the message says when the next replica is tried.',
+      'Retry on another instance, or after the time in `Retry-After`; the message says when the next replica starts.',
   },
   SERVE_NOT_FOUND: {
     statusCode: 404,
@@ -102,8 +102,9 @@ export const SERVE_ERRORS = {
     statusCode: 500,
     retryable: false,
     title: 'Unsupported runtime',
-    meaning: 'The version of Node is too old, or the runtime is another one and lacks what replicas need.',
-    remedy: 'Run the app on a version of Node that the message names.',
+    meaning:
+      'The version of Node is too old, or the runtime is not Node and lacks features that replicas need.',
+    remedy: 'Run the app with a version of Node that the message names.',
   },
   SERVE_MISSING_DEPENDENCY: {
     statusCode: 500,
@@ -116,14 +117,16 @@ export const SERVE_ERRORS = {
     statusCode: 413,
     retryable: false,
     title: 'Payload too large',
-    meaning: 'The request body is larger than `bodyLimit`.',
-    remedy: 'Send less, or raise `bodyLimit`.',
+    meaning:
+      'The request body is larger than `bodyLimit`, or a value for another instance is larger than `fleet.maxPayload`.',
+    remedy: 'Send less, or raise the limit.',
   },
   SERVE_BAD_REQUEST: {
     statusCode: 400,
     retryable: false,
     title: 'Bad request',
-    meaning: 'The HTTP request is malformed: its body, a header or its URL.',
+    meaning:
+      'The body, a header or the URL of the HTTP request is malformed, or a part of the input that a graph needs is missing.',
     remedy: 'Fix the request.',
   },
   SERVE_VALIDATION: {
@@ -145,22 +148,28 @@ export const SERVE_ERRORS = {
     statusCode: 401,
     retryable: false,
     title: 'Unauthorized',
-    meaning: 'A peer or an administrator came without valid credentials.',
-    remedy: 'Check the fleet secret or the `authorize` hook.',
+    meaning:
+      '`authorize(req)` refused a WebSocket, or another instance did not prove the secret of the fleet or is not in `fleet.allow`.',
+    remedy: 'Check the credentials of the client, or `fleet.secret` and `fleet.allow` on all instances.',
   },
 } as const;
 
+/** The codes of all errors that the library raises. */
 export type ServeErrorCode = keyof typeof SERVE_ERRORS;
 
+/** Details of a `ServeError`. */
 export interface ServeErrorOptions {
+  /** The underlying error. */
   cause?: unknown;
   /** Overrides the status of the code's table row, e.g. 429 for back-pressure. */
   statusCode?: number;
   /** Overrides the table row, e.g. for a replica that died before the call started. */
   retryable?: boolean;
+  /** Names of the app, the deployment and the replica in which it happened. */
   app?: string;
   deployment?: string;
   replica?: string;
+  /** Id of the request, as in the log. */
   requestId?: string;
   /** The time after which the caller should retry, in ms; becomes the `Retry-After` header. */
   retryAfterMs?: number;
@@ -228,11 +237,11 @@ Object.defineProperty(ServeError.prototype, 'name', {
 });
 Object.defineProperty(ServeError.prototype, brand, { value: true });
 
-/** The page that errors about bundles refer to. */
+/** Page to which errors about bundles refer. */
 export const BUNDLERS_PAGE = 'docs/bundlers.md';
-/** The page that errors about imports in replicas refer to. */
+/** Page to which errors about imports in replicas refer. */
 export const TESTING_PAGE = 'docs/testing.md';
-/** The page that errors about native addons refer to. */
+/** Page to which errors about native addons refer. */
 export const NATIVE_PAGE = 'docs/gpu-and-native.md';
 
 /** Builds every `SERVE_INVALID_OPTION`: the option, its value and the allowed values. */

@@ -59,7 +59,7 @@ export interface LinkTraffic {
 
 /**
  * One end of an open link: frames in, frames out. Small frames are collected until the end of the loop's turn and overtake
- * large ones, which leave in parts. The first frame of an idle link leaves at once, unless frames came in company lately.
+ * large ones, which leave in parts. The first frame of an idle link leaves at once, unless several frames came together recently.
  */
 export class Link implements Collector {
   readonly #socket: LinkSocket;

@@ -11,7 +11,7 @@ import type { MemberPeers } from './member-peers.ts';
 import { type OpenMember, openMember } from './open-member.ts';
 import { type ToMember, WaitingMessages } from './waiting-messages.ts';
 
-/** First and longest pause after a failure to join, in ms: what makes the client may need a service that is away. */
+/** First and longest pause after a failure to join, in ms: the app's module that makes the client may need a service that is unreachable. */
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 
@@ -27,8 +27,8 @@ export interface MemberAgentOptions {
 }
 
 /**
- * The fleet thread's side of the membership: joins with the first declaration, and passes on what the host, the links and the
- * fleet have to say to each other.
+ * The fleet thread's side of the membership: joins with the first declaration, and passes messages on between the host, the links
+ * and the fleet.
  */
 export class MemberAgent {
   readonly #options: MemberAgentOptions;
@@ -38,7 +38,7 @@ export class MemberAgent {
   #port: number | undefined = undefined;
   #isOpening = false;
   #open: OpenMember | undefined = undefined;
-  /** Links that are open: the member hears of those before it. */
+  /** Open links. Those that were opened before the member existed are announced to it. */
   readonly #linked = new Set<string>();
   #failures = 0;
   #retry: Timer | undefined = undefined;

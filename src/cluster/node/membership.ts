@@ -119,7 +119,7 @@ export class Membership {
     const member = this.#ensure(record.id);
     if (member.record !== undefined && member.record.epoch > record.epoch) return;
     this.#left.delete(record.id);
-    // Another life has to prove itself anew.
+    // A restarted instance has to prove itself again.
     if (member.record !== undefined && record.epoch > member.record.epoch) member.upSince = undefined;
     member.record = record;
     if (revision !== '') member.revision = revision;
