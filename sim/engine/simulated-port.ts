@@ -20,8 +20,13 @@ class SimulatedPort extends EventEmitter {
     other.#other = this;
   }
 
-  postMessage(message: unknown): void {
-    this.#other?.deliver('message', message);
+  /** Moves memory at once. Other values are passed on as they are. */
+  postMessage(message: unknown, transfer: readonly ArrayBuffer[] = []): void {
+    const isMoving = transfer.length > 0;
+    this.#other?.deliver(
+      'message',
+      isMoving ? structuredClone(message, { transfer: [...transfer] }) : message,
+    );
   }
 
   close(): void {

@@ -11,6 +11,7 @@ import { Call } from '../../../../src/handle/call/call.ts';
 import { outcomeOf } from '../../../../src/handle/call/outcome.ts';
 import type { Session } from '../../../../src/wire/handshake.ts';
 import { DataInstance } from './data-instance.ts';
+import { isMemoryOf, memoryOf } from './data-replica.ts';
 import { SimulatedSocket } from './simulated-wire.ts';
 
 /** Time that a dial takes before it fails, in ms. */
@@ -27,6 +28,8 @@ export interface CallRecord {
   /** Number of the first call with the same idempotency key, whose arguments the call has; its own without a key. */
   readonly model: number;
   readonly ms: number;
+  /** Length of the memory that the call brings along, in bytes. */
+  readonly length: number;
   readonly key: string | undefined;
   /** Instance at which the call entered. */
   readonly entry: string;
@@ -43,12 +46,22 @@ class DataCall extends Call {
   constructor(instance: DataInstance, record: CallRecord) {
     super(instance.route, 'call');
     this.#record = record;
-    this.args = [record.model, record.ms];
+    const { model, ms, length } = record;
+    this.args = [model, ms, length];
+    if (length > 0) {
+      const bytes = memoryOf(model, length);
+      this.args = [...this.args, bytes];
+      this.transfer = [bytes.buffer];
+      this.bytes = length;
+    }
     if (record.key !== undefined) this.meta = { requestId: `r${record.id}`, idempotencyKey: record.key };
   }
 
   protected override onResult(value: unknown): void {
-    this.#end(value === this.#record.model ? 'ok' : 'the result of another call');
+    const { model, length } = this.#record;
+    const [id, bytes] = value as [number, Uint8Array | undefined];
+    if (id !== model) this.#end('the result of another call');
+    else this.#end(bytes === undefined || isMemoryOf(model, length, bytes) ? 'ok' : 'other memory');
   }
 
   protected override onError(error: unknown): void {
@@ -79,6 +92,8 @@ export class DataPlane {
   readonly calls: CallRecord[] = [];
   /** Calls that began at a replica without a free place. */
   excess = 0;
+  /** Calls whose memory did not arrive as it was sent. */
+  readonly spoiled: number[] = [];
   readonly instances: DataInstance[] = [];
   readonly #options: DataPlaneOptions;
   /** Pairs of instances between which nothing passes. */
@@ -99,14 +114,21 @@ export class DataPlane {
     return items[Math.floor(this.time.random() * items.length)];
   }
 
-  /** A call enters at an instance. @param key its idempotency key */
-  call(instance: DataInstance, ms: number, deadlineMs: number | undefined, key: string | undefined): void {
+  /** A call enters at an instance. @param key its idempotency key @param length of its memory, in bytes */
+  call(
+    instance: DataInstance,
+    ms: number,
+    deadlineMs: number | undefined,
+    key: string | undefined,
+    length: number,
+  ): void {
     const id = this.calls.length;
     const first = key === undefined ? undefined : this.calls.find((call) => call.key === key);
     const record = {
       id,
       model: first?.model ?? id,
       ms: first?.ms ?? ms,
+      length: first?.length ?? length,
       key,
       entry: instance.options.name,
       runs: 0,
@@ -177,6 +199,7 @@ export class DataPlane {
           (this.calls[id] as CallRecord).runs++;
           if (isExcess) this.excess++;
         },
+        spoiled: (id) => this.spoiled.push(id),
       },
       dial: (from, thread) => this.#dial(from, thread),
     });
@@ -263,7 +286,8 @@ export function runDataPlane(seed: number, calls: number): Promise<DataOutcome> 
         const instance = plane.pick(plane.instances.filter(({ isAlive }) => isAlive));
         const deadlineMs = time.random() < 0.3 ? plane.between(5, 200) : undefined;
         const key = time.random() < 0.3 ? plane.pick(['a', 'b', 'c']) : undefined;
-        if (instance !== undefined) plane.call(instance, plane.between(0.2, 12), deadlineMs, key);
+        const length = time.random() < 0.15 ? Math.floor(plane.between(70_000, 300_000)) : 0;
+        if (instance !== undefined) plane.call(instance, plane.between(0.2, 12), deadlineMs, key, length);
         arrive(left - 1);
       });
     };
@@ -324,13 +348,14 @@ export function runDataPlane(seed: number, calls: number): Promise<DataOutcome> 
 }
 
 function violationsOf(
-  { calls, excess }: DataPlane,
+  { calls, excess, spoiled }: DataPlane,
   made: number,
   idempotent: boolean,
   isQuiet: boolean,
 ): string[] {
   const violations: string[] = [];
   if (calls.length !== made) violations.push(`${calls.length} of ${made} calls were made`);
+  if (spoiled.length > 0) violations.push(`the memory of these calls arrived otherwise: ${spoiled.join()}`);
   if (excess > 0) violations.push(`${excess} calls began without a free place`);
   for (const { id, model, entry, ends, outcome } of calls) {
     const { runs } = calls[model] as CallRecord;

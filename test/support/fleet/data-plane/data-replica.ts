@@ -16,6 +16,8 @@ import { NO_ENCODING } from '../../../../src/values/transfer.ts';
 /** What a replica tells of its calls. */
 export interface RunLog {
   began(call: number, excess: boolean): void;
+  /** The memory of a call did not arrive as it was sent. */
+  spoiled(call: number): void;
 }
 
 /** A replica in an instance: it holds each call for the time that the call says. */
@@ -85,12 +87,25 @@ export class DataReplica implements Reachable {
   }
 
   #run(call: Parameters<ConstructorParameters<typeof ReplicaChannel>[4]>[0]): void {
-    const [id, ms] = call.raw().args as [number, number];
+    const [id, ms, length] = call.raw().args as [number, number, number];
     this.#running++;
     this.#log.began(id, this.#running > this.#limit);
+    const bytes = call.raw().args[3] as Uint8Array<ArrayBuffer> | undefined;
+    if (bytes !== undefined && !isMemoryOf(id, length, bytes)) this.#log.spoiled(id);
     this.#time.at(this.#time.now() + ms, () => {
       this.#running--;
-      if (!this.#isDead) call.result(id, NO_ENCODING);
+      if (this.#isDead) return;
+      const transfer = bytes && [bytes.buffer];
+      call.result([id, bytes], { ...NO_ENCODING, transfer, bytes: length });
     });
   }
+}
+
+/** Memory that a call brings to its replica and back. */
+export function memoryOf(call: number, length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(length).fill(call + 1);
+}
+
+export function isMemoryOf(call: number, length: number, bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes, memoryOf(call, length)) === 0;
 }

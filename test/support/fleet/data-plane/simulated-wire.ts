@@ -1,9 +1,19 @@
 import { MESSAGE_MS, type VirtualThread, type VirtualTime } from '../../../../sim/engine/virtual-time.ts';
 import type { LinkSocket, LinkSocketEvents } from '../../../../src/wire/link-socket.ts';
 
+/** Something that is sent, in order. */
+interface Writing {
+  readonly bytes: number;
+  /** Whether it takes time until the socket has taken the bytes. */
+  readonly isSlow: boolean;
+  write(): void;
+}
+
 /** One end of a connection whose messages take virtual time, and arrive in order. */
 export class SimulatedSocket implements LinkSocket {
-  readonly unsent = 0;
+  unsent = 0;
+  /** What is not written. The bytes are read as they are written, and not before. */
+  readonly #writing: Writing[] = [];
   readonly #time: VirtualTime;
   readonly #thread: VirtualThread;
   readonly #delayMs: () => number;
@@ -42,15 +52,54 @@ export class SimulatedSocket implements LinkSocket {
   }
 
   send(pieces: readonly Uint8Array[], onWritten?: () => void): void {
-    if (this.#isEnded) return;
-    const copy = pieces.map((piece) => piece.slice());
-    this.#later((other) => other.#received(copy));
-    if (onWritten !== undefined) this.#time.soon(onWritten);
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#write({
+      bytes,
+      isSlow: onWritten !== undefined,
+      write: () => {
+        const copy = pieces.map((piece) => piece.slice());
+        this.#later((other) => other.#received(copy));
+        onWritten?.();
+      },
+    });
   }
 
   close(): void {
-    this.#later((other) => other.#end(undefined));
-    this.#time.at(this.#time.now() + MESSAGE_MS, () => this.#end(undefined));
+    this.#write({
+      bytes: 0,
+      isSlow: false,
+      write: () => {
+        this.#later((other) => other.#end(undefined));
+        this.#time.at(this.#time.now() + MESSAGE_MS, () => this.#end(undefined));
+      },
+    });
+  }
+
+  #write(writing: Writing): void {
+    if (this.#isEnded) return;
+    this.unsent += writing.bytes;
+    this.#writing.push(writing);
+    if (this.#writing.length === 1) this.#writeNext();
+  }
+
+  #writeNext(): void {
+    const [next] = this.#writing;
+    if (next === undefined) return;
+    if (!next.isSlow) {
+      this.#written(next);
+      return;
+    }
+    this.#time.inThread(this.#thread, () =>
+      this.#time.at(this.#time.now() + this.#delayMs(), () => this.#written(next)),
+    );
+  }
+
+  #written(writing: Writing): void {
+    if (this.#isEnded) return;
+    this.#writing.shift();
+    this.unsent -= writing.bytes;
+    writing.write();
+    this.#writeNext();
   }
 
   destroy(): void {
