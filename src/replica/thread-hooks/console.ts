@@ -18,13 +18,17 @@ const LEVEL_OF = {
 export function forwardConsole(level: LogLevel, send: (line: LogLine) => void): void {
   const lowest = LOG_LEVELS.indexOf(level);
   for (const method of Object.keys(LEVEL_OF) as (keyof typeof LEVEL_OF)[]) {
-    const own = LEVEL_OF[method];
-    const isOn = LOG_LEVELS.indexOf(own) >= lowest;
     console[method] = (...values: unknown[]) => {
-      if (!isOn) return;
+      const own = method === 'error' && isNodeWarning(values[0]) ? 'warn' : LEVEL_OF[method];
+      if (LOG_LEVELS.indexOf(own) < lowest) return;
       const message = method === 'trace' ? (new Error(format(...values)).stack ?? '') : format(...values);
       const scope = callScope.getStore();
       send({ level: own, message, requestId: scope?.requestId, route: scope?.route });
     };
   }
+}
+
+/** Whether Node printed the line for `process.emitWarning()`, such as for a deprecation; it does so by `console.error`. */
+function isNodeWarning(line: unknown): boolean {
+  return typeof line === 'string' && /^\(node:\d+\) /.test(line);
 }

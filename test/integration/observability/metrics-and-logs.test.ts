@@ -129,6 +129,21 @@ describe('the log', () => {
     ]);
   });
 
+  test('a warning of Node in a replica is a warning in the log', async () => {
+    await using serve = quietServe();
+    const handle = await serve.run(observed.bind());
+    await handle.warning.remote();
+    const warnings = () => serve.log.records.filter(({ message }) => message.includes('the weights are old'));
+    await eventually(() => warnings().length > 0);
+    expect(warnings()).toMatchObject([
+      {
+        level: 'warn',
+        fields: { deployment: 'Observed' },
+        message: expect.stringContaining('WeightWarning'),
+      },
+    ]);
+  });
+
   test('70: an access log, where a deployment asks for it', async () => {
     await using serve = quietServe();
     const app = requests.options({ logging: { accessLog: true } }).bind();
