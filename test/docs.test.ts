@@ -61,11 +61,22 @@ describe('the pages', () => {
   ];
 
   test.each(pages)('%s links to what is there', (page) => {
-    const text = readFileSync(page, 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '');
+    const text = withoutCode(page);
     const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)].map(
       ([, target = '']) => target,
     );
     expect(targets.filter((target) => !existsSync(join(dirname(page), target)))).toEqual([]);
+  });
+
+  test.each(pages)('%s links to headings that exist', (page) => {
+    const text = withoutCode(page);
+    const missing = [...text.matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)].filter(
+      ([, target = '', anchor = '']) => {
+        const linked = target === '' ? page : join(dirname(page), target);
+        return linked.endsWith('.md') && !anchorsOf(linked).has(anchor);
+      },
+    );
+    expect(missing.map(([link]) => link)).toEqual([]);
   });
 
   test.each([...pages, ...globSync('examples/**/*.ts')])('%s names its deployments', (page) => {
@@ -88,3 +99,21 @@ describe('the pages', () => {
     }
   });
 });
+
+function withoutCode(page: string): string {
+  return readFileSync(page, 'utf8').replaceAll(/^ *```[\s\S]*?^ *```/gm, '');
+}
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): Set<string> {
+  const headings = [...withoutCode(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading);
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
