@@ -104,8 +104,9 @@ export class LargePayloads {
           this.#begun = Buffer.from(read.subarray(at));
           break;
         }
-        if (this.#begin(read.subarray(at, at + length))) {
+        if (this.#begin(read, at, length)) {
           if (at > from) this.#next(Buffer.from(read.subarray(from, at)));
+          if (!this.#isRead) return;
           from = at + length;
         }
         at += length;
@@ -114,22 +115,24 @@ export class LargePayloads {
     this.#end(read, from, hasTaken);
   }
 
-  /** @returns whether the payload of the frame is taken out */
-  #begin(header: Buffer): boolean {
-    const first = header[0] as number;
-    const opcode = first & OPCODE;
-    const payload = payloadLength(header);
+  /** Begins the frame at `at`. @returns whether its payload is taken out */
+  #begin(read: Buffer, at: number, length: number): boolean {
+    const payload = payloadLength(read, at);
+    const opcode = (read[at] as number) & OPCODE;
     if (opcode < FIRST_CONTROL) this.#messageBytes = (opcode === 0 ? this.#messageBytes : 0) + payload;
-    const isPart = first === LAST_CONTINUATION && payload >= LEAST_BYTES && payload <= PART_BYTES;
-    const isMasked = ((header[1] as number) & MASKED) !== 0;
+    const mask = isMasked(read, at) ? MASK_BYTES : 0;
+    if (!mayBePart(read, at)) {
+      this.#passing = mask + payload;
+      return false;
+    }
     // Links mask with zeros.
-    const isPlain = !isMasked || header.readUInt32BE(header.length - MASK_BYTES) === 0;
-    if (!this.isActive || !isPart || !isPlain || this.#messageBytes > MAX_BYTES) {
+    const isPlain = mask === 0 || read.readUInt32BE(at + length - MASK_BYTES) === 0;
+    if (!this.isActive || !isPlain || this.#messageBytes > MAX_BYTES) {
       this.#passing = payload;
       return false;
     }
     this.#missing = payload;
-    this.#emptied = isMasked ? EMPTY_MASKED : EMPTY;
+    this.#emptied = mask === 0 ? EMPTY : EMPTY_MASKED;
     return true;
   }
 
@@ -166,17 +169,30 @@ function free({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) freeNow([buffer]);
 }
 
-/** Size of the header at `at`; more than there is if it has not arrived completely. */
+/**
+ * Size of the header at `at`; more than there is if it has not arrived completely. The mask only counts for a frame that may
+ * be taken out: the library refuses others without it.
+ */
 function headerLength(read: Buffer, at: number): number {
   if (at + 2 > read.length) return 2;
-  const second = read[at + 1] as number;
-  const length = second & LENGTH;
-  const more = length === LENGTH_16 ? 2 : length === LENGTH_64 ? 8 : 0;
-  return 2 + more + ((second & MASKED) === 0 ? 0 : MASK_BYTES);
+  const short = (read[at + 1] as number) & LENGTH;
+  const length = short === LENGTH_16 ? 4 : short === LENGTH_64 ? 10 : 2;
+  if (at + length > read.length) return length;
+  return isMasked(read, at) && mayBePart(read, at) ? length + MASK_BYTES : length;
 }
 
-function payloadLength(header: Buffer): number {
-  const length = (header[1] as number) & LENGTH;
-  if (length === LENGTH_16) return header.readUInt16BE(2);
-  return length === LENGTH_64 ? header.readUInt32BE(2) * 2 ** 32 + header.readUInt32BE(6) : length;
+function isMasked(read: Buffer, at: number): boolean {
+  return ((read[at + 1] as number) & MASKED) !== 0;
+}
+
+function mayBePart(read: Buffer, at: number): boolean {
+  if (read[at] !== LAST_CONTINUATION) return false;
+  const payload = payloadLength(read, at);
+  return payload >= LEAST_BYTES && payload <= PART_BYTES;
+}
+
+function payloadLength(read: Buffer, at: number): number {
+  const length = (read[at + 1] as number) & LENGTH;
+  if (length === LENGTH_16) return read.readUInt16BE(at + 2);
+  return length === LENGTH_64 ? read.readUInt32BE(at + 2) * 2 ** 32 + read.readUInt32BE(at + 6) : length;
 }
