@@ -85,10 +85,7 @@ export class Front implements UpgradeDestinations {
 
   /** The app that a connection is for: by its mount path or its route prefix, the longest. */
   findUpgrade(url: string): UpgradeDestination | undefined {
-    const path = pathAlone(url);
-    let best = this.#mounts.above(path);
-    for (const mount of this.#prefixes())
-      if (isUnder(path, mount.path) && mount.path.length > (best?.path.length ?? -1)) best = mount;
+    const best = this.#mountAbove(pathAlone(url));
     if (best === undefined) return undefined;
     const { path: prefix, options } = best;
     const app = this.#instance.app(best.app);
@@ -100,6 +97,13 @@ export class Front implements UpgradeDestinations {
     };
   }
 
+  #mountAbove(path: string): Mount | undefined {
+    let best = this.#mounts.above(path);
+    for (const mount of this.#prefixes())
+      if (isUnder(path, mount.path) && mount.path.length > (best?.path.length ?? -1)) best = mount;
+    return best;
+  }
+
   /** Warns once of a WebSocket that arrived as a plain request, because no listener took its upgrade. */
   #missedUpgrade(app: AppRuntime, { originalUrl, url }: HostExchange, prefix: string): boolean {
     if (app.face?.webSocket !== true) return false;
@@ -107,10 +111,12 @@ export class Front implements UpgradeDestinations {
       this.#missed.add(app);
       const { name, routePrefix } = app;
       const isPlaced = routePrefix !== null || this.#mounts.has(name);
+      const isFound = this.#mountAbove(pathAlone(originalUrl))?.app === name;
       const path = mountPath(originalUrl, url, prefix) || '/';
-      const hint = isPlaced
-        ? 'call serve.attachWebSocket(server) with the server that listens'
-        : `a framework does not say where it mounts middleware: pass { path: '${path}' } to middleware(app), and call serve.attachWebSocket(server)`;
+      let hint = `a framework does not say where it mounts middleware: pass { path: '${path}' } to middleware(app), and call serve.attachWebSocket(server)`;
+      if (isFound) hint = 'call serve.attachWebSocket(server) with the server that listens';
+      else if (isPlaced)
+        hint = `its path is not '${path}': WebSockets are routed by paths as they are written, so mount it at a path without parameters`;
       this.#instance.log.warn(
         { app: name },
         `app '${name}': a WebSocket arrived as a plain request; ${hint}`,

@@ -112,6 +112,24 @@ describe('which app a connection is for', () => {
     await eventually(() => app.ongoing === 0);
   });
 
+  test('the log says why a WebSocket came as a plain request', async () => {
+    const app = both.options({ isolation: 'inline' });
+    const warning = async (options: { path?: string }, isAttached: boolean): Promise<unknown> => {
+      await using serve = quietServe();
+      const middleware = serve.middleware(app.bind(), options);
+      await middleware.ready();
+      await using host = await listen(express().use('/rooms/:room', middleware));
+      if (isAttached) serve.attachWebSocket(host.server);
+      expect((await refusal(host.port, '/rooms/blue/echo')).status).toBe(426);
+      return serve.log.records.find(({ message }) => message.includes('plain request'))?.message;
+    };
+    expect(await warning({}, true)).toMatch("pass { path: '/rooms/blue' } to middleware(app)");
+    expect(await warning({ path: '/rooms/blue' }, false)).toMatch('call serve.attachWebSocket(server) with');
+    expect(await warning({ path: '/rooms/:room' }, true)).toMatch(
+      "its path is not '/rooms/blue': WebSockets are routed by paths as they are written",
+    );
+  });
+
   test('it waits for an app that is still starting', async () => {
     await using serve = quietServe();
     const middleware = serve.middleware(talker.bind(), { path: '/' });
