@@ -153,7 +153,7 @@ describe('tenants', () => {
 });
 
 test(
-  'calls with one idempotency key share one execution at the peer, for the instance where they enter',
+  'calls with one idempotency key share one execution at the peer, whatever instance they enter',
   async () => {
     await using both = await pair();
     const { fleet } = both.host;
@@ -167,8 +167,7 @@ test(
     const elsewhere = other.serve.handle<Probe>('probe').options({ idempotencyKey: 'order-1' });
     await eventually(() => elsewhere.where.remote().then(Boolean, () => false), START_MS);
     const [one, two] = await Promise.all([elsewhere.visit.remote(), elsewhere.visit.remote()]);
-    expect(one).toEqual(two);
-    expect(one?.visits).toBe((first?.visits ?? 0) + 1);
+    expect([one, two]).toEqual([first, first]);
   },
   START_MS,
 );

@@ -162,7 +162,7 @@ test('without ioredis the error says what to install', () => {
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
   });
-  expect(stdout).toBe('SERVE_MISSING_DEPENDENCY a fleet needs Redis: npm install ioredis\n');
+  expect(stdout).toBe('SERVE_MISSING_DEPENDENCY a fleet needs a client of Redis: npm install ioredis\n');
 });
 
 async function scriptsRun(redis: Redis): Promise<number> {
