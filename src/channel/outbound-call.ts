@@ -74,7 +74,7 @@ export abstract class OutboundCall extends Expiring {
     return false;
   }
 
-  /** Takes what the call consists of from the relay that gives it back: its memory has moved there. */
+  /** Takes captured values whose memory is the call's own: of a relay that gives the call back, or copies. */
   takeAgain(args: unknown, meta: unknown, marks: unknown): void {
     this.args = args as unknown[];
     this.meta = meta as CallMeta | undefined;

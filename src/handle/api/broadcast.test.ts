@@ -40,6 +40,22 @@ describe('a broadcast of a thread that does not know the replicas yet', () => {
     expect(await called).toEqual(Array.from({ length: 3 }, () => ({ of: 'before' })));
   });
 
+  test('calls each of them with large memory of its own, as it was when the broadcast was made', async () => {
+    const bytes = new Uint8Array(100_000).fill(7);
+    thread.handle.broadcast('call', [bytes]).catch(() => {});
+    bytes.fill(0);
+    thread.announced();
+    const replicas = ['r0', 'r1', 'r2'].map((name) => thread.up(name));
+    thread.listed();
+    await turn();
+    const moved = replicas.flatMap(({ open }) => open.flatMap(({ transfer }) => transfer));
+    expect(new Set(moved).size).toBe(3);
+    const received = replicas.flatMap(({ open }) => open.flatMap(({ args }) => args[0] as Uint8Array[]));
+    expect(received.every(({ buffer }, at) => buffer === moved[at])).toBe(true);
+    expect(received.every((own) => own.length === 100_000 && own.every((byte) => byte === 7))).toBe(true);
+    for (const replica of replicas) answer(replica);
+  });
+
   test('is made at once where they are known', async () => {
     thread.handle.broadcast('call', 0).catch(() => {});
     thread.announced();

@@ -40,12 +40,12 @@ export function broadcast(
   // Until the thread knows the replicas one call waits for all of them, with their deadline, signal and arguments.
   const first = taken();
   const { args, marks, bytes, transfer } = first;
+  // Large memory moves with the call that carries it.
+  const spare = transfer === undefined ? undefined : structuredClone({ args, marks });
   const another = (): BroadcastCall => {
-    // Memory that has moved with one call is not there for another one, which fails.
-    if (transfer !== undefined) return taken();
     const call = prepare();
-    call.args = args;
-    call.marks = marks;
+    const own = spare === undefined ? { args, marks } : structuredClone(spare);
+    call.takeAgain(own.args, call.meta, own.marks);
     call.bytes = bytes;
     return call;
   };
