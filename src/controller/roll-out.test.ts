@@ -127,6 +127,17 @@ describe('rollOut', () => {
     expect(reached(called, { ...busy, at: 11_000 }).phase).toBe('shifting');
   });
 
+  test('does not take over in a quiet moment while each of its few calls failed, and the old version serves', () => {
+    const failing = { running: 1, fresh: record(2, 2) };
+    const seen = reached(proving, { ...failing, at: 1_200, baseline: record(50) });
+    expect(reached(seen, { ...failing, at: 1_500, baseline: record(50) }).phase).toBe('proving');
+    expect(reached(seen, { ...failing, at: 11_000, baseline: record(50) }).phase).toBe('shifting');
+    expect(reached(seen, { ...failing, at: 1_500, baseline: record(50, 50) }).phase).toBe('shifting');
+    const partly = { running: 1, fresh: record(2, 1), baseline: record(50) };
+    const quiet = reached(proving, { ...partly, at: 1_200 });
+    expect(reached(quiet, { ...partly, at: 1_500 }).phase).toBe('shifting');
+  });
+
   test('does not take over while none of its calls ends and those to the old version do', () => {
     const hanging = { running: 1, ongoing: 5 };
     expect(reached(proving, { ...hanging, at: 11_000, baselineCalls: 19 }).phase).toBe('shifting');

@@ -104,8 +104,13 @@ export function isProved(state: RolloutState, view: RolloutView): boolean {
     fresh.calls >= ENOUGH_CALLS ||
     durations(fresh) >= LEAST_DURATIONS ||
     (at - runningSince >= observeMs * PROVING_SHARE && !isHanging(state, view)) ||
-    (ongoing === 0 && at - activeAt >= IDLE_MS)
+    (ongoing === 0 && at - activeAt >= IDLE_MS && !isSuspect(view))
   );
+}
+
+/** All calls of the new version failed, too few of them for a judgement, and those of the old version did not. */
+function isSuspect({ fresh, baseline }: RolloutView): boolean {
+  return fresh.failures > 0 && fresh.failures === fresh.calls && baseline.failures < baseline.calls;
 }
 
 function faultNow(state: RolloutState, view: RolloutView): string | undefined {
