@@ -27,6 +27,14 @@ afterEach(() => {
   onReviveHandle(before);
 });
 
+const NAMELESS = '[Object: null prototype] { n: 1, f: [Function: f] }';
+
+class Undescribable {
+  toString(): string {
+    throw new Error('no text');
+  }
+}
+
 describe('stand-ins are replaced', () => {
   test('wherever they are, and only they', () => {
     const buffer = Buffer.from('b');
@@ -96,12 +104,8 @@ describe('a packed value', () => {
     ['an error', new TypeError('t'), TypeError, 't'],
     ['a function', function stop() {}, Error, 'function stop'],
     ['a class instance', new URL('http://x.test/'), Error, 'http://x.test/'],
-    [
-      'what cannot even be described',
-      Object.assign(Object.create(null), { f() {} }),
-      Error,
-      'an unreadable object',
-    ],
+    ['an object without a prototype', Object.assign(Object.create(null), { n: 1, f() {} }), Error, NAMELESS],
+    ['an object that cannot be described', new Undescribable(), Error, 'an unreadable object'],
   ])('of something thrown always packs: %s', (_what, thrown, type, message) => {
     const error = unpack(post(packError(thrown)) as Packed);
     expect(error).toBeInstanceOf(type);
