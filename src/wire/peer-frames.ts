@@ -18,7 +18,7 @@ export const PEER_FRAME = {
   window: 36,
   /** id, window: the call has not begun, and no place is free for it here */
   refused: 37,
-  /** id: the call has not begun; the instance is draining */
+  /** id: the call has not begun, and the caller sends no other one until it is told a window */
   moved: 38,
   /** id, length of the head, lengths of the large binaries: a frame that follows in parts */
   large: 39,

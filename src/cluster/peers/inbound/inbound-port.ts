@@ -109,6 +109,7 @@ export class InboundPort implements InboundAnswers, Collector {
   }
 
   givenBack(call: AnsweredCall): void {
+    if (!this.#isClosed) this.served.windows.givenBack(this.#caller);
     this.#last(call, [PEER_FRAME.moved, call.id]);
   }
 

@@ -124,6 +124,12 @@ export class HostWindows {
     if (!hasBegun) this.#landed--;
   }
 
+  /** A call goes back to its caller for good, which then sends no other one until it is told a window. */
+  givenBack(caller: HostCaller): void {
+    caller.told = 0;
+    this.#await(this.#full, caller);
+  }
+
   /**
    * Returns the window to send in front of answers, which let the caller send as many calls as before; undefined if the
    * caller knows it, or one near enough.

@@ -130,6 +130,23 @@ describe('windows at the host', () => {
     expect(host.call(light)).toBe('landed');
   });
 
+  test('a caller whose call was given back is told its window, at the latest when others had their turns', () => {
+    const host = new Host(1);
+    const [one, other] = [host.join(), host.join()];
+    expect([host.call(one), host.call(one), host.call(other)]).toEqual(['runs', 'landed', 'refused']);
+    host.windows.givenBack(one.at);
+    host.windows.ended(one.at, false);
+    host.windows.givenBack(one.at);
+    host.windows.ended(one.at, true);
+    // It is the turn of the other one.
+    expect(host.windows.changed(one.at)).toBe(undefined);
+    host.free++;
+    host.windows.freed();
+    expect(host.call(other)).toBe('runs');
+    host.end(other);
+    expect(one.told).toEqual([2, 1]);
+  });
+
   test('each refused call has a turn, and callers take turns', () => {
     const host = new Host(1);
     const callers = [host.join(), host.join()] as const;
