@@ -5,6 +5,7 @@ interface PluginContext {
   emitFile(file: { type: 'chunk'; id: string; preserveSignature: 'strict' }): string;
 }
 
+/** Options of the plugin for Vite. */
 export interface InserveViteOptions {
   /**
    * Whether the plugin itself keeps `inserve` outside of the bundle. Nitro and Nuxt do that by themselves, and copy only the packages that

@@ -40,7 +40,7 @@ export class Deployment<T, _Hint extends string = 'call .bind() first'> {
   }
 
   /**
-   * A copy with other options.
+   * Returns a copy with other options.
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
   options(changes: Omit<DeploymentOptions, 'schemas'>): Deployment<T> {

@@ -11,6 +11,7 @@ import type { BoundDag, ValueOf } from './graph-types.ts';
 import { HostValue } from './host-value.ts';
 import { InputNode } from './input-node.ts';
 
+/** Options of a graph. */
 export interface DagOptions<In = unknown> {
   /** Makes the input from an HTTP request. Default: the JSON body of a POST, no input for a GET. */
   httpAdapter?: HttpAdapter<In>;
@@ -33,7 +34,7 @@ const DRIVER_OPTIONS = [
 /** The deployment options of a driver. Those for replicas are missing, since it runs inline, once per thread. */
 export type DriverOptions = Pick<DeploymentOptions, (typeof DRIVER_OPTIONS)[number]>;
 
-/** Makes a graph callable: by handle, over HTTP, or from a deployment that it is bound to. */
+/** Makes a graph callable: by handle, over HTTP, or from a deployment into which it is bound. */
 class Driver {
   readonly #deployment: Deployment<typeof GraphDriver>;
 
@@ -43,7 +44,7 @@ class Driver {
   }
 
   /**
-   * A graph, ready for `run`, `middleware` and `handle`.
+   * Returns a graph for `run`, `middleware` and `handle`.
    *
    * A single node is called by `handle.predict.remote(input)` and over HTTP under every path. Nodes by route are called by
    * `handle.predictWithRoute.remote('/a', input)` and over HTTP under their paths.
@@ -71,7 +72,7 @@ class Driver {
   }
 
   /**
-   * A driver with other options: its name, timeouts and limits.
+   * Returns a driver with other options: name, timeouts and limits.
    * @throws ServeError `SERVE_INVALID_OPTION`
    */
   options(changes: DriverOptions): Driver {
@@ -87,7 +88,7 @@ class Driver {
 export const DAGDriver: Driver = new Driver(driver);
 
 /**
- * A deployment graph in one expression; the types of input and result are inferred.
+ * Returns a deployment graph that is declared in one expression; the types of input and result are inferred.
  *
  * @param declare takes the input and returns the node whose value is the result
  * @throws ServeError `SERVE_INVALID_OPTION`

@@ -18,6 +18,7 @@ export interface AppNode {
   readonly calls?: { readonly deployment: string; readonly method: string };
 }
 
+/** A connection between two parts of an app. */
 export interface AppEdge {
   readonly from: string;
   readonly to: string;
@@ -39,7 +40,7 @@ export interface AppDescription {
 }
 
 /**
- * The deployments of an app, the handles between them, and the nodes of its graphs, as plain data. Nothing is deployed.
+ * Returns the deployments of an app, the handles between them, and the nodes of its graphs, as plain data. Deploys nothing.
  *
  * @throws ServeError `SERVE_INVALID_OPTION` for a value that is neither a bound deployment nor a graph
  */
@@ -74,7 +75,7 @@ function graphsOf(bound: BoundDeployment<unknown>) {
   return { plan, callees };
 }
 
-/** Spells one graph out. */
+/** Writes out the nodes and edges of one graph. */
 class GraphWriter {
   readonly #driver: string;
   readonly #route: string;

@@ -9,8 +9,10 @@ export interface FormFile {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** One field of a form: a text, or a file. */
 export type FormField = string | FormFile;
 
+/** The fields of a form by name; a repeated field is a list. */
 export type FormFields = Record<string, FormField | FormField[]>;
 
 /** The most fields of a form, as in body parsers for Express. */

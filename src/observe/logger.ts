@@ -20,8 +20,8 @@ export const LOGGER_FIELD = instanceOf<Logger>(
 );
 
 /**
- * Writes to stderr, and nothing below the level `info`: a coloured line with the stack below on a terminal, else lines of JSON.
- * `INSERVE_LOG` (`pretty` or `json`) decides otherwise.
+ * Writes records from level `info` to stderr: on a terminal as coloured lines with the stack below, else as lines of JSON. The
+ * environment variable `INSERVE_LOG` (`pretty` or `json`) overrides the format.
  */
 export const defaultLogger: Logger = {
   debug() {},

@@ -4,6 +4,7 @@ import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 /** Options of `expressServe()`. The hooks `locals` and `call` get Express' request. */
 export type ExpressServeOptions = ShellOptions<Request>;
 
+/** Middleware for Express. */
 export interface ExpressServe extends RequestHandler {
   /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
   ready(): Promise<void>;

@@ -4,6 +4,7 @@ import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 /** Options of `koaServe()`. The hooks `locals` and `call` get Koa's context. */
 export type KoaServeOptions = ShellOptions<Context>;
 
+/** Middleware for Koa. */
 export interface KoaServe extends Middleware {
   /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */
   ready(): Promise<void>;

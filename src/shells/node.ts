@@ -4,6 +4,7 @@ import { type App, middlewareOf, type ShellOptions } from './shell-options.ts';
 /** Options of `nodeServe()`. The hooks `locals` and `call` get Node's request. */
 export type NodeServeOptions = ShellOptions<IncomingMessage>;
 
+/** A request listener of `node:http`. */
 export interface NodeServe {
   (req: IncomingMessage, res: ServerResponse): void;
   /** Resolves once the app can serve; rejects with `SERVE_DEPLOY_FAILED`. */

@@ -22,6 +22,7 @@ import {
 import { isInstance } from '../validation/peek.ts';
 import { messageOf } from '../values/describe-value.ts';
 
+/** Options of `traceInserve()`. */
 export interface OtelOptions {
   /** The provider of the tracer. Default: the global one. */
   tracerProvider?: TracerProvider;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { BoundDeployment, Exposable, MiddlewareOptions, Serve, ServeMiddleware } from '../index.ts';
 import { serve as defaultServe } from '../index.ts';
 
-/** Options of every shell beside the app. */
+/** Options of every shell other than the app. */
 export interface ShellOptions<Req = IncomingMessage> extends MiddlewareOptions<Req> {
   /** The instance that runs the app. Default: `serve`. */
   serve?: Serve;

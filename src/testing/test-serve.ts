@@ -6,10 +6,11 @@ import type { ServeOptions } from '../serve-options.ts';
 import { ManualClock } from '../time/manual-clock.ts';
 import { type Replacement, replaceDeployments } from './replace-deployments.ts';
 
+/** Options of `testServe()`: those of `createServe()` and `run()`, with replacements. */
 export interface TestServeOptions
   extends Omit<ServeOptions, 'isolation' | 'clock' | 'workerEntry'>,
     Pick<RunOptions, 'name' | 'routePrefix'> {
-  /** Deployments of the app that others replace: fakes, or the same ones with faults. Default: none */
+  /** Pairs of a deployment of the app and its replacement: a fake, or the same one with faults. Default: none */
   replace?: readonly Replacement[];
   /** The clock of the control plane. Default: a new `ManualClock` */
   clock?: ManualClock;
@@ -29,7 +30,7 @@ export interface TestServe<T> extends AsyncDisposable {
  * Runs an app in the thread of a test, without threads of replicas and under a clock that stands still: the modules of the app
  * come from the test's own loader, with its transforms and mocks. Values are copied as for a thread.
  *
- * @param options options of `createServe()`, the app's name and route prefix, and what is replaced
+ * @param options options of `createServe()`, the app's name and route prefix, and replacements
  * @throws ServeError `SERVE_DEPLOY_FAILED` with the original error as `cause`; `SERVE_INVALID_OPTION`
  */
 export async function testServe<T>(

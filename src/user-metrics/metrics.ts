@@ -5,13 +5,15 @@ import { type Fields, listOf, number, parseOptions, string } from '../validation
 import type { MetricDefinition, MetricKind, MetricSeries, MetricTable } from './table.ts';
 import { threadMetrics } from './thread-metrics.ts';
 
+/** Options of a counter or a gauge. */
 export interface MetricOptions {
-  /** Describes the metric on the scrape. Default: its name. */
+  /** Help text of the metric in the scrape. Default: its name. */
   help?: string;
   /** Names of its labels; `app`, `deployment` and, for gauges, `rank` are added automatically. Default none. */
   labels?: string[];
 }
 
+/** Options of a histogram. */
 export interface HistogramOptions extends MetricOptions {
   /** Upper bounds in ascending order. Default 0.005 … 10, for seconds. */
   buckets?: number[];
@@ -20,16 +22,21 @@ export interface HistogramOptions extends MetricOptions {
 /** Label values by the names that the metric declared. */
 export type MetricLabels = Readonly<Record<string, string | number>>;
 
+/** A metric that only rises. */
 export interface Counter {
-  /** @param value ≥ 0. Default 1 */
+  /** Adds a value. @param value ≥ 0. Default 1 */
   inc(value?: number, labels?: MetricLabels): void;
 }
 
+/** A metric with a current value. */
 export interface Gauge {
+  /** Sets the value. */
   set(value: number, labels?: MetricLabels): void;
 }
 
+/** A metric that counts values by size. */
 export interface Histogram {
+  /** Counts a value. */
   observe(value: number, labels?: MetricLabels): void;
 }
 
@@ -49,8 +56,8 @@ const HISTOGRAM_FIELDS: Fields<HistogramOptions> = {
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
- * Metrics of your own, on the same scrape as those of the serving layer. In a replica they are counted in its thread and
- * shipped to the host about once a second; they carry the labels `app` and `deployment`, gauges also `rank`.
+ * Defines metrics of your own, which appear in the same scrape as those of the serving layer. In a replica they are counted in
+ * its thread and sent to the host about once a second, with the labels `app` and `deployment`, gauges also with `rank`.
  *
  * At most 1,000 combinations of label values per metric are kept; values of further combinations are dropped with a warning.
  *

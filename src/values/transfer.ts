@@ -30,7 +30,7 @@ function marks(): WeakMap<object, Mark> {
  * an argument or a result: `handle.predict.remote(transfer(pixels, [pixels.buffer]))`. Moving costs the same for
  * any size; afterwards the buffers are detached (length 0) here.
  *
- * @throws ServeError `SERVE_INVALID_OPTION` if a listed buffer is no `ArrayBuffer`, or is already detached.
+ * @throws ServeError `SERVE_INVALID_OPTION` if a listed buffer is not an `ArrayBuffer`, or is already detached.
  */
 export function transfer<T extends object>(value: T, buffers: readonly Transferable[]): T {
   if (typeof value !== 'object' || value === null) throw invalidOption('transfer(value)', value, 'an object');

@@ -10,10 +10,12 @@ export interface SocketClose {
   readonly wasClean: boolean;
 }
 
+/** Event of a message. */
 export interface SocketMessageEvent extends Event {
   readonly data: SocketMessage;
 }
 
+/** Event of the end of a connection. */
 export interface SocketCloseEvent extends Event, SocketClose {}
 
 /** The events of a socket by type. */
@@ -44,7 +46,7 @@ export interface ServerWebSocket extends EventTarget, AsyncIterable<SocketMessag
   readonly url: string;
   /** The sub-protocol that was agreed on; empty if none was. */
   readonly protocol: string;
-  /** Always empty: extensions are the host's business. */
+  /** Always empty, because the host handles extensions. */
   readonly extensions: string;
   /** Bytes that were sent and have not left the host yet. */
   readonly bufferedAmount: number;
@@ -57,8 +59,8 @@ export interface ServerWebSocket extends EventTarget, AsyncIterable<SocketMessag
   /** Resolves with the end of the connection once it has ended. Never rejects. */
   readonly closed: Promise<SocketClose>;
   /**
-   * Sends text, or a copy of bytes. Without effect once the socket is closing. More than `bufferLimit` bytes that wait
-   * (the client does not read) end the connection: see `drained()`.
+   * Sends text, or a copy of bytes. It has no effect once the socket is closing. The connection is cut if more than `bufferLimit`
+   * bytes wait for a client that does not read: see `drained()`.
    *
    * @throws TypeError for anything else
    */
@@ -71,7 +73,7 @@ export interface ServerWebSocket extends EventTarget, AsyncIterable<SocketMessag
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a reason that is too long
    */
   close(code?: number, reason?: string): void;
-  /** Resolves once there is room to send, or the socket is closed: `await` it in a loop that sends much. */
+  /** Resolves once there is room to send, or the socket is closed. `await` it in a loop that sends much. */
   drained(): Promise<void>;
   addEventListener<K extends keyof SocketEventMap>(
     type: K,

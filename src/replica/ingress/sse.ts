@@ -17,10 +17,11 @@ export interface ServerSentEvent {
   comment?: string;
 }
 
+/** Options of `sse()`. */
 export interface SseOptions {
-  /** Time without an event after which a comment is sent, so that no proxy takes the connection for dead, in ms; 0 = never. Default 15 000. */
+  /** Time without an event after which a comment is sent to keep the connection open, in ms; 0 = never. Default 15 000. */
   heartbeatMs?: number;
-  /** More headers of the response. */
+  /** Further headers of the response. */
   headers?: ConstructorParameters<typeof Headers>[0];
 }
 
@@ -43,7 +44,7 @@ const ENDED: IteratorResult<string> = { done: true, value: undefined };
 
 /**
  * Returns a `Response` that sends the items of an iterable or a stream as server-sent events, each as soon as it is available.
- * When the client leaves, the iterable's `finally` blocks run.
+ * When the client disconnects, the iterable's `finally` blocks run.
  *
  * An item is text, a `ServerSentEvent` (an object with `data`, `event`, `retry` or `comment` and no other fields but `id`),
  * or any other value, which is sent as JSON.
@@ -72,7 +73,7 @@ function sourceOf(events: unknown): BodySource {
   throw invalidOption('sse(events)', events, 'an iterable, an async iterable or a ReadableStream');
 }
 
-/** The events behind each `Response` that `sse()` made: a replica sends them without the detour through the `Response`. */
+/** The events of each `Response` that `sse()` made, which a replica sends without reading the `Response`. */
 const sources = new WeakMap<Response, EventSource>();
 
 /** @internal The events of a response that `sse()` made, as pieces of its body; undefined if another reader has the body already. */
