@@ -1,9 +1,12 @@
 import { CANCEL_CODE } from '../channel/frames.ts';
 import { type PackedResponse, type ResponseEnvelope, unpackResponse } from '../channel/http-envelope.ts';
 import { HTTP_METHOD_NAME } from '../channel/method-names.ts';
+import { ServeError } from '../errors.ts';
+import { isUnknownRoute } from '../graph/unknown-route.ts';
 import { Call } from '../handle/call/call.ts';
 import type { Route } from '../handle/routing/route.ts';
 import { type AnswerTo, hasNoBody, prepareHead, sendWhole } from './response/answer.ts';
+import { toProblem } from './response/problem.ts';
 import { StreamedAnswer } from './response/streamed-answer.ts';
 
 /** The exchange that a call belongs to. */
@@ -67,7 +70,9 @@ export class HttpCall extends Call {
   }
 
   #fail(error: unknown): void {
-    if (!this.#isAnswered) this.#outcome.failed(error);
+    if (this.#isAnswered) return;
+    if (this.#stream === undefined && isNotFound(error) && this.#outcome.passes()) return;
+    this.#outcome.failed(error);
   }
 
   protected override onOpen(head: unknown): void {
@@ -139,4 +144,9 @@ export class HttpCall extends Call {
     this.#isAnswered = true;
     this.cancelAs('ok', undefined, CANCEL_CODE.cancelled);
   }
+}
+
+/** Whether the app answers with 404 by an error. A `SERVE_NOT_FOUND` of a call that it made is a failure of the app. */
+function isNotFound(error: unknown): boolean {
+  return isUnknownRoute(error) || (!(error instanceof ServeError) && toProblem(error).status === 404);
 }

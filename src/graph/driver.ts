@@ -1,5 +1,4 @@
 import { deployment } from '../deployment/deployment.ts';
-import { ServeError } from '../errors.ts';
 import type { DeploymentHandle } from '../handle/api/handle-types.ts';
 import { type HttpAdapter, jsonRequest, toAdapter } from '../input/adapters.ts';
 import { MAX_ONGOING_LIMIT } from '../load/load-table.ts';
@@ -12,6 +11,7 @@ import { ROOT_ROUTE } from './compile.ts';
 import { HostValue } from './host-value.ts';
 import type { GraphPlan } from './plan.ts';
 import { type Remote, RunnableGraph } from './run.ts';
+import { unknownRoute } from './unknown-route.ts';
 
 /** Methods of requests without a body, which have no input. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST'];
@@ -77,8 +77,7 @@ export class GraphDriver {
   #graph(route: string): RunnableGraph {
     const graph = this.#graphs.get(route);
     if (graph !== undefined) return graph;
-    const routes = [...this.#graphs.keys()].join(', ');
-    throw new ServeError('SERVE_NOT_FOUND', `the graph has no route '${route}'; its routes: ${routes}`);
+    throw unknownRoute(route, this.#graphs.keys());
   }
 }
 

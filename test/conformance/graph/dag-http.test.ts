@@ -1,3 +1,4 @@
+import express from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesRequest, DAGDriver, dag, InputNode, type Schema, type Serve } from '../../../src/index.ts';
 import { combine, frames, model, sum } from '../../fixtures/graphs/graph.ts';
@@ -61,6 +62,17 @@ describe('a graph over HTTP', () => {
       expect(answer.status, path).toBe(404);
       expect(json(answer)).toMatchObject({ code: 'SERVE_NOT_FOUND' });
     }
+  });
+
+  test('a path that is no route goes on to the next handler, where passthrough says so', async () => {
+    await using host = await listen(
+      express()
+        .use('/routes', serve.middleware('routes', { passthrough: true }))
+        .use((req, res) => void res.json({ behind: req.originalUrl })),
+    );
+    expect(json(await postJson(host.port, '/routes/plus', 1))).toBe(2);
+    expect(json(await postJson(host.port, '/routes/minus', 1))).toEqual({ behind: '/routes/minus' });
+    expect(json(await send(host.port, '/routes'))).toEqual({ behind: '/routes' });
   });
 
   test('71: by handle as well', async () => {

@@ -131,6 +131,15 @@ export function mounting(mount: Mount): void {
       },
     );
 
+    test('a 404 that the app throws is passed on as well, but not that of a call that it made', async () => {
+      await using server = await mounted({ passthrough: true });
+      expect(json(await send(server.port, '/fail/not-found'))).toEqual({ behind: null });
+      expect((await send(server.port, '/fail/SERVE_NOT_FOUND')).status).toBe(404);
+      expect(json(await send(server.port, '/fail/SERVE_NOT_FOUND'))).toMatchObject({
+        code: 'SERVE_NOT_FOUND',
+      });
+    });
+
     test('a 404 of an app that read the body is its answer', async () => {
       await using server = await mounted({ passthrough: true });
       const answer = await post(server.port, '/request/read-then-404', '{}');
