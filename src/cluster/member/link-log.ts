@@ -11,7 +11,7 @@ const REFUSED: Readonly<Record<Fault, string>> = {
   [FAULT.unauthorized]: 'it did not prove that it knows the secret of the fleet',
   [FAULT.version]: 'it speaks another version of the protocol',
   [FAULT.late]: 'it did not prove itself in time',
-  [FAULT.limit]: 'it sent too much, or too many connections are open that have proved nothing',
+  [FAULT.limit]: 'it sent too much data, or too many unproved connections are open',
   [FAULT.malformed]: 'it sent no complete handshake',
   [FAULT.depth]: 'it sent no complete handshake',
   [FAULT.extension]: 'it sent no complete handshake',

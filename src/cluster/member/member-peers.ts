@@ -84,7 +84,7 @@ export class MemberPeers implements MemberLinks {
   forget(peer: string): void {
     const known = this.#peers.get(peer);
     this.#peers.delete(peer);
-    known?.client.close(new Error(`instance ${peer} is gone from the fleet`));
+    known?.client.close(new Error(`instance ${peer} is no longer part of the fleet`));
   }
 
   close(error: Error): void {

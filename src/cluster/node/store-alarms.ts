@@ -8,9 +8,9 @@ const MEANING: Readonly<Record<StoreFailure, string>> = {
   'out-of-memory': 'Redis is out of memory: no instance can join and no plan can change until it has more',
   'read-only':
     'Redis takes no writes, since it is a replica: connect to the primary, or let Sentinel find it',
-  'no-permission': 'the user of Redis may not do what a fleet needs: the page on fleets has the access list',
+  'no-permission': 'the user of Redis lacks rights that a fleet needs: docs/fleet.md has the access list',
   'no-authentication': 'Redis refuses the user or the password of the option redis',
-  'wrong-type': 'a key of the fleet holds something else: delete it',
+  'wrong-type': 'a key of the fleet has a value of another type: delete it',
   misconfigured: 'Redis refuses writes because it cannot save its data',
   loading: 'Redis is not ready: it loads its data, or its Cluster is incomplete',
   other: 'Redis fails',
@@ -19,7 +19,7 @@ const MEANING: Readonly<Record<StoreFailure, string>> = {
 /** The alarm of a failed operation. @param detail the error of Redis; empty if it is not known */
 export function storeAlarm(failure: StoreFailure, op: string, detail: string): string {
   const error = detail === '' ? '' : `, ${detail}`;
-  return `${MEANING[failure]} (${op}${error}); the instance goes on by the last plan`;
+  return `${MEANING[failure]} (${op}${error}); the instance keeps following the last plan`;
 }
 
 /** The alarm of a document that cannot be used. @param answer the read that found it */

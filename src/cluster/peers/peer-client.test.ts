@@ -128,7 +128,7 @@ test('the end of a link that was closed for want of calls says nothing about the
   expect([peer.dials.length, peer.client.isDown]).toEqual([3, true]);
 });
 
-test('an instance that has started anew is not used, and is dialled again', () => {
+test('an instance that has restarted is not used, and is dialled again', () => {
   peer.client.channel(TARGET, () => {});
   peer.client.dial();
   expect(peer.open(2).isOpen).toBe(false);

@@ -207,7 +207,7 @@ export class PeerClient implements PeerState {
 
   /** The instance has restarted, and its endpoints have other numbers. */
   #mistaken(link: CallLink): void {
-    const error = new Error(`instance ${link.session.instance} has started anew`);
+    const error = new Error(`instance ${link.session.instance} has restarted`);
     this.#isDialling = false;
     link.destroy(error);
     this.#lost(error);

@@ -43,6 +43,6 @@ export interface PeerReport {
 export function reasonOf({ cause, until }: Ejection, at: number): string {
   const seconds = Math.max(0, Math.ceil((until - at) / 1_000));
   return cause === 'unreachable'
-    ? `${FAILURES} times in a row no link could be opened; it gets no calls until one can, or for ${seconds} s`
-    : `${FAILURES} links in a row broke soon; it gets no calls until one holds for ${STEADY_MS / 1_000} s, or for ${seconds} s`;
+    ? `${FAILURES} attempts in a row opened no link; it gets no calls until one succeeds, or for ${seconds} s`
+    : `${FAILURES} links in a row broke soon after they were opened; it gets no calls until one holds for ${STEADY_MS / 1_000} s, or for ${seconds} s`;
 }

@@ -85,7 +85,7 @@ export class FleetMembership {
     options.thread.onMember({
       started: () => {
         // Orders to an earlier life of the thread are not answered any more.
-        this.#failCommands('the fleet thread was started anew');
+        this.#failCommands('the fleet thread was restarted');
         const declaration = this.#declaration;
         if (declaration === undefined) return;
         this.#post({ type: 'declare', declaration });
@@ -228,7 +228,7 @@ export class FleetMembership {
           'info',
           [message.isAlive ? 'up' : 'gone', message.id],
           { instance: message.id },
-          `instance ${message.id} ${message.isAlive ? 'is part of the fleet' : 'is gone from the fleet'}`,
+          `instance ${message.id} ${message.isAlive ? 'is part of the fleet' : 'is no longer part of the fleet'}`,
         );
         events.emit('peer', { instance: message.id, state: message.isAlive ? 'UP' : 'DEAD' });
         return;

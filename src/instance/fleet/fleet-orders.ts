@@ -116,7 +116,7 @@ export class OrderFollower {
       const { module: _, schemas, ...merged } = mergeOptions(own, configured.options);
       return { ...parseDeploymentOptions(merged, `${app}/${deployment}`), ...(schemas && { schemas }) };
     } catch (error) {
-      this.#fault(`options of the fleet's config do not fit ${key}`, error);
+      this.#fault(`options in the fleet's config are invalid for ${key}`, error);
       return own;
     }
   }

@@ -118,6 +118,6 @@ test('nothing changes where a policy fails, or the leader does not have it', () 
   expect(failing.log.records.map(({ message }) => message)).toEqual(['autoscaling policy failed']);
   const without = policies(undefined);
   expect(without.ask([consultation()])).toEqual({
-    [KEY]: { hold: 'the instance that leads does not have the policy' },
+    [KEY]: { hold: 'the leader does not have the policy' },
   });
 });

@@ -111,7 +111,7 @@ class ConsultedApp {
     return (name) => {
       const [policy, faults] = [policyOf(name), this.#deployments.get(name)?.faults];
       if (policy === undefined || faults === undefined)
-        return { hold: 'the instance that leads does not have the policy' };
+        return { hold: 'the leader does not have the policy' };
       return askPolicy(policy, contexts.get(name), faults);
     };
   }

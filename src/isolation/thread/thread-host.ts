@@ -20,7 +20,10 @@ import { unmadeThread } from './unmade-thread.ts';
 
 /** The inspector of this process sees no other process. */
 const IN_PROCESS: LoopStack = { frames: undefined, why: 'its code runs in a process of its own' };
-const NO_ANSWER: LoopStack = { frames: undefined, why: 'its process did not tell where its code stands' };
+const NO_ANSWER: LoopStack = {
+  frames: undefined,
+  why: 'its process did not report where its code is blocked',
+};
 
 /** Time in which a process tells where its code stands, in ms. */
 const STACK_MS = 1_000;
