@@ -202,3 +202,14 @@ test('a peer that closes its link in order is ending: dials that fail soon after
   expect(peer.failures.at(-1)).toBeGreaterThan(5);
   expect(peer.client.ejection?.cause).toBe('unreachable');
 });
+
+test('a channel knows the window that was told before it was made, and not that of a link that is gone', () => {
+  peer.client.dial();
+  const socket = peer.open();
+  socket.says([PEER_FRAME.window, TARGET.endpoint, 65]);
+  const windows = (): number[] => [1, 2].map((endpoint) => made(endpoint).window);
+  const made = (endpoint: number) => peer.client.channel({ ...TARGET, endpoint }, () => {});
+  expect(windows()).toEqual([65, 1]);
+  socket.events?.closed(new Error('the connection broke'));
+  expect(windows()).toEqual([1, 1]);
+});

@@ -74,6 +74,8 @@ export class PeerClient implements PeerState {
   readonly #channels = new Set<PeerChannel>();
   /** The deployments of the peer as it described them last, over the link that is open. */
   readonly #described = new Map<number, PeerEndpoint>();
+  /** The windows of the endpoints as they were told last, over the link that is open: perhaps before a channel was made. */
+  readonly #windows = new Map<number, number>();
   #instance: string;
   #link: CallLink | undefined = undefined;
   #openedAt = 0;
@@ -139,6 +141,8 @@ export class PeerClient implements PeerState {
     const described = this.#described.get(target.endpoint);
     if (described !== undefined) channel.update(described);
     if (this.#link !== undefined && this.#isUp) channel.linked(this.#link);
+    const window = this.#windows.get(target.endpoint);
+    if (window !== undefined) channel.open(window);
     // Without channels the client has not dialled again, and a channel that is down gets no call that would.
     if (this.#isDown) this.dial();
     return channel;
@@ -179,9 +183,11 @@ export class PeerClient implements PeerState {
           {
             endpoints: (status) => this.#update(status),
             window: (endpoint, calls) => {
+              this.#windows.set(endpoint, calls);
               for (const channel of this.#channels) if (channel.endpoint === endpoint) channel.open(calls);
             },
             draining: () => {
+              this.#windows.clear();
               for (const channel of this.#channels) channel.stop();
             },
             pong: (number) => this.#pong(link, number),
@@ -275,7 +281,10 @@ export class PeerClient implements PeerState {
   }
 
   #update(status: EndpointsStatus): void {
-    for (const number of status.gone) this.#described.delete(number);
+    for (const number of status.gone) {
+      this.#described.delete(number);
+      this.#windows.delete(number);
+    }
     for (const endpoint of status.endpoints) {
       this.#described.set(endpoint.number, endpoint);
       for (const channel of this.#channels)
@@ -317,6 +326,7 @@ export class PeerClient implements PeerState {
 
   #unlink(error: Error | undefined): void {
     this.#described.clear();
+    this.#windows.clear();
     for (const channel of [...this.#channels]) channel.unlinked(error);
   }
 
