@@ -33,6 +33,8 @@ export class Relay implements Intake {
   readonly #methods: readonly string[];
   readonly #load: ReplicaLoad;
   readonly #deploymentLoad: DeploymentLoad;
+  /** Whether a call found no room: no other one comes before a call has ended, or it would come again and again. */
+  #isFull = false;
 
   constructor(
     channel: PeerChannel,
@@ -44,7 +46,10 @@ export class Relay implements Intake {
     this.#load = load;
     this.#deploymentLoad = deploymentLoad;
     channel.onWindow((window) => this.#resize(window));
-    channel.onFreed(() => deploymentLoad.announceFreed());
+    channel.onFreed(() => {
+      if (this.#isFull) this.#resize(channel.window);
+      deploymentLoad.announceFreed();
+    });
     channel.mindWaiting(() => deploymentLoad.queued > 0);
     const describe = (): void => {
       channel.models.copyTo(load.models);
@@ -100,8 +105,22 @@ export class Relay implements Intake {
 
   #pass(call: ChannelCall): void {
     const method = this.#methodAt(call.method);
-    if (method === undefined || !this.#reserve(call)) call.returned();
-    else this.#channel.send(new RelayedCall(call, method, this.#channel));
+    if (method !== undefined && this.#reserve(call)) {
+      this.#channel.send(new RelayedCall(call, method, this.#channel));
+      return;
+    }
+    this.#shut();
+    call.returned();
+  }
+
+  /** The window may be larger than what there is room for: the link may have to send much first. */
+  #shut(): void {
+    const { outstanding } = this.#channel;
+    // An end of these calls opens the relay again.
+    if (outstanding === 0) return;
+    this.#isFull = true;
+    this.#load.limit = outstanding;
+    this.#load.setOpen(outstanding, outstanding);
   }
 
   #reserve({ meta }: ChannelCall): boolean {
@@ -117,6 +136,7 @@ export class Relay implements Intake {
   }
 
   #resize(window: number): void {
+    this.#isFull = false;
     // Calls that have to run there may be more than the window says.
     this.#load.limit = this.#channel.mayExceed ? Math.max(window, this.#channel.limit) : window;
     if (this.#load.setOpen(window, window)) this.#deploymentLoad.announceFreed();
