@@ -66,7 +66,7 @@ def batch(
     :param batch_size_fn: the weight of a list of one item; ``max_batch_size`` is then the greatest sum of the weights
     """
     if max_batch_size < 1 or batch_wait_timeout_s < 0 or max_concurrent_batches < 1:
-        raise ValueError("batch: max_batch_size and max_concurrent_batches are at least 1, the wait at least 0")
+        raise ValueError("batch: max_batch_size and max_concurrent_batches must be at least 1, the wait at least 0")
 
     def decorate(inner: Callable) -> Callable:
         @functools.wraps(inner)
@@ -89,12 +89,12 @@ def batch(
         def set_max_batch_size(size: int) -> None:
             is_whole = isinstance(size, numbers.Real) and not isinstance(size, bool) and size % 1 == 0
             if not is_whole or not 1 <= size <= _MOST:
-                raise ValueError(f"set_max_batch_size: the size is a whole number from 1 to {_MOST}, not {size!r}")
+                raise ValueError(f"set_max_batch_size: the size must be a whole number from 1 to {_MOST}, not {size!r}")
             change(maxBatchSize=int(size))
 
         def set_batch_wait_timeout_s(seconds: float) -> None:
             if not 0 <= seconds * 1000 <= _MOST:
-                raise ValueError(f"set_batch_wait_timeout_s: the wait is from 0 to {_MOST / 1000} s, not {seconds!r}")
+                raise ValueError(f"set_batch_wait_timeout_s: the wait must be from 0 to {_MOST / 1000} s, not {seconds!r}")
             change(batchWaitTimeoutMs=float(seconds * 1000))
 
         if batch_size_fn is not None:

@@ -323,7 +323,7 @@ class Executor:
             scope.run(generator.close)
         except BaseException:
             pass
-        self._fail(call, call._ended() or ServeError("SERVE_CANCELLED", "the reader left"))
+        self._fail(call, call._ended() or ServeError("SERVE_CANCELLED", "the reader of the stream left"))
         self._flush_soon()
 
     async def _pump_in_pool(self, call: Call, generator: Any, scope: contextvars.Context) -> None:

@@ -37,7 +37,7 @@ class Counter(_Metric):
     def inc(self, value: float = 1, labels: Optional[Dict[str, Any]] = None) -> None:
         """Adds ``value``, which is at least 0."""
         if value < 0:
-            raise ValueError(f"{self._name}: a counter only grows")
+            raise ValueError(f"{self._name}: a counter can only increase")
         _emit(self._kind, self._name, self._options, value, labels)
 
 

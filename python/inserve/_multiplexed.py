@@ -33,7 +33,7 @@ def multiplexed(function: Optional[Callable] = None, *, max_num_models_per_repli
     :param max_num_models_per_replica: the most models that are held at a time; -1 = no limit
     """
     if max_num_models_per_replica != -1 and max_num_models_per_replica < 1:
-        raise ValueError("multiplexed: max_num_models_per_replica is at least 1, or -1 for no limit")
+        raise ValueError("multiplexed: max_num_models_per_replica must be at least 1, or -1 for no limit")
 
     def decorate(inner: Callable) -> Callable:
         @functools.wraps(inner)
@@ -43,7 +43,7 @@ def multiplexed(function: Optional[Callable] = None, *, max_num_models_per_repli
             given = args[1:] if expects_owner else args
             model_id = given[0] if given else get_multiplexed_model_id()
             if not isinstance(model_id, str) or model_id == "":
-                raise ValueError("there is no model id: the caller sets multiplexed_model_id")
+                raise ValueError("the call has no model id: the caller sets multiplexed_model_id")
             holder = inner if owner is None else owner
             caches: Dict[Any, _Models] = holder.__dict__.setdefault(_CACHES, {})
             models = caches.get(inner)

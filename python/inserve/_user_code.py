@@ -55,7 +55,7 @@ def find_target(target: Dict[str, Any]) -> Any:
             raise ServeError("SERVE_MODULE_MISMATCH", f"{where} has no class or function {target['name']!r}{listed}")
         found = getattr(found, part)
     if not callable(found):
-        raise ServeError("SERVE_MODULE_MISMATCH", f"{target['name']} is {type(found).__name__}, no class or function")
+        raise ServeError("SERVE_MODULE_MISMATCH", f"{target['name']} is a {type(found).__name__}, not a class or function")
     return found
 
 
@@ -71,7 +71,7 @@ def _import_file(path: str) -> Any:
         sys.path.insert(0, folder)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ServeError("SERVE_MODULE_MISMATCH", f"{path} is no Python file")
+        raise ServeError("SERVE_MODULE_MISMATCH", f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     # Other files of the folder, pickle and dataclasses find it under its name.
     sys.modules[name] = module
