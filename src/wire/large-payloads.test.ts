@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { turn } from '../../test/support/link.ts';
+import { LargePayloads } from './large-payloads.ts';
 import { createUpgrade } from './websocket-link.ts';
 import { WireError } from './wire-error.ts';
 
@@ -29,7 +30,8 @@ class Listening {
   ended: { readonly error: Error | undefined } | undefined = undefined;
   readonly socket: Duplex;
 
-  constructor() {
+  /** @param prepare is called with the socket before it is upgraded */
+  constructor(prepare: (socket: Duplex) => void = () => {}) {
     this.socket = new Duplex({
       read() {},
       write: (bytes: Buffer, _encoding, done) => {
@@ -38,6 +40,7 @@ class Listening {
       },
     });
     sockets.push(this.socket);
+    prepare(this.socket);
     const headers = {
       upgrade: 'websocket',
       'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
@@ -164,6 +167,22 @@ describe('messages of a WebSocket', () => {
     expect(listening.messages).toHaveLength(16);
     expect(listening.reads.filter(({ detached }) => !detached)).toEqual([]);
   });
+});
+
+test('a socket that others read as well, or that ws reads in another way, gives ws all its bytes', async () => {
+  const other: Buffer[] = [];
+  const listening = new Listening((socket) => socket.on('data', (bytes: Buffer) => other.push(bytes)));
+  const part = bytes(65_536);
+  const frames = Buffer.concat([frame(BINARY, bytes(20)), frame(FIN, part)]);
+  listening.arrive(frames);
+  await turn();
+  expect(listening.messages.map(({ length }) => length)).toEqual([65_556]);
+  expect(listening.reads.filter(({ detached }) => detached)).toEqual([]);
+  expect(Buffer.concat(other).equals(frames)).toBe(true);
+
+  const silent = new Duplex({ read() {}, write() {} });
+  sockets.push(silent);
+  expect(LargePayloads.between(silent)).toBeUndefined();
 });
 
 describe('the protocol is checked where payloads are taken out', () => {

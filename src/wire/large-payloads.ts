@@ -31,8 +31,7 @@ type Listener = (bytes: Buffer) => void;
  * finds the messages.
  */
 export class LargePayloads {
-  /** Whether payloads are taken out. */
-  isActive = false;
+  #isActive = false;
   readonly #socket: Duplex;
   readonly #listener: Listener;
   /** The listener of the library. */
@@ -51,11 +50,18 @@ export class LargePayloads {
   /** Size of the message, up to the frames that have begun. */
   #messageBytes = 0;
 
-  /** @param socket the socket of a WebSocket that has just opened */
-  constructor(socket: Duplex) {
+  /**
+   * @param socket the socket of a WebSocket that has just opened
+   * @returns undefined if the library does not read the socket in the way that is known here: it then gets all bytes
+   */
+  static between(socket: Duplex): LargePayloads | undefined {
+    const [next, ...others] = socket.listeners('data') as Listener[];
+    return next === undefined || others.length > 0 ? undefined : new LargePayloads(socket, next);
+  }
+
+  /** @param next the listener of the library */
+  private constructor(socket: Duplex, next: Listener) {
     this.#socket = socket;
-    const [next] = socket.listeners('data') as Listener[];
-    if (next === undefined) throw new TypeError('the WebSocket does not read its socket');
     this.#next = (bytes) => Reflect.apply(next, socket, [bytes]);
     socket.off('data', next);
     // `removeListener` finds a listener by this property as well: the library removes its own.
@@ -66,6 +72,11 @@ export class LargePayloads {
       const rest: Buffer | null = this.#isRead ? socket.read(socket.readableLength) : null;
       if (rest !== null) this.#read(rest);
     });
+  }
+
+  /** Takes payloads out from here on: each message is consumed while it is delivered. */
+  start(): void {
+    this.#isActive = true;
   }
 
   /** Whether the library still reads. */
@@ -127,7 +138,7 @@ export class LargePayloads {
     }
     // Links mask with zeros.
     const isPlain = mask === 0 || read.readUInt32BE(at + length - MASK_BYTES) === 0;
-    if (!this.isActive || !isPlain || this.#messageBytes > MAX_BYTES) {
+    if (!this.#isActive || !isPlain || this.#messageBytes > MAX_BYTES) {
       this.#passing = payload;
       return false;
     }

@@ -39,7 +39,7 @@ export class LinkClosedError extends Error {
 class WebSocketLinkSocket implements LinkSocket {
   readonly #ws: WebSocket;
   readonly #cork: TickCork;
-  readonly #payloads: LargePayloads;
+  readonly #payloads: LargePayloads | undefined;
   #events: LinkSocketEvents | undefined = undefined;
   /** Messages that arrived before the listener was registered. */
   #early: Array<readonly Uint8Array[]> = [];
@@ -48,7 +48,7 @@ class WebSocketLinkSocket implements LinkSocket {
   constructor(ws: WebSocket, tcp: Duplex) {
     this.#ws = ws;
     this.#cork = new TickCork(tcp);
-    this.#payloads = new LargePayloads(tcp);
+    this.#payloads = LargePayloads.between(tcp);
     // Messages of several frames are not concatenated.
     ws.binaryType = 'fragments';
     ws.on('message', (data, isBinary) => this.#received(data as Buffer[], isBinary));
@@ -64,7 +64,7 @@ class WebSocketLinkSocket implements LinkSocket {
 
   listen(events: LinkSocketEvents): void {
     this.#events = events;
-    this.#payloads.isActive = true;
+    this.#payloads?.start();
     const early = this.#early;
     this.#early = [];
     for (const pieces of early) events.message(pieces);
@@ -91,8 +91,12 @@ class WebSocketLinkSocket implements LinkSocket {
   #received(pieces: Uint8Array[], isBinary: boolean): void {
     if (!isBinary) this.#refuseText();
     else if (this.#events === undefined) this.#early.push(pieces);
-    else
-      this.#events.message(this.#payloads.taken.length === 0 ? pieces : pieces.concat(this.#payloads.taken));
+    else this.#events.message(this.#withTaken(pieces));
+  }
+
+  #withTaken(pieces: Uint8Array[]): Uint8Array[] {
+    const taken = this.#payloads?.taken;
+    return taken === undefined || taken.length === 0 ? pieces : pieces.concat(taken);
   }
 
   #refuseText(): void {
