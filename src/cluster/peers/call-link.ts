@@ -145,6 +145,8 @@ export class CallLink implements LinkEvents {
         const sent = this.#large.get(id);
         if (kind === PEER_FRAME.refused || kind === PEER_FRAME.moved) sent?.returned();
         else sent?.answered();
+        // The next call with the id must not wait behind the rest of an upload, nor be dropped with it.
+        this.#link.cancel(id);
         this.#release(id);
         owner.released(slot);
       }

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
 import { RecordedCall } from '../../../test/support/link.ts';
-import { FRAME } from '../../channel/frames.ts';
+import { CANCEL_CODE, FRAME } from '../../channel/frames.ts';
+import { loop } from '../../time/loop.ts';
+import { NO_ENCODING } from '../../values/transfer.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 
 const BYTES = 100_000;
@@ -86,4 +88,25 @@ test('a call that is given back again and again still carries its bytes', () => 
       expect(own.byteLength).toBe(BYTES);
     }),
   );
+});
+
+test('what is left of the upload of a call that was answered does not drop the next call with its id', () => {
+  const peer = new LinkedChannel();
+  peer.open(2);
+  // The socket takes no parts.
+  peer.unsent = 1_000_000;
+  const answered = new RecordedCall('first', []);
+  answered.meta = { upload: 'eager' };
+  peer.send(answered);
+  peer.channel.upload(answered, new Uint8Array(BYTES), { ...NO_ENCODING, bytes: BYTES });
+  peer.answer(0);
+  const next = peer.send();
+  if (next === undefined) throw new Error('the channel has no room');
+  peer.channel.cancel(next, CANCEL_CODE.cancelled);
+  loop.flush();
+  const of = (kind: number): boolean =>
+    [FRAME.call, PEER_FRAME.abandon, FRAME.cancel].some((one) => one === kind);
+  const kinds = peer.frames.map(([kind]) => kind as number).filter(of);
+  // A call that was dropped would hold its place for ever.
+  expect(kinds).toEqual([PEER_FRAME.abandon, FRAME.call, FRAME.cancel]);
 });

@@ -8,7 +8,7 @@ import { loop } from '../../../src/time/loop.ts';
 import { Codec } from '../../../src/wire/codec.ts';
 import type { LinkSocket } from '../../../src/wire/link-socket.ts';
 import { headOf } from '../../../src/wire/message.ts';
-import { PEER_FRAME } from '../../../src/wire/peer-frames.ts';
+import { frameAt, PEER_FRAME } from '../../../src/wire/peer-frames.ts';
 import { RecordedCall } from '../link.ts';
 
 const ENDPOINT = 3;
@@ -124,6 +124,19 @@ export class LinkedChannel {
   /** The peer finds no place for a call. @param id of the call on the link, in the order in which ids came free */
   refuse(id: number, window: number): void {
     this.link.frames([[PEER_FRAME.refused, id, window]]);
+  }
+
+  /** The frames that were sent, in order. */
+  get frames(): Array<readonly unknown[]> {
+    return this.sent.flatMap((slots) => {
+      const frames: Array<readonly unknown[]> = [];
+      for (let at = 0; at < slots.length; ) {
+        const { frame, next } = frameAt(slots, at);
+        if (frame !== undefined) frames.push(frame);
+        at = next;
+      }
+      return frames;
+    });
   }
 
   /** Number of times that the channel declined a turn. */
