@@ -31,6 +31,8 @@ export const MAX_PAYLOAD_BYTES = 67_108_864;
 export interface LinkEvents {
   /** Receives the frames of one message, and the large frames that it completed. */
   frames(frames: readonly Frame[]): void;
+  /** The parts of all large frames were written. */
+  drained?(): void;
   /**
    * Called once, as the last event. Posted frames that were not delivered are lost.
    * @param error undefined for an orderly end
@@ -293,6 +295,7 @@ export class Link implements Collector {
       this.#socket.send([head, ...part.pieces], () => {
         part.onWritten?.();
         this.#sendParts();
+        if (this.#sender.unsent === 0) this.#events.drained?.();
       });
     }
   };

@@ -28,6 +28,8 @@ export interface CallLinkEvents {
   /** The peer accepts no more calls. */
   draining(): void;
   pong(number: number): void;
+  /** The link was saturated, and has written what waited. */
+  drained(): void;
   closed(error: Error | undefined): void;
 }
 
@@ -43,6 +45,7 @@ export class CallLink implements LinkEvents {
   readonly #slots: number[] = [];
   readonly #free: number[] = [];
   #heard = 0;
+  #wasSaturated = false;
   /** Memory of the calls whose own frame was large, by id: the peer may not know them yet. */
   readonly #large = new Map<number, SentArguments | undefined>();
 
@@ -94,7 +97,10 @@ export class CallLink implements LinkEvents {
     frame[1] = id;
     try {
       const sent = memory && new SentArguments(memory);
-      if (this.#link.post(frame as Frame, sent)) this.#large.set(id, sent);
+      if (this.#link.post(frame as Frame, sent)) {
+        this.#large.set(id, sent);
+        this.#wasSaturated ||= this.isSaturated;
+      }
     } catch (error) {
       frame[1] = slot;
       this.#release(id);
@@ -105,7 +111,7 @@ export class CallLink implements LinkEvents {
 
   /** Sends a further frame of an open call. */
   post(frame: readonly unknown[]): void {
-    this.#link.post(frame);
+    if (this.#link.post(frame)) this.#wasSaturated ||= this.isSaturated;
   }
 
   /** Sends the cancellation of a call. What it has not sent of its upload is dropped. */
@@ -159,6 +165,12 @@ export class CallLink implements LinkEvents {
       owner.returned(slot, frame[2] as number | undefined);
     }
     deliver();
+  }
+
+  drained(): void {
+    if (!this.#wasSaturated) return;
+    this.#wasSaturated = false;
+    this.#events.drained();
   }
 
   closed(error: Error | undefined): void {

@@ -237,7 +237,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     return promise;
   }
 
-  /** The peer is reachable again. */
+  /** The peer is reachable again, or its link has room again. */
   reachable(): void {
     this.freed();
   }

@@ -191,6 +191,9 @@ export class PeerClient implements PeerState {
               for (const channel of this.#channels) channel.stop();
             },
             pong: (number) => this.#pong(link, number),
+            drained: () => {
+              for (const channel of this.#channels) channel.reachable();
+            },
             closed: (error) => this.#closed(link, error),
           },
           this.counts,

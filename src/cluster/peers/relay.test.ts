@@ -15,44 +15,56 @@ const METHODS = ['first', 'second'];
 /** More than a link may have to send before it takes no further call. */
 const MUCH = 9_000_000;
 
-test('calls wait with their replicas while the link has much to send, and come again once one has ended', async () => {
-  const peer = new LinkedChannel();
-  peer.open(10);
-  const load = new ReplicaLoad();
-  load.setState(REPLICA_STATE.ready);
-  const relay = new Relay(peer.channel, METHODS, {
-    load,
-    deploymentLoad: new DeploymentLoad(),
-    replicaHashes: new ReplicaHashTable(),
-  });
-  const { port1, port2 } = new MessageChannel();
-  const ledger = new LinkLedger();
-  relay.attach('replica', port2, ledger.shared);
-  const methods = new Map(METHODS.map((name, index) => [name, index]));
-  const replica = new CallerChannel(
-    new PortTransport(port1),
-    ledger,
-    { load, tally: new ReplicaTally(), methods },
-    () => {},
-  );
-  const send = (): RecordedCall => {
-    expect(replica.reserve(now())).toBe(RESERVED.ok);
-    const call = new RecordedCall('first', []);
-    replica.send(call);
-    return call;
-  };
-  const first = send();
-  await vi.waitUntil(() => peer.channel.outstanding === 1);
-  peer.unsent = MUCH;
-  expect(await send().over).toMatchObject({ type: 'orphaned', started: false });
-  expect([replica.reserve(now()), replica.reserveToWait()]).toEqual([RESERVED.full, RESERVED.full]);
-  peer.unsent = 0;
-  peer.answer(0);
-  await first.over;
-  const second = send();
-  await vi.waitUntil(() => peer.channel.outstanding === 1);
-  peer.answer(0);
-  expect(await second.over).toEqual({ type: 'result', value: 'answer' });
-  relay.close(undefined);
-  replica.close(undefined);
-});
+test.each([
+  ['a call has ended', true],
+  ['all is sent', false],
+])(
+  'calls wait with their replicas while the link has much to send, and come again once %s',
+  async (_, isAnswered) => {
+    const peer = new LinkedChannel();
+    peer.open(10);
+    const load = new ReplicaLoad();
+    load.setState(REPLICA_STATE.ready);
+    const relay = new Relay(peer.channel, METHODS, {
+      load,
+      deploymentLoad: new DeploymentLoad(),
+      replicaHashes: new ReplicaHashTable(),
+    });
+    const { port1, port2 } = new MessageChannel();
+    const ledger = new LinkLedger();
+    relay.attach('replica', port2, ledger.shared);
+    const methods = new Map(METHODS.map((name, index) => [name, index]));
+    const replica = new CallerChannel(
+      new PortTransport(port1),
+      ledger,
+      { load, tally: new ReplicaTally(), methods },
+      () => {},
+    );
+    const send = (...args: unknown[]): RecordedCall => {
+      expect(replica.reserve(now())).toBe(RESERVED.ok);
+      const call = new RecordedCall('first', args);
+      replica.send(call);
+      return call;
+    };
+    peer.partBytes = MUCH;
+    const first = send(new Uint8Array(100_000));
+    await vi.waitUntil(() => peer.channel.outstanding === 1);
+    peer.partBytes = 0;
+    expect(await send().over).toMatchObject({ type: 'orphaned', started: false });
+    expect([replica.reserve(now()), replica.reserveToWait()]).toEqual([RESERVED.full, RESERVED.full]);
+    peer.unsent = 0;
+    if (isAnswered) {
+      peer.answer(0);
+      await first.over;
+    } else {
+      peer.write();
+    }
+    const before = peer.channel.outstanding;
+    const second = send();
+    await vi.waitUntil(() => peer.channel.outstanding === before + 1);
+    peer.answer(before);
+    expect(await second.over).toEqual({ type: 'result', value: 'answer' });
+    relay.close(undefined);
+    replica.close(undefined);
+  },
+);

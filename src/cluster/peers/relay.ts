@@ -33,7 +33,7 @@ export class Relay implements Intake {
   readonly #methods: readonly string[];
   readonly #load: ReplicaLoad;
   readonly #deploymentLoad: DeploymentLoad;
-  /** Whether a call found no room: no other one comes before a call has ended, or it would come again and again. */
+  /** Whether a call found no room: no other one comes before there may be room, or it would come again and again. */
   #isFull = false;
 
   constructor(
@@ -116,7 +116,7 @@ export class Relay implements Intake {
   /** The window may be larger than what there is room for: the link may have to send much first. */
   #shut(): void {
     const { outstanding } = this.#channel;
-    // An end of these calls opens the relay again.
+    // The relay opens again with the next answer to these calls, or when the link has sent what it had to.
     if (outstanding === 0) return;
     this.#isFull = true;
     this.#load.limit = outstanding;

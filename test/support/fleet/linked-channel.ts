@@ -24,6 +24,8 @@ export class LinkedChannel {
   link: CallLink;
   /** Number of unsent bytes of the link. */
   unsent = 0;
+  /** Number of bytes by which each part of a large frame adds to them. */
+  partBytes = 0;
   /** Callbacks of the messages that the socket has not written. */
   readonly #writing: Array<() => void> = [];
   /** Whether the peer can be reached. */
@@ -58,7 +60,9 @@ export class LinkedChannel {
       listen() {},
       send: (pieces, onWritten) => {
         this.sent.push(codec.decode(headOf(pieces).head));
-        if (onWritten !== undefined) this.#writing.push(onWritten);
+        if (onWritten === undefined) return;
+        this.unsent += this.partBytes;
+        this.#writing.push(onWritten);
       },
       close() {},
       destroy() {},
@@ -73,6 +77,7 @@ export class LinkedChannel {
         window: (_endpoint, calls) => this.channel.open(calls),
         draining: () => this.channel.stop(),
         pong() {},
+        drained: () => this.channel.reachable(),
         closed: (error) => this.channel.unlinked(error),
       },
       this.counts,
