@@ -57,6 +57,13 @@ export class LargeSender {
   /** Number of waiting bytes. */
   unsent = 0;
   #begunBytes = 0;
+  /** Number of parts that are being written. */
+  #writing = 0;
+
+  /** Whether frames wait and no part is being written, whose end would be the time for the next one. */
+  get isStalled(): boolean {
+    return this.#writing === 0 && this.unsent > 0;
+  }
 
   /**
    * @param pieces the head and the large binaries of a frame
@@ -70,12 +77,13 @@ export class LargeSender {
     else queue.push(frame);
   }
 
-  /** Returns the next part; undefined if no frame waits. */
+  /** Returns the next part, for which `written` is called later; undefined if no frame waits. */
   next(): Part | undefined {
     for (const [id, queue] of this.#queues) {
       const frame = queue[0] as Unsent;
       const isBegun = frame.left < frame.total;
       if (!isBegun && this.#begunBytes > 0 && this.#begunBytes + frame.total > MAX_BEGUN_BYTES) continue;
+      this.#writing++;
       const pieces = frame.take(PART_BYTES);
       const bytes = sizeOf(pieces);
       this.unsent -= bytes;
@@ -90,6 +98,12 @@ export class LargeSender {
       return { id, pieces, bytes, onWritten: isLast ? frame.onWritten : undefined };
     }
     return undefined;
+  }
+
+  /** The socket has taken a part. */
+  written({ onWritten }: Part): void {
+    this.#writing--;
+    onWritten?.();
   }
 
   /** Drops unsent frames of an id. @returns whether any frame was dropped */

@@ -245,10 +245,10 @@ export class Link implements Collector {
       const what = `a value of ${total} bytes; a link between instances carries at most ${this.#peerMaxPayload}`;
       throw new ServeError('SERVE_PAYLOAD_TOO_LARGE', what);
     }
-    pushFrame(this.#slots, [PEER_FRAME.large, id, head.length, lengths]);
-    this.#commit(1);
     const pieces = [head, ...large.map((buffer) => new Uint8Array(buffer))];
     this.#sender.add(id, pieces, owner && (() => owner.written(large)));
+    pushFrame(this.#slots, [PEER_FRAME.large, id, head.length, lengths]);
+    this.#commit(1);
     this.#sendParts();
   }
 
@@ -278,7 +278,7 @@ export class Link implements Collector {
     if (this.#isClosed) return;
     const message = messageHead(this.#codec.encode(slots));
     this.#traffic.sentBytes += message.length;
-    this.#socket.send([message]);
+    this.#socket.send([message], this.#sender.isStalled ? this.#sendParts : undefined);
   }
 
   /** Sends parts after small frames: collected frames leave before the next part. */
@@ -293,7 +293,7 @@ export class Link implements Collector {
       this.#bytes = 0;
       this.#traffic.sentBytes += head.length + part.bytes;
       this.#socket.send([head, ...part.pieces], () => {
-        part.onWritten?.();
+        this.#sender.written(part);
         this.#sendParts();
         if (this.#sender.unsent === 0) this.#events.drained?.();
       });
