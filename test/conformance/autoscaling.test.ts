@@ -319,6 +319,10 @@ describe('the options', () => {
       'deployment.autoscaling: got "auto"; allowed: not to be set with isolation \'inline\'',
       { numReplicas: 'auto', isolation: 'inline' },
     ],
+    [
+      "deployment.numReplicas: got 3; allowed: not to be set with isolation 'inline'",
+      { autoscaling: undefined, numReplicas: 3, isolation: 'inline' },
+    ],
   ])('%s', (message, options) => {
     expect(() => elastic.options(options)).toThrow(message);
   });

@@ -351,6 +351,8 @@ function assertScalable(options: DeploymentOptions, what: string): void {
   const allowed = `not to be set with isolation '${isolation}': every caller thread has its own replica`;
   if (autoscaling !== undefined || numReplicas === 'auto')
     throw invalidOption(`${what}.autoscaling`, autoscaling ?? numReplicas, allowed);
+  if (numReplicas !== undefined && numReplicas > 1)
+    throw invalidOption(`${what}.numReplicas`, numReplicas, allowed);
   if (Object.values(resources ?? {}).some((amount) => amount !== 0))
     throw invalidOption(`${what}.resources`, resources, allowed);
 }
