@@ -139,7 +139,10 @@ export class HostWindows {
     const { told, inFlight } = caller;
     const isAmple = Math.min(window, told) >= inFlight + AMPLE;
     const isKnown = Math.abs(window - told) <= (isAmple ? told * AMPLE_CHANGE : 0);
-    return isKnown ? undefined : this.#toTell(caller);
+    if (!isKnown) return this.#toTell(caller);
+    // While others have turns its window stays as it is: it is told of the places that come free after them.
+    if (caller.isFull) this.#await(this.#full, caller);
+    return undefined;
   }
 
   /** A caller has no call for the room that is kept for it. */

@@ -147,6 +147,22 @@ describe('windows at the host', () => {
     expect(one.told).toEqual([2, 1]);
   });
 
+  test('a caller that used its turn is told of the places that come free once the others have had theirs', () => {
+    const host = new Host(1);
+    const [busy, one, other] = [host.join(), host.join(), host.join()];
+    expect([host.call(busy), host.call(busy)]).toEqual(['runs', 'landed']);
+    expect([host.call(one), host.call(other)]).toEqual(['refused', 'refused']);
+    host.end(busy, busy);
+    expect(one.told.at(-1)).toBe(1);
+    expect(host.call(one)).toBe('landed');
+    host.end(busy, one);
+    // The window is as the caller knows it, while it is the turn of the other one.
+    expect(host.windows.changed(one.at)).toBe(undefined);
+    host.windows.freed();
+    host.windows.declined(other.at);
+    expect(one.told.at(-1)).toBe(2);
+  });
+
   test('each refused call has a turn, and callers take turns', () => {
     const host = new Host(1);
     const callers = [host.join(), host.join()] as const;
