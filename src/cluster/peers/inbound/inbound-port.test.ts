@@ -45,3 +45,16 @@ test('a caller that gets a call back hears its window again, since it sends noth
     [PEER_FRAME.window, 1, (REPLICAS - 1) * PLACES + 1],
   ]);
 });
+
+test('a caller whose window its calls for all replicas have used up is told another one while they run', () => {
+  const { route } = new Harness();
+  const served = new ServedDeployment(route, new Map(), route.config, -1);
+  const posted: Array<readonly unknown[]> = [];
+  const link: Pick<Link, 'post'> = { post: (frame) => posted.push(frame) > 0 };
+  const none = (): void => {};
+  const port = new InboundPort(served, 1, link as Link, () => 0, none, none);
+  expect(posted.splice(0)).toEqual([[PEER_FRAME.window, 1, 1]]);
+  port.entered();
+  loop.flush();
+  expect(posted).toEqual([[PEER_FRAME.window, 1, 2]]);
+});

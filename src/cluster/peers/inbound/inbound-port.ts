@@ -58,6 +58,8 @@ export class InboundPort implements InboundAnswers, Collector {
   entered(): void {
     this.#open++;
     this.#caller.inFlight++;
+    // The call takes the caller's window up as any other does.
+    if (this.#caller.isFull) this.#tellSoon();
   }
 
   /** The last frame of a call for all replicas was posted. */
