@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UNKNOWN_CONFIG } from '../../handle/call/route-config.ts';
 import { routeKey } from '../../handle/routing/directory.ts';
-import { EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import { type CallerPort, EndpointRegistry } from '../../handle/routing/endpoint-registry.ts';
+import { RegistryDirectory } from '../../handle/routing/registry-directory.ts';
+import { Router } from '../../handle/routing/router.ts';
 import { machineTime, type Timer, useTime } from '../../time/clock.ts';
 import { FaultCounts } from '../../wire/wire-error.ts';
 import { dialOptions } from './dial-options.ts';
@@ -173,4 +175,30 @@ test('a deployment that only peers had is forgotten at once when its app is dele
   peers.ended(['app']);
   expect(isKnown()).toBe(false);
   advance(2 * MINUTE_MS);
+});
+
+test('a caller of the host that comes while calls end at a withdrawn endpoint is connected with its successor only', () => {
+  const registry = new EndpointRegistry();
+  const peers = lifeOf(registry);
+  const port: CallerPort = {
+    caller: { index: 0, instanceId: 'here', name: 'here.0' },
+    send: (event) => router.apply(event),
+  };
+  const router = new Router(port.caller, new RegistryDirectory(registry, port), {
+    connectors: { peer: { connect: (link, onGone) => peers.connect(link, onGone) } },
+    onUnobserved() {},
+  });
+  describe(peers, ONE, 'one');
+  const endpointsOf = (deployment: string): string[] =>
+    router.route('app', deployment, routeKey('app', deployment)).endpoints.map(({ version }) => version);
+  expect(endpointsOf('Model')).toEqual(['1']);
+  const [old] = router.route('app', 'Model', KEY).endpoints;
+  // A call is about to be sent there.
+  old?.channel.reserveBeyondLimit();
+  const [model] = MODEL.endpoints;
+  if (model === undefined) throw new Error('no endpoint is described');
+  peers.described(ONE, { kind: 'endpoints', endpoints: [{ ...model, number: 2, version: '2' }], gone: [1] });
+  expect(endpointsOf('')).toEqual(['2']);
+  peers.close();
+  router.close(undefined);
 });

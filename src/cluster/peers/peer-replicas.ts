@@ -44,6 +44,7 @@ export class PeerReplicas implements Reachable {
   /** The deployment's row of the load table. */
   readonly #deploymentLoad: () => DeploymentLoad | undefined;
   #isRelayed = false;
+  #isRetired = false;
   /** The host's channels: one for each name by which the host calls the deployment. */
   readonly channels = new Set<PeerChannel>();
 
@@ -78,6 +79,8 @@ export class PeerReplicas implements Reachable {
   }
 
   link({ index, name }: Caller): Link | undefined {
+    // It is registered until its calls have ended, and callers may come meanwhile.
+    if (this.#isRetired) return undefined;
     const { replicaId, endpoint } = this;
     const { number, version, methods } = endpoint;
     const identity = { replicaId, instanceId: this.#instanceId, version, methods };
@@ -106,6 +109,7 @@ export class PeerReplicas implements Reachable {
 
   /** The endpoint accepts no more calls. Resolves when its calls have ended. */
   async retire(): Promise<void> {
+    this.#isRetired = true;
     this.#load.setState(REPLICA_STATE.draining);
     await Promise.all([...Array.from(this.channels, (channel) => channel.retire()), this.#load.idle()]);
   }
