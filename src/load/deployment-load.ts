@@ -53,6 +53,14 @@ export class DeploymentLoad {
     return this.#words[D_QUEUED] as number;
   }
 
+  /** Number of calls that wait for any place; those that were set aside would not take the places that are free. */
+  get competing(): number {
+    let calls = 0;
+    for (let priority = 0; priority < PRIORITIES; priority++)
+      calls += this.#words[D_BY_PRIORITY + priority] as number;
+    return calls;
+  }
+
   get maxQueued(): number {
     return Atomics.load(this.#words, D_MAX_QUEUED);
   }

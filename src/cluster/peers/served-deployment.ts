@@ -45,7 +45,7 @@ export class ServedDeployment implements HostPlaces {
     return this.route.endpoints.reduce((sum, { channel }) => sum + channel.limit, 0);
   }
 
-  /** Places that the replicas are open for, minus the calls that wait for them in any thread. */
+  /** Places that the replicas are open for, minus the calls in any thread that wait for one of them. */
   get free(): number {
     let free = 0;
     for (const { replicaId } of this.route.endpoints) {
@@ -53,7 +53,7 @@ export class ServedDeployment implements HostPlaces {
       if (load?.state === REPLICA_STATE.ready)
         free += Math.max(0, Math.min(load.limit, load.open) - load.ongoing);
     }
-    return Math.max(0, free - (this.#shared?.load.queued ?? 0));
+    return Math.max(0, free - (this.#shared?.load.competing ?? 0));
   }
 
   /** Whether the replicas hold other models than were described. */
