@@ -163,13 +163,29 @@ export class DataInstance {
     this.#links.add(link);
   }
 
-  startReplica(places: number): void {
+  startReplica(places: number, version = 'v1'): void {
     const id = `${this.options.name}.${this.options.epoch}#${++this.#started}`;
     const threadOf = (caller: number): VirtualThread => (caller === 0 ? this.host : this.fleet);
     const load = this.#registry.load(KEY) as DeploymentLoad;
-    const replica = new DataReplica(id, places, this.#time, load, threadOf, this.options.log);
+    const replica = new DataReplica(id, places, this.#time, load, threadOf, this.options.log, version);
     this.replicas.set(id, replica);
     this.#inHost(() => this.#registry.connect(KEY, replica));
+  }
+
+  /** The limit of the replicas changes, as by an update in place. */
+  resize(places: number): void {
+    this.#inHost(() => {
+      this.#registry.configure(KEY, { ...UNKNOWN_CONFIG, requestTimeoutMs: 0, ...this.options.config }, -1);
+      for (const replica of this.replicas.values()) replica.resize(places);
+    });
+  }
+
+  /** Number of free places of the replicas. */
+  get free(): number {
+    return [...this.replicas.values()].reduce(
+      (sum, { load }) => sum + Math.max(0, load.limit - load.ongoing),
+      0,
+    );
   }
 
   /** A replica dies with the calls that it has. */

@@ -31,6 +31,7 @@ export interface CallRecord {
   /** Length of the memory that the call brings along, in bytes. */
   readonly length: number;
   readonly key: string | undefined;
+  readonly sessionId: string | undefined;
   /** Instance at which the call entered. */
   readonly entry: string;
   /** Number of times that a replica began the call. */
@@ -54,7 +55,13 @@ class DataCall extends Call {
       this.transfer = [bytes.buffer];
       this.bytes = length;
     }
-    if (record.key !== undefined) this.meta = { requestId: `r${record.id}`, idempotencyKey: record.key };
+    const { id, key, sessionId } = record;
+    if (key !== undefined || sessionId !== undefined)
+      this.meta = {
+        requestId: `r${id}`,
+        ...(key !== undefined && { idempotencyKey: key }),
+        ...(sessionId !== undefined && { sessionId }),
+      };
   }
 
   protected override onResult(value: unknown): void {
@@ -121,6 +128,7 @@ export class DataPlane {
     deadlineMs: number | undefined,
     key: string | undefined,
     length: number,
+    sessionId?: string,
   ): void {
     const id = this.calls.length;
     const first = key === undefined ? undefined : this.calls.find((call) => call.key === key);
@@ -130,6 +138,7 @@ export class DataPlane {
       ms: first?.ms ?? ms,
       length: first?.length ?? length,
       key,
+      sessionId,
       entry: instance.options.name,
       runs: 0,
       ends: 0,

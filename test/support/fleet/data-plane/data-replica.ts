@@ -30,7 +30,8 @@ export class DataReplica implements Reachable {
   readonly #tally = new ReplicaTally();
   readonly #intake: CallIntake;
   readonly #log: RunLog;
-  readonly #limit: number;
+  readonly #version: string;
+  #limit: number;
   #running = 0;
   #isDead = false;
 
@@ -42,7 +43,9 @@ export class DataReplica implements Reachable {
     deploymentLoad: DeploymentLoad,
     threadOf: (caller: number) => VirtualThread,
     log: RunLog,
+    version = 'v1',
   ) {
+    this.#version = version;
     this.replicaId = replicaId;
     this.#time = time;
     this.#threadOf = threadOf;
@@ -72,12 +75,19 @@ export class DataReplica implements Reachable {
       port: ports.caller,
       replicaId: this.replicaId,
       instanceId: 'simulated',
-      version: 'v1',
+      version: this.#version,
       load: this.load.shared,
       ledger: ledger.shared,
       tally: this.#tally.shared,
       methods: ['call'],
     };
+  }
+
+  /** Changes the number of its places; calls beyond them run on. */
+  resize(limit: number): void {
+    // Calls that were sent before may begin now.
+    this.#limit = Math.max(limit, this.load.ongoing);
+    this.load.limit = limit;
   }
 
   /** It ends with its calls, which are never answered. */
