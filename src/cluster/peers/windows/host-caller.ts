@@ -11,6 +11,8 @@ export class HostCaller {
   granted = 0;
   /** Time until which the room is kept. */
   keptUntil = 0;
+  /** Calls that may be on their way although the room that was kept for them went to others: they need no room. */
+  late = 0;
   /** Refused calls that had no turn since. */
   refused = 0;
   /** Sends a frame `window`. */

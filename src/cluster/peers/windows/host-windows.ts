@@ -90,9 +90,13 @@ export class HostWindows {
    */
   admit(caller: HostCaller): boolean {
     if (this.#room + caller.granted <= 0) {
-      caller.refused++;
-      this.#await(this.#turns, caller);
-      return false;
+      if (caller.late === 0) {
+        caller.refused++;
+        this.#await(this.#turns, caller);
+        return false;
+      }
+      // A large call takes longer than its turn, and would be sent again and again.
+      caller.late--;
     }
     if (caller.granted > 0) this.#release(caller, 1);
     this.#landed++;
@@ -232,6 +236,7 @@ export class HostWindows {
     this.#release(caller, caller.granted);
     this.#turns.delete(caller);
     caller.refused = 0;
+    caller.late = 0;
   }
 
   #setTimer(): void {
@@ -245,7 +250,12 @@ export class HostWindows {
   #expire(): void {
     this.#timer = undefined;
     const now = this.#time.now();
-    for (const caller of this.#granted) if (caller.keptUntil <= now) this.#endTurns(caller);
+    for (const caller of this.#granted) {
+      if (caller.keptUntil > now) continue;
+      const { granted } = caller;
+      this.#endTurns(caller);
+      caller.late = granted;
+    }
     this.#setTimer();
     this.freed();
   }

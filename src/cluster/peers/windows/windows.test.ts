@@ -163,6 +163,18 @@ describe('windows at the host', () => {
     expect(one.told.at(-1)).toBe(2);
   });
 
+  test('a call that comes after its turn is not refused again, since a large one would be sent again and again', () => {
+    const host = new Host(1);
+    const [busy, one, other] = [host.join(), host.join(), host.join()];
+    expect([host.call(busy), host.call(busy)]).toEqual(['runs', 'landed']);
+    expect([host.call(one), host.call(other)]).toEqual(['refused', 'refused']);
+    host.end(busy, busy);
+    expect(one.told.at(-1)).toBe(1);
+    host.world.run(KEPT_MS);
+    expect(host.call(other)).toBe('landed');
+    expect([host.call(one), host.call(one)]).toEqual(['landed', 'refused']);
+  });
+
   test('each refused call has a turn, and callers take turns', () => {
     const host = new Host(1);
     const callers = [host.join(), host.join()] as const;
