@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../../src/index.ts';
 import { type Front, front, type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
+import { linked } from '../../support/fleet/linked.ts';
 import { eventually } from '../../support/until.ts';
 
 /** Time limit where threads start, on a busy machine. */
@@ -34,6 +35,7 @@ describe('calls of several instances with one idempotency key', () => {
   let key = '';
 
   beforeAll(async () => {
+    resources.defer(() => rmSync(folder, { recursive: true }));
     host = resources.use(await fleetInstance());
     await host.serve.run(probe.options({ maxOngoingRequests: 2, numReplicas: 1 }).bind(), { name: 'probe' });
     const peers = [await host.fleet.address];
@@ -46,8 +48,7 @@ describe('calls of several instances with one idempotency key', () => {
     one = first.serve.handle<Probe>('probe');
     other = second.serve.handle<Probe>('probe');
     behind = (await first.serve.run(front.bind(), { name: 'front' })) as DeploymentHandle<Front>;
-    for (const handle of [one, other])
-      await eventually(() => handle.where.remote().then(Boolean, () => false), START_MS);
+    for (const caller of callers) await linked(caller, 1);
   }, START_MS);
 
   beforeEach(() => {
@@ -105,14 +106,7 @@ describe('calls of several instances with one idempotency key', () => {
 
       const late = resources.use(await fleetInstance({ peers: [await host.fleet.address] }));
       const newcomer = late.serve.handle<Probe>('probe').options({ idempotencyKey: key });
-      await eventually(
-        () =>
-          late.serve
-            .handle<Probe>('probe')
-            .where.remote()
-            .then(Boolean, () => false),
-        START_MS,
-      );
+      await linked(late, 1);
       for (let time = 0; time < 2; time++)
         expect(await newcomer.stayWith.remote(value, log, gate)).toEqual(same);
       expect(linesOf(log)).toHaveLength(1);
@@ -179,14 +173,7 @@ describe('calls of several instances with one idempotency key', () => {
     'outlive the instance of the first of them',
     async () => {
       const late = await fleetInstance({ peers: [await host.fleet.address] });
-      await eventually(
-        () =>
-          late.serve
-            .handle<Probe>('probe')
-            .where.remote()
-            .then(Boolean, () => false),
-        START_MS,
-      );
+      await linked(late, 1);
       const gone = late.serve
         .handle<Probe>('probe')
         .options({ idempotencyKey: key })

@@ -63,6 +63,17 @@ interface Caller {
   readonly told: number[];
 }
 
+/** One place, a busy caller, and two others whose calls were refused; it is the turn of the first of them. */
+function firstTurn(): { host: Host; busy: Caller; one: Caller; other: Caller } {
+  const host = new Host(1);
+  const [busy, one, other] = [host.join(), host.join(), host.join()];
+  expect([host.call(busy), host.call(busy)]).toEqual(['runs', 'landed']);
+  expect([host.call(one), host.call(other)]).toEqual(['refused', 'refused']);
+  host.end(busy, busy);
+  expect(one.told.at(-1)).toBe(1);
+  return { host, busy, one, other };
+}
+
 describe('windows at the host', () => {
   test('a window is the calls of the caller here, the free places, and one more', () => {
     const host = new Host(4);
@@ -148,12 +159,7 @@ describe('windows at the host', () => {
   });
 
   test('a caller that used its turn is told of the places that come free once the others have had theirs', () => {
-    const host = new Host(1);
-    const [busy, one, other] = [host.join(), host.join(), host.join()];
-    expect([host.call(busy), host.call(busy)]).toEqual(['runs', 'landed']);
-    expect([host.call(one), host.call(other)]).toEqual(['refused', 'refused']);
-    host.end(busy, busy);
-    expect(one.told.at(-1)).toBe(1);
+    const { host, busy, one, other } = firstTurn();
     expect(host.call(one)).toBe('landed');
     host.end(busy, one);
     // The window is as the caller knows it, while it is the turn of the other one.
@@ -164,12 +170,7 @@ describe('windows at the host', () => {
   });
 
   test('a call that comes after its turn is not refused again, since a large one would be sent again and again', () => {
-    const host = new Host(1);
-    const [busy, one, other] = [host.join(), host.join(), host.join()];
-    expect([host.call(busy), host.call(busy)]).toEqual(['runs', 'landed']);
-    expect([host.call(one), host.call(other)]).toEqual(['refused', 'refused']);
-    host.end(busy, busy);
-    expect(one.told.at(-1)).toBe(1);
+    const { host, one, other } = firstTurn();
     host.world.run(KEPT_MS);
     expect(host.call(other)).toBe('landed');
     expect([host.call(one), host.call(one)]).toEqual(['landed', 'refused']);
