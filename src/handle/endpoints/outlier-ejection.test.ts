@@ -11,9 +11,11 @@ class Bench {
   readonly members: Member[] = [];
   readonly threads: OutlierEjection<Member>[] = [];
   at = 1_000;
+  /** Length of all pauses of the process, in ms. */
+  pausedMs = 0;
 
   constructor(replicas: number, threads = 1) {
-    for (let thread = 0; thread < threads; thread++) this.threads.push(new OutlierEjection<Member>());
+    for (let thread = 0; thread < threads; thread++) this.threads.push(new OutlierEjection<Member>(this));
     for (let replica = 0; replica < replicas; replica++) this.add();
   }
 
@@ -148,6 +150,44 @@ describe('a replica is left out', () => {
     bench.served(1, 10);
     expect(bench.look()).toEqual([]);
     expect(bench.threads[0]?.costFactor(bench.endpoint(0))).toBe(1);
+  });
+});
+
+describe('after a pause of the whole process', () => {
+  /** Two replicas of which one had all calls whose deadlines passed during a pause. */
+  function paused(ms: number): Bench {
+    const bench = new Bench(2);
+    for (const replica of [0, 1]) bench.served(replica, 20);
+    bench.look();
+    bench.pausedMs += ms;
+    bench.served(0, 8, 8);
+    bench.served(1, 20);
+    return bench;
+  }
+
+  test('its failures leave no replica out, nor those that follow for as long as the pause lasted', () => {
+    const bench = paused(5_000);
+    expect(bench.look(5_000)).toEqual([]);
+    expect(bench.threads[0]?.costFactor(bench.endpoint(0))).toBe(1);
+    bench.served(0, 8, 8);
+    expect(bench.look(4_000)).toEqual([]);
+    expect(bench.look(2_000)).toEqual([]);
+    bench.served(0, 8, 8);
+    bench.served(1, 20);
+    expect(bench.look()).toEqual([0]);
+  });
+
+  test.each([
+    [600, 1_000],
+    [3_600_000, 10_000],
+  ])('of %i ms, failures count again %i ms later', (ms, excusedMs) => {
+    const bench = paused(ms);
+    expect(bench.look(ms)).toEqual([]);
+    bench.served(0, 8, 8);
+    expect(bench.look(excusedMs - 1)).toEqual([]);
+    bench.served(0, 8, 8);
+    bench.served(1, 20);
+    expect(bench.look(1)).toEqual([0]);
   });
 });
 

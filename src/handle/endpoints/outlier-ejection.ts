@@ -1,5 +1,6 @@
 import type { EjectionEvidence } from '../../load/ejection-record.ts';
 import type { ReplicaTally } from '../../load/replica-tally.ts';
+import { type ActiveTime, activeTime } from '../../time/active-time.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 
 /** Minimum number of failures for an ejection: fewer are not significant. */
@@ -21,6 +22,13 @@ const FAILURE_COST = 10;
 const USUAL_TIMES = 1.5;
 const USUAL_POINTS = 0.05;
 
+/**
+ * After a pause of the process, outcomes count for no replica for as long as the pause lasted, within these bounds in ms:
+ * a call that lost more than half of its time to the pause fails without a fault of its replica.
+ */
+const SHORTEST_EXCUSE_MS = 1_000;
+const LONGEST_EXCUSE_MS = 10_000;
+
 /** Duration of an ejection, in ms. @param level number of ejections in a row */
 export function ejectionMs(level: number): number {
   return Math.min(LONGEST_MS, FIRST_MS * 2 ** (level - 1));
@@ -39,8 +47,10 @@ export interface Counted {
  * returns.
  *
  * Failures that all replicas have alike change nothing: a replica is compared with the median of the others of its
- * version. Whether a new version is worse than the old one is decided by its rollout, which needs calls for that. The
- * counts and the ejections are shared by all caller threads; each thread looks regularly, and the first to look acts.
+ * version. Whether a new version is worse than the old one is decided by its rollout, which needs calls for that. After a
+ * pause of the process nothing counts for a while, because one replica may have had most of the calls whose deadlines
+ * passed in it. The counts and the ejections are shared by all caller threads; each thread looks regularly, and the
+ * first to look acts.
  */
 export class OutlierEjection<M extends Counted> {
   readonly #standings = new Map<M, Standing<M>>();
@@ -48,6 +58,15 @@ export class OutlierEjection<M extends Counted> {
   #ranking: Standing<M>[] = [];
   #isQuiet = true;
   #due: Standing<M> | undefined = undefined;
+  readonly #active: Pick<ActiveTime, 'pausedMs'>;
+  #pausedMs: number;
+  /** Time until which outcomes count for no replica. */
+  #excusedUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(active: Pick<ActiveTime, 'pausedMs'> = activeTime) {
+    this.#active = active;
+    this.#pausedMs = active.pausedMs;
+  }
 
   add(member: M): void {
     this.#standings.set(member, new Standing(member));
@@ -83,8 +102,9 @@ export class OutlierEjection<M extends Counted> {
   look(at: number): boolean {
     let isQuiet = true;
     let isChanged = false;
+    const isExcused = this.#isExcused(at);
     for (const standing of this.#standings.values()) {
-      isChanged = standing.sample(at) || isChanged;
+      isChanged = standing.sample(at, isExcused) || isChanged;
       isQuiet &&= !standing.isOut && standing.failures === 0;
     }
     const wasQuiet = this.#isQuiet;
@@ -95,6 +115,15 @@ export class OutlierEjection<M extends Counted> {
     this.#weigh();
     this.#due = this.#claimProbe(at);
     return isChanged;
+  }
+
+  /** Whether what ended since the last look may have failed because the process was paused. */
+  #isExcused(at: number): boolean {
+    const { pausedMs } = this.#active;
+    const newMs = pausedMs - this.#pausedMs;
+    this.#pausedMs = pausedMs;
+    if (newMs > 0) this.#excusedUntil = at + Math.min(LONGEST_EXCUSE_MS, Math.max(SHORTEST_EXCUSE_MS, newMs));
+    return at < this.#excusedUntil;
   }
 
   #judge(at: number): boolean {
@@ -194,10 +223,15 @@ class Standing<M extends Counted> {
     return (this.failures + 0.5) / (this.calls + 1);
   }
 
-  /** Reads the new counts. @returns whether another thread ejected the replica or put it back */
-  sample(at: number): boolean {
+  /**
+   * Reads the new counts.
+   *
+   * @param isExcused whether the new counts do not matter
+   * @returns whether another thread ejected the replica or put it back
+   */
+  sample(at: number, isExcused: boolean): boolean {
     const { calls, failures, ejection } = this.member.tally;
-    this.#recent.add(calls - this.#calls, failures - this.#failures, at);
+    if (!isExcused) this.#recent.add(calls - this.#calls, failures - this.#failures, at);
     this.#calls = calls;
     this.#failures = failures;
     const isOut = ejection.level !== 0;
