@@ -12,7 +12,7 @@ export const MAX_FRAMES = 16;
 
 /**
  * Shares of a message that frames take. A chunk of a stream takes a quarter of what others take: its producer goes on without
- * an answer, so four times as many chunks per message cost less and delay nothing (`docs/performance.md`).
+ * an answer, so four times as many chunks per message cost less and delay nothing (`docs/decisions/006-batches.md`).
  */
 export const CHUNK_SHARE = 1;
 export const FRAME_SHARE = 4;

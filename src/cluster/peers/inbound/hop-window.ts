@@ -9,7 +9,7 @@ const GROUP_BYTES = 65_536;
 /**
  * The window of a stream on a link, beside the window between the replica and this thread: a chunk is credited to the replica as
  * soon as the link has room for it. With one window for both hops the replica, this thread and the reader waited for each
- * other, at 1.4 times the CPU time per chunk (`docs/performance.md`).
+ * other, at 1.4 times the CPU time per chunk (`docs/decisions/028-stream-windows.md`).
  */
 export class HopWindow {
   /** Sizes of the chunks that left and were not read, in order. */
