@@ -1,15 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { deployment } from '../../../src/index.ts';
-import { quietServe } from '../../support/quiet.ts';
+import { createServe, deployment } from '../../../src/index.ts';
+import { quietServe, Records } from '../../support/quiet.ts';
 
 let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'inserve-imports-'));
-  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module", "dependencies": { "listed": "1" } }');
+  mkdirSync(join(directory, 'node_modules/there'), { recursive: true });
+  writeFileSync(join(directory, 'node_modules/there/package.json'), '{ "exports": { "./a": "./a.js" } }');
   writeFileSync(join(directory, 'lib.ts'), 'export interface Options { name: string }');
   writeFileSync(join(directory, 'styles.css'), 'p { color: red }');
 });
@@ -40,7 +42,9 @@ describe('a module that only another tool can load', () => {
     ['a stylesheet', 'style.ts', "import './styles.css';", 'Unknown file extension ".css"'],
     ['an enum', 'enum.ts', 'export enum Kind { A }', 'enum'],
     ['JSX', 'view.ts', 'export const view = <p>hello</p>;', ''],
-    ['a type as a value', 'type.ts', "import { Options } from './lib.ts';", "named 'Options'"],
+    ['an import of a .js file', 'js.ts', "import './lib.js';", 'Cannot find module'],
+    ['a decorator', 'decorator.ts', '@(() => {})\nexport class Model {}', 'Invalid or unexpected token'],
+    ['an asset', 'asset.ts', "import text from './lib.ts?raw';", "named 'default'"],
     ['CommonJS', 'common.ts', "export const fs = require('node:fs');", 'require is not defined'],
   ])('%s', async (_what, file, code, message) => {
     const failure = await failureOf(file, code);
@@ -54,10 +58,67 @@ describe('a module that only another tool can load', () => {
   });
 });
 
-test('an error of the module itself has no such advice', async () => {
-  const failure = await failureOf('own.ts', "throw new Error('no weights');");
-  expect(failure).toContain('no weights');
-  expect(failure).not.toContain('by Node itself');
+describe('a mistake in the module is told with its line, without advice', () => {
+  test.each<[what: string, file: string, code: string, message: string]>([
+    ['syntax', 'syntax.ts', 'export const b = ;', 'Expression expected'],
+    ['syntax of JavaScript', 'syntax.js', 'export const b = ;', "Unexpected token ';'"],
+    [
+      'a module that is not there',
+      'gone.ts',
+      "import './gone-too.ts';",
+      "Cannot find module '.*gone-too\\.ts'",
+    ],
+    [
+      'a module that is imported later',
+      'later.ts',
+      "await import('./gone-too.ts');",
+      "Cannot find module '.*'",
+    ],
+    [
+      'a module that is required',
+      'required.cjs',
+      "require('./gone-too');",
+      "Cannot find module '\\./gone-too'",
+    ],
+    ['a package that is not installed', 'listed.ts', "import 'listed/a';", "Cannot find package 'listed'"],
+    [
+      'a path that a package has not',
+      'path.ts',
+      "import 'there/b';",
+      "Package subpath './b' is not defined .*json",
+    ],
+    ['an export that is not there', 'named.js', "import { a } from './later.js';", ".* an export named 'a'"],
+    ['an error', 'thrown.ts', "throw new Error('no weights');", 'no weights'],
+    ['a SyntaxError of its code', 'parse.ts', "JSON.parse('{ <p></p>');", 'Expected property name .*'],
+  ])('%s', async (_what, file, code, message) => {
+    writeFileSync(join(directory, 'later.js'), '');
+    const failure = await failureOf(file, `\n${code}\n`);
+    expect(failure).toMatch(new RegExp(`^Broken: import failed: \\S+/${file}:2(?::\\d+)?: ${message}$`));
+  });
+});
+
+test('a type that is imported as a value', async () => {
+  const failure = await failureOf('type.ts', "\nimport { Options } from './lib.ts';");
+  expect(failure).toMatch(
+    /type\.ts:2: .*named 'Options'; if 'Options' is a type, import it with `import type`: /,
+  );
+});
+
+test('a package that may be an alias', async () => {
+  const failure = await failureOf('package.ts', "\nimport '@app/lib';");
+  expect(failure).toContain(
+    `package.ts:2: Cannot find package '@app/lib'; if '@app/lib' is an alias: ${ADVICE}`,
+  );
+});
+
+test('a deployment whose own module is not there', async () => {
+  // The library finds itself in the message only where it is not in a bundle.
+  await using serve = createServe({ logger: new Records(), hostGuard: { enabled: false } });
+  const module = pathToFileURL(join(directory, 'nowhere.ts')).href;
+  const broken = deployment(class {}, { name: 'Broken', module, maxConstructorRetryCount: 1 });
+  await expect(serve.run(broken.bind())).rejects.toThrow(
+    /^Broken: import failed: Cannot find module '\S+nowhere\.ts'; this is the `module` of the deployment: .*docs\/bundlers\.md$/,
+  );
 });
 
 test('a module that registers nothing says where to read on', async () => {
