@@ -212,6 +212,11 @@ describe('the store', () => {
       expect(instance.answers.get(command)).toMatch('out-of-memory');
     }
     expect(fleet.running(FIXED)).toBe(5);
+    // It may have memory again before the next heartbeat says so.
+    fleet.store.state.fault = undefined;
+    const command = fleet.scale(instance, 9);
+    fleet.run(100);
+    expect([instance.answers.has(command), instance.answers.get(command)]).toEqual([true, undefined]);
   });
 
   test('restarted empty: no replica is stopped, members are back in two beats, overrides and versions survive', () => {

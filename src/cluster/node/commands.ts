@@ -32,8 +32,9 @@ export class Commands {
   }
 
   submit(id: number, change: OverrideChange, now: number): void {
-    if (!this.#sync.isUp) {
-      this.#done(id, whyDown(this.#sync.failure));
+    // A store that refused an earlier request may take this one.
+    if (isSilent(this.#sync)) {
+      this.#done(id, UNREACHABLE);
       return;
     }
     this.#open.push({ id, change, startedAt: now });
@@ -42,7 +43,7 @@ export class Commands {
 
   tick(now: number): void {
     const late = this.#open.filter(({ startedAt }) => now - startedAt >= this.#timing.commandMs);
-    for (const command of late) this.#end(command, 'the store of the fleet did not answer in time');
+    for (const command of late) this.#end(command, whyLate(this.#sync));
     this.#write(now);
   }
 
@@ -86,12 +87,20 @@ export class Commands {
   }
 }
 
-/** A store that refuses what it cannot do is reachable. */
-function whyDown(failure: StoreFailure | undefined): string {
-  const isSilent = failure === undefined || failure === 'timeout' || failure === 'unreachable';
-  return isSilent ? 'the store of the fleet is not reachable' : answered(failure);
+const UNREACHABLE = 'the store of the fleet is not reachable';
+
+/** Whether the store answers no requests. A store that refuses a request answers. */
+function isSilent({ isUp, failure }: StoreSync): boolean {
+  return !isUp && (failure === undefined || failure === 'timeout' || failure === 'unreachable');
+}
+
+function whyLate(sync: StoreSync): string {
+  if (isSilent(sync)) return UNREACHABLE;
+  return sync.failure === undefined
+    ? 'the store of the fleet did not answer in time'
+    : answered(sync.failure);
 }
 
 function answered(failure: StoreFailure): string {
-  return `the store answered: ${failure}`;
+  return failure === 'unreachable' ? UNREACHABLE : `the store answered: ${failure}`;
 }

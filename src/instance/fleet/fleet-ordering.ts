@@ -10,6 +10,7 @@ import type { TrafficSplitConfig } from '../../handle/routing/traffic-split.ts';
 import type { Logger } from '../../observe/logger.ts';
 import { entryOf } from '../../store/snapshot.ts';
 import type { Change } from '../../store/store.ts';
+import { messageOf } from '../../values/describe-value.ts';
 import type { FleetControl } from '../control.ts';
 import { fleetChange } from './fleet-commands.ts';
 import type { OrderFollower } from './fleet-orders.ts';
@@ -55,18 +56,13 @@ export class FleetOrdering implements FleetControl {
 
   async configure(order: ConfigOrder, isNew: boolean): Promise<boolean> {
     try {
-      if (!(await this.#membership.reached()))
-        throw new ServeError(
-          'SERVE_UNAVAILABLE',
-          'the store of the fleet is not reachable: nothing was changed',
-        );
+      // The fleet thread knows why Redis takes no orders, if it has joined.
+      if (!(await this.#membership.reached()) && this.#membership.view === undefined)
+        throw new ServeError('SERVE_UNAVAILABLE', 'the store of the fleet is not reachable');
       await this.#membership.command({ kind: 'deploy', ...order });
     } catch (error) {
       if (!isNew) throw error;
-      this.#log.warn(
-        { err: error },
-        'the config applies to this instance only: the store of the fleet is not reachable',
-      );
+      this.#log.warn({ err: error }, `the config applies to this instance only: ${messageOf(error)}`);
       return false;
     }
     for (const app of order.deleted) this.#follower.deleted(app, this.#generation);

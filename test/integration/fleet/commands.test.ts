@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { ServeEvents } from '../../../src/index.ts';
 import { type Basic, basic } from '../../fixtures/calls/basic.ts';
@@ -36,6 +37,26 @@ describeWithRedis('orders to a fleet', () => {
     expect([...all, late].flatMap(({ log }) => log.records).filter(({ level }) => level === 'error')).toEqual(
       [],
     );
+  });
+
+  test('an order after a refused one says why Redis refuses it, and is taken as soon as Redis takes it', async () => {
+    await using fleet = await RedisFleet.start();
+    const { serve } = await fleet.add();
+    await serve.run(utc, { name: 'clock', routePrefix: '/clock' });
+    await serve.deploy(clockConfig({ name: 'Clock', numReplicas: 1 }));
+    const redis = new Redis(fleet.redis.adminUrl);
+    try {
+      await redis.config('SET', 'maxmemory', '1');
+      for (let attempt = 0; attempt < 10; attempt++)
+        await expect(serve.deploy(clockConfig({ name: 'Clock', numReplicas: 2 }))).rejects.toMatchObject({
+          code: 'SERVE_UNAVAILABLE',
+          message: 'the store answered: out-of-memory',
+        });
+      await redis.config('SET', 'maxmemory', '0');
+      await serve.deploy(clockConfig({ name: 'Clock', numReplicas: 2 }));
+    } finally {
+      redis.disconnect();
+    }
   });
 
   test('a config for a fleet has no secrets and no functions', async () => {
