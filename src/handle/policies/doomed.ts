@@ -34,6 +34,8 @@ export function isDoomed(
   const left = call.expiresAt - at;
   if (left <= 0) return true;
   if (times === undefined || !times.isKnown) return false;
+  // Calls that were given up at short deadlines say nothing about one with much more time.
+  if (times.isUnknownAt(left)) return false;
   const chance = times.chance(left);
   const best = times.bestChance(call.expiresAt - call.readyAt);
   const needed = Math.min(waiting / (waiting + 1), isOverloaded ? 1 : MOST_NEEDED);

@@ -108,7 +108,7 @@ export class RunTimes {
   /** The estimated probability that a call ends within this many ms. */
   chance(ms: number): number {
     this.#read();
-    const bucket = Math.floor(Math.log(ms / SMALLEST_MS) * PER_E_FOLD);
+    const bucket = wholeBucketsIn(ms);
     return bucket < this.#readFrom ? 0 : (this.#share[Math.min(bucket, this.#readTo)] as number);
   }
 
@@ -116,6 +116,12 @@ export class RunTimes {
   bestChance(ms: number): number {
     this.#read();
     return bucketOf(ms) > this.#knownTo ? 1 : this.chance(ms);
+  }
+
+  /** Whether no call ran for half of this time or more, so that nothing is known of a call that may run for so long. */
+  isUnknownAt(ms: number): boolean {
+    this.#read();
+    return wholeBucketsIn(ms / 2) > this.#readTo;
   }
 
   /**
@@ -177,6 +183,11 @@ export class RunTimes {
 function bucketOf(ms: number): number {
   const bucket = Math.ceil(Math.log(Math.max(ms, SMALLEST_MS) / SMALLEST_MS) * PER_E_FOLD);
   return Math.min(bucket, BUCKETS - 1);
+}
+
+/** The last bucket whose times are all within this many ms. */
+function wholeBucketsIn(ms: number): number {
+  return Math.floor(Math.log(ms / SMALLEST_MS) * PER_E_FOLD);
 }
 
 /** The upper edge of a bucket; 0 of no bucket. */

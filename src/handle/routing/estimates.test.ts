@@ -167,6 +167,14 @@ describe('doomed calls', () => {
     expect(isDoomed(call, 195, 50, false, rare)).toBe(true);
   });
 
+  test('calls that were given up after a short time condemn none that has much more', () => {
+    const times = new RunTimes();
+    for (let call = 0; call < 400; call++) times.observe(50 + (call % 20), 0, call % 50 === 0);
+    expect(isDoomed({ readyAt: 0, expiresAt: 60_200 }, 200, 10_000, true, times)).toBe(false);
+    // One that has no more time than those had is still refused.
+    expect(isDoomed({ readyAt: 0, expiresAt: 70 }, 20, 10_000, true, times)).toBe(true);
+  });
+
   test('in decay one is tried', () => {
     const call = { readyAt: 1_900, expiresAt: 2_100 };
     const slow = new RunTimes();
