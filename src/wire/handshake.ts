@@ -128,6 +128,8 @@ class Handshake {
       closed: (error) => this.#closed(error),
     });
     if (this.#options.role === 'dialer') this.#greet(hello);
+    // A dialer sends nothing behind its proof; a listener may, in the same read as the last message.
+    else this.#socket.limitReading?.(MAX_HANDSHAKE_BYTES, () => this.#fail(tooMuch()));
   }
 
   #receive(pieces: readonly Uint8Array[]): void {
@@ -142,11 +144,7 @@ class Handshake {
   /** Reads the fields of the awaited frame. */
   #read(pieces: readonly Uint8Array[]): readonly unknown[] {
     for (const { length } of pieces) this.#bytes += length;
-    if (this.#bytes > MAX_HANDSHAKE_BYTES)
-      throw new WireError(
-        FAULT.limit,
-        `the peer sent more than ${MAX_HANDSHAKE_BYTES} bytes before its proof`,
-      );
+    if (this.#bytes > MAX_HANDSHAKE_BYTES) throw tooMuch();
     const { head, rest } = headOf(pieces);
     if (rest.length > 0) throw malformed('bytes follow a message of the handshake');
     const [kind, count, ...fields] = this.#codec.decode(head);
@@ -239,6 +237,7 @@ class Handshake {
 
   #open(): void {
     this.#end();
+    this.#socket.limitReading?.(undefined);
     const { version, instance, epoch, maxPayload, views } = this.#peer as Greeting;
     this.#options.onOpen({
       role: this.#options.role,
@@ -273,6 +272,10 @@ class Handshake {
     this.#isOver = true;
     this.#timer.cancel();
   }
+}
+
+function tooMuch(): WireError {
+  return new WireError(FAULT.limit, `the peer sent more than ${MAX_HANDSHAKE_BYTES} bytes before its proof`);
 }
 
 function greetingOf(fields: readonly unknown[]): Greeting {

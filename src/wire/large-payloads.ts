@@ -17,6 +17,9 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const MASK_BYTES = 4;
 
+/** In place of the number of bytes that may be read: more than that arrived. */
+const EXCEEDED = -1;
+
 const NOTHING = Buffer.alloc(0);
 /** What the library gets of a frame whose payload goes past it. */
 const EMPTY = Buffer.of(LAST_CONTINUATION, 0);
@@ -49,6 +52,9 @@ export class LargePayloads {
   #begun: Buffer = NOTHING;
   /** Size of the message, up to the frames that have begun. */
   #messageBytes = 0;
+  /** Number of bytes that may still be read; undefined = any. */
+  #allowed: number | undefined = undefined;
+  #onExceeded: (() => void) | undefined = undefined;
 
   /**
    * @param socket the socket of a WebSocket that has just opened
@@ -79,6 +85,12 @@ export class LargePayloads {
     this.#isActive = true;
   }
 
+  /** Limits the bytes that are read from now on; undefined ends the limit. Beyond it the connection ends. */
+  limit(bytes: number | undefined, onExceeded?: () => void): void {
+    this.#allowed = bytes;
+    this.#onExceeded = onExceeded;
+  }
+
   /** Whether the library still reads. */
   get #isRead(): boolean {
     return this.#socket.listenerCount('data', this.#listener) > 0;
@@ -90,6 +102,7 @@ export class LargePayloads {
   }
 
   #read(arrived: Buffer): void {
+    if (this.#allowed !== undefined && !this.#isAllowed(this.#allowed - arrived.length)) return;
     const read = this.#begun.length === 0 ? arrived : Buffer.concat([this.#begun, arrived]);
     this.#begun = NOTHING;
     let hasTaken = false;
@@ -124,6 +137,17 @@ export class LargePayloads {
       }
     }
     this.#end(read, from, hasTaken);
+  }
+
+  /** @param left number of bytes that may be read after those that have arrived */
+  #isAllowed(left: number): boolean {
+    if (this.#allowed === EXCEEDED) return false;
+    this.#allowed = left < 0 ? EXCEEDED : left;
+    if (left >= 0) return true;
+    this.#onExceeded?.();
+    const socket = this.#socket;
+    socket.end(() => socket.destroy());
+    return false;
   }
 
   /** Begins the frame at `at`. @returns whether its payload is taken out */

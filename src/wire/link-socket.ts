@@ -6,6 +6,11 @@ export interface LinkSocket {
   listen(events: LinkSocketEvents): void;
   /** @param onWritten the message has left this process */
   send(pieces: readonly Uint8Array[], onWritten?: () => void): void;
+  /**
+   * Limits the bytes that are read from now on, with all that the transport adds; undefined ends the limit. Beyond it the
+   * connection ends after what `onExceeded` sends, and nothing more is read.
+   */
+  limitReading?(bytes: number | undefined, onExceeded?: () => void): void;
   /** Ends the connection after the sent messages. @param code close code of a WebSocket */
   close(code: number, reason: string): void;
   /** Ends the connection at once. */

@@ -43,7 +43,10 @@ export class LinkListener {
     this.#security = options.security;
     this.counts = options.counts ?? new FaultCounts();
     this.#upgrade = upgrade;
-    this.#unproved = new UnprovedSockets((fault, socket) => this.#count(fault, socket));
+    this.#unproved = new UnprovedSockets((fault, socket) => {
+      this.counts.add(fault);
+      this.#options.onRefused?.(addressOf(socket), fault);
+    });
     const settings = { maxHeaderSize: MAX_REQUEST_BYTES, keepAlive: false };
     const { serverOptions } = options.security;
     this.#http =
@@ -52,7 +55,7 @@ export class LinkListener {
         : createTlsServer({ ...settings, ...serverOptions, ...this.#preShared });
     this.#http.on('upgrade', (req, socket, head) => this.#upgraded(req, socket, head));
     this.#http.on('request', (req, res) => {
-      this.#count(FAULT.unauthorized, req.socket);
+      this.#unproved.count(FAULT.unauthorized, req.socket);
       res.writeHead(401, { connection: 'close' }).end();
       req.socket.destroySoon();
     });
@@ -106,13 +109,8 @@ export class LinkListener {
     return { pskCallback: (socket, id) => this.#security.preSharedKeyOf(socket, id) };
   }
 
-  #count(fault: Fault, socket: Duplex): void {
-    this.counts.add(fault);
-    this.#options.onRefused?.(addressOf(socket), fault);
-  }
-
   #refuse(socket: Duplex): void {
-    this.#count(FAULT.unauthorized, socket);
+    this.#unproved.count(FAULT.unauthorized, socket);
     socket.destroy();
   }
 
@@ -124,7 +122,7 @@ export class LinkListener {
       return;
     }
     if (req.url !== '/inserve') {
-      this.#count(FAULT.unauthorized, socket);
+      this.#unproved.count(FAULT.unauthorized, socket);
       socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
       return;
     }
@@ -134,6 +132,7 @@ export class LinkListener {
   #shakeHands(link: LinkSocket, socket: Socket, secured: TLSSocket | undefined): void {
     const { self, onLink } = this.#options;
     const security = this.#security;
+    const unproved = this.#unproved.find(socket);
     shakeHands(link, {
       role: 'listener',
       self,
@@ -143,7 +142,7 @@ export class LinkListener {
         this.#unproved.proved(socket);
         onLink(session, link);
       },
-      onFailed: (_error, fault) => this.#count(fault, socket),
+      onFailed: (_error, fault) => unproved?.count(fault),
     });
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Limit, limit } from '../time/timeout.ts';
 import { MAX_HANDSHAKE_BYTES, PROOF_TIMEOUT_MS } from './handshake.ts';
 import { FAULT, type Fault } from './wire-error.ts';
@@ -16,12 +17,44 @@ export const MAX_REQUEST_BYTES: number = MAX_UNPROVED_BYTES - MAX_HANDSHAKE_BYTE
 const RECORD_HEAD_BYTES = 5;
 const HANDSHAKE_RECORD = 22;
 
+type FaultListener = (fault: Fault, socket: Duplex) => void;
+
+/** A connection whose peer has not proved itself. */
+export class UnprovedSocket {
+  readonly socket: Socket;
+  readonly #onFault: FaultListener;
+  readonly #timer: Limit;
+  #isCounted = false;
+
+  constructor(socket: Socket, onFault: FaultListener) {
+    this.socket = socket;
+    this.#onFault = onFault;
+    this.#timer = limit(PROOF_TIMEOUT_MS, () => this.refuse(FAULT.late), false);
+  }
+
+  /** Counts the fault for which the connection ends; only the first one is counted, since the others follow from it. */
+  count(fault: Fault): void {
+    if (this.#isCounted) return;
+    this.#isCounted = true;
+    this.#onFault(fault, this.socket);
+  }
+
+  refuse(fault: Fault): void {
+    this.count(fault);
+    this.socket.destroy();
+  }
+
+  forget(): void {
+    this.#timer.cancel();
+  }
+}
+
 /** Limits unproved connections, which anyone may open, in number, time and bytes read. */
 export class UnprovedSockets {
-  readonly #onFault: (fault: Fault, socket: Socket) => void;
-  readonly #sockets = new Map<string, { socket: Socket; timer: Limit }>();
+  readonly #onFault: FaultListener;
+  readonly #sockets = new Map<string, UnprovedSocket>();
 
-  constructor(onFault: (fault: Fault, socket: Socket) => void) {
+  constructor(onFault: FaultListener) {
     this.#onFault = onFault;
   }
 
@@ -37,15 +70,28 @@ export class UnprovedSockets {
   admit(socket: Socket, isTls: boolean, serve: () => void): void {
     socket.on('error', () => {});
     if (this.#sockets.size >= MAX_UNPROVED) {
-      this.#refuse(socket, FAULT.limit);
+      this.#onFault(FAULT.limit, socket);
+      socket.destroy();
       return;
     }
     const key = keyOf(socket);
-    const timer = limit(PROOF_TIMEOUT_MS, () => this.#refuse(socket, FAULT.late), false);
-    this.#sockets.set(key, { socket, timer });
+    const unproved = new UnprovedSocket(socket, this.#onFault);
+    this.#sockets.set(key, unproved);
     socket.once('close', () => this.#forget(key));
-    if (isTls) this.#awaitHello(socket, serve);
+    if (isTls) awaitHello(unproved, serve);
     else serve();
+  }
+
+  /** Counts the fault of a connection. A TLS connection that failed early may not tell which one it was. */
+  count(fault: Fault, socket: Duplex): void {
+    const unproved = this.find(socket);
+    if (unproved === undefined) this.#onFault(fault, socket);
+    else unproved.count(fault);
+  }
+
+  /** Finds a connection. @param socket the connection, or the TLS connection over it */
+  find(socket: Duplex): UnprovedSocket | undefined {
+    return this.#sockets.get(keyOf(socket as Socket));
   }
 
   /** Releases a connection whose peer has proved itself. @param socket the connection, or the TLS connection over it */
@@ -57,33 +103,8 @@ export class UnprovedSockets {
     for (const { socket } of this.#sockets.values()) socket.destroy();
   }
 
-  /** Passes on a complete first record that begins a TLS handshake of a usual size. */
-  #awaitHello(socket: Socket, serve: () => void): void {
-    let bytes: Buffer = Buffer.alloc(0);
-    const read = (): void => {
-      for (let more: Buffer | null = socket.read(); more !== null; more = socket.read())
-        bytes = Buffer.concat([bytes, more]);
-      if (bytes.length < RECORD_HEAD_BYTES) return;
-      const end = RECORD_HEAD_BYTES + bytes.readUInt16BE(3);
-      if (bytes[0] !== HANDSHAKE_RECORD || Math.max(end, bytes.length) > MAX_UNPROVED_BYTES) {
-        socket.off('readable', read);
-        this.#refuse(socket, bytes[0] === HANDSHAKE_RECORD ? FAULT.limit : FAULT.unauthorized);
-      } else if (bytes.length >= end) {
-        socket.off('readable', read);
-        socket.unshift(bytes);
-        serve();
-      }
-    };
-    socket.on('readable', read);
-  }
-
-  #refuse(socket: Socket, fault: Fault): void {
-    this.#onFault(fault, socket);
-    socket.destroy();
-  }
-
   #forget(key: string): void {
-    this.#sockets.get(key)?.timer.cancel();
+    this.#sockets.get(key)?.forget();
     this.#sockets.delete(key);
   }
 }
@@ -91,4 +112,25 @@ export class UnprovedSockets {
 /** Key of an open connection, equal for a connection and the TLS connection over it. */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+/** Passes on a complete first record that begins a TLS handshake of a usual size. */
+function awaitHello(unproved: UnprovedSocket, serve: () => void): void {
+  const { socket } = unproved;
+  let bytes: Buffer = Buffer.alloc(0);
+  const read = (): void => {
+    for (let more: Buffer | null = socket.read(); more !== null; more = socket.read())
+      bytes = Buffer.concat([bytes, more]);
+    if (bytes.length < RECORD_HEAD_BYTES) return;
+    const end = RECORD_HEAD_BYTES + bytes.readUInt16BE(3);
+    if (bytes[0] !== HANDSHAKE_RECORD || Math.max(end, bytes.length) > MAX_UNPROVED_BYTES) {
+      socket.off('readable', read);
+      unproved.refuse(bytes[0] === HANDSHAKE_RECORD ? FAULT.limit : FAULT.unauthorized);
+    } else if (bytes.length >= end) {
+      socket.off('readable', read);
+      socket.unshift(bytes);
+      serve();
+    }
+  };
+  socket.on('readable', read);
 }

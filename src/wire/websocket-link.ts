@@ -80,6 +80,10 @@ class WebSocketLinkSocket implements LinkSocket {
     }
   }
 
+  limitReading(bytes: number | undefined, onExceeded?: () => void): void {
+    this.#payloads?.limit(bytes, onExceeded);
+  }
+
   close(code: number, reason: string): void {
     this.#ws.close(code, reason);
   }
