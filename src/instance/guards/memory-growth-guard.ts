@@ -4,6 +4,7 @@ import type { Events } from '../../observe/events.ts';
 import type { Logger } from '../../observe/logger.ts';
 import { MIB } from '../../validation/bytes.ts';
 import type { GrowthWatchOptions } from './growth-watch-options.ts';
+import { residentMemory } from './resident-memory.ts';
 
 /**
  * Detects leaking replicas. A replica that grows steadily while memory gets short is replaced as in an update: a new one
@@ -69,7 +70,7 @@ export class MemoryGrowthGuard {
 
   /** The replica that has grown most; one at a time, since its successor needs memory as well. */
   #judge(replicas: readonly ManagedReplica[]): void {
-    const used = process.memoryUsage.rss();
+    const used = residentMemory();
     if (used < this.#options.fromShare * this.#limitBytes || replicas.some(({ isUnfit }) => isUnfit)) return;
     const growthOf = (replica: ManagedReplica): number => this.#series.get(replica)?.growth ?? 0;
     const [worst] = [...replicas].sort((a, b) => growthOf(b) - growthOf(a));

@@ -1,5 +1,6 @@
 import type { ManagedReplica } from '../../isolation/managed-replica.ts';
 import { MIB } from '../../validation/bytes.ts';
+import { residentMemory } from './resident-memory.ts';
 
 /**
  * Protects the host from the memory use of replicas. `resourceLimits` bounds a thread's heap, but not its buffers, which live
@@ -23,7 +24,7 @@ export class ProcessMemoryGuard {
   }
 
   tick(): void {
-    if (this.#isLooking || process.memoryUsage.rss() < this.#limit) return;
+    if (this.#isLooking || residentMemory() < this.#limit) return;
     this.#isLooking = true;
     this.#recycleLargest().finally(() => {
       this.#isLooking = false;
@@ -36,7 +37,7 @@ export class ProcessMemoryGuard {
     );
     const [largest] = held.sort((a, b) => b.bytes - a.bytes);
     if (largest === undefined || largest.bytes === 0) return;
-    const used = Math.round(process.memoryUsage.rss() / MIB);
+    const used = Math.round(residentMemory() / MIB);
     const limit = Math.round(this.#limit / MIB);
     const own = Math.round(largest.bytes / MIB);
     this.#recycle(
