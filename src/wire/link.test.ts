@@ -27,9 +27,7 @@ describe('frames', () => {
     [[PEER_FRAME.refused, 1, 0]],
     [[PEER_FRAME.moved, 1]],
     [[PEER_FRAME.status, { deployments: [] }]],
-    [[PEER_FRAME.report, [1, 2]]],
-    [[PEER_FRAME.demand, 'app', 'Model']],
-    [[PEER_FRAME.plan, { number: 1 }]],
+    [[PEER_FRAME.control, { number: 1 }]],
     [[PEER_FRAME.draining]],
   ])('arrive as they were sent: %j', async (frame) => {
     using pair = linkPair();

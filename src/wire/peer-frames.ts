@@ -26,14 +26,8 @@ export const PEER_FRAME = {
   part: 40,
   /** id: the large frames of the id end here, and frames that wait behind them are dropped */
   abandon: 41,
-  /** status of the instance */
+  /** what the listener serves (cluster/peers/endpoint-table.ts) */
   status: 42,
-  /** load of deployments, for the leader */
-  report: 43,
-  /** app, deployment: a call waits for a deployment without replicas */
-  demand: 44,
-  /** plan in the store, for peers that have not read it yet */
-  plan: 45,
   /** No fields: no new calls. */
   draining: 46,
   /** number */
@@ -62,7 +56,7 @@ export const NO_CALL = -1;
 const MAX_ID = 0xff_ffff;
 
 /** Type of a field; a `value` is any captured value, which is lowered. */
-type Field = 'id' | 'count' | 'number' | 'method' | 'text' | 'value' | 'counts' | 'marks';
+type Field = 'id' | 'count' | 'number' | 'method' | 'value' | 'counts' | 'marks';
 
 /** Fields after the kind. The arguments of a call are described where they are read. */
 const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly Field[]>([
@@ -88,9 +82,6 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
   [PEER_FRAME.part, ['id', 'count']],
   [PEER_FRAME.abandon, ['id']],
   [PEER_FRAME.status, ['value']],
-  [PEER_FRAME.report, ['value']],
-  [PEER_FRAME.demand, ['text', 'text']],
-  [PEER_FRAME.plan, ['value']],
   [PEER_FRAME.draining, []],
   [PEER_FRAME.ping, ['number']],
   [PEER_FRAME.pong, ['number']],
@@ -169,8 +160,6 @@ function isField(value: unknown, field: Field): boolean {
       return typeof value === 'number' && Number.isFinite(value);
     case 'method':
       return Number.isSafeInteger(value) && (value as number) >= -2;
-    case 'text':
-      return typeof value === 'string';
     case 'counts':
       return Array.isArray(value) && value.every(isCount);
     case 'marks':
