@@ -3,8 +3,10 @@ import { FAULT, malformed, WireError } from './wire-error.ts';
 
 /** Maximum number of frames per link that wait behind a large frame of their call, and of announced large frames. */
 const MAX_WAITING = 65_536;
-/** Maximum size of the messages whose frames wait, in bytes. */
+/** Maximum size of the messages whose frames wait, and of the lists of lengths in announcements, in bytes. */
 const MAX_WAITING_BYTES = 67_108_864;
+/** Memory of a length in an announcement, in bytes. */
+const LENGTH_BYTES = 8;
 
 export type Frame = readonly unknown[];
 
@@ -25,6 +27,11 @@ class Incoming {
   constructor(lengths: readonly number[], total: number) {
     this.#lengths = lengths;
     this.total = total;
+  }
+
+  /** Memory of the announcement, in bytes. */
+  get bytes(): number {
+    return LENGTH_BYTES * this.#lengths.length;
   }
 
   get isBegun(): boolean {
@@ -103,16 +110,16 @@ export class LargeReceiver {
         `a frame of ${total} bytes was announced; at most ${this.#maxPayload} are allowed`,
       );
     if (headLength === 0) throw malformed('a large frame has no head');
-    this.#add(id, new Incoming([headLength, ...lengths], total), 0);
+    this.#add(id, new Incoming([headLength, ...lengths], total));
   }
 
   /** Holds a frame behind a large frame of its call. @param bytes the frame's share of the message @throws WireError */
   hold(id: number, frame: Frame, bytes: number): void {
-    this.#add(id, { frame, bytes }, bytes);
+    this.#add(id, { frame, bytes });
   }
 
-  #add(id: number, item: Incoming | Waiting, bytes: number): void {
-    this.#waitingBytes += bytes;
+  #add(id: number, item: Incoming | Waiting): void {
+    this.#waitingBytes += item.bytes;
     if (++this.#waiting > MAX_WAITING || this.#waitingBytes > MAX_WAITING_BYTES)
       throw new WireError(FAULT.limit, 'too many frames wait for parts');
     const queue = this.#queues.get(id);
@@ -171,10 +178,7 @@ export class LargeReceiver {
 
   #forget(item: Incoming | Waiting): void {
     this.#waiting--;
-    if (item instanceof Incoming) {
-      if (item.isBegun) this.#begunBytes -= item.total;
-    } else {
-      this.#waitingBytes -= item.bytes;
-    }
+    this.#waitingBytes -= item.bytes;
+    if (item instanceof Incoming && item.isBegun) this.#begunBytes -= item.total;
   }
 }

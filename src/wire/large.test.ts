@@ -113,4 +113,18 @@ describe('large frames', () => {
       for (let index = 0; index < 2_000; index++) other.hold(0, [0], 65_536);
     }).toThrow(expect.objectContaining({ fault: 'limit' }));
   });
+
+  test('and the lengths of their announcements are bounded', () => {
+    const lengths = Array<number>(100_000).fill(0);
+    const receiver = new LargeReceiver(64 * MIB, read);
+    expect(() => {
+      for (let id = 0; id < 100; id++) receiver.announce(id, 10, lengths);
+    }).toThrow(expect.objectContaining({ fault: 'limit' }));
+    // Those that have ended take no room.
+    const other = new LargeReceiver(64 * MIB, read);
+    for (let id = 0; id < 100; id++) {
+      other.announce(id, 10, lengths);
+      other.cancel(id);
+    }
+  });
 });
