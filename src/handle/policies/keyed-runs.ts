@@ -39,6 +39,31 @@ export interface RunListener<Result> {
   failed(): void;
 }
 
+/** The calls that wait for one execution. */
+export class WaitingCalls<C> {
+  readonly #calls = new Set<C>();
+
+  add(call: C): void {
+    this.#calls.add(call);
+  }
+
+  /** A call gave up. @returns whether it was the last one, so that the execution ends */
+  gaveUp(call: C): boolean {
+    return this.#calls.delete(call) && this.#calls.size === 0;
+  }
+
+  /** Takes all calls, in order: the execution is over. */
+  takeAll(): C[] {
+    const calls = [...this.#calls];
+    this.#calls.clear();
+    return calls;
+  }
+
+  [Symbol.iterator](): Iterator<C> {
+    return this.#calls.values();
+  }
+}
+
 /**
  * The executions of calls with idempotency keys, for one deployment and one calling thread: while one runs, other calls of the
  * same method, tenant and key wait for it, and afterwards they get its result for as long as it is kept.

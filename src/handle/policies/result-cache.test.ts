@@ -6,12 +6,13 @@ import {
   MOST_BYTES,
   MOST_KEPT,
   ResultCache,
+  rawResult,
   type SharedResult,
   shareResult,
 } from './result-cache.ts';
 
 function result(value: unknown): SharedResult {
-  const shared = shareResult(value, false);
+  const shared = shareResult(value, false, true);
   if (shared === undefined) throw new Error('cannot be shared');
   return shared;
 }
@@ -77,4 +78,33 @@ test('each caller gets a copy, as over a thread, also of buffers, maps and cycle
   one.map.clear();
   expect(two).toMatchObject({ bytes: new Uint8Array([1, 2]), map: new Map([['a', new Date(5)]]) });
   expect(two.self).toBe(two);
+});
+
+test('a result that is too large for the cache is copied only for calls that wait', () => {
+  const value = { bytes: new Uint8Array(MOST_BYTES + 1) };
+  expect(shareResult(value, false, false)).toBeUndefined();
+  expect(shareResult(value, false, true)?.copy()).toEqual(value);
+  expect(shareResult({ bytes: new Uint8Array(1_000) }, false, false)).toBeDefined();
+});
+
+test('large memory is copied once to be kept, and not at all where it is only passed on', () => {
+  const copies = vi.spyOn(Buffer, 'allocUnsafeSlow');
+  const clone = vi.spyOn(globalThis, 'structuredClone');
+  try {
+    const value = { bytes: new Uint8Array(1_048_576).fill(7) };
+    const shared = result(value);
+    expect(copies).toHaveBeenCalledTimes(1);
+    expect(clone.mock.calls.map(([, options]) => options?.transfer?.length)).toEqual([1]);
+    expect(shared.copy()).toEqual(value);
+
+    copies.mockClear();
+    clone.mockClear();
+    const raw = rawResult({ value, marks: undefined });
+    expect(raw?.bytes).toBeGreaterThan(1_048_576);
+    expect(raw?.packed.value).toBe(value);
+    expect(copies).not.toHaveBeenCalled();
+    expect(clone).not.toHaveBeenCalled();
+  } finally {
+    vi.restoreAllMocks();
+  }
 });

@@ -3,7 +3,9 @@ import { inRootContext } from '../../time/root-context.ts';
 import { MIB } from '../../validation/bytes.ts';
 import { isInstance } from '../../validation/peek.ts';
 import { Capture, RESULT } from '../../values/capture.ts';
+import { buffersIn } from '../../values/memory.ts';
 import { type Packed, packError, unpack } from '../../values/pack.ts';
+import { giveAway } from '../../values/transfer.ts';
 
 /** Time for which a result is reused for calls with its key, in ms. */
 export const KEEP_MS = 60_000;
@@ -24,11 +26,17 @@ export interface SharedResult {
 /**
  * Returns undefined if the value cannot be copied: then the callers share it.
  * @param isByReference the deployment is inline
+ * @param isAwaited whether several calls wait for the result; for a single one, a result that is too large for the cache
+ * is not copied
  */
-export function shareResult(value: unknown, isByReference: boolean): SharedResult | undefined {
+export function shareResult(
+  value: unknown,
+  isByReference: boolean,
+  isAwaited: boolean,
+): SharedResult | undefined {
   if (isByReference || typeof value !== 'object' || value === null) return new SameResult(value);
   try {
-    return copiedResult(value);
+    return isAwaited || memoryOf(value) <= MOST_BYTES ? copiedResult(value) : undefined;
   } catch {
     return undefined;
   }
@@ -69,9 +77,15 @@ class CopiedResult implements SharedResult {
 function copiedResult(value: object): CopiedResult {
   const capture = new Capture();
   const captured = capture.take(value, 'result', RESULT);
-  // The captured value may hold objects that are passed by reference.
-  const packed = structuredClone({ value: captured, marks: capture.marks });
-  return new CopiedResult(packed, OVERHEAD_BYTES + capture.bytes);
+  const { bytes, marks, transfer = [] } = capture;
+  // The captured value may hold objects that are passed by reference. Its large memory is a copy already.
+  const packed = structuredClone({ value: captured, marks }, { transfer });
+  return new CopiedResult(packed, OVERHEAD_BYTES + bytes);
+}
+
+/** The memory of the buffers in a value, in bytes. */
+function memoryOf(value: object): number {
+  return buffersIn([value]).reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Returns an error of its own for each caller, since frameworks write to an error's properties. */
@@ -81,20 +95,24 @@ export function shareError(error: unknown, isByReference: boolean): () => unknow
   return () => unpack(structuredClone(packed));
 }
 
-/** A result in the form in which it crossed from a replica to this thread, which passes it on. */
+/**
+ * A result in the form in which it crossed from a replica to this thread, which passes it on. Links only read it, so all
+ * calls share it.
+ */
 export interface RawResult {
   readonly bytes: number;
-  /** Returns a copy for one caller. */
-  copy(): Packed;
+  readonly packed: Packed;
 }
 
-/** Returns undefined if the value cannot be copied: then the callers share it. */
-export function shareRaw(raw: Packed): RawResult | undefined {
+/** Returns undefined if the value has no known size, and cannot be kept. */
+export function rawResult(packed: Packed): RawResult | undefined {
+  const { value } = packed;
+  // Its large memory is counted, not copied.
+  if (typeof value === 'object' && value !== null) giveAway(value);
   try {
     const capture = new Capture();
-    capture.take(raw.value, 'result', RESULT);
-    const kept = structuredClone(raw);
-    return { bytes: OVERHEAD_BYTES + capture.bytes, copy: () => structuredClone(kept) };
+    capture.take(value, 'result', RESULT);
+    return { bytes: OVERHEAD_BYTES + capture.bytes, packed };
   } catch {
     return undefined;
   }

@@ -3,7 +3,14 @@ import { beginBatch } from '../../time/clock.ts';
 import { Call, type CallOwner } from '../call/call.ts';
 import { UNKNOWN_CONFIG } from '../call/route-config.ts';
 import { ADMISSION } from '../queue/admission-control.ts';
-import { deadlineOfRun, type KeyedRun, KeyedRuns, type RunListener, streamsWithKey } from './keyed-runs.ts';
+import {
+  deadlineOfRun,
+  type KeyedRun,
+  KeyedRuns,
+  type RunListener,
+  streamsWithKey,
+  WaitingCalls,
+} from './keyed-runs.ts';
 import { type SharedResult, shareError, shareResult } from './result-cache.ts';
 
 /** A call with an idempotency key, which is never sent itself but waits for the one execution under its key. */
@@ -23,7 +30,7 @@ export interface FlightRoute extends CallOwner {
 /** The one execution under a key, which lives while calls wait for it. */
 export class SharedRun extends Call implements KeyedRun<FlightCall> {
   readonly fingerprint: string;
-  readonly #waiting = new Set<FlightCall>();
+  readonly #waiting = new WaitingCalls<FlightCall>();
   readonly #listener: RunListener<SharedResult>;
 
   /** @param model the first call under the key, which is sent */
@@ -46,12 +53,12 @@ export class SharedRun extends Call implements KeyedRun<FlightCall> {
 
   /** A waiting call gave up; the last one cancels the execution. */
   left(call: FlightCall): void {
-    if (this.#waiting.delete(call) && this.#waiting.size === 0) this.cancel('all waiting callers gave up');
+    if (this.#waiting.gaveUp(call)) this.cancel('all waiting callers gave up');
   }
 
   protected override onResult(value: unknown): void {
-    const waiting = this.#takeWaiting();
-    const others = shareResult(value, this.route.config.isByReference);
+    const waiting = this.#waiting.takeAll();
+    const others = shareResult(value, this.route.config.isByReference, waiting.length > 1);
     this.#listener.finished(others);
     for (const [index, call] of waiting.entries())
       call.succeeded(index === 0 || others === undefined ? value : others.copy());
@@ -60,7 +67,8 @@ export class SharedRun extends Call implements KeyedRun<FlightCall> {
   protected override onError(error: unknown): void {
     this.#listener.failed();
     const others = shareError(error, this.route.config.isByReference);
-    for (const [index, call] of this.#takeWaiting().entries()) call.reject(index === 0 ? error : others());
+    for (const [index, call] of this.#waiting.takeAll().entries())
+      call.reject(index === 0 ? error : others());
   }
 
   protected override onOpen(): void {
@@ -70,12 +78,6 @@ export class SharedRun extends Call implements KeyedRun<FlightCall> {
 
   protected override onChunk(): void {}
   protected override onEnd(): void {}
-
-  #takeWaiting(): FlightCall[] {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    return waiting;
-  }
 }
 
 /** The calls to one deployment with an idempotency key that are made on this thread. */

@@ -5,8 +5,9 @@ import {
   KeyedRuns,
   type RunListener,
   streamsWithKey,
+  WaitingCalls,
 } from '../../../handle/policies/keyed-runs.ts';
-import { type RawResult, shareRaw } from '../../../handle/policies/result-cache.ts';
+import { type RawResult, rawResult } from '../../../handle/policies/result-cache.ts';
 import type { Route } from '../../../handle/routing/route.ts';
 import type { Marks } from '../../../values/marks.ts';
 import { type InboundAnswers, InboundPeerCall } from './inbound-call.ts';
@@ -16,7 +17,7 @@ import type { AwaitedRun, KeyedPeerCall } from './keyed-call.ts';
 export class KeyedPeerRun implements KeyedRun<KeyedPeerCall>, AwaitedRun, InboundAnswers {
   readonly fingerprint: string;
   readonly call: InboundPeerCall;
-  readonly #waiting = new Set<KeyedPeerCall>();
+  readonly #waiting = new WaitingCalls<KeyedPeerCall>();
   readonly #listener: RunListener<RawResult>;
 
   /** @param model the first call under the key, as it arrived */
@@ -36,7 +37,7 @@ export class KeyedPeerRun implements KeyedRun<KeyedPeerCall>, AwaitedRun, Inboun
 
   /** A waiting call was given up; the last one cancels the execution. */
   left(waiting: KeyedPeerCall, code: CancelCode): void {
-    if (this.#waiting.delete(waiting) && this.#waiting.size === 0) this.call.cancelled(code);
+    if (this.#waiting.gaveUp(waiting)) this.call.cancelled(code);
   }
 
   begun(): void {
@@ -48,11 +49,9 @@ export class KeyedPeerRun implements KeyedRun<KeyedPeerCall>, AwaitedRun, Inboun
   }
 
   result(_call: InboundPeerCall, value: unknown, marks: Marks | undefined): void {
-    const raw = { value, marks };
-    const shared = shareRaw(raw);
-    this.#listener.finished(shared);
-    for (const [index, waiting] of this.#takeWaiting().entries())
-      waiting.succeeded(index === 0 || shared === undefined ? raw : shared.copy());
+    const packed = { value, marks };
+    this.#listener.finished(rawResult(packed));
+    for (const waiting of this.#waiting.takeAll()) waiting.succeeded(packed);
   }
 
   error(_call: InboundPeerCall, error: unknown, marks: Marks | undefined): void {
@@ -77,13 +76,7 @@ export class KeyedPeerRun implements KeyedRun<KeyedPeerCall>, AwaitedRun, Inboun
 
   #fail(): KeyedPeerCall[] {
     this.#listener.failed();
-    return this.#takeWaiting();
-  }
-
-  #takeWaiting(): KeyedPeerCall[] {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    return waiting;
+    return this.#waiting.takeAll();
   }
 }
 
@@ -115,6 +108,6 @@ export class KeyedPeerRuns extends KeyedRuns<KeyedPeerCall, KeyedPeerRun, RawRes
   }
 
   protected override replay(call: KeyedPeerCall, result: RawResult): void {
-    call.succeeded(result.copy());
+    call.succeeded(result.packed);
   }
 }
