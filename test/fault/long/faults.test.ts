@@ -30,7 +30,7 @@ describe('faults under load', () => {
     try {
       await using serve = quietServe();
       // Without a deadline: it is the cap that ends the replica.
-      const options = { ...PAIR, stuckAfterMs: 100, stuckTerminateMs: 200, requestTimeoutMs: 0 };
+      const options = { ...PAIR, stuckAfterMs: 500, stuckTerminateMs: 1_000, requestTimeoutMs: 0 };
       const degraded = event(serve, 'fault', ({ reason }) => reason === 'degraded');
       await underLoad(serve, options, async (handle) => {
         const first = event(serve, 'replica', ({ state }) => state === 'STOPPED');

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../../src/index.ts';
 import type { Probe } from '../../fixtures/calls/fleet.ts';
@@ -6,12 +7,23 @@ import { Member } from '../../support/fleet/members.ts';
 import { type LoadResult, poissonLoad } from '../../support/fleet/poisson-load.ts';
 import { eventually } from '../../support/until.ts';
 
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 900_000;
 const SERVICE_MS = 20;
 /** Duration of the comparison between one instance and three. */
 const SECONDS = Number(process.env['INSERVE_FLEET_SECONDS'] ?? 60);
-/** Mean wait in one instance beyond which the machine was busy with something else, in ms: a comparison says nothing then. */
+/**
+ * One instance and three take turns under load, so that a machine that becomes slower or stalls for some rounds changes no
+ * median.
+ */
+const ROUNDS = 5;
+/**
+ * Mean wait in one instance beyond which the machine was busy with something else, in ms, and the share of the CPU time that
+ * is idle otherwise: a comparison says nothing about a machine that cannot keep up.
+ */
 const BUSY_MS = 200;
+const IDLE_SHARE = 0.2;
+/** Calls of a measurement of the capacity. */
+const CAPACITY_CALLS = 900;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -37,7 +49,12 @@ class ClosedLoop {
   }
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Calls per second of a load that goes on, over the next so many. */
+async function rateOf(load: ClosedLoop, calls: number): Promise<number> {
+  const [before, from] = [load.ended, performance.now()];
+  await eventually(() => load.ended >= before + calls, LIMIT_MS);
+  return ((load.ended - before) / (performance.now() - from)) * 1_000;
+}
 
 describe('one heavy caller and 19 light ones', () => {
   test.each([4, 1])(
@@ -59,10 +76,8 @@ describe('one heavy caller and 19 light ones', () => {
         );
       // The heavy caller alone shows what the host can do on this machine, and goes on.
       const load = new ClosedLoop(heavy.handle<Probe>('probe'), 200);
-      await pause(1_000);
-      const first = load.ended;
-      await pause(3_000);
-      const perSecond = (load.ended - first) / 3;
+      await rateOf(load, 200);
+      const perSecond = await rateOf(load, 150 * places);
       const [heavyBefore, refusedBefore] = [load.ended, sum(callers.map(({ counts }) => counts.refused))];
       const seconds = 20;
       const results: LoadResult[] = await Promise.all(
@@ -90,62 +105,76 @@ describe('one heavy caller and 19 light ones', () => {
 });
 
 describe('three instances that call for a minute at a load of 0.9', () => {
+  const PLACES = 4;
+
+  async function poisson(
+    members: readonly Member[],
+    perSecond: number,
+    seconds: number,
+  ): Promise<LoadResult> {
+    const results = await Promise.all(
+      members.map((member, index) => {
+        const share = { perSecond: perSecond / members.length, seconds };
+        const command = { ...share, ms: SERVICE_MS, seed: index + 1 };
+        return member.tell({ type: 'poisson', load: command }) as Promise<LoadResult>;
+      }),
+    );
+    return {
+      calls: sum(results.map(({ calls }) => calls)),
+      failed: Object.assign({}, ...results.map(({ failed }) => failed)) as Record<string, number>,
+      waitSumMs: sum(results.map(({ waitSumMs }) => waitSumMs)),
+      longestMs: Math.max(...results.map(({ longestMs }) => longestMs)),
+    };
+  }
+
+  /** The calls per second that members serve as fast as they can. */
+  async function capacity(members: readonly Member[]): Promise<number> {
+    const calls = CAPACITY_CALLS / members.length;
+    const atOnce = (9 * PLACES) / members.length;
+    const startedAt = performance.now();
+    await Promise.all(members.map((member) => member.tell({ type: 'load', calls, atOnce, ms: SERVICE_MS })));
+    return (CAPACITY_CALLS / (performance.now() - startedAt)) * 1_000;
+  }
+
+  async function fleetOfThree(resources: AsyncDisposableStack): Promise<Member[]> {
+    const start = (): Promise<Member> => Member.start({ replicas: 1, maxOngoingRequests: PLACES });
+    const members = await Promise.all([start(), start(), start()]);
+    for (const member of members) resources.use(member);
+    for (const member of members) {
+      const peers = members.filter((other) => other !== member).map(({ address }) => address);
+      await member.tell({ type: 'peers', peers });
+    }
+    // Each one calls the replicas of all.
+    for (const member of members)
+      await eventually(async () => {
+        const served = await member.tell({ type: 'load', calls: 60, atOnce: 3 * PLACES, ms: SERVICE_MS });
+        return Object.keys(served as object).length === members.length;
+      });
+    return members;
+  }
+
   test(
     'exceed no limit, and wait hardly longer than with all replicas in one instance',
     async () => {
-      const places = 4;
-      const load = async (
-        members: readonly Member[],
-        perSecond: number,
-        forSeconds: number,
-      ): Promise<LoadResult> => {
-        const results = await Promise.all(
-          members.map((member, index) => {
-            const share = { perSecond: perSecond / members.length, seconds: forSeconds };
-            const command = { ...share, ms: SERVICE_MS, seed: index + 1 };
-            return member.tell({ type: 'poisson', load: command }) as Promise<LoadResult>;
-          }),
+      await using resources = new AsyncDisposableStack();
+      const single = resources.use(await Member.start({ replicas: 3, maxOngoingRequests: PLACES }));
+      const members = await fleetOfThree(resources);
+      /** What the mean wait of three instances exceeds its bound by, in ms. */
+      const excess: number[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        // What this machine has time for now, in either way.
+        const perSecond = 0.9 * Math.min(await capacity([single]), await capacity(members));
+        const idle = new IdleTime();
+        const alone = await poisson([single], perSecond, SECONDS / ROUNDS);
+        const together = await poisson(members, perSecond, SECONDS / ROUNDS);
+        const idleShare = idle.share;
+        console.info(
+          `${perSecond.toFixed(0)} calls/s; one instance: ${told(alone)}; three: ${told(together)}; ${(100 * idleShare).toFixed(0)} % idle`,
         );
-        return {
-          calls: sum(results.map(({ calls }) => calls)),
-          failed: Object.assign({}, ...results.map(({ failed }) => failed)) as Record<string, number>,
-          waitSumMs: sum(results.map(({ waitSumMs }) => waitSumMs)),
-          longestMs: Math.max(...results.map(({ longestMs }) => longestMs)),
-        };
-      };
-      const capacity = async (member: Member): Promise<number> => {
-        const calls = 2_000;
-        const startedAt = performance.now();
-        await member.tell({ type: 'load', calls, atOnce: 3 * places, ms: SERVICE_MS });
-        return (calls / (performance.now() - startedAt)) * 1_000;
-      };
-      const told = ({ calls, waitSumMs, longestMs }: LoadResult): string =>
-        `${calls} calls waited ${(waitSumMs / calls).toFixed(2)} ms, at most ${longestMs.toFixed(0)}`;
-
-      await using single = await Member.start({ replicas: 3, maxOngoingRequests: places });
-      const perSecond = 0.9 * (await capacity(single));
-      const alone = await load([single], perSecond, SECONDS);
-      await single[Symbol.asyncDispose]();
-
-      await using disposables = new AsyncDisposableStack();
-      const start = (): Promise<Member> => Member.start({ replicas: 1, maxOngoingRequests: places });
-      const members = await Promise.all([start(), start(), start()]);
-      for (const member of members) disposables.use(member);
-      for (const member of members) {
-        const peers = members.filter((other) => other !== member).map(({ address }) => address);
-        await member.tell({ type: 'peers', peers });
+        expect([alone.failed, together.failed]).toEqual([{}, {}]);
+        if (meanWait(alone) > BUSY_MS || idleShare < IDLE_SHARE) continue;
+        excess.push(meanWait(together) - (2 * meanWait(alone) + SERVICE_MS));
       }
-      using observer = new LightInstance('observer', (members[0] as Member).address);
-      const probes = observer.handle<Probe>('probe');
-      await eventually(() =>
-        probes.where.remote().then(
-          () => true,
-          () => false,
-        ),
-      );
-      await load(members, perSecond / 2, 2);
-      const together = await load(members, perSecond, SECONDS);
-      console.info(`${perSecond.toFixed(0)} calls/s; one instance: ${told(alone)}; three: ${told(together)}`);
       for (const member of members) {
         using caller = new LightInstance('counter', member.address);
         const handle = caller.handle<Probe>('probe');
@@ -157,13 +186,33 @@ describe('three instances that call for a minute at a load of 0.9', () => {
         );
         const peaks = await handle.broadcast('peak');
         expect(peaks).toHaveLength(1);
-        for (const peak of peaks) expect(peak).toBeLessThanOrEqual(places);
+        for (const peak of peaks) expect(peak).toBeLessThanOrEqual(PLACES);
       }
-      const wait = ({ calls, waitSumMs }: LoadResult): number => waitSumMs / calls;
-      if (wait(alone) > BUSY_MS) return;
-      expect([alone.failed, together.failed]).toEqual([{}, {}]);
-      expect(wait(together)).toBeLessThan(2 * wait(alone) + SERVICE_MS);
+      if (excess.length > 0) expect(excess.sort((a, b) => a - b)[excess.length >> 1]).toBeLessThan(0);
     },
     LIMIT_MS,
   );
 });
+
+function meanWait({ calls, waitSumMs }: LoadResult): number {
+  return waitSumMs / calls;
+}
+
+/** The idle time of the machine since this object was made. */
+class IdleTime {
+  readonly #from = performance.now();
+  readonly #before = IdleTime.#read();
+
+  /** The share of the CPU time of all cores. */
+  get share(): number {
+    return (IdleTime.#read() - this.#before) / (performance.now() - this.#from) / cpus().length;
+  }
+
+  static #read(): number {
+    return sum(cpus().map(({ times }) => times.idle));
+  }
+}
+
+function told(result: LoadResult): string {
+  return `${result.calls} calls waited ${meanWait(result).toFixed(2)} ms, at most ${result.longestMs.toFixed(0)}`;
+}

@@ -3,6 +3,7 @@ import type { Probe } from '../../fixtures/calls/fleet.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
 import { linked } from '../../support/fleet/linked.ts';
 import { Member } from '../../support/fleet/members.ts';
+import { eventually } from '../../support/until.ts';
 
 /** Time limit where processes start, on a busy machine. */
 const START_MS = 180_000;
@@ -19,6 +20,11 @@ describe('limits', () => {
         const peers = members.filter((other) => other !== member).map(({ address }) => address);
         await member.tell({ type: 'peers', peers });
       }
+      for (const member of members)
+        await eventually(async () => {
+          const served = await member.tell({ type: 'load', calls: 60, atOnce: 12, ms: 5 });
+          return Object.keys(served as object).length === members.length;
+        }, START_MS);
       await using observer = await fleetInstance({ peers: members.map(({ address }) => address) });
       await linked(observer, 3);
       const loads = await Promise.all(

@@ -88,7 +88,7 @@ test(
     await eventually(() => load.shareOf(far.pid) > 0.2, LIMIT_MS);
     proxy.set({ latencyMs: 200, jitterMs: 50 });
     load.turn();
-    await eventually(() => load.since.length >= 100 && load.shareOf(far.pid) <= 0.1, 30_000);
+    await eventually(() => load.since.length >= 100 && load.shareOf(far.pid) <= 0.1, LIMIT_MS);
     await load.stop();
     expect(load.failed).toEqual([]);
     expect(news).toEqual([]);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DeploymentHandle } from '../../../src/index.ts';
 import type { Probe } from '../../fixtures/calls/fleet.ts';
+import { Release } from '../../support/blocking.ts';
 import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
 import { Member } from '../../support/fleet/members.ts';
 import { eventually } from '../../support/until.ts';
@@ -42,18 +43,16 @@ test(
   'a blocked host loop holds up no call of peers, and loses no link',
   async () => {
     const [blocked] = members;
-    const over = blocked.tell({ type: 'block', ms: 2_000 });
-    let isOver = false;
-    void over.then(() => {
-      isOver = true;
-    });
+    using release = new Release();
+    const over = blocked.tell({ type: 'block', until: release.path });
     let served = 0;
-    while (!isOver) {
-      const pids = await answering();
-      if (!isOver && pids.has(blocked.pid)) served++;
-    }
-    expect(served).toBeGreaterThan(2);
+    await eventually(async () => {
+      if ((await answering()).has(blocked.pid)) served++;
+      return served > 2 && release.ageMs > 2_000;
+    });
     expect(caller.fleet.peers).toHaveLength(2);
+    release.open();
+    await over;
   },
   START_MS,
 );

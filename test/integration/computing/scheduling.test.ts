@@ -203,11 +203,12 @@ describe('a replica whose methods hold its loop', () => {
     await using serve = quietServe();
     const shared = new Shared();
     const handle = await serve.run(computing.bind(shared.buffer));
-    await handle.wait.remote(1);
-    const waiting = Array.from({ length: 16 }, () => handle.wait.remote(300));
-    await shared.atLeast(COMPUTING.begun, 17);
+    await handle.wait.remote(0);
+    const waiting = Array.from({ length: 16 }, () => handle.wait.remote(1));
     // All sixteen have begun before the first is over.
+    await shared.atLeast(COMPUTING.begun, 17);
     expect(await Promise.all(waiting.map(isOpen))).not.toContain(false);
+    shared.set(COMPUTING.gate, 1);
     await Promise.all(waiting);
     await handle.compute.remote(30);
   });

@@ -69,6 +69,9 @@ const HOSTS: Record<string, MakeHost> = {
   },
 };
 
+/** Time for which a server still takes requests, in ms: enough for those of a test on a machine that stalls. */
+const DRAIN_DELAY_MS = 3_000;
+
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
 const get = (path: string): [string, string] => [`GET ${path} HTTP/1.1`, 'host: localhost'];
@@ -104,7 +107,7 @@ describe.each(Object.entries(HOSTS))('shutdown(server): %s', (_name, makeServer)
     await streaming.head(...get('/app/stream')).until('begun');
     await eventually(async () => (await handle.held.remote()) === 2);
 
-    const ended = serve.shutdown(given, { drainDelayMs: 400, timeoutMs: 10_000 });
+    const ended = serve.shutdown(given, { drainDelayMs: DRAIN_DELAY_MS, timeoutMs: 30_000 });
     expect(serve.ready()).toBe(false);
     expect(serve.health()).toBe(true);
     // Until the delay is over the server takes requests, also on new connections.

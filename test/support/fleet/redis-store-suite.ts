@@ -34,10 +34,33 @@ export const MAJORS: Readonly<Record<'5' | '6', () => Promise<Ioredis>>> = {
   6: async () => (await import('ioredis-6')) as unknown as Ioredis,
 };
 
+/** Time limit of commands and connections where a machine that stalls must not make a command fail, in ms. */
+const PATIENT_MS = 60_000;
+
+/** The options of a connection, with more time for each command. Anything else stays as it is. */
+function patientOptions(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
+  const { redisOptions } = given as { redisOptions?: unknown };
+  if (redisOptions !== undefined)
+    return { ...given, slotsRefreshTimeout: PATIENT_MS, redisOptions: patientOptions(redisOptions) };
+  return { ...given, commandTimeout: PATIENT_MS, connectTimeout: PATIENT_MS };
+}
+
+/** The same module, whose connections wait longer for answers than those of a fleet. */
+function patient({ Redis, Cluster }: Ioredis): Ioredis {
+  const construct = (target: object, args: unknown[]): object =>
+    Reflect.construct(target as new () => object, args.map(patientOptions)) as object;
+  return {
+    Redis: new Proxy<typeof Redis>(Redis, { construct }),
+    Cluster: new Proxy<typeof Cluster>(Cluster, { construct }),
+  };
+}
+
 /** What a store on Redis does, by either major of ioredis. @param settings read when the servers run */
 export function redisStoreConformance(settings: () => RedisSettings): void {
   describe.each(['5', '6'] as const)('by ioredis %s', (major) => {
-    const open = (): Promise<RedisClient> => openRedis(settings(), MAJORS[major]);
+    const open = (): Promise<RedisClient> =>
+      openRedis(settings(), async () => patient(await MAJORS[major]()));
 
     fleetStoreConformance(async () => {
       const client = await open();
