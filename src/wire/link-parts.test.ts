@@ -28,6 +28,21 @@ class SlowSocket implements LinkSocket {
   destroy(): void {}
 }
 
+test('the end of much unsent data is told, if it is of small frames only as well', () => {
+  const socket = new SlowSocket();
+  let drained = 0;
+  const link = new Link(socket, { frames() {}, closed() {}, drained: () => drained++ });
+  link.post([FRAME.result, 0, 'x'.repeat(40_000)]);
+  loop.flush();
+  socket.write();
+  expect(drained).toBe(0);
+  for (let id = 0; id < 10; id++) link.post([FRAME.result, id, 'x'.repeat(40_000)]);
+  loop.flush();
+  expect(drained).toBe(0);
+  socket.write();
+  expect(drained).toBeGreaterThan(0);
+});
+
 test('a large frame that comes while many small ones wait leaves after them', () => {
   const socket = new SlowSocket();
   const link = new Link(socket, { frames() {}, closed() {} });

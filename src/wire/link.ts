@@ -31,7 +31,7 @@ export const MAX_PAYLOAD_BYTES = 67_108_864;
 export interface LinkEvents {
   /** Receives the frames of one message, and the large frames that it completed. */
   frames(frames: readonly Frame[]): void;
-  /** The parts of all large frames were written. */
+  /** The parts of all large frames were written, or frames behind much unsent data. */
   drained?(): void;
   /**
    * Called once, as the last event. Posted frames that were not delivered are lost.
@@ -278,11 +278,18 @@ export class Link implements Collector {
     if (this.#isClosed) return;
     const message = messageHead(this.#codec.encode(slots));
     this.#traffic.sentBytes += message.length;
-    this.#socket.send([message], this.#sender.isStalled ? this.#sendParts : undefined);
+    const isAwaited = this.#sender.isStalled || this.#socket.unsent > LANE_BYTES;
+    this.#socket.send([message], isAwaited ? this.#written : undefined);
   }
 
+  /** The socket has written much, or a message for which parts waited. */
+  readonly #written = (): void => {
+    this.#sendParts();
+    if (this.#sender.unsent === 0) this.#events.drained?.();
+  };
+
   /** Sends parts after small frames: collected frames leave before the next part. */
-  readonly #sendParts = (): void => {
+  #sendParts(): void {
     while (!this.#isClosed && this.#socket.unsent < LANE_BYTES) {
       const part = this.#sender.next();
       if (part === undefined) return;
@@ -294,11 +301,10 @@ export class Link implements Collector {
       this.#traffic.sentBytes += head.length + part.bytes;
       this.#socket.send([head, ...part.pieces], () => {
         this.#sender.written(part);
-        this.#sendParts();
-        if (this.#sender.unsent === 0) this.#events.drained?.();
+        this.#written();
       });
     }
-  };
+  }
 
   #receive(pieces: readonly Uint8Array[]): void {
     if (this.#isClosed) return;

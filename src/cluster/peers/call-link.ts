@@ -45,6 +45,7 @@ export class CallLink implements LinkEvents {
   readonly #slots: number[] = [];
   readonly #free: number[] = [];
   #heard = 0;
+  /** Whether calls went elsewhere since the link was saturated. */
   #wasSaturated = false;
   /** Memory of the calls whose own frame was large, by id: the peer may not know them yet. */
   readonly #large = new Map<number, SentArguments | undefined>();
@@ -67,9 +68,11 @@ export class CallLink implements LinkEvents {
     this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, traffic, counts: faults });
   }
 
-  /** Whether so much is unsent that calls should go elsewhere. */
+  /** Whether so much is unsent that calls should go elsewhere: `drained` tells those that do when that is over. */
   get isSaturated(): boolean {
-    return this.#link.unsent > SATURATED_BYTES;
+    const isSaturated = this.#link.unsent > SATURATED_BYTES;
+    if (isSaturated) this.#wasSaturated = true;
+    return isSaturated;
   }
 
   /** Number of messages that arrived. */
@@ -97,10 +100,7 @@ export class CallLink implements LinkEvents {
     frame[1] = id;
     try {
       const sent = memory && new SentArguments(memory);
-      if (this.#link.post(frame as Frame, sent)) {
-        this.#large.set(id, sent);
-        this.#wasSaturated ||= this.isSaturated;
-      }
+      if (this.#link.post(frame as Frame, sent)) this.#large.set(id, sent);
     } catch (error) {
       frame[1] = slot;
       this.#release(id);
@@ -111,7 +111,7 @@ export class CallLink implements LinkEvents {
 
   /** Sends a further frame of an open call. */
   post(frame: readonly unknown[]): void {
-    if (this.#link.post(frame)) this.#wasSaturated ||= this.isSaturated;
+    this.#link.post(frame);
   }
 
   /** Sends the cancellation of a call. What it has not sent of its upload is dropped. */
@@ -168,7 +168,7 @@ export class CallLink implements LinkEvents {
   }
 
   drained(): void {
-    if (!this.#wasSaturated) return;
+    if (!this.#wasSaturated || this.isSaturated) return;
     this.#wasSaturated = false;
     this.#events.drained();
   }
