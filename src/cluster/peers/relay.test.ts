@@ -9,11 +9,52 @@ import { REPLICA_STATE, RESERVED, ReplicaLoad } from '../../load/load-table.ts';
 import { ReplicaHashTable } from '../../load/replica-hashes.ts';
 import { ReplicaTally } from '../../load/replica-tally.ts';
 import { now } from '../../time/clock.ts';
+import { loop } from '../../time/loop.ts';
+import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { Relay } from './relay.ts';
 
 const METHODS = ['first', 'second'];
 /** More than a link may have to send before it takes no further call. */
 const MUCH = 9_000_000;
+
+/** A relay, and the end of a channel to it in the thread of a replica. */
+function relayed() {
+  const peer = new LinkedChannel();
+  const load = new ReplicaLoad();
+  load.setState(REPLICA_STATE.ready);
+  const relay = new Relay(peer.channel, METHODS, {
+    load,
+    deploymentLoad: new DeploymentLoad(),
+    replicaHashes: new ReplicaHashTable(),
+  });
+  const { port1, port2 } = new MessageChannel();
+  const ledger = new LinkLedger();
+  relay.attach('replica', port2, ledger.shared);
+  const methods = new Map(METHODS.map((name, index) => [name, index]));
+  const replica = new CallerChannel(
+    new PortTransport(port1),
+    ledger,
+    { load, tally: new ReplicaTally(), methods, replicaHashes: new ReplicaHashTable() },
+    () => {},
+  );
+  const send = (...args: unknown[]): RecordedCall => {
+    expect(replica.reserve(now())).toBe(RESERVED.ok);
+    const call = new RecordedCall('first', args);
+    replica.send(call);
+    return call;
+  };
+  const room = (): number[] => [replica.reserve(now()), replica.reserveToWait()];
+  return {
+    peer,
+    replica,
+    send,
+    room,
+    [Symbol.dispose]() {
+      relay.close(undefined);
+      replica.close(undefined);
+    },
+  };
+}
 
 test.each([
   ['a call has ended', true],
@@ -21,37 +62,15 @@ test.each([
 ])(
   'calls wait with their replicas while the link has much to send, and come again once %s',
   async (_, isAnswered) => {
-    const peer = new LinkedChannel();
+    using relay = relayed();
+    const { peer, send, room } = relay;
     peer.open(10);
-    const load = new ReplicaLoad();
-    load.setState(REPLICA_STATE.ready);
-    const relay = new Relay(peer.channel, METHODS, {
-      load,
-      deploymentLoad: new DeploymentLoad(),
-      replicaHashes: new ReplicaHashTable(),
-    });
-    const { port1, port2 } = new MessageChannel();
-    const ledger = new LinkLedger();
-    relay.attach('replica', port2, ledger.shared);
-    const methods = new Map(METHODS.map((name, index) => [name, index]));
-    const replica = new CallerChannel(
-      new PortTransport(port1),
-      ledger,
-      { load, tally: new ReplicaTally(), methods },
-      () => {},
-    );
-    const send = (...args: unknown[]): RecordedCall => {
-      expect(replica.reserve(now())).toBe(RESERVED.ok);
-      const call = new RecordedCall('first', args);
-      replica.send(call);
-      return call;
-    };
     peer.partBytes = MUCH;
     const first = send(new Uint8Array(100_000));
     await vi.waitUntil(() => peer.channel.outstanding === 1);
     peer.partBytes = 0;
     expect(await send().over).toMatchObject({ type: 'orphaned', started: false });
-    expect([replica.reserve(now()), replica.reserveToWait()]).toEqual([RESERVED.full, RESERVED.full]);
+    expect(room()).toEqual([RESERVED.full, RESERVED.full]);
     peer.unsent = 0;
     if (isAnswered) {
       peer.answer(0);
@@ -64,7 +83,40 @@ test.each([
     await vi.waitUntil(() => peer.channel.outstanding === before + 1);
     peer.answer(before);
     expect(await second.over).toEqual({ type: 'result', value: 'answer' });
-    relay.close(undefined);
-    replica.close(undefined);
   },
 );
+
+test('calls wait as well where others have filled the link, and no call of the relay is under way', async () => {
+  using relay = relayed();
+  const { peer, send, room } = relay;
+  peer.open(10);
+  peer.unsent = MUCH;
+  peer.link.post([PEER_FRAME.ping, 1]);
+  loop.flush();
+  expect(await send().over).toMatchObject({ type: 'orphaned', started: false });
+  expect(room()).toEqual([RESERVED.full, RESERVED.full]);
+  peer.unsent = 0;
+  peer.write();
+  const call = send();
+  await vi.waitUntil(() => peer.channel.outstanding === 1);
+  peer.answer(0);
+  expect(await call.over).toEqual({ type: 'result', value: 'answer' });
+});
+
+test('calls wait with their replicas while the peer cannot be reached, and come again over the next link', async () => {
+  using relay = relayed();
+  const { peer, send, room } = relay;
+  peer.open(10);
+  peer.isDown = true;
+  peer.channel.unlinked(undefined);
+  expect(await send().over).toMatchObject({ type: 'orphaned', started: false });
+  expect(room()).toEqual([RESERVED.full, RESERVED.full]);
+  peer.isDown = false;
+  peer.relink();
+  peer.channel.reachable();
+  const call = send();
+  await vi.waitUntil(() => peer.channel.outstanding === 1);
+  loop.flush();
+  peer.answer(0);
+  expect(await call.over).toEqual({ type: 'result', value: 'answer' });
+});

@@ -116,8 +116,7 @@ export class Relay implements Intake {
   /** The window may be larger than what there is room for: the link may have to send much first. */
   #shut(): void {
     const { outstanding } = this.#channel;
-    // The relay opens again with the next answer to these calls, or when the link has sent what it had to.
-    if (outstanding === 0) return;
+    // The relay opens again with the next answer to these calls, when the link has sent what it had to, or with another link.
     this.#isFull = true;
     this.#load.limit = outstanding;
     this.#load.setOpen(outstanding, outstanding);
