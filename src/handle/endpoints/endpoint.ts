@@ -32,7 +32,7 @@ export class Endpoint implements Destination {
     this.tally = channel.tally;
     this.affinityHash = hash(replicaId);
     this.#served = channel.served;
-    this.#costMs = LEAST_COST_MS / channel.limit;
+    this.#price();
   }
 
   /** Returns how many calls the replica ended since the last reading. */
@@ -99,6 +99,6 @@ export class Endpoint implements Destination {
 
   #price(): void {
     const ms = Math.max(this.#latency.ms, this.#leastMs) * this.#factor + LEAST_COST_MS;
-    this.#costMs = ms / this.channel.limit;
+    this.#costMs = ms / Math.max(1, this.channel.limit);
   }
 }
