@@ -25,6 +25,11 @@ export interface CallChannel {
   readonly ongoing: number;
   /** Number of free places. */
   readonly free: number;
+  /**
+   * Whether all places of the replicas are known to be taken, so that a call for which there is room would wait there. It is
+   * unknown for an instance to which no link is open. Never true for a replica of this instance: it has no such room.
+   */
+  readonly wouldWait: boolean;
   /** The replica's multiplexed models. */
   readonly models: ReplicaModels;
   /** Hashes of the replicas behind a channel to another instance; undefined for a single replica. */

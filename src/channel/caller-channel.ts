@@ -66,6 +66,10 @@ export class CallerChannel extends CallerEnd implements CallChannel {
     return Math.max(0, this.#load.limit - this.#load.ongoing);
   }
 
+  get wouldWait(): boolean {
+    return this.tier === 'peer' && this.#load.wouldWait;
+  }
+
   get models(): ReplicaModels {
     return this.#load.models;
   }

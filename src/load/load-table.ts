@@ -59,6 +59,8 @@ const R_UTILIZATION = 22;
 const R_HOLDING_MS = 23;
 /** Number of turns of the replica's ticker. */
 const R_BEATS = 24;
+/** Number of calls that run at once at the instance to which a relay leads. */
+const R_PLACES = 25;
 const WORDS_BYTES = 2 * TABLE_BYTES;
 /** Bytes of a replica's table with the table of its models behind it, on cache lines of its own. */
 const REPLICA_TABLE_BYTES = WORDS_BYTES + MODEL_TABLE_BYTES;
@@ -136,6 +138,16 @@ export class ReplicaLoad {
     if (before === open) return false;
     Atomics.store(this.#words, R_OPEN, open);
     return open > before;
+  }
+
+  /** Whether a further call would wait at the instance to which the relay leads. */
+  get wouldWait(): boolean {
+    return this.ongoing >= (this.#words[R_PLACES] as number);
+  }
+
+  /** Publishes how many calls run at once at the instance to which the relay leads. */
+  set places(calls: number) {
+    this.#words[R_PLACES] = calls;
   }
 
   /** Whether a call may come now. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
+import { RecordedCall } from '../../../test/support/link.ts';
 import { RESERVED } from '../../load/load-table.ts';
 import { loop } from '../../time/loop.ts';
 
@@ -37,6 +38,54 @@ describe('a channel to a peer', () => {
     peer.channel.unreserve();
     peer.open(1);
     expect([room(), room()]).toEqual([RESERVED.ok, RESERVED.ok]);
+  });
+
+  test('sends them beyond the window again once the refused calls have had their turns', () => {
+    const peer = new LinkedChannel();
+    peer.describe(9);
+    const waiting: number[] = [];
+    // Others wait as well, and take all the room that there is.
+    peer.channel.onFreed(() => {
+      while (waiting.length > 0 && peer.send() !== undefined) waiting.pop();
+    });
+    const beyond = (): number => peer.channel.reserveToWait();
+    peer.send();
+    for (const id of [1, 2]) {
+      expect(beyond()).toBe(RESERVED.ok);
+      peer.channel.send(new RecordedCall('first', []));
+      waiting.push(id);
+    }
+    for (const id of [1, 2]) peer.refuse(id, 1);
+    expect([waiting.length, beyond()]).toEqual([2, RESERVED.full]);
+    peer.open(2);
+    expect([waiting.length, beyond()]).toEqual([1, RESERVED.full]);
+    peer.open(3);
+    expect([waiting.length, peer.channel.room(), beyond()]).toEqual([0, RESERVED.full, RESERVED.ok]);
+    peer.channel.unreserve();
+    expect(peer.declined).toBe(0);
+  });
+
+  test('says whether a call would wait at the peer, which it does not know before the first word', () => {
+    const peer = new LinkedChannel();
+    const { channel } = peer;
+    const state = (): [number, boolean] => [channel.room(), channel.wouldWait];
+    expect(state()).toEqual([RESERVED.ok, false]);
+    peer.open(1);
+    expect(state()).toEqual([RESERVED.ok, true]);
+    peer.open(2);
+    expect(state()).toEqual([RESERVED.ok, false]);
+    peer.send();
+    expect(state()).toEqual([RESERVED.ok, true]);
+    peer.send();
+    expect(state()).toEqual([RESERVED.full, true]);
+    // What a turn is for may be a place where calls wait.
+    peer.refuse(1, 1);
+    channel.onFreed(() => {});
+    channel.mindWaiting(() => true);
+    peer.open(2);
+    expect(state()).toEqual([RESERVED.ok, true]);
+    channel.unlinked(undefined);
+    expect(state()).toEqual([RESERVED.ok, false]);
   });
 
   test('gives a refused call back', () => {

@@ -108,6 +108,15 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     return this.#window.free(this.#underWay + 1);
   }
 
+  get wouldWait(): boolean {
+    return this.#underWay >= this.placesAtOnce;
+  }
+
+  /** Number of calls that may be under way without one that waits at the peer, as far as is known. */
+  get placesAtOnce(): number {
+    return this.#window.places;
+  }
+
   get served(): number {
     return this.#served;
   }
@@ -124,19 +133,20 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   reserve(): Reservation {
     const room = this.room();
-    if (room === RESERVED.ok) this.#reserved++;
+    if (room === RESERVED.ok) this.#take();
     return room;
   }
 
   /** A call that has to run here may be sent beyond the window: the peer lets it wait there, or refuses it. */
   reserveToWait(): Reservation {
     const room = this.room();
-    if (room === RESERVED.gone || (room === RESERVED.full && !this.mayExceed)) return room;
+    if (room === RESERVED.ok) this.#take();
+    if (room !== RESERVED.full || !this.mayExceed) return room;
     this.#reserved++;
     return RESERVED.ok;
   }
 
-  /** Whether a call may be sent beyond the window. After a refusal none may, until the peer gives a turn. */
+  /** Whether a call may be sent beyond the window. After refusals none may, until as many calls have had their turns. */
   get mayExceed(): boolean {
     const { awaitsTurn } = this.#window;
     return !awaitsTurn && this.#underWay < this.#places && this.#link?.isSaturated === false;
@@ -280,6 +290,12 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   get #underWay(): number {
     return this.outstanding + this.#reserved;
+  }
+
+  #take(): void {
+    this.#reserved++;
+    // Calls may be sent beyond the window again.
+    if (this.#window.taken()) this.#onWindow(this.#window.size);
   }
 
   #resize(window: number): void {

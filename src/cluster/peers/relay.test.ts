@@ -120,3 +120,16 @@ test('calls wait with their replicas while the peer cannot be reached, and come 
   peer.answer(0);
   expect(await call.over).toEqual({ type: 'result', value: 'answer' });
 });
+
+test('replicas know whether a call would wait at the peer', () => {
+  using relay = relayed();
+  const { peer, replica } = relay;
+  expect(replica.wouldWait).toBe(false);
+  peer.open(1);
+  expect([replica.room(now()), replica.wouldWait]).toEqual([RESERVED.ok, true]);
+  peer.open(3);
+  expect(replica.wouldWait).toBe(false);
+  expect([replica.reserve(now()), replica.wouldWait]).toEqual([RESERVED.ok, false]);
+  expect([replica.reserve(now()), replica.wouldWait]).toEqual([RESERVED.ok, true]);
+  expect(replica.room(now())).toBe(RESERVED.ok);
+});

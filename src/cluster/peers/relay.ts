@@ -136,8 +136,10 @@ export class Relay implements Intake {
 
   #resize(window: number): void {
     this.#isFull = false;
+    const channel = this.#channel;
     // Calls that have to run there may be more than the window says.
-    this.#load.limit = this.#channel.mayExceed ? Math.max(window, this.#channel.limit) : window;
+    this.#load.limit = channel.mayExceed ? Math.max(window, channel.limit) : window;
+    this.#load.places = channel.placesAtOnce;
     if (this.#load.setOpen(window, window)) this.#deploymentLoad.announceFreed();
   }
 }

@@ -29,6 +29,17 @@ describe('calls where other instances run another version', () => {
     },
   );
 
+  test('go to another version rather than wait at a peer of their own, and wait there before they wait at another', () => {
+    const { harness, local, same, other } = fleet();
+    for (const peer of [same, other]) peer.roomToWait = 1;
+    for (let call = 0; call < 6; call++) harness.call();
+    expect(ongoing(local, same, other)).toEqual([2, 2, 2]);
+    harness.call();
+    expect(ongoing(local, same, other)).toEqual([2, 3, 2]);
+    harness.call();
+    expect(ongoing(local, same, other)).toEqual([2, 3, 3]);
+  });
+
   test('go back to their own version once it has room', () => {
     const { harness, local, same, other } = fleet();
     for (let call = 0; call < 5; call++) harness.call();

@@ -8,7 +8,7 @@ import { Tiers } from './tiers.ts';
 
 /**
  * Endpoints that a call may go to where some of them are in other instances, which may run another version of the code.
- * Replicas of this instance and those of its own version come first; the others take calls for which these have no room.
+ * Replicas of this instance and those of its own version come first; the others take calls for which these have no free place.
  */
 export class Candidates {
   readonly #first: Group;
@@ -38,11 +38,17 @@ export class Candidates {
     sessions: SessionAffinity,
     models: ModelAffinity | undefined,
   ): Endpoint | undefined {
-    const found = this.#first.reserve(call, except, at, sessions, models);
-    if (found !== undefined || this.#rest === undefined) return found;
+    const first = this.#first;
+    const rest = this.#rest;
+    const found = first.reserve(call, except, at, sessions, models);
+    if (found !== undefined) return found;
     // A call may wait for the replica that holds its model although others have room.
-    const waits = call.modelKey !== undefined && models !== undefined && this.#first.hasRoom(at);
-    return waits ? undefined : this.#rest.reserve(call, except, at, sessions, models);
+    const waits = call.modelKey !== undefined && models !== undefined && first.hasRoom(at);
+    return (
+      (waits ? undefined : rest?.reserve(call, except, at, sessions, models)) ??
+      first.reserveToWait(call, except, at) ??
+      rest?.reserveToWait(call, except, at)
+    );
   }
 }
 
@@ -61,6 +67,7 @@ class Group {
     return this.#endpoints.some(({ channel }) => channel.room(at) === RESERVED.ok);
   }
 
+  /** Takes a place for a call, which runs there at once unless it has a session or names a model; undefined if none is free. */
   reserve(
     call: Call,
     except: Endpoint | undefined,
@@ -76,5 +83,11 @@ class Group {
     if (this.#tiers === undefined || meta?.sessionId !== undefined)
       return reservePlace(call, endpoints, except, at, sessions);
     return this.#tiers.reserve(call.preferLocal, except, at);
+  }
+
+  /** Takes room for a call that has neither a session nor a model, and waits in another instance. */
+  reserveToWait({ modelKey, meta }: Call, except: Endpoint | undefined, at: number): Endpoint | undefined {
+    if (modelKey !== undefined || meta?.sessionId !== undefined) return undefined;
+    return this.#tiers?.reserveToWait(except, at);
   }
 }

@@ -50,6 +50,23 @@ describe('calls for a model', () => {
     expect(outcomes(harness.calls)).toEqual(harness.calls.map(() => 'ok'));
   });
 
+  test('go to a holder where they run at once, and load at one, rather than where they wait', () => {
+    const harness = new Harness();
+    const [full, free] = [harness.start(1, 'peer'), harness.start(4, 'peer')];
+    full.roomToWait = 1;
+    full.ongoing = 1;
+    for (let call = 0; call < 20; call++) free.endpoint.observe(1_000, time.at);
+    for (const peer of [full, free]) hold(peer, ['m']);
+    harness.call({ model: 'm' });
+    expect([full.open.length, free.open.length]).toEqual([0, 1]);
+    hold(full, []);
+    harness.call({ model: 'new' });
+    expect([full.open.length, free.open.length]).toEqual([0, 2]);
+    free.limit = 2;
+    harness.call({ model: 'newer' });
+    expect([full.open.length, free.open.length]).toEqual([1, 2]);
+  });
+
   test('wait while the calls before them take less time than a load, and go elsewhere from then on', () => {
     const { harness, replicas } = cluster('hot', '');
     const [hot, spare] = replicas as [FakeReplica, FakeReplica];

@@ -165,7 +165,7 @@ export class ModelAffinity {
     let best: Endpoint | undefined;
     for (const endpoint of endpoints) {
       if (!hasRoom(endpoint, at) || endpoint === except || !this.#isHolder(endpoint, key, at)) continue;
-      if (best === undefined || endpoint.score < best.score) best = endpoint;
+      if (best === undefined || isSooner(endpoint, best)) best = endpoint;
     }
     return best;
   }
@@ -227,6 +227,12 @@ function hasRoom({ channel }: Endpoint, at: number): boolean {
   return channel.room(at) === RESERVED.ok;
 }
 
+/** Whether a call costs less at one replica than at another: where it would wait it costs more than anywhere else. */
+function isSooner(endpoint: Endpoint, than: Endpoint): boolean {
+  const { wouldWait } = endpoint.channel;
+  return wouldWait === than.channel.wouldWait ? endpoint.score < than.score : !wouldWait;
+}
+
 /** The greatest age difference, in ms, for which a load gives way to younger calls. */
 function patienceMs({ readyAt, expiresAt }: Call, loadMs: number, at: number): number {
   const most = expiresAt === 0 ? MOST_PATIENCE_MS : PATIENCE_SHARE * (expiresAt - readyAt);
@@ -234,10 +240,13 @@ function patienceMs({ readyAt, expiresAt }: Call, loadMs: number, at: number): n
 }
 
 /**
- * Replicas with room for one more model come first, the fewest models first; then the replica whose stalest model is
- * the stalest. Ties are broken by an order of each model's own, so that threads which ask for a model at once agree.
+ * Replicas at which the call need not wait come first; among them those with room for one more model, the fewest models
+ * first; then the replica whose stalest model is the stalest. Ties are broken by an order of each model's own, so that
+ * threads which ask for a model at once agree.
  */
 function isBetterForLoad(endpoint: Endpoint, than: Endpoint, key: number): boolean {
+  const { wouldWait } = endpoint.channel;
+  if (wouldWait !== than.channel.wouldWait) return !wouldWait;
   const [a, b] = [endpoint.channel.models, than.channel.models];
   const later =
     a.stalestAt === 0 || b.stalestAt === 0

@@ -45,6 +45,22 @@ describe('a call that waits at a replica whose loop is held', () => {
     expect([busy.open.includes(behind), full.open.length]).toEqual([true, 1]);
   });
 
+  test('stays where another instance has no more than room for a call that waits there', () => {
+    const harness = new Harness();
+    const busy = harness.start(4);
+    harness.call();
+    const behind = waitsAt(busy, harness.call());
+    busy.isLoopHeld = true;
+    const peer = harness.start(1, 'peer');
+    peer.roomToWait = 1;
+    peer.ongoing = 1;
+    harness.route.tend(1e9);
+    expect([busy.open.includes(behind), peer.open]).toEqual([true, []]);
+    peer.ongoing = 0;
+    harness.route.tend(2e9);
+    expect([busy.open.includes(behind), peer.open]).toEqual([false, [behind]]);
+  });
+
   test('stays if its session belongs there, as long as that replica is not stuck', () => {
     const harness = new Harness();
     const first = harness.start(1);

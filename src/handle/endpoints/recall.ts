@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { EndpointSet } from './endpoint-set.ts';
 
 /**
- * Takes back calls that wait at a replica whose loop is held, where another replica has room for them; takes back all
+ * Takes back calls that wait at a replica whose loop is held, where another replica has a free place for them; takes back all
  * calls from a stuck replica.
  *
  * @param at now
@@ -21,7 +21,7 @@ function* recallHeld(
     if (channel.outstanding === 0 || !channel.isHeld(at)) continue;
     const { isStuck } = channel;
     const mayMove = (): boolean =>
-      isStuck || inService.some((other) => other !== endpoint && other.channel.room(at) === RESERVED.ok);
+      isStuck || inService.some((other) => other !== endpoint && hasPlace(other, at));
     if (mayMove())
       yield* takeBack(endpoint, ({ meta }) => {
         // A session waits for its own replica.
@@ -75,6 +75,11 @@ export class Recall {
   below({ priorityRank }: Call): Iterable<Call> {
     return recallBelow(this.#endpoints.all, priorityRank);
   }
+}
+
+/** Whether a call would begin there at once. */
+function hasPlace({ channel }: Endpoint, at: number): boolean {
+  return channel.room(at) === RESERVED.ok && !channel.wouldWait;
 }
 
 function* takeBack({ channel }: Endpoint, isWanted: (call: Call) => boolean): Generator<Call> {

@@ -19,6 +19,17 @@ function fleet(times = 1): { harness: Harness; local: FakeReplica[]; peer: FakeR
   return { harness, local, peer: harness.start(32 * times, 'peer') };
 }
 
+/** Two peers, each with room for one call that waits there, of which the first has no free place and costs least. */
+function withFullPeer(): ReturnType<typeof fleet> & { full: FakeReplica } {
+  const { harness, local, peer } = fleet();
+  const full = harness.start(2, 'peer');
+  takes(full, 1);
+  takes(peer, 1_000);
+  for (const replica of [full, peer]) replica.roomToWait = 1;
+  full.ongoing = 2;
+  return { harness, local, peer, full };
+}
+
 /** A call to this replica takes so long. */
 function takes(replica: FakeReplica, ms: number): void {
   for (let time = 0; time < 100; time++) replica.endpoint.observe(ms, time * 1_000);
@@ -79,6 +90,28 @@ describe('a call with replicas here and in other instances', () => {
     },
   );
 
+  test.each([undefined, true, false])(
+    'waits at a peer only when no place is free anywhere (preferLocal: %s)',
+    (preferLocal) => {
+      const { harness, local, peer, full } = withFullPeer();
+      const options = preferLocal === undefined ? {} : { preferLocal };
+      for (let call = 0; call < 40; call++) harness.call(options);
+      expect([ongoing(local), peer.ongoing, full.ongoing, harness.route.queued]).toEqual([8, 32, 2, 0]);
+      for (let call = 0; call < 3; call++) harness.call(options);
+      expect([ongoing(local), peer.ongoing, full.ongoing, harness.route.queued]).toEqual([8, 33, 3, 1]);
+    },
+  );
+
+  test('goes to a peer of which nothing is known: the call opens the link', () => {
+    const { harness, local, peer } = fleet();
+    for (const { endpoint } of local) harness.route.remove(endpoint.replicaId, undefined);
+    peer.limit = 1;
+    const unknown = harness.start(1, 'peer');
+    peer.roomToWait = 1;
+    for (let call = 0; call < 2; call++) harness.call();
+    expect([peer.ongoing, unknown.ongoing]).toEqual([1, 1]);
+  });
+
   test('that has a session goes to the replica of the session', () => {
     const { harness, local, peer } = fleet();
     for (let session = 0; session < 12; session++) harness.call({ session: `s${session}` });
@@ -92,6 +125,18 @@ describe('a call with replicas here and in other instances', () => {
     for (let call = 0; call < 8; call++) harness.call();
     expect(local.map((replica) => replica.ongoing)).toEqual([4, 4]);
   });
+});
+
+test('an endpoint that had no room when its cost was computed gets calls once it has', () => {
+  const { harness, local, peer } = fleet();
+  for (const { endpoint } of [...local, peer]) harness.route.remove(endpoint.replicaId, undefined);
+  const [full, late] = [harness.start(1, 'peer'), harness.start(0, 'peer')];
+  full.ongoing = 1;
+  harness.call();
+  expect(harness.route.queued).toBe(1);
+  late.limit = 1;
+  harness.route.drain();
+  expect([late.ongoing, harness.route.queued]).toEqual([1, 0]);
 });
 
 test('an endpoint for many replicas costs as much as one of them with as many calls for each place', () => {

@@ -49,6 +49,7 @@ export async function createInlineChannel(inline: InlineLink, instance = ''): Pr
 export class InlineChannel implements CallChannel {
   readonly isInline = true;
   readonly tier = 'local';
+  readonly wouldWait = false;
   readonly methods: ReadonlyMap<string, number>;
   limit: number;
   readonly tally = new ReplicaTally();

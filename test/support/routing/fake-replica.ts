@@ -48,6 +48,13 @@ export class FakeReplica implements CallChannel {
     return Math.max(0, this.limit - this.ongoing);
   }
 
+  /** Number of calls for which it has room beyond its free places, as a peer has. */
+  roomToWait = 0;
+
+  get wouldWait(): boolean {
+    return this.roomToWait > 0 && this.ongoing >= this.limit;
+  }
+
   get outstanding(): number {
     return this.open.length;
   }
@@ -81,7 +88,7 @@ export class FakeReplica implements CallChannel {
 
   room(): Reservation {
     if (this.isClosed) return RESERVED.gone;
-    return this.ongoing >= this.limit || this.isHeld() ? RESERVED.full : RESERVED.ok;
+    return this.ongoing >= this.limit + this.roomToWait || this.isHeld() ? RESERVED.full : RESERVED.ok;
   }
 
   reserve(): Reservation {

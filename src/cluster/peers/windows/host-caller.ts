@@ -29,4 +29,9 @@ export class HostCaller {
   get isFull(): boolean {
     return this.inFlight >= this.told;
   }
+
+  /** Whether the caller knows of no free place: one call of its window is beyond the free places. */
+  get isUninformed(): boolean {
+    return this.inFlight + 1 >= this.told;
+  }
 }

@@ -21,6 +21,11 @@ const AMPLE = 4;
 const AMPLE_CHANGE = 0.25;
 /** Time, in ms, for which room is kept for a caller, beside two round trips. */
 const KEEP_MS = 5;
+/**
+ * Time, in ms, after which a caller that knows of no free place is told of one that is still free, and between two such
+ * callers: most places are taken again at once, and callers that are told together compete for them.
+ */
+const NEWS_MS = 20;
 
 /**
  * The host's side of the windows of one deployment. Callers send within their windows, which are over-committed hints;
@@ -31,6 +36,9 @@ const KEEP_MS = 5;
  * round trip, at least one: by that call the host learns that the caller has more. Once a call is refused, its caller
  * waits for a turn. Room that comes free is granted to the first waiting caller and kept for it, and no other caller may
  * send more meanwhile. So a refused caller never has to ask again, and is served however many calls the others send.
+ *
+ * A caller whose window says that no place is free sends its calls elsewhere while it can. So it is told of a place that
+ * comes free, unless the place is taken again at once.
  */
 export class HostWindows {
   readonly #places: HostPlaces;
@@ -43,6 +51,10 @@ export class HostWindows {
   readonly #granted = new Set<HostCaller>();
   /** Callers that know that they may send no further call. */
   readonly #full = new Set<HostCaller>();
+  /** Callers that knew of no free place when they were told their windows, or sent their last calls. */
+  readonly #uninformed = new Set<HostCaller>();
+  /** Runs while a place that came free is not told yet. */
+  #news: Timer | undefined = undefined;
   /** Calls of peers that wait here for a place. */
   #landed = 0;
   /** Room that is kept for callers, in calls. */
@@ -59,7 +71,8 @@ export class HostWindows {
 
   /** Whether callers wait for room: `freed` must then be called for each place that comes free, whoever frees it. */
   get isAwaited(): boolean {
-    return this.#turns.size > 0 || this.#full.size > 0;
+    if (this.#turns.size > 0 || this.#full.size > 0) return true;
+    return this.#uninformed.size > 0 && this.#news === undefined;
   }
 
   /** Number of calls of peers that wait here for a place. */
@@ -81,6 +94,7 @@ export class HostWindows {
   /** Removes a caller whose link is gone. Its calls must have ended. */
   leave(caller: HostCaller): void {
     this.#full.delete(caller);
+    this.#uninformed.delete(caller);
     this.declined(caller);
   }
 
@@ -101,6 +115,7 @@ export class HostWindows {
     if (caller.granted > 0) this.#release(caller, 1);
     this.#landed++;
     caller.inFlight++;
+    if (caller.isUninformed) this.#await(this.#uninformed, caller);
     return true;
   }
 
@@ -160,15 +175,15 @@ export class HostWindows {
     this.#pace.measure(this.#time.now());
     this.#giveTurns();
     for (const caller of this.#full) if (this.#windowOf(caller) > caller.inFlight) this.#tell(caller);
+    this.#informSoon();
   }
 
   /** No caller is told anything any more. */
   close(): void {
-    this.#time.cancel(this.#timer);
+    for (const timer of [this.#timer, this.#news]) this.#time.cancel(timer);
     this.#timer = undefined;
-    this.#turns.clear();
-    this.#granted.clear();
-    this.#full.clear();
+    this.#news = undefined;
+    for (const callers of [this.#turns, this.#granted, this.#full, this.#uninformed]) callers.clear();
   }
 
   /** Number of calls that may wait here, beyond those that do and those for which room is kept. */
@@ -197,13 +212,41 @@ export class HostWindows {
     caller.told = this.#windowOf(caller);
     if (caller.isFull) this.#await(this.#full, caller);
     else this.#full.delete(caller);
+    if (caller.isUninformed) this.#await(this.#uninformed, caller);
     return caller.told;
   }
 
+  /** Whether a place is free for which neither a call waits nor a caller has a turn. */
+  get #hasPlace(): boolean {
+    return this.#turns.size === 0 && this.#places.free > this.#kept;
+  }
+
+  /** Callers that know of no free place are told of one after a while, one caller per place at a time. */
+  #informSoon(): void {
+    if (this.#uninformed.size === 0 || this.#news !== undefined || !this.#hasPlace) return;
+    this.#news = this.#time.after(NEWS_MS, () => this.#inform());
+    this.#news.unref();
+  }
+
+  #inform(): void {
+    this.#news = undefined;
+    let places = this.#hasPlace ? this.#places.free - this.#kept : 0;
+    for (const caller of this.#uninformed) {
+      if (caller.isUninformed && places > 0) {
+        places--;
+        this.#tell(caller);
+      }
+      if (!caller.isUninformed) this.#uninformed.delete(caller);
+    }
+    this.#informSoon();
+    if (this.isAwaited) this.#onAwaited();
+  }
+
   #await(waiting: Set<HostCaller>, caller: HostCaller): void {
+    if (waiting.has(caller)) return;
     const wasAwaited = this.isAwaited;
     waiting.add(caller);
-    if (!wasAwaited) this.#onAwaited();
+    if (!wasAwaited && this.isAwaited) this.#onAwaited();
   }
 
   #giveTurns(): void {

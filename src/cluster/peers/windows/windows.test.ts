@@ -6,6 +6,8 @@ import type { HostCaller } from './host-caller.ts';
 import { HostWindows } from './host-windows.ts';
 
 const RTT_MS = 2;
+/** Time after which callers are told of a place that is still free. */
+const NEWS_MS = 20;
 /** Two round trips and 5 ms. */
 const KEPT_MS = 2 * RTT_MS + 5;
 
@@ -232,9 +234,9 @@ describe('windows at the host', () => {
   test('callers that know of no room are awaited, and told of it when it comes', () => {
     const host = new Host(1);
     const [heavy, light, idle] = [host.join(), host.join(), host.join()];
-    host.call(heavy);
-    host.call(heavy);
     expect(host.windows.isAwaited).toBe(false);
+    host.call(heavy);
+    host.call(heavy);
     host.call(light);
     expect([host.windows.isAwaited, host.awaited]).toEqual([true, 1]);
     host.windows.changed(idle.at);
@@ -243,6 +245,46 @@ describe('windows at the host', () => {
     expect(idle.at.told).toBe(0);
     host.windows.declined(light.at);
     expect(idle.at.told).toBe(1);
+  });
+
+  test('a caller that knows of no free place is told of one that stays free, and the host is woken no more often', () => {
+    const host = new Host(2);
+    const [heavy, long] = [host.join(), host.join()];
+    host.call(heavy);
+    host.call(long);
+    const idle = host.join();
+    expect(idle.told).toEqual([1]);
+    host.end(heavy);
+    expect(host.windows.isAwaited).toBe(false);
+    // The place is taken again at once.
+    expect(host.call(heavy)).toBe('runs');
+    host.world.run(NEWS_MS);
+    expect([idle.told, host.windows.isAwaited]).toEqual([[1], true]);
+    host.world.run(1_000);
+    host.end(heavy);
+    expect([idle.told, host.windows.isAwaited]).toEqual([[1], false]);
+    host.world.run(NEWS_MS);
+    expect([idle.told, host.windows.isAwaited]).toEqual([[1, 2], false]);
+  });
+
+  test('one caller after the other is told of a free place, which they would all take', () => {
+    const host = new Host(1);
+    const busy = host.join();
+    host.call(busy);
+    const idle = [host.join(), host.join(), host.join()];
+    host.end(busy);
+    const informed = (): number[] => idle.map(({ told }) => told.at(-1) as number);
+    host.world.run(NEWS_MS);
+    expect(informed()).toEqual([2, 1, 1]);
+    host.world.run(NEWS_MS);
+    expect(informed()).toEqual([2, 2, 1]);
+    expect(host.call(idle[0] as Caller)).toBe('runs');
+    host.world.run(1_000);
+    expect(informed()).toEqual([2, 2, 1]);
+    host.end(idle[0] as Caller);
+    host.world.run(1_000);
+    expect(informed()).toEqual([2, 2, 2]);
+    expect(host.windows.isAwaited).toBe(false);
   });
 
   test('a landed call that ends without having begun gives its room back', () => {

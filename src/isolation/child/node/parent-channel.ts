@@ -75,6 +75,7 @@ class ParentChannel extends CallerEnd implements CallChannel {
   readonly limit = PLACES;
   readonly ongoing = 0;
   readonly free = PLACES;
+  readonly wouldWait = false;
   readonly served = 0;
   readonly isStuck = false;
   readonly tally = new ReplicaTally();

@@ -60,6 +60,11 @@ export class SimulatedLink {
     return this.#window.hasRoom(this.#sent.size);
   }
 
+  /** Whether one more call would run at once, as far as is known. */
+  get hasPlace(): boolean {
+    return this.#sent.size < this.#window.places;
+  }
+
   /** Calls per call that may be under way, with one more. */
   get score(): number {
     return (this.#sent.size + 1) / this.#window.size;
@@ -68,6 +73,7 @@ export class SimulatedLink {
   send(call: SimulatedPeerCall): void {
     if (!this.hasRoom) throw new Error('a call was sent beyond the window');
     this.#sent.add(call);
+    this.#window.taken();
     this.#there.send(() => this.#arrived(call));
   }
 

@@ -68,7 +68,9 @@ export class CallingInstance {
 
   /** The cheaper of two links with room at random, or the own replicas if they are cheaper: undefined. */
   #choose(): SimulatedLink | undefined {
-    const open = this.links.filter(({ hasRoom }) => hasRoom);
+    const withPlace = this.links.filter(({ hasPlace }) => hasPlace);
+    const mayWait = withPlace.length === 0 && this.host.free <= 0;
+    const open = mayWait ? this.links.filter(({ hasRoom }) => hasRoom) : withPlace;
     const [one, other] = [this.#fleet.world.pick(open), this.#fleet.world.pick(open)];
     if (one === undefined || other === undefined) return undefined;
     const best = one.score <= other.score ? one : other;
