@@ -115,11 +115,17 @@ export class DataInstance {
       ingress() {},
     });
     registry.configure(KEY, { ...UNKNOWN_CONFIG, requestTimeoutMs: 0, ...config }, -1);
+    registry.setIngress('app', 'Model');
     for (const places of options.replicas) this.startReplica(places);
   }
 
   get route(): Route {
     return this.#router.route('app', 'Model', KEY);
+  }
+
+  /** The route to the app's ingress, which is the same deployment by another name. */
+  get ingress(): Route {
+    return this.#router.route('app', '', routeKey('app', ''));
   }
 
   get places(): number {

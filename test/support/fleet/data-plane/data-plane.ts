@@ -9,6 +9,7 @@ import type { Dial } from '../../../../src/cluster/peers/peer-client.ts';
 import { ServeError } from '../../../../src/errors.ts';
 import { Call } from '../../../../src/handle/call/call.ts';
 import { outcomeOf } from '../../../../src/handle/call/outcome.ts';
+import type { Route } from '../../../../src/handle/routing/route.ts';
 import type { Session } from '../../../../src/wire/handshake.ts';
 import { DataInstance } from './data-instance.ts';
 import { isMemoryOf, memoryOf } from './data-replica.ts';
@@ -44,8 +45,8 @@ export interface CallRecord {
 class DataCall extends Call {
   readonly #record: CallRecord;
 
-  constructor(instance: DataInstance, record: CallRecord) {
-    super(instance.route, 'call');
+  constructor(route: Route, record: CallRecord) {
+    super(route, 'call');
     this.#record = record;
     const { model, ms, length } = record;
     this.args = [model, ms, length];
@@ -129,6 +130,7 @@ export class DataPlane {
     key: string | undefined,
     length: number,
     sessionId?: string,
+    route: Route = instance.route,
   ): void {
     const id = this.calls.length;
     const first = key === undefined ? undefined : this.calls.find((call) => call.key === key);
@@ -146,8 +148,7 @@ export class DataPlane {
     };
     this.calls.push(record);
     this.time.inThread(instance.host, () => {
-      const call = new DataCall(instance, record);
-      const { route } = instance;
+      const call = new DataCall(route, record);
       route.begin(call, deadlineMs === undefined ? 0 : this.time.now() + deadlineMs);
       route.dispatch(call);
     });
