@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { FakeReplica } from '../../../test/support/routing/fake-replica.ts';
 import { LateThread } from '../../../test/support/routing/late-thread.ts';
 import { ServeError } from '../../errors.ts';
@@ -54,6 +54,24 @@ describe('a broadcast of a thread that does not know the replicas yet', () => {
     expect(received.every(({ buffer }, at) => buffer === moved[at])).toBe(true);
     expect(received.every((own) => own.length === 100_000 && own.every((byte) => byte === 7))).toBe(true);
     for (const replica of replicas) answer(replica);
+  });
+
+  test.each([1, 3])('copies its large memory once, and for each of %i replicas but one', async (replicas) => {
+    const clone = vi.spyOn(globalThis, 'structuredClone');
+    const copy = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    try {
+      thread.handle.broadcast('call', new Uint8Array(100_000)).catch(() => {});
+      thread.announced();
+      const called = Array.from({ length: replicas }, (_, at) => thread.up(`r${at}`));
+      thread.listed();
+      await turn();
+      expect(called.map(({ open }) => open.length)).toEqual(called.map(() => 1));
+      expect(copy).toHaveBeenCalledTimes(1);
+      expect(clone).toHaveBeenCalledTimes(replicas - 1);
+      for (const replica of called) answer(replica);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   test('is made at once where they are known', async () => {

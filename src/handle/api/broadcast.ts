@@ -29,7 +29,7 @@ export function broadcast(
   prepare: () => BroadcastCall,
   take: (call: BroadcastCall) => boolean,
 ): BroadcastResponse<unknown> {
-  const send = (next: () => BroadcastCall): Promise<Outcomes>[] => callEach(route, instance, next);
+  const send = (next: NextCall): Promise<Outcomes>[] => callEach(route, instance, next);
   const taken = (): BroadcastCall => {
     const call = prepare();
     if (!call.isSettled) take(call);
@@ -40,11 +40,10 @@ export function broadcast(
   // Until the thread knows the replicas one call waits for all of them, with their deadline, signal and arguments.
   const first = taken();
   const { args, marks, bytes, transfer } = first;
-  // Large memory moves with the call that carries it.
-  const spare = transfer === undefined ? undefined : structuredClone({ args, marks });
   const another = (): BroadcastCall => {
     const call = prepare();
-    const own = spare === undefined ? { args, marks } : structuredClone(spare);
+    // Large memory moves with the call that carries it.
+    const own = transfer === undefined ? { args, marks } : structuredClone({ args, marks });
     call.takeAgain(own.args, call.meta, own.marks);
     call.bytes = bytes;
     return call;
@@ -56,21 +55,24 @@ export function broadcast(
   const parts = Promise.race([listed, isOver]).then(() => {
     if (first.isSettled) return [first.response.then(succeeded, failed)];
     first.ready(now());
-    let next = (): BroadcastCall => {
-      next = another;
-      return first;
-    };
-    const sent = send(() => next());
+    // The others are copies of the first call, whose memory is here until it is sent.
+    const sent = send((isLast) => (isLast ? first : another()));
     if (sent.length === 0) first.reject(noReplica(route));
     return sent;
   });
   return respond(route, parts);
 }
 
-function callEach(route: Route, instance: string, next: () => BroadcastCall): Promise<Outcomes>[] {
+/** Makes the call to the next replica. */
+type NextCall = (isLast: boolean) => BroadcastCall;
+
+function callEach(route: Route, instance: string, next: NextCall): Promise<Outcomes>[] {
   const parts: Promise<Outcomes>[] = [];
-  for (const endpoint of route.reserveEach()) {
-    const call = next();
+  const endpoints = route.reserveEach();
+  for (let reserved = endpoints.next(); reserved.done !== true; ) {
+    const endpoint = reserved.value;
+    reserved = endpoints.next();
+    const call = next(reserved.done === true);
     const isFannedOut = endpoint.instanceId !== instance || endpoint.channel.fansOut === true;
     if (isFannedOut) call.meta = { ...call.meta, fanOut: true };
     if (call.isSettled) endpoint.channel.unreserve();
