@@ -203,9 +203,7 @@ export class FleetAgent {
     const { instance } = session;
     const [lateness, rttMs] = [this.#lateness, () => this.#rttTo(instance) || session.rttMs];
     const pace = {
-      get lateMs(): number {
-        return lateness.ms;
-      },
+      lateMsAt: (at: number): number => lateness.msAt(at),
       get rttMs(): number {
         return rttMs();
       },

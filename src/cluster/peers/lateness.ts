@@ -10,14 +10,25 @@ const LONG_GAP_MS = 500;
  * calls in its sockets may have expired long ago, since only their remaining time travels.
  */
 export class Lateness {
-  /** Upper bound of the time for which a frame that is read now has waited, in ms. */
-  ms = 0;
+  /** The length of the gap that the last reading found, while frames that waited in it are read, in ms. */
+  #gapMs = 0;
   #lookedAt = now();
   readonly #timer: Timer;
 
   constructor() {
     this.#timer = time.every(LOOK_MS, () => this.#look());
     this.#timer.unref();
+  }
+
+  /**
+   * Upper bound of the time for which a frame that is read now has waited, in ms.
+   *
+   * @param at the time of `clock.now()`
+   */
+  msAt(at: number): number {
+    // A thread that was stopped right before it looked at its sockets reads them before its timers run.
+    const gapMs = at - this.#lookedAt;
+    return gapMs < LONG_GAP_MS ? this.#gapMs : Math.max(gapMs, this.#gapMs);
   }
 
   close(): void {
@@ -29,11 +40,11 @@ export class Lateness {
     const gap = at - this.#lookedAt;
     this.#lookedAt = at;
     if (gap < LONG_GAP_MS) return;
-    this.ms = gap;
-    // Timers come before sockets: what has waited is read in this turn of the loop and the next.
+    this.#gapMs = gap;
+    // Where timers come before sockets, what has waited is read in this turn of the loop and the next.
     time.soon(() =>
       time.soon(() => {
-        this.ms = 0;
+        this.#gapMs = 0;
       }),
     );
   }

@@ -32,8 +32,8 @@ export interface InboundLinkListener {
 
 /** The times that a link reckons with, in ms. */
 export interface LinkPace {
-  /** Upper bound of the time for which a frame that is read now has waited. */
-  readonly lateMs: number;
+  /** Upper bound of the time for which a frame has waited that is read now, at the time `at` of `clock.now()`. */
+  lateMsAt(at: number): number;
   /** Round trip to the peer; 0 = unknown. */
   readonly rttMs: number;
 }
@@ -150,12 +150,16 @@ export class InboundLink implements LinkEvents {
       this.#link.post([PEER_FRAME.moved, id]);
       return;
     }
-    const { lateMs } = this.#pace;
-    if (remaining !== 0 && remaining <= lateMs) {
-      this.#expired(id);
-      return;
+    let deadlineAt = 0;
+    if (remaining !== 0) {
+      const at = now();
+      const leftMs = remaining - this.#pace.lateMsAt(at);
+      if (leftMs <= 0) {
+        this.#expired(id);
+        return;
+      }
+      deadlineAt = at + leftMs;
     }
-    const deadlineAt = remaining === 0 ? 0 : now() + remaining - lateMs;
     if (meta?.fanOut === true) {
       const marks = frame[end + 1] as Marks | undefined;
       this.#calls[id] = new InboundBroadcast(this.#link, port, method, {

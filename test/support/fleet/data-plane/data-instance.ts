@@ -161,7 +161,7 @@ export class DataInstance {
 
   /** Accepts a link. */
   accept(session: Session, socket: SimulatedSocket): void {
-    const pace = { lateMs: 0, rttMs: session.rttMs };
+    const pace = { lateMsAt: () => 0, rttMs: session.rttMs };
     const link = new InboundLink(session, socket, MAX_PAYLOAD, this.#served, pace, {
       control() {},
       closed: () => this.#links.delete(link),
