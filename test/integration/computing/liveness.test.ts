@@ -8,11 +8,20 @@ describe('a replica that computes', () => {
   test('is neither stuck nor unhealthy while calls begin and end, however long it never rests', async () => {
     await using serve = quietServe();
     const shared = new Shared();
-    const options = { stuckAfterMs: 1_000, healthCheckPeriodMs: 50, healthCheckTimeoutMs: 50 };
+    const options = { stuckAfterMs: 3_000, healthCheckPeriodMs: 50, healthCheckTimeoutMs: 50 };
     const handle = await serve.run(computing.options(options).bind(shared.buffer));
     const states: string[] = [];
     serve.on('replica', ({ state }) => states.push(state));
-    await Promise.all(Array.from({ length: 15 }, () => handle.compute.remote(100)));
+    const calls = Array.from({ length: 40 }, (_, index) => handle.hold.remote(index + 1));
+    const from = performance.now();
+    // The next call begins as one ends, for longer than a replica may be silent.
+    for (let gate = 1; gate <= calls.length; gate++) {
+      await shared.atLeast(COMPUTING.begun, gate);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      shared.set(COMPUTING.gate, gate);
+    }
+    await Promise.all(calls);
+    expect(performance.now() - from).toBeGreaterThan(options.stuckAfterMs);
     expect(states).toEqual([]);
   });
 
