@@ -32,9 +32,10 @@ export const SERVE_ERRORS = {
     statusCode: 500,
     retryable: false,
     title: 'Replica died',
-    meaning: 'The replica died after the call had started; its outcome is unknown.',
+    meaning:
+      'The replica died, or the link to its instance was lost, and the call may have run: its outcome is unknown.',
     remedy:
-      'See `cause` and the log of the replica. `retryable` is true if the call had not started, or its method is idempotent.',
+      'See `cause` and the log of the replica. `retryable` is true if the call has not run, which the message says, or its method is idempotent.',
   },
   SERVE_DEPLOY_FAILED: {
     statusCode: 503,

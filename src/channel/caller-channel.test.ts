@@ -1,13 +1,19 @@
+import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Answers, type Ending, Link, RecordedCall, turn } from '../../test/support/link.ts';
 import { REPLICA_STATE, RESERVED } from '../load/load-table.ts';
+import { ReplicaHashTable } from '../load/replica-hashes.ts';
+import { ReplicaTally } from '../load/replica-tally.ts';
 import { batchTime, now } from '../time/clock.ts';
+import { loop } from '../time/loop.ts';
 import { MARK } from '../values/marks.ts';
 import { onReviveHandle } from '../values/revive.ts';
 import { NO_ENCODING, transfer } from '../values/transfer.ts';
+import { CallerChannel } from './caller-channel.ts';
 import { CANCEL_CODE, METHOD_HTTP } from './frames.ts';
 import type { InboundCall, InboundListener } from './inbound-call.ts';
 import { HTTP_METHOD_NAME } from './method-names.ts';
+import { PortTransport } from './port-transport.ts';
 
 /** A link whose replica answers each call with its arguments. */
 function echo(limit?: number): Link {
@@ -38,6 +44,28 @@ function uncloneable(): RecordedCall {
   bytes.buffer.transfer();
   return call;
 }
+
+test('a relay to another instance moves the memory of a call, unless the call may be repeated', async () => {
+  for (const [isRelay, isIdempotent] of [
+    [false, true],
+    [true, false],
+    [true, true],
+  ] as const) {
+    await using link = echo();
+    const { load, ledger } = link;
+    const { port1 } = new MessageChannel();
+    const replicaHashes = isRelay ? new ReplicaHashTable() : undefined;
+    const replica = { load, tally: new ReplicaTally(), methods: new Map([['first', 0]]), replicaHashes };
+    const channel = new CallerChannel(new PortTransport(port1), ledger, replica, () => {});
+    const call = new RecordedCall('first', [new Uint8Array(100_000)]);
+    Object.defineProperty(call, 'isIdempotent', { value: isIdempotent });
+    channel.reserve(0);
+    channel.send(call);
+    loop.flush();
+    expect(call.transfer?.[0]?.detached).toBe(!(isRelay && isIdempotent));
+    channel.close(undefined);
+  }
+});
 
 describe('places', () => {
   test('are taken up to the limit, and given back', async () => {

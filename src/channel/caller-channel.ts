@@ -7,6 +7,7 @@ import type { CallChannel } from './call-channel.ts';
 import { CallerEnd } from './caller-end.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import type { MethodTable } from './method-names.ts';
+import type { OutboundCall } from './outbound-call.ts';
 import type { FrameTransport } from './transport.ts';
 
 /** Default upper bound of the wait for a replica's death reason, in ms. */
@@ -120,6 +121,11 @@ export class CallerChannel extends CallerEnd implements CallChannel {
     this.shut();
     this.orphanWaiting();
     this.#deathReason = limit(this.#deathReasonMs, () => this.close(undefined));
+  }
+
+  /** A relay may lose its link to the other instance: a call that can be repeated keeps its memory until then. */
+  protected override moved(call: OutboundCall): ArrayBuffer[] | undefined {
+    return this.tier === 'peer' && call.isIdempotent ? undefined : call.transfer;
   }
 
   protected override onClosing(): void {

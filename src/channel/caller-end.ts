@@ -49,9 +49,7 @@ export abstract class CallerEnd {
     this.#outbox = new Outbox(transport, (frame, error) => this.#refused(frame, error), undefined, loop);
     transport.onFrames((frames) => this.#receive(frames));
     transport.onUnreadable((cause) => this.#unreadable(cause));
-    transport.onClosed(() => {
-      if (!this.isClosed) this.onLost();
-    });
+    transport.onClosed(() => this.isClosed || this.onLost());
     transport.unref();
   }
 
@@ -100,7 +98,7 @@ export abstract class CallerEnd {
     );
     for (let index = 0; index < args.length; index++) frames.push(args[index]);
     if (extra) frames.push(packMeta(meta), marks);
-    this.#outbox.commit(call.bytes, call.transfer);
+    this.#outbox.commit(call.bytes, call.transfer && this.moved(call));
   }
 
   #indexOf(method: string): number | undefined {
@@ -206,6 +204,11 @@ export abstract class CallerEnd {
   /** Places may have become free. */
   protected freed(): void {
     this.#onFreed();
+  }
+
+  /** The memory that leaves this thread with a call. */
+  protected moved({ transfer }: OutboundCall): ArrayBuffer[] | undefined {
+    return transfer;
   }
 
   /** Hook: nothing is sent from now on, and no call has been told yet. */

@@ -74,6 +74,11 @@ export abstract class OutboundCall extends Expiring {
     return false;
   }
 
+  /** Whether the call may run more than once: its memory is needed until it is answered. */
+  get isIdempotent(): boolean {
+    return false;
+  }
+
   /** Takes captured values whose memory is the call's own: of a relay that gives the call back, or copies. */
   takeAgain(args: unknown, meta: unknown, marks: unknown): void {
     this.args = args as unknown[];

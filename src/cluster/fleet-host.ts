@@ -264,7 +264,9 @@ export class FleetHost {
   }
 
   #ended(life: FleetLife, reason: unknown): void {
-    life.end();
+    life.end(
+      this.#isClosed ? undefined : new Error('the fleet thread of this instance ended', { cause: reason }),
+    );
     this.#life = undefined;
     this.#watch.threadEnded();
     this.#formerCounts = sumOfCounts(this.#formerCounts, this.#counts);
@@ -333,11 +335,11 @@ class FleetLife {
     });
   }
 
-  /** Gives back what the thread held: its places, and those in queues. */
-  end(): void {
+  /** Gives back what the thread held: its places, and those in queues. @param cause of the end */
+  end(cause: unknown): void {
     this.#certificates?.close();
     this.#registry.observe(undefined);
     this.#registry.removeCaller(this.#caller);
-    this.peers.close();
+    this.peers.close(cause);
   }
 }

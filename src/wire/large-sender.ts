@@ -12,6 +12,8 @@ export interface Part {
   readonly id: number;
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
+  /** Whether the frame opens a call. */
+  readonly isOfCall: boolean;
   /** Set for the last part of a frame: called when the part is written. */
   readonly onWritten: (() => void) | undefined;
 }
@@ -20,13 +22,16 @@ export interface Part {
 class Unsent {
   readonly #pieces: readonly Uint8Array[];
   readonly total: number;
+  /** Whether the frame opens a call. */
+  readonly isCall: boolean;
   readonly onWritten: (() => void) | undefined;
   #piece = 0;
   #offset = 0;
   left: number;
 
-  constructor(pieces: readonly Uint8Array[], onWritten: (() => void) | undefined) {
+  constructor(pieces: readonly Uint8Array[], isCall: boolean, onWritten: (() => void) | undefined) {
     this.#pieces = pieces;
+    this.isCall = isCall;
     this.onWritten = onWritten;
     this.total = sizeOf(pieces);
     this.left = this.total;
@@ -57,8 +62,9 @@ export class LargeSender {
   /** Number of waiting bytes. */
   unsent = 0;
   #begunBytes = 0;
-  /** Number of parts that are being written. */
+  /** Number of parts that are being written, and of those among them whose frames open calls. */
   #writing = 0;
+  #writingCalls = 0;
 
   /** Whether frames wait and no part is being written, whose end would be the time for the next one. */
   get isStalled(): boolean {
@@ -68,9 +74,10 @@ export class LargeSender {
   /**
    * @param pieces the head and the large binaries of a frame
    * @param onWritten is called with the last part of the frame
+   * @param isCall whether the frame opens a call
    */
-  add(id: number, pieces: readonly Uint8Array[], onWritten?: () => void): void {
-    const frame = new Unsent(pieces, onWritten);
+  add(id: number, pieces: readonly Uint8Array[], onWritten?: () => void, isCall = false): void {
+    const frame = new Unsent(pieces, isCall, onWritten);
     this.unsent += frame.total;
     const queue = this.#queues.get(id);
     if (queue === undefined) this.#queues.set(id, [frame]);
@@ -84,6 +91,7 @@ export class LargeSender {
       const isBegun = frame.left < frame.total;
       if (!isBegun && this.#begunBytes > 0 && this.#begunBytes + frame.total > MAX_BEGUN_BYTES) continue;
       this.#writing++;
+      if (frame.isCall) this.#writingCalls++;
       const pieces = frame.take(PART_BYTES);
       const bytes = sizeOf(pieces);
       this.unsent -= bytes;
@@ -95,14 +103,25 @@ export class LargeSender {
         queue.shift();
       }
       if (queue.length > 0) this.#queues.set(id, queue);
-      return { id, pieces, bytes, onWritten: isLast ? frame.onWritten : undefined };
+      return { id, pieces, bytes, isOfCall: frame.isCall, onWritten: isLast ? frame.onWritten : undefined };
     }
     return undefined;
   }
 
+  /** Whether the socket may still read the memory of calls. */
+  get isWritingCalls(): boolean {
+    return this.#writingCalls > 0;
+  }
+
+  /** Ids of the calls whose last part was not given out. */
+  *unsentCalls(): Generator<number> {
+    for (const [id, [frame]] of this.#queues) if (frame?.isCall === true) yield id;
+  }
+
   /** The socket has taken a part. */
-  written({ onWritten }: Part): void {
+  written({ isOfCall, onWritten }: Part): void {
     this.#writing--;
+    if (isOfCall) this.#writingCalls--;
     onWritten?.();
   }
 

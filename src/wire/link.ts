@@ -5,9 +5,20 @@ import type { Marks } from '../values/marks.ts';
 import { Codec } from './codec.ts';
 import { type Frame, LargeReceiver } from './large-receiver.ts';
 import { LargeSender } from './large-sender.ts';
+import type { LinkEvents, LinkOptions, LinkTraffic } from './link-options.ts';
 import type { LinkSocket } from './link-socket.ts';
 import { headOf, MessageBody, messageHead } from './message.ts';
-import { frameAt, idOf, PEER_FRAME, pushFrame, valuesOf } from './peer-frames.ts';
+import {
+  callsIn,
+  carriesValues,
+  frameAt,
+  idOf,
+  isCall,
+  nameOfValue,
+  PEER_FRAME,
+  pushFrame,
+  valuesOf,
+} from './peer-frames.ts';
 import type { LargeOwner } from './sent-memory.ts';
 import { MARKS_END } from './values/leaves.ts';
 import { Lowering } from './values/lower.ts';
@@ -27,37 +38,6 @@ const LANE_BYTES = 262_144;
 
 /** Default maximum size of one frame with its large binaries, in bytes. */
 export const MAX_PAYLOAD_BYTES = 67_108_864;
-
-export interface LinkEvents {
-  /** Receives the frames of one message, and the large frames that it completed. */
-  frames(frames: readonly Frame[]): void;
-  /** The parts of all large frames were written, or frames behind much unsent data. */
-  drained?(): void;
-  /**
-   * Called once, as the last event. Posted frames that were not delivered are lost.
-   * @param error undefined for an orderly end
-   */
-  closed(error: Error | undefined): void;
-}
-
-export interface LinkOptions {
-  /** Maximum size of a frame that this side receives, in bytes. Default 64 MiB */
-  readonly maxPayload?: number;
-  /** Maximum size of a frame that the peer receives, by its handshake, in bytes. Default 64 MiB */
-  readonly peerMaxPayload?: number;
-  /** Number of kinds of views that the peer knows, by its handshake. Default: the kinds of this process */
-  readonly peerViews?: number;
-  readonly counts?: FaultCounts | undefined;
-  /** Counts the bytes of messages. Several links may share it. */
-  readonly traffic?: LinkTraffic | undefined;
-  readonly loop?: EventLoop;
-}
-
-/** Bytes of messages, before TLS. */
-export interface LinkTraffic {
-  sentBytes: number;
-  receivedBytes: number;
-}
 
 /**
  * One end of an open link: frames in, frames out. Small frames are collected until the end of the loop's turn and overtake
@@ -87,6 +67,8 @@ export class Link implements Collector {
   /** Whether the last turn with frames had several. */
   #hasCompany = false;
   #isClosed = false;
+  /** Ids of the calls that were posted and not handed to the socket, or not completely, when the link ended. */
+  #unsentCalls: ReadonlySet<number> = new Set();
 
   constructor(socket: LinkSocket, events: LinkEvents, options: LinkOptions = {}) {
     this.#socket = socket;
@@ -111,6 +93,11 @@ export class Link implements Collector {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Ids of the calls that certainly have not reached the peer. Known once nothing is sent any more. */
+  get unsentCalls(): ReadonlySet<number> {
+    return this.#unsentCalls;
   }
 
   /** Number of bytes that were posted and are not in the kernel. */
@@ -215,6 +202,14 @@ export class Link implements Collector {
     this.#socket.close(code, reason);
   }
 
+  /** Ends the link after the collected frames, without the rest of large ones, and without an event. */
+  abandon(): void {
+    if (this.#isClosed) return;
+    if (this.#slots.length > 0) this.#send();
+    this.#socket.close(1000, '');
+    this.#stop();
+  }
+
   /** Ends the link at once. @param error a `WireError` if what the peer sent is the reason, which is counted */
   destroy(error?: Error): void {
     if (error instanceof WireError && !this.#isClosed) this.#counts.add(error.fault);
@@ -232,7 +227,7 @@ export class Link implements Collector {
     this.#lowering.beginFrame(list === undefined ? frame : frame.slice(from, to), list);
     const lowered = frame.slice();
     for (let index = from; index < to; index++)
-      lowered[index] = this.#lowering.value(frame[index], nameOf(frame, index - from));
+      lowered[index] = this.#lowering.value(frame[index], nameOfValue(frame, index - from));
     if (marks !== undefined) lowered[marks] = MARKS_END;
     return lowered;
   }
@@ -246,7 +241,8 @@ export class Link implements Collector {
       throw new ServeError('SERVE_PAYLOAD_TOO_LARGE', what);
     }
     const pieces = [head, ...large.map((buffer) => new Uint8Array(buffer))];
-    this.#sender.add(id, pieces, owner && (() => owner.written(large)));
+    const onWritten = owner && (() => owner.written(large));
+    this.#sender.add(id, pieces, onWritten, isCall(slots[0]));
     pushFrame(this.#slots, [PEER_FRAME.large, id, head.length, lengths]);
     this.#commit(1);
     this.#sendParts();
@@ -377,9 +373,16 @@ export class Link implements Collector {
 
   #ended(error: Error | undefined): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#slots = [];
+    this.#stop();
     this.#events.closed(error);
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    this.#unsentCalls = new Set([...callsIn(this.#slots), ...this.#sender.unsentCalls()]);
+    this.#slots = [];
+    // Calls may be sent again from now on, and their memory move to another thread: the socket must not read it any more.
+    if (this.#sender.isWritingCalls) this.#socket.destroy();
   }
 }
 
@@ -394,13 +397,3 @@ interface LargeFrame {
 
 /** Close codes of a WebSocket between instances. */
 export const CLOSE_CODE = { fault: 4400, unauthorized: 4401, version: 4406, late: 4408 } as const;
-
-/** Returns the name of a value in an error. @param index index of the value among the frame's values */
-function nameOf([kind, , , , , args]: Frame, index: number): string {
-  if (kind !== FRAME.call && kind !== FRAME.callExtra) return 'result';
-  return index < (args as number) ? `arg ${index}` : 'context';
-}
-
-function carriesValues(frame: Frame): boolean {
-  return valuesOf(frame).to > 0;
-}

@@ -204,6 +204,38 @@ export function idOf(frame: readonly unknown[]): number {
   return isOfCall ? (frame[1] as number) : NO_CALL;
 }
 
+/** Whether a frame opens a call. */
+export function isCall(kind: unknown): boolean {
+  return kind === FRAME.call || kind === FRAME.callExtra;
+}
+
+/** Whether a frame has captured values. */
+export function carriesValues(frame: readonly unknown[]): boolean {
+  return valuesOf(frame).to > 0;
+}
+
+/** Returns the name of a value in an error. @param index index of the value among the frame's values */
+export function nameOfValue([kind, , , , , args]: readonly unknown[], index: number): string {
+  if (!isCall(kind)) return 'result';
+  return index < (args as number) ? `arg ${index}` : 'context';
+}
+
+/** Ids of the calls that frames of this side open. @param slots as `pushFrame` appended them */
+export function* callsIn(slots: readonly unknown[]): Generator<number> {
+  for (let at = 0; at < slots.length; ) {
+    const kind = slots[at] as number;
+    if (isCall(kind)) {
+      yield slots[at + 1] as number;
+      at += 1 + CALL.length + (slots[at + CALL.length] as number);
+      if (kind === FRAME.callExtra) at += EXTRA.length;
+    } else if (kind >= FIRST_COUNTED) {
+      at += 2 + (slots[at + 1] as number);
+    } else {
+      at += 1 + (FIELDS.get(kind)?.length ?? 0);
+    }
+  }
+}
+
 /** Appends the slots of a frame on the wire, whose values are lowered already. */
 export function pushFrame(slots: unknown[], frame: readonly unknown[]): void {
   const kind = frame[0] as number;

@@ -4,7 +4,7 @@ export interface LargeOwner {
   written(binaries: readonly ArrayBuffer[]): void;
 }
 
-/** Buffers of calls that were given back before they were written: a socket may still read them. */
+/** Buffers of calls that may be sent again and were not written before: a socket may still read them. */
 const unwritten = new WeakSet<ArrayBuffer>();
 
 /**
@@ -34,13 +34,13 @@ export class SentArguments implements LargeOwner {
     if (this.#isAnswered) freeNow(this.#buffers);
   }
 
-  /** The call has begun at the peer, and is not sent again. */
+  /** The call is not sent again. */
   answered(): void {
     this.#isAnswered = true;
     if (this.#isWritten) freeNow(this.#buffers);
   }
 
-  /** The call has not begun at the peer: it is sent again, perhaps over another link. */
+  /** The call may be sent again, perhaps over another link. */
   returned(): void {
     if (!this.#isWritten) for (const buffer of this.#buffers) unwritten.add(buffer);
   }

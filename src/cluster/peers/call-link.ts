@@ -1,7 +1,8 @@
 import { FRAME } from '../../channel/frames.ts';
 import type { Session } from '../../wire/handshake.ts';
 import type { Frame } from '../../wire/large-receiver.ts';
-import { Link, type LinkEvents, type LinkTraffic } from '../../wire/link.ts';
+import { Link } from '../../wire/link.ts';
+import type { LinkEvents, LinkTraffic } from '../../wire/link-options.ts';
 import type { LinkSocket } from '../../wire/link-socket.ts';
 import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import { SentArguments } from '../../wire/sent-memory.ts';
@@ -121,8 +122,19 @@ export class CallLink implements LinkEvents {
     this.#link.post(frame);
   }
 
+  /** Whether the peer cannot have begun a call of a link that has ended: its frame was not sent, or not completely. */
+  isUnsent(id: number): boolean {
+    return this.#link.unsentCalls.has(id);
+  }
+
   close(): void {
     this.#link.close();
+  }
+
+  /** Ends the link after the collected frames, without the rest of large ones, and without an event. */
+  abandon(): void {
+    this.#link.abandon();
+    this.#keepMemory();
   }
 
   destroy(error: Error): void {
@@ -149,7 +161,7 @@ export class CallLink implements LinkEvents {
       const slot = this.#slots[id] as number;
       if (isLast(kind)) {
         const sent = this.#large.get(id);
-        if (kind === PEER_FRAME.refused || kind === PEER_FRAME.moved) sent?.returned();
+        if (mayComeAgain(kind)) sent?.returned();
         else sent?.answered();
         // The next call with the id must not wait behind the rest of an upload, nor be dropped with it.
         this.#link.cancel(id);
@@ -176,7 +188,14 @@ export class CallLink implements LinkEvents {
   closed(error: Error | undefined): void {
     this.#users.length = 0;
     this.#free.length = 0;
+    this.#keepMemory();
     this.#events.closed(error);
+  }
+
+  /** Calls without an answer may be sent again, over another link. */
+  #keepMemory(): void {
+    for (const sent of this.#large.values()) sent?.returned();
+    this.#large.clear();
   }
 
   #release(id: number): void {
@@ -215,6 +234,11 @@ export class CallLink implements LinkEvents {
 /** Whether a frame belongs to a call, whose id is its first field. */
 function isOfCall(kind: number): boolean {
   return kind < PEER_FRAME.hello || kind === PEER_FRAME.refused || kind === PEER_FRAME.moved;
+}
+
+/** Whether a call may be sent again after this last frame: the peer has not begun it, or has lost the replica that ran it. */
+function mayComeAgain(kind: number): boolean {
+  return kind === PEER_FRAME.refused || kind === PEER_FRAME.moved || kind === FRAME.lost;
 }
 
 /** Whether a frame is the last one of its call. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
 import { RecordedCall } from '../../../test/support/link.ts';
 import { CANCEL_CODE, FRAME } from '../../channel/frames.ts';
@@ -42,6 +42,70 @@ test('memory of arguments stays while the link is lost or the call is cancelled'
   peer.channel.unlinked(undefined);
   peer.write();
   expect([lost.copy[0], cancelled.copy[0]]).toEqual([1, 2]);
+});
+
+describe('when the link ends', () => {
+  const started = (call: RecordedCall): boolean[] =>
+    call.endings.map((ending) => ending.type !== 'orphaned' || ending.started);
+
+  test('calls that it has not sent completely go elsewhere, with their memory', () => {
+    const peer = new LinkedChannel();
+    peer.open(4);
+    const [whole, partly, small] = [largeCall(1), largeCall(2), new RecordedCall('first', [])];
+    peer.send(whole.call);
+    // Its first part makes the socket busy.
+    peer.partBytes = 300_000;
+    peer.send(partly.call);
+    peer.send(small);
+    loop.flush();
+    // Nothing has been answered, and a call of this turn has not left the link.
+    const collected = new RecordedCall('first', []);
+    peer.send(collected);
+    peer.link.destroy(new Error('the connection broke'));
+    expect([whole.call, partly.call, small, collected].map(started)).toEqual([
+      [true],
+      [false],
+      [true],
+      [false],
+    ]);
+    expect([partly.copy[0], partly.call.transfer?.[0]?.detached]).toEqual([2, false]);
+  });
+
+  test('the socket reads no memory of calls any more, which may move to another thread', () => {
+    for (const isWritten of [true, false]) {
+      const peer = new LinkedChannel();
+      peer.open(2);
+      peer.send(largeCall(1).call);
+      if (isWritten) peer.write();
+      peer.link.abandon();
+      expect(peer.isDestroyed).toBe(!isWritten);
+    }
+  });
+
+  test('calls that wait for a link go elsewhere when the channel is closed, with the bodies that they upload', () => {
+    const peer = new LinkedChannel();
+    peer.channel.unlinked(undefined);
+    const call = new RecordedCall('first', [new Uint8Array(BYTES)]);
+    call.meta = { upload: 'eager' };
+    peer.send(call);
+    peer.channel.upload(call, 'piece', { ...NO_ENCODING, bytes: 5 });
+    peer.channel.endUpload(call);
+    expect(call.endings).toEqual([]);
+    peer.channel.close(new Error('the peer is gone'));
+    expect(call.endings).toEqual([{ type: 'orphaned', started: false, error: undefined }]);
+    expect(call.uploaded).toEqual([{ value: 'piece', bytes: 5 }, undefined]);
+  });
+
+  test('memory of a call whose replica the peer has lost stays for another attempt', () => {
+    const peer = new LinkedChannel();
+    peer.open(2);
+    const { call, copy } = largeCall(3);
+    peer.send(call);
+    peer.write();
+    peer.link.frames([[FRAME.lost, 0, 'it died', undefined]]);
+    expect(started(call)).toEqual([true]);
+    expect(copy[0]).toBe(3);
+  });
 });
 
 test('a call that is given back again and again still carries its bytes', () => {

@@ -12,6 +12,7 @@ import type { PeerAddress } from '../fleet-options.ts';
 import type { CommonDialOptions } from './dial-options.ts';
 import type { EndpointsStatus } from './endpoint-table.ts';
 import type { Ejection } from './health/ejection.ts';
+import { linkLost } from './link-lost.ts';
 import { PeerClient, type PeerClientNeeds } from './peer-client.ts';
 import { type PeerIdentity, PeerReplicas, type RelayThread } from './peer-replicas.ts';
 
@@ -164,10 +165,10 @@ export class HostPeers {
     throw new TypeError(`no peer has an endpoint ${replicaId}`);
   }
 
-  /** The fleet thread is gone, or the instance closes. */
-  close(): void {
+  /** The fleet thread is gone, or the instance closes. @param cause of the end */
+  close(cause?: unknown): void {
     this.#isClosed = true;
-    for (const name of [...this.#peers.keys()]) this.#drop(name, undefined);
+    for (const name of [...this.#peers.keys()]) this.#drop(name, cause);
     for (const timer of this.#forgetting.values()) time.cancel(timer);
     this.#forgetting.clear();
   }
@@ -176,7 +177,7 @@ export class HostPeers {
     const peer = this.#peers.get(name);
     if (peer === undefined) return undefined;
     this.#peers.delete(name);
-    const error = lost(peer.instance, cause);
+    const error = linkLost(peer.instance, cause);
     for (const replicas of peer.endpoints.values()) this.#disconnect(replicas, error);
     peer.client.close(error);
     return peer.instance;
@@ -255,9 +256,4 @@ function nameOf({ host, port }: PeerAddress): string {
 
 function keyOf({ endpoint: { app, deployment } }: PeerReplicas): RouteKey {
   return routeKey(app, deployment);
-}
-
-function lost(instance: string, cause: unknown): ServeError {
-  const message = `instance ${instance}: the link was lost before the call was answered`;
-  return new ServeError('SERVE_REPLICA_DIED', message, cause === undefined ? {} : { cause });
 }

@@ -1,7 +1,6 @@
 import type { CallChannel } from '../../channel/call-channel.ts';
 import { CallerEnd } from '../../channel/caller-end.ts';
 import type { OutboundCall } from '../../channel/outbound-call.ts';
-import { ServeError } from '../../errors.ts';
 import { hash } from '../../load/hash.ts';
 import { HOLDS_NOTHING } from '../../load/holding.ts';
 import { RESERVED, type Reservation } from '../../load/load-table.ts';
@@ -12,6 +11,7 @@ import { PEER_FRAME } from '../../wire/peer-frames.ts';
 import type { CallLink } from './call-link.ts';
 import type { PeerEndpoint } from './endpoint-table.ts';
 import { HandoverLedger } from './handover-ledger.ts';
+import { linkLost } from './link-lost.ts';
 import { PeerModels } from './models/peer-models.ts';
 import type { PeerCounts } from './peer-counts.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
@@ -219,17 +219,21 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#transport.linked(link);
   }
 
-  /** The link is gone: calls that were handed to it have started, the others go elsewhere. */
+  /** The link is gone: calls that it has sent may have started, the others go elsewhere. */
   unlinked(cause: Error | undefined): void {
     this.#link = undefined;
-    this.#transport.unlinked();
+    const waiting = this.#takeUnsent();
     this.#resize(1);
-    const waiting = [...this.waiting()].map((call) => ({ call, slot: call.slot }));
-    for (const { call } of waiting) this.takeBack(call);
-    const message = `instance ${this.#peer.instance}: the link was lost before the call was answered`;
-    this.orphanAll(new ServeError('SERVE_REPLICA_DIED', message, cause === undefined ? {} : { cause }));
+    this.orphanAll(linkLost(this.#peer.instance, cause));
     for (const { call, slot } of waiting) this.#return(call, slot);
     this.#checkIdle();
+  }
+
+  /** Ends the channel: calls that no link has sent go elsewhere. */
+  override close(error: unknown): void {
+    const waiting = this.#takeUnsent();
+    super.close(error);
+    for (const { call, slot } of waiting) this.#return(call, slot);
   }
 
   /** Sends no more calls; those that are under way go on. */
@@ -296,6 +300,14 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#reserved++;
     // Calls may be sent beyond the window again.
     if (this.#window.taken()) this.#onWindow(this.#window.size);
+  }
+
+  /** Takes the calls back that no link has sent; nothing is sent from now on until another link is open. */
+  #takeUnsent(): { readonly call: OutboundCall; readonly slot: number }[] {
+    this.#transport.unlinked();
+    const unsent = [...this.waiting()].map((call) => ({ call, slot: call.slot }));
+    for (const { call } of unsent) this.takeBack(call);
+    return unsent;
   }
 
   #resize(window: number): void {

@@ -167,8 +167,8 @@ export class PeerClient implements PeerState {
     time.cancel(this.#redial);
     this.#endWatches();
     this.#health.forget(this.#standing);
+    this.#link?.abandon();
     for (const channel of [...this.#channels]) channel.close(error);
-    this.#link?.close();
   }
 
   async #dial(): Promise<void> {

@@ -32,7 +32,7 @@ export class PeerTransport implements FrameTransport, LinkUser {
   #link: CallLink | undefined = undefined;
   /** Id of the call in each slot. */
   readonly #ids: Array<number | undefined> = [];
-  /** Parts of bodies by slot, while the peer may still give their calls back. */
+  /** Parts of bodies by slot, while their calls may still come back. */
   readonly #uploads: Array<Array<UploadedChunk | undefined> | undefined> = [];
   /** Frames that wait for a link, in order. */
   #waiting: WaitingFrame[] = [];
@@ -60,8 +60,12 @@ export class PeerTransport implements FrameTransport, LinkUser {
     for (const { frame, memory } of waiting) this.#postLate(link, frame, memory);
   }
 
-  /** The link is gone, and with it the calls that were handed to it. */
+  /** The link is gone, and with it the calls that it has sent. */
   unlinked(): void {
+    const link = this.#link;
+    if (link !== undefined)
+      for (const [slot, id] of this.#ids.entries())
+        if (id !== undefined && link.isUnsent(id)) this.#ledger.unsent(slot);
     this.#link = undefined;
     this.#ids.length = 0;
     this.#waiting = [];

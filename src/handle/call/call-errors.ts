@@ -26,21 +26,32 @@ export function callError(
   });
 }
 
+/** The facts that decide whether a call whose replica is gone may be repeated. */
+export interface Loss {
+  /** Whether the call may have run, wholly or in part. */
+  readonly started: boolean;
+  readonly isIdempotent: boolean;
+  /** Whether the error is only passed on, to the caller whose message says what became of the call. */
+  readonly isPassedOn: boolean;
+}
+
 /**
  * Creates the error of a call whose replica is gone.
  *
  * @param cause the death reason that the host reports, or the failure of the channel
- * @param retryable the call may be repeated
  */
-export function replicaDied(call: FailingCall, cause: unknown, retryable: boolean): ServeError {
+export function replicaDied(call: FailingCall, cause: unknown, loss: Loss): ServeError {
+  const retryable = !loss.started || loss.isIdempotent;
+  const fate = loss.isPassedOn ? '' : `; ${fateOf(loss)}`;
   if (!(cause instanceof ServeError))
-    return callError(call, 'SERVE_REPLICA_DIED', `replica ${call.endpoint?.replicaId} died`, {
+    return callError(call, 'SERVE_REPLICA_DIED', `replica ${call.endpoint?.replicaId} died${fate}`, {
       cause,
       retryable,
     });
   if (cause.code !== 'SERVE_REPLICA_DIED') return cause;
   const { app, deployment } = call.route;
-  return new ServeError('SERVE_REPLICA_DIED', cause.message, {
+  const what = loss.isPassedOn ? '' : `${deployment}.${methodLabel(call.method)}: `;
+  return new ServeError('SERVE_REPLICA_DIED', `${what}${cause.message}${fate}`, {
     app,
     deployment,
     requestId: call.requestId,
@@ -48,4 +59,9 @@ export function replicaDied(call: FailingCall, cause: unknown, retryable: boolea
     ...(cause.replica === undefined ? {} : { replica: cause.replica }),
     ...(cause.cause === undefined ? {} : { cause: cause.cause }),
   });
+}
+
+function fateOf({ started, isIdempotent }: Loss): string {
+  if (!started) return 'the call has not run';
+  return isIdempotent ? 'the call may have run, and may be repeated' : 'the call may have run';
 }

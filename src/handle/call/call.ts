@@ -102,6 +102,10 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     return this.#hedge;
   }
 
+  override get isIdempotent(): boolean {
+    return this.#route.isIdempotent(this.method);
+  }
+
   get tenant(): string {
     return this.meta?.tenant ?? '';
   }
@@ -285,8 +289,8 @@ export abstract class Call extends CallProgress implements Waiting, Entering, Ch
     }
     this.#hedge?.close();
     if (!this.isStreaming && this.#route.recover(this, started)) return;
-    const mayRepeat = !started || this.#route.isIdempotent(this.method);
-    const error = replicaDied(this, cause, mayRepeat);
+    const { isIdempotent, wantsRaw: isPassedOn } = this;
+    const error = replicaDied(this, cause, { started, isIdempotent, isPassedOn });
     if (this.#settle('died', now(), error)) this.#failWith(error);
   }
 

@@ -77,8 +77,9 @@ export class Retries {
    * @returns the pause before the call is sent again, in ms; undefined if it is not sent again
    */
   pauseBeforeRetry(call: Call, started: boolean, at: number): number | undefined {
-    // Moved or uploaded data is gone with the dead replica.
-    const isGone = call.transfer !== undefined || call.meta?.upload !== undefined;
+    // Moved or uploaded data is gone with the dead replica. A link to another instance moves nothing.
+    const isMoved = call.transfer?.some(({ detached }) => detached) === true;
+    const isGone = isMoved || call.meta?.upload !== undefined;
     if (call.isPinned || isGone || call.attempts >= MAX_ATTEMPTS) return undefined;
     if (!started) {
       this.#counters.add('retries');

@@ -280,6 +280,23 @@ describe('route', () => {
     }
   });
 
+  test('a call that may run twice is repeated if its memory is still here', () => {
+    for (const isMoved of [false, true]) {
+      const harness = new Harness({ idempotent: true });
+      const first = harness.start();
+      const call = harness.call();
+      const memory = new ArrayBuffer(100_000);
+      call.transfer = [memory];
+      if (isMoved) memory.transfer();
+      const second = harness.start();
+      harness.kill(first, 1);
+      vi.advanceTimersByTime(250);
+      expect(second.open).toEqual(isMoved ? [] : [call]);
+      harness.finish();
+      expect(outcomes([call])).toEqual([isMoved ? 'SERVE_REPLICA_DIED' : 'ok']);
+    }
+  });
+
   test('hedging: when one replica dies the other copy is the call', async () => {
     for (const isFirstToDie of [true, false]) {
       const harness = new Harness({ idempotent: true, hedge: { afterMs: 10, maxExtraRatio: 1 } });

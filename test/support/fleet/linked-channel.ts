@@ -28,6 +28,8 @@ export class LinkedChannel {
   partBytes = 0;
   /** Callbacks of the messages that the socket has not written. */
   readonly #writing: Array<() => void> = [];
+  /** Whether the socket of the last link was ended at once, with what it had to write. */
+  isDestroyed = false;
   /** Whether the peer can be reached. */
   isDown = false;
 
@@ -65,7 +67,9 @@ export class LinkedChannel {
         this.#writing.push(onWritten);
       },
       close() {},
-      destroy() {},
+      destroy: () => {
+        this.isDestroyed = true;
+      },
     };
     const session = { role: 'dialer', version: 1, instance: 'peer', epoch: 1, views: 16, rttMs: 1 } as const;
     const link = new CallLink(

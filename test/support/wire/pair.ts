@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { Frame } from '../../../src/wire/large-receiver.ts';
-import { Link, type LinkEvents, type LinkOptions } from '../../../src/wire/link.ts';
+import { Link } from '../../../src/wire/link.ts';
+import type { LinkEvents, LinkOptions } from '../../../src/wire/link-options.ts';
 import { StreamLinkSocket } from '../../../src/wire/stream-link.ts';
 
 /** Two ends of one connection in memory. @param pieceBytes what is written arrives in pieces of so many bytes */

@@ -29,10 +29,12 @@ test('a caller that gets a call back hears its window again, since it sends noth
   const port = new InboundPort(served, 1, link as Link, () => 0, none, none);
   expect(port.admit()).toBeUndefined();
   const call = new InboundPeerCall(route, 'call', 0, port);
-  // The memory is lost with the replica: only the caller has it.
-  call.transfer = [new ArrayBuffer(100_000)];
+  const memory = new ArrayBuffer(100_000);
+  call.transfer = [memory];
   route.begin(call, 0);
   route.dispatchAccepted(call);
+  // The memory moves to the replica and is lost with it: only the caller has it.
+  memory.transfer();
   loop.flush();
   posted.length = 0;
   const replica = harness.replicas.find(({ open }) => open.length > 0);
