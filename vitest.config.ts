@@ -53,7 +53,7 @@ const OWN_PROCESS = [
   'src/testing/*.test.ts',
   'src/time/*.test.ts',
   'src/values/{error-envelope,memory}.test.ts',
-  'src/wire/{fuzz,large,link}.test.ts',
+  'src/wire/{fuzz,large,link,vectors}.test.ts',
 ];
 
 /**
