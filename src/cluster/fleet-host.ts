@@ -60,6 +60,8 @@ export class FleetHost {
   readonly #listening = Promise.withResolvers<PeerAddress>();
   #peers: readonly PeerAddress[];
   #life: FleetLife | undefined = undefined;
+  /** Lives that have ended, while calls are under way over their links. */
+  readonly #former = new Set<FleetLife>();
   #epoch = 0;
   #crashes: CrashHistory = [];
   #restart: Timer | undefined = undefined;
@@ -161,6 +163,7 @@ export class FleetHost {
     this.#watch.close();
     this.#lender?.close();
     this.#listening.reject(new Error('the instance is closed'));
+    for (const { peers } of this.#former) peers.close();
     await this.#life?.worker.close();
   }
 
@@ -264,14 +267,19 @@ export class FleetHost {
   }
 
   #ended(life: FleetLife, reason: unknown): void {
-    life.end(
-      this.#isClosed ? undefined : new Error('the fleet thread of this instance ended', { cause: reason }),
-    );
+    if (this.#isClosed) life.end();
+    else void this.#finish(life, reason);
     this.#life = undefined;
     this.#watch.threadEnded();
     this.#formerCounts = sumOfCounts(this.#formerCounts, this.#counts);
     this.#counts = {};
     if (!this.#isClosed) this.#startLater('the fleet thread ended', reason);
+  }
+
+  async #finish(life: FleetLife, reason: unknown): Promise<void> {
+    this.#former.add(life);
+    await life.finish(reason);
+    this.#former.delete(life);
   }
 
   /** @param rest of the message, which differs each time */
@@ -335,11 +343,22 @@ class FleetLife {
     });
   }
 
-  /** Gives back what the thread held: its places, and those in queues. @param cause of the end */
-  end(cause: unknown): void {
+  /** The instance closes. */
+  end(): void {
+    this.#giveBack();
+    this.peers.close();
+  }
+
+  /** The thread has died. @returns a promise that resolves when no call is under way over the host's links of this life */
+  async finish(reason: unknown): Promise<void> {
+    this.#giveBack();
+    await this.peers.finish(new Error('the fleet thread of this instance ended', { cause: reason }));
+  }
+
+  /** Gives back what the thread held: its places, and those in queues. */
+  #giveBack(): void {
     this.#certificates?.close();
     this.#registry.observe(undefined);
     this.#registry.removeCaller(this.#caller);
-    this.peers.close(cause);
   }
 }

@@ -48,6 +48,8 @@ export class HostPeers {
   #ended: ReadonlySet<string> = new Set();
   /** Timers by which foreign deployments are forgotten. */
   readonly #forgetting = new Map<RouteKey, Timer>();
+  /** The clients that only wait for the end of calls. */
+  readonly #finishing = new Set<PeerClient>();
   #isClosed = false;
 
   /** @param tenants weights of tenants in this instance: those of a peer are its own */
@@ -156,7 +158,8 @@ export class HostPeers {
       if (instance !== instanceId || replicas?.replicaId !== replicaId) continue;
       const channel = client.channel({ endpoint, methods }, () => {
         replicas.channels.delete(channel);
-        onGone();
+        // The next life of the fleet thread may have an endpoint of the same name.
+        if (!this.#isClosed) onGone();
       });
       channel.update(replicas.endpoint);
       replicas.channels.add(channel);
@@ -165,8 +168,27 @@ export class HostPeers {
     throw new TypeError(`no peer has an endpoint ${replicaId}`);
   }
 
-  /** The fleet thread is gone, or the instance closes. @param cause of the end */
-  close(cause?: unknown): void {
+  /**
+   * The fleet thread is gone: calls that are under way over the host's own links go on.
+   *
+   * @param cause of the end
+   * @returns a promise that resolves when they have ended
+   */
+  async finish(cause: unknown): Promise<void> {
+    for (const { client } of this.#peers.values()) this.#finishing.add(client);
+    const ends = Array.from(this.#finishing, (client) => client.finish(linkLost(client.instance, cause)));
+    this.#end(cause);
+    await Promise.all(ends);
+    this.#finishing.clear();
+  }
+
+  /** The instance closes. */
+  close(): void {
+    for (const client of this.#finishing) client.close(linkLost(client.instance, undefined));
+    this.#end(undefined);
+  }
+
+  #end(cause: unknown): void {
     this.#isClosed = true;
     for (const name of [...this.#peers.keys()]) this.#drop(name, cause);
     for (const timer of this.#forgetting.values()) time.cancel(timer);
@@ -179,7 +201,7 @@ export class HostPeers {
     this.#peers.delete(name);
     const error = linkLost(peer.instance, cause);
     for (const replicas of peer.endpoints.values()) this.#disconnect(replicas, error);
-    peer.client.close(error);
+    if (!this.#finishing.has(peer.client)) peer.client.close(error);
     return peer.instance;
   }
 

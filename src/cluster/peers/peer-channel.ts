@@ -70,6 +70,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   #reserved = 0;
   #served = 0;
   #isRetired = false;
+  #isFinishing = false;
   /** Ids of the replicas by the numbers that answers give. */
   readonly #replicas = new Map<unknown, string>();
   #link: CallLink | undefined = undefined;
@@ -229,8 +230,21 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#checkIdle();
   }
 
+  /** Calls under way go on, whoever closes the channel meanwhile. @returns a promise that resolves when they have ended */
+  finish(): Promise<void> {
+    this.#isFinishing = true;
+    return this.retire();
+  }
+
+  /** Ends a channel that was to finish. */
+  finished(error: unknown): void {
+    this.#isFinishing = false;
+    this.close(error);
+  }
+
   /** Ends the channel: calls that no link has sent go elsewhere. */
   override close(error: unknown): void {
+    if (this.#isFinishing) return;
     const waiting = this.#takeUnsent();
     super.close(error);
     for (const { call, slot } of waiting) this.#return(call, slot);

@@ -86,6 +86,8 @@ export class PeerClient implements PeerState {
   #pulse: LinkPulse | undefined = undefined;
   #trip: RoundTrip | undefined = undefined;
   #isClosed = false;
+  /** Set once the client only waits for the end of the calls that are under way. */
+  #isFinishing = false;
   #failures = 0;
   /** Time at which the peer closed the last link in order. */
   #closedAt = -Infinity;
@@ -154,7 +156,8 @@ export class PeerClient implements PeerState {
   }
 
   dial(): void {
-    if (this.#isClosed || this.#isDialling || this.#link !== undefined || this.#redial !== undefined) return;
+    if (this.#isClosed || this.#isFinishing || this.#isDialling) return;
+    if (this.#link !== undefined || this.#redial !== undefined) return;
     this.#isDialling = true;
     // A link outlives the call that needed it first.
     void inRootContext(() => this.#dial());
@@ -168,7 +171,20 @@ export class PeerClient implements PeerState {
     this.#endWatches();
     this.#health.forget(this.#standing);
     this.#link?.abandon();
-    for (const channel of [...this.#channels]) channel.close(error);
+    for (const channel of [...this.#channels]) channel.finished(error);
+  }
+
+  /**
+   * Closes the link once the calls that are under way over it have ended; no more are sent.
+   *
+   * @param error of calls that no link has sent and that nothing else can take
+   */
+  async finish(error: Error): Promise<void> {
+    if (this.#link !== undefined) {
+      this.#isFinishing = true;
+      await Promise.all(Array.from(this.#channels, (channel) => channel.finish()));
+    }
+    this.close(error);
   }
 
   async #dial(): Promise<void> {
@@ -316,7 +332,7 @@ export class PeerClient implements PeerState {
     this.#isDown = true;
     this.#failures++;
     this.#unlink(error);
-    if (this.#isClosed || (!this.#options.isKept && this.#channels.size === 0)) return;
+    if (this.#isClosed || this.#isFinishing || (!this.#options.isKept && this.#channels.size === 0)) return;
     const pause = redialPauseMs(this.#failures, time.random());
     this.#redial = inRootContext(() =>
       time.after(pause, () => {

@@ -20,6 +20,9 @@ function faultsOf(calls: readonly JudgedCall[]): JudgedCall[] {
     if (runs > 1 && !mayRepeat(kind)) return true;
     if (failure === undefined) return runs === 0;
     if (failure.code !== 'SERVE_REPLICA_DIED' || mayRepeat(kind)) return true;
+    // Calls of the host go on over its own links.
+    if (call.token.startsWith('host') && failure.cause?.includes('fleet thread of this instance') === true)
+      return true;
     // An HTTP client is told no more than the code.
     if (kind === 'upload') return failure.name !== 'HTTP';
     return failure.retryable !== false || !failure.message.endsWith('; the call may have run');

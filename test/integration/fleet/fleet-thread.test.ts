@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { fleetOptions } from '../../../src/cluster/fleet-settings.ts';
 import { createUpgrade } from '../../../src/wire/websocket-link.ts';
 import { basic } from '../../fixtures/calls/basic.ts';
+import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
 import { quietServe } from '../../support/quiet.ts';
 import { event, eventually } from '../../support/until.ts';
@@ -48,6 +49,37 @@ describe('the fleet thread', () => {
       link?.[Symbol.dispose]();
       return link?.session.epoch === 2;
     });
+  });
+
+  test('takes no calls with it that the host has sent to peers over its own links', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'inserve-links-'));
+    await using resources = new AsyncDisposableStack();
+    resources.defer(() => rmSync(folder, { recursive: true }));
+    const serving = resources.use(await fleetInstance());
+    await serving.serve.run(probe.bind(), { name: 'probe' });
+    const { serve, fleet } = resources.use(await fleetInstance({ peers: [await serving.fleet.address] }));
+    const handle = serve.handle<Probe>('probe').options({ timeoutMs: 0 });
+    await eventually(() => handle.where.remote().then(Boolean, () => false));
+    const [log, gate] = [join(folder, 'log'), join(folder, 'gate')];
+    writeFileSync(log, '');
+    const [ends, stays] = [handle.stay.remote('ends', log, gate), handle.forever.remote(log)];
+    await eventually(() => readFileSync(log, 'utf8') !== '');
+    for (let death = 0; death < 2; death++) {
+      const died = event(serve, 'fault', ({ reason }) => reason.startsWith('the fleet thread ended'));
+      const linked = event(serve, 'peer', ({ state }) => state === 'LINKED');
+      fleet.destroyThread();
+      await died;
+      await linked;
+    }
+    // Further calls take new links.
+    await handle.where.remote();
+    writeFileSync(gate, '');
+    expect(await ends).toBe(process.pid);
+    expect(stays.explain().state).toBe('running');
+    await serve.close({ timeoutMs: 0 });
+    await expect(stays).rejects.toMatchObject({ code: 'SERVE_REPLICA_DIED' });
+    // The replica has been told that nobody waits any more.
+    await eventually(() => readFileSync(log, 'utf8').includes('cancelled'));
   });
 
   test('is started again until it can be, while its certificates cannot be read', async () => {
