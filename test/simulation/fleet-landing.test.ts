@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { land } from '../support/fleet/data-plane/landing.ts';
 
+/** Time after which windows and links are known, in ms. */
+const KNOWN_MS = 200;
+
 const SEEDS = Array.from({ length: 20 }, (_, index) => index + 1);
 
 describe('a call lands at a full peer only when no place is free elsewhere', () => {
@@ -29,5 +32,35 @@ describe('a call lands at a full peer only when no place is free elsewhere', () 
         await landing.calls(other, 3);
         expect([seed, landing.waiting]).toEqual([seed, []]);
       });
+  });
+});
+
+describe('calls of one thread by the name of a deployment and by that of its app', () => {
+  test('share a window: none is refused again and again while those by the other name fill the places', async () => {
+    await land(1, [[4], []], async (landing) => {
+      const caller = landing.instance(1);
+      for (const name of ['deployment', 'app'] as const) landing.callAtOnce(caller, name, 1, 10);
+      await landing.pass(KNOWN_MS);
+      landing.callAtOnce(caller, 'deployment', 6, 4_000);
+      await landing.pass(20);
+      landing.callAtOnce(caller, 'app', 20, 10);
+      await landing.pass(20_000);
+      expect(landing.waiting).toEqual([]);
+      expect(caller.counts.refused).toBeLessThan(20);
+    });
+  });
+
+  test('take turns', async () => {
+    await land(2, [[2], []], async (landing) => {
+      const caller = landing.instance(1);
+      for (const name of ['deployment', 'app'] as const) landing.callAtOnce(caller, name, 1, 10);
+      await landing.pass(KNOWN_MS);
+      for (const name of ['deployment', 'app'] as const) landing.callAtOnce(caller, name, 40, 100);
+      await landing.pass(2_000);
+      const begun = landing.plane.calls.slice(2).filter(({ runs }) => runs > 0);
+      const first = begun.filter(({ id }) => id < 42).length;
+      expect(begun.length).toBeGreaterThan(30);
+      expect(Math.abs(begun.length - 2 * first)).toBeLessThan(6);
+    });
   });
 });

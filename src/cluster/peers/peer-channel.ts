@@ -15,7 +15,7 @@ import { linkLost } from './link-lost.ts';
 import { PeerModels } from './models/peer-models.ts';
 import type { PeerCounts } from './peer-counts.ts';
 import { type PeerAnswers, PeerTransport } from './peer-transport.ts';
-import { CallerWindow } from './windows/caller-window.ts';
+import type { SharedWindow, WindowUser } from './windows/shared-window.ts';
 
 /** Links collect frames themselves: a channel hands them over at once. */
 const AT_ONCE = {
@@ -48,7 +48,7 @@ export interface PeerTarget {
  * The caller's end of a channel to a deployment in another instance. The instance itself places the calls: this end sends no
  * more of them at a time than the instance's window says, and takes back those that find no place there.
  */
-export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
+export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, WindowUser {
   readonly isInline = false;
   readonly tier = 'peer';
   readonly tally = new ReplicaTally();
@@ -60,8 +60,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   readonly #peer: PeerState;
   readonly #transport: PeerTransport;
   readonly #onClosed: (channel: PeerChannel) => void;
-  /** One call may be under way before the peer's first word, so that it opens the link. */
-  readonly #window = new CallerWindow(1);
+  readonly #window: SharedWindow;
   /** Sum of the limits of the replicas. */
   #places = 1;
   /** Number of the last description of the endpoint. */
@@ -79,11 +78,15 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   #onDescribed: () => void = () => {};
   #hasWaiting: () => boolean = () => false;
 
-  /** @param onClosed the channel is closed */
+  /**
+   * @param onClosed the channel is closed
+   * @param window the window at the endpoint, which other channels to it share
+   */
   constructor(
     peer: PeerState,
     { endpoint, methods }: PeerTarget,
     onClosed: (channel: PeerChannel) => void,
+    window: SharedWindow,
     ledger: HandoverLedger = new HandoverLedger(),
     transport: PeerTransport = new PeerTransport(endpoint, ledger, () => peer.dial()),
   ) {
@@ -92,12 +95,14 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#peer = peer;
     this.#transport = transport;
     this.#onClosed = onClosed;
+    this.#window = window;
+    window.join(this);
     transport.listen(this);
   }
 
   /** Number of calls of all callers, by the window. */
   get ongoing(): number {
-    return Math.max(this.#underWay, this.#places - this.free);
+    return Math.max(this.#window.underWay, this.#places - this.free);
   }
 
   get limit(): number {
@@ -105,12 +110,11 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   }
 
   get free(): number {
-    // One call of the window is beyond the free places.
-    return this.#window.free(this.#underWay + 1);
+    return this.#window.free;
   }
 
   get wouldWait(): boolean {
-    return this.#underWay >= this.placesAtOnce;
+    return this.#window.underWay >= this.placesAtOnce;
   }
 
   /** Number of calls that may be under way without one that waits at the peer, as far as is known. */
@@ -128,29 +132,28 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
 
   room(): Reservation {
     if (this.isClosed || this.#isRetired || this.#peer.isDown) return RESERVED.gone;
-    if (!this.#window.hasRoom(this.#underWay) || this.#link?.isSaturated === true) return RESERVED.full;
-    return RESERVED.ok;
+    return this.#window.hasRoom && this.#link?.isSaturated !== true ? RESERVED.ok : RESERVED.full;
   }
 
   reserve(): Reservation {
-    const room = this.room();
-    if (room === RESERVED.ok) this.#take();
-    return room;
+    if (this.isClosed || this.#isRetired || this.#peer.isDown) return RESERVED.gone;
+    if (this.#link?.isSaturated === true || !this.#window.take(this)) return RESERVED.full;
+    this.#reserved++;
+    return RESERVED.ok;
   }
 
   /** A call that has to run here may be sent beyond the window: the peer lets it wait there, or refuses it. */
   reserveToWait(): Reservation {
-    const room = this.room();
-    if (room === RESERVED.ok) this.#take();
-    if (room !== RESERVED.full || !this.mayExceed) return room;
+    const reserved = this.reserve();
+    if (reserved !== RESERVED.full || !this.mayExceed) return reserved;
     this.#reserved++;
     return RESERVED.ok;
   }
 
   /** Whether a call may be sent beyond the window. After refusals none may, until as many calls have had their turns. */
   get mayExceed(): boolean {
-    const { awaitsTurn } = this.#window;
-    return !awaitsTurn && this.#underWay < this.#places && this.#link?.isSaturated === false;
+    const { awaitsTurn, underWay } = this.#window;
+    return !awaitsTurn && underWay < this.#places && this.#link?.isSaturated === false;
   }
 
   reserveBeyondLimit(): Reservation {
@@ -186,15 +189,6 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     if (models !== undefined) this.freed();
   }
 
-  /** The peer says how many calls may be under way. */
-  open(window: number): void {
-    if (this.#isRetired) return;
-    const hasRoom = this.#window.told(window, this.#underWay);
-    this.#onWindow(window);
-    if (hasRoom) this.freed();
-    this.#declineTurn();
-  }
-
   /** Number of calls that may be under way. */
   get window(): number {
     return this.#window.size;
@@ -215,6 +209,22 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     this.#hasWaiting = hasWaiting;
   }
 
+  get underWay(): number {
+    return this.outstanding + this.#reserved;
+  }
+
+  get hasWaiting(): boolean {
+    return this.#hasWaiting();
+  }
+
+  resized(): void {
+    this.#onWindow(this.#isRetired ? 0 : this.#window.size);
+  }
+
+  decline(): void {
+    this.#link?.post([PEER_FRAME.window, this.endpoint, 0]);
+  }
+
   linked(link: CallLink): void {
     this.#link = link;
     this.#transport.linked(link);
@@ -224,7 +234,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   unlinked(cause: Error | undefined): void {
     this.#link = undefined;
     const waiting = this.#takeUnsent();
-    this.#resize(1);
+    this.#window.reset(1);
     this.orphanAll(linkLost(this.#peer.instance, cause));
     for (const { call, slot } of waiting) this.#return(call, slot);
     this.#checkIdle();
@@ -253,7 +263,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   /** Sends no more calls; those that are under way go on. */
   stop(): void {
     this.#isRetired = true;
-    this.#resize(0);
+    this.#window.reset(0);
   }
 
   /** The endpoint accepts no more calls. @returns a promise that resolves when its calls have ended */
@@ -265,14 +275,14 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     return promise;
   }
 
-  /** The peer is reachable again, or its link has room again. */
-  reachable(): void {
+  /** Sends waiting calls: the window has changed, the peer is reachable again, or its link has room again. */
+  sendWaiting(): void {
     this.freed();
   }
 
   answered(calls: number): void {
     this.#served += calls;
-    this.#declineTurn();
+    this.#window.ended();
     this.#checkIdle();
   }
 
@@ -284,11 +294,10 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   returned(slot: number, window: number | undefined): void {
     if (window === undefined) {
       // A call that is given back for good must not come again at once.
-      this.#resize(0);
+      this.#window.reset(0);
     } else {
       this.#peer.counts.refused++;
       this.#window.refused(window);
-      this.#onWindow(window);
     }
     const call = this.end(slot);
     if (call !== undefined) this.#return(call, slot);
@@ -302,18 +311,9 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
   protected override onLost(): void {}
 
   protected override onClosing(): void {
+    this.#window.leave(this);
     this.#onClosed(this);
     this.#onIdle?.();
-  }
-
-  get #underWay(): number {
-    return this.outstanding + this.#reserved;
-  }
-
-  #take(): void {
-    this.#reserved++;
-    // Calls may be sent beyond the window again.
-    if (this.#window.taken()) this.#onWindow(this.#window.size);
   }
 
   /** Takes the calls back that no link has sent; nothing is sent from now on until another link is open. */
@@ -324,23 +324,12 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers {
     return unsent;
   }
 
-  #resize(window: number): void {
-    this.#window.reset(window);
-    this.#onWindow(window);
-  }
-
-  /** Tells the peer, once, that no call takes the turn which it keeps for this caller. */
-  #declineTurn(): void {
-    if (this.#hasWaiting() || !this.#window.declines(this.#underWay)) return;
-    this.#link?.post([PEER_FRAME.window, this.endpoint, 0]);
-  }
-
   #return(call: OutboundCall, slot: number): void {
     call.uploaded = this.#transport.takeUploads(slot);
     call.returned();
   }
 
   #checkIdle(): void {
-    if (this.#onIdle !== undefined && this.#underWay === 0) this.#onIdle();
+    if (this.#onIdle !== undefined && this.underWay === 0) this.#onIdle();
   }
 }

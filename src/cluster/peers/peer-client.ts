@@ -15,6 +15,7 @@ import { IdleWatch } from './idle-watch.ts';
 import { PeerChannel, type PeerState, type PeerTarget } from './peer-channel.ts';
 import type { PeerCounts } from './peer-counts.ts';
 import { redialPauseMs } from './redial.ts';
+import { SharedWindow } from './windows/shared-window.ts';
 
 /** Opens a link to a peer, as `dialLink` does. */
 export type Dial = (
@@ -74,8 +75,8 @@ export class PeerClient implements PeerState {
   readonly #channels = new Set<PeerChannel>();
   /** The deployments of the peer as it described them last, over the link that is open. */
   readonly #described = new Map<number, PeerEndpoint>();
-  /** The windows of the endpoints as they were told last, over the link that is open: perhaps before a channel was made. */
-  readonly #windows = new Map<number, number>();
+  /** The windows at the endpoints, which the peer may tell before a channel is made. */
+  readonly #windows = new Map<number, SharedWindow>();
   #instance: string;
   #link: CallLink | undefined = undefined;
   #openedAt = 0;
@@ -135,16 +136,15 @@ export class PeerClient implements PeerState {
 
   /** Makes a channel to an endpoint of the peer. @param onClosed the channel is closed */
   channel(target: PeerTarget, onClosed: () => void): PeerChannel {
-    const channel = new PeerChannel(this, target, () => {
+    const ended = (): void => {
       this.#channels.delete(channel);
       onClosed();
-    });
+    };
+    const channel = new PeerChannel(this, target, ended, this.#windowOf(target.endpoint));
     this.#channels.add(channel);
     const described = this.#described.get(target.endpoint);
     if (described !== undefined) channel.update(described);
     if (this.#link !== undefined && this.#isUp) channel.linked(this.#link);
-    const window = this.#windows.get(target.endpoint);
-    if (window !== undefined) channel.open(window);
     // Without channels the client has not dialled again, and a channel that is down gets no call that would.
     if (this.#isDown) this.dial();
     return channel;
@@ -198,17 +198,14 @@ export class PeerClient implements PeerState {
           options.self.maxPayload,
           {
             endpoints: (status) => this.#update(status),
-            window: (endpoint, calls) => {
-              this.#windows.set(endpoint, calls);
-              for (const channel of this.#channels) if (channel.endpoint === endpoint) channel.open(calls);
-            },
+            window: (endpoint, calls) => this.#windowOf(endpoint).told(calls),
             draining: () => {
-              this.#windows.clear();
               for (const channel of this.#channels) channel.stop();
+              this.#forgetWindows();
             },
             pong: (number) => this.#pong(link, number),
             drained: () => {
-              for (const channel of this.#channels) channel.reachable();
+              for (const channel of this.#channels) channel.sendWaiting();
             },
             closed: (error) => this.#closed(link, error),
           },
@@ -264,7 +261,7 @@ export class PeerClient implements PeerState {
     if (this.#described.size > 0)
       this.#events.endpoints({ kind: 'endpoints', endpoints: [...this.#described.values()], gone: [] });
     for (const channel of this.#channels) channel.linked(link);
-    for (const channel of this.#channels) channel.reachable();
+    for (const channel of this.#channels) channel.sendWaiting();
   }
 
   /**
@@ -345,8 +342,21 @@ export class PeerClient implements PeerState {
 
   #unlink(error: Error | undefined): void {
     this.#described.clear();
-    this.#windows.clear();
     for (const channel of [...this.#channels]) channel.unlinked(error);
+    this.#forgetWindows();
+  }
+
+  #windowOf(endpoint: number): SharedWindow {
+    const known = this.#windows.get(endpoint);
+    if (known !== undefined) return known;
+    const window = new SharedWindow();
+    this.#windows.set(endpoint, window);
+    return window;
+  }
+
+  /** What the peer told is not valid any more. */
+  #forgetWindows(): void {
+    for (const [endpoint, window] of this.#windows) if (!window.isUsed) this.#windows.delete(endpoint);
   }
 
   #watchIdle(): void {

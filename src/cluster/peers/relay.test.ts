@@ -113,7 +113,7 @@ test('calls wait with their replicas while the peer cannot be reached, and come 
   expect(room()).toEqual([RESERVED.full, RESERVED.full]);
   peer.isDown = false;
   peer.relink();
-  peer.channel.reachable();
+  peer.channel.sendWaiting();
   const call = send();
   await vi.waitUntil(() => peer.channel.outstanding === 1);
   loop.flush();

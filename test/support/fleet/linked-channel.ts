@@ -2,6 +2,7 @@ import { FRAME } from '../../../src/channel/frames.ts';
 import { CallLink } from '../../../src/cluster/peers/call-link.ts';
 import { PeerChannel } from '../../../src/cluster/peers/peer-channel.ts';
 import { PeerCounts } from '../../../src/cluster/peers/peer-counts.ts';
+import { SharedWindow } from '../../../src/cluster/peers/windows/shared-window.ts';
 import { UNKNOWN_CONFIG } from '../../../src/handle/call/route-config.ts';
 import { RESERVED } from '../../../src/load/load-table.ts';
 import { loop } from '../../../src/time/loop.ts';
@@ -20,6 +21,7 @@ export class LinkedChannel {
   readonly sent: unknown[][] = [];
   readonly counts = new PeerCounts();
   readonly channel: PeerChannel;
+  readonly #window = new SharedWindow();
   /** The link that is open, or was the last one. */
   link: CallLink;
   /** Number of unsent bytes of the link. */
@@ -43,7 +45,8 @@ export class LinkedChannel {
       },
       dial() {},
     };
-    this.channel = new PeerChannel(peer, { endpoint: ENDPOINT, methods: METHODS }, () => {});
+    const target = { endpoint: ENDPOINT, methods: METHODS };
+    this.channel = new PeerChannel(peer, target, () => {}, this.#window);
     this.link = this.#open();
   }
 
@@ -78,10 +81,10 @@ export class LinkedChannel {
       2_000_000,
       {
         endpoints() {},
-        window: (_endpoint, calls) => this.channel.open(calls),
+        window: (_endpoint, calls) => this.#window.told(calls),
         draining: () => this.channel.stop(),
         pong() {},
-        drained: () => this.channel.reachable(),
+        drained: () => this.channel.sendWaiting(),
         closed: (error) => this.channel.unlinked(error),
       },
       this.counts,

@@ -25,6 +25,13 @@ export class Landing {
     }
   }
 
+  /** Makes calls at once, by the deployment's name and by that of its app. */
+  callAtOnce(at: DataInstance, name: 'deployment' | 'app', count: number, ms: number): void {
+    const route = name === 'app' ? at.ingress : at.route;
+    for (let call = 0; call < count; call++)
+      this.plane.call(at, ms, undefined, undefined, 0, undefined, route);
+  }
+
   async pass(ms: number): Promise<void> {
     const { time } = this.plane;
     await time.advanceTo(time.now() + ms);

@@ -51,7 +51,7 @@ class Stalls {
     for (const caller of instances)
       for (const host of instances) {
         const pair = `${caller.options.name} and ${host.options.name}`;
-        const { queued } = caller.route;
+        const queued = caller.route.queued + caller.ingress.queued;
         if (!isRested || queued === 0 || host.free === 0) {
           this.#since.delete(pair);
           continue;
@@ -66,7 +66,7 @@ class Stalls {
 }
 
 /**
- * Bursts of calls, quick and long ones, of which some have sessions or idempotency keys, while limits change, replicas come and
+ * Bursts of calls, quick and long ones, of which some have sessions or idempotency keys, or name the app only, while limits change, replicas come and
  * go, endpoints get other numbers and links break: no call may wait for long while a place is free at an instance that it reaches.
  */
 export function runLiveness(seed: number): Promise<LivenessOutcome> {
@@ -81,6 +81,7 @@ export function runLiveness(seed: number): Promise<LivenessOutcome> {
     });
     const script: string[] = [];
     const [sessions, keys] = [time.random() < 0.4 ? 0.5 : 0, time.random() < 0.3 ? 0.3 : 0];
+    const byApp = time.random() < 0.3 ? 0.5 : 0;
     const nameOf = (share: number): string | undefined =>
       time.random() < share ? pick(time, ['a', 'b', 'c', 'd']) : undefined;
     await time.advanceTo(100);
@@ -102,6 +103,7 @@ export function runLiveness(seed: number): Promise<LivenessOutcome> {
             nameOf(keys),
             time.random() < 0.05 ? 100_000 : 0,
             nameOf(sessions),
+            time.random() < byApp ? instance.ingress : instance.route,
           );
       });
     let cutAt = -Infinity;
