@@ -132,7 +132,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
 
   room(): Reservation {
     if (this.isClosed || this.#isRetired || this.#peer.isDown) return RESERVED.gone;
-    return this.#window.hasRoom && this.#link?.isSaturated !== true ? RESERVED.ok : RESERVED.full;
+    return this.#window.hasRoomFor(this) && this.#link?.isSaturated !== true ? RESERVED.ok : RESERVED.full;
   }
 
   reserve(): Reservation {

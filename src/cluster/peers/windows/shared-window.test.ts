@@ -75,6 +75,20 @@ describe('a window that several channels share', () => {
     expect([one.waiting, other.waiting]).toEqual([36, 40]);
   });
 
+  test('says to one that it has no room while the rest of it is for the other', () => {
+    const { window, one, other } = users(1);
+    one.calls(3);
+    other.calls(3);
+    const rooms: boolean[] = [];
+    one.sendWaiting = () => {
+      while (one.waiting > 0 && window.hasRoomFor(one) && one.call()) one.waiting--;
+      rooms.push(window.hasRoomFor(one), window.hasRoom);
+    };
+    window.told(3);
+    expect([one.waiting, other.waiting]).toEqual([1, 2]);
+    expect(rooms.slice(0, 2)).toEqual([false, true]);
+  });
+
   test('keeps no room for one whose calls have gone elsewhere', () => {
     const { one, other } = users(1);
     expect([one.call(), other.call()]).toEqual([true, false]);

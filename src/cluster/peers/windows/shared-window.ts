@@ -65,8 +65,14 @@ export class SharedWindow {
     return calls;
   }
 
+  /** Whether one more call fits. */
   get hasRoom(): boolean {
     return this.#window.hasRoom(this.underWay);
+  }
+
+  /** Whether a call of this user would find room. A user that found none has to wait for its turn, if others want one. */
+  hasRoomFor(user: WindowUser): boolean {
+    return this.hasRoom && (!this.#wanting.has(user) || this.#mayTake(user));
   }
 
   /** Number of free places: one call of the window is beyond them. */
