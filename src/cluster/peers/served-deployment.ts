@@ -38,7 +38,12 @@ export class ServedDeployment implements HostPlaces {
     this.maxQueued = maxQueued;
     this.#loads = loads;
     this.keyed = new KeyedPeerRuns(route, () => this.giveBack());
-    this.windows = new HostWindows(this, time, () => this.#watch());
+    this.windows = new HostWindows(
+      this,
+      time,
+      () => this.#watch(),
+      () => this.#rejectWaiting('long calls hold all its places on this instance'),
+    );
   }
 
   get places(): number {
@@ -105,16 +110,21 @@ export class ServedDeployment implements HostPlaces {
 
   /** Gives the calls that wait here back to their peers, if there is no replica for which they could wait. */
   giveBack(): void {
-    const { route } = this;
-    if (route.endpoints.length > 0) return;
-    const { app, deployment } = route;
-    const gone = `${deployment}: its last replica on this instance has stopped`;
-    route.rejectWaiting(new ServeError('SERVE_UNAVAILABLE', gone, { app, deployment }));
+    if (this.route.endpoints.length === 0)
+      this.#rejectWaiting('its last replica on this instance has stopped');
   }
 
   close(): void {
     this.windows.close();
     this.#shared?.load.endWaits();
+  }
+
+  /** Calls that have not begun go back to their callers by it. */
+  #rejectWaiting(why: string): void {
+    const { app, deployment } = this.route;
+    this.route.rejectWaiting(
+      new ServeError('SERVE_UNAVAILABLE', `${deployment}: ${why}`, { app, deployment }),
+    );
   }
 
   #describeReplicas(): PeerReplica[] {

@@ -1,3 +1,4 @@
+import { devNull } from 'node:os';
 import { expect, test } from 'vitest';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
 import { fleetInstance } from '../../support/fleet/instances.ts';
@@ -31,3 +32,28 @@ test.each([
     expect(await waiting).toBe(replica?.id);
   },
 );
+
+test('a call that waits behind a long one at an instance goes to another one that has a place', async () => {
+  await using host = await fleetInstance();
+  await using other = await fleetInstance();
+  await host.serve.run(one, { name: 'probe' });
+  const peers = await Promise.all([host, other].map(({ fleet }) => fleet.address));
+  await using caller = await fleetInstance({ peers });
+  await linked(caller, 2);
+  const handle = caller.serve.handle<Probe>('probe').options({ timeoutMs: 0 });
+  const long = new AbortController();
+  const running = handle.options({ signal: long.signal }).forever.remote(devNull);
+  const waiting = [1, 2, 3].map(() => handle.replica.remote());
+  await eventually(() => host.serve.status().apps['probe']?.deployments['Probe']?.queued === 1);
+  await other.serve.run(one, { name: 'probe' });
+  const [replica] = other.serve.status().apps['probe']?.deployments['Probe']?.replicas ?? [];
+  expect(await Promise.all(waiting)).toEqual(waiting.map(() => replica?.id));
+  long.abort();
+  await expect(running).rejects.toMatchObject({ code: 'SERVE_CANCELLED' });
+  // Both instances serve again.
+  const replicas = new Set<string>();
+  await eventually(async () => {
+    for (const id of await Promise.all([1, 2, 3, 4].map(() => handle.replica.remote()))) replicas.add(id);
+    return replicas.size === 2;
+  });
+});

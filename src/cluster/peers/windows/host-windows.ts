@@ -26,6 +26,8 @@ const KEEP_MS = 5;
  * callers: most places are taken again at once, and callers that are told together compete for them.
  */
 const NEWS_MS = 20;
+/** Time, in ms, after which long calls hold all places if no call of a peer has begun meanwhile, although some wait here. */
+const HELD_MS = 250;
 
 /**
  * The host's side of the windows of one deployment. Callers send within their windows, which are over-committed hints;
@@ -39,11 +41,15 @@ const NEWS_MS = 20;
  *
  * A caller whose window says that no place is free sends its calls elsewhere while it can. So it is told of a place that
  * comes free, unless the place is taken again at once.
+ *
+ * While long calls hold all places nothing lands, and what has landed goes back: it may find a place at another instance
+ * long before one comes free here.
  */
 export class HostWindows {
   readonly #places: HostPlaces;
   readonly #time: WindowTime;
   readonly #onAwaited: () => void;
+  readonly #onHeld: () => void;
   readonly #pace: Pace;
   /** Callers with refused calls, in the order of their turns. */
   readonly #turns = new Set<HostCaller>();
@@ -60,12 +66,29 @@ export class HostWindows {
   /** Room that is kept for callers, in calls. */
   #kept = 0;
   #timer: Timer | undefined = undefined;
+  /** Set while calls wait here; then the places are looked at. */
+  #heldTimer: Timer | undefined = undefined;
+  /** Whether a call has begun since the timer was set. */
+  #hasBegun = false;
+  /** Whether long calls hold all places. */
+  #isHeld = false;
+  /** Time at which a call last began while they did. */
+  #begunAt = 0;
 
-  /** @param onAwaited `isAwaited` became true */
-  constructor(places: HostPlaces, time: WindowTime, onAwaited: () => void = () => {}) {
+  /**
+   * @param onAwaited `isAwaited` became true
+   * @param onHeld the calls that wait here must be given back
+   */
+  constructor(
+    places: HostPlaces,
+    time: WindowTime,
+    onAwaited: () => void = () => {},
+    onHeld: () => void = () => {},
+  ) {
     this.#places = places;
     this.#time = time;
     this.#onAwaited = onAwaited;
+    this.#onHeld = onHeld;
     this.#pace = new Pace(time.now());
   }
 
@@ -103,7 +126,8 @@ export class HostWindows {
    * @returns false: the call is refused, with the window `refusedWith`
    */
   admit(caller: HostCaller): boolean {
-    if (this.#room + caller.granted <= 0) {
+    const { free } = this.#places;
+    if (free + this.#landing + caller.granted <= 0) {
       if (caller.late === 0) {
         caller.refused++;
         this.#await(this.#turns, caller);
@@ -116,6 +140,7 @@ export class HostWindows {
     this.#landed++;
     caller.inFlight++;
     if (caller.isUninformed) this.#await(this.#uninformed, caller);
+    if (free <= 0) this.#watchHeld();
     return true;
   }
 
@@ -127,6 +152,8 @@ export class HostWindows {
   /** An admitted call was sent to a replica. */
   begun(caller: HostCaller): void {
     this.#landed--;
+    this.#hasBegun = true;
+    if (this.#isHeld) this.#begunWhileHeld();
     // A caller that was told little while the host was full would not learn of free places before its next answer.
     if (caller.isFull && this.#places.free > this.#kept) this.#tell(caller);
   }
@@ -180,15 +207,17 @@ export class HostWindows {
 
   /** No caller is told anything any more. */
   close(): void {
-    for (const timer of [this.#timer, this.#news]) this.#time.cancel(timer);
+    for (const timer of [this.#timer, this.#news, this.#heldTimer]) this.#time.cancel(timer);
     this.#timer = undefined;
     this.#news = undefined;
+    this.#heldTimer = undefined;
     for (const callers of [this.#turns, this.#granted, this.#full, this.#uninformed]) callers.clear();
   }
 
   /** Number of calls that may wait here, beyond those that do and those for which room is kept. */
   get #landing(): number {
-    return Math.max(1, Math.floor(this.#places.places * LANDING_SHARE)) - this.#landed - this.#kept;
+    const most = this.#isHeld ? 0 : Math.max(1, Math.floor(this.#places.places * LANDING_SHARE));
+    return most - this.#landed - this.#kept;
   }
 
   /** Number of calls that may come, beyond those that are here and those for which room is kept. */
@@ -301,5 +330,32 @@ export class HostWindows {
     }
     this.#setTimer();
     this.freed();
+  }
+
+  #watchHeld(): void {
+    if (this.#heldTimer !== undefined) return;
+    this.#hasBegun = false;
+    this.#heldTimer = this.#time.after(HELD_MS, () => this.#look());
+    this.#heldTimer.unref();
+  }
+
+  /** Gives the waiting calls back if none has begun since calls wait. */
+  #look(): void {
+    this.#heldTimer = undefined;
+    if (this.#landed === 0) return;
+    if (this.#hasBegun || this.#places.free > 0) {
+      this.#watchHeld();
+      return;
+    }
+    this.#isHeld = true;
+    this.#begunAt = -Infinity;
+    this.#onHeld();
+  }
+
+  /** Places come free more often again once two calls have begun within a short time. */
+  #begunWhileHeld(): void {
+    const now = this.#time.now();
+    this.#isHeld = now - this.#begunAt > HELD_MS;
+    this.#begunAt = now;
   }
 }

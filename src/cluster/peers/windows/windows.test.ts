@@ -22,7 +22,12 @@ class Host {
   constructor(places: number) {
     this.places = places;
     this.free = places;
-    this.windows = new HostWindows(this, worldTime(this.world), () => this.awaited++);
+    this.windows = new HostWindows(
+      this,
+      worldTime(this.world),
+      () => this.awaited++,
+      () => this.giveBack(),
+    );
   }
 
   join(): Caller {
@@ -37,15 +42,31 @@ class Host {
   }
 
   /** A call arrives, and begins if a place is free. */
-  call({ at }: Caller): 'runs' | 'landed' | 'refused' {
+  call(caller: Caller): 'runs' | 'landed' | 'refused' {
+    const { at } = caller;
     if (!this.windows.admit(at)) {
       this.windows.refusedWith(at);
       return 'refused';
     }
-    if (this.free === 0) return 'landed';
+    if (this.free === 0) {
+      this.landed.push(caller);
+      return 'landed';
+    }
     this.free--;
     this.windows.begun(at);
     return 'runs';
+  }
+
+  /** Calls that landed here, by their callers; they go back when long calls hold the places. */
+  readonly landed: Caller[] = [];
+  returned = 0;
+
+  giveBack(): void {
+    for (const { at } of this.landed.splice(0)) {
+      this.windows.givenBack(at);
+      this.windows.ended(at, false);
+      this.returned++;
+    }
   }
 
   /** A running call of the caller ends; a landed one, if `next` has any, takes its place. */
@@ -53,6 +74,7 @@ class Host {
     this.free++;
     this.windows.ended(at, true);
     if (next !== undefined) {
+      this.landed.splice(this.landed.indexOf(next), 1);
       this.free--;
       this.windows.begun(next.at);
     }
@@ -295,6 +317,32 @@ describe('windows at the host', () => {
     host.windows.ended(caller.at, false);
     expect([host.windows.landed, caller.at.inFlight]).toEqual([0, 1]);
     expect(host.call(caller)).toBe('landed');
+  });
+
+  test('landed calls go back when long calls hold all places, and none lands until calls begin more often', () => {
+    const host = new Host(2);
+    const [busy, other] = [host.join(), host.join()];
+    for (let calls = 0; calls < 2; calls++) expect(host.call(busy)).toBe('runs');
+    expect(host.call(other)).toBe('landed');
+    // A call begins now and then: the other one waits its turn.
+    host.world.run(200);
+    host.end(busy, other);
+    expect(host.call(other)).toBe('landed');
+    host.world.run(250);
+    expect(host.returned).toBe(0);
+    host.world.run(500);
+    expect(host.returned).toBe(1);
+    expect(host.windows.landed).toBe(0);
+    // Its instance may offer it again, but it is refused, and gets the next place.
+    expect(host.call(other)).toBe('refused');
+    host.world.run(10_000);
+    host.end(busy);
+    expect(host.call(other)).toBe('runs');
+    expect(host.call(busy)).toBe('refused');
+    host.end(other);
+    expect(host.call(busy)).toBe('runs');
+    // Two calls have begun within 250 ms.
+    expect(host.call(other)).toBe('landed');
   });
 
   test('nobody is told anything after the end, and no timer is left', () => {
