@@ -195,11 +195,12 @@ export class Link implements Collector {
     this.#awaitTurn();
   }
 
-  /** Ends the link after the posted frames. */
+  /** Ends the link after the posted frames. If parts of large ones are left, that is no orderly end. */
   close(code = 1000, reason = ''): void {
     if (this.#isClosed) return;
     if (this.#slots.length > 0) this.#send();
-    this.#socket.close(code, reason);
+    if (this.#sender.unsent > 0) this.#socket.close(CLOSE_CODE.cut, 'large frames were not sent');
+    else this.#socket.close(code, reason);
   }
 
   /** Ends the link after the collected frames, without the rest of large ones, and without an event. */
@@ -396,4 +397,4 @@ interface LargeFrame {
 }
 
 /** Close codes of a WebSocket between instances. */
-export const CLOSE_CODE = { fault: 4400, unauthorized: 4401, version: 4406, late: 4408 } as const;
+export const CLOSE_CODE = { fault: 4400, unauthorized: 4401, version: 4406, late: 4408, cut: 4410 } as const;

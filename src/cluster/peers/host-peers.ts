@@ -100,7 +100,7 @@ export class HostPeers {
 
   /** The fleet thread has a link to a peer. */
   up(address: PeerAddress, instance: string, epoch: number): void {
-    this.down(address, undefined);
+    this.#drop(nameOf(address), undefined);
     const client = new PeerClient(
       { ...this.#dialling, ...address, expected: instance, epoch, isKept: false },
       this.#needs,
@@ -140,9 +140,17 @@ export class HostPeers {
     }
   }
 
-  /** The link of the fleet thread to a peer is gone. @returns the peer */
+  /**
+   * The link of the fleet thread to a peer is gone. If the peer closed it in order, without a cause, answers may still be on the
+   * host's own link, which the peer closes as well.
+   *
+   * @returns the peer
+   */
   down(address: PeerAddress, cause: unknown): string | undefined {
-    return this.#drop(nameOf(address), cause);
+    const name = nameOf(address);
+    const client = this.#peers.get(name)?.client;
+    if (client !== undefined && cause === undefined) void this.#letEnd(client);
+    return this.#drop(name, cause);
   }
 
   /** These apps, and no others, are deleted from the whole fleet: calls to them do not wait for an instance that has them. */
@@ -193,6 +201,12 @@ export class HostPeers {
     for (const name of [...this.#peers.keys()]) this.#drop(name, cause);
     for (const timer of this.#forgetting.values()) time.cancel(timer);
     this.#forgetting.clear();
+  }
+
+  async #letEnd(client: PeerClient): Promise<void> {
+    this.#finishing.add(client);
+    await client.finish(linkLost(client.instance, undefined));
+    this.#finishing.delete(client);
   }
 
   #drop(name: string, cause: unknown): string | undefined {

@@ -99,6 +99,23 @@ describe('a channel to a peer', () => {
     expect(peer.counts.sentBytes).toBeGreaterThan(0);
   });
 
+  test('gives a call back that the peer had not read when it closed the link in order', () => {
+    const peer = new LinkedChannel();
+    peer.open(4);
+    const [answered, unread] = [peer.send(), peer.send()];
+    loop.flush();
+    peer.answer(0);
+    peer.channel.unlinked(undefined);
+    expect(answered?.endings).toHaveLength(1);
+    expect(unread?.endings).toEqual([{ type: 'orphaned', started: false, error: undefined }]);
+    expect(peer.channel.outstanding).toBe(0);
+    peer.relink();
+    const lost = peer.send();
+    loop.flush();
+    peer.channel.unlinked(new Error('the connection was reset'));
+    expect(lost?.endings).toMatchObject([{ type: 'orphaned', started: true }]);
+  });
+
   test('declines the turn of a refused call that went elsewhere, once', () => {
     const peer = new LinkedChannel();
     peer.send();

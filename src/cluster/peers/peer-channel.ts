@@ -230,11 +230,17 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
     this.#transport.linked(link);
   }
 
-  /** The link is gone: calls that it has sent may have started, the others go elsewhere. */
+  /**
+   * The link is gone: calls that it has sent may have started, the others go elsewhere. A peer that closed the link in order has
+   * answered all calls that it had read, so those that it had not read go elsewhere as well.
+   *
+   * @param cause undefined for an orderly end
+   */
   unlinked(cause: Error | undefined): void {
     this.#link = undefined;
     const waiting = this.#takeUnsent();
     this.#window.reset(1);
+    if (cause === undefined) waiting.push(...this.#takeUnread());
     this.orphanAll(linkLost(this.#peer.instance, cause));
     for (const { call, slot } of waiting) this.#return(call, slot);
     this.#checkIdle();
@@ -322,6 +328,16 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
     const unsent = [...this.waiting()].map((call) => ({ call, slot: call.slot }));
     for (const { call } of unsent) this.takeBack(call);
     return unsent;
+  }
+
+  /** Takes back the calls that a peer has not read, but for those whose bodies have left already. */
+  #takeUnread(): { readonly call: OutboundCall; readonly slot: number }[] {
+    const unread = [...this.running()].filter(({ meta }) => meta?.upload === undefined);
+    return unread.map((call) => {
+      const { slot } = call;
+      this.end(slot);
+      return { call, slot };
+    });
   }
 
   #return(call: OutboundCall, slot: number): void {

@@ -93,7 +93,14 @@ test(
     void over.then(() => {
       isOver = true;
     });
-    while (!isOver) await answering();
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    while (!isOver) {
+      const calls = answering();
+      await new Promise((resolve) => setImmediate(resolve));
+      // The calls have left, and the peer may have closed its links before this thread reads again.
+      Atomics.wait(cell, 0, 0, 300);
+      await calls;
+    }
     await Promise.all(running);
     expect(await answering()).toEqual(new Set([stays.pid]));
   },

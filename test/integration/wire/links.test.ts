@@ -70,6 +70,17 @@ describe.each(MODES)('a link over %s', (_what, options) => {
     expect(peer.inbox.received).toEqual([[FRAME.end, 1]]);
   });
 
+  test('that is closed while a large frame is on its way does not end in order', async () => {
+    await using server = await listening({ security: security(options) });
+    const accepted = server.next();
+    using client = await dialling(server.listener.port, { security: security(options) });
+    const peer = await accepted;
+    client.link.post([FRAME.result, 0, new Uint8Array(60 * MIB)]);
+    client.link.close();
+    expect(await peer.inbox.ended).toMatchObject({ code: 4410 });
+    expect(peer.inbox.received).toEqual([]);
+  });
+
   test('that breaks is told at once', async () => {
     await using server = await listening({ security: security(options) });
     const accepted = server.next();

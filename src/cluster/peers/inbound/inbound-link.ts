@@ -89,7 +89,11 @@ export class InboundLink implements LinkEvents {
     this.#link.post([PEER_FRAME.draining]);
   }
 
+  /** Ends the link. Calls that are open are answered before, so that the caller knows which ones were not read. */
   close(): void {
+    const { value, marks } = packError(new ServeError('SERVE_UNAVAILABLE', 'the instance is closed'));
+    for (const [id, call] of this.#calls.entries())
+      if (call !== undefined) this.#link.post([FRAME.lost, id, value, marks]);
     this.#link.close();
   }
 
