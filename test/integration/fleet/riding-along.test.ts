@@ -119,7 +119,11 @@ test(
     // Binomial: 200 with a standard deviation of 12.
     expect(calls).toBeGreaterThan(120);
     expect(calls).toBeLessThan(280);
-    expect(seen.size).toBe(6);
+    // Each instance answers calls of both, however seldom a busy one does.
+    await eventually(async () => {
+      await rounds(10);
+      return seen.size === 6;
+    }, START_MS);
   },
   START_MS,
 );
