@@ -1,24 +1,26 @@
-import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Answers, type Ending, Link, RecordedCall, turn } from '../../test/support/link.ts';
 import { REPLICA_STATE, RESERVED } from '../load/load-table.ts';
 import { ReplicaHashTable } from '../load/replica-hashes.ts';
-import { ReplicaTally } from '../load/replica-tally.ts';
 import { batchTime, now } from '../time/clock.ts';
 import { loop } from '../time/loop.ts';
 import { MARK } from '../values/marks.ts';
 import { onReviveHandle } from '../values/revive.ts';
 import { NO_ENCODING, transfer } from '../values/transfer.ts';
-import { CallerChannel } from './caller-channel.ts';
+import type { ChannelCall } from './channel-call.ts';
 import { CANCEL_CODE, METHOD_HTTP } from './frames.ts';
 import type { InboundCall, InboundListener } from './inbound-call.ts';
 import { HTTP_METHOD_NAME } from './method-names.ts';
-import { PortTransport } from './port-transport.ts';
 
 /** A link whose replica answers each call with its arguments. */
 function echo(limit?: number): Link {
   const link: Link = new Link((call) => new Answers().result(call, call.args), limit);
   return link;
+}
+
+/** A link whose replica is a relay to another instance. */
+function relay(pass: (call: ChannelCall) => void): Link {
+  return new Link((call) => pass(call as ChannelCall), undefined, undefined, new ReplicaHashTable());
 }
 
 /** A link whose replica only listens. */
@@ -51,20 +53,27 @@ test('a relay to another instance moves the memory of a call, unless the call ma
     [true, false],
     [true, true],
   ] as const) {
-    await using link = echo();
-    const { load, ledger } = link;
-    const { port1 } = new MessageChannel();
-    const replicaHashes = isRelay ? new ReplicaHashTable() : undefined;
-    const replica = { load, tally: new ReplicaTally(), methods: new Map([['first', 0]]), replicaHashes };
-    const channel = new CallerChannel(new PortTransport(port1), ledger, replica, () => {});
+    await using link = isRelay ? relay(() => {}) : echo();
     const call = new RecordedCall('first', [new Uint8Array(100_000)]);
     Object.defineProperty(call, 'isIdempotent', { value: isIdempotent });
-    channel.reserve(0);
-    channel.send(call);
+    link.send(call);
     loop.flush();
     expect(call.transfer?.[0]?.detached).toBe(!(isRelay && isIdempotent));
-    channel.close(undefined);
   }
+});
+
+test('a relay whose endpoint is gone gives calls back that it had not read, with their memory', async () => {
+  await using link = relay((call) => call.returned());
+  const call = new RecordedCall('first', [new Uint8Array(100_000).fill(7)]);
+  link.send(call);
+  loop.flush();
+  link.caller.close(new Error('the instance is gone'));
+  // The route lets go of the channel at once.
+  await link.gone;
+  expect(call.endings).toEqual([]);
+  await call.over;
+  expect(call.endings).toEqual([{ type: 'orphaned', started: false, error: undefined }]);
+  expect((call.args[0] as Uint8Array)[99_999]).toBe(7);
 });
 
 describe('places', () => {

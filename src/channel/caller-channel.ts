@@ -13,6 +13,9 @@ import type { FrameTransport } from './transport.ts';
 /** Default upper bound of the wait for a replica's death reason, in ms. */
 const DEATH_REASON_MS = 25;
 
+/** Time in which a relay gives back calls that it has not read when its endpoint is gone, in ms. */
+const RETURN_MS = 1_000;
+
 /** The caller's view of the replica. */
 export interface RemoteReplica {
   readonly load: ReplicaLoad;
@@ -31,8 +34,9 @@ export class CallerChannel extends CallerEnd implements CallChannel {
   readonly #load: ReplicaLoad;
   readonly #ledger: LinkLedger;
   readonly #deathReasonMs: number;
-  readonly #onClosed: () => void;
+  #onClosed: () => void;
   #deathReason: Limit | undefined = undefined;
+  #returning: Limit | undefined = undefined;
 
   /**
    * @param onClosed the replica is gone: nothing can be sent any more
@@ -128,8 +132,33 @@ export class CallerChannel extends CallerEnd implements CallChannel {
     return this.tier === 'peer' && call.isIdempotent ? undefined : call.transfer;
   }
 
+  /** A relay whose endpoint is gone still gives calls back that it has not passed on, with the memory that moved to its thread. */
+  override close(error: unknown): void {
+    if (this.#returning === undefined && this.#awaitsMemory) {
+      this.#returning = limit(RETURN_MS, () => super.close(error), false);
+      this.#tellClosed();
+      return;
+    }
+    super.close(error);
+  }
+
+  get #awaitsMemory(): boolean {
+    if (this.tier !== 'peer' || this.isClosed) return false;
+    for (const { transfer } of this.waiting())
+      if (transfer?.some(({ detached }) => detached) === true) return true;
+    return false;
+  }
+
   protected override onClosing(): void {
     this.#deathReason?.cancel();
-    this.#onClosed();
+    this.#returning?.cancel();
+    this.#tellClosed();
+  }
+
+  /** Once: the next life of the relay may have the same name. */
+  #tellClosed(): void {
+    const tell = this.#onClosed;
+    this.#onClosed = () => {};
+    tell();
   }
 }

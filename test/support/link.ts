@@ -10,6 +10,7 @@ import { ReplicaChannel } from '../../src/channel/replica-channel.ts';
 import { DeploymentLoad } from '../../src/load/deployment-load.ts';
 import { HoldingMeter } from '../../src/load/holding-meter.ts';
 import { REPLICA_STATE, RESERVED, ReplicaLoad } from '../../src/load/load-table.ts';
+import type { ReplicaHashTable } from '../../src/load/replica-hashes.ts';
 import { ReplicaTally } from '../../src/load/replica-tally.ts';
 import { EventLoop } from '../../src/time/loop.ts';
 import { Capture, RESULT } from '../../src/values/capture.ts';
@@ -116,8 +117,16 @@ export class Link {
   readonly intake: CallIntake;
   readonly #gone = Promise.withResolvers<void>();
 
-  /** @param meter says how calls hold the loop of the replica */
-  constructor(begin: (call: InboundCall) => void, limit = 1_000, meter: HoldingMeter = new QuickMeter()) {
+  /**
+   * @param meter says how calls hold the loop of the replica
+   * @param replicaHashes of the replicas of another instance, to which the replica is a relay
+   */
+  constructor(
+    begin: (call: InboundCall) => void,
+    limit = 1_000,
+    meter: HoldingMeter = new QuickMeter(),
+    replicaHashes?: ReplicaHashTable,
+  ) {
     const { port1, port2 } = new MessageChannel();
     this.callerPort = port1;
     this.replicaPort = port2;
@@ -131,7 +140,7 @@ export class Link {
     this.caller = new CallerChannel(
       new PortTransport(port1),
       this.ledger,
-      { load: this.load, tally: new ReplicaTally(), methods },
+      { load: this.load, tally: new ReplicaTally(), methods, replicaHashes },
       this.#gone.resolve,
     );
     this.caller.onFreed(() => this.freed++);
