@@ -1,4 +1,6 @@
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -81,6 +83,16 @@ const inProcesses: Plugin = {
     return code.replace(DEFAULT_ISOLATION.code, "isolation: 'process',");
   },
 };
+
+/** The frameworks of `npm run test:matrix` that take the place of the installed ones, by their folder. */
+const frameworks = process.env['INSERVE_TEST_FRAMEWORKS'];
+const alias =
+  frameworks === undefined
+    ? []
+    : ['express', 'koa'].map((name) => ({
+        find: new RegExp(`^${name}$`),
+        replacement: createRequire(join(frameworks, 'package.json')).resolve(name),
+      }));
 
 /** A file computes 0.4 s in a second and waits for threads, processes and timers else, so two cores have room for five. */
 const SIDE_BY_SIDE_WORKERS = availableParallelism() + 3;
@@ -173,6 +185,7 @@ function projects() {
 }
 
 export default defineConfig({
+  resolve: { alias },
   test: {
     // Poolifier refuses to make pools inside a worker thread.
     pool: 'forks',

@@ -44,6 +44,8 @@ export interface HostContext {
   readonly protocol?: string;
   readonly host?: string;
   readonly hostname?: string;
+  /** The app of Express, which has a router of its own making in version 4 only. */
+  readonly app?: { readonly lazyrouter?: unknown };
   readonly ip?: string;
   readonly params?: unknown;
 }

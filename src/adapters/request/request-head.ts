@@ -112,11 +112,16 @@ function isAmbiguous(path: string): boolean {
   return AMBIGUOUS_PATH.test(query < 0 ? path : path.slice(0, query));
 }
 
-function hostOf(given: string, { host, hostname }: HostContext): string {
+/** The host that the client requested. @param given host by the header `Host` */
+export function hostOf(given: string, context: HostContext): string {
+  // The `host` of Express 4 has no port, and reading it prints a warning.
+  const isNameOnly = typeof context.app?.lazyrouter === 'function';
+  const { hostname, host } = isNameOnly ? { hostname: context.hostname } : context;
   // Koa uses an empty string for a missing host.
   if (host !== undefined && host !== '') return host;
-  // Middie gives only the host name, which differs from the Host header behind a trusted proxy.
-  return hostname === undefined || hostname === '' || given.startsWith(hostname) ? given : hostname;
+  // Middie, too, gives only the host name, which differs from the Host header behind a trusted proxy.
+  if (hostname === undefined || hostname === '' || given === hostname) return given;
+  return given.startsWith(`${hostname}:`) ? given : hostname;
 }
 
 /** The path and query of a request target; undefined if it has no path. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { HostContext } from '../exchange.ts';
+import { hostOf } from '../request/request-head.ts';
 
 const NOTHING_MORE: HostContext = {};
 
@@ -16,8 +17,10 @@ export function hostView(listeners: readonly unknown[], req: IncomingMessage): H
   const view: HostContext = Object.create(prototype, {
     headers: { value: headers },
     socket: { value: socket },
+    connection: { value: socket },
   });
-  const { protocol, host, ip } = view;
+  const host = hostOf(headers.host ?? '', view);
+  const { protocol, ip } = view;
   return { ...(protocol && { protocol }), ...(host && { host }), ...(ip && { ip }) };
 }
 

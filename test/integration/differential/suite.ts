@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MiddlewareOptions, Serve, ServeMiddleware } from '../../../src/index.ts';
 import { RawClient } from '../../support/http/client.ts';
+import { HAS_OLD_FRAMEWORKS } from '../../support/old-frameworks.ts';
 import { type Mounted, sharedApp } from '../every-framework/setup.ts';
 import { CASES, converse } from './cases.ts';
 
@@ -39,12 +40,17 @@ export function differential(name: string, build: BuildHost): void {
     afterAll(() => Promise.all(Object.values(servers).map((server) => server[Symbol.asyncDispose]())));
     const portOf = (where: string): number => servers[where]?.port ?? 0;
 
-    test.concurrent.each(Object.entries(CASES))('%s', async (_case, exchange) => {
-      const expected = await converse(portOf('without'), exchange);
-      expect(expected).toMatch(/^HTTP\/1\.1 \d{3} /);
-      expect(await converse(portOf('in front'), exchange)).toBe(expected);
-      expect(await converse(portOf('elsewhere'), exchange)).toBe(expected);
-    });
+    // Neither Express 4 nor Koa 2 ends such an answer.
+    const { 'an error in mid-stream': _, ...ending } = CASES;
+    test.concurrent.each(Object.entries(HAS_OLD_FRAMEWORKS ? ending : CASES))(
+      '%s',
+      async (_case, exchange) => {
+        const expected = await converse(portOf('without'), exchange);
+        expect(expected).toMatch(/^HTTP\/1\.1 \d{3} /);
+        expect(await converse(portOf('in front'), exchange)).toBe(expected);
+        expect(await converse(portOf('elsewhere'), exchange)).toBe(expected);
+      },
+    );
 
     test('a client that leaves', async () => {
       for (const where of ['without', 'in front', 'elsewhere'] as const) {

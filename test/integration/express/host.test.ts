@@ -6,6 +6,7 @@ import type { MiddlewareOptions } from '../../../src/index.ts';
 import { json, open, RawClient, send } from '../../support/http/client.ts';
 import { compress } from '../../support/http/compress.ts';
 import { listen } from '../../support/http/listen.ts';
+import { HAS_OLD_FRAMEWORKS } from '../../support/old-frameworks.ts';
 import { type Mounted, ongoing, outcomes, sharedApp } from '../every-framework/setup.ts';
 
 const shared = sharedApp();
@@ -69,11 +70,11 @@ test('parameters of the mount path are in the context', async () => {
   await using host = await hosted((app, middleware) => {
     const router = express.Router({ mergeParams: true }).use('/models/:model', middleware());
     app.use('/tenants/:tenant', router);
-    app.get('/context/*path', middleware());
+    app.get(HAS_OLD_FRAMEWORKS ? '/context/:path(*)' : '/context/*path', middleware());
   });
   const params = async (path: string) => (json(await send(host.port, path)) as { params: object }).params;
   expect(await params('/tenants/a%20b/models/m/context')).toEqual({ tenant: 'a b', model: 'm' });
-  expect(await params('/context/a/b%2Fc')).toEqual({ path: 'a/b/c' });
+  expect(await params('/context/a/b%2Fc')).toMatchObject({ path: 'a/b/c' });
 });
 
 test('a route that is no mount keeps the URL', async () => {

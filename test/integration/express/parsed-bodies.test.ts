@@ -3,6 +3,7 @@ import express, { type RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json, type SendOptions, send } from '../../support/http/client.ts';
 import { listen } from '../../support/http/listen.ts';
+import { HAS_OLD_FRAMEWORKS } from '../../support/old-frameworks.ts';
 import { type Mounted, outcomes, sharedApp } from '../every-framework/setup.ts';
 
 const shared = sharedApp();
@@ -97,7 +98,9 @@ describe('bodies that a parser has read', () => {
       ['br', brotliCompressSync(' '.repeat(5_000_000))],
     ] as const) {
       const headers = { 'content-encoding': encoding };
-      expect((await post('/request/echo', 'application/json', bomb, headers)).status).toBe(413);
+      // Express 4 has no decoder for Brotli.
+      const refused = HAS_OLD_FRAMEWORKS && encoding === 'br' ? 415 : 413;
+      expect((await post('/request/echo', 'application/json', bomb, headers)).status).toBe(refused);
     }
     expect(await outcomes(shared.serve, 'ok')).toBe(before);
   });
