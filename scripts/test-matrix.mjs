@@ -75,7 +75,8 @@ for (const packages of isAll || areFrameworksChosen ? OLD_FRAMEWORKS : []) {
   console.log(`\n=== ${title}`);
   const directory = installIn(packages.slice(0, 2).join('-'), packages);
   const env = { ...process.env, INSERVE_TEST_FRAMEWORKS: directory };
-  const args = [vitest, 'run', ...(rest.length > 0 ? rest : FRAMEWORK_TESTS)];
+  const hasOwnTests = rest.some((argument) => !argument.startsWith('-'));
+  const args = [vitest, 'run', ...rest, ...(hasOwnTests ? [] : FRAMEWORK_TESTS)];
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
   const hasTypes = packages.some((name) => name.startsWith('@types/'));
   if (status !== 0 || (hasTypes && !compilesWith(directory))) failed.push(title);
