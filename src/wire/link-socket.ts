@@ -18,6 +18,7 @@ export interface LinkSocket {
 }
 
 export interface LinkSocketEvents {
+  /** @param pieces of the message; if there are several, they are only valid during the call */
   message(pieces: readonly Uint8Array[]): void;
   /** Called once, as the last event. @param error the failure; undefined for an orderly end */
   closed(error: Error | undefined): void;

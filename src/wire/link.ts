@@ -140,10 +140,10 @@ export class Link implements Collector {
   }
 
   /**
-   * Sends frames that were collected before as one message, now.
+   * Sends frames that were collected before as one message, now. @param owner owner of their large binaries
    * @throws as `post`; no frame was sent then
    */
-  postAll(frames: readonly Frame[]): void {
+  postAll(frames: readonly Frame[], owner?: LargeOwner): void {
     if (this.#isClosed) return;
     if (this.#slots.length > 0) this.#send();
     const lowering = this.#lowering;
@@ -159,7 +159,7 @@ export class Link implements Collector {
     let from = 0;
     for (const { at, id, slots: own, buffers } of large) {
       for (; from < at; from++) this.#slots.push(slots[from]);
-      this.#postLarge(id, own, buffers);
+      this.#postLarge(id, own, buffers, owner);
     }
     for (; from < slots.length; from++) this.#slots.push(slots[from]);
     if (this.#slots.length > 0) this.#send();

@@ -11,14 +11,20 @@ export function messageHead(head: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Splits a message into its head and the rest. @param pieces pieces of one message @throws WireError */
+/**
+ * Splits a message into its head and the rest. Only the head of a message in one piece refers to the piece.
+ *
+ * @param pieces pieces of one message
+ * @throws WireError
+ */
 export function headOf(pieces: readonly Uint8Array[]): { head: Uint8Array; rest: readonly Uint8Array[] } {
   const [first = new Uint8Array(0)] = pieces;
   const end = first.length < PREFIX_BYTES ? Infinity : PREFIX_BYTES + lengthOf(first);
   if (first.length >= end) {
     const rest = pieces.slice(1);
+    const head = first.subarray(PREFIX_BYTES, end);
     return {
-      head: first.subarray(PREFIX_BYTES, end),
+      head: rest.length > 0 ? new Uint8Array(head) : head,
       rest: first.length > end ? [first.subarray(end), ...rest] : rest,
     };
   }

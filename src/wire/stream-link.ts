@@ -1,9 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { MAX_MESSAGE_BYTES } from './link.ts';
 import type { LinkSocket, LinkSocketEvents } from './link-socket.ts';
+import { freeNow } from './sent-memory.ts';
 import { FAULT, WireError } from './wire-error.ts';
 
 const PREFIX_BYTES = 4;
+
+/** Size from which the memory of a read is freed at once, in bytes. */
+const LARGE_READ_BYTES = 16_384;
 
 /** Size of the memory that short texts share, and the largest number of bytes that a character takes in it. */
 const SLAB_BYTES = 65_536;
@@ -102,14 +106,23 @@ function uncork(stream: Duplex): void {
   stream.uncork();
 }
 
+/** What the stream has read at once. */
+interface Read {
+  readonly bytes: Buffer;
+  /** Whether a message may refer to the memory. */
+  isKept: boolean;
+}
+
 /**
  * Cuts a stream of bytes into messages. It keeps the received bytes of one message, and reserves no memory for the
- * rest.
+ * rest. The memory of large messages, which come in several reads, is freed once they are delivered.
  */
 class Framer {
   readonly #onMessage: (pieces: readonly Uint8Array[]) => void;
   #prefix: Buffer = NOTHING;
   #pieces: Uint8Array[] = [];
+  /** The reads with the pieces. */
+  #reads: Read[] = [];
   /** Number of bytes that the message still lacks; undefined while its length is unknown. */
   #missing: number | undefined = undefined;
 
@@ -124,6 +137,7 @@ class Framer {
 
   /** @throws WireError */
   push(bytes: Buffer): void {
+    const read: Read = { bytes, isKept: bytes.length < LARGE_READ_BYTES };
     for (let at = 0; at < bytes.length; ) {
       if (this.#missing === undefined) {
         if (this.#prefix.length === 0 && bytes.length - at >= PREFIX_BYTES) {
@@ -140,9 +154,11 @@ class Framer {
         at += piece.length;
         this.#pieces.push(piece);
         this.#missing -= piece.length;
-        if (this.#missing === 0) this.#end();
+        if (this.#missing === 0) this.#end(read);
       }
     }
+    if (this.#pieces.length > 0) this.#reads.push(read);
+    else free(read);
   }
 
   #begin(length: number): void {
@@ -155,10 +171,19 @@ class Framer {
     this.#missing = length;
   }
 
-  #end(): void {
+  /** @param read the read that ends the message */
+  #end(read: Read): void {
     const pieces = this.#pieces;
+    const reads = this.#reads;
     this.#pieces = [];
+    this.#reads = [];
     this.#missing = undefined;
     this.#onMessage(pieces);
+    if (pieces.length === 1) read.isKept = true;
+    else for (const earlier of reads) free(earlier);
   }
+}
+
+function free({ bytes: { buffer, byteLength }, isKept }: Read): void {
+  if (!isKept && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) freeNow([buffer]);
 }

@@ -36,10 +36,41 @@ function linkPair(pieceBytes?: number) {
     while (!events.some((event) => isDeepStrictEqual(event, { control: wanted }))) await turn();
     return events;
   };
-  return { sender, receiver, untilControl };
+  return { sender, receiver, events, untilControl };
 }
 
 const call = (id: number, value: unknown): unknown[] => [FRAME.call, id, 7, 0, 1_000, 1, value];
+
+describe('large memory', () => {
+  const answer = (id: number, value: unknown): unknown[] => [FRAME.result, id, value];
+
+  test.each([
+    ['of calls to the child is freed once it is sent', LANE.toChild, call],
+    ['of its results is freed once it is sent', LANE.toChild, answer],
+    ['of calls that the child makes stays', LANE.toParent, call],
+  ] as const)('%s', async (_what, lane, frame) => {
+    const { sender, events } = linkPair(16_384);
+    const bytes = new Uint8Array(1_000_000).fill(7);
+    const { buffer } = bytes;
+    const wanted = structuredClone(frame(1, { bytes }));
+    sender.lane(lane).post(frame(1, { bytes }), undefined);
+    await vi.waitUntil(() => events.some((event) => event !== 'arrived'));
+    expect(events).toContainEqual(lane === LANE.toChild ? { toChild: wanted } : { toParent: wanted });
+    expect(buffer.detached).toBe(lane === LANE.toChild);
+  });
+
+  test('of a result moves on with the result', async () => {
+    const { sender, receiver } = linkPair();
+    const received: unknown[] = [];
+    receiver.lane(LANE.toChild).onFrames((frames) => received.push(...frames));
+    sender.lane(LANE.toChild).post(answer(1, { bytes: new Uint8Array(1_000_000) }), undefined);
+    await vi.waitUntil(() => received.length > 0);
+    const [, , value] = received as [number, number, { bytes: Uint8Array }];
+    expect(receiver.largeOf(value)).toEqual([value.bytes.buffer]);
+    expect(receiver.largeOf({ bytes: value.bytes })).toBeUndefined();
+    expect(receiver.largeOf(1)).toBeUndefined();
+  });
+});
 
 describe('plain calls', () => {
   const plain = fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
@@ -147,7 +178,7 @@ describe('a link to a child', () => {
       expect(frames).toEqual([
         ...call(1, { x: 'ü' }),
         ...call(2, new Map([[1, -0]])),
-        ...call(3, large),
+        ...call(3, new Uint8Array(200_000).fill(5)),
         ...[FRAME.chunk, 3, 'behind', 6],
         ...[FRAME.cancel, 3, 0],
       ]);

@@ -7,6 +7,7 @@ import type { Frame } from '../../../wire/large-receiver.ts';
 import { Link } from '../../../wire/link.ts';
 import type { LinkSocket, LinkSocketEvents } from '../../../wire/link-socket.ts';
 import { CHILD_FRAME } from '../../../wire/peer-frames.ts';
+import { PASSED_ON } from '../../../wire/sent-memory.ts';
 import { StreamLinkSocket } from '../../../wire/stream-link.ts';
 import { type CallsOfMessage, decodeBatch, encodeBatch, isBatch } from './batch-texts.ts';
 import { arePlainCalls, decodePlainCalls, encodePlainCalls } from './plain-calls.ts';
@@ -35,6 +36,8 @@ export class ChildLink {
   readonly #events: ChildLinkEvents;
   readonly #link: Link;
   readonly #lanes: readonly [Lane, Lane];
+  /** Large memory of received values, which only the value refers to. */
+  readonly #large = new WeakMap<object, readonly ArrayBuffer[]>();
   /** Returns the state that goes with the next message of calls; undefined if it is unchanged. */
   takeState: () => readonly number[] | undefined = () => undefined;
 
@@ -56,6 +59,12 @@ export class ChildLink {
   /** The transport of the calls in one direction. */
   lane(lane: LaneNumber): FrameTransport {
     return this.#lanes[lane];
+  }
+
+  /** The large memory of a result or chunk that arrived, to be moved on with it. */
+  largeOf(value: unknown): ArrayBuffer[] | undefined {
+    const large = typeof value === 'object' && value !== null ? this.#large.get(value) : undefined;
+    return large && [...large];
   }
 
   /** Sends a message that structured clone can copy. @throws the serializer's error */
@@ -93,7 +102,9 @@ export class ChildLink {
       split.push(frame);
       at += length;
     }
-    this.#link.postAll(split);
+    // Arguments crossed to this thread for the child alone, and results of the child are copies; of its own calls both ends
+    // may need the values again.
+    this.#link.postAll(split, lane === LANE.toChild ? PASSED_ON : undefined);
   }
 
   #receiveText(message: Buffer): void {
@@ -120,6 +131,9 @@ export class ChildLink {
         const lane = (id % LANES) as LaneNumber;
         if (lane === LANE.toChild && (kind === FRAME.call || kind === FRAME.callExtra))
           this.#events.arrived?.();
+        const large = this.#link.largeOf(frame);
+        const [, , value] = frame;
+        if (large !== undefined && typeof value === 'object' && value !== null) this.#large.set(value, large);
         const own = calls[lane];
         own.push(kind, Math.floor(id / LANES));
         for (let index = 2; index < frame.length; index++) own.push(frame[index]);

@@ -137,7 +137,7 @@ export class Gateway {
   #fromChild(message: FromChild): void {
     switch (message.type) {
       case 'ready':
-        this.#relay = new Relay(this.#link.lane(LANE.toChild), message.methods, mainCallerOf(this.#init));
+        this.#relay = new Relay(this.#link, message.methods, mainCallerOf(this.#init));
         this.#tables.load.tick(now());
         this.#control.post(message);
         return;

@@ -4,29 +4,37 @@ import type { InboundCall, InboundListener } from '../../../channel/inbound-call
 import { HTTP_METHOD_NAME, WEBSOCKET_METHOD_NAME } from '../../../channel/method-names.ts';
 import { OutboundCall } from '../../../channel/outbound-call.ts';
 import { NO_LEDGER } from '../../../channel/start-ledger.ts';
-import type { FrameTransport } from '../../../channel/transport.ts';
 import { Capture, RESULT } from '../../../values/capture.ts';
 import type { Marks } from '../../../values/marks.ts';
-import { NO_ENCODING } from '../../../values/transfer.ts';
+import { type EncodedValue, NO_ENCODING } from '../../../values/transfer.ts';
+import { type ChildLink, LANE } from './child-link.ts';
 
 /** Passes the calls of a replica on to its child process, and the answers back. No value is revived on the way. */
 export class Relay extends CallerEnd {
   readonly #names: readonly string[];
   readonly #mainCaller: string;
+  readonly #link: ChildLink;
 
   /**
    * @param methods remote methods of the child, by their index
    * @param mainCaller name of the caller whose calls need no request ids: the child makes them from the calls' numbers
    */
-  constructor(transport: FrameTransport, methods: readonly string[], mainCaller: string) {
-    super(transport, NO_LEDGER, new Map(methods.map((name, index) => [name, index])));
+  constructor(link: ChildLink, methods: readonly string[], mainCaller: string) {
+    super(link.lane(LANE.toChild), NO_LEDGER, new Map(methods.map((name, index) => [name, index])));
     this.#names = methods;
     this.#mainCaller = mainCaller;
+    this.#link = link;
   }
 
   /** Whether the child must be told the request ids of a caller's calls. */
   namesCallsOf(callerName: string): boolean {
     return callerName !== this.#mainCaller;
+  }
+
+  /** Companions of a value that passes on: its large memory moves with it. */
+  encodingOf(value: unknown, marks: Marks | undefined): EncodedValue {
+    const transfer = this.#link.largeOf(value);
+    return marks === undefined && transfer === undefined ? NO_ENCODING : { marks, transfer, bytes: 0 };
   }
 
   pass(inbound: InboundCall): void {
@@ -76,8 +84,7 @@ class RelayedCall extends OutboundCall {
   }
 
   override succeeded(value: unknown, marks?: Marks): void {
-    if (this.#end())
-      this.#inbound.result(value, marks === undefined ? NO_ENCODING : { ...NO_ENCODING, marks });
+    if (this.#end()) this.#inbound.result(value, this.#relay.encodingOf(value, marks));
   }
 
   override failed(error: unknown, marks?: Marks): void {
@@ -92,7 +99,8 @@ class RelayedCall extends OutboundCall {
   }
 
   override chunk(value: unknown, bytes: number, marks?: Marks): void {
-    if (this.#refusal === undefined) this.#inbound.chunk(value, { marks, bytes, transfer: undefined });
+    if (this.#refusal === undefined)
+      this.#inbound.chunk(value, { ...this.#relay.encodingOf(value, marks), bytes });
   }
 
   override ended(): void {
