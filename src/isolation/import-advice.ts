@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
+import modules from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { BUNDLERS_PAGE, NATIVE_PAGE, TESTING_PAGE } from '../errors.ts';
 import { peek } from '../validation/peek.ts';
@@ -106,7 +106,7 @@ function isKnownToOthers(path: string, importer: string): boolean {
 /** Whether the package of a file depends on another one, which then is not installed. */
 function isDependency(name: string, file: string): boolean {
   try {
-    const found = findPackageJSON(file);
+    const found = modules.findPackageJSON(file);
     return found !== undefined && sourceOf(found).includes(`"${name}"`);
   } catch {
     return false;

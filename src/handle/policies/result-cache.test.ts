@@ -83,7 +83,9 @@ test('each caller gets a copy, as over a thread, also of buffers, maps and cycle
 test('a result that is too large for the cache is copied only for calls that wait', () => {
   const value = { bytes: new Uint8Array(MOST_BYTES + 1) };
   expect(shareResult(value, false, false)).toBeUndefined();
-  expect(shareResult(value, false, true)?.copy()).toEqual(value);
+  value.bytes.fill(7);
+  const copy = shareResult(value, false, true)?.copy() as typeof value | undefined;
+  expect(copy && Buffer.compare(copy.bytes, value.bytes)).toBe(0);
   expect(shareResult({ bytes: new Uint8Array(1_000) }, false, false)).toBeDefined();
 });
 

@@ -63,7 +63,9 @@ describe('a replica that dies', () => {
       });
     }
     expect(killed.cause).toMatchObject(cause);
-    expect(killed.message).toBe(`replica ${before}: its thread ended: ${(killed.cause as Error).message}`);
+    const reason = `replica ${before}: its thread ended: ${(killed.cause as Error).message}`;
+    expect(killed.message).toMatch(/^Faulty\.(exit|stray|rejection): /);
+    expect(killed.message).toContain(`: ${reason}; the call may have run`);
     const after = await handle.remote();
     expect(after).not.toBe(before);
     expect(serve.status().apps['Faulty']?.deployments['Faulty']).toMatchObject({ restarts: 1, queued: 0 });
