@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LinkedChannel } from '../../../test/support/fleet/linked-channel.ts';
 import { RecordedCall } from '../../../test/support/link.ts';
 import { RESERVED } from '../../load/load-table.ts';
+import { machineTime, useTime } from '../../time/clock.ts';
 import { loop } from '../../time/loop.ts';
 
 describe('a channel to a peer', () => {
@@ -86,6 +87,31 @@ describe('a channel to a peer', () => {
     expect(state()).toEqual([RESERVED.ok, true]);
     channel.unlinked(undefined);
     expect(state()).toEqual([RESERVED.ok, false]);
+  });
+
+  test('counts the calls of others for a second after the last word of the peer, which tells an idle caller little', () => {
+    const clock = { at: 0 };
+    using _time = useTime({ ...machineTime, now: () => clock.at });
+    const peer = new LinkedChannel();
+    const { channel } = peer;
+    peer.describe(8);
+    expect(channel.ongoing).toBe(8);
+    clock.at = 5_000;
+    expect(channel.ongoing).toBe(8);
+    peer.open(3);
+    expect([channel.ongoing, channel.free]).toEqual([6, 2]);
+    clock.at = 6_000;
+    expect(channel.ongoing).toBe(6);
+    clock.at = 6_001;
+    expect([channel.ongoing, channel.free]).toEqual([0, 2]);
+    // The answer of a call comes with a new window.
+    peer.send();
+    expect(channel.ongoing).toBe(7);
+    peer.open(9);
+    expect(channel.ongoing).toBe(1);
+    channel.unlinked(undefined);
+    clock.at = 9_000;
+    expect(channel.ongoing).toBe(8);
   });
 
   test('gives a refused call back', () => {

@@ -102,6 +102,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
 
   /** Number of calls of all callers, by the window. */
   get ongoing(): number {
+    if (this.#window.isOutdated) return 0;
     return Math.max(this.#window.underWay, this.#places - this.free);
   }
 

@@ -349,7 +349,7 @@ export class PeerClient implements PeerState {
   #windowOf(endpoint: number): SharedWindow {
     const known = this.#windows.get(endpoint);
     if (known !== undefined) return known;
-    const window = new SharedWindow();
+    const window = new SharedWindow(now);
     this.#windows.set(endpoint, window);
     return window;
   }

@@ -5,6 +5,7 @@ import { PeerCounts } from '../../../src/cluster/peers/peer-counts.ts';
 import { SharedWindow } from '../../../src/cluster/peers/windows/shared-window.ts';
 import { UNKNOWN_CONFIG } from '../../../src/handle/call/route-config.ts';
 import { RESERVED } from '../../../src/load/load-table.ts';
+import { now } from '../../../src/time/clock.ts';
 import { loop } from '../../../src/time/loop.ts';
 import { Codec } from '../../../src/wire/codec.ts';
 import type { LinkSocket } from '../../../src/wire/link-socket.ts';
@@ -21,7 +22,7 @@ export class LinkedChannel {
   readonly sent: unknown[][] = [];
   readonly counts = new PeerCounts();
   readonly channel: PeerChannel;
-  readonly #window = new SharedWindow();
+  readonly #window = new SharedWindow(now);
   /** The link that is open, or was the last one. */
   link: CallLink;
   /** Number of unsent bytes of the link. */

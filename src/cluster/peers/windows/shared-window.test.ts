@@ -47,7 +47,7 @@ class User implements WindowUser {
 }
 
 function users(size: number): { window: SharedWindow; one: User; other: User } {
-  const window = new SharedWindow();
+  const window = new SharedWindow(() => 0);
   const [one, other] = [new User(window), new User(window)];
   window.told(size);
   return { window, one, other };

@@ -1,5 +1,11 @@
 import { CallerWindow } from './caller-window.ts';
 
+/**
+ * Time, in ms, after which a window says nothing of the calls of others any more: a host tells a caller without calls no more
+ * than that a place is free, however many are.
+ */
+const OUTDATED_MS = 1_000;
+
 /** A channel that sends calls within a window. */
 export interface WindowUser {
   /** Number of its calls that hold a place: reserved, on their way, or at the host. */
@@ -27,6 +33,14 @@ export class SharedWindow {
   /** The user whose turn it is, and has not sent a call. */
   #turn: WindowUser | undefined = undefined;
   #isGivingTurns = false;
+  /** Time of the last window; infinite before the first one over the link that is open. */
+  #toldAt = Infinity;
+  readonly #now: () => number;
+
+  /** @param now returns the time, in ms */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   join(user: WindowUser): void {
     this.#users.push(user);
@@ -80,6 +94,11 @@ export class SharedWindow {
     return this.#window.free(this.underWay + 1);
   }
 
+  /** Whether the window was told long ago, and no call is under way whose answer would come with a new one. */
+  get isOutdated(): boolean {
+    return this.underWay === 0 && this.#now() - this.#toldAt > OUTDATED_MS;
+  }
+
   /** Takes room for a call. @returns false: there is none, or others want it */
   take(user: WindowUser): boolean {
     if (this.#users.length > 1 ? !this.#claim(user) : !this.hasRoom) return false;
@@ -90,6 +109,7 @@ export class SharedWindow {
 
   /** The host says how many calls may be under way. */
   told(size: number): void {
+    this.#toldAt = this.#now();
     const hasRoom = this.#window.told(size, this.underWay);
     this.#resized();
     if (hasRoom) {
@@ -101,6 +121,7 @@ export class SharedWindow {
 
   /** A call was refused: it waits for a turn. */
   refused(size: number): void {
+    this.#toldAt = this.#now();
     this.#window.refused(size);
     this.#resized();
   }
@@ -113,6 +134,7 @@ export class SharedWindow {
 
   /** The link is gone, or accepts no more calls. */
   reset(size: number): void {
+    this.#toldAt = Infinity;
     this.#window.reset(size);
     this.#resized();
   }
