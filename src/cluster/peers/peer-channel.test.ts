@@ -114,6 +114,22 @@ describe('a channel to a peer', () => {
     expect(channel.ongoing).toBe(8);
   });
 
+  test('tells all who wait for the end of its calls', async () => {
+    const peer = new LinkedChannel();
+    const { channel } = peer;
+    peer.open(5);
+    peer.send();
+    expect(channel.reserve()).toBe(RESERVED.ok);
+    let ends = 0;
+    const all = [channel.retire(), channel.finish()].map((end) => end.then(() => ends++));
+    peer.answer(0);
+    await Promise.resolve();
+    expect(ends).toBe(0);
+    channel.unreserve();
+    await Promise.all(all);
+    expect(ends).toBe(2);
+  });
+
   test('gives a refused call back', () => {
     const peer = new LinkedChannel();
     const call = peer.send();

@@ -73,7 +73,8 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
   /** Ids of the replicas by the numbers that answers give. */
   readonly #replicas = new Map<unknown, string>();
   #link: CallLink | undefined = undefined;
-  #onIdle: (() => void) | undefined = undefined;
+  /** Set once the channel is retired: resolved when its calls have ended. */
+  #idle: PromiseWithResolvers<void> | undefined = undefined;
   #onWindow: (window: number) => void = () => {};
   #onDescribed: () => void = () => {};
   #hasWaiting: () => boolean = () => false;
@@ -165,6 +166,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
 
   override unreserve(): void {
     if (this.#reserved > 0) this.#reserved--;
+    this.#checkIdle();
   }
 
   override send(call: OutboundCall): void {
@@ -276,10 +278,9 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
   /** The endpoint accepts no more calls. @returns a promise that resolves when its calls have ended */
   retire(): Promise<void> {
     this.stop();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onIdle = resolve;
+    this.#idle ??= Promise.withResolvers<void>();
     this.#checkIdle();
-    return promise;
+    return this.#idle.promise;
   }
 
   /** Sends waiting calls: the window has changed, the peer is reachable again, or its link has room again. */
@@ -296,6 +297,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
   refused(slot: number, error: unknown): void {
     beginBatch();
     this.end(slot)?.failed(error);
+    this.#checkIdle();
   }
 
   returned(slot: number, window: number | undefined): void {
@@ -320,7 +322,7 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
   protected override onClosing(): void {
     this.#window.leave(this);
     this.#onClosed(this);
-    this.#onIdle?.();
+    this.#idle?.resolve();
   }
 
   /** Takes the calls back that no link has sent; nothing is sent from now on until another link is open. */
@@ -347,6 +349,6 @@ export class PeerChannel extends CallerEnd implements CallChannel, PeerAnswers, 
   }
 
   #checkIdle(): void {
-    if (this.#onIdle !== undefined && this.underWay === 0) this.#onIdle();
+    if (this.#idle !== undefined && this.underWay === 0) this.#idle.resolve();
   }
 }
