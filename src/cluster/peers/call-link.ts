@@ -69,7 +69,7 @@ export class CallLink implements LinkEvents {
     this.#link = new Link(socket, this, { maxPayload, peerMaxPayload, peerViews, traffic, counts: faults });
   }
 
-  /** Whether so much is unsent that calls should go elsewhere: `drained` tells those that do when that is over. */
+  /** Whether so much is unsent that calls should go elsewhere. After it was true, `drained` is called once there is room again. */
   get isSaturated(): boolean {
     const isSaturated = this.#link.unsent > SATURATED_BYTES;
     if (isSaturated) this.#wasSaturated = true;

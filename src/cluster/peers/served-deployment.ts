@@ -119,7 +119,7 @@ export class ServedDeployment implements HostPlaces {
     this.#shared?.load.endWaits();
   }
 
-  /** Calls that have not begun go back to their callers by it. */
+  /** Gives the calls that have not begun back to their callers. */
   #rejectWaiting(why: string): void {
     const { app, deployment } = this.route;
     this.route.rejectWaiting(

@@ -1,11 +1,28 @@
 import { devNull } from 'node:os';
 import { expect, test } from 'vitest';
 import { type Probe, probe } from '../../fixtures/calls/fleet.ts';
-import { fleetInstance } from '../../support/fleet/instances.ts';
+import { type FleetInstance, fleetInstance } from '../../support/fleet/instances.ts';
 import { linked } from '../../support/fleet/linked.ts';
 import { eventually } from '../../support/until.ts';
 
 const one = probe.options({ numReplicas: 1, maxOngoingRequests: 1 }).bind();
+
+/** An instance with the deployment, one that may run it later, and one that calls both. */
+interface Trio {
+  readonly host: FleetInstance;
+  readonly other: FleetInstance;
+  readonly caller: FleetInstance;
+}
+
+async function trio(resources: AsyncDisposableStack): Promise<Trio> {
+  const host = resources.use(await fleetInstance());
+  const other = resources.use(await fleetInstance());
+  await host.serve.run(one, { name: 'probe' });
+  const peers = await Promise.all([host, other].map(({ fleet }) => fleet.address));
+  const caller = resources.use(await fleetInstance({ peers }));
+  await linked(caller, 2);
+  return { host, other, caller };
+}
 
 test.each([
   ['a call', undefined],
@@ -13,12 +30,8 @@ test.each([
 ])(
   '%s that waits at an instance goes elsewhere when the last replica there has gone',
   async (_, idempotencyKey) => {
-    await using host = await fleetInstance();
-    await using other = await fleetInstance();
-    await host.serve.run(one, { name: 'probe' });
-    const peers = await Promise.all([host, other].map(({ fleet }) => fleet.address));
-    await using caller = await fleetInstance({ peers });
-    await linked(caller, 2);
+    await using resources = new AsyncDisposableStack();
+    const { host, other, caller } = await trio(resources);
     const handle = caller.serve.handle<Probe>('probe');
     const running = handle.dwell.remote(1_000);
     // One call may wait at the instance, and this one does.
@@ -34,12 +47,8 @@ test.each([
 );
 
 test('a call that waits behind a long one at an instance goes to another one that has a place', async () => {
-  await using host = await fleetInstance();
-  await using other = await fleetInstance();
-  await host.serve.run(one, { name: 'probe' });
-  const peers = await Promise.all([host, other].map(({ fleet }) => fleet.address));
-  await using caller = await fleetInstance({ peers });
-  await linked(caller, 2);
+  await using resources = new AsyncDisposableStack();
+  const { host, other, caller } = await trio(resources);
   const handle = caller.serve.handle<Probe>('probe').options({ timeoutMs: 0 });
   const long = new AbortController();
   const running = handle.options({ signal: long.signal }).forever.remote(devNull);

@@ -120,7 +120,7 @@ test('a call that is cancelled while its arguments are hashed does not run, and 
   expect(await second?.over).toEqual({ how: 'result', value: 1 });
 });
 
-test('the calls with a key share the memory of a result, which links only read, also those that come later', async () => {
+test('calls with one key share the memory of a result, which links only read; so do calls that come later', async () => {
   const served = new Served();
   const replica = served.harness.start();
   const waiting = [0, 1, 2].map(() => served.call('key', 1));
